@@ -1,0 +1,222 @@
+//! Where to call and as whom: the base URL, the key and the branch of one client.
+//!
+//! JavaScript resolves options and environment variables (protocol.md 1) and hands the result
+//! over; here it is checked and its key classified (protocol.md 2).
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+
+/// A key or token. Never printed: `Debug` says only how long it is.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Keeps `value`.
+    pub fn new(value: impl Into<Arc<str>>) -> Self {
+        Self(value.into())
+    }
+
+    /// The text itself, for signing and for the `Authorization` header only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({} bytes)", self.0.len())
+    }
+}
+
+/// What a key can do (protocol.md 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// A root secret key: signs public tokens locally. Also anything of an unknown form, as in
+    /// the official SDK: self-hosted servers can have keys of their own form.
+    Root,
+    /// `tr_<env>_sk_<24>`: tokens come from the server.
+    Additional,
+    /// The token of a run (`typ: run+jwt`): tokens come from the server.
+    Run,
+    /// A public token (`pub: true`): acts within its scopes, never signs.
+    Public,
+}
+
+/// Where to call and as whom. Cheap to clone; equal when URL, key and branch are equal.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    base_url: Arc<str>,
+    key: Secret,
+    branch: Option<Arc<str>>,
+    kind: KeyKind,
+}
+
+impl Endpoint {
+    /// Checks and keeps the three. A trailing `/` of the base URL is dropped; an empty branch is
+    /// none.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_BASE_URL`, `ERR_MISSING_ACCESS_TOKEN`, `ERR_INVALID_ACCESS_TOKEN` (a key with
+    /// characters that no header can carry), `ERR_INVALID_BRANCH`.
+    pub fn new(base_url: &str, key: &str, branch: Option<&str>) -> Result<Self> {
+        let trimmed = base_url.trim_end_matches('/');
+        let fits = url::Url::parse(trimmed).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        if !fits {
+            return Err(Error::config(
+                "ERR_INVALID_BASE_URL",
+                "the base URL is not an http(s) URL: set baseURL or TRIGGER_API_URL to something like \"https://api.trigger.dev\"",
+            ));
+        }
+        if key.trim().is_empty() {
+            return Err(Error::config(
+                "ERR_MISSING_ACCESS_TOKEN",
+                "no access token: set TRIGGER_SECRET_KEY, or pass accessToken to configure()",
+            ));
+        }
+        if !key.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
+            return Err(Error::config(
+                "ERR_INVALID_ACCESS_TOKEN",
+                "the access token holds a space, a line break or a character outside ASCII: check that it was copied whole and is not quoted",
+            ));
+        }
+        let branch = branch.filter(|branch| !branch.is_empty());
+        if branch.is_some_and(|branch| http::HeaderValue::from_str(branch).is_err()) {
+            return Err(Error::config(
+                "ERR_INVALID_BRANCH",
+                "the preview branch holds a character that no header can carry",
+            ));
+        }
+        Ok(Self {
+            base_url: trimmed.into(),
+            key: Secret::new(key),
+            branch: branch.map(Into::into),
+            kind: classify(key),
+        })
+    }
+
+    /// The base URL, without a trailing slash.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The key.
+    pub fn key(&self) -> &Secret {
+        &self.key
+    }
+
+    /// The branch, sent as `x-trigger-branch`.
+    pub fn branch(&self) -> Option<&str> {
+        self.branch.as_deref()
+    }
+
+    /// What the key can do.
+    pub fn kind(&self) -> KeyKind {
+        self.kind
+    }
+}
+
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Self) -> bool {
+        self.base_url == other.base_url && self.key == other.key && self.branch == other.branch
+    }
+}
+
+impl Eq for Endpoint {}
+
+impl Hash for Endpoint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.base_url.hash(state);
+        self.key.hash(state);
+        self.branch.hash(state);
+    }
+}
+
+/// Tells what a key can do by its form alone. A routing hint, never a check of its validity.
+fn classify(key: &str) -> KeyKind {
+    if is_additional(key) {
+        return KeyKind::Additional;
+    }
+    let mut parts = key.split('.');
+    let (Some(header), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return KeyKind::Root;
+    };
+    if json_part(header).is_some_and(|header| header["typ"] == "run+jwt") {
+        KeyKind::Run
+    } else if json_part(payload).is_some_and(|payload| payload["pub"] == true) {
+        KeyKind::Public
+    } else {
+        KeyKind::Root
+    }
+}
+
+fn is_additional(key: &str) -> bool {
+    key.strip_prefix("tr_").and_then(|rest| rest.split_once("_sk_")).is_some_and(|(env, id)| {
+        matches!(env, "dev" | "stg" | "prod" | "preview")
+            && id.len() == 24
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
+fn json_part(part: &str) -> Option<serde_json::Value> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine as _;
+
+    fn jwt(header: &str, payload: &str) -> String {
+        let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        format!("{}.{}.c2ln", encode(header), encode(payload))
+    }
+
+    #[test]
+    fn keys_are_told_apart_by_their_form() {
+        for (key, kind) in [
+            ("tr_dev_abc", KeyKind::Root),
+            ("tr_dev_sk_0123456789abcdefABCDEFGH", KeyKind::Additional),
+            ("tr_preview_sk_0123456789abcdefABCDEFGH", KeyKind::Additional),
+            ("tr_dev_sk_0123456789abcdefABCDEFG", KeyKind::Root),
+            ("tr_test_sk_0123456789abcdefABCDEFGH", KeyKind::Root),
+            ("my.own.key", KeyKind::Root),
+            (&jwt("{\"alg\":\"HS256\"}", "{\"pub\":true}"), KeyKind::Public),
+            (&jwt("{\"alg\":\"RS256\",\"typ\":\"run+jwt\"}", "{}"), KeyKind::Run),
+        ] {
+            assert_eq!(Endpoint::new("https://a.b", key, None).expect(key).kind(), kind, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_trailing_slash_is_dropped_and_an_empty_branch_is_none() {
+        let endpoint = Endpoint::new("http://127.0.0.1:3030/", "k", Some("")).expect("valid");
+        assert_eq!((endpoint.base_url(), endpoint.branch()), ("http://127.0.0.1:3030", None));
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_early_and_never_shown() {
+        for (url, key, code) in [
+            ("api.trigger.dev", "k", "ERR_INVALID_BASE_URL"),
+            ("ftp://a.b", "k", "ERR_INVALID_BASE_URL"),
+            ("https://a.b/?x=1", "k", "ERR_INVALID_BASE_URL"),
+            ("https://a.b", " ", "ERR_MISSING_ACCESS_TOKEN"),
+            ("https://a.b", "tr_dev_x\n", "ERR_INVALID_ACCESS_TOKEN"),
+        ] {
+            let error = Endpoint::new(url, key, None).expect_err(code);
+            assert_eq!(error.code(), code);
+            assert!(!error.to_string().contains("tr_dev_x"));
+        }
+        let endpoint = Endpoint::new("https://a.b", "tr_dev_hidden", None).expect("valid");
+        assert!(!format!("{endpoint:?}").contains("hidden"));
+    }
+}

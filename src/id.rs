@@ -1,0 +1,72 @@
+//! Ids from users, made safe to stand in a URL path (defect 8, protocol.md 1).
+
+use crate::error::{Error, Result};
+
+/// The longest id taken, in bytes.
+const LONGEST: usize = 512;
+
+/// Checks that `id` can be an id and returns it percent-encoded as exactly one path segment.
+///
+/// `what` names the argument in the error, such as `"run id"`.
+///
+/// # Errors
+/// `ERR_INVALID_ID` for an id that is empty, blank, `.` or `..`, longer than 512 bytes, or that
+/// holds a slash, a backslash or a control character.
+pub fn path_segment(what: &str, id: &str) -> Result<String> {
+    let refuse = |why: &str| {
+        Err(Error::argument(
+            "ERR_INVALID_ID",
+            format!("the {what} {why}: pass the id as the server gave it, for example \"run_1234\""),
+        ))
+    };
+    if id.trim().is_empty() {
+        return refuse("is empty");
+    }
+    if id == "." || id == ".." {
+        return refuse("is a path, not an id");
+    }
+    if id.len() > LONGEST {
+        return refuse("is longer than 512 bytes");
+    }
+    if id.contains(['/', '\\']) {
+        return refuse("contains a slash");
+    }
+    if id.chars().any(char::is_control) {
+        return refuse("contains a control character");
+    }
+    let mut segment = String::with_capacity(id.len());
+    for &byte in id.as_bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            segment.push(byte as char);
+        } else {
+            segment.push('%');
+            segment.push(char::from(b"0123456789ABCDEF"[usize::from(byte >> 4)]));
+            segment.push(char::from(b"0123456789ABCDEF"[usize::from(byte & 15)]));
+        }
+    }
+    Ok(segment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ordinary_id_stays_as_it_is() {
+        assert_eq!(path_segment("run id", "run_c1neoca6-x.~").expect("valid"), "run_c1neoca6-x.~");
+    }
+
+    #[test]
+    fn anything_else_becomes_one_segment() {
+        assert_eq!(path_segment("run id", "a b?c#d%é").expect("valid"), "a%20b%3Fc%23d%25%C3%A9");
+    }
+
+    #[test]
+    fn what_cannot_be_an_id_is_refused() {
+        for id in ["", " ", ".", "..", "../../../api/v1/runs?x#", "a/b", "a\\b", "a\nb", "a\u{7f}", &"x".repeat(513)] {
+            let error = path_segment("run id", id).expect_err(id);
+            assert_eq!(error.code(), "ERR_INVALID_ID");
+            assert!(error.message().contains("run id"));
+        }
+    }
+}

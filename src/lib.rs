@@ -1,0 +1,14 @@
+//! The native core for Trigger.dev in a server: mint public tokens, follow runs, relay them.
+//!
+//! Data goes one way: wire (`http`, `shape`) → state (pure machines) → `hub` (one live copy per
+//! distinct feed, many readers) → delivery (`bridge` → JavaScript). The core knows nothing of
+//! JavaScript; only `bridge` speaks N-API.
+
+#![deny(missing_docs, missing_debug_implementations, unsafe_code)]
+
+pub mod config;
+pub mod error;
+pub mod id;
+pub mod retry;
+
+pub use error::{Error, Result};
