@@ -10,5 +10,7 @@ pub mod config;
 pub mod error;
 pub mod id;
 pub mod retry;
+pub mod run;
+pub mod shape;
 
 pub use error::{Error, Result};
