@@ -117,11 +117,23 @@ function show(state, last, began) {
     const colour = state.isFailed || state.isCancelled ? "red" : state.isSuccess ? "green" : "cyan";
     terminal.line("status", `${state.status} after ${since(began)}`, colour);
   }
-  const progress = state.metadata?.progress;
-  if (typeof progress === "number" && progress !== last?.metadata?.progress) {
-    const { progress: _, ...rest } = state.metadata ?? {};
-    terminal.progress(progress, Object.keys(rest).length > 0 ? JSON.stringify(rest) : "");
-  }
+  const percent = percentOf(state.metadata);
+  if (percent === undefined || state.metadata === last?.metadata) return;
+  const { progress: _, of: __, ...rest } = state.metadata ?? {};
+  const text = Object.keys(rest).length > 0 ? JSON.stringify(rest) : "";
+  terminal.progress(percent, text);
+}
+
+/**
+ * How far a run says it is: `progress` of metadata, out of `of` or 100.
+ *
+ * @param {Record<string, unknown> | undefined} metadata
+ * @returns {number | undefined} 0 to 100.
+ */
+function percentOf(metadata) {
+  const { progress, of = 100 } = metadata ?? {};
+  if (typeof progress !== "number" || typeof of !== "number" || of <= 0) return undefined;
+  return (progress / of) * 100;
 }
 
 /**
