@@ -2,10 +2,11 @@
 
 import process from "node:process";
 import { auth, configure, runs } from "trigger-native";
+import { cancel, snapshotStatus, trigger } from "./calls.mjs";
 import { describe } from "./claims.mjs";
 import { startOfficial, table, total } from "./compare.mjs";
 import { help, parse, UsageError } from "./options.mjs";
-import { cancel, openServer, snapshotStatus, trigger } from "./server.mjs";
+import { openServer } from "./server.mjs";
 import { Terminal } from "./terminal.mjs";
 
 const terminal = new Terminal(process.stdout, process.env);

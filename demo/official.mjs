@@ -3,7 +3,7 @@
 
 import process from "node:process";
 import { auth, configure, runs } from "@trigger.dev/sdk";
-import { cancel, trigger } from "./server.mjs";
+import { cancel, trigger } from "./calls.mjs";
 
 const { url, task, payload, mode } = JSON.parse(process.argv[2] ?? "{}");
 const server = { url, key: process.env.TRIGGER_SECRET_KEY ?? "" };

@@ -14,7 +14,8 @@ const projects = [
   ["a consumer that resolves as Node does (node16)", `${consumers}/tsconfig.node16.json`],
   ["a consumer that resolves as Node does (nodenext)", `${consumers}/tsconfig.nodenext.json`],
   ["a consumer that bundles (bundler)", `${consumers}/tsconfig.bundler.json`],
-  ["our own JavaScript", "tsconfig.js.json"],
+  ["the scripts and the demo", "tsconfig.js.json"],
+  ["the JavaScript face", "tsconfig.face.json"],
 ];
 
 /** Checks everything; the first failure ends it. */
