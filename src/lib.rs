@@ -6,9 +6,12 @@
 
 #![deny(missing_docs, missing_debug_implementations, unsafe_code)]
 
+#[cfg(feature = "node")]
+pub mod bridge;
 pub mod config;
 pub mod error;
 pub mod id;
 pub mod retry;
+pub mod token;
 
 pub use error::{Error, Result};
