@@ -19,5 +19,6 @@ pub mod retry;
 pub mod run;
 pub mod runtime;
 pub mod shape;
+pub mod token;
 
 pub use error::{Error, Result};

@@ -11,5 +11,6 @@ pub mod cancel;
 pub mod client;
 mod error;
 pub mod feed;
+pub mod mint;
 pub mod packet;
 mod promise;
