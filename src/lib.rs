@@ -7,6 +7,7 @@
 #![deny(missing_docs, missing_debug_implementations, unsafe_code)]
 
 pub mod config;
+pub mod emulator;
 pub mod error;
 pub mod id;
 pub mod retry;
