@@ -7,7 +7,16 @@ import { describe, test } from "node:test";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 
 import { startEmulatorProcess } from "./support/emulator-process.mjs";
-import { bearer, claimsOf, environmentsOf, header, recordings, renewer, requestLine, rootKeysOf } from "./support/wire.mjs";
+import {
+  bearer,
+  claimsOf,
+  environmentsOf,
+  header,
+  recordings,
+  renewer,
+  requestLine,
+  rootKeysOf,
+} from "./support/wire.mjs";
 
 const all = recordings();
 const everyRootKey = rootKeysOf(all);
@@ -15,7 +24,13 @@ const everyRootKey = rootKeysOf(all);
 // Set by the connection, not by the route.
 const transport = new Set(["date", "transfer-encoding", "content-length", "content-encoding", "etag"]);
 // They differ from call to call; that they are there is compared.
-const varying = new Set(["electric-offset", "electric-chunk-last-offset", "electric-cursor", "x-ratelimit-remaining", "x-ratelimit-reset"]);
+const varying = new Set([
+  "electric-offset",
+  "electric-chunk-last-offset",
+  "electric-cursor",
+  "x-ratelimit-remaining",
+  "x-ratelimit-reset",
+]);
 
 /** Which of the emulator's routes a recorded exchange is for, or why it is not compared. */
 function classify(recording, exchange) {
@@ -32,7 +47,8 @@ function classify(recording, exchange) {
   if (path === "/api/v1/auth/public-tokens") return { route: "public-tokens" };
   if (/^\/api\/v1\/tasks\/[^/]+\/trigger$/.test(path)) {
     const isOneTime = claimsOf(bearer(exchange))?.otu === true;
-    if (isOneTime && !recording.server.includes("corrected")) return { skip: "the server's one-time check is at fault (protocol.md 3)" };
+    if (isOneTime && !recording.server.includes("corrected"))
+      return { skip: "the server's one-time check is at fault (protocol.md 3)" };
     return { route: "trigger" };
   }
   if (/^\/api\/v2\/runs\/[^/]+\/cancel$/.test(path)) return { route: "cancel" };
@@ -44,7 +60,6 @@ function classify(recording, exchange) {
 }
 
 /** Columns whose recorded text stands for a value of another type. */
-const timestamps = ["createdAt", "updatedAt", "startedAt", "delayUntil", "queuedAt", "expiredAt", "completedAt"];
 const numbers = ["number", "usageDurationMs", "costInCents", "baseCostInCents"];
 const arrays = ["runTags", "realtimeStreams"];
 
@@ -58,22 +73,45 @@ function toColumns(value) {
 }
 
 function fromArrayLiteral(text) {
-  return [...text.matchAll(/"((?:[^"\\]|\\.)*)"|([^{},"]+)/g)].map(([, quoted, bare]) => bare ?? quoted.replace(/\\(.)/g, "$1"));
+  return [...text.matchAll(/"((?:[^"\\]|\\.)*)"|([^{},"]+)/g)].map(
+    ([, quoted, bare]) => bare ?? quoted.replace(/\\(.)/g, "$1"),
+  );
 }
 
 /** A row that REST would show as the recorded run. */
 function columnsOfRest(run) {
   const raw = {
-    QUEUED: "PENDING", WAITING: "WAITING_TO_RESUME", COMPLETED: "COMPLETED_SUCCESSFULLY", FAILED: "COMPLETED_WITH_ERRORS",
+    QUEUED: "PENDING",
+    WAITING: "WAITING_TO_RESUME",
+    COMPLETED: "COMPLETED_SUCCESSFULLY",
+    FAILED: "COMPLETED_WITH_ERRORS",
   };
   const text = (value) => (value === undefined ? null : JSON.stringify(value));
-  const error = run.error && (run.error.name === undefined ? { raw: run.error.message, type: "STRING_ERROR" } : { ...run.error, type: "BUILT_IN_ERROR" });
+  const error =
+    run.error &&
+    (run.error.name === undefined
+      ? { raw: run.error.message, type: "STRING_ERROR" }
+      : { ...run.error, type: "BUILT_IN_ERROR" });
   return {
-    friendlyId: run.id, taskIdentifier: run.taskIdentifier, status: raw[run.status] ?? run.status,
-    createdAt: run.createdAt, updatedAt: run.updatedAt, startedAt: run.startedAt ?? null, completedAt: run.finishedAt ?? null,
-    delayUntil: run.delayedUntil ?? null, expiredAt: run.expiredAt ?? null, ttl: run.ttl ?? null,
-    costInCents: run.costInCents, baseCostInCents: run.baseCostInCents, usageDurationMs: run.durationMs, isTest: run.isTest,
-    runTags: run.tags, metadata: text(run.metadata), payload: text(run.payload), output: text(run.output), error: error ?? null,
+    friendlyId: run.id,
+    taskIdentifier: run.taskIdentifier,
+    status: raw[run.status] ?? run.status,
+    createdAt: run.createdAt,
+    updatedAt: run.updatedAt,
+    startedAt: run.startedAt ?? null,
+    completedAt: run.finishedAt ?? null,
+    delayUntil: run.delayedUntil ?? null,
+    expiredAt: run.expiredAt ?? null,
+    ttl: run.ttl ?? null,
+    costInCents: run.costInCents,
+    baseCostInCents: run.baseCostInCents,
+    usageDurationMs: run.durationMs,
+    isTest: run.isTest,
+    runTags: run.tags,
+    metadata: text(run.metadata),
+    payload: text(run.payload),
+    output: text(run.output),
+    error: error ?? null,
   };
 }
 
@@ -84,7 +122,8 @@ function send(url, exchange, renew, recordedAt) {
   for (const [name, value] of exchange.request.headers) {
     const key = name.toLowerCase();
     if (["host", "connection", "content-length"].includes(key)) continue;
-    headers[name] = key === "authorization" && claimsOf(value) ? `Bearer ${renew(value.replace(/^Bearer /, ""), recordedAt)}` : value;
+    headers[name] =
+      key === "authorization" && claimsOf(value) ? `Bearer ${renew(value.replace(/^Bearer /, ""), recordedAt)}` : value;
   }
   return new Promise((resolve, reject) => {
     const call = request(url + target, { method, headers, agent: false }, (response) => {
@@ -97,13 +136,20 @@ function send(url, exchange, renew, recordedAt) {
         const decode = { gzip: gunzipSync, br: brotliDecompressSync }[encoding] ?? ((same) => same);
         const names = response.rawHeaders.filter((_, index) => index % 2 === 0);
         const values = response.rawHeaders.filter((_, index) => index % 2 === 1);
-        resolve({ status: response.statusCode, headers: names.map((name, index) => [name, values[index]]), body: decode(bytes).toString() });
+        resolve({
+          status: response.statusCode,
+          headers: names.map((name, index) => [name, values[index]]),
+          body: decode(bytes).toString(),
+        });
       });
     });
     call.on("error", reject);
     // A moment in a body (Unix seconds) is as far from now as it was then.
     const shift = Math.floor(Date.now() / 1000) - recordedAt;
-    const body = (exchange.request.body ?? "").replace(/("expirationTime":)(\d{10})\b/, (_, name, time) => name + (Number(time) + shift));
+    const body = (exchange.request.body ?? "").replace(
+      /("expirationTime":)(\d{10})\b/,
+      (_, name, time) => name + (Number(time) + shift),
+    );
     call.end(body);
   });
 }
@@ -120,11 +166,15 @@ function comparable(answer, { route, method }) {
     if (key === "connection" || key === "keep-alive") continue;
     if (key === "x-trigger-jwt") headers[key] = shown(claimsOf(value));
     else if (key === "x-trigger-jwt-claims") headers[key] = shown(JSON.parse(value));
-    else headers[key] = varying.has(key) ? value.replace(/\d+/g, "N") : value.replace(route === "trigger" ? id : /$^/g, "ID");
+    else
+      headers[key] = varying.has(key)
+        ? value.replace(/\d+/g, "N")
+        : value.replace(route === "trigger" ? id : /$^/g, "ID");
   }
   let body = method === "HEAD" ? "" : answer.body;
   if (route === "trigger") body = body.replace(id, "ID");
-  if (route === "public-tokens" && body.startsWith('{"token"')) body = JSON.stringify(shown(claimsOf(JSON.parse(body).token)));
+  if (route === "public-tokens" && body.startsWith('{"token"'))
+    body = JSON.stringify(shown(claimsOf(JSON.parse(body).token)));
   if (route === "feed") body = body.replace(/"updatedAt":"[^"]*"/, '"updatedAt":"…"');
   if (route === "retrieve") {
     body = body.replace(/"version":"[^"]*"/, '"version":"…"').replace(/"updatedAt":"[^"]*"/, '"updatedAt":"…"');
@@ -153,11 +203,20 @@ async function replay(emulator, exchange, kind, state) {
     state.runs.set(columns.friendlyId, owner.secretKey);
     await control("POST", "", columns);
   };
-  const rows = kind.route === "feed" && recorded.status === 200 && recorded.body.startsWith('[{"key"') ? JSON.parse(recorded.body)[0] : undefined;
-  if (kind.route === "retrieve" && recorded.status === 200 && requestLine(exchange).method === "GET") await put(columnsOfRest(JSON.parse(recorded.body)));
+  const rows =
+    kind.route === "feed" && recorded.status === 200 && recorded.body.startsWith('[{"key"')
+      ? JSON.parse(recorded.body)[0]
+      : undefined;
+  if (kind.route === "retrieve" && recorded.status === 200 && requestLine(exchange).method === "GET")
+    await put(columnsOfRest(JSON.parse(recorded.body)));
   if (kind.route === "cancel" && recorded.status === 200 && !state.runs.has(runId)) await put({ friendlyId: runId });
   // Refusals are about runs that exist, unless the answer says otherwise.
-  if ([401, 403, 200].includes(recorded.status) && !rows && !state.runs.has(runId) && ["feed", "retrieve"].includes(kind.route)) {
+  if (
+    [401, 403, 200].includes(recorded.status) &&
+    !rows &&
+    !state.runs.has(runId) &&
+    ["feed", "retrieve"].includes(kind.route)
+  ) {
     await put({ friendlyId: runId });
   }
   const moveTo = (updatedAt) => {
@@ -204,7 +263,10 @@ function grouped(exchanges) {
   const groups = [];
   for (const exchange of exchanges) {
     const group = groups.at(-1);
-    const overlaps = group?.some((other) => exchange.startedAtMs < other.startedAtMs + other.durationMs && other.request.line === exchange.request.line);
+    const overlaps = group?.some(
+      (other) =>
+        exchange.startedAtMs < other.startedAtMs + other.durationMs && other.request.line === exchange.request.line,
+    );
     if (overlaps && exchange.request.line.startsWith("POST")) group.push(exchange);
     else groups.push([exchange]);
   }
@@ -215,7 +277,10 @@ function grouped(exchanges) {
 function beginning(recording) {
   const bounds = recording.exchanges
     .filter((exchange) => header(exchange.response, "date"))
-    .map((exchange) => Date.parse(header(exchange.response, "date")) - exchange.response.headersAtMs - exchange.startedAtMs);
+    .map(
+      (exchange) =>
+        Date.parse(header(exchange.response, "date")) - exchange.response.headersAtMs - exchange.startedAtMs,
+    );
   return Math.max(...bounds);
 }
 
@@ -255,7 +320,11 @@ describe("the emulator answers as the recorded server did", { timeout: 300_000 }
           theirs.push(comparable(exchange.response, where));
           compared.set(kind.route, (compared.get(kind.route) ?? 0) + 1);
         }
-        const sorted = (answers) => answers.map((answer) => JSON.stringify(answer)).sort().map((text) => JSON.parse(text));
+        const sorted = (answers) =>
+          answers
+            .map((answer) => JSON.stringify(answer))
+            .sort()
+            .map((text) => JSON.parse(text));
         assert.deepEqual(sorted(ours), sorted(theirs), `${group[0].n}: ${group[0].request.line}`);
       }
     });

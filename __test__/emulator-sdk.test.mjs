@@ -46,15 +46,29 @@ describe("the official SDK on the emulator", limits, () => {
     assert.deepEqual(last.metadata, { progress: 99, log: ["step 1", "step 2", "step 3"] });
     assert.ok(last.finishedAt >= last.startedAt && last.durationMs > 0);
     const progress = states.map((run) => run.metadata?.progress ?? 0);
-    assert.deepEqual(progress, [...progress].sort((a, b) => a - b), "progress never goes back");
+    assert.deepEqual(
+      progress,
+      [...progress].sort((a, b) => a - b),
+      "progress never goes back",
+    );
     const order = ["QUEUED", "DEQUEUED", "EXECUTING", "COMPLETED"];
     const seen = states.map((run) => order.indexOf(run.status));
     assert.ok(!seen.includes(-1));
-    assert.deepEqual(seen, [...seen].sort((a, b) => a - b), "statuses come in order");
+    assert.deepEqual(
+      seen,
+      [...seen].sort((a, b) => a - b),
+      "statuses come in order",
+    );
   });
 
   test("a payload with types comes back with its types", async () => {
-    const payload = { when: new Date(0), map: new Map([["k", 1n]]), set: new Set([1]), nothing: undefined, pattern: /x/g };
+    const payload = {
+      when: new Date(0),
+      map: new Map([["k", 1n]]),
+      set: new Set([1]),
+      nothing: undefined,
+      pattern: /x/g,
+    };
     const handle = await tasks.trigger("typed", payload);
     const last = (await follow(handle.id)).at(-1);
     assert.deepEqual(last.output, payload);
@@ -117,7 +131,10 @@ describe("the official SDK on the emulator", limits, () => {
     await follow(handle.id);
     const run = await runs.retrieve(handle.id);
     assert.equal(run.status, "COMPLETED");
-    assert.deepEqual([run.payload, run.output, run.metadata, run.tags], [{ n: 1 }, { n: 1 }, { user: "u1" }, ["one", "two"]]);
+    assert.deepEqual(
+      [run.payload, run.output, run.metadata, run.tags],
+      [{ n: 1 }, { n: 1 }, { user: "u1" }, ["one", "two"]],
+    );
     assert.equal(run.isSuccess, true);
     assert.ok(run.createdAt instanceof Date && run.finishedAt >= run.startedAt);
   });

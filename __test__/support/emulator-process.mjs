@@ -36,7 +36,10 @@ export async function startEmulatorProcess(options = {}) {
   const child = spawn(build(), ["--options", JSON.stringify(options)], { stdio: ["pipe", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const lines = createInterface({ input: child.stdout });
-  const first = await Promise.race([once(lines, "line"), exited.then(([code]) => Promise.reject(new Error(`exit ${code}`)))]);
+  const first = await Promise.race([
+    once(lines, "line"),
+    exited.then(([code]) => Promise.reject(new Error(`exit ${code}`))),
+  ]);
   const { url, secretKey } = JSON.parse(first[0]);
 
   /** One call of the emulator's own; resolves to the JSON of a 2xx answer. */

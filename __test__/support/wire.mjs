@@ -1,7 +1,7 @@
 // The recordings of the real server, as cases to compare the emulator's answers with.
 
 import { createHmac } from "node:crypto";
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -96,7 +96,9 @@ export function environmentsOf(recording, everyRootKey) {
   }
   // Browser recordings show no key: any will do, as long as the tokens are signed anew.
   if (rootKeys.size === 0) rootKeys.add(unseenKey);
-  const unowned = [...tokens].map((token) => claimsOf(token).sub).filter((sub) => ![...subjects.values(), ...unknown].includes(sub));
+  const unowned = [...tokens]
+    .map((token) => claimsOf(token).sub)
+    .filter((sub) => ![...subjects.values(), ...unknown].includes(sub));
   for (const key of rootKeys) {
     if (!subjects.has(key)) subjects.set(key, unowned.shift() ?? `env_${key}`);
   }
@@ -113,7 +115,8 @@ export function environmentsOf(recording, everyRootKey) {
   return [...rootKeys].map((secretKey, index) => ({
     id: subjects.get(secretKey),
     secretKey,
-    additionalKeys: index === 0 ? [...additionalKeys].map(([key, scopes]) => ({ key, scopes: [...new Set(scopes)] })) : [],
+    additionalKeys:
+      index === 0 ? [...additionalKeys].map(([key, scopes]) => ({ key, scopes: [...new Set(scopes)] })) : [],
   }));
 }
 
