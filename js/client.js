@@ -1,0 +1,48 @@
+"use strict";
+
+/**
+ * The native client of a configuration, one per (base URL, key, branch, request options), kept
+ * so that a call with an unchanged configuration costs no more than a comparison.
+ */
+
+const { resolve } = require("./config.js");
+const { fromNative } = require("./errors.js");
+const native = require("./native.js");
+
+/** The most clients kept. Servers that switch keys per tenant keep the latest. */
+const MOST = 256;
+
+/** @type {Map<string, object>} */
+const clients = new Map();
+/** The configuration resolved last and its client: the usual case. */
+/** @type {object | undefined} */
+let lastResolved;
+/** @type {object | undefined} */
+let lastClient;
+
+/**
+ * The client to call with; the same one while the configuration is the same.
+ *
+ * @returns {object} an opaque handle for the native functions
+ * @throws {import("./errors.js").ConfigError} without a key, or with a base URL, key or branch that cannot work
+ */
+function currentClient() {
+  const resolved = resolve();
+  if (resolved === lastResolved && lastClient !== undefined) return lastClient;
+  const { retry, additionalHeaders } = resolved.requestOptions ?? {};
+  const options = JSON.stringify({ retry, additionalHeaders, streamsVersion: resolved.streamsVersion });
+  const name = JSON.stringify([resolved.baseURL, resolved.accessToken, resolved.branch, options]);
+  let client = clients.get(name);
+  if (client === undefined) {
+    const made = native.client(resolved.baseURL, resolved.accessToken ?? "", resolved.branch ?? null, options);
+    if (typeof made === "string") throw fromNative(JSON.parse(made));
+    client = made;
+    if (clients.size >= MOST) clients.delete(clients.keys().next().value);
+    clients.set(name, client);
+  }
+  lastResolved = resolved;
+  lastClient = client;
+  return client;
+}
+
+module.exports = { currentClient };
