@@ -4,11 +4,15 @@
 //! answer to [`Feed::on`], and does what the returned [`Step`] says. Nothing here opens a socket,
 //! sleeps or reads a clock. The invariants are numbered in `docs/protocol.md`.
 
+mod book;
 mod feed;
 mod limits;
+mod message;
+mod patience;
 mod query;
 mod row;
 mod schema;
+mod seen;
 mod step;
 
 pub use feed::Feed;
