@@ -9,7 +9,9 @@
 
 pub mod cancel;
 pub mod client;
+pub mod emulator;
 mod error;
 pub mod feed;
+pub mod mint;
 pub mod packet;
 mod promise;

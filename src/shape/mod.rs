@@ -6,6 +6,8 @@
 
 mod book;
 mod feed;
+#[cfg(test)]
+mod feed_tests;
 mod limits;
 mod message;
 mod patience;
