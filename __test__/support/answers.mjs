@@ -104,21 +104,21 @@ export function hold() {
   return () => {}
 }
 
-/** @returns {Answer} an answer that arrives `size` bytes at a time, one part every `everyMs` */
+/** @returns {Answer} an answer that arrives `size` bytes at a time, every `everyMs`; 0: in writes of their own */
 export function trickle(whole, { size = 16, everyMs = 1 } = {}) {
   return async (connection) => {
     for (let at = 0; at < whole.length && connection.open; at += size) {
       connection.write(whole.subarray(at, at + size))
-      await connection.wait(everyMs)
+      await (everyMs === 0 ? new Promise((resolve) => setImmediate(resolve)) : connection.wait(everyMs))
     }
   }
 }
 
-/** @returns {Answer} says gzip; the body is a cut gzip stream */
+/** @returns {Answer} says gzip; the body is a gzip stream that is overwritten in the middle */
 export function brokenGzip(value) {
   const packed = gzipSync(JSON.stringify([insert(value), upToDate()]))
-  return (connection) =>
-    connection.write(bytes(200, { ...feedHeaders(), 'content-encoding': 'gzip' }, packed.subarray(0, packed.length / 2)))
+  packed.fill(0xff, packed.length / 3, packed.length / 2)
+  return (connection) => connection.write(bytes(200, { ...feedHeaders(), 'content-encoding': 'gzip' }, packed))
 }
 
 /** @returns {Answer} */
