@@ -6,9 +6,18 @@
 
 #![deny(missing_docs, missing_debug_implementations, unsafe_code)]
 
+#[cfg(feature = "node")]
+pub mod bridge;
 pub mod config;
 pub mod error;
+pub mod http;
+pub mod hub;
 pub mod id;
+pub mod packet;
+pub mod random;
 pub mod retry;
+pub mod run;
+pub mod runtime;
+pub mod shape;
 
 pub use error::{Error, Result};

@@ -1,0 +1,80 @@
+"use strict";
+
+const native = require("./native.js");
+const client = require("./client.js");
+const { ArgumentError, fromNative } = require("./errors.js");
+const { RunSubscription } = require("./subscription.js");
+const { createRunDecoder } = require("./run.js");
+
+/** @see index.d.ts */
+function subscribeToRun(run, options = {}) {
+  const runId = idOf("runs.subscribeToRun", "run", run);
+  checkOptions("runs.subscribeToRun", options);
+  const { handle } = client.current();
+  const feed = JSON.stringify({
+    skipColumns: options.skipColumns ?? [],
+    stopOnCompletion: typeof options.stopOnCompletion === "boolean" ? options.stopOnCompletion : true,
+    notices: Boolean(options.onRetry ?? options.onStateChange),
+    retry: options.retry,
+    silenceTimeoutMs: options.silenceTimeoutMs,
+  });
+  // Checked now, opened at the first read.
+  const refusal = native.checkRunFeed(runId, feed);
+  if (refusal) throw fromNative(JSON.parse(refusal));
+  return new RunSubscription({
+    signal: options.signal,
+    open() {
+      const reader = native.openRunFeed(handle, runId, feed);
+      if (typeof reader === "string") throw fromNative(JSON.parse(reader));
+      return reader;
+    },
+    decode: createRunDecoder(async (field, path) => {
+      const answer = JSON.parse(await native.fetchPacket(handle, runId, field, path));
+      if (answer.error) throw fromNative(answer.error);
+      return answer.ok;
+    }),
+    notify: options.onRetry || options.onStateChange ? (notice) => notifyOf(options, notice) : undefined,
+  });
+}
+
+function notifyOf(options, notice) {
+  if (notice.type === "retry") options.onRetry?.(notice.retry);
+  else options.onStateChange?.(notice.state);
+}
+
+/**
+ * The id of a run, batch or handle.
+ * @param {string} call for the message
+ * @param {string} what "run", "batch", …
+ * @param {unknown} value
+ */
+function idOf(call, what, value) {
+  const id = typeof value === "object" && value !== null ? /** @type {any} */ (value).id : value;
+  if (typeof id !== "string") {
+    throw new ArgumentError(
+      `${call}() got ${value === null ? "null" : typeof value} instead of a ${what} id: pass the id, or the handle that triggering returned (is an await missing?)`,
+      "ERR_INVALID_ID",
+    );
+  }
+  // An unpaired surrogate would reach the server as another id.
+  if (!id.isWellFormed()) throw new ArgumentError(`the ${what} id holds an unpaired surrogate`, "ERR_INVALID_ID");
+  return id;
+}
+
+function checkOptions(call, options) {
+  const refuse = (text) => {
+    throw new ArgumentError(`${call}(): ${text}`, "ERR_INVALID_OPTION");
+  };
+  if (typeof options !== "object" || options === null) refuse("options must be an object");
+  const { signal, skipColumns, onRetry, onStateChange, retry, silenceTimeoutMs } = options;
+  if (signal !== undefined && typeof signal?.addEventListener !== "function") refuse("signal must be an AbortSignal");
+  if (skipColumns !== undefined && !(Array.isArray(skipColumns) && skipColumns.every((name) => typeof name === "string")))
+    refuse('skipColumns must be an array of column names, such as ["payload", "output"]');
+  for (const [name, callback] of Object.entries({ onRetry, onStateChange }))
+    if (callback !== undefined && typeof callback !== "function") refuse(`${name} must be a function`);
+  if (retry !== undefined && (typeof retry !== "object" || retry === null)) refuse("retry must be an object");
+  for (const [name, value] of Object.entries({ silenceTimeoutMs, ...retry }))
+    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) refuse(`${name} must be a whole number of milliseconds above 0`);
+}
+
+module.exports = { subscribeToRun };

@@ -1,0 +1,39 @@
+//! A checked configuration, held by JavaScript.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{Either, External};
+use napi_derive::napi;
+
+use super::error::refusal;
+use crate::config::Endpoint;
+use crate::error::{Error, Result};
+use crate::http::ClientOptions;
+
+/// What every call is made with.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub(super) endpoint: Endpoint,
+    pub(super) options: Arc<ClientOptions>,
+}
+
+/// The client of a configuration, or the refusal as text.
+#[napi(catch_unwind)]
+pub fn client(
+    base_url: String,
+    key: String,
+    branch: Option<String>,
+    options: String,
+) -> Either<External<Client>, String> {
+    match build(&base_url, &key, branch.as_deref(), &options) {
+        Ok(client) => Either::A(External::new(client)),
+        Err(error) => Either::B(refusal(&error)),
+    }
+}
+
+fn build(base_url: &str, key: &str, branch: Option<&str>, options: &str) -> Result<Client> {
+    let options = serde_json::from_str(options).map_err(|error| {
+        Error::config("ERR_INVALID_REQUEST_OPTIONS", "requestOptions cannot be read").with_source(error)
+    })?;
+    Ok(Client { endpoint: Endpoint::new(base_url, key, branch)?, options: Arc::new(options) })
+}

@@ -1,0 +1,51 @@
+//! Errors as data.
+
+use serde_json::{Map, Value, json};
+
+use crate::error::{Error, Kind};
+
+/// An error as the object that `fromNative` in `js/errors.js` reads.
+pub(super) fn error_value(error: &Error) -> Value {
+    let mut data = Map::new();
+    data.insert("kind".into(), kind_name(error.kind()).into());
+    data.insert("code".into(), error.code().into());
+    data.insert("message".into(), error.message().into());
+    let chain = error.chain();
+    if chain != error.message() {
+        data.insert("cause".into(), chain.into());
+    }
+    if let Some(answer) = error.answer() {
+        data.insert("status".into(), answer.status.into());
+        let headers: Map<String, Value> =
+            answer.headers.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        data.insert("headers".into(), headers.into());
+        data.insert("body".into(), answer.body.clone().into());
+    }
+    data.into()
+}
+
+/// `{"error": …}` as text.
+pub(super) fn failure(error: &Error) -> String {
+    json!({ "error": error_value(error) }).to_string()
+}
+
+/// The bare error as text, for functions whose success is no text.
+pub(super) fn refusal(error: &Error) -> String {
+    error_value(error).to_string()
+}
+
+/// The JavaScript class an error becomes, by the name `js/errors.js` knows.
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Api => "api",
+        Kind::Connection => "connection",
+        Kind::Timeout => "timeout",
+        Kind::Protocol => "protocol",
+        Kind::NoProgress => "noProgress",
+        Kind::Config => "config",
+        Kind::Argument => "argument",
+        Kind::Decode => "decode",
+        Kind::Aborted => "aborted",
+        Kind::Internal => "internal",
+    }
+}

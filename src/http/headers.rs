@@ -1,0 +1,140 @@
+//! The headers of calls and feeds (protocol.md 1).
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
+
+use crate::config::Endpoint;
+use crate::error::{Error, Result};
+use crate::retry::Policy;
+
+/// The version of the official SDK whose protocol is spoken; servers see it as `trigger-version`.
+const PROTOCOL_CLIENT_VERSION: &str = "4.8.3";
+/// Without it the server rewrites the status DEQUEUED to EXECUTING.
+const API_VERSION: &str = "2025-07-16";
+/// Without it the server answers feeds as to a legacy client, with other header names.
+const ELECTRIC_VERSION: &str = "1.0.0-beta.1";
+
+/// What a client adds to its calls: extra headers, its retry schedule, the stream version.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClientOptions {
+    /// Sent with every call, after our own and before the credentials.
+    pub additional_headers: std::collections::BTreeMap<String, String>,
+    /// The wire version asked for realtime streams, `v2` unless told.
+    pub streams_version: Option<String>,
+    /// Replaces parts of the default retry schedule.
+    pub retry: RetryOptions,
+}
+
+/// The retry options of the official SDK's `requestOptions.retry`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RetryOptions {
+    /// Attempts in all. Default 5.
+    pub max_attempts: Option<u32>,
+    /// Milliseconds before the second attempt. Default 1,000.
+    pub min_timeout_in_ms: Option<u64>,
+    /// No wait is longer, in milliseconds. Default 30,000.
+    pub max_timeout_in_ms: Option<u64>,
+    /// What each wait is multiplied by. Default 1.6.
+    pub factor: Option<f64>,
+    /// Whether waits are drawn from `[0, wait)`. Default false.
+    pub randomize: Option<bool>,
+}
+
+impl RetryOptions {
+    /// The schedule with these options applied over the default one.
+    pub fn policy(&self) -> Policy {
+        let default = Policy::default();
+        let millis = std::time::Duration::from_millis;
+        Policy {
+            max_attempts: self.max_attempts.unwrap_or(default.max_attempts).max(1),
+            min_delay: self.min_timeout_in_ms.map_or(default.min_delay, millis),
+            max_delay: self.max_timeout_in_ms.map_or(default.max_delay, millis),
+            factor: self.factor.filter(|factor| factor.is_finite() && *factor > 0.0).unwrap_or(default.factor),
+            full_jitter: self.randomize.unwrap_or(default.full_jitter),
+        }
+    }
+}
+
+/// The headers of a single call. `idempotency_key` is the same one across its retries.
+pub fn call_headers(endpoint: &Endpoint, options: &ClientOptions, idempotency_key: &str) -> Result<HeaderMap> {
+    let mut headers = base_headers(endpoint)?;
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("x-trigger-source", HeaderValue::from_static("sdk"));
+    let streams = options.streams_version.as_deref().unwrap_or("v2");
+    headers.insert("x-trigger-realtime-streams-version", value("stream version", streams)?);
+    headers.insert("x-trigger-request-idempotency-key", value("idempotency key", idempotency_key)?);
+    for (name, text) in &options.additional_headers {
+        let name: HeaderName = name.parse().map_err(|_| {
+            Error::config("ERR_INVALID_HEADER", format!("{name:?} in additionalHeaders is not a header name"))
+        })?;
+        // Credentials come from the configuration alone.
+        if name != AUTHORIZATION {
+            headers.insert(name, value("value in additionalHeaders", text)?);
+        }
+    }
+    Ok(headers)
+}
+
+/// The headers of every request of a run feed.
+///
+/// # Errors
+/// `ERR_INVALID_HEADER` when the key or branch cannot stand in a header.
+pub fn feed_headers(endpoint: &Endpoint) -> Result<HeaderMap> {
+    let mut headers = base_headers(endpoint)?;
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert("x-trigger-electric-version", HeaderValue::from_static(ELECTRIC_VERSION));
+    Ok(headers)
+}
+
+fn base_headers(endpoint: &Endpoint) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::with_capacity(10);
+    let mut bearer = value("access token", &format!("Bearer {}", endpoint.key().expose()))?;
+    bearer.set_sensitive(true);
+    headers.insert(AUTHORIZATION, bearer);
+    headers.insert("trigger-version", HeaderValue::from_static(PROTOCOL_CLIENT_VERSION));
+    headers.insert("x-trigger-api-version", HeaderValue::from_static(API_VERSION));
+    if let Some(branch) = endpoint.branch() {
+        headers.insert("x-trigger-branch", value("branch", branch)?);
+    }
+    Ok(headers)
+}
+
+fn value(what: &str, text: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(text).map_err(|_| {
+        Error::config("ERR_INVALID_HEADER", format!("the {what} holds a character that no header can carry"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint() -> Endpoint {
+        Endpoint::new("http://a.b", "tr_dev_hidden", Some("feature")).expect("valid")
+    }
+
+    #[test]
+    fn calls_and_feeds_carry_what_the_server_expects() {
+        let call = call_headers(&endpoint(), &ClientOptions::default(), "key-1").expect("valid");
+        assert_eq!(call["x-trigger-branch"], "feature");
+        assert_eq!(call["x-trigger-realtime-streams-version"], "v2");
+        assert_eq!(call["x-trigger-request-idempotency-key"], "key-1");
+        let feed = feed_headers(&endpoint()).expect("valid");
+        assert_eq!(feed["x-trigger-electric-version"], "1.0.0-beta.1");
+        assert!(!format!("{feed:?}").contains("hidden"), "the key is marked sensitive");
+    }
+
+    #[test]
+    fn additional_headers_are_sent_but_never_replace_the_credentials() {
+        let options: ClientOptions =
+            serde_json::from_str(r#"{"additionalHeaders":{"x-team":"a","Authorization":"Bearer other"}}"#)
+                .expect("valid");
+        let headers = call_headers(&endpoint(), &options, "k").expect("valid");
+        assert_eq!(headers["x-team"], "a");
+        assert_eq!(headers[AUTHORIZATION], "Bearer tr_dev_hidden");
+        let bad: ClientOptions = serde_json::from_str(r#"{"additionalHeaders":{"a b":"c"}}"#).expect("valid");
+        assert_eq!(call_headers(&endpoint(), &bad, "k").expect_err("refused").code(), "ERR_INVALID_HEADER");
+    }
+}

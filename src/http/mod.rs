@@ -1,0 +1,14 @@
+//! HTTP: clients that are shared by the whole process, the headers a server expects, single calls
+//! with retries and deadlines, and the polls of a feed.
+
+mod call;
+mod client;
+mod headers;
+mod poll;
+mod tls;
+
+pub(crate) use call::unix_ms;
+pub use call::{Answer, Call, Deadlines};
+pub use client::{Clients, clients};
+pub use headers::{ClientOptions, feed_headers};
+pub use poll::{Polled, poll};

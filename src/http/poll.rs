@@ -1,0 +1,73 @@
+//! One poll of a feed: a GET whose silence is watched (defect 11).
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use tokio::time::timeout;
+
+use super::client::clients;
+use crate::error::{Error, Kind, Result};
+
+/// The longest body of one poll, in bytes, after decompression.
+const LONGEST_BODY: usize = 64 * 1024 * 1024;
+
+/// How a poll went.
+#[derive(Debug)]
+pub enum Polled {
+    /// A whole answer, whatever its status.
+    Answer {
+        /// The HTTP status.
+        status: u16,
+        /// The headers.
+        headers: HeaderMap,
+        /// The decoded body.
+        body: Bytes,
+    },
+    /// No connection, or it broke before the headers.
+    Connect(Error),
+    /// Not a byte for the whole silence time.
+    Silent(Error),
+    /// The body broke off.
+    Cut(Error),
+    /// The body is longer than 64 MiB.
+    TooLarge(Error),
+}
+
+/// Polls `url`. `silence` is the longest time without a byte, before the headers and between
+/// two chunks of the body.
+///
+/// # Errors
+/// Only what no retry can mend: a request that cannot be built, a client that cannot be built.
+pub async fn poll(url: &str, headers: HeaderMap, silence: Duration) -> Result<Polled> {
+    let silent = || {
+        Polled::Silent(Error::new(
+            Kind::Timeout,
+            "ERR_SILENT",
+            format!("the server sent nothing for {} ms", silence.as_millis()),
+        ))
+    };
+    let mut response = match timeout(silence, clients()?.feeds.get(url).headers(headers).send()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => {
+            let error = Error::from(error);
+            return if error.kind() == Kind::Config { Err(error) } else { Ok(Polled::Connect(error)) };
+        }
+        Err(_) => return Ok(silent()),
+    };
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let mut body = BytesMut::new();
+    loop {
+        match timeout(silence, response.chunk()).await {
+            Ok(Ok(Some(chunk))) if body.len() + chunk.len() > LONGEST_BODY => {
+                return Ok(Polled::TooLarge(Error::protocol(
+                    "an answer of the feed is longer than 64 MiB: skipColumns can leave out what is not needed",
+                )));
+            }
+            Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+            Ok(Ok(None)) => return Ok(Polled::Answer { status, headers, body: body.freeze() }),
+            Ok(Err(error)) => return Ok(Polled::Cut(Error::from(error))),
+            Err(_) => return Ok(silent()),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! TLS that works where a Node server works: bundled Mozilla roots, the system's store where
+//! there is one, and `NODE_EXTRA_CA_CERTS`.
+//!
+//! The stores are read at the first handshake, not when the client is built: a process that only
+//! speaks plain HTTP, or only mints with known claims, never pays for them.
+
+use std::sync::Arc;
+
+use once_cell::sync::OnceCell;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::error::{Error, Kind, Result};
+
+/// The TLS configuration of every client: HTTP/2 first, HTTP/1.1 else.
+pub(super) fn config() -> Result<ClientConfig> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = Verifier { provider: provider.clone(), stores: OnceCell::new() };
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(Kind::Internal, "ERR_TLS", "TLS could not be set up").with_source(error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// What certificates are checked against.
+#[derive(Debug)]
+struct Stores {
+    inner: Arc<WebPkiServerVerifier>,
+    /// The certificates of `NODE_EXTRA_CA_CERTS`, byte for byte.
+    extra: Vec<CertificateDer<'static>>,
+}
+
+/// The standard verification over stores that are read at the first handshake.
+#[derive(Debug)]
+struct Verifier {
+    provider: Arc<CryptoProvider>,
+    stores: OnceCell<Stores>,
+}
+
+impl Verifier {
+    fn stores(&self) -> Result<&Stores, rustls::Error> {
+        self.stores.get_or_try_init(|| {
+            let extra = std::env::var_os("NODE_EXTRA_CA_CERTS").map(|path| read_pem(&path)).unwrap_or_default();
+            Stores::new(extra, self.provider.clone())
+        })
+    }
+}
+
+impl Stores {
+    fn new(extra: Vec<CertificateDer<'static>>, provider: Arc<CryptoProvider>) -> Result<Self, rustls::Error> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        // Certificates that cannot be read are left out, as Node does: the others still serve.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        roots.add_parsable_certificates(extra.iter().cloned());
+        let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+        Ok(Self { inner, extra })
+    }
+
+    fn verify(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            // A self-signed server certificate that the user trusts by name of file: Node takes it,
+            // rustls by itself does not. Exactly that certificate is accepted, for its own name;
+            // its validity was checked before this error could come.
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(why)))
+                if is_ca_used_as_end_entity(&why) && self.extra.iter().any(|known| known == end_entity) =>
+            {
+                rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+fn is_ca_used_as_end_entity(why: &rustls::OtherError) -> bool {
+    // The variant lives in a crate that rustls does not re-export; its Debug form is its name.
+    format!("{why:?}").contains("CaUsedAsEndEntity")
+}
+
+fn read_pem(path: &std::ffi::OsStr) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_file_iter(path).map(|certs| certs.filter_map(Result::ok).collect()).unwrap_or_default()
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.stores()?.verify(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+    fn params(name: &str, is_ca: IsCa) -> CertificateParams {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        params.is_ca = is_ca;
+        params
+    }
+
+    fn self_signed(params: CertificateParams) -> CertificateDer<'static> {
+        let key = KeyPair::generate().expect("a key");
+        params.self_signed(&key).expect("signed").der().clone()
+    }
+
+    fn check(trusted: &[CertificateDer<'static>], shown: &CertificateDer<'_>, name: &str) -> Result<(), rustls::Error> {
+        let stores = Stores::new(trusted.to_vec(), Arc::new(aws_lc_rs::default_provider()))?;
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        stores.verify(shown, &[], &name, &[], UnixTime::now()).map(drop)
+    }
+
+    #[test]
+    fn a_self_signed_server_certificate_that_is_listed_is_taken_for_its_own_name_alone() {
+        let ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let listed = self_signed(params("trigger.local", ca.clone()));
+        let other = self_signed(params("trigger.local", ca));
+        assert_eq!(check(&[listed.clone()], &listed, "trigger.local"), Ok(()));
+        assert!(check(&[listed.clone()], &listed, "other.local").is_err(), "its own name only");
+        assert!(check(&[listed], &other, "trigger.local").is_err(), "exactly that certificate");
+        assert!(check(&[], &other, "trigger.local").is_err(), "nothing by default");
+    }
+
+    #[test]
+    fn an_expired_certificate_is_refused_although_it_is_listed() {
+        let mut expired = params("trigger.local", IsCa::Ca(BasicConstraints::Unconstrained));
+        expired.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        let expired = self_signed(expired);
+        assert!(check(&[expired.clone()], &expired, "trigger.local").is_err());
+    }
+
+    #[test]
+    fn a_certificate_of_a_listed_authority_is_taken() {
+        let key = KeyPair::generate().expect("a key");
+        let authority = params("ca.local", IsCa::Ca(BasicConstraints::Unconstrained));
+        let root = authority.self_signed(&key).expect("signed").der().clone();
+        let server_key = KeyPair::generate().expect("a key");
+        let server = params("trigger.local", IsCa::NoCa)
+            .signed_by(&server_key, &Issuer::new(authority, key))
+            .expect("signed")
+            .der()
+            .clone();
+        assert_eq!(check(std::slice::from_ref(&root), &server, "trigger.local"), Ok(()));
+        assert!(check(&[], &server, "trigger.local").is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! The hub: one live copy of each distinct feed in the process, read by any number of readers
+//! (defect 15).
+//!
+//! A feed is started by its first reader and ended with its last. Its driver asks the server,
+//! hands the answers to the pure machine in `shape`, and gives every reader what changed.
+
+mod driver;
+mod feed;
+mod reader;
+mod spec;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use once_cell::sync::Lazy;
+
+use feed::Feed;
+pub use feed::{Stats, Status};
+pub use reader::{Batch, End, Notice, Reader, ReaderOptions};
+pub use spec::{FeedSpec, Patience};
+
+static HUB: Lazy<Hub> = Lazy::new(Hub::default);
+
+/// Every feed that is live, by what it asks for.
+#[derive(Debug, Default)]
+pub struct Hub {
+    feeds: Mutex<HashMap<FeedSpec, Arc<Feed>>>,
+}
+
+impl Hub {
+    /// The hub of the process.
+    pub fn global() -> &'static Self {
+        &HUB
+    }
+
+    /// A reader of the feed `spec`, which is started if nobody reads it yet. A later reader gets
+    /// the present state at once. Must be called within a Tokio runtime.
+    pub fn open(&'static self, spec: &FeedSpec, options: ReaderOptions) -> Reader {
+        let mut feeds = lock(&self.feeds);
+        if let Some(feed) = feeds.get(spec)
+            && let Some(slot) = feed.attach(options)
+        {
+            return Reader::new(self, feed.clone(), slot);
+        }
+        let (feed, slot) = Feed::new(spec.clone(), options);
+        feed.run(tokio::spawn(driver::drive(self, feed.clone())).abort_handle());
+        feeds.insert(spec.clone(), feed.clone());
+        Reader::new(self, feed, slot)
+    }
+
+    /// How many feeds are live.
+    pub fn feeds(&self) -> usize {
+        lock(&self.feeds).len()
+    }
+
+    /// Forgets `feed`, unless another one has taken its place already.
+    fn forget(&self, feed: &Arc<Feed>) {
+        let mut feeds = lock(&self.feeds);
+        if feeds.get(feed.spec()).is_some_and(|kept| Arc::ptr_eq(kept, feed)) {
+            feeds.remove(feed.spec());
+        }
+    }
+}
+
+/// Locks, also after a panic elsewhere: every critical section here leaves its data whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,7 @@
+//! Rows of a run feed as runs: public statuses, the end of a run, and JSON for JavaScript.
+
+mod render;
+mod status;
+
+pub use render::render;
+pub use status::{is_finished, is_terminal, public_status};

@@ -1,0 +1,19 @@
+//! The pure state machine of a run feed: the Electric HTTP shape protocol (protocol.md 4).
+//!
+//! Time, randomness and bytes are arguments: a driver asks what [`Feed::start`] says, hands every
+//! answer to [`Feed::on`], and does what the returned [`Step`] says. Nothing here opens a socket,
+//! sleeps or reads a clock. The invariants are numbered in `docs/protocol.md`.
+
+mod feed;
+mod limits;
+mod query;
+mod row;
+mod schema;
+mod step;
+
+pub use feed::Feed;
+pub use limits::Limits;
+pub use query::Query;
+pub use row::{Columns, Row};
+pub use schema::{Column, ColumnType, Schema};
+pub use step::{Change, Event, Failure, Now, Outcome, Phase, Reason, Retry, Step};

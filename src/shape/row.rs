@@ -1,0 +1,149 @@
+//! One row of a feed: wire strings by column, shared where they did not change.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The column names of a feed, in the order they were first seen. Shared by all of its rows.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Columns(Vec<Box<str>>);
+
+impl Columns {
+    /// The place of `name`, if the feed has such a column.
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|column| &**column == name)
+    }
+
+    /// The names.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|name| &**name)
+    }
+
+    /// `self` with `name` added. Rare: only when a row brings a column no row had before.
+    fn with(&self, name: &str) -> Self {
+        Self(self.0.iter().cloned().chain([name.into()]).collect())
+    }
+}
+
+/// One row. A column that is missing and one that is null are the same.
+#[derive(Clone, Debug)]
+pub struct Row {
+    columns: Arc<Columns>,
+    values: Box<[Option<Arc<str>>]>,
+}
+
+impl Row {
+    /// The wire text of a column; `None` when null or missing.
+    #[must_use]
+    pub fn get(&self, column: &str) -> Option<&str> {
+        let place = self.columns.position(column)?;
+        self.values.get(place)?.as_deref()
+    }
+
+    /// Columns that are neither null nor missing, with their wire text.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.columns.iter().zip(&self.values).filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
+
+    /// A row of `pairs` over `before` (an update, which can be partial) or from nothing (an
+    /// insert). `columns` grows when a pair names a column no row had before. Equal texts of
+    /// `shared` (the row's last version, whatever the operation) are not copied.
+    pub(crate) fn merge<'a>(
+        columns: &mut Arc<Columns>,
+        before: Option<&Row>,
+        shared: Option<&Row>,
+        pairs: impl IntoIterator<Item = (Cow<'a, str>, Option<Cow<'a, str>>)>,
+    ) -> Self {
+        let mut values: Vec<Option<Arc<str>>> = before.map(|row| row.values.to_vec()).unwrap_or_default();
+        values.resize(columns.0.len(), None);
+        let mut guess = 0;
+        for (name, text) in pairs {
+            // Rows name their columns in the same order nearly always.
+            let place = if columns.0.get(guess).is_some_and(|column| **column == *name) {
+                guess
+            } else if let Some(place) = columns.position(&name) {
+                place
+            } else {
+                *columns = Arc::new(columns.with(&name));
+                values.push(None);
+                columns.0.len() - 1
+            };
+            guess = place + 1;
+            let old = shared.and_then(|row| row.values.get(place)).and_then(Option::as_ref);
+            values[place] = text.map(|text| match old {
+                Some(old) if **old == *text => Arc::clone(old),
+                Some(_) | None => Arc::from(text.as_ref()),
+            });
+        }
+        Self { columns: Arc::clone(columns), values: values.into_boxed_slice() }
+    }
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        // Columns only ever grow within a feed, so that places agree between versions.
+        if Arc::ptr_eq(&self.columns, &other.columns) || other.columns.0.starts_with(&self.columns.0) {
+            let (short, long) = (&self.values, &other.values);
+            return same(short, long);
+        }
+        if self.columns.0.starts_with(&other.columns.0) {
+            return same(&other.values, &self.values);
+        }
+        self.iter().count() == other.iter().count() && self.iter().all(|(name, text)| other.get(name) == Some(text))
+    }
+}
+
+impl Eq for Row {}
+
+fn same(short: &[Option<Arc<str>>], long: &[Option<Arc<str>>]) -> bool {
+    let (Some(head), Some(tail)) = (long.get(..short.len()), long.get(short.len()..)) else { return false };
+    tail.iter().all(Option::is_none) && short.iter().zip(head).all(|(a, b)| same_text(a.as_ref(), b.as_ref()))
+}
+
+fn same_text(a: Option<&Arc<str>>, b: Option<&Arc<str>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(columns: &mut Arc<Columns>, before: Option<&Row>, pairs: &[(&'static str, Option<&'static str>)]) -> Row {
+        let pairs = pairs.iter().map(|&(name, text)| (name.into(), text.map(Into::into)));
+        Row::merge(columns, before, before, pairs)
+    }
+
+    #[test]
+    fn a_partial_update_keeps_the_other_columns_and_shares_their_texts() {
+        let mut columns = Arc::default();
+        let first = row(&mut columns, None, &[("id", Some("1")), ("status", Some("PENDING")), ("error", None)]);
+        let second = row(&mut columns, Some(&first), &[("status", Some("EXECUTING"))]);
+        assert_eq!(second.get("id"), Some("1"));
+        assert_eq!(second.get("status"), Some("EXECUTING"));
+        assert_eq!(first.get("id").map(str::as_ptr), second.get("id").map(str::as_ptr));
+        assert_ne!(first, second);
+    }
+
+    #[test]
+    fn a_null_and_a_missing_column_are_the_same() {
+        let mut columns = Arc::default();
+        let first = row(&mut columns, None, &[("id", Some("1"))]);
+        let second = row(&mut columns, None, &[("id", Some("1")), ("late", None)]);
+        let third = row(&mut columns, None, &[("late", Some("x")), ("id", Some("1"))]);
+        assert_eq!(first, second);
+        assert_eq!(second, first);
+        assert_ne!(second, third);
+        assert_ne!(first, third);
+    }
+
+    #[test]
+    fn rows_of_different_feeds_compare_by_name() {
+        let one = row(&mut Arc::default(), None, &[("a", Some("1")), ("b", Some("2"))]);
+        let two = row(&mut Arc::default(), None, &[("b", Some("2")), ("a", Some("1"))]);
+        assert_eq!(one, two);
+    }
+}

@@ -1,0 +1,100 @@
+//! The types of a feed's columns, from the `electric-schema` header.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use crate::{Error, Result};
+
+/// The columns of a feed and their types.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schema(HashMap<Box<str>, Column>);
+
+/// The type of one column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// What each value is.
+    pub kind: ColumnType,
+    /// Whether the column holds a Postgres array literal of such values.
+    pub array: bool,
+}
+
+/// What the values of a column are. Everything unknown is text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ColumnType {
+    /// `t`, `f`, `true`, `false`.
+    Bool,
+    /// int2 and int4: always a safe JavaScript number.
+    Int,
+    /// int8: can be beyond 2^53.
+    BigInt,
+    /// float4 and float8; `NaN` and `Infinity` included.
+    Float,
+    /// json and jsonb.
+    Json,
+    /// Everything else.
+    Text,
+}
+
+impl ColumnType {
+    fn of(name: &str) -> Self {
+        match name {
+            "bool" => Self::Bool,
+            "int2" | "int4" => Self::Int,
+            "int8" => Self::BigInt,
+            "float4" | "float8" => Self::Float,
+            "json" | "jsonb" => Self::Json,
+            _ => Self::Text,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct WireColumn<'a> {
+    #[serde(rename = "type", borrow, default)]
+    kind: std::borrow::Cow<'a, str>,
+    #[serde(default)]
+    dims: u32,
+}
+
+impl Schema {
+    /// Reads the `electric-schema` header.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Protocol`] when it is not a JSON object of column types.
+    pub fn parse(header: &[u8]) -> Result<Self> {
+        let wire: HashMap<Box<str>, WireColumn<'_>> = serde_json::from_slice(header)
+            .map_err(|error| Error::protocol("the electric-schema header cannot be read").with_source(error))?;
+        let columns = wire
+            .into_iter()
+            .map(|(name, column)| (name, Column { kind: ColumnType::of(&column.kind), array: column.dims > 0 }));
+        Ok(Self(columns.collect()))
+    }
+
+    /// The type of a column; text when the schema does not name it.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Column {
+        self.0.get(name).copied().unwrap_or(Column { kind: ColumnType::Text, array: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_and_dimensions_are_read_and_the_rest_is_ignored() {
+        let header = br#"{"id":{"type":"text","not_null":true,"pk_index":0},"runTags":{"type":"text","dims":1},"n":{"type":"int8"}}"#;
+        let schema = Schema::parse(header).expect("a schema");
+        assert_eq!(schema.column("id"), Column { kind: ColumnType::Text, array: false });
+        assert_eq!(schema.column("runTags"), Column { kind: ColumnType::Text, array: true });
+        assert_eq!(schema.column("n"), Column { kind: ColumnType::BigInt, array: false });
+        assert_eq!(schema.column("unknown"), Column { kind: ColumnType::Text, array: false });
+    }
+
+    #[test]
+    fn a_schema_that_is_no_json_is_a_protocol_error() {
+        assert!(Schema::parse(b"<html>").is_err());
+        assert!(Schema::parse(b"[]").is_err());
+    }
+}
