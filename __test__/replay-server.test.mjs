@@ -5,6 +5,7 @@ import { feedKey, position, runFeedCases } from './support/cases.mjs'
 import { cut, random } from './support/chunks.mjs'
 import { startOfficial } from './support/client.mjs'
 import { FeedModel } from './support/model.mjs'
+import { pace } from './support/pace.mjs'
 import { recordings, withRecordings } from './support/recordings.mjs'
 import { startReplay } from './support/replay-server.mjs'
 import { completed, executing, insert, mustRefetch, remove, row, upToDate, update } from './support/rows.mjs'
@@ -95,7 +96,7 @@ withRecordings('replay server', (all) => {
   const byShape = new Map(
     cases.map((each) => [each.exchanges.map(({ response }) => response?.status ?? 'held').join(), each]),
   )
-  describe('the official client follows a replayed feed as the model says', { concurrency: 6 }, () => {
+  describe('the official client follows a replayed feed as the model says', { concurrency: 12 }, () => {
     for (const feedCase of byShape.values()) {
       for (const chunks of ['byte']) {
         test(`${feedCase.name}, chunks: ${chunks}`, async () => {
@@ -104,7 +105,12 @@ withRecordings('replay server', (all) => {
             const config = { baseURL: server.url, accessToken: feedCase.accessToken }
             const spec = { target: feedCase.runId, options: {}, timeoutMs: 20_000 }
             if (feedCase.skipColumns.length > 0) spec.options.skipColumns = feedCase.skipColumns
-            const followed = await official.follow(config, spec, { stop: server.quiet(1_000) })
+            const reader = pace()
+            const stop = server.settled({
+              enough: () => reader.taken >= server.model.emissions.length,
+              muteOnRefusal: true,
+            })
+            const followed = await official.follow(config, spec, { onItem: reader.onItem, stop })
             assert.equal(followed.error, null)
             assert.deepEqual(followed.unhandled, [])
             assert.equal(followed.items.length, server.model.emissions.length)

@@ -17,12 +17,15 @@ export const FAILSAFE_MS = 15_000
  * @param {(request: import('./fault-server.mjs').FaultRequest) => import('./answers.mjs').Answer} script
  * @param {{ follow: Function }} client
  * @param {Partial<import('./scenario.mjs').Spec>} [spec] default: follow `RUN_ID` until the failsafe
- * @param {object} [hooks]
+ * @param {object} [watch]
+ * @param {(requests: import('./fault-server.mjs').FaultRequest[]) => boolean} [watch.until] stop then,
+ *   whatever the client is doing
  * @returns {Promise<import('./scenario.mjs').Followed & { requests: import('./fault-server.mjs').FaultRequest[] }>}
  */
-export async function against(script, client, spec = {}, hooks = {}) {
+export async function against(script, client, spec = {}, { until } = {}) {
   const server = await startFaultServer(script)
   try {
+    const hooks = until ? { stop: server.until(until) } : {}
     const config = { baseURL: server.url, accessToken: ACCESS_TOKEN }
     const result = await client.follow(config, { target: RUN_ID, timeoutMs: FAILSAFE_MS, ...spec }, hooks)
     return { ...result, requests: server.requests.slice() }

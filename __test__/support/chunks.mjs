@@ -12,8 +12,8 @@ export function random(seed) {
   }
 }
 
-/** Single bytes are sent at both ends of a body of more than this many bytes, 1 KiB writes between. */
-const BYTEWISE = 2048
+/** In longer bodies only so many bytes at either end are sent one by one, and the middle in 64 parts. */
+const BYTEWISE = 256
 
 function cutEvery(bytes, size) {
   const parts = []
@@ -37,7 +37,7 @@ export function cut(bytes, mode) {
       const end = bytes.length - BYTEWISE
       return [
         ...cutEvery(bytes.subarray(0, BYTEWISE), 1),
-        ...cutEvery(bytes.subarray(BYTEWISE, end), 1024),
+        ...cutEvery(bytes.subarray(BYTEWISE, end), Math.ceil((end - BYTEWISE) / 64)),
         ...cutEvery(bytes.subarray(end), 1),
       ]
     }

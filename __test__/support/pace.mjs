@@ -3,6 +3,9 @@ export function pace() {
   let taken = 0
   let waiters = []
   return {
+    get taken() {
+      return taken
+    },
     /** @param {number} count items taken so far */
     onItem(count) {
       taken = count

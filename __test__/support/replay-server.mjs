@@ -20,6 +20,9 @@ const OWN_HEADERS = new Set(['connection', 'keep-alive', 'transfer-encoding', 'c
 /** Everything stops after this long, whatever a test forgot. */
 const LIFE_MS = 60_000
 
+/** How long a client that should still yield something is waited for. */
+const PATIENCE_MS = 4_000
+
 /** A gate that does not open holds an answer back for no longer than this. */
 const GATE_MS = 3_000
 
@@ -85,7 +88,8 @@ export async function startReplay(feedCase, options = {}) {
   const unmatched = []
   const model = new FeedModel()
   let gateTimeouts = 0
-  let held = 0
+  let heldLive = 0
+  let heldOther = 0
   let lastActivity = null
 
   /** @type {Map<string, (import('./recordings.mjs').Exchange)[]>} */
@@ -149,6 +153,7 @@ export async function startReplay(feedCase, options = {}) {
     response.writeHead(recorded.status, headers.flat())
     for (const part of cut(bytes, mode(recorded.texts.length))) {
       if (response.destroyed) return
+      lastActivity = Date.now()
       if (!response.write(part)) await Promise.race([once(response, 'drain'), once(response, 'close')])
       else if (chunks !== 'whole') await new Promise((resolve) => setImmediate(resolve))
     }
@@ -169,7 +174,8 @@ export async function startReplay(feedCase, options = {}) {
     const answers = feed.get(key) ?? []
     const exchange = take(key, answers) ?? (live ? undefined : answers.at(-1))
     if (!exchange?.response) {
-      held += 1
+      if (live) heldLive += 1
+      else heldOther += 1
       return
     }
     if (live && gate) {
@@ -244,17 +250,19 @@ export async function startReplay(feedCase, options = {}) {
     get gateTimeouts() {
       return gateTimeouts
     },
-    /** Requests held open so far. */
-    get held() {
-      return held
-    },
-    /** Resolves once requests were made and nothing was received or sent for `ms`. */
-    async quiet(ms) {
-      for (;;) {
+    /**
+     * Resolves once nothing more can come of this feed: the client waits in a live request that is
+     * held, and nothing was received or sent for `ms`. A client that was given more rows than it
+     * yielded (`enough` is false) is waited for a while longer. A refusal settles a feed only for a
+     * client that says nothing of refusals (`muteOnRefusal`, defect 1); another must end by itself.
+     */
+    async settled({ ms = 150, enough = () => true, muteOnRefusal = false } = {}) {
+      while (server.listening) {
         const idle = lastActivity === null ? 0 : Date.now() - lastActivity
-        if (lastActivity !== null && idle >= ms) return
-        await new Promise((resolve) => setTimeout(resolve, Math.max(10, ms - idle)))
-        if (!server.listening) return
+        // A held catch-up request may be a prefetch; a client that does nothing else waits for it.
+        const over = heldLive > 0 || (muteOnRefusal && model.fatal !== null) || (heldOther > 0 && idle >= PATIENCE_MS)
+        if (over && idle >= ms && (enough() || idle >= PATIENCE_MS)) return
+        await new Promise((resolve) => setTimeout(resolve, 20))
       }
     },
     /** Stops serving; throws if a handler failed, so that a broken peer cannot pass for a server. */

@@ -43,11 +43,16 @@ export function describe(error) {
 }
 
 /**
- * Makes a value fit for the structured clone that brings it out of a child process: URL objects
- * become tagged, everything else the packets can hold survives as it is.
+ * Makes a value fit for the structured clone that brings it out of a child process. The clone knows
+ * no URL objects and forgets the names of errors: both become tagged, as in our own results, so that
+ * nothing is compared that was lost on the way. Stacks are left out: they tell where, not what.
  */
 export function portable(value) {
   if (value instanceof URL) return { $url: value.href }
+  if (value instanceof Error) {
+    const { name, message, cause } = value
+    return { $error: { className: value.constructor.name, name, message, cause: portable(cause), ...portable({ ...value }) } }
+  }
   if (Array.isArray(value)) return value.map(portable)
   if (value instanceof Map) return new Map([...value].map(([key, entry]) => [portable(key), portable(entry)]))
   if (value instanceof Set) return new Set([...value].map(portable))
