@@ -13,7 +13,7 @@ export function random(seed) {
 }
 
 /** In longer bodies only so many bytes at either end are sent one by one, and the middle in 64 parts. */
-const BYTEWISE = 256
+const BYTEWISE = 64
 
 function cutEvery(bytes, size) {
   const parts = []
