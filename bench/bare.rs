@@ -3,6 +3,8 @@
 //!
 //! Usage: `bench-bare <base url> <group> <feeds> <updates>`.
 
+#![allow(clippy::print_stdout, reason = "its output is its interface")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,7 +29,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             loop {
                 let answer = client.get(format!("{url}?{query}")).send().await?;
                 let header = |name| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
-                let (handle, offset, cursor) = (header("electric-handle"), header("electric-offset"), header("electric-cursor"));
+                let (handle, offset, cursor) =
+                    (header("electric-handle"), header("electric-offset"), header("electric-cursor"));
                 let messages: Vec<Value> = serde_json::from_slice(&answer.bytes().await?)?;
                 if first {
                     first = false;

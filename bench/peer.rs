@@ -8,6 +8,8 @@
 //!
 //! Prints `listening <url>`; ends when its standard input closes.
 
+#![allow(clippy::print_stdout, reason = "its output is its interface")]
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::Read as _;
@@ -80,7 +82,11 @@ async fn feed(id: &str, query: &str, groups: &Groups) -> Option<Response<Full<By
         .header("cache-control", "no-store")
         .header("electric-handle", format!("run-{id}"))
         .header("electric-offset", format!("1767225600000_{version}"));
-    answer = if live { answer.header("electric-cursor", version.to_string()) } else { answer.header("electric-schema", SCHEMA) };
+    answer = if live {
+        answer.header("electric-cursor", version.to_string())
+    } else {
+        answer.header("electric-schema", SCHEMA)
+    };
     answer.body(Full::from(body)).ok()
 }
 

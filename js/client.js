@@ -5,47 +5,44 @@
  * so that a call with an unchanged configuration costs no more than a comparison.
  */
 
-const native = require("./native.js");
-const config = require("./config.js");
+const { resolve } = require("./config.js");
 const { fromNative } = require("./errors.js");
+const native = require("./native.js");
 
-/** Clients kept; the oldest goes first. Far more than the keys of any one process. */
-const KEPT = 256;
+/** The most clients kept. Servers that switch keys per tenant keep the latest. */
+const MOST = 256;
 
+/** @type {Map<string, object>} */
 const clients = new Map();
 /** The configuration resolved last and its client: the usual case. */
-let last = null;
+/** @type {object | undefined} */
+let lastResolved;
+/** @type {object | undefined} */
+let lastClient;
 
 /**
- * The client of the configuration in force.
- * @returns {{ handle: any, baseURL: string, accessToken: string }}
- * @throws {import("./errors.js").ConfigError} without a key, or with a base URL that is none
+ * The client to call with; the same one while the configuration is the same.
+ *
+ * @returns {object} an opaque handle for the native functions
+ * @throws {import("./errors.js").ConfigError} without a key, or with a base URL, key or branch that cannot work
  */
-function current() {
-  const resolved = config.resolve();
-  if (last?.resolved === resolved) return last.client;
-  const client = open(resolved);
-  last = { resolved, client };
-  return client;
-}
-
-function open(resolved) {
-  const { baseURL, accessToken, branch, requestOptions } = resolved;
-  const options = JSON.stringify({
-    additionalHeaders: requestOptions?.additionalHeaders,
-    retry: requestOptions?.retry,
-    streamsVersion: config.streamsVersion(),
-  });
-  const id = JSON.stringify([baseURL, accessToken, branch, options]);
-  let client = clients.get(id);
-  if (!client) {
-    const handle = native.client(baseURL, accessToken ?? "", branch ?? null, options);
-    if (typeof handle === "string") throw fromNative(JSON.parse(handle));
-    client = { handle, baseURL, accessToken };
-    clients.set(id, client);
-    if (clients.size > KEPT) clients.delete(clients.keys().next().value);
+function currentClient() {
+  const resolved = resolve();
+  if (resolved === lastResolved && lastClient !== undefined) return lastClient;
+  const { retry, additionalHeaders } = resolved.requestOptions ?? {};
+  const options = JSON.stringify({ retry, additionalHeaders, streamsVersion: resolved.streamsVersion });
+  const name = JSON.stringify([resolved.baseURL, resolved.accessToken, resolved.branch, options]);
+  let client = clients.get(name);
+  if (client === undefined) {
+    const made = native.client(resolved.baseURL, resolved.accessToken ?? "", resolved.branch ?? null, options);
+    if (typeof made === "string") throw fromNative(JSON.parse(made));
+    client = made;
+    if (clients.size >= MOST) clients.delete(clients.keys().next().value);
+    clients.set(name, client);
   }
+  lastResolved = resolved;
+  lastClient = client;
   return client;
 }
 
-module.exports = { current };
+module.exports = { currentClient };

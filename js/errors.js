@@ -74,7 +74,7 @@ const BY_STATUS = {
 
 /** What this package itself found wrong. `code` is stable; the message names the fix. */
 class TriggerNativeError extends Error {
-  constructor(message, code, options) {
+  constructor(code, message, options) {
     super(message, options);
     this.name = "TriggerNativeError";
     this.code = code;
@@ -138,7 +138,7 @@ function fromNative(data) {
   }
   if (data.kind === "aborted") return abortError();
   const Class = BY_KIND[data.kind] ?? TriggerNativeError;
-  return new Class(data.message, data.code, cause && { cause });
+  return new Class(data.code, data.message, cause && { cause });
 }
 
 /** What an aborted call rejects with: the signal's own reason, else a DOMException. */

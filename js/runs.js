@@ -1,7 +1,7 @@
 "use strict";
 
 const native = require("./native.js");
-const client = require("./client.js");
+const { currentClient } = require("./client.js");
 const { ArgumentError, fromNative } = require("./errors.js");
 const { RunSubscription } = require("./subscription.js");
 const { createRunDecoder } = require("./run.js");
@@ -10,7 +10,7 @@ const { createRunDecoder } = require("./run.js");
 function subscribeToRun(run, options = {}) {
   const runId = idOf("runs.subscribeToRun", "run", run);
   checkOptions("runs.subscribeToRun", options);
-  const { handle } = client.current();
+  const handle = currentClient();
   const feed = JSON.stringify({
     skipColumns: options.skipColumns ?? [],
     stopOnCompletion: typeof options.stopOnCompletion === "boolean" ? options.stopOnCompletion : true,
@@ -52,18 +52,18 @@ function idOf(call, what, value) {
   const id = typeof value === "object" && value !== null ? /** @type {any} */ (value).id : value;
   if (typeof id !== "string") {
     throw new ArgumentError(
-      `${call}() got ${value === null ? "null" : typeof value} instead of a ${what} id: pass the id, or the handle that triggering returned (is an await missing?)`,
       "ERR_INVALID_ID",
+      `${call}() got ${value === null ? "null" : typeof value} instead of a ${what} id: pass the id, or the handle that triggering returned (is an await missing?)`,
     );
   }
   // An unpaired surrogate would reach the server as another id.
-  if (!id.isWellFormed()) throw new ArgumentError(`the ${what} id holds an unpaired surrogate`, "ERR_INVALID_ID");
+  if (!id.isWellFormed()) throw new ArgumentError("ERR_INVALID_ID", `the ${what} id holds an unpaired surrogate`);
   return id;
 }
 
 function checkOptions(call, options) {
   const refuse = (text) => {
-    throw new ArgumentError(`${call}(): ${text}`, "ERR_INVALID_OPTION");
+    throw new ArgumentError("ERR_INVALID_OPTIONS", `${call}(): ${text}`);
   };
   if (typeof options !== "object" || options === null) refuse("options must be an object");
   const { signal, skipColumns, onRetry, onStateChange, retry, silenceTimeoutMs } = options;

@@ -9,6 +9,7 @@
 #[cfg(feature = "node")]
 pub mod bridge;
 pub mod config;
+pub mod emulator;
 pub mod error;
 pub mod http;
 pub mod hub;
@@ -19,5 +20,6 @@ pub mod retry;
 pub mod run;
 pub mod runtime;
 pub mod shape;
+pub mod token;
 
 pub use error::{Error, Result};

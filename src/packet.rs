@@ -1,5 +1,7 @@
 //! Stored packets: data too large for a row, kept in an object store (protocol.md 4).
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use http::Method;
 use serde::Deserialize;
@@ -67,7 +69,8 @@ fn encode_path(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded

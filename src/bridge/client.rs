@@ -1,6 +1,6 @@
 //! A checked configuration, held by JavaScript.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use napi::bindgen_prelude::{Either, External};
 use napi_derive::napi;
@@ -9,12 +9,15 @@ use super::error::refusal;
 use crate::config::Endpoint;
 use crate::error::{Error, Result};
 use crate::http::ClientOptions;
+use crate::token::Minter;
 
 /// What every call is made with.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(super) endpoint: Endpoint,
     pub(super) options: Arc<ClientOptions>,
+    /// Set once the claims are known, so that minting looks nothing up.
+    pub(super) minter: Arc<OnceLock<Arc<Minter>>>,
 }
 
 /// The client of a configuration, or the refusal as text.
@@ -35,5 +38,5 @@ fn build(base_url: &str, key: &str, branch: Option<&str>, options: &str) -> Resu
     let options = serde_json::from_str(options).map_err(|error| {
         Error::config("ERR_INVALID_REQUEST_OPTIONS", "requestOptions cannot be read").with_source(error)
     })?;
-    Ok(Client { endpoint: Endpoint::new(base_url, key, branch)?, options: Arc::new(options) })
+    Ok(Client { endpoint: Endpoint::new(base_url, key, branch)?, options: Arc::new(options), minter: Arc::default() })
 }

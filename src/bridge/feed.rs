@@ -29,6 +29,7 @@ struct FeedOptions {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[allow(clippy::struct_field_names, reason = "the names of the public options")]
 struct RetryOptions {
     max_elapsed_ms: Option<u64>,
     min_delay_ms: Option<u64>,

@@ -12,10 +12,7 @@ use crate::runtime;
 
 /// A promise of the text that `work` gives. A panic in `work` becomes a failure, so that the
 /// promise always settles. It never rejects.
-pub(super) fn promise<'env>(
-    env: &'env Env,
-    work: impl Future<Output = String> + Send + 'static,
-) -> napi::Result<Object<'env>> {
+pub(super) fn promise(env: &Env, work: impl Future<Output = String> + Send + 'static) -> napi::Result<Object<'_>> {
     let (deferred, promise) = env.create_deferred()?;
     match runtime::get(None) {
         Ok(runtime) => {

@@ -58,7 +58,7 @@ impl RetryOptions {
 }
 
 /// The headers of a single call. `idempotency_key` is the same one across its retries.
-pub fn call_headers(endpoint: &Endpoint, options: &ClientOptions, idempotency_key: &str) -> Result<HeaderMap> {
+pub(super) fn call_headers(endpoint: &Endpoint, options: &ClientOptions, idempotency_key: &str) -> Result<HeaderMap> {
     let mut headers = base_headers(endpoint)?;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert("x-trigger-source", HeaderValue::from_static("sdk"));

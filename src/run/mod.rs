@@ -1,7 +1,10 @@
 //! Rows of a run feed as runs: public statuses, the end of a run, and JSON for JavaScript.
 
+mod array;
+mod json;
 mod render;
 mod status;
+mod time;
 
 pub use render::render;
 pub use status::{is_finished, is_terminal, public_status};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::retry::Policy;
 
-/// How much a feed puts up with. Every count and time starts over on progress: a change, or a
-/// live request the server held.
+/// How much a feed puts up with. Every count and time starts over on progress: a change that is
+/// published, or a live request the server held.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// Give up when nothing but retryable failures came for so long, in ms. Default 300,000.
@@ -15,8 +15,9 @@ pub struct Limits {
     /// For how long they may last, from the first such request, in ms. Default 15,000: defect 1
     /// promises 20 s, and the last request takes time too.
     pub protocol_for_ms: u64,
-    /// Attempts at a feed that is "not found yet" (404 with `x-should-retry: true`). Default 5.
-    pub not_found_attempts: u32,
+    /// Attempts and waits at a feed that is "not found yet" (404 with `x-should-retry: true`).
+    /// Default 5 attempts, 1 s × 1.6 between them, as for calls.
+    pub not_found: Policy,
     /// For how long, in ms. Default 10,000.
     pub not_found_for_ms: u64,
     /// 409s in a row with no progress between them. Default 8 (defect 7).
@@ -25,6 +26,9 @@ pub struct Limits {
     pub idle_answers: u32,
     /// How many of those are simply asked again at once. Default 2.
     pub idle_free: u32,
+    /// The longest wait after an answer that moved on and named changes, but changed nothing a
+    /// reader sees, in ms. Default 1,000: with `skipColumns` that is what a busy run looks like.
+    pub churn_wait_ms: u64,
     /// A live answer held for so long is no quick one, whatever it brings, in ms. Default 1,000.
     pub held_ms: u64,
     /// The waits after failures: full jitter. Default 500 ms × 1.6, at most 30 s.
@@ -50,11 +54,12 @@ impl Default for Limits {
             retry_for_ms: 300_000,
             protocol_failures: 30,
             protocol_for_ms: 15_000,
-            not_found_attempts: 5,
+            not_found: Policy::default(),
             not_found_for_ms: 10_000,
             refetches: 8,
             idle_answers: 12,
             idle_free: 2,
+            churn_wait_ms: 1_000,
             held_ms: 1_000,
             failures,
             idle: Policy { max_delay: Duration::from_secs(5), ..failures },

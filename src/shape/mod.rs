@@ -4,11 +4,17 @@
 //! answer to [`Feed::on`], and does what the returned [`Step`] says. Nothing here opens a socket,
 //! sleeps or reads a clock. The invariants are numbered in `docs/protocol.md`.
 
+mod book;
 mod feed;
+#[cfg(test)]
+mod feed_tests;
 mod limits;
+mod message;
+mod patience;
 mod query;
 mod row;
 mod schema;
+mod seen;
 mod step;
 
 pub use feed::Feed;

@@ -3,6 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+/// The most columns a feed can have: runs have 26. What a server sends beyond is left out, so that
+/// no answer can make the lookup by name expensive.
+pub(super) const MAX_COLUMNS: usize = 512;
+
 /// The column names of a feed, in the order they were first seen. Shared by all of its rows.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Columns(Vec<Box<str>>);
@@ -63,6 +67,8 @@ impl Row {
                 guess
             } else if let Some(place) = columns.position(&name) {
                 place
+            } else if columns.0.len() >= MAX_COLUMNS {
+                continue;
             } else {
                 *columns = Arc::new(columns.with(&name));
                 values.push(None);
@@ -138,6 +144,15 @@ mod tests {
         assert_eq!(second, first);
         assert_ne!(second, third);
         assert_ne!(first, third);
+    }
+
+    #[test]
+    fn columns_beyond_the_limit_are_left_out() {
+        let mut columns = Arc::default();
+        let names: Vec<String> = (0..2 * MAX_COLUMNS).map(|n| n.to_string()).collect();
+        let pairs = names.iter().map(|name| (Cow::from(name.as_str()), Some(Cow::from("x"))));
+        let row = Row::merge(&mut columns, None, None, pairs);
+        assert_eq!(row.iter().count(), MAX_COLUMNS);
     }
 
     #[test]

@@ -16,6 +16,14 @@ pub struct Now {
     pub jitter: f64,
 }
 
+impl Now {
+    /// `self` with a jitter that cannot break the arithmetic of waits.
+    pub(super) fn sane(self) -> Self {
+        let jitter = if (0.0..1.0).contains(&self.jitter) { self.jitter } else { 0.5 };
+        Self { jitter, ..self }
+    }
+}
+
 /// Something the driver saw.
 #[derive(Debug)]
 pub enum Event<'a> {

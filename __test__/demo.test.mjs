@@ -1,0 +1,220 @@
+// `npm run demo` as a user sees it: run as a child in each mode, on its own emulator and on a server of the user's.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import process from "node:process";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+/** A failsafe only: the longest demo, `--slow`, takes about 20 s. */
+const timeout = 120_000;
+
+/** The environment without any Trigger.dev setting of the machine's own. */
+const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TRIGGER_|NODE_TEST)/.test(name)));
+
+/** Runs the demo to its end. */
+async function demo(args, env = {}) {
+  const child = spawn(process.execPath, ["demo/demo.mjs", ...args], {
+    cwd: root,
+    env: { ...clean, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    stderr += text;
+  });
+  const [code] = await once(child, "close");
+  return { code, stdout, stderr, lines: stdout.split("\n") };
+}
+
+/** The texts of the lines that begin with this word. */
+function told(result, word) {
+  return result.lines.filter((line) => line.startsWith(`${word} `)).map((line) => line.slice(word.length).trim());
+}
+
+/** The statuses in the order they were shown. */
+function statuses(result) {
+  return told(result, "status").map((text) => text.split(" ")[0]);
+}
+
+/** What must hold of everything the demo prints, wherever it runs. */
+function assertDiscreet({ stdout, stderr }, key) {
+  const all = stdout + stderr;
+  assert.ok(!all.includes("\u001b"), "an escape code on something that is no terminal");
+  assert.ok(!all.includes("\r"), "a carriage return on something that is no terminal");
+  assert.doesNotMatch(all, /eyJ[\w-]+\.eyJ[\w-]+\.[\w-]{20,}/, "a whole token");
+  if (key) assert.ok(!all.includes(key), "the secret key");
+}
+
+describe("the demo on its own emulator", { concurrency: true, timeout }, () => {
+  it("mints, triggers, follows with progress, prints output, claims and cost, and exits 0", async () => {
+    const result = await demo([]);
+    assert.equal(result.code, 0, result.stdout + result.stderr);
+    assertDiscreet(result);
+    assert.equal(statuses(result).at(-1), "COMPLETED");
+    const percents = told(result, "progress").map((text) => Number.parseInt(text, 10));
+    assert.ok(percents.length >= 5, `few progress lines: ${percents}`);
+    assert.equal(percents.at(-1), 100);
+    assert.deepEqual(
+      percents,
+      [...percents].sort((a, b) => a - b),
+    );
+    const [run] = told(result, "run")[0].split(",");
+    assert.match(run, /^run_\w{20,}$/);
+    assert.ok(result.stdout.includes(`scopes: ["read:runs:${run}"]`), "the claims name the run");
+    assert.match(told(result, "checked")[0], /200$/);
+    assert.match(result.stdout, /"ok": true/);
+    const [, ours, official] = /in all +(\d+) +(\d+)/.exec(result.stdout) ?? [];
+    assert.ok(Number(ours) > 0 && Number(ours) < Number(official), `requests: ${ours} against ${official}`);
+  });
+
+  it("--fail shows why a run failed, and exits 0", async () => {
+    const result = await demo(["--fail"]);
+    assert.equal(result.code, 0, result.stdout + result.stderr);
+    assertDiscreet(result);
+    assert.equal(statuses(result).at(-1), "FAILED");
+    assert.match(told(result, "error")[0], /^TypeError: boom from the task/);
+  });
+
+  it("--cancel cancels the run, sees its end, and exits 0", async () => {
+    const result = await demo(["--cancel"]);
+    assert.equal(result.code, 0, result.stdout + result.stderr);
+    assertDiscreet(result);
+    assert.ok(statuses(result).includes("EXECUTING"));
+    assert.equal(statuses(result).at(-1), "CANCELED");
+  });
+
+  it("--slow follows a slow run to its end, and exits 0", async () => {
+    const result = await demo(["--slow"]);
+    assert.equal(result.code, 0, result.stdout + result.stderr);
+    assertDiscreet(result);
+    assert.equal(statuses(result).at(-1), "COMPLETED");
+    assert.ok(told(result, "progress").length >= 15);
+  });
+
+  it("--task and --payload choose what is triggered", async () => {
+    const result = await demo(["--task", "echo", "--payload", '{"said":"this"}']);
+    assert.equal(result.code, 0, result.stdout + result.stderr);
+    assert.match(result.stdout, /"said": "this"/);
+  });
+
+  it("a run that ends otherwise than expected exits 1", async () => {
+    const result = await demo(["--task", "failing"]);
+    assert.equal(result.code, 1, result.stdout);
+    assert.match(told(result, "end")[0], /FAILED, which was not expected/);
+  });
+});
+
+describe("the demo on a server of the user's", { concurrency: true, timeout }, () => {
+  const key = "tr_dev_thekeyoftheusersownserver";
+  let server;
+  let url;
+
+  before(async () => {
+    // Another process: nothing but URL and key connects it with the demo. It ends when its standard input does.
+    const script = `
+      const { startEmulator } = require("trigger-native/emulator");
+      startEmulator(JSON.parse(process.argv[1])).then(({ url, stop }) => {
+        console.log(url);
+        process.stdin.on("end", stop).resume();
+      });`;
+    server = spawn(process.execPath, ["-e", script, JSON.stringify({ secretKey: key, speed: 10 })], {
+      cwd: root,
+      env: clean,
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const [chunk] = await once(server.stdout.setEncoding("utf8"), "data");
+    url = chunk.trim();
+  });
+
+  after(async () => {
+    server.stdin.end();
+    const [code] = await once(server, "close");
+    assert.equal(code, 0);
+  });
+
+  const env = (more = {}) => ({ TRIGGER_SECRET_KEY: key, TRIGGER_API_URL: url, ...more });
+
+  it("follows the task named by TRIGGER_DEMO_TASK and never prints the key", async () => {
+    const result = await demo([], env({ TRIGGER_DEMO_TASK: "progress" }));
+    assert.equal(result.code, 0, result.stdout + result.stderr);
+    assertDiscreet(result, key);
+    assert.match(told(result, "server")[0], new RegExp(`^${url} \\(your server\\)`));
+    assert.equal(statuses(result).at(-1), "COMPLETED");
+  });
+
+  it("--slow, --fail and --cancel show the other ends there too", async () => {
+    const ends = await Promise.all([
+      demo(["--slow", "--task", "slow"], env()),
+      demo(["--fail", "--task", "failing"], env()),
+      demo(["--cancel", "--task", "slow"], env()),
+    ]);
+    for (const result of ends) assertDiscreet(result, key);
+    assert.deepEqual(
+      ends.map((result) => [result.code, statuses(result).at(-1)]),
+      [
+        [0, "COMPLETED"],
+        [0, "FAILED"],
+        [0, "CANCELED"],
+      ],
+    );
+  });
+
+  it("--run follows a run that was triggered elsewhere", async () => {
+    const response = await fetch(`${url}/api/v1/tasks/echo/trigger`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body: JSON.stringify({ payload: '"elsewhere"', options: { payloadType: "application/json" } }),
+    });
+    const { id } = await response.json();
+    const result = await demo(["--run", id], env());
+    assert.equal(result.code, 0, result.stdout + result.stderr);
+    assertDiscreet(result, key);
+    assert.equal(statuses(result).at(-1), "COMPLETED");
+    assert.match(result.stdout, /"elsewhere"/);
+  });
+
+  it("a run that there is not ends with the server's words and exit code 1", async () => {
+    const result = await demo(["--run", "run_thereisnosuchrun"], env());
+    assert.equal(result.code, 1, result.stdout);
+    assert.match(result.stderr, /not found/i);
+    assertDiscreet(result, key);
+  });
+
+  it("a wrong key ends with an error that does not show it", async () => {
+    const wrong = "tr_dev_somebodyelseskey";
+    const result = await demo(["--task", "echo"], env({ TRIGGER_SECRET_KEY: wrong }));
+    assert.equal(result.code, 1, result.stdout);
+    assert.match(result.stderr, /Invalid or Missing API key/);
+    assertDiscreet(result, wrong);
+  });
+
+  it("asks for a task or a run before it does anything", async () => {
+    const result = await demo([], env());
+    assert.deepEqual([result.code, result.stdout], [2, ""]);
+    assert.match(result.stderr, /--task or TRIGGER_DEMO_TASK/);
+  });
+});
+
+describe("the demo's flags", { timeout }, () => {
+  it("--help explains them and exits 0", async () => {
+    const result = await demo(["--help"]);
+    assert.equal(result.code, 0);
+    for (const flag of ["--fail", "--cancel", "--slow", "--task", "--run"])
+      assert.ok(result.stdout.includes(flag), flag);
+  });
+
+  it("refuses what it does not know, with exit code 2", async () => {
+    for (const args of [["--fial"], ["progress"], ["--fail", "--slow"], ["--run", "run_1"], ["--payload", "{"]]) {
+      const result = await demo(args);
+      assert.deepEqual([result.code, result.stdout], [2, ""], args.join(" "));
+      assert.match(result.stderr, /--help/);
+    }
+  });
+});

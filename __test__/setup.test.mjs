@@ -1,0 +1,49 @@
+// `npm run demo` and `npm test` install packages when, and only when, something is missing.
+
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { describe, it } from "node:test";
+import { isInstalled, matches } from "../scripts/lib/installed.mjs";
+
+const a = { version: "1.0.0", integrity: "sha512-a" };
+const b = { version: "2.0.0", integrity: "sha512-b" };
+const lock = (packages) => ({ packages });
+
+describe("the check for installed packages", () => {
+  it("is content when every package of the lock is there, and no other", () => {
+    const wanted = lock({ "": {}, "node_modules/a": a, "node_modules/b": b });
+    assert.ok(matches(wanted, lock({ "node_modules/a": a, "node_modules/b": b })));
+    assert.ok(!matches(wanted, lock({ "node_modules/a": a })));
+    assert.ok(!matches(wanted, lock({ "node_modules/a": a, "node_modules/b": b, "node_modules/c": a })));
+  });
+
+  it("sees another version and another content", () => {
+    const wanted = lock({ "node_modules/a": a });
+    assert.ok(!matches(wanted, lock({ "node_modules/a": { ...a, version: "1.0.1" } })));
+    assert.ok(!matches(wanted, lock({ "node_modules/a": { ...a, integrity: "sha512-x" } })));
+  });
+
+  it("does not ask for the packages of other platforms", () => {
+    const wanted = lock({ "node_modules/a": a, "node_modules/a-windows": { ...b, optional: true } });
+    assert.ok(matches(wanted, lock({ "node_modules/a": a })));
+  });
+
+  it("asks for an install where there is nothing, or nothing readable", async () => {
+    const root = await mkdtemp(path.join(os.tmpdir(), "trigger-native-setup-"));
+    try {
+      assert.equal(await isInstalled(root), false);
+      await writeFile(path.join(root, "package-lock.json"), JSON.stringify(lock({ "node_modules/a": a })));
+      assert.equal(await isInstalled(root), false);
+      await mkdir(path.join(root, "node_modules"));
+      const record = path.join(root, "node_modules", ".package-lock.json");
+      await writeFile(record, "{");
+      assert.equal(await isInstalled(root), false);
+      await writeFile(record, JSON.stringify(lock({ "node_modules/a": a })));
+      assert.equal(await isInstalled(root), true);
+    } finally {
+      await rm(root, { recursive: true, force: true });
+    }
+  });
+});

@@ -1,0 +1,211 @@
+"use strict";
+
+/**
+ * Public tokens. With known claims a token is minted synchronously inside the promise: no network,
+ * no thread hop (defect 14). One-time tokens are all distinct (defect 2).
+ */
+
+const { isDate } = require("node:util").types;
+
+const { bounded } = require("./bounded.js");
+const { currentClient } = require("./client.js");
+const { checkBounds } = require("./config.js");
+const errors = require("./errors.js");
+const native = require("./native.js");
+const { describe, flattenScopes, isPlain, taskScopes } = require("./scopes.js");
+
+const { ArgumentError } = errors;
+
+/** The kinds of token, as native code numbers them. */
+const PUBLIC = 0;
+const ONCE = 1;
+const MULTIPLE = 2;
+
+const PUBLIC_OPTIONS = new Set(["scopes", "expirationTime", "realtime"]);
+const TRIGGER_OPTIONS = new Set(["expirationTime", "multipleUse", "realtime"]);
+
+let warned = false;
+
+/**
+ * A token a browser can use, with the scopes given.
+ *
+ * @param {{
+ *   scopes?: object,
+ *   expirationTime?: number | Date | string,
+ *   realtime?: { skipColumns?: string[] },
+ * }} [options] `expirationTime`: a period such as `"1h"`, a Date or Unix seconds; default 15 minutes
+ * @param {{ signal?: AbortSignal, timeoutInMs?: number }} [bounds]
+ * @returns {Promise<string>}
+ */
+async function createPublicToken(options, bounds) {
+  const given = checkOptions("createPublicToken", options, PUBLIC_OPTIONS);
+  const scopes = given?.scopes === undefined || given.scopes === null ? undefined : flattenScopes(given.scopes);
+  const token = mint(PUBLIC, scopes, given, bounds);
+  if (scopes !== undefined && scopes.length > 0) return token;
+  // Only a token that came to be is worth a warning.
+  const minted = await token;
+  warnOfNoScopes();
+  return minted;
+}
+
+/**
+ * A token that triggers a task once, or again and again with `multipleUse`.
+ *
+ * @param {string | string[]} task
+ * @param {{
+ *   expirationTime?: number | Date | string,
+ *   multipleUse?: boolean,
+ *   realtime?: { skipColumns?: string[] },
+ * }} [options]
+ * @param {{ signal?: AbortSignal, timeoutInMs?: number }} [bounds]
+ * @returns {Promise<string>}
+ */
+async function createTriggerPublicToken(task, options, bounds) {
+  const given = checkOptions("createTriggerPublicToken", options, TRIGGER_OPTIONS);
+  return mint(usage(given), taskScopes("trigger", task), given, bounds);
+}
+
+/**
+ * As {@link createTriggerPublicToken}, for batches.
+ *
+ * @param {string | string[]} task
+ * @param {Parameters<typeof createTriggerPublicToken>[1]} [options]
+ * @param {{ signal?: AbortSignal, timeoutInMs?: number }} [bounds]
+ * @returns {Promise<string>}
+ */
+async function createBatchTriggerPublicToken(task, options, bounds) {
+  const given = checkOptions("createBatchTriggerPublicToken", options, TRIGGER_OPTIONS);
+  return mint(usage(given), taskScopes("batchTrigger", task), given, bounds);
+}
+
+/**
+ * The token, or a promise of it where the server has to be asked first.
+ *
+ * @param {number} kind
+ * @param {string[] | undefined} scopes
+ * @param {any} options
+ * @param {{ signal?: AbortSignal, timeoutInMs?: number } | undefined} bounds
+ * @returns {string | Promise<string>}
+ */
+function mint(kind, scopes, options, bounds) {
+  const request = bounds == null ? undefined : checkBounds("the request options", bounds);
+  // An aborted signal is looked at first (defect 17).
+  request?.signal?.throwIfAborted();
+  const scopesJson = scopes === undefined ? null : JSON.stringify(scopes);
+  const realtimeJson = realtime(options?.realtime);
+  let seconds = NaN;
+  let period = null;
+  const expiry = options?.expirationTime;
+  if (expiry !== undefined && expiry !== null) {
+    if (typeof expiry === "string") period = expiry;
+    else seconds = unixSeconds(expiry);
+  }
+  const client = currentClient();
+  const minted = native.mint(client, kind, scopesJson, realtimeJson, Date.now(), seconds, period);
+  if (minted !== null && isToken(minted)) return minted;
+  const again = () => native.mint(client, kind, scopesJson, realtimeJson, Date.now(), seconds, period);
+  return mintSlowly(minted, again, client, request);
+}
+
+/**
+ * @param {string | null} minted what the first attempt gave
+ * @param {() => string | null} again
+ * @param {object} client
+ * @param {{ signal?: AbortSignal, timeoutInMs?: number } | undefined} bounds
+ */
+async function mintSlowly(minted, again, client, bounds) {
+  let outcome = minted;
+  if (outcome === null) {
+    await bounded(bounds, (cancel, timeout) => native.loadClaims(client, cancel, timeout));
+    outcome = again();
+  }
+  if (outcome?.startsWith("@")) {
+    // The key cannot sign: the server mints (protocol.md 2).
+    const body = outcome.slice(1);
+    return bounded(bounds, (cancel, timeout) => native.mintRemotely(client, body, cancel, timeout));
+  }
+  if (outcome?.startsWith("!")) throw errors.fromNative(JSON.parse(outcome.slice(1)));
+  if (!outcome) throw new errors.TriggerNativeError("ERR_INTERNAL", "no token came of a successful call");
+  return outcome;
+}
+
+/** @param {string} minted */
+function isToken(minted) {
+  const first = minted.charCodeAt(0);
+  return first !== 0x21 /* ! */ && first !== 0x40 /* @ */;
+}
+
+/** @param {any} options */
+function usage(options) {
+  const multiple = options?.multipleUse;
+  if (multiple === undefined || multiple === null) return ONCE;
+  if (typeof multiple !== "boolean") {
+    throw new ArgumentError("ERR_INVALID_OPTIONS", `multipleUse must be true or false, not ${describe(multiple)}`);
+  }
+  return multiple ? MULTIPLE : ONCE;
+}
+
+/** @param {unknown} expiry neither a string nor missing */
+function unixSeconds(expiry) {
+  const seconds = isDate(expiry) ? Math.floor(expiry.getTime() / 1000) : expiry;
+  if (typeof seconds !== "number" || Number.isNaN(seconds)) {
+    // NaN means "none" in the native call, so it is refused here.
+    throw new ArgumentError(
+      "ERR_INVALID_EXPIRATION",
+      `expirationTime is ${isDate(expiry) ? "an invalid Date" : typeof expiry === "number" ? "NaN" : describe(expiry)}: pass a period such as "1h", a Date in the future, or Unix seconds in the future`,
+    );
+  }
+  return seconds;
+}
+
+/** @param {unknown} options @returns {string | null} */
+function realtime(options) {
+  if (options === undefined || options === null) return null;
+  const refuse = (/** @type {string} */ why) => {
+    throw new ArgumentError("ERR_INVALID_OPTIONS", `realtime ${why}, such as { skipColumns: ["payload"] }`);
+  };
+  if (!isPlain(options)) return refuse(`must be an object, not ${describe(options)}`);
+  for (const name of Object.keys(options)) {
+    if (name !== "skipColumns" && options[name] !== undefined) return refuse(`takes skipColumns only, not "${name}"`);
+  }
+  const columns = options.skipColumns;
+  if (columns !== undefined) {
+    const fits = Array.isArray(columns) && Array.from(columns).every((column) => typeof column === "string");
+    if (!fits) return refuse("skipColumns must be an array of column names");
+  }
+  return JSON.stringify(options);
+}
+
+/**
+ * @param {string} name
+ * @param {any} options
+ * @param {Set<string>} known
+ * @returns {any}
+ */
+function checkOptions(name, options, known) {
+  if (options === undefined || options === null) return undefined;
+  if (!isPlain(options)) {
+    throw new ArgumentError("ERR_INVALID_OPTIONS", `the options of ${name} must be an object, not ${describe(options)}`);
+  }
+  for (const option of Object.keys(options)) {
+    // A misspelt option would mint a token that lives longer or may do less than was meant.
+    if (!known.has(option) && options[option] !== undefined) {
+      throw new ArgumentError(
+        "ERR_INVALID_OPTIONS",
+        `${name}: unknown option "${option}", expected one of ${[...known].join(", ")}`,
+      );
+    }
+  }
+  return options;
+}
+
+function warnOfNoScopes() {
+  if (warned) return;
+  warned = true;
+  process.emitWarning(
+    'A public token without scopes may do nothing: add them, for example auth.createPublicToken({ scopes: { read: { runs: ["run_1234"] } } }).',
+    { type: "TriggerNativeWarning", code: "TRIGGER_NATIVE_NO_SCOPES" },
+  );
+}
+
+module.exports = { createPublicToken, createTriggerPublicToken, createBatchTriggerPublicToken };

@@ -1,0 +1,51 @@
+// `npm test`: set-up, types, the Rust tests, then the JavaScript tests. Each must pass for the next to start.
+//
+// `npm test -- <file or word> …` runs only the JavaScript test files whose path holds one of the words.
+
+import { readdir } from "node:fs/promises";
+import path from "node:path";
+import process from "node:process";
+import { isMain, root, run, StepError, script, step } from "./lib/run.mjs";
+import { setup } from "./setup.mjs";
+import { checkTypes } from "./types.mjs";
+
+/** Every `*.test.mjs` under `__test__`. Node 20's own runner knows no patterns. */
+async function testFiles() {
+  const entries = await readdir(path.join(root, "__test__"), { recursive: true });
+  return entries
+    .filter((name) => name.endsWith(".test.mjs"))
+    .map((name) => path.join("__test__", name))
+    .sort();
+}
+
+/** The Rust tests, by cargo-nextest where it is installed. nextest runs no documentation tests: cargo does. */
+async function rustTests() {
+  const nextest = await run("cargo", ["nextest", "--version"], { quiet: true });
+  if (nextest !== 0) return step("Rust tests (cargo test)", "cargo", ["test", "--no-default-features"]);
+  await step("Rust documentation tests", "cargo", ["test", "--no-default-features", "--doc", "--quiet"]);
+  return step("Rust tests (cargo nextest)", "cargo", ["nextest", "run", "--no-default-features"]);
+}
+
+/** @param {readonly string[]} files */
+function javascriptTests(files) {
+  return step(`JavaScript tests (${files.length} files)`, process.execPath, [
+    "--test",
+    "--test-reporter=spec",
+    ...files,
+  ]);
+}
+
+if (isMain(import.meta.url)) {
+  await script(async () => {
+    const words = process.argv.slice(2);
+    const files = await testFiles();
+    const chosen = words.length === 0 ? files : files.filter((name) => words.some((word) => name.includes(word)));
+    if (chosen.length === 0) throw new StepError(`no test file under __test__ matches: ${words.join(" ")}`);
+    await setup();
+    if (words.length === 0) {
+      await checkTypes();
+      await rustTests();
+    }
+    await javascriptTests(chosen);
+  });
+}

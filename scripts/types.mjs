@@ -1,0 +1,75 @@
+// TypeScript's compiler over what users compile against, in every way they resolve modules, and over our own JS.
+
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { isMain, root, script, step, tool } from "./lib/run.mjs";
+import { ensurePackages } from "./setup.mjs";
+
+const consumers = "__test__/types/consumers";
+
+/** Project files inside the repository, with what each proves. */
+const projects = [
+  ["against the official SDK", "tsconfig.json"],
+  ["a consumer that resolves as Node does (node16)", `${consumers}/tsconfig.node16.json`],
+  ["a consumer that resolves as Node does (nodenext)", `${consumers}/tsconfig.nodenext.json`],
+  ["a consumer that bundles (bundler)", `${consumers}/tsconfig.bundler.json`],
+  ["the scripts and the demo", "tsconfig.js.json"],
+  ["the JavaScript face", "tsconfig.face.json"],
+];
+
+/** Checks everything; the first failure ends it. */
+export async function checkTypes() {
+  for (const [what, project] of projects) await tsc(what, project);
+  await withoutTheSdk();
+}
+
+/**
+ * The same consumers where the official SDK is not installed: outside the repository, with our declarations under
+ * `node_modules` as npm puts them, and with library checks on.
+ */
+async function withoutTheSdk() {
+  const home = await mkdtemp(path.join(os.tmpdir(), "trigger-native-types-"));
+  try {
+    const installed = path.join(home, "node_modules", "trigger-native");
+    await mkdir(installed, { recursive: true });
+    for (const name of ["package.json", "index.d.ts", "emulator.d.ts"]) {
+      await cp(path.join(root, name), path.join(installed, name));
+    }
+    for (const name of ["@types", "undici-types"]) {
+      await symlink(path.join(root, "node_modules", name), path.join(home, "node_modules", name), "junction");
+    }
+    for (const name of [`${consumers}/esm.mts`, `${consumers}/cjs.cts`, "__test__/types/alone/alone.mts"]) {
+      await cp(path.join(root, name), path.join(home, path.basename(name)));
+    }
+    for (const [module, resolution, files] of [
+      ["node16", "node16", ["esm.mts", "cjs.cts", "alone.mts"]],
+      ["nodenext", "nodenext", ["esm.mts", "cjs.cts", "alone.mts"]],
+      ["esnext", "bundler", ["esm.mts", "alone.mts"]],
+    ]) {
+      const project = path.join(home, `tsconfig.${resolution}.json`);
+      const compilerOptions = { target: "es2022", lib: ["es2022"], types: ["node"], strict: true, noEmit: true };
+      const modules = { module, moduleResolution: resolution };
+      await writeFile(project, JSON.stringify({ compilerOptions: { ...compilerOptions, ...modules }, files }));
+      await tsc(`a consumer without the official SDK (${resolution})`, project);
+    }
+  } finally {
+    await rm(home, { recursive: true, force: true });
+  }
+}
+
+/**
+ * @param {string} what
+ * @param {string} project
+ */
+function tsc(what, project) {
+  const [node, compiler] = tool("typescript/bin/tsc");
+  return step(`types: ${what}`, node, [compiler, "-p", project]);
+}
+
+if (isMain(import.meta.url)) {
+  await script(async () => {
+    await ensurePackages();
+    await checkTypes();
+  });
+}

@@ -1,0 +1,151 @@
+//! Minting, as JavaScript calls it: synchronous where the claims are known (design.md), data and
+//! never exceptions across the boundary.
+//!
+//! Strings that come back say by their first character what they are: `!` an error as JSON, `@` a
+//! request body for [`mint_remotely`]; anything else is the token (a JWT starts with neither).
+
+use napi::Env;
+use napi::bindgen_prelude::{External, Object};
+use napi_derive::napi;
+
+use super::cancel::{Bounds, Cancel};
+use super::client::Client;
+use super::error::{failure, refusal};
+use super::promise::promise;
+use crate::config::KeyKind;
+use crate::error::{Error, Kind, Result};
+use crate::http::{Call, Deadlines};
+use crate::token::{self, ClaimsStore, Expiry, Grant, Use};
+
+/// Mints a token.
+///
+/// `kind`: 0 public, 1 one-time, 2 multiple-use. `scopes` and `realtime` are JSON texts. `now_ms`
+/// is `Date.now()`. `exp_seconds` is in Unix seconds, `NaN` for none; `period` comes into play
+/// then. Returns the token; `@` and the body for [`mint_remotely`] where the key cannot sign; `!`
+/// and an error; `null` while the claims are not known: call [`load_claims`], then this again.
+#[napi(catch_unwind)]
+#[allow(clippy::too_many_arguments, reason = "plain arguments cross faster than an object")]
+pub fn mint(
+    client: &External<Client>,
+    kind: u32,
+    scopes: Option<String>,
+    realtime: Option<String>,
+    now_ms: f64,
+    exp_seconds: f64,
+    period: Option<String>,
+) -> Option<String> {
+    let expiry = match &period {
+        _ if !exp_seconds.is_nan() => Expiry::At(exp_seconds),
+        Some(period) => Expiry::Period(period),
+        None => Expiry::Default,
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "saturates; a clock's seconds fit")]
+    let now = (now_ms / 1_000.0).floor() as i64;
+    let minted = usage(kind).and_then(|usage| {
+        let grant = Grant { usage, scopes: scopes.as_deref(), realtime: realtime.as_deref(), expiry };
+        answer(client, &grant, now)
+    });
+    minted.unwrap_or_else(|error| Some(marked(&error)))
+}
+
+fn answer(client: &Client, grant: &Grant<'_>, now: i64) -> Result<Option<String>> {
+    match client.endpoint.kind() {
+        KeyKind::Root => match client.minter.get() {
+            Some(minter) => minter.mint(grant, now).map(Some),
+            None => match ClaimsStore::global().known(&client.endpoint) {
+                Some(minter) => client.minter.get_or_init(|| minter).mint(grant, now).map(Some),
+                // A bad expiry is refused before the network is asked.
+                None => grant.expiry.resolve(now).map(|_| None),
+            },
+        },
+        KeyKind::Additional | KeyKind::Run => token::remote_body(grant, now).map(|body| Some(format!("@{body}"))),
+        KeyKind::Public => Err(Error::config(
+            "ERR_CANNOT_SIGN",
+            "the access token is a public token, which acts within its own scopes and cannot sign others: set TRIGGER_SECRET_KEY, or pass the environment's secret key to configure()",
+        )),
+    }
+}
+
+fn usage(kind: u32) -> Result<Use> {
+    match kind {
+        0 => Ok(Use::Public),
+        1 => {
+            let mut jti = [0; 16];
+            getrandom::fill(&mut jti).map_err(|error| {
+                Error::new(Kind::Internal, "ERR_INTERNAL", "no randomness for a one-time token").with_source(error)
+            })?;
+            Ok(Use::Once(jti))
+        }
+        2 => Ok(Use::Multiple),
+        _ => Err(Error::new(Kind::Internal, "ERR_INTERNAL", "an unknown kind of token")),
+    }
+}
+
+/// Asks the server for the claims of `client`, unless they are known or asked for already
+/// (defect 14). Resolves with `{"ok": null}` or an error.
+#[napi(catch_unwind)]
+pub fn load_claims<'env>(
+    env: &'env Env,
+    client: &External<Client>,
+    cancel: Option<&Cancel>,
+    timeout_ms: Option<u32>,
+) -> napi::Result<Object<'env>> {
+    let client = Client::clone(client);
+    let bounds = Bounds::new(cancel, timeout_ms);
+    promise(
+        env,
+        bounds.apply(async move {
+            let (endpoint, options) = (client.endpoint.clone(), client.options.clone());
+            let ask = || async move {
+                let answer = post(token::CLAIMS_PATH, None, Deadlines::CLAIMS).send(&endpoint, &options).await?;
+                Ok(answer.body)
+            };
+            match ClaimsStore::global().get(&client.endpoint, ask).await {
+                // Kept here too: the next `mint` succeeds even if the store has moved on.
+                Ok(minter) => {
+                    client.minter.get_or_init(|| minter);
+                    "{\"ok\":null}".to_owned()
+                }
+                Err(error) => failure(&error),
+            }
+        }),
+    )
+}
+
+/// Lets the server mint: `body` is what [`mint`] returned after `@`. Resolves with
+/// `{"ok": token}` or an error.
+#[napi(catch_unwind)]
+pub fn mint_remotely<'env>(
+    env: &'env Env,
+    client: &External<Client>,
+    body: String,
+    cancel: Option<&Cancel>,
+    timeout_ms: Option<u32>,
+) -> napi::Result<Object<'env>> {
+    let client = Client::clone(client);
+    let bounds = Bounds::new(cancel, timeout_ms);
+    promise(
+        env,
+        bounds.apply(async move {
+            let call = post(token::PUBLIC_TOKENS_PATH, Some(body.into()), Deadlines::CALL);
+            let token = call
+                .send(&client.endpoint, &client.options)
+                .await
+                .map_err(|error| token::explain_remote_refusal(client.endpoint.kind(), error))
+                .and_then(|answer| token::read_remote_token(&answer.body));
+            match token {
+                Ok(token) => serde_json::json!({ "ok": token }).to_string(),
+                Err(error) => failure(&error),
+            }
+        }),
+    )
+}
+
+fn post(path: &str, body: Option<bytes::Bytes>, deadlines: Deadlines) -> Call<'_> {
+    Call { method: http::Method::POST, path, body, deadlines }
+}
+
+/// `!` and an error, told from a token by its first character.
+fn marked(error: &Error) -> String {
+    format!("!{}", refusal(error))
+}

@@ -1,0 +1,294 @@
+//! Who calls, and what they may do (protocol.md 2 and 3).
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::jwt;
+use crate::config::Secret;
+
+/// One environment: its id, its root key and its additional keys.
+#[derive(Clone, Debug)]
+pub(super) struct Environment {
+    /// Its id: `sub` of its tokens.
+    pub(super) id: String,
+    /// Signs its tokens.
+    pub(super) root_key: Secret,
+    /// Keys with scopes of their own.
+    pub(super) additional_keys: Vec<AdditionalKey>,
+}
+
+/// A key that acts with scopes and cannot sign.
+#[derive(Clone, Debug)]
+pub(super) struct AdditionalKey {
+    /// The key.
+    pub(super) key: Secret,
+    /// What it may do.
+    pub(super) scopes: Vec<String>,
+}
+
+/// A caller that was recognised.
+#[derive(Debug)]
+pub(super) struct Caller<'a> {
+    /// Its environment, and the place of that in the list.
+    pub(super) environment: &'a Environment,
+    /// The place of the environment in the list.
+    pub(super) index: usize,
+    /// What it came with.
+    pub(super) credential: Credential,
+}
+
+/// What a caller came with.
+#[derive(Clone, PartialEq)]
+pub(super) enum Credential {
+    /// The root key.
+    Root,
+    /// An additional key with these scopes.
+    Additional(Vec<String>),
+    /// A public token with these claims; the text is kept for one-time use.
+    Public {
+        /// Its claims.
+        claims: Map<String, Value>,
+        /// The token itself.
+        token: Secret,
+    },
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Root => "Root",
+            Self::Additional(_) => "Additional",
+            Self::Public { .. } => "Public",
+        })
+    }
+}
+
+/// Why a caller was not recognised. Always a 401.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// No `Authorization: Bearer …`.
+    Missing,
+    /// No such key.
+    UnknownKey,
+    /// A token of an environment that does not exist.
+    UnknownEnvironment,
+    /// A token that is expired or badly signed: the server does not tell which.
+    InvalidToken,
+}
+
+impl Refusal {
+    /// The server's words (recorded: `errors-auth`).
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Missing => "Invalid or Missing API key",
+            Self::UnknownKey => "Invalid API key",
+            Self::UnknownEnvironment => "Invalid Public Access Token",
+            Self::InvalidToken => "Public Access Token is invalid",
+        }
+    }
+}
+
+/// Recognises the caller by its bearer token.
+///
+/// # Errors
+/// The refusal.
+pub(super) fn recognise<'a>(
+    environments: &'a [Environment],
+    bearer: Option<&str>,
+    now_s: u64,
+) -> Result<Caller<'a>, Refusal> {
+    let bearer = bearer.filter(|text| !text.is_empty()).ok_or(Refusal::Missing)?;
+    if let Some(claims) = jwt::unverified(bearer) {
+        let subject = claims.get("sub").and_then(Value::as_str);
+        let (index, environment) = environments
+            .iter()
+            .enumerate()
+            .find(|(_, environment)| Some(environment.id.as_str()) == subject)
+            .ok_or(Refusal::UnknownEnvironment)?;
+        if !jwt::holds(bearer, &claims, &environment.root_key, now_s) {
+            return Err(Refusal::InvalidToken);
+        }
+        let credential = Credential::Public { claims, token: Secret::new(bearer) };
+        return Ok(Caller { environment, index, credential });
+    }
+    environments
+        .iter()
+        .enumerate()
+        .find_map(|(index, environment)| {
+            let credential = if environment.root_key.expose() == bearer {
+                Credential::Root
+            } else {
+                let key = environment.additional_keys.iter().find(|key| key.key.expose() == bearer)?;
+                Credential::Additional(key.scopes.clone())
+            };
+            Some(Caller { environment, index, credential })
+        })
+        .ok_or(Refusal::UnknownKey)
+}
+
+impl Caller<'_> {
+    /// Whether the caller may do `action` on any one of `resources`.
+    pub(super) fn may(&self, action: &str, resources: &[Resource<'_>]) -> bool {
+        match &self.credential {
+            Credential::Root => true,
+            Credential::Additional(scopes) => {
+                resources.iter().any(|resource| grants(scopes.iter().map(String::as_str), action, *resource))
+            }
+            Credential::Public { .. } => {
+                resources.iter().any(|resource| grants(self.token_scopes(), action, *resource))
+            }
+        }
+    }
+
+    /// The columns that a token tells to leave out.
+    pub(super) fn skipped_columns(&self) -> impl Iterator<Item = &str> {
+        self.claim("realtime")
+            .and_then(|realtime| realtime.get("skipColumns"))
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+    }
+
+    /// The token, if it can be used once only: `otu` must be the boolean (protocol.md 3).
+    pub(super) fn one_time_token(&self) -> Option<&Secret> {
+        match &self.credential {
+            Credential::Public { claims, token } => (claims.get("otu") == Some(&Value::Bool(true))).then_some(token),
+            Credential::Root | Credential::Additional(_) => None,
+        }
+    }
+
+    /// When the token expires, in Unix seconds.
+    pub(super) fn expires_s(&self) -> u64 {
+        self.claim("exp").and_then(Value::as_f64).map_or(u64::MAX, |exp| exp.max(0.0) as u64)
+    }
+
+    /// Whether it is a public token.
+    pub(super) fn is_public(&self) -> bool {
+        matches!(self.credential, Credential::Public { .. })
+    }
+
+    fn token_scopes(&self) -> impl Iterator<Item = &str> {
+        self.claim("scopes").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    fn claim(&self, name: &str) -> Option<&Value> {
+        match &self.credential {
+            Credential::Public { claims, .. } => claims.get(name),
+            Credential::Root | Credential::Additional(_) => None,
+        }
+    }
+}
+
+/// What a request touches: a type and, unless it is the whole type, an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Resource<'a> {
+    /// Such as `runs`.
+    pub(super) kind: &'a str,
+    /// Such as `run_1234`.
+    pub(super) id: Option<&'a str>,
+}
+
+impl<'a> Resource<'a> {
+    /// One resource.
+    pub(super) fn new(kind: &'a str, id: &'a str) -> Self {
+        Self { kind, id: Some(id) }
+    }
+
+    /// What a requested scope is about: `read:runs:x` → `read` on runs x. `None` for what is no
+    /// scope at all.
+    pub(super) fn of_scope(scope: &'a str) -> Option<(&'a str, Self)> {
+        let (action, rest) = scope.split_once(':')?;
+        let (kind, id) = rest.split_once(':').map_or((rest, None), |(kind, id)| (kind, Some(id)));
+        (!action.is_empty() && !kind.is_empty()).then_some((action, Self { kind, id }))
+    }
+}
+
+/// Whether any of `scopes` grants `action` on `resource`, as the server reads them
+/// (protocol.md 3): split at the first two colons, `admin` alone is everything.
+fn grants<'s>(mut scopes: impl Iterator<Item = &'s str>, action: &str, resource: Resource<'_>) -> bool {
+    scopes.any(|scope| {
+        let mut parts = scope.splitn(3, ':');
+        let (granted, kind, id) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+        if granted == "admin" && kind.is_none() {
+            return true;
+        }
+        let kind_fits = kind.is_some_and(|kind| kind == "all" || kind == resource.kind);
+        (granted == "*" || granted == action) && kind_fits && (id.is_none() || id == resource.id)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn environments() -> Vec<Environment> {
+        vec![Environment {
+            id: "env_1".into(),
+            root_key: Secret::new("tr_dev_root"),
+            additional_keys: vec![AdditionalKey { key: Secret::new("tr_dev_sk_a"), scopes: vec!["read:runs".into()] }],
+        }]
+    }
+
+    fn token(claims: &Value, key: &str) -> String {
+        jwt::mint(claims.as_object().cloned().unwrap_or_default(), &Secret::new(key), 0, 100).expect("a token")
+    }
+
+    #[test]
+    fn a_stranger_is_told_what_is_wrong_in_the_servers_words() {
+        let environments = environments();
+        let refused = |bearer: Option<&str>| recognise(&environments, bearer, 50).err();
+        let public = json!({ "sub": "env_1", "pub": true });
+        assert_eq!(refused(None), Some(Refusal::Missing));
+        assert_eq!(refused(Some("tr_dev_wrong")), Some(Refusal::UnknownKey));
+        assert_eq!(refused(Some(&token(&public, "another key"))), Some(Refusal::InvalidToken));
+        assert_eq!(
+            refused(Some(&token(&json!({ "sub": "env_2", "pub": true }), "tr_dev_root"))),
+            Some(Refusal::UnknownEnvironment)
+        );
+        assert_eq!(refused(Some(&token(&public, "tr_dev_root"))), None);
+    }
+
+    #[test]
+    fn scopes_grant_what_the_server_grants() {
+        let environments = environments();
+        let may = |scopes: Value, action: &str| {
+            let token = token(&json!({ "sub": "env_1", "pub": true, "scopes": scopes }), "tr_dev_root");
+            let caller = recognise(&environments, Some(&token), 50).expect("a caller");
+            caller.may(action, &[Resource::new("runs", "run_1"), Resource::new("tags", "a:b")])
+        };
+        for scopes in [
+            json!(["read:runs:run_1"]),
+            json!(["read:runs"]),
+            json!(["read:all"]),
+            json!(["*:runs"]),
+            json!(["admin"]),
+            json!(["read:tags:a:b"]),
+        ] {
+            assert!(may(scopes.clone(), "read"), "{scopes}");
+        }
+        for scopes in [
+            json!([]),
+            json!(null),
+            json!(["read:runs:run_2"]),
+            json!(["write:runs:run_1"]),
+            json!(["read"]),
+            json!(["admin:runs:run_2"]),
+            json!(["read:tags:a"]),
+        ] {
+            assert!(!may(scopes.clone(), "read"), "{scopes}");
+        }
+    }
+
+    #[test]
+    fn only_the_boolean_makes_a_token_one_time() {
+        let environments = environments();
+        for (otu, once) in [(json!(true), true), (json!(false), false), (json!("true"), false)] {
+            let token = token(&json!({ "sub": "env_1", "pub": true, "otu": otu }), "tr_dev_root");
+            let caller = recognise(&environments, Some(&token), 50).expect("a caller");
+            assert_eq!(caller.one_time_token().is_some(), once);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Answers, with the headers the server puts on each family of routes.
+
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, CACHE_CONTROL, CONNECTION,
+    CONTENT_TYPE, ORIGIN, STRICT_TRANSPORT_SECURITY, VARY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// Which pages of another origin may read an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cors {
+    /// None: calls for servers only.
+    Closed,
+    /// The page that asked; it may see the token headers.
+    Api,
+    /// Every page, every header: successful feeds.
+    Open,
+    /// The answer to a preflight.
+    Preflight,
+}
+
+/// One answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    cors: Cors,
+}
+
+impl Answer {
+    /// A JSON answer for servers only.
+    pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, JSON);
+        Self { status, headers, body: body.into(), cors: Cors::Closed }
+    }
+
+    /// A JSON answer that the page that asked may read.
+    pub(super) fn api(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Self { cors: Cors::Api, ..Self::json(status, body) }
+    }
+
+    /// A successful feed answer.
+    pub(super) fn feed(body: impl Into<Bytes>) -> Self {
+        let answer = Self { cors: Cors::Open, ..Self::json(StatusCode::OK, body) };
+        answer.with(CACHE_CONTROL, "no-store")
+    }
+
+    /// `{"error": …}`, readable by the page that asked.
+    pub(super) fn api_error(status: StatusCode, text: &str) -> Self {
+        Self::api(status, json!({ "error": text }).to_string())
+    }
+
+    /// `{"error": …}` for servers only.
+    pub(super) fn error(status: StatusCode, text: &str) -> Self {
+        Self::json(status, json!({ "error": text }).to_string())
+    }
+
+    /// The 403 of a caller without the scope (protocol.md 3).
+    pub(super) fn forbidden() -> Value {
+        json!({ "error": "Unauthorized", "code": "unauthorized", "param": "access_token", "type": "authorization" })
+    }
+
+    /// The 401 of a call without `Authorization` (recorded: `calls-trigger`).
+    pub(super) fn no_authorization() -> Self {
+        let body = concat!(
+            "{\n  \"title\": \"Unauthorized\",\n  \"status\": 401,\n",
+            "  \"type\": \"https://developer.mozilla.org/en-US/docs/Web/HTTP/Status/401\",\n",
+            "  \"detail\": \"No authorization header provided\",\n  \"error\": \"No authorization header provided\"\n}",
+        );
+        let mut answer = Self::json(StatusCode::UNAUTHORIZED, body);
+        answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json; charset=utf-8"));
+        answer
+    }
+
+    /// A method the route does not know; the server answers so where it has no handler.
+    pub(super) fn wrong_method(status: StatusCode) -> Self {
+        Self::json(status, r#"{"message":"Unexpected Server Error"}"#).with("x-remix-error", "yes")
+    }
+
+    /// The answer to a preflight: the origin and the headers asked for come back.
+    pub(super) fn preflight() -> Self {
+        Self { cors: Cors::Preflight, ..Self::json(StatusCode::OK, "{}") }
+    }
+
+    /// A path nobody answers.
+    pub(super) fn not_found() -> Self {
+        let mut answer = Self::json(StatusCode::NOT_FOUND, "Not Found");
+        answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
+        answer
+    }
+
+    /// A path with a trailing slash.
+    pub(super) fn moved(location: &str) -> Self {
+        let body = format!("Moved Permanently. Redirecting to {location}");
+        let mut answer = Self::json(StatusCode::MOVED_PERMANENTLY, body).with("location", location);
+        answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        answer.with(VARY, "Accept, Accept-Encoding")
+    }
+
+    /// An answer without a body.
+    pub(super) fn empty(status: StatusCode) -> Self {
+        Self { status, headers: HeaderMap::new(), body: Bytes::new(), cors: Cors::Closed }
+    }
+
+    /// Adds a header. A value that no header can carry is left out.
+    pub(super) fn with<N: TryInto<HeaderName>>(mut self, name: N, value: &str) -> Self {
+        if let (Ok(name), Ok(value)) = (name.try_into(), HeaderValue::from_str(value)) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// Adds the rate-limit headers of API calls. The emulator limits nothing: they are there
+    /// because the server sends them.
+    pub(super) fn with_rate_limit(self, limit: u32, now_ms: u64) -> Self {
+        self.with("x-ratelimit-limit", &limit.to_string())
+            .with("x-ratelimit-remaining", &limit.saturating_sub(1).to_string())
+            .with("x-ratelimit-reset", &now_ms.saturating_add(10_000).to_string())
+    }
+
+    /// The HTTP response, with the headers that depend on the request.
+    pub(super) fn into_response(mut self, request: &HeaderMap, version: Version) -> Response<Full<Bytes>> {
+        let star = HeaderValue::from_static("*");
+        let origin = request.get(ORIGIN).cloned();
+        let vary = match (self.cors, &origin) {
+            (Cors::Preflight, _) => "Origin, Access-Control-Request-Headers, Accept-Encoding",
+            (Cors::Api, Some(_)) => "Origin, Accept-Encoding",
+            (Cors::Api | Cors::Closed | Cors::Open, _) => "Accept-Encoding",
+        };
+        let headers = &mut self.headers;
+        if !self.body.is_empty() || self.cors != Cors::Closed {
+            headers.entry(VARY).or_insert(HeaderValue::from_static(vary));
+        }
+        match self.cors {
+            Cors::Closed => {}
+            Cors::Open => {
+                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, star.clone());
+                headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, star);
+            }
+            Cors::Api => {
+                let exposed = HeaderValue::from_static("x-trigger-jwt,x-trigger-jwt-claims");
+                headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+                if let Some(origin) = origin {
+                    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+                }
+            }
+            Cors::Preflight => {
+                if let Some(asked) = request.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+                    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+                }
+                let methods = HeaderValue::from_static("GET,HEAD,PUT,PATCH,POST,DELETE");
+                headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.unwrap_or(star));
+                headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("300"));
+            }
+        }
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=3153600000"));
+        headers.insert("x-robots-tag", HeaderValue::from_static("noindex, nofollow"));
+        // HTTP/2 has no such headers.
+        if version <= Version::HTTP_11 {
+            headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+            headers.insert(KEEP_ALIVE, HeaderValue::from_static("timeout=65"));
+        }
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+}

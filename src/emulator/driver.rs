@@ -1,0 +1,186 @@
+//! Drives one run through its life on real time: the delay, the queue, the script.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::clock::Clock;
+use super::lifecycle;
+use super::packet::Packet;
+use super::player::{Next, Player};
+use super::row::Row;
+use super::script::Task;
+use super::store::{Effect, Run};
+
+/// How long a worker takes from dequeuing a run to running its code, in milliseconds before the
+/// emulator's speed (recorded: about 100 to 700 ms).
+const START_MS: u64 = 100;
+
+/// What a run is to do.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Its task.
+    pub(super) task: Arc<Task>,
+    /// What it was triggered with.
+    pub(super) payload: Packet,
+    /// When its delay is over, in Unix milliseconds.
+    pub(super) delay_until_ms: Option<u64>,
+    /// The most it may wait in its queue, in milliseconds.
+    pub(super) ttl_ms: Option<u64>,
+    /// How much faster than written its script runs. Delays and ttls are the caller's own and
+    /// are not scaled.
+    pub(super) speed: f64,
+}
+
+/// Drives `run` to its end. Returns early when something else ended it (a cancel).
+pub(super) async fn drive(run: Arc<Run>, plan: Plan, clock: Clock) {
+    let mut ended = run.follow();
+    tokio::select! {
+        () = play(&run, plan, &clock) => {}
+        _ = ended.wait_for(|row| lifecycle::is_final(row.status())) => {}
+    }
+}
+
+async fn play(run: &Run, plan: Plan, clock: &Clock) {
+    let change = |step: &dyn Fn(&mut Row, u64) -> bool| {
+        let now = clock.now_ms();
+        run.change(now, |row| if step(row, now) { Effect::Loud } else { Effect::None }) != Effect::None
+    };
+    if let Some(until) = plan.delay_until_ms {
+        tokio::time::sleep(Duration::from_millis(until.saturating_sub(clock.now_ms()))).await;
+        if !change(&lifecycle::queue) {
+            return;
+        }
+    }
+    let wait = plan.task.queued.map(|ms| scaled(ms, plan.speed));
+    let ttl = plan.ttl_ms.map(Duration::from_millis);
+    match (wait, ttl) {
+        (Some(wait), None) => tokio::time::sleep(wait).await,
+        (Some(wait), Some(ttl)) if wait <= ttl => tokio::time::sleep(wait).await,
+        (_, Some(ttl)) => {
+            tokio::time::sleep(ttl).await;
+            change(&lifecycle::expire);
+            return;
+        }
+        (None, None) => std::future::pending().await,
+    }
+    if !change(&lifecycle::dequeue) {
+        return;
+    }
+    tokio::time::sleep(scaled(START_MS, plan.speed)).await;
+    if !change(&lifecycle::execute) {
+        return;
+    }
+    let mut player = Player::new(&plan.task, plan.payload);
+    // Waits are counted from one start, so that a long script does not drift.
+    let mut due = Instant::now();
+    while let Some(next) = player.next() {
+        match next {
+            Next::Wait(ms) => {
+                due = due.checked_add(scaled(ms, plan.speed)).unwrap_or(due);
+                sleep_until(due).await;
+            }
+            Next::Change(step) => {
+                if !change(&|row, now| lifecycle::apply(row, &step, now)) {
+                    return;
+                }
+                // A script without waits must not keep a thread to itself.
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+fn scaled(ms: u64, speed: f64) -> Duration {
+    Duration::try_from_secs_f64(ms as f64 / 1000.0 / speed).unwrap_or(Duration::MAX)
+}
+
+/// Runs `future` in the background until `stop`.
+pub(super) fn spawn(future: impl Future<Output = ()> + Send + 'static, stop: &tokio_util::sync::CancellationToken) {
+    let stop = stop.clone();
+    tokio::spawn(async move { stop.run_until_cancelled_owned(future).await });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emulator::column::Column;
+    use serde_json::{Value, json};
+    use std::sync::Mutex;
+
+    /// When a version came, in milliseconds since the start, and its status.
+    type Seen = Mutex<Vec<(u64, String)>>;
+
+    fn start(script: Value, change: impl FnOnce(&mut Plan, &mut Row)) -> (Arc<Run>, Arc<Seen>) {
+        let begin = Instant::now();
+        let clock = Clock::from_fn(move || 10_000 + u64::try_from(begin.elapsed().as_millis()).unwrap_or(0));
+        let mut row = Row::new("1", "run_1", "t", 10_000);
+        let mut plan = Plan {
+            task: Arc::new(Task::parse("t", script).expect("a script")),
+            payload: Packet { data: None, data_type: "application/json".into() },
+            delay_until_ms: None,
+            ttl_ms: None,
+            speed: 1.0,
+        };
+        change(&mut plan, &mut row);
+        let run = Arc::new(Run::new(0, row));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (mut versions, log) = (run.follow(), seen.clone());
+        tokio::spawn(async move {
+            while versions.changed().await.is_ok() {
+                let row = versions.borrow_and_update().clone();
+                log.lock().expect("a log").push((row.updated_ms() - 10_000, row.status().to_owned()));
+            }
+        });
+        tokio::spawn(drive(run.clone(), plan, clock));
+        (run, seen)
+    }
+
+    fn log(seen: &Seen) -> Vec<(u64, String)> {
+        seen.lock().expect("a log").clone()
+    }
+
+    fn steps(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
+        expected.iter().map(|(at, status)| (*at, (*status).to_owned())).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delayed_run_queues_starts_and_completes_in_time() {
+        let script = json!({ "queued": 100, "steps": [{ "wait": 1000 }, { "output": 1 }] });
+        let (run, seen) = start(script, |plan, row| {
+            plan.delay_until_ms = Some(15_000);
+            plan.speed = 2.0;
+            row.set(Column::Status, Some("DELAYED"));
+        });
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let seen = log(&seen);
+        assert_eq!(seen.first(), Some(&(5_000, "PENDING".into())));
+        assert_eq!(seen.last().map(|(_, status)| status.as_str()), Some("COMPLETED_SUCCESSFULLY"));
+        // 50 ms in the queue, 50 to start and 500 of script, at twice the speed.
+        assert!(seen.last().is_some_and(|(at, _)| (5_600..5_610).contains(at)), "{seen:?}");
+        assert_eq!(run.row().get(Column::QueuedAt), Some("1970-01-01T00:00:15.000"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_nobody_takes_expires_by_its_ttl() {
+        let (run, seen) = start(json!({ "queued": null }), |plan, row| {
+            plan.ttl_ms = Some(2_000);
+            row.set(Column::Ttl, Some("2s"));
+        });
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(log(&seen), steps(&[(2_000, "EXPIRED")]));
+        assert!(run.row().get(Column::Error).is_some_and(|error| error.contains("TTL (2s)")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancelled_run_does_nothing_more() {
+        let script = json!({ "queued": 0, "steps": [{ "wait": 5_000 }, { "tag": "late" }, { "output": 1 }] });
+        let (run, _) = start(script, |_, _| ());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        run.change(11_000, |row| if lifecycle::cancel(row, 11_000) { Effect::Loud } else { Effect::None });
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!((run.row().status(), run.row().tags().len()), ("CANCELED", 0));
+    }
+}

@@ -1,0 +1,200 @@
+//! What an emulator can be told, as JSON. Described in docs/emulator.md.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::access::{AdditionalKey, Environment};
+use super::script::Tasks;
+use crate::config::{Endpoint, KeyKind, Secret};
+use crate::error::{Error, Result};
+
+/// The key of an emulator that was not given one: plainly no secret.
+pub(super) const DEFAULT_KEY: &str = "tr_dev_emulatornotasecret";
+const DEFAULT_ENVIRONMENT: &str = "cemulatorenvironment00001";
+
+/// Checked options.
+#[derive(Debug)]
+pub(super) struct Options {
+    /// The port on 127.0.0.1; 0 is any free one.
+    pub(super) port: u16,
+    /// How much faster than written scripts run.
+    pub(super) speed: f64,
+    /// How long a live poll is held, before it strays.
+    pub(super) hold: Duration,
+    /// The most runs kept.
+    pub(super) max_runs: usize,
+    /// Who may call; the first is the main one.
+    pub(super) environments: Vec<Environment>,
+    /// What runs do.
+    pub(super) tasks: Tasks,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct Given {
+    port: u16,
+    speed: f64,
+    hold_ms: u64,
+    max_runs: usize,
+    secret_key: String,
+    environment_id: String,
+    additional_keys: Vec<GivenKey>,
+    environments: Vec<GivenEnvironment>,
+    tasks: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenKey {
+    key: String,
+    #[serde(default)]
+    scopes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct GivenEnvironment {
+    id: String,
+    secret_key: String,
+    #[serde(default)]
+    additional_keys: Vec<GivenKey>,
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            speed: 1.0,
+            hold_ms: 20_000,
+            max_runs: 100_000,
+            secret_key: DEFAULT_KEY.into(),
+            environment_id: DEFAULT_ENVIRONMENT.into(),
+            additional_keys: Vec::new(),
+            environments: Vec::new(),
+            tasks: Map::new(),
+        }
+    }
+}
+
+impl Options {
+    /// Reads and checks options. An empty text is all defaults.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_OPTIONS`, `ERR_INVALID_SCRIPT`.
+    pub(super) fn parse(json: &str) -> Result<Self> {
+        let text = json.trim();
+        if !text.is_empty() && !text.starts_with('{') {
+            // serde would read an array as the options in order.
+            return Err(refuse("they are not a JSON object"));
+        }
+        let given: Given = if text.is_empty() {
+            Given::default()
+        } else {
+            // Only the place is told: the message could quote a key.
+            serde_json::from_str(text).map_err(|error| match error.classify() {
+                serde_json::error::Category::Data => refuse(&data_error(&error)),
+                serde_json::error::Category::Io
+                | serde_json::error::Category::Syntax
+                | serde_json::error::Category::Eof => refuse("they are not JSON"),
+            })?
+        };
+        if !(given.speed.is_finite() && given.speed > 0.0) {
+            return Err(refuse("`speed` is a number above 0"));
+        }
+        if !(1..=3_600_000).contains(&given.hold_ms) {
+            return Err(refuse("`holdMs` is between 1 and 3600000"));
+        }
+        if given.max_runs == 0 {
+            return Err(refuse("`maxRuns` is at least 1"));
+        }
+        let mut environments = vec![environment(given.environment_id, &given.secret_key, given.additional_keys)?];
+        for other in given.environments {
+            environments.push(environment(other.id, &other.secret_key, other.additional_keys)?);
+        }
+        for (index, one) in environments.iter().enumerate() {
+            let twin = |other: &Environment| other.id == one.id || other.root_key == one.root_key;
+            if environments[..index].iter().any(twin) {
+                return Err(refuse("two environments have the same id or secret key"));
+            }
+        }
+        Ok(Self {
+            port: given.port,
+            speed: given.speed,
+            hold: Duration::from_millis(given.hold_ms),
+            max_runs: given.max_runs,
+            environments,
+            tasks: Tasks::new(given.tasks)?,
+        })
+    }
+}
+
+fn environment(id: String, key: &str, additional: Vec<GivenKey>) -> Result<Environment> {
+    if id.is_empty() {
+        return Err(refuse("an environment's id is empty"));
+    }
+    if kind_of(key)? != KeyKind::Root {
+        return Err(refuse("`secretKey` is a root key, such as \"tr_dev_…\""));
+    }
+    let additional_keys = additional
+        .into_iter()
+        .map(|given| match kind_of(&given.key)? {
+            KeyKind::Additional => Ok(AdditionalKey { key: Secret::new(given.key), scopes: given.scopes }),
+            KeyKind::Root | KeyKind::Run | KeyKind::Public => {
+                Err(refuse("a key in `additionalKeys` has the form tr_dev_sk_ and 24 letters or digits"))
+            }
+        })
+        .collect::<Result<_>>()?;
+    Ok(Environment { id, root_key: Secret::new(key), additional_keys })
+}
+
+fn kind_of(key: &str) -> Result<KeyKind> {
+    Ok(Endpoint::new("http://127.0.0.1", key, None)?.kind())
+}
+
+/// serde's sentence about a wrong field, without the value it quotes (which could be a key).
+fn data_error(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text.strip_prefix("unknown field ").map_or("a value is of the wrong type".to_owned(), |rest| {
+        format!("unknown option {}", rest.split(',').next().unwrap_or_default())
+    });
+    format!("{what} (line {}, column {})", error.line(), error.column())
+}
+
+fn refuse(why: &str) -> Error {
+    Error::argument("ERR_INVALID_OPTIONS", format!("the emulator's options: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_given_is_a_working_emulator() {
+        let options = Options::parse("").expect("defaults");
+        assert_eq!((options.port, options.hold, options.environments.len()), (0, Duration::from_secs(20), 1));
+        assert!(Options::parse("{}").is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_right_is_refused_and_no_key_is_quoted() {
+        for json in [
+            "{",
+            "[]",
+            r#"{"secretkey":"tr_dev_hidden"}"#,
+            r#"{"port":"tr_dev_hidden"}"#,
+            r#"{"port":70000}"#,
+            r#"{"speed":0}"#,
+            r#"{"holdMs":0}"#,
+            r#"{"maxRuns":0}"#,
+            r#"{"secretKey":"tr_dev_sk_hiddenhiddenhiddenhidden"}"#,
+            r#"{"additionalKeys":[{"key":"tr_dev_hidden"}]}"#,
+            r#"{"environments":[{"id":"x","secretKey":"tr_dev_emulatornotasecret"}]}"#,
+        ] {
+            let error = Options::parse(json).expect_err(json);
+            assert_eq!(error.code(), "ERR_INVALID_OPTIONS", "{json}");
+            assert!(!format!("{error:?}").contains("hidden"), "{error:?}");
+        }
+    }
+}

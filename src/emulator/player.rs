@@ -1,0 +1,209 @@
+//! Plays a script: one step at a time, without a clock of its own.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::lifecycle::{Change, Failure};
+use super::packet::Packet;
+use super::script::{Fail, Step, Task};
+
+/// What a run does next.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Next {
+    /// Nothing for so many milliseconds, before the emulator's speed is applied.
+    Wait(u64),
+    /// A change, now.
+    Change(Change),
+}
+
+/// A run's place in its script. Repeats are unrolled as they are played, so a long script takes
+/// no memory.
+#[derive(Debug)]
+pub(super) struct Player {
+    frames: Vec<Frame>,
+    payload: Packet,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Frame {
+    steps: Arc<[Step]>,
+    at: usize,
+    count: Option<Count>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    n: i64,
+    to: i64,
+    by: i64,
+}
+
+impl Player {
+    /// At the beginning of `task`, triggered with `payload`.
+    pub(super) fn new(task: &Task, payload: Packet) -> Self {
+        Self { frames: vec![Frame { steps: task.steps.clone(), at: 0, count: None }], payload, ended: false }
+    }
+
+    /// The next thing to do; `None` after the change that ends the run.
+    pub(super) fn next(&mut self) -> Option<Next> {
+        if self.ended {
+            return None;
+        }
+        loop {
+            let Some(frame) = self.frames.last_mut() else {
+                // A task that returns nothing has no output.
+                self.ended = true;
+                let nothing = Packet { data: None, data_type: "application/json".into() };
+                return Some(Next::Change(Change::Output(nothing)));
+            };
+            let steps = frame.steps.clone();
+            let Some(step) = steps.get(frame.at) else {
+                match &mut frame.count {
+                    Some(count) if count.n.checked_add(count.by).is_some_and(|next| next <= count.to) => {
+                        count.n += count.by;
+                        frame.at = 0;
+                    }
+                    Some(_) | None => {
+                        self.frames.pop();
+                    }
+                }
+                continue;
+            };
+            frame.at += 1;
+            if let Some(next) = self.take(step) {
+                return Some(next);
+            }
+        }
+    }
+
+    /// Takes one step; a repeat opens a frame and is nothing to do by itself.
+    fn take(&mut self, step: &Step) -> Option<Next> {
+        let change = match step {
+            Step::Wait(ms) => return Some(Next::Wait(*ms)),
+            Step::Repeat(repeat) => {
+                if repeat.from <= repeat.to && !repeat.steps.is_empty() {
+                    let count = Count { n: repeat.from, to: repeat.to, by: repeat.by };
+                    self.frames.push(Frame { steps: repeat.steps.clone(), at: 0, count: Some(count) });
+                }
+                return None;
+            }
+            Step::Status(status) => Change::Status(status.clone()),
+            Step::Metadata(patch) => Change::Metadata(self.fill_map(patch)),
+            Step::ReplaceMetadata(metadata) => Change::ReplaceMetadata(self.fill_map(metadata)),
+            Step::Tag(tag) => Change::Tag(self.fill_text(tag)),
+            Step::Output(Value::String(text)) if text == "$payload" => Change::Output(self.payload.clone()),
+            Step::Output(value) => Change::Output(Packet::of_output(&self.fill(value))),
+            Step::Fail(fail) => Change::Fail(self.failure(fail)),
+        };
+        self.ended = match &change {
+            Change::Output(_) | Change::Fail(_) => true,
+            Change::Status(status) => super::lifecycle::is_final(status),
+            Change::Metadata(_) | Change::ReplaceMetadata(_) | Change::Tag(_) => false,
+        };
+        Some(Next::Change(change))
+    }
+
+    fn failure(&self, fail: &Fail) -> Failure {
+        let message = self.fill_text(&fail.message);
+        let stack_trace = fail.stack_trace.clone().unwrap_or_else(|| format!("{}: {message}", fail.name));
+        Failure { name: fail.name.clone(), message, stack_trace }
+    }
+
+    /// `"$n"` becomes the innermost repeat's number, `"$payload"` the payload; `$n` inside a
+    /// longer text is written into it.
+    fn fill(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) if text == "$payload" => self.payload.plain().unwrap_or(Value::Null),
+            Value::String(text) if text == "$n" => self.n().map_or(Value::Null, Value::from),
+            Value::String(text) => Value::from(self.fill_text(text)),
+            Value::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
+            Value::Object(map) => Value::Object(self.fill_map(map)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        }
+    }
+
+    fn fill_map(&self, map: &Map<String, Value>) -> Map<String, Value> {
+        map.iter().map(|(key, value)| (key.clone(), self.fill(value))).collect()
+    }
+
+    fn fill_text(&self, text: &str) -> String {
+        self.n().map_or_else(|| text.to_owned(), |n| text.replace("$n", &n.to_string()))
+    }
+
+    fn n(&self) -> Option<i64> {
+        self.frames.iter().rev().find_map(|frame| frame.count).map(|count| count.n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn play(script: Value, payload: Packet) -> Vec<Next> {
+        let task = Task::parse("t", script).expect("a script");
+        let mut player = Player::new(&task, payload);
+        std::iter::from_fn(|| player.next()).collect()
+    }
+
+    fn superjson(data: &str) -> Packet {
+        Packet { data: Some(data.into()), data_type: "application/super+json".into() }
+    }
+
+    fn metadata(value: Value) -> Next {
+        Next::Change(Change::Metadata(value.as_object().cloned().unwrap_or_default()))
+    }
+
+    #[test]
+    fn a_repeat_counts_and_fills_in_its_number() {
+        let script = json!({ "steps": [
+            { "repeat": { "from": 0, "to": 50, "by": 25, "steps": [{ "wait": 5 }, { "metadata": { "p": "$n", "l": "$n %" } }] } },
+            { "output": { "echo": "$payload" } },
+            { "tag": "never" },
+        ] });
+        let output = Packet::of_output(&json!({ "echo": { "a": 1 } }));
+        assert_eq!(
+            play(script, superjson(r#"{"json":{"a":1}}"#)),
+            [
+                Next::Wait(5),
+                metadata(json!({ "p": 0, "l": "0 %" })),
+                Next::Wait(5),
+                metadata(json!({ "p": 25, "l": "25 %" })),
+                Next::Wait(5),
+                metadata(json!({ "p": 50, "l": "50 %" })),
+                Next::Change(Change::Output(output)),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_output_that_is_the_payload_keeps_its_types() {
+        let payload = superjson(r#"{"json":{"d":"2026-01-02T03:04:05.000Z"},"meta":{"values":{"d":["Date"]}}}"#);
+        assert_eq!(
+            play(json!({ "steps": [{ "output": "$payload" }] }), payload.clone()),
+            [Next::Change(Change::Output(payload))]
+        );
+    }
+
+    #[test]
+    fn repeats_nest_and_an_empty_one_is_passed_over() {
+        let script = json!({ "steps": [
+            { "repeat": { "to": 2, "steps": [{ "repeat": { "to": 2, "steps": [{ "tag": "t$n" }] } }] } },
+            { "repeat": { "from": 3, "to": 2, "steps": [{ "tag": "no" }] } },
+            { "repeat": { "to": 2, "steps": [] } },
+            { "status": "CRASHED" },
+        ] });
+        let tags: Vec<Next> = ["t1", "t2", "t1", "t2"].map(|tag| Next::Change(Change::Tag(tag.into()))).into();
+        let played = play(script, superjson("{}"));
+        assert_eq!(played[..4], tags);
+        assert_eq!(played[4..], [Next::Change(Change::Status("CRASHED".into()))]);
+    }
+
+    #[test]
+    fn a_task_that_returns_nothing_ends_without_an_output() {
+        let nothing = Packet { data: None, data_type: "application/json".into() };
+        assert_eq!(play(json!({}), superjson("{}")), [Next::Change(Change::Output(nothing))]);
+    }
+}

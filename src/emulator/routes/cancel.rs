@@ -1,0 +1,41 @@
+//! `POST /api/v2/runs/{id}/cancel`.
+
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use super::Context;
+use super::request::{Request, limited};
+use crate::emulator::access::{Refusal, Resource};
+use crate::emulator::answer::Answer;
+use crate::emulator::lifecycle;
+use crate::emulator::store::Effect;
+
+/// Answers the call. Cancelling a run that has ended changes nothing and is no error (recorded:
+/// `calls-runs`).
+pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Answer {
+    if request.method != Method::POST {
+        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    if !request.headers.contains_key("authorization") {
+        return Answer::no_authorization();
+    }
+    let caller = match request.caller(context) {
+        Ok(caller) if !caller.is_public() => caller,
+        Ok(_) | Err(_) => {
+            let answer = Answer::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text());
+            return limited(answer, context, None);
+        }
+    };
+    let answer = match context.store.find(id).filter(|run| run.environment == caller.index) {
+        None => Answer::error(StatusCode::NOT_FOUND, "Resource not found"),
+        Some(_) if !caller.may("write", &[Resource::new("runs", id)]) => {
+            Answer::json(StatusCode::FORBIDDEN, Answer::forbidden().to_string())
+        }
+        Some(run) => {
+            let now = context.clock.now_ms();
+            run.change(now, |row| if lifecycle::cancel(row, now) { Effect::Loud } else { Effect::None });
+            Answer::json(StatusCode::OK, json!({ "id": id }).to_string())
+        }
+    };
+    limited(answer, context, Some(&caller))
+}

@@ -1,0 +1,24 @@
+//! `POST /api/v1/auth/jwt/claims`: the claims that clients put into the tokens they sign.
+
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use super::Context;
+use super::request::Request;
+use crate::emulator::access::{Caller, Refusal};
+use crate::emulator::answer::Answer;
+
+/// Answers the call. Public tokens may not make it (recorded: `errors-auth`).
+pub(super) fn handle(context: &Context, request: &Request) -> Answer {
+    if request.method != Method::POST {
+        return Answer::wrong_method(StatusCode::BAD_REQUEST);
+    }
+    match request.caller(context) {
+        Ok(Caller { environment, credential, .. })
+            if !matches!(credential, crate::emulator::access::Credential::Public { .. }) =>
+        {
+            Answer::json(StatusCode::OK, json!({ "sub": environment.id, "pub": true }).to_string())
+        }
+        Ok(_) | Err(_) => Answer::error(StatusCode::UNAUTHORIZED, Refusal::Missing.text()),
+    }
+}

@@ -1,0 +1,120 @@
+//! A request as the routes see it.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
+use tokio::time::{Duration, timeout};
+
+use super::Context;
+use crate::emulator::access::{self, Caller, Refusal};
+use crate::emulator::answer::Answer;
+
+/// The most a request's body may take, in bytes.
+const BODY_BYTES: u64 = 10 * 1024 * 1024;
+/// How long a client may take to send its body.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// The rate limits that the server tells: of keys a burst, of public tokens a minute (recorded).
+const KEY_LIMIT: u32 = 750;
+const TOKEN_LIMIT: u32 = 60;
+
+/// A request without its body.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Its method.
+    pub(super) method: Method,
+    /// Its headers.
+    pub(super) headers: HeaderMap,
+    /// Its query, still encoded.
+    pub(super) query: Option<String>,
+}
+
+impl Request {
+    /// A header's text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// A parameter of the query; the first of that name.
+    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+        let query = self.query.as_deref()?;
+        url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// Recognises the caller.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(super) fn caller<'c>(&self, context: &'c Context) -> Result<Caller<'c>, Refusal> {
+        let bearer = self.header("authorization").and_then(|text| {
+            let (scheme, token) = text.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+        });
+        access::recognise(&context.environments, bearer, context.clock.now_ms() / 1000)
+    }
+
+    /// Whether the caller is old enough to be told EXECUTING for DEQUEUED (protocol.md 1).
+    pub(super) fn wants_old_statuses(&self) -> bool {
+        !self.headers.contains_key("x-trigger-api-version")
+    }
+}
+
+/// Adds the rate-limit headers for this caller; a stranger is told a key's.
+pub(super) fn limited(answer: Answer, context: &Context, caller: Option<&Caller<'_>>) -> Answer {
+    let limit = if caller.is_some_and(Caller::is_public) { TOKEN_LIMIT } else { KEY_LIMIT };
+    answer.with_rate_limit(limit, context.clock.now_ms())
+}
+
+/// Reads a body whole.
+///
+/// # Errors
+/// The answer to give: 413 beyond 10 MiB, 408 for one that does not come, 400 for one that
+/// breaks off.
+pub(super) async fn body(incoming: Incoming) -> Result<Bytes, Answer> {
+    let too_large = || Answer::api_error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
+    // Told before anything is read, where the client announced its size.
+    if incoming.size_hint().lower() > BODY_BYTES {
+        return Err(too_large());
+    }
+    let limit = usize::try_from(BODY_BYTES).unwrap_or(usize::MAX);
+    match timeout(BODY_TIME, Limited::new(incoming, limit).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Answer::api_error(StatusCode::BAD_REQUEST, "The request body broke off")),
+        Err(_) => Err(Answer::api_error(StatusCode::REQUEST_TIMEOUT, "The request body did not come")),
+    }
+}
+
+/// Decodes one path segment; `None` where its escapes are no text.
+pub(super) fn decode_segment(segment: &str) -> Option<String> {
+    let bytes = segment.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] == b'%' {
+            let digits = segment.get(at + 1..at + 3)?;
+            if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return None;
+            }
+            decoded.push(u8::from_str_radix(digits, 16).ok()?);
+            at += 3;
+        } else {
+            decoded.push(bytes[at]);
+            at += 1;
+        }
+    }
+    String::from_utf8(decoded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode_segment;
+
+    #[test]
+    fn a_segment_is_decoded_and_bad_escapes_are_no_id() {
+        assert_eq!(decode_segment("a%20b%2Fc%C3%A9"), Some("a b/cé".into()));
+        for segment in ["%", "%2", "%zz", "%+1", "%ff"] {
+            assert_eq!(decode_segment(segment), None, "{segment}");
+        }
+    }
+}

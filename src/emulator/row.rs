@@ -1,0 +1,255 @@
+//! A run's row: its columns as the wire's texts, and how they are written.
+
+use serde_json::Value;
+
+use super::clock::{from_wire, to_wire};
+use super::column::{Column, Kind, Skipped};
+
+/// One version of a run. Every cell is the text the feed writes, or null.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    cells: [Option<Box<str>>; Column::COUNT],
+    tags: Vec<String>,
+    updated_ms: u64,
+    executing_since_ms: Option<u64>,
+}
+
+impl Row {
+    /// A row of the given ids with the defaults of a new run, created at `now_ms`.
+    pub(super) fn new(id: &str, friendly_id: &str, task: &str, now_ms: u64) -> Self {
+        let mut row = Self {
+            cells: std::array::from_fn(|_| None),
+            tags: Vec::new(),
+            updated_ms: now_ms,
+            executing_since_ms: None,
+        };
+        let now = to_wire(now_ms);
+        for (column, text) in [
+            (Column::Id, id),
+            (Column::FriendlyId, friendly_id),
+            (Column::TaskIdentifier, task),
+            (Column::CreatedAt, &now),
+            (Column::UpdatedAt, &now),
+            (Column::QueuedAt, &now),
+            (Column::Number, "0"),
+            (Column::IsTest, "f"),
+            (Column::Status, "PENDING"),
+            (Column::UsageDurationMs, "0"),
+            (Column::CostInCents, "0"),
+            (Column::BaseCostInCents, "0"),
+            (Column::PayloadType, "application/json"),
+            (Column::MetadataType, "application/json"),
+            (Column::OutputType, "application/json"),
+            (Column::RealtimeStreams, "{}"),
+        ] {
+            row.set(column, Some(text));
+        }
+        row
+    }
+
+    /// The text of a column.
+    pub(super) fn get(&self, column: Column) -> Option<&str> {
+        self.cells[column as usize].as_deref()
+    }
+
+    /// Sets a column's text.
+    pub(super) fn set(&mut self, column: Column, text: Option<&str>) {
+        self.cells[column as usize] = text.map(Into::into);
+    }
+
+    /// Sets a column to a moment.
+    pub(super) fn set_time(&mut self, column: Column, ms: Option<u64>) {
+        self.set(column, ms.map(to_wire).as_deref());
+    }
+
+    /// The run's tags.
+    pub(super) fn tags(&self) -> &[String] {
+        &self.tags
+    }
+
+    /// Replaces the tags. A run without tags has null in the column (recorded).
+    pub(super) fn set_tags(&mut self, tags: Vec<String>) {
+        let text = (!tags.is_empty()).then(|| array_literal(&tags));
+        self.set(Column::RunTags, text.as_deref());
+        self.tags = tags;
+    }
+
+    /// The raw status.
+    pub(super) fn status(&self) -> &str {
+        self.get(Column::Status).unwrap_or_default()
+    }
+
+    /// When it last changed, in milliseconds. Strictly grows with every change, so that two
+    /// changes in one millisecond are told apart by their offsets.
+    pub(super) fn updated_ms(&self) -> u64 {
+        self.updated_ms
+    }
+
+    /// Marks a change at `now_ms`.
+    pub(super) fn touch(&mut self, now_ms: u64) {
+        self.updated_ms = now_ms.max(self.updated_ms.saturating_add(1));
+        self.set_time(Column::UpdatedAt, Some(self.updated_ms));
+    }
+
+    /// When its code began to run, for `usageDurationMs`.
+    pub(super) fn executing_since_ms(&self) -> Option<u64> {
+        self.executing_since_ms
+    }
+
+    /// Keeps when its code began to run.
+    pub(super) fn set_executing_since(&mut self, ms: u64) {
+        self.executing_since_ms = Some(ms);
+    }
+
+    /// Sets a column from JSON, as `POST /emulator/runs` takes it.
+    ///
+    /// # Errors
+    /// A sentence saying what the column takes.
+    pub(super) fn set_json(&mut self, column: Column, value: &Value) -> Result<(), String> {
+        let refuse = |takes: &str| Err(format!("column \"{}\" takes {takes}", column.name()));
+        if value.is_null() {
+            if column == Column::RunTags {
+                self.tags.clear();
+            }
+            self.set(column, None);
+            return Ok(());
+        }
+        match column.kind() {
+            Kind::Text | Kind::Jsonb => match value {
+                Value::String(text) => self.set(column, Some(text)),
+                other => self.set(column, Some(&other.to_string())),
+            },
+            Kind::Timestamp => {
+                let ms = value.as_u64().or_else(|| from_wire(value.as_str()?));
+                match ms {
+                    Some(ms) => self.set_time(column, Some(ms)),
+                    None => return refuse("an ISO date in UTC or Unix milliseconds"),
+                }
+                if let (Column::UpdatedAt, Some(ms)) = (column, ms) {
+                    self.updated_ms = ms;
+                }
+            }
+            Kind::Int4 | Kind::Float8 => match value {
+                Value::Number(number) => self.set(column, Some(&number.to_string())),
+                _ => return refuse("a number"),
+            },
+            Kind::Bool => match value {
+                Value::Bool(flag) => self.set(column, Some(if *flag { "t" } else { "f" })),
+                _ => return refuse("true or false"),
+            },
+            Kind::TextArray => {
+                let texts = value.as_array().and_then(|items| {
+                    items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+                });
+                match texts {
+                    Some(texts) if column == Column::RunTags => self.set_tags(texts),
+                    Some(texts) => self.set(column, Some(&array_literal(&texts))),
+                    None => return refuse("an array of strings"),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The body of a feed answer with this row: `[{key,value,headers},{up-to-date}]`.
+    ///
+    /// `old_statuses` is for callers that send no `x-trigger-api-version` (protocol.md 1).
+    pub(super) fn to_messages(&self, operation: Operation, skipped: Skipped, old_statuses: bool) -> String {
+        let id = self.get(Column::Id).unwrap_or_default();
+        let mut body = String::from("[{\"key\":");
+        push_string(&mut body, &format!("\"public\".\"TaskRun\"/\"{id}\""));
+        body.push_str(",\"value\":{");
+        let mut first = true;
+        for &column in Column::ALL.iter().filter(|column| !skipped.has(**column)) {
+            if !std::mem::take(&mut first) {
+                body.push(',');
+            }
+            push_string(&mut body, column.name());
+            body.push(':');
+            let text = self.get(column);
+            match text {
+                Some(text) if column == Column::Status => push_string(&mut body, status_for(text, old_statuses)),
+                Some(text) => push_string(&mut body, text),
+                None => body.push_str("null"),
+            }
+        }
+        body.push_str("},\"headers\":{\"operation\":\"");
+        body.push_str(operation.name());
+        body.push_str("\"}},{\"headers\":{\"control\":\"up-to-date\"}}]");
+        body
+    }
+}
+
+/// The body of a feed answer without news.
+pub(super) const UP_TO_DATE: &str = r#"[{"headers":{"control":"up-to-date"}}]"#;
+
+/// What a message does with its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// In a snapshot.
+    Insert,
+    /// In a live answer.
+    Update,
+}
+
+impl Operation {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+        }
+    }
+}
+
+/// The raw status as a caller of the given age sees it.
+pub(super) fn status_for(raw: &str, old_statuses: bool) -> &str {
+    if old_statuses && raw == "DEQUEUED" { "EXECUTING" } else { raw }
+}
+
+/// A Postgres array literal with every element quoted, as recorded.
+fn array_literal(items: &[String]) -> String {
+    let quoted: Vec<String> =
+        items.iter().map(|item| format!("\"{}\"", item.replace('\\', "\\\\").replace('"', "\\\""))).collect();
+    format!("{{{}}}", quoted.join(","))
+}
+
+fn push_string(body: &mut String, text: &str) {
+    body.push_str(&Value::from(text).to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn tags_are_written_as_an_array_literal() {
+        let mut row = Row::new("c1", "run_c1", "t", 0);
+        row.set_json(Column::RunTags, &json!(["user:1", "q\"uote", "comma,tag", "back\\slash"])).expect("tags");
+        assert_eq!(row.get(Column::RunTags), Some(r#"{"user:1","q\"uote","comma,tag","back\\slash"}"#));
+        row.set_tags(Vec::new());
+        assert_eq!(row.get(Column::RunTags), None);
+    }
+
+    #[test]
+    fn two_changes_in_one_millisecond_have_two_offsets() {
+        let mut row = Row::new("c1", "run_c1", "t", 1000);
+        row.touch(1000);
+        row.touch(1000);
+        assert_eq!((row.updated_ms(), row.get(Column::UpdatedAt)), (1002, Some("1970-01-01T00:00:01.002")));
+    }
+
+    #[test]
+    fn a_wrong_value_says_what_the_column_takes() {
+        let mut row = Row::new("c1", "run_c1", "t", 0);
+        for (column, value) in [
+            (Column::IsTest, json!("yes")),
+            (Column::Number, json!("1")),
+            (Column::StartedAt, json!("soon")),
+            (Column::RunTags, json!([1])),
+        ] {
+            let message = row.set_json(column, &value).expect_err("a wrong value");
+            assert!(message.contains(column.name()), "{message}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! A started emulator: where it is, and how it stops.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::clock::Clock;
+use super::options::Options;
+use super::routes::Context;
+use super::server;
+use crate::config::Secret;
+use crate::error::Result;
+
+/// A started emulator. It runs on the tokio runtime it was started on; dropping it ends its
+/// runs, its connections and its listener at once.
+pub struct Running {
+    address: SocketAddr,
+    secret_key: Secret,
+    context: Arc<Context>,
+    task: Option<JoinHandle<()>>,
+}
+
+/// Starts an emulator. `options_json` is the JSON of docs/emulator.md; an empty text is all
+/// defaults: a free port, the fixed key `tr_dev_emulatornotasecret`, the built-in tasks.
+///
+/// # Errors
+/// `ERR_INVALID_OPTIONS`, `ERR_INVALID_SCRIPT`, `ERR_EMULATOR_PORT`.
+pub async fn start(options_json: &str) -> Result<Running> {
+    let options = Options::parse(options_json)?;
+    let secret_key = options.environments.first().map_or_else(|| Secret::new(""), |main| main.root_key.clone());
+    let (listener, address) = server::bind(options.port).await?;
+    let context = Arc::new(Context::new(options, Clock::system(), CancellationToken::new())?);
+    let task = tokio::spawn(server::serve(listener, context.clone()));
+    Ok(Running { address, secret_key, context, task: Some(task) })
+}
+
+impl Running {
+    /// Its base URL, such as `http://127.0.0.1:41234`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The root secret key of its main environment.
+    pub fn secret_key(&self) -> &str {
+        self.secret_key.expose()
+    }
+
+    /// How many requests came, as JSON: `{"total": n, "byRoute": {"POST /api/v1/…": n}}`.
+    pub fn stats(&self) -> String {
+        self.context.stats.to_json().to_string()
+    }
+
+    /// Stops it: no new connections, held polls are answered, answers under way are finished
+    /// (for at most a second), runs end where they are.
+    pub async fn stop(mut self) {
+        self.context.stop.cancel();
+        if let Some(task) = self.task.take() {
+            // An error would be a panic in the server, which has nothing left to do.
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.context.stop.cancel();
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("url", &self.url()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,204 @@
+//! Scripted tasks: what a run of a task does, as JSON. Described in docs/emulator.md.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+
+/// How long a run stays in its queue unless its task says otherwise, in milliseconds.
+const QUEUED_MS: u64 = 150;
+
+/// The most steps one run may take, its repeats unrolled.
+const MOST_STEPS: u64 = 1_000_000;
+
+/// The task that runs when no other has the name.
+pub(super) const ANY_TASK: &str = "*";
+
+/// The tasks of an emulator by name.
+#[derive(Clone, Debug)]
+pub(super) struct Tasks(HashMap<String, Arc<Task>>);
+
+/// One scripted task.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Task {
+    /// How long it waits for a worker, in milliseconds; null is for ever.
+    #[serde(default = "default_queue")]
+    pub(super) queued: Option<u64>,
+    /// What it does then. Without an `output` or `fail` it ends without an output.
+    #[serde(default, deserialize_with = "shared")]
+    pub(super) steps: Arc<[Step]>,
+}
+
+/// One step of a task: an object with one key.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Step {
+    /// Waits so many milliseconds.
+    Wait(u64),
+    /// Sets the raw status.
+    Status(String),
+    /// Sets these keys of the metadata.
+    Metadata(Map<String, Value>),
+    /// Replaces the metadata.
+    ReplaceMetadata(Map<String, Value>),
+    /// Adds a tag.
+    Tag(String),
+    /// Ends the run with this output.
+    Output(Value),
+    /// Ends the run with this error.
+    Fail(Fail),
+    /// Does its steps several times.
+    Repeat(Repeat),
+}
+
+/// The error of a `fail` step.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Fail {
+    /// Its name; `Error` by default.
+    #[serde(default = "default_name")]
+    pub(super) name: String,
+    /// Its message.
+    pub(super) message: String,
+    /// Its stack; by default the name and the message.
+    pub(super) stack_trace: Option<String>,
+}
+
+/// Counts `$n` from `from` to `to`, both included, in steps of `by`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Repeat {
+    /// The first `$n`; 1 by default.
+    #[serde(default = "one")]
+    pub(super) from: i64,
+    /// The last `$n`.
+    pub(super) to: i64,
+    /// What is added to `$n` each time; 1 by default, never below 1.
+    #[serde(default = "one")]
+    pub(super) by: i64,
+    /// What is done each time.
+    #[serde(deserialize_with = "shared")]
+    pub(super) steps: Arc<[Step]>,
+}
+
+impl Tasks {
+    /// The built-in tasks, with `scripts` added or put in their place.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_SCRIPT`, naming the task and what is wrong.
+    pub(super) fn new(scripts: Map<String, Value>) -> Result<Self> {
+        let mut tasks = HashMap::new();
+        let built_in: Map<String, Value> = serde_json::from_str(include_str!("tasks.json")).map_err(|error| {
+            Error::new(crate::error::Kind::Internal, "ERR_INTERNAL", "the built-in tasks").with_source(error)
+        })?;
+        for (name, script) in built_in.into_iter().chain(scripts) {
+            let task = Task::parse(&name, script)?;
+            tasks.insert(name, Arc::new(task));
+        }
+        Ok(Self(tasks))
+    }
+
+    /// The task of that name, else the one for any name.
+    pub(super) fn find(&self, name: &str) -> Option<Arc<Task>> {
+        self.0.get(name).or_else(|| self.0.get(ANY_TASK)).cloned()
+    }
+}
+
+impl Task {
+    /// Reads one task.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_SCRIPT`.
+    pub(super) fn parse(name: &str, script: Value) -> Result<Self> {
+        let refuse = |why: String| Error::argument("ERR_INVALID_SCRIPT", format!("task \"{name}\": {why}"));
+        // serde would read an array as a struct's fields in order.
+        if !script.is_object() {
+            return Err(refuse("it is not an object".into()));
+        }
+        let task: Self = serde_json::from_value(script).map_err(|error| refuse(error.to_string()))?;
+        match count(&task.steps) {
+            Ok(steps) if steps <= MOST_STEPS => Ok(task),
+            Ok(_) => Err(refuse(format!("more than {MOST_STEPS} steps"))),
+            Err(why) => Err(refuse(why.into())),
+        }
+    }
+}
+
+/// How many steps a run takes, repeats unrolled; refuses what could never end.
+fn count(steps: &[Step]) -> std::result::Result<u64, &'static str> {
+    let mut total: u64 = 0;
+    for step in steps {
+        let taken = match step {
+            Step::Repeat(repeat) => {
+                if repeat.by < 1 {
+                    return Err("`by` of a repeat is at least 1");
+                }
+                let span = i128::from(repeat.to) - i128::from(repeat.from);
+                let times =
+                    if span < 0 { 0 } else { u64::try_from(span / i128::from(repeat.by) + 1).unwrap_or(u64::MAX) };
+                count(&repeat.steps)?.saturating_add(1).saturating_mul(times)
+            }
+            Step::Wait(_)
+            | Step::Status(_)
+            | Step::Metadata(_)
+            | Step::ReplaceMetadata(_)
+            | Step::Tag(_)
+            | Step::Output(_)
+            | Step::Fail(_) => 1,
+        };
+        total = total.saturating_add(taken);
+    }
+    Ok(total)
+}
+
+fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Arc<[Step]>, D::Error> {
+    Vec::<Step>::deserialize(deserializer).map(Into::into)
+}
+
+fn default_queue() -> Option<u64> {
+    Some(QUEUED_MS)
+}
+
+fn default_name() -> String {
+    "Error".into()
+}
+
+fn one() -> i64 {
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_built_in_tasks_are_valid_and_can_be_replaced() {
+        let tasks = Tasks::new(json!({ "hello": { "queued": null } }).as_object().cloned().unwrap_or_default())
+            .expect("valid scripts");
+        assert_eq!(tasks.find("hello").and_then(|task| task.queued), None);
+        assert_eq!(tasks.find("slow").and_then(|task| task.queued), Some(QUEUED_MS));
+        assert!(tasks.find("anything else").is_some());
+    }
+
+    #[test]
+    fn a_script_that_cannot_be_right_says_why() {
+        for (script, part) in [
+            (json!([]), "object"),
+            (json!({ "step": [] }), "unknown field"),
+            (json!({ "steps": [{ "sleep": 3 }] }), "sleep"),
+            (json!({ "steps": [{ "wait": "3s" }] }), "invalid type"),
+            (json!({ "steps": [{ "repeat": { "to": 3, "by": 0, "steps": [] } }] }), "by"),
+            (json!({ "steps": [{ "repeat": { "to": 9_000_000, "steps": [{ "wait": 0 }] } }] }), "1000000 steps"),
+            (json!({ "steps": [{ "repeat": { "from": i64::MIN, "to": i64::MAX, "steps": [] } }] }), "steps"),
+        ] {
+            let error = Task::parse("mine", script).expect_err(part);
+            assert_eq!(error.code(), "ERR_INVALID_SCRIPT");
+            assert!(error.message().contains("\"mine\"") && error.message().contains(part), "{}", error.message());
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The messages in a body: read with as few copies as serde allows.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// The columns of a change, in wire order: name, and text or null.
+pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>;
+
+/// One message (protocol.md 4).
+#[derive(Debug)]
+pub(super) enum Message<'a> {
+    Insert {
+        key: Cow<'a, str>,
+        value: Pairs<'a>,
+    },
+    /// The value can be partial.
+    Update {
+        key: Cow<'a, str>,
+        value: Pairs<'a>,
+    },
+    Delete {
+        key: Cow<'a, str>,
+    },
+    UpToDate,
+    MustRefetch,
+    /// A control or an operation we do not know, or a change without a value.
+    Ignored,
+}
+
+/// Reads a body: a JSON array of messages.
+pub(super) fn parse(body: &[u8]) -> Result<Vec<Message<'_>>> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let wire: Vec<Wire<'_>> = serde_json::from_slice(body).map_err(|error| {
+        let message = if error.is_eof() {
+            "the answer breaks off: its JSON is cut short"
+        } else {
+            "the answer is not a JSON array of messages"
+        };
+        Error::protocol(message).with_source(error)
+    })?;
+    Ok(wire.into_iter().map(Message::from).collect())
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow, default)]
+    key: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    value: Option<Value<'a>>,
+    #[serde(borrow, default)]
+    headers: Option<Headers<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Headers<'a> {
+    #[serde(borrow, default)]
+    operation: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    control: Option<Text<'a>>,
+}
+
+impl<'a> From<Wire<'a>> for Message<'a> {
+    fn from(wire: Wire<'a>) -> Self {
+        let Some(headers) = wire.headers else { return Self::Ignored };
+        if let Some(key) = wire.key {
+            let operation = headers.operation.map(|text| text.0);
+            return match (operation.as_deref(), wire.value) {
+                (Some("insert"), Some(value)) => Self::Insert { key: key.0, value: value.0 },
+                (Some("update"), Some(value)) => Self::Update { key: key.0, value: value.0 },
+                (Some("delete"), _) => Self::Delete { key: key.0 },
+                (Some(_) | None, _) => Self::Ignored,
+            };
+        }
+        match headers.control.map(|text| text.0).as_deref() {
+            Some("up-to-date") => Self::UpToDate,
+            Some("must-refetch") => Self::MustRefetch,
+            Some(_) | None => Self::Ignored,
+        }
+    }
+}
+
+/// A string, borrowed where it has no escapes. (A plain `Option<Cow>` always copies.)
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text: Cell<'de> = Cell::deserialize(deserializer)?;
+        Ok(Self(text.0.unwrap_or_default()))
+    }
+}
+
+/// A value: text, or null. Servers send every column as a string; should one send a bare number,
+/// flag or object, its JSON is what its text would have been.
+struct Cell<'a>(Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CellVisitor)
+    }
+}
+
+struct CellVisitor;
+
+impl<'de> Visitor<'de> for CellVisitor {
+    type Value = Cell<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or null")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cell(Some(Cow::Borrowed(text))))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cell(Some(Cow::Owned(text.to_owned()))))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
+        Ok(Cell(Some(Cow::Owned(text))))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Cell(None))
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Cell(Some(Cow::Borrowed(if flag { "true" } else { "false" }))))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Cell(Some(Cow::Owned(number.to_string()))))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Cell(Some(Cow::Owned(number.to_string()))))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Cell(Some(Cow::Owned(number.to_string()))))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        as_json(&serde_json::Value::deserialize(serde::de::value::MapAccessDeserializer::new(map))?)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        as_json(&serde_json::Value::deserialize(serde::de::value::SeqAccessDeserializer::new(seq))?)
+    }
+}
+
+fn as_json<'a, E: serde::de::Error>(value: &impl Serialize) -> Result<Cell<'a>, E> {
+    serde_json::to_string(value).map(|text| Cell(Some(Cow::Owned(text)))).map_err(E::custom)
+}
+
+/// The columns of a change. Anything but an object is no value.
+struct Value<'a>(Pairs<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Value<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ValueVisitor).map(Value)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Pairs<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of columns")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        // Runs have 26 columns.
+        let mut pairs = Pairs::with_capacity(26);
+        while let Some(name) = map.next_key::<Text<'de>>()? {
+            if pairs.len() >= super::row::MAX_COLUMNS {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            pairs.push((name.0, map.next_value::<Cell<'de>>()?.0));
+        }
+        Ok(pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(body: &str) -> Message<'_> {
+        parse(body.as_bytes()).expect("messages").pop().expect("one message")
+    }
+
+    #[test]
+    fn changes_and_controls_are_told_apart() {
+        assert!(matches!(
+            one(r#"[{"headers":{"control":"up-to-date","global_last_seen_lsn":"0"}}]"#),
+            Message::UpToDate
+        ));
+        assert!(matches!(one(r#"[{"headers":{"control":"must-refetch"}}]"#), Message::MustRefetch));
+        assert!(matches!(one(r#"[{"key":"k","value":{},"headers":{"operation":"insert"}}]"#), Message::Insert { .. }));
+        assert!(matches!(one(r#"[{"key":"k","value":{},"headers":{"operation":"update"}}]"#), Message::Update { .. }));
+        assert!(matches!(one(r#"[{"key":"k","headers":{"operation":"delete"}}]"#), Message::Delete { .. }));
+    }
+
+    #[test]
+    fn what_we_do_not_know_is_ignored() {
+        for body in [
+            r#"[{"headers":{"control":"snapshot-end","xmin":"1"}}]"#,
+            r#"[{"headers":{"event":"move-out"}}]"#,
+            r#"[{"key":"k","value":{},"headers":{"operation":"truncate"}}]"#,
+            r#"[{"key":"k","headers":{"operation":"insert"}}]"#,
+            r#"[{"key":"k"}]"#,
+            "[{}]",
+        ] {
+            assert!(matches!(one(body), Message::Ignored), "{body}");
+        }
+    }
+
+    #[test]
+    fn values_keep_their_order_and_borrow_what_has_no_escapes() {
+        let body = r#"[{"key":"k","value":{"b":"plain","a":null,"c":"q\"q"},"headers":{"operation":"insert"}}]"#;
+        let Message::Insert { value, .. } = one(body) else { panic!("an insert") };
+        assert!(matches!(&value[0], (Cow::Borrowed("b"), Some(Cow::Borrowed("plain")))));
+        assert_eq!(value[1].1, None);
+        assert_eq!(value[2].1.as_deref(), Some("q\"q"));
+    }
+
+    #[test]
+    fn a_bare_number_or_object_is_taken_as_its_text() {
+        let body = r#"[{"key":"k","value":{"n":5,"f":1.5,"t":true,"o":{"a":[1]}},"headers":{"operation":"insert"}}]"#;
+        let Message::Insert { value, .. } = one(body) else { panic!("an insert") };
+        let texts: Vec<_> = value.iter().filter_map(|(_, text)| text.as_deref()).collect();
+        assert_eq!(texts, ["5", "1.5", "true", r#"{"a":[1]}"#]);
+    }
+
+    #[test]
+    fn html_cut_json_and_objects_are_protocol_errors() {
+        for body in ["<html>", "", "[{\"key\":\"k\"", "{}", "null", "[1]", "[\"x\"]"] {
+            let error = parse(body.as_bytes()).expect_err(body);
+            assert_eq!(error.kind(), crate::error::Kind::Protocol);
+        }
+        assert!(parse(b"[{\"a").expect_err("cut").message().contains("cut short"));
+    }
+}

@@ -1,0 +1,280 @@
+//! The server's claims, asked for once and kept: one request per (base URL, key, branch) in the
+//! life of a process (defect 14, protocol.md 3). Nothing in them expires.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
+use indexmap::IndexMap;
+use once_cell::sync::Lazy;
+use serde_json::{Map, Value};
+
+use super::Minter;
+use crate::config::{Endpoint, Secret};
+use crate::error::{Error, Kind, Result};
+
+/// Where the claims come from: `POST`, without a body.
+pub const CLAIMS_PATH: &str = "/api/v1/auth/jwt/claims";
+
+/// The most endpoints kept. The oldest goes first.
+const MOST: usize = 1_024;
+
+/// Claims already known, and requests for those that are not.
+///
+/// A cell of `once_cell` or tokio would not do: when its first caller fails, each waiter asks
+/// again, one after another. Here callers share one request and its outcome, success or failure.
+/// The request belongs to all who wait: it goes on while one of them is left and is dropped with
+/// the last. Cheap to clone; clones are the same store.
+#[derive(Clone, Default)]
+pub struct ClaimsStore(Arc<Mutex<State>>);
+
+type Outcome = std::result::Result<Arc<Minter>, Arc<Error>>;
+type Request = Shared<BoxFuture<'static, Outcome>>;
+
+#[derive(Default)]
+struct State {
+    known: IndexMap<Endpoint, Arc<Minter>>,
+    /// Requests under way, each with its number. Weak: callers own them, the store does not.
+    asked: HashMap<Endpoint, (u64, WeakShared<BoxFuture<'static, Outcome>>)>,
+    next: u64,
+}
+
+impl ClaimsStore {
+    /// The store of this process.
+    pub fn global() -> &'static Self {
+        static STORE: Lazy<ClaimsStore> = Lazy::new(ClaimsStore::default);
+        &STORE
+    }
+
+    /// The minter of `endpoint`, if its claims are known. Never waits for the network.
+    pub fn known(&self, endpoint: &Endpoint) -> Option<Arc<Minter>> {
+        self.state().known.get(endpoint).map(Arc::clone)
+    }
+
+    /// The minter of `endpoint`. Where its claims are not known, `fetch` asks the server for them
+    /// ([`CLAIMS_PATH`]) and returns the body of a successful answer, unless a request is already
+    /// under way: then its outcome is awaited. `fetch` serves other callers too: nothing that
+    /// belongs to this caller alone, such as its abort signal, may end it.
+    ///
+    /// # Errors
+    /// The error of the request, given to all who waited for it and not kept: the next call asks
+    /// again. `ERR_PROTOCOL` for an answer that is not an object with a string `sub`.
+    pub async fn get<F, Fut>(&self, endpoint: &Endpoint, fetch: F) -> Result<Arc<Minter>>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<Bytes>> + Send + 'static,
+    {
+        let request = {
+            let mut state = self.state();
+            if let Some(minter) = state.known.get(endpoint) {
+                return Ok(Arc::clone(minter));
+            }
+            match state.asked.get(endpoint).and_then(|(_, request)| request.upgrade()) {
+                Some(request) => request,
+                None => self.ask(&mut state, endpoint, fetch()),
+            }
+        };
+        request.await.map_err(|error| again(&error))
+    }
+
+    fn ask<Fut>(&self, state: &mut State, endpoint: &Endpoint, answer: Fut) -> Request
+    where
+        Fut: Future<Output = Result<Bytes>> + Send + 'static,
+    {
+        // What was dropped by its last caller leaves a dead entry behind.
+        state.asked.retain(|_, (_, request)| request.upgrade().is_some());
+        let number = state.next;
+        state.next += 1;
+        let (store, endpoint_of_request) = (self.clone(), endpoint.clone());
+        let request = async move {
+            let minter = answer.await.and_then(|body| read(endpoint_of_request.key(), &body));
+            store.settle(endpoint_of_request, number, minter.map(Arc::new).map_err(Arc::new))
+        }
+        .boxed()
+        .shared();
+        if let Some(weak) = request.downgrade() {
+            state.asked.insert(endpoint.clone(), (number, weak));
+        }
+        request
+    }
+
+    /// Keeps a success; forgets the request, so that a failure is asked again.
+    fn settle(&self, endpoint: Endpoint, number: u64, outcome: Outcome) -> Outcome {
+        let mut state = self.state();
+        if state.asked.get(&endpoint).is_some_and(|(current, _)| *current == number) {
+            state.asked.remove(&endpoint);
+        }
+        if let Ok(minter) = &outcome {
+            while state.known.len() >= MOST {
+                state.known.shift_remove_index(0);
+            }
+            state.known.insert(endpoint, Arc::clone(minter));
+        }
+        outcome
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change under the lock is a single step, so the state is whole even after a panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for ClaimsStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("ClaimsStore").field("known", &state.known.len()).field("asked", &state.asked.len()).finish()
+    }
+}
+
+fn read(key: &Secret, body: &[u8]) -> Result<Minter> {
+    match serde_json::from_slice::<Map<String, Value>>(body) {
+        Ok(claims) if claims.get("sub").is_some_and(Value::is_string) => Ok(Minter::new(key, &claims)),
+        Ok(_) | Err(_) => Err(Error::protocol(
+            "the server's claims are not an object with a string \"sub\": check that the base URL is a Trigger.dev server",
+        )),
+    }
+}
+
+/// The same error for one more caller. Its cause is shared.
+fn again(error: &Arc<Error>) -> Error {
+    match (error.kind(), error.answer()) {
+        (Kind::Api, Some(answer)) => {
+            let headers = answer
+                .headers
+                .iter()
+                .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
+                .collect::<Vec<(http::HeaderName, http::HeaderValue)>>();
+            let mut map = http::HeaderMap::new();
+            for (name, value) in headers {
+                map.append(name, value);
+            }
+            Error::api(answer.status, &map, answer.body.as_bytes())
+        }
+        (kind, _) => Error::new(kind, error.code(), error.message()).with_source(Arc::clone(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    fn endpoint(key: &str) -> Endpoint {
+        Endpoint::new("http://127.0.0.1:1", key, None).expect("valid")
+    }
+
+    /// A server that answers `body` after a second, and counts.
+    #[derive(Clone, Default)]
+    struct Server(Arc<AtomicUsize>);
+
+    impl Server {
+        fn answers(&self, body: Result<&'static str>) -> impl Future<Output = Result<Bytes>> + Send + 'static + use<> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                body.map(|body| Bytes::from_static(body.as_bytes()))
+            }
+        }
+
+        fn requests(&self) -> usize {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    const CLAIMS: &str = r#"{"sub":"env_1","pub":true}"#;
+
+    fn unavailable() -> Result<&'static str> {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("retry-after", http::HeaderValue::from_static("1"));
+        Err(Error::api(503, &headers, b"{\"error\":\"busy\"}"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn concurrent_first_callers_share_one_request_and_later_ones_need_none() {
+        let (store, server, endpoint) = (ClaimsStore::default(), Server::default(), endpoint("k"));
+        assert!(store.known(&endpoint).is_none());
+        let all = (0..50).map(|_| store.get(&endpoint, || server.answers(Ok(CLAIMS))));
+        let minters = futures_util::future::join_all(all).await;
+        assert!(minters.into_iter().all(|minter| minter.is_ok()));
+        store.get(&endpoint, || server.answers(unavailable())).await.expect("known");
+        assert!(store.known(&endpoint).is_some());
+        assert_eq!(server.requests(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_reaches_all_who_waited_and_is_not_kept() {
+        let (store, server, endpoint) = (ClaimsStore::default(), Server::default(), endpoint("k"));
+        let all = (0..10).map(|_| store.get(&endpoint, || server.answers(unavailable())));
+        for outcome in futures_util::future::join_all(all).await {
+            let error = outcome.expect_err("the server is busy");
+            let answer = error.answer().expect("the answer is kept");
+            assert_eq!(
+                (error.code(), answer.status, answer.body.as_str()),
+                ("ERR_SERVER", 503, "{\"error\":\"busy\"}")
+            );
+            assert_eq!(answer.headers, [("retry-after".to_owned(), "1".to_owned())]);
+        }
+        assert_eq!(server.requests(), 1);
+        store.get(&endpoint, || server.answers(Ok(CLAIMS))).await.expect("asked again");
+        assert_eq!(server.requests(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_caller_may_go_away_without_harm_to_the_others() {
+        let (store, server, endpoint) = (ClaimsStore::default(), Server::default(), endpoint("k"));
+        let mut first = Box::pin(store.get(&endpoint, || server.answers(Ok(CLAIMS))));
+        assert!((&mut first).now_or_never().is_none());
+        let second = store.get(&endpoint, || server.answers(unavailable()));
+        tokio::pin!(second);
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(first);
+        second.await.expect("the shared request went on");
+        assert_eq!(server.requests(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_all_went_away_the_next_caller_asks_anew() {
+        let (store, server, endpoint) = (ClaimsStore::default(), Server::default(), endpoint("k"));
+        let mut first = Box::pin(store.get(&endpoint, || server.answers(unavailable())));
+        assert!((&mut first).now_or_never().is_none());
+        drop(first);
+        store.get(&endpoint, || server.answers(Ok(CLAIMS))).await.expect("a request of its own");
+        assert_eq!(server.requests(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_and_branches_are_kept_apart() {
+        let (store, server) = (ClaimsStore::default(), Server::default());
+        let on_branch = Endpoint::new("http://127.0.0.1:1", "k", Some("b")).expect("valid");
+        for endpoint in [endpoint("k"), endpoint("other"), on_branch, endpoint("k")] {
+            store.get(&endpoint, || server.answers(Ok(CLAIMS))).await.expect("valid");
+        }
+        assert_eq!(server.requests(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_no_claims_is_a_protocol_error() {
+        let (store, server, endpoint) = (ClaimsStore::default(), Server::default(), endpoint("k"));
+        for body in ["", "<html>", "[]", "null", "{}", r#"{"sub":7}"#] {
+            let error = store.get(&endpoint, || server.answers(Ok(body))).await.expect_err(body);
+            assert_eq!((error.kind(), error.code()), (Kind::Protocol, "ERR_PROTOCOL"));
+        }
+        assert!(store.known(&endpoint).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_store_is_bounded_and_drops_the_oldest() {
+        let (store, server) = (ClaimsStore::default(), Server::default());
+        for at in 0..=MOST {
+            store.get(&endpoint(&format!("k{at}")), || server.answers(Ok(CLAIMS))).await.expect("valid");
+        }
+        assert!(store.known(&endpoint("k0")).is_none());
+        assert!(store.known(&endpoint("k1")).is_some());
+        assert!(store.known(&endpoint(&format!("k{MOST}"))).is_some());
+    }
+}

@@ -1,0 +1,113 @@
+//! JSON as JavaScript writes it again after reading it, so that tokens equal the official SDK's
+//! byte for byte: there, the server's claims go through `JSON.parse` and `JSON.stringify`.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Number, Value};
+
+/// The members of an object in the order JavaScript lists them: array indices first, ascending,
+/// then the rest as they came.
+pub(super) fn members(object: &Map<String, Value>) -> Vec<(&str, &Value)> {
+    let mut members: Vec<_> = object.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    // The sort is stable: names that are no index keep their order.
+    members.sort_by_key(|(name, _)| array_index(name).map_or(u64::MAX, u64::from));
+    members
+}
+
+/// Appends `value` as `JSON.stringify(JSON.parse(text))` has it.
+pub(super) fn write_value(out: &mut String, value: &Value) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Number(number) => write_number(out, number),
+        Value::String(text) => write_string(out, text),
+        Value::Array(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_value(out, item);
+            }
+            out.push(']');
+        }
+        Value::Object(object) => {
+            out.push('{');
+            for (at, (name, item)) in members(object).into_iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_string(out, name);
+                out.push(':');
+                write_value(out, item);
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// Appends `text` quoted. Both sides escape alike: `"`, `\`, the short escapes, `\u00xx`.
+pub(super) fn write_string(out: &mut String, text: &str) {
+    out.push_str(&Value::from(text).to_string());
+}
+
+/// Appends a finite number as JavaScript's `Number` prints it.
+pub(super) fn write_f64(out: &mut String, number: f64) {
+    let size = number.abs();
+    // Writing into a String cannot fail.
+    let _ = if number == 0.0 {
+        write!(out, "0")
+    } else if (1e-6..1e21).contains(&size) {
+        write!(out, "{number}")
+    } else {
+        let text = format!("{number:e}");
+        match text.split_once('e') {
+            Some((digits, exponent)) if !exponent.starts_with('-') => write!(out, "{digits}e+{exponent}"),
+            Some(_) | None => write!(out, "{text}"),
+        }
+    };
+}
+
+fn write_number(out: &mut String, number: &Number) {
+    // JavaScript has only doubles: integers beyond 2^53 are rounded there too.
+    match number.as_f64() {
+        Some(float) if float.is_finite() => write_f64(out, float),
+        Some(_) | None => out.push_str("null"),
+    }
+}
+
+/// `name` as an array index: canonical, at most 2^32 − 2.
+fn array_index(name: &str) -> Option<u32> {
+    let canonical = name == "0" || (!name.starts_with('0') && name.bytes().all(|byte| byte.is_ascii_digit()));
+    name.parse().ok().filter(|&index: &u32| canonical && index != u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The right-hand sides are what Node prints for `JSON.stringify(JSON.parse(text))`.
+    #[test]
+    fn numbers_and_names_come_out_as_javascript_prints_them() {
+        for (text, expected) in [
+            (
+                "[1.0, 1e3, -0, -0.0, 0.1, 1e21, 1e20, 123456789012345678901234]",
+                "[1,1000,0,0,0.1,1e+21,100000000000000000000,1.2345678901234569e+23]",
+            ),
+            (
+                "[9007199254740993, 18446744073709551615, 1e-7, 0.000001, 1.5e-10]",
+                "[9007199254740992,18446744073709552000,1e-7,0.000001,1.5e-10]",
+            ),
+            (
+                r#"{"b":1,"10":2,"2":3,"a":4,"01":5,"4294967295":6}"#,
+                r#"{"2":3,"10":2,"b":1,"a":4,"01":5,"4294967295":6}"#,
+            ),
+            ("\"\\u2028\\u001f\\b\\/é😀\\u007f\"", "\"\u{2028}\\u001f\\b/é😀\u{7f}\""),
+        ] {
+            let mut out = String::new();
+            write_value(&mut out, &serde_json::from_str(text).expect("valid JSON"));
+            assert_eq!(out, expected);
+        }
+    }
+}

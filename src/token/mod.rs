@@ -1,0 +1,28 @@
+//! Public tokens: minted, verified, and their scopes read (protocol.md 2 and 3).
+//!
+//! Everything here is pure: the clock, randomness and the network are arguments.
+
+mod claims;
+mod expiry;
+mod json;
+mod mint;
+mod period;
+mod remote;
+mod scope;
+mod verify;
+
+pub use claims::{CLAIMS_PATH, ClaimsStore};
+pub use expiry::Expiry;
+pub use mint::{Grant, Minter, Use};
+pub use period::parse as parse_period;
+pub use remote::{
+    PUBLIC_TOKENS_PATH, explain_refusal as explain_remote_refusal, read_answer as read_remote_token,
+    request_body as remote_body,
+};
+pub use scope::{Resource, Scope, grants};
+pub use verify::{Invalid, PublicClaims, verify};
+
+/// The `iss` claim of every public token.
+pub const ISSUER: &str = "https://id.trigger.dev";
+/// The `aud` claim of every public token.
+pub const AUDIENCE: &str = "https://api.trigger.dev";
