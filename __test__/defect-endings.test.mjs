@@ -165,8 +165,12 @@ describe('defect 16: one bad item does not kill the feed', { concurrency: 8 }, (
     test(`${name} does not keep us from the run's end`, async () => {
       const mine = await followed(script)
       assert.equal(mine.error, null)
-      assert.equal(statuses(mine).at(-1), 'COMPLETED')
+      assert.deepEqual(statuses(mine), ['QUEUED', 'COMPLETED'])
       assert.equal(mine.ended, true)
+      // The item itself says what is missing.
+      const { decodeErrors } = mine.items[0]
+      assert.ok(decodeErrors, 'the bad item tells')
+      assert.equal(mine.items[1].decodeErrors, undefined)
     })
   }
 

@@ -16,6 +16,9 @@ after(() => official.close())
 
 const WINDOW_MS = 1_500
 
+/** `maxDelayMs` caps what a server may ask for as well (defect 19): high enough to heed it here. */
+const HEEDING = { minDelayMs: 1, maxDelayMs: 60_000 }
+
 describe('defect 6: refusals for a while are waited out, visibly', { concurrency: 8 }, () => {
   const unavailable = answers.json(503, { error: 'later' }, { 'retry-after': '30' })
 
@@ -28,7 +31,7 @@ describe('defect 6: refusals for a while are waited out, visibly', { concurrency
   test('we do not ask again before Retry-After', async () => {
     const mine = await against(feedScript({ start: [unavailable] }), ours, {
       timeoutMs: WINDOW_MS,
-      options: { retry: { minDelayMs: 1, maxDelayMs: 20 } },
+      options: { retry: HEEDING },
     })
     assert.equal(mine.requests.length, 1)
   })
@@ -45,7 +48,7 @@ describe('defect 6: refusals for a while are waited out, visibly', { concurrency
     test(`${name} is waited for, then the run is followed`, async () => {
       const retries = []
       const states = []
-      const options = { retry: QUICK, onRetry: (retry) => retries.push(retry), onStateChange: (state) => states.push(state) }
+      const options = { retry: HEEDING, onRetry: (retry) => retries.push(retry), onStateChange: (state) => states.push(state) }
       const mine = await against(feedScript({ start: [refusal(), answers.snapshot(completed())] }), ours, { options })
       assert.deepEqual(statuses(mine), ['COMPLETED'])
       assert.equal(mine.requests.length, 2)
@@ -57,6 +60,13 @@ describe('defect 6: refusals for a while are waited out, visibly', { concurrency
     })
   }
 
+  test('what a server asks for is capped by maxDelayMs', async () => {
+    const options = { retry: { minDelayMs: 1, maxDelayMs: 200 } }
+    const mine = await against(feedScript({ start: [unavailable, answers.snapshot(completed())] }), ours, { options })
+    assert.deepEqual(statuses(mine), ['COMPLETED'])
+    assert.ok(mine.ms < 5_000, `${mine.ms} ms`)
+  })
+
   test('a budget ends retries with the last refusal', async () => {
     const options = { retry: { ...QUICK, maxElapsedMs: 400 } }
     const mine = await against(feedScript({ start: [answers.json(503, { error: 'down' })] }), ours, { options })
@@ -67,7 +77,7 @@ describe('defect 6: refusals for a while are waited out, visibly', { concurrency
   })
 
   test('a wait longer than the budget is not begun', async () => {
-    const options = { retry: { ...QUICK, maxElapsedMs: 2_000 } }
+    const options = { retry: { ...HEEDING, maxElapsedMs: 2_000 } }
     const mine = await against(feedScript({ start: [unavailable] }), ours, { options })
     assert.equal(mine.error?.status, 503)
     assert.ok(mine.ms < 5_000, `${mine.ms} ms`)

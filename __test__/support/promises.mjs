@@ -18,6 +18,7 @@ const NO_FLAGS = {
 /**
  * @typedef {object} Promised
  * @property {unknown[]} items
+ * @property {string[][]} keys of each item, as they are enumerated
  * @property {boolean[]} finished `isFinished` of each item
  * @property {'ends' | 'error' | 'waits'} end
  * @property {number} [status] of the error
@@ -35,6 +36,7 @@ export function promised(official, model, { stopOnCompletion = true } = {}) {
   assert.equal(official.items.length, emissions.length, 'the official client yields a row for each published one')
   const items = []
   const finished = []
+  const keys = []
   for (const [index, { row, changed }] of emissions.entries()) {
     // 13: rows that did not change are not re-emitted.
     if (!changed) continue
@@ -42,12 +44,13 @@ export function promised(official, model, { stopOnCompletion = true } = {}) {
     // 21: an unknown status is passed through as it is.
     items.push(KNOWN.has(row.status) ? official.items[index] : { ...official.items[index], ...NO_FLAGS, status: row.status })
     finished.push(terminal)
+    keys.push(official.keys[index])
     // 18, 22: the status tells the end, whatever `completedAt` says.
-    if (terminal && stopOnCompletion) return { items, finished, end: 'ends' }
+    if (terminal && stopOnCompletion) return { items, keys, finished, end: 'ends' }
   }
   // 1: a fatal answer rejects; the official client stays pending.
-  if (fatal) return { items, finished, end: 'error', status: fatal.status }
-  return { items, finished, end: 'waits' }
+  if (fatal) return { items, keys, finished, end: 'error', status: fatal.status }
+  return { items, keys, finished, end: 'waits' }
 }
 
 /**
@@ -57,6 +60,7 @@ export function promised(official, model, { stopOnCompletion = true } = {}) {
 export function assertKept(ours, expected) {
   const rest = ours.items.map(({ isFinished, ...run }) => run)
   assert.deepEqual(rest, expected.items)
+  assert.deepEqual(ours.keys, expected.keys, 'the same keys in the same order')
   // 21: `isFinished` is added beside the official flags.
   assert.deepEqual(ours.items.map((run) => run.isFinished), expected.finished)
   assertEnd(ours, expected)

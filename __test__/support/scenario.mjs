@@ -13,6 +13,7 @@
  *
  * @typedef {object} Followed
  * @property {unknown[]} items
+ * @property {string[][]} keys of each item, those that can be enumerated, in order
  * @property {Described | null} error what the iterator rejected with
  * @property {boolean} ended the iterator said it was done
  * @property {boolean} hung a `next()` was still pending when the scenario was stopped
@@ -62,6 +63,13 @@ export function portable(value) {
   return value
 }
 
+/** A run as it is compared; `isFinished` need not be enumerable to be there (defect 21). */
+function itemOf(run) {
+  const item = portable(run)
+  if ('isFinished' in run) item.isFinished = run.isFinished
+  return item
+}
+
 /**
  * Follows a subscription to its end, an error, or until it is stopped.
  *
@@ -74,7 +82,7 @@ export function portable(value) {
  */
 export async function follow(subscribe, spec, hooks = {}) {
   const { take = Infinity, abortAfter, timeoutMs } = spec
-  const result = { items: [], error: null, ended: false, hung: false, ms: 0, unhandled: [] }
+  const result = { items: [], keys: [], error: null, ended: false, hung: false, ms: 0, unhandled: [] }
   const started = Date.now()
   const controller = new AbortController()
   if (abortAfter === 0) controller.abort()
@@ -97,7 +105,8 @@ export async function follow(subscribe, spec, hooks = {}) {
         result.ended = true
         break
       }
-      result.items.push(portable(step.value))
+      result.items.push(itemOf(step.value))
+      result.keys.push(Object.keys(step.value))
       hooks.onItem?.(result.items.length)
       if (result.items.length === abortAfter) controller.abort()
     }
