@@ -1,20 +1,77 @@
 /**
  * A local Trigger.dev realtime API with scripted runs, so that a frontend or a test needs no account. See
- * `docs/emulator.md` for what it answers and how tasks are scripted.
+ * `docs/emulator.md` for what it answers.
  */
 
-/** A task as steps, in the order they happen. The format is described in `docs/emulator.md`. */
+/** A JSON value. In scripts, the string `"$n"` stands for the count of a repeat and `"$payload"` for the payload. */
+export type ScriptValue = string | number | boolean | null | { [key: string]: ScriptValue } | ScriptValue[];
+
+/** One step of a task: an object with one key. Times are in milliseconds. */
+export type Step =
+  /** Waits. */
+  | { wait: number }
+  /** Sets the raw status: `"EXECUTING"`, `"WAITING_TO_RESUME"` and so on (protocol.md 4). */
+  | { status: string }
+  /** Sets these keys of the metadata. */
+  | { metadata: { [key: string]: ScriptValue } }
+  /** Replaces the metadata. */
+  | { replaceMetadata: { [key: string]: ScriptValue } }
+  /** Adds a tag. */
+  | { tag: string }
+  /** Ends the run, successfully, with this output. */
+  | { output: ScriptValue }
+  /** Ends the run with this error. `name` is `"Error"` and `stackTrace` name and message unless given. */
+  | { fail: { message: string; name?: string; stackTrace?: string } }
+  /** Does its steps for each count from `from` (1) to `to`, both included, by `by` (1). */
+  | { repeat: { from?: number; to: number; by?: number; steps: Step[] } };
+
+/** What a run of a task does. */
 export interface TaskScript {
-  steps: ReadonlyArray<Record<string, unknown>>;
+  /** How long the run waits for a worker, in milliseconds; `null` is for ever. @default 150 */
+  queued?: number | null;
+  /** What it does then. Without an `output` or `fail` it succeeds without an output. @default [] */
+  steps?: Step[];
+}
+
+/** A key of an environment that cannot sign. */
+export interface AdditionalKey {
+  /** `tr_dev_sk_` and 24 letters or digits. */
+  key: string;
+  /** The scopes it acts with, as in a token (`"read:runs"`); none grants nothing. @default [] */
+  scopes?: string[];
+}
+
+/** An environment: runs and keys of one never meet those of another. */
+export interface EmulatorEnvironment {
+  id: string;
+  /** Its root key. */
+  secretKey: string;
+  /** @default [] */
+  additionalKeys?: AdditionalKey[];
 }
 
 /** What {@link startEmulator} takes. */
 export interface EmulatorOptions {
   /** The port on 127.0.0.1; 0 lets the system choose. @default 0 */
   port?: number;
-  /** What delays in scripts are divided by: 2 runs them twice as fast. @default 1 */
+  /** How much faster than written scripts run. Above 0. @default 1 */
   speed?: number;
-  /** Tasks by id, beside the built-in `hello`, `progress`, `slow`, `failing` and `echo`. */
+  /** How long a live request is held without news, give or take 15 %, in milliseconds. @default 20000 */
+  holdMs?: number;
+  /** The most runs kept. @default 100000 */
+  maxRuns?: number;
+  /** The root key of the main environment. @default "tr_dev_emulatornotasecret" */
+  secretKey?: string;
+  /** The id of the main environment. */
+  environmentId?: string;
+  /** More keys of the main environment. @default [] */
+  additionalKeys?: AdditionalKey[];
+  /** More environments. @default [] */
+  environments?: EmulatorEnvironment[];
+  /**
+   * Tasks by id, beside the built-in `hello`, `progress`, `slow`, `failing`, `waiting`, `echo` and `stuck`, or in their
+   * place. `*` is every other task: unless given, it answers with its payload.
+   */
   tasks?: Record<string, TaskScript>;
 }
 
@@ -22,11 +79,16 @@ export interface EmulatorOptions {
 export interface Emulator {
   /** Where it listens, `http://127.0.0.1:<port>`. */
   readonly url: string;
-  /** The secret key of its environment. */
+  /** The root key of its main environment. */
   readonly secretKey: string;
   /** Ends it, with every connection it holds. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** Starts an emulator. It keeps the process alive until it is stopped. */
+/**
+ * Starts an emulator. It keeps the process alive until it is stopped.
+ *
+ * @throws {ArgumentError} on an option that is unknown or wrong (`ERR_INVALID_OPTIONS`) and on a script that cannot be
+ * one (`ERR_INVALID_SCRIPT`). {@link TriggerNativeError} when the port is taken (`ERR_EMULATOR_PORT`).
+ */
 export function startEmulator(options?: EmulatorOptions): Promise<Emulator>;

@@ -37,6 +37,18 @@ export interface ApiRequestOptions {
   retry?: RetryOptions;
   /** Headers to add to every request. */
   additionalHeaders?: Record<string, string>;
+  /**
+   * The longest a whole call may take, in milliseconds, its repeats included (defects.md 19).
+   *
+   * @default 30000 for the claims behind tokens, with at most 10 s an attempt; 60000 for other calls, with at most 30 s
+   */
+  timeoutInMs?: number;
+}
+
+/** Settings of one call. */
+export interface CallOptions extends ApiRequestOptions {
+  /** Ends the call, which then rejects with the signal's reason (defects.md 19). */
+  signal?: AbortSignal;
 }
 
 /** What {@link configure} takes. Every member has a default from the environment. */
@@ -53,7 +65,7 @@ export interface ApiClientConfiguration {
    * @default `TRIGGER_SECRET_KEY`, then `TRIGGER_ACCESS_TOKEN` (protocol.md 1)
    */
   accessToken?: string;
-  /** @deprecated Use `accessToken`, which wins over this. */
+  /** @deprecated Use `accessToken`. Where both are given this one wins, as in the official SDK. */
   secretKey?: string;
   /**
    * The preview branch.
@@ -64,6 +76,12 @@ export interface ApiClientConfiguration {
   previewBranch?: string;
   /** Settings of the calls made with this configuration. */
   requestOptions?: ApiRequestOptions;
+  /** Taken for the official SDK's sake; nothing here uses it yet. */
+  refreshAccessToken?: () => Promise<string>;
+  /** Taken for the official SDK's sake; nothing here uses it yet. */
+  externalDeploymentId?: string;
+  /** Taken for the official SDK's sake; nothing here uses it yet. */
+  future?: { v2RealtimeStreams?: boolean };
 }
 
 /**
@@ -180,8 +198,8 @@ export type CreateTriggerTokenOptions = {
  * All of these throw:
  * - {@link ConfigError} when there is no key, or it is a public token, which never signs;
  * - {@link ArgumentError} on blank ids, unknown scope names, and an expiry that is past, negative, `NaN` or no period;
- * - {@link ApiError} and its kin when the server refuses or does not answer. Nothing is kept then, and the next call
- *   asks again.
+ * - {@link ApiError} and its kin when the server refuses or does not answer, {@link TimeoutError} when it does not in
+ *   time. Nothing is kept then, and the next call asks again.
  */
 export const auth: {
   /** The same as {@link configure}. */
@@ -192,14 +210,22 @@ export const auth: {
    * @example
    * const token = await auth.createPublicToken({ scopes: { read: { runs: [run.id] } }, expirationTime: "1h" });
    */
-  createPublicToken(options?: CreatePublicTokenOptions): Promise<string>;
+  createPublicToken(options?: CreatePublicTokenOptions, requestOptions?: CallOptions): Promise<string>;
   /**
    * Makes a token that triggers the named task or tasks, once unless `multipleUse`. Each one-time token carries a
    * unique `jti`, so that two made in the same second are two tokens (defects.md 2).
    */
-  createTriggerPublicToken(task: string | string[], options?: CreateTriggerTokenOptions): Promise<string>;
+  createTriggerPublicToken(
+    task: string | string[],
+    options?: CreateTriggerTokenOptions,
+    requestOptions?: CallOptions,
+  ): Promise<string>;
   /** The same for triggering in batches. */
-  createBatchTriggerPublicToken(task: string | string[], options?: CreateTriggerTokenOptions): Promise<string>;
+  createBatchTriggerPublicToken(
+    task: string | string[],
+    options?: CreateTriggerTokenOptions,
+    requestOptions?: CallOptions,
+  ): Promise<string>;
 };
 
 // ---------------------------------------------------------------------------------------------------------------------

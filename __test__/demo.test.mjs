@@ -70,8 +70,9 @@ describe("the demo on its own emulator", { concurrency: true, timeout }, () => {
     assert.ok(result.stdout.includes(`scopes: ["read:runs:${run}"]`), "the claims name the run");
     assert.match(told(result, "checked")[0], /200$/);
     assert.match(result.stdout, /"ok": true/);
-    const [, ours, official] = /in all +(\d+) +(\d+)/.exec(result.stdout) ?? [];
-    assert.ok(Number(ours) > 0 && Number(ours) < Number(official), `requests: ${ours} against ${official}`);
+    // How many polls a feed takes depends on timing; that the claims are asked for once, and not for each token, does not.
+    assert.match(result.stdout, /POST \/api\/v1\/auth\/jwt\/claims +1 +2\n/);
+    assert.match(result.stdout, /in all +\d+ +\d+\n/);
   });
 
   it("--fail shows why a run failed, and exits 0", async () => {

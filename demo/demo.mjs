@@ -37,10 +37,9 @@ async function demo(options, signal) {
       return 130;
     }
     const ours = await server.requests();
-    terminal.line(
-      "checked",
-      `the server lets a browser with this token read the run: ${await checked(server, token, run)}`,
-    );
+    result(last);
+    const status = await checked(server, token, run);
+    terminal.line("checked", `the server lets a browser with this token read the run: ${status}`);
     await cost(ours, stats, official);
     return verdict(last, options);
   } finally {
@@ -99,7 +98,7 @@ async function follow(server, run, options, signal) {
   for await (const state of subscription) {
     show(state, last, began);
     last = state;
-    if (options.mode === "cancel" && !cancelled && state.isExecuting) {
+    if (options.mode === "cancel" && !cancelled && state.status === "EXECUTING") {
       cancelled = true;
       await cancel(server, run);
     }
@@ -118,11 +117,20 @@ function show(state, last, began) {
     const colour = state.isFailed || state.isCancelled ? "red" : state.isSuccess ? "green" : "cyan";
     terminal.line("status", `${state.status} after ${since(began)}`, colour);
   }
-  const percent = percentOf(state.metadata);
-  if (percent === undefined || state.metadata === last?.metadata) return;
-  const { progress: _, of: __, ...rest } = state.metadata ?? {};
-  const text = Object.keys(rest).length > 0 ? JSON.stringify(rest) : "";
-  terminal.progress(percent, text);
+  const text = progressText(state.metadata);
+  if (text !== progressText(last?.metadata)) terminal.progress(percentOf(state.metadata) ?? 0, text ?? "");
+}
+
+/**
+ * What a run says beside how far it is; `undefined` for one that does not say how far it is.
+ *
+ * @param {Record<string, unknown> | undefined} metadata
+ */
+function progressText(metadata) {
+  if (percentOf(metadata) === undefined) return undefined;
+  const { progress, of, label, ...rest } = metadata ?? {};
+  const more = Object.keys(rest).length > 0 ? ` ${JSON.stringify(rest)}` : "";
+  return `${label ?? progress}${more}`;
 }
 
 /**
@@ -172,6 +180,13 @@ async function cost(ours, stats, official) {
   if (!theirs.ended) terminal.line("", "(the official client had not ended when it was stopped)");
 }
 
+/** @param {import("trigger-native").AnyRealtimeRun | undefined} last */
+function result(last) {
+  if (!last?.isFinished) return;
+  if (last.error) terminal.line("error", `${last.error.name ?? "Error"}: ${last.error.message}`);
+  terminal.line("output", JSON.stringify(last.output, null, 2) ?? "none");
+}
+
 /**
  * @param {import("trigger-native").AnyRealtimeRun | undefined} last
  * @param {import("./options.mjs").Options} options
@@ -181,8 +196,6 @@ function verdict(last, options) {
     terminal.line("end", "the feed ended before the run did");
     return 1;
   }
-  if (last.error) terminal.line("error", `${last.error.name ?? "Error"}: ${last.error.message}`);
-  terminal.line("output", JSON.stringify(last.output, null, 2) ?? "none");
   // Any end of a run that was there before is what was asked for.
   const expected = options.run !== undefined || expectedEnd(last, options.mode);
   terminal.line("end", expected ? `${last.status}, as it should` : `${last.status}, which was not expected`);

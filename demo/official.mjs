@@ -13,7 +13,7 @@ const run = await trigger(server, await auth.createTriggerPublicToken(task), tas
 await auth.createPublicToken({ scopes: { read: { runs: [run] } } });
 let cancelled = false;
 for await (const state of runs.subscribeToRun(run)) {
-  if (mode !== "cancel" || cancelled || !state.isExecuting) continue;
+  if (mode !== "cancel" || cancelled || state.status !== "EXECUTING") continue;
   cancelled = true;
   await cancel(server, run);
 }

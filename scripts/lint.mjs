@@ -10,7 +10,7 @@ const [node, biome] = tool("@biomejs/biome/bin/biome");
 
 async function lint() {
   await step("cargo fmt --check", "cargo", ["fmt", "--check"]);
-  await step("biome", node, [biome, "ci", "--colors=off", "."]);
+  await step("biome", node, [biome, "ci", "--colors=off", "--error-on-warnings", "."]);
   for (const features of [["--no-default-features"], []]) {
     const args = ["clippy", ...features, "--all-targets", "--", "-D", "warnings"];
     await step(`cargo ${args.join(" ")}`, "cargo", args);

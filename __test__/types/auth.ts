@@ -22,6 +22,7 @@ type _triggerBack = Assignable<ours.CreateTriggerTokenOptions, TheirTrigger>;
 type _batch = Assignable<TheirBatch, ours.CreateTriggerTokenOptions>;
 type _skip = Expect<Equal<ours.RealtimeRunSkipColumns, core.RealtimeRunSkipColumns>>;
 type _config = Assignable<ours.ApiClientConfiguration, core.ApiClientConfiguration>;
+type _configBack = Assignable<core.ApiClientConfiguration, ours.ApiClientConfiguration>;
 type _results = Expect<
   Equal<ReturnType<typeof ours.auth.createPublicToken>, ReturnType<typeof sdk.auth.createPublicToken>>
 >;
@@ -42,6 +43,11 @@ export async function uses() {
   });
   await ours.auth.createTriggerPublicToken(["a", "b"], { multipleUse: true, expirationTime: "1h" });
   await ours.auth.createBatchTriggerPublicToken("a", { expirationTime: 1_900_000_000 });
+
+  await ours.auth.createPublicToken(
+    {},
+    { signal: AbortSignal.timeout(1000), timeoutInMs: 1000, retry: { maxAttempts: 1 } },
+  );
 
   // @ts-expect-error: unknown scope
   await ours.auth.createPublicToken({ scopes: { read: { run: "run_1" } } });

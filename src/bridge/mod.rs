@@ -9,6 +9,7 @@
 
 pub mod cancel;
 pub mod client;
+pub mod emulator;
 mod error;
 pub mod feed;
 pub mod mint;

@@ -1,0 +1,5 @@
+"use strict";
+
+const { startEmulator } = require("./js/emulator.js");
+
+exports.startEmulator = startEmulator;
