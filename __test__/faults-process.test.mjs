@@ -1,55 +1,58 @@
 /** A script that follows a run ends when it should, by itself: no socket, timer or handle of ours is left. */
-import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
-import * as answers from './support/answers.mjs'
-import { feedScript, startFaultServer } from './support/fault-server.mjs'
-import { runProgram } from './support/program.mjs'
-import { completed, executing, row } from './support/rows.mjs'
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import * as answers from "./support/answers.mjs";
+import { feedScript, startFaultServer } from "./support/fault-server.mjs";
+import { runProgram } from "./support/program.mjs";
+import { completed, executing, row } from "./support/rows.mjs";
 
 /** How long a program may take in all; one that is not over by then counts as kept alive. */
-const TIMEOUT_MS = 8_000
+const TIMEOUT_MS = 8_000;
 /** How long a pending subscription is watched to keep its process alive. */
-const ALIVE_MS = 1_500
+const ALIVE_MS = 1_500;
 
 const SETUP = `
   const { auth, configure, runs } = require("./index.js");
   configure({ baseURL, accessToken });
   process.on("exit", (code) => console.log("exit", code));
-`
+`;
 
 const toTheEnd = () =>
-  feedScript({ start: [answers.snapshot(row())], live: [answers.change(executing(), '2_2'), answers.change(completed(), '3_3')] })
-const waiting = () => feedScript({ start: [answers.snapshot(row())], live: [answers.hold()] })
+  feedScript({
+    start: [answers.snapshot(row())],
+    live: [answers.change(executing(), "2_2"), answers.change(completed(), "3_3")],
+  });
+const waiting = () => feedScript({ start: [answers.snapshot(row())], live: [answers.hold()] });
 
 async function run(script, source, { timeoutMs = TIMEOUT_MS, onOut } = {}) {
-  const server = await startFaultServer(script)
+  const server = await startFaultServer(script);
   try {
-    const ended = await runProgram(SETUP + source, { baseURL: server.url, timeoutMs, onOut })
-    return { ...ended, requests: server.requests.slice() }
+    const ended = await runProgram(SETUP + source, { baseURL: server.url, timeoutMs, onOut });
+    return { ...ended, requests: server.requests.slice() };
   } finally {
-    await server.stop()
+    await server.stop();
   }
 }
 
-describe('a process ends by itself after', { concurrency: 3 }, () => {
+describe("a process ends by itself after", { concurrency: 3 }, () => {
   const programs = {
-    'a run followed to its end': [
+    "a run followed to its end": [
       toTheEnd,
       `(async () => {
         for await (const { status } of runs.subscribeToRun("run_1")) console.log(status);
         console.log("done");
       })();`,
-      'QUEUED\nEXECUTING\nCOMPLETED\ndone\nexit 0\n',
+      "QUEUED\nEXECUTING\nCOMPLETED\ndone\nexit 0\n",
     ],
-    'a break': [
+    "a break": [
       waiting,
       `(async () => {
         for await (const { status } of runs.subscribeToRun("run_1")) { console.log(status); break; }
         console.log("done");
       })();`,
-      'QUEUED\ndone\nexit 0\n',
+      "QUEUED\ndone\nexit 0\n",
     ],
-    'an abort while waiting': [
+    "an abort while waiting": [
       waiting,
       `(async () => {
         const controller = new AbortController();
@@ -59,9 +62,9 @@ describe('a process ends by itself after', { concurrency: 3 }, () => {
         }
         console.log("done");
       })();`,
-      'QUEUED\ndone\nexit 0\n',
+      "QUEUED\ndone\nexit 0\n",
     ],
-    'a close while waiting': [
+    "a close while waiting": [
       waiting,
       `(async () => {
         const subscription = runs.subscribeToRun("run_1");
@@ -71,25 +74,25 @@ describe('a process ends by itself after', { concurrency: 3 }, () => {
         console.log((await pending).done);
         subscription.close();
       })();`,
-      'QUEUED\ntrue\nexit 0\n',
+      "QUEUED\ntrue\nexit 0\n",
     ],
-    'an error in the loop': [
+    "an error in the loop": [
       waiting,
       `(async () => {
         try {
           for await (const { status } of runs.subscribeToRun("run_1")) throw new Error(status);
         } catch (error) { console.log(error.message); }
       })();`,
-      'QUEUED\nexit 0\n',
+      "QUEUED\nexit 0\n",
     ],
-    'a refusal': [
-      () => () => answers.json(404, { error: 'Not found' }),
+    "a refusal": [
+      () => () => answers.json(404, { error: "Not found" }),
       `(async () => {
         try { for await (const _ of runs.subscribeToRun("run_1")); } catch (error) { console.log(error.status); }
       })();`,
-      '404\nexit 0\n',
+      "404\nexit 0\n",
     ],
-    'a cancelled reader': [
+    "a cancelled reader": [
       waiting,
       `(async () => {
         const reader = runs.subscribeToRun("run_1").getReader();
@@ -97,10 +100,14 @@ describe('a process ends by itself after', { concurrency: 3 }, () => {
         await reader.cancel();
         console.log("done");
       })();`,
-      'QUEUED\ndone\nexit 0\n',
+      "QUEUED\ndone\nexit 0\n",
     ],
-    'a subscription that nobody reads': [waiting, `runs.subscribeToRun("run_1"); console.log("done");`, 'done\nexit 0\n'],
-    'a subscription that was read and closed between reads': [
+    "a subscription that nobody reads": [
+      waiting,
+      `runs.subscribeToRun("run_1"); console.log("done");`,
+      "done\nexit 0\n",
+    ],
+    "a subscription that was read and closed between reads": [
       waiting,
       `(async () => {
         const subscription = runs.subscribeToRun("run_1");
@@ -108,25 +115,25 @@ describe('a process ends by itself after', { concurrency: 3 }, () => {
         await subscription[Symbol.asyncDispose]();
         console.log((await subscription.next()).done);
       })();`,
-      'QUEUED\ntrue\nexit 0\n',
+      "QUEUED\ntrue\nexit 0\n",
     ],
-  }
+  };
   for (const [name, [script, source, expected]] of Object.entries(programs)) {
     test(name, async () => {
-      const { code, hung, out, err } = await run(script(), source)
-      assert.equal(hung, false, `still running; it printed: ${out}${err}`)
-      assert.deepEqual({ out, err, code }, { out: expected, err: '', code: 0 })
-    })
+      const { code, hung, out, err } = await run(script(), source);
+      assert.equal(hung, false, `still running; it printed: ${out}${err}`);
+      assert.deepEqual({ out, err, code }, { out: expected, err: "", code: 0 });
+    });
   }
-})
+});
 
-describe('a process stays alive', { concurrency: 2 }, () => {
-  test('while a subscription is waited for', async () => {
+describe("a process stays alive", { concurrency: 2 }, () => {
+  test("while a subscription is waited for", async () => {
     const source = `(async () => {
       for await (const { status } of runs.subscribeToRun("run_1")) console.log(status);
-    })();`
-    const { hung, out } = await run(waiting(), source, { timeoutMs: ALIVE_MS })
-    assert.equal(out, 'QUEUED\n')
-    assert.equal(hung, true, 'it did not exit while a row could still come')
-  })
-})
+    })();`;
+    const { hung, out } = await run(waiting(), source, { timeoutMs: ALIVE_MS });
+    assert.equal(out, "QUEUED\n");
+    assert.equal(hung, true, "it did not exit while a row could still come");
+  });
+});

@@ -1,17 +1,17 @@
 /** A client against a scripted server: the scenario of most fault and defect tests. */
-import { startFaultServer } from './fault-server.mjs'
-import { RUN_ID } from './rows.mjs'
+import { startFaultServer } from "./fault-server.mjs";
+import { RUN_ID } from "./rows.mjs";
 
-export const ACCESS_TOKEN = 'tr_dev_peerskeypeerskeypeer'
+export const ACCESS_TOKEN = "tr_dev_peerskeypeerskeypeer";
 
 /** Delays short enough for tests; budgets large enough not to be met by accident. */
-export const QUICK = { minDelayMs: 1, maxDelayMs: 20 }
+export const QUICK = { minDelayMs: 1, maxDelayMs: 20 };
 
 /** How long a client is watched that is expected to stay pending. */
-export const WATCH_MS = 1_200
+export const WATCH_MS = 1_200;
 
 /** A failsafe for what must end by itself. */
-export const FAILSAFE_MS = 15_000
+export const FAILSAFE_MS = 15_000;
 
 /**
  * @param {(request: import('./fault-server.mjs').FaultRequest) => import('./answers.mjs').Answer} script
@@ -23,19 +23,19 @@ export const FAILSAFE_MS = 15_000
  * @returns {Promise<import('./scenario.mjs').Followed & { requests: import('./fault-server.mjs').FaultRequest[] }>}
  */
 export async function against(script, client, spec = {}, { until } = {}) {
-  const server = await startFaultServer(script)
+  const server = await startFaultServer(script);
   try {
-    const hooks = until ? { stop: server.until(until) } : {}
-    const config = { baseURL: server.url, accessToken: ACCESS_TOKEN }
-    const result = await client.follow(config, { target: RUN_ID, timeoutMs: FAILSAFE_MS, ...spec }, hooks)
-    return { ...result, requests: server.requests.slice() }
+    const hooks = until ? { stop: server.until(until) } : {};
+    const config = { baseURL: server.url, accessToken: ACCESS_TOKEN };
+    const result = await client.follow(config, { target: RUN_ID, timeoutMs: FAILSAFE_MS, ...spec }, hooks);
+    return { ...result, requests: server.requests.slice() };
   } finally {
-    await server.stop()
+    await server.stop();
   }
 }
 
 /** The official client, watched for `watchMs`: what it does meanwhile is the finding. */
 export const watchOfficial = (script, official, spec = {}, watchMs = WATCH_MS) =>
-  against(script, official, { timeoutMs: watchMs, ...spec })
+  against(script, official, { timeoutMs: watchMs, ...spec });
 
-export const statuses = (followed) => followed.items.map((run) => run.status)
+export const statuses = (followed) => followed.items.map((run) => run.status);

@@ -3,9 +3,9 @@
  */
 
 /** What names a feed apart from its path: everything but the protocol's own parameters. */
-const PROTOCOL = new Set(['offset', 'handle', 'live', 'cursor', 'log', 'expired_handle', 'shape_id'])
+const PROTOCOL = new Set(["offset", "handle", "live", "cursor", "log", "expired_handle", "shape_id"]);
 
-const RUN_FEED = /^\/realtime\/v1\/runs\/([^/]+)$/
+const RUN_FEED = /^\/realtime\/v1\/runs\/([^/]+)$/;
 
 /**
  * @typedef {object} FeedCase
@@ -20,17 +20,17 @@ const RUN_FEED = /^\/realtime\/v1\/runs\/([^/]+)$/
 
 /** The state a feed request asks from: what the server's answer depends on. */
 export function position(query) {
-  return [query.get('offset') ?? '', query.get('handle') ?? '', query.get('live') === 'true'].join('|')
+  return [query.get("offset") ?? "", query.get("handle") ?? "", query.get("live") === "true"].join("|");
 }
 
 /** The parameters that choose the feed, in a fixed order. */
 export function feedKey(path, query) {
-  const chosen = [...query].filter(([name]) => !PROTOCOL.has(name)).sort()
-  return `${path}?${new URLSearchParams(chosen)}`
+  const chosen = [...query].filter(([name]) => !PROTOCOL.has(name)).sort();
+  return `${path}?${new URLSearchParams(chosen)}`;
 }
 
 function isRunFeed(exchange) {
-  return exchange.method === 'GET' && RUN_FEED.test(exchange.path)
+  return exchange.method === "GET" && RUN_FEED.test(exchange.path);
 }
 
 /**
@@ -38,13 +38,13 @@ function isRunFeed(exchange) {
  * a legacy client (protocol.md 1), which no client under test ever asks for.
  */
 function askedByTodaysClient(exchange) {
-  return exchange.headers.has('x-trigger-electric-version')
+  return exchange.headers.has("x-trigger-electric-version");
 }
 
 /** Starts a feed: a snapshot request that is not the second half of a must-refetch. */
 function isStart(exchange) {
-  const { query } = exchange
-  return query.get('offset') === '-1' && !query.has('handle') && query.get('live') !== 'true'
+  const { query } = exchange;
+  return query.get("offset") === "-1" && !query.has("handle") && query.get("live") !== "true";
 }
 
 /**
@@ -52,32 +52,32 @@ function isStart(exchange) {
  * @returns {FeedCase[]}
  */
 export function runFeedCases(recording) {
-  const others = recording.exchanges.filter((exchange) => !isRunFeed(exchange) && exchange.response)
-  const cases = []
+  const others = recording.exchanges.filter((exchange) => !isRunFeed(exchange) && exchange.response);
+  const cases = [];
   /** @type {Map<string, FeedCase>} the case each feed is in, by feed and credentials */
-  const open = new Map()
+  const open = new Map();
   for (const exchange of recording.exchanges) {
-    if (!isRunFeed(exchange) || !askedByTodaysClient(exchange)) continue
-    const accessToken = (exchange.headers.get('authorization') ?? '').replace(/^Bearer /, '')
-    const key = `${feedKey(exchange.path, exchange.query)} ${accessToken}`
+    if (!isRunFeed(exchange) || !askedByTodaysClient(exchange)) continue;
+    const accessToken = (exchange.headers.get("authorization") ?? "").replace(/^Bearer /, "");
+    const key = `${feedKey(exchange.path, exchange.query)} ${accessToken}`;
     if (isStart(exchange)) {
-      const runId = decodeURIComponent(RUN_FEED.exec(exchange.path)[1])
+      const runId = decodeURIComponent(RUN_FEED.exec(exchange.path)[1]);
       const started = {
         name: `${recording.name} #${exchange.n}`,
         recording,
         runId,
-        skipColumns: (exchange.query.get('skipColumns') ?? '').split(',').filter((column) => column !== ''),
+        skipColumns: (exchange.query.get("skipColumns") ?? "").split(",").filter((column) => column !== ""),
         // A request without credentials cannot be asked for through either client: both refuse a
         // missing key themselves. The recorded answer is the same whatever the key.
-        accessToken: accessToken === '' ? 'tr_dev_nokeywasrecordedhere' : accessToken,
+        accessToken: accessToken === "" ? "tr_dev_nokeywasrecordedhere" : accessToken,
         exchanges: [exchange],
         others,
-      }
-      cases.push(started)
-      open.set(key, started)
+      };
+      cases.push(started);
+      open.set(key, started);
     } else {
-      open.get(key)?.exchanges.push(exchange)
+      open.get(key)?.exchanges.push(exchange);
     }
   }
-  return cases.filter((feedCase) => feedCase.exchanges[0].response !== null)
+  return cases.filter((feedCase) => feedCase.exchanges[0].response !== null);
 }

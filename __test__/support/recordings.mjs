@@ -3,15 +3,15 @@
  *
  * Nothing here knows a file's name: what a recording holds is found in its request lines.
  */
-import { readdirSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import path from 'node:path'
-import { test } from 'node:test'
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
+const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Where the recordings are looked for: `TRIGGER_NATIVE_WIRE`, else beside the project. */
-export const wireDirectory = process.env.TRIGGER_NATIVE_WIRE ?? path.join(root, '..', 'shared', 'wire')
+export const wireDirectory = process.env.TRIGGER_NATIVE_WIRE ?? path.join(root, "..", "shared", "wire");
 
 /**
  * @typedef {object} Exchange One request and its answer, as recorded and taken apart.
@@ -33,40 +33,40 @@ export const wireDirectory = process.env.TRIGGER_NATIVE_WIRE ?? path.join(root, 
 
 /** @returns {Exchange} */
 function exchange(raw) {
-  const [method, target] = raw.request.line.split(' ')
-  const url = new URL(target, 'http://recorded.invalid')
+  const [method, target] = raw.request.line.split(" ");
+  const url = new URL(target, "http://recorded.invalid");
   const response = raw.response && {
     status: raw.response.status,
     headers: raw.response.headers,
     contentEncoding: raw.response.contentEncoding ?? null,
     texts: raw.response.chunks.map((chunk) => chunk.text),
-  }
+  };
   return {
     n: raw.n,
     method,
     path: url.pathname,
     query: url.searchParams,
     headers: new Map(raw.request.headers.map(([name, value]) => [name.toLowerCase(), value])),
-    requestBody: raw.request.body ?? '',
+    requestBody: raw.request.body ?? "",
     response,
     endedBy: raw.endedBy,
-  }
+  };
 }
 
 /** @returns {Recording[] | null} null when the recordings are not there */
 export function recordings() {
-  let files
+  let files;
   try {
-    files = readdirSync(wireDirectory).filter((file) => file.endsWith('.json'))
+    files = readdirSync(wireDirectory).filter((file) => file.endsWith(".json"));
   } catch (error) {
-    if (error.code === 'ENOENT') return null
-    throw error
+    if (error.code === "ENOENT") return null;
+    throw error;
   }
   return files.sort().map((file) => {
-    const raw = JSON.parse(readFileSync(path.join(wireDirectory, file), 'utf8'))
-    const notes = (raw.clientNotes ?? []).map((note) => (typeof note === 'string' ? note : JSON.stringify(note)))
-    return { name: path.basename(file, '.json'), notes, exchanges: raw.exchanges.map(exchange) }
-  })
+    const raw = JSON.parse(readFileSync(path.join(wireDirectory, file), "utf8"));
+    const notes = (raw.clientNotes ?? []).map((note) => (typeof note === "string" ? note : JSON.stringify(note)));
+    return { name: path.basename(file, ".json"), notes, exchanges: raw.exchanges.map(exchange) };
+  });
 }
 
 /**
@@ -78,14 +78,14 @@ export function recordings() {
  * @param {(recordings: Recording[]) => void} define
  */
 export function withRecordings(what, define) {
-  const all = recordings()
+  const all = recordings();
   if (all !== null && all.length > 0) {
-    define(all)
-    return
+    define(all);
+    return;
   }
-  const reason = `all ${what} cases left out: ../shared/wire is missing`
+  const reason = `all ${what} cases left out: ../shared/wire is missing`;
   test(`${what}: recordings are present`, { skip: process.env.CI ? false : reason }, () => {
-    throw new Error(reason)
-  })
-  console.log(`# ${reason}`)
+    throw new Error(reason);
+  });
+  console.log(reason);
 }

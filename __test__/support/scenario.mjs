@@ -28,7 +28,7 @@
  * @property {number} timeoutMs a failsafe, after which a pending `next()` counts as hung
  */
 
-const STOPPED = Symbol('stopped')
+const STOPPED = Symbol("stopped");
 
 /** @returns {Described} */
 export function describe(error) {
@@ -36,11 +36,11 @@ export function describe(error) {
     name: error?.name,
     className: error?.constructor?.name,
     message: String(error?.message ?? error),
+  };
+  for (const field of ["status", "code", "type", "param"]) {
+    if (error?.[field] !== undefined) described[field] = error[field];
   }
-  for (const field of ['status', 'code', 'type', 'param']) {
-    if (error?.[field] !== undefined) described[field] = error[field]
-  }
-  return described
+  return described;
 }
 
 /**
@@ -49,25 +49,27 @@ export function describe(error) {
  * nothing is compared that was lost on the way. Stacks are left out: they tell where, not what.
  */
 export function portable(value) {
-  if (value instanceof URL) return { $url: value.href }
+  if (value instanceof URL) return { $url: value.href };
   if (value instanceof Error) {
-    const { name, message, cause } = value
-    return { $error: { className: value.constructor.name, name, message, cause: portable(cause), ...portable({ ...value }) } }
+    const { name, message, cause } = value;
+    return {
+      $error: { className: value.constructor.name, name, message, cause: portable(cause), ...portable({ ...value }) },
+    };
   }
-  if (Array.isArray(value)) return value.map(portable)
-  if (value instanceof Map) return new Map([...value].map(([key, entry]) => [portable(key), portable(entry)]))
-  if (value instanceof Set) return new Set([...value].map(portable))
-  if (value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
-    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, portable(entry)]))
+  if (Array.isArray(value)) return value.map(portable);
+  if (value instanceof Map) return new Map([...value].map(([key, entry]) => [portable(key), portable(entry)]));
+  if (value instanceof Set) return new Set([...value].map(portable));
+  if (value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype) {
+    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, portable(entry)]));
   }
-  return value
+  return value;
 }
 
 /** A run as it is compared; `isFinished` need not be enumerable to be there (defect 21). */
 function itemOf(run) {
-  const item = portable(run)
-  if ('isFinished' in run) item.isFinished = run.isFinished
-  return item
+  const item = portable(run);
+  if ("isFinished" in run) item.isFinished = run.isFinished;
+  return item;
 }
 
 /**
@@ -81,41 +83,41 @@ function itemOf(run) {
  * @returns {Promise<Followed>}
  */
 export async function follow(subscribe, spec, hooks = {}) {
-  const { take = Infinity, abortAfter, timeoutMs } = spec
-  const result = { items: [], keys: [], error: null, ended: false, hung: false, ms: 0, unhandled: [] }
-  const started = Date.now()
-  const controller = new AbortController()
-  if (abortAfter === 0) controller.abort()
-  let timer
+  const { take = Infinity, abortAfter, timeoutMs } = spec;
+  const result = { items: [], keys: [], error: null, ended: false, hung: false, ms: 0, unhandled: [] };
+  const started = Date.now();
+  const controller = new AbortController();
+  if (abortAfter === 0) controller.abort();
+  let timer;
   const stop = Promise.race([
     hooks.stop ?? new Promise(() => {}),
     new Promise((resolve) => {
-      timer = setTimeout(resolve, timeoutMs)
+      timer = setTimeout(resolve, timeoutMs);
     }),
-  ]).then(() => STOPPED)
+  ]).then(() => STOPPED);
   try {
-    const iterator = subscribe(spec.target, { ...spec.options, signal: controller.signal })[Symbol.asyncIterator]()
+    const iterator = subscribe(spec.target, { ...spec.options, signal: controller.signal })[Symbol.asyncIterator]();
     while (result.items.length < take) {
-      const step = await Promise.race([iterator.next(), stop])
+      const step = await Promise.race([iterator.next(), stop]);
       if (step === STOPPED) {
-        result.hung = true
-        break
+        result.hung = true;
+        break;
       }
       if (step.done) {
-        result.ended = true
-        break
+        result.ended = true;
+        break;
       }
-      result.items.push(itemOf(step.value))
-      result.keys.push(Object.keys(step.value))
-      hooks.onItem?.(result.items.length)
-      if (result.items.length === abortAfter) controller.abort()
+      result.items.push(itemOf(step.value));
+      result.keys.push(Object.keys(step.value));
+      hooks.onItem?.(result.items.length);
+      if (result.items.length === abortAfter) controller.abort();
     }
   } catch (error) {
-    result.error = describe(error)
+    result.error = describe(error);
   }
-  clearTimeout(timer)
+  clearTimeout(timer);
   // Frees the connections; a hung iterator cannot be returned from, only aborted.
-  controller.abort()
-  result.ms = Date.now() - started
-  return result
+  controller.abort();
+  result.ms = Date.now() - started;
+  return result;
 }
