@@ -9,6 +9,7 @@
 
 pub mod cancel;
 pub mod client;
+pub mod credential;
 pub mod emulator;
 mod error;
 pub mod feed;

@@ -8,7 +8,10 @@ mod book;
 mod feed;
 #[cfg(test)]
 mod feed_tests;
+#[cfg(test)]
+mod keep_tests;
 mod limits;
+mod memory;
 mod message;
 mod patience;
 mod query;
@@ -17,6 +20,7 @@ mod schema;
 mod seen;
 mod step;
 
+pub use book::Keep;
 pub use feed::Feed;
 pub use limits::Limits;
 pub use query::Query;
