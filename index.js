@@ -12,7 +12,11 @@ exports.auth = {
   createTriggerPublicToken: auth.createTriggerPublicToken,
   createBatchTriggerPublicToken: auth.createBatchTriggerPublicToken,
 };
-exports.runs = { subscribeToRun: runs.subscribeToRun };
+exports.runs = {
+  subscribeToRun: runs.subscribeToRun,
+  subscribeToRunsWithTag: runs.subscribeToRunsWithTag,
+  subscribeToBatch: runs.subscribeToBatch,
+};
 
 exports.ApiError = errors.ApiError;
 exports.ApiConnectionError = errors.ApiConnectionError;

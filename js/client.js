@@ -27,7 +27,17 @@ let lastClient;
  * @throws {import("./errors.js").ConfigError} without a key, or with a base URL, key or branch that cannot work
  */
 function currentClient() {
-  const resolved = resolve();
+  return clientOf(resolve());
+}
+
+/**
+ * The client of a configuration.
+ *
+ * @param {any} resolved what `resolve()` gave
+ * @returns {object}
+ * @throws {import("./errors.js").ConfigError} as {@link currentClient}
+ */
+function clientOf(resolved) {
   if (resolved === lastResolved && lastClient !== undefined) return lastClient;
   const { retry, additionalHeaders } = resolved.requestOptions ?? {};
   const options = JSON.stringify({ retry, additionalHeaders, streamsVersion: resolved.streamsVersion });
@@ -45,4 +55,4 @@ function currentClient() {
   return client;
 }
 
-module.exports = { currentClient };
+module.exports = { clientOf, currentClient };

@@ -14,7 +14,8 @@ const { ConfigError } = require("./errors.js");
  *
  * @typedef {object} Configuration
  * @property {string} [baseURL] default: `TRIGGER_API_URL`, then `https://api.trigger.dev`
- * @property {string} [accessToken] default: `TRIGGER_SECRET_KEY`, then `TRIGGER_ACCESS_TOKEN`
+ * @property {string | (() => string | Promise<string>)} [accessToken] default: `TRIGGER_SECRET_KEY`, then
+ *   `TRIGGER_ACCESS_TOKEN`; a function is called when a token is needed (`js/refresh.js`)
  * @property {string} [secretKey] deprecated name of `accessToken`; wins when both are given, as in the SDK
  * @property {string} [previewBranch] default: `TRIGGER_PREVIEW_BRANCH`, `VERCEL_GIT_COMMIT_REF`, `TRIGGER_DEV_BRANCH`; an empty one means none
  * @property {RequestOptions} [requestOptions]
@@ -24,7 +25,8 @@ const { ConfigError } = require("./errors.js");
  *
  * @typedef {object} Resolved
  * @property {string} baseURL without a trailing slash
- * @property {string | undefined} accessToken
+ * @property {string | undefined} accessToken a plain one; the first one, where `refresh` makes more
+ * @property {(() => string | Promise<string>) | undefined} refresh makes another token
  * @property {string | undefined} branch
  * @property {Readonly<RequestOptions> | undefined} requestOptions
  * @property {"v1" | "v2"} streamsVersion
@@ -35,7 +37,7 @@ const DEFAULT_URL = "https://api.trigger.dev";
 /** What each option has to be. */
 const OPTIONS = {
   baseURL: "string",
-  accessToken: "string",
+  accessToken: "string or function",
   secretKey: "string",
   previewBranch: "string",
   requestOptions: "object",
@@ -91,7 +93,8 @@ function resolve(env = process.env) {
   inputs = [url, token, branch];
   last = Object.freeze({
     baseURL: (url || DEFAULT_URL).replace(/\/$/, ""),
-    accessToken: token || undefined,
+    accessToken: typeof token === "function" ? undefined : token || undefined,
+    refresh: typeof token === "function" ? token : explicit.refreshAccessToken,
     // An empty branch is none, and asks no further: the SDK's way to switch a variable off.
     branch: branch || undefined,
     requestOptions: explicit.requestOptions,
@@ -171,7 +174,7 @@ function pick(where, options, known) {
     if (!Object.hasOwn(known, name)) {
       refuse(`${where}: unknown option "${name}", expected one of ${Object.keys(known).join(", ")}`);
     }
-    if (typeof value !== known[name] || Number.isNaN(value)) {
+    if (!known[name].split(" or ").includes(typeof value) || Number.isNaN(value)) {
       // The value is not shown: it can be a key.
       refuse(`${where}: "${name}" must be a ${known[name]}, not ${Number.isNaN(value) ? "NaN" : `a ${typeof value}`}`);
     }
