@@ -1,7 +1,6 @@
 //! A started emulator with a client, for the emulator's tests.
 
-// Each test binary uses a part of this.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test binary uses a part of this")]
 
 use std::future::Future;
 use std::time::Duration;
@@ -11,33 +10,33 @@ use serde_json::Value;
 use trigger_native::emulator::{Running, start};
 
 /// Longer than anything takes here, shorter than a held poll: only a failsafe.
-pub const FAILSAFE: Duration = Duration::from_secs(15);
+pub(crate) const FAILSAFE: Duration = Duration::from_secs(15);
 
 /// A started emulator with a client.
-pub struct Emulator {
+pub(crate) struct Emulator {
     /// The emulator.
-    pub running: Running,
+    pub(crate) running: Running,
     client: Client,
 }
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Its status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Its body.
-    pub body: String,
+    pub(crate) body: String,
     headers: reqwest::header::HeaderMap,
 }
 
 impl Emulator {
     /// Starts one with `options`.
-    pub async fn start(options: Value) -> Self {
+    pub(crate) async fn start(options: Value) -> Self {
         Self::start_with(options, Client::builder()).await
     }
 
     /// Starts one with `options`, called through a client of its own.
-    pub async fn start_with(options: Value, client: ClientBuilder) -> Self {
+    pub(crate) async fn start_with(options: Value, client: ClientBuilder) -> Self {
         // Only one test of a binary is the first; the others find it installed.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = client.no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
@@ -45,7 +44,7 @@ impl Emulator {
     }
 
     /// Sends a request with the secret key.
-    pub fn send(
+    pub(crate) fn send(
         &self,
         method: Method,
         path: &str,
@@ -56,7 +55,7 @@ impl Emulator {
     }
 
     /// Sends a request as anyone.
-    pub fn send_as(
+    pub(crate) fn send_as(
         &self,
         key: Option<&str>,
         method: Method,
@@ -82,30 +81,30 @@ impl Emulator {
     }
 
     /// A GET with the secret key.
-    pub fn get(&self, path: &str) -> impl Future<Output = Answer> + use<> + 'static {
+    pub(crate) fn get(&self, path: &str) -> impl Future<Output = Answer> + use<> + 'static {
         self.send(Method::GET, path, None)
     }
 
     /// Makes a run of the given columns; its id.
-    pub async fn create(&self, columns: Value) -> String {
+    pub(crate) async fn create(&self, columns: Value) -> String {
         let answer = self.send(Method::POST, "/emulator/runs", Some(columns)).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
         answer.json()["id"].as_str().expect("an id").to_owned()
     }
 
     /// Changes columns of a run.
-    pub async fn patch(&self, id: &str, columns: Value) {
+    pub(crate) async fn patch(&self, id: &str, columns: Value) {
         let answer = self.send(Method::PATCH, &format!("/emulator/runs/{id}"), Some(columns)).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 
     /// Triggers a task with options; the answer.
-    pub async fn trigger(&self, key: &str, task: &str, body: Value) -> Answer {
+    pub(crate) async fn trigger(&self, key: &str, task: &str, body: Value) -> Answer {
         self.send_as(Some(key), Method::POST, &format!("/api/v1/tasks/{task}/trigger"), Some(body.to_string())).await
     }
 
     /// Waits until so many requests of a route came.
-    pub async fn counted(&self, route: &str, count: u64) {
+    pub(crate) async fn counted(&self, route: &str, count: u64) {
         let enough = async {
             loop {
                 let stats: Value = serde_json::from_str(&self.running.stats()).expect("stats");
@@ -121,24 +120,24 @@ impl Emulator {
 
 impl Answer {
     /// A header's text, empty when it is not there.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The body as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).expect("JSON")
     }
 
     /// The path of the live poll that goes on from this answer.
-    pub fn live(&self, id: &str) -> String {
+    pub(crate) fn live(&self, id: &str) -> String {
         let (offset, handle) = (self.header("electric-offset"), self.header("electric-handle"));
         format!("/realtime/v1/runs/{id}?offset={offset}&handle={handle}&live=true&cursor=")
     }
 }
 
 /// The operation and the status of every row in a feed's body.
-pub fn updates(body: &str) -> Vec<(String, String)> {
+pub(crate) fn updates(body: &str) -> Vec<(String, String)> {
     let messages: Vec<Value> = serde_json::from_str(body).expect("messages");
     messages
         .iter()
