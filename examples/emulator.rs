@@ -9,6 +9,7 @@ use std::io::Read as _;
 use serde_json::{Map, Value, json};
 
 #[tokio::main]
+#[allow(clippy::print_stdout, reason = "the line is what this program is for")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = options(std::env::args().skip(1))?;
     let emulator = trigger_native::emulator::start(&Value::Object(options).to_string()).await?;

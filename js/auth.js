@@ -185,7 +185,10 @@ function realtime(options) {
 function checkOptions(name, options, known) {
   if (options === undefined || options === null) return undefined;
   if (!isPlain(options)) {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", `the options of ${name} must be an object, not ${describe(options)}`);
+    throw new ArgumentError(
+      "ERR_INVALID_OPTIONS",
+      `the options of ${name} must be an object, not ${describe(options)}`,
+    );
   }
   for (const option of Object.keys(options)) {
     // A misspelt option would mint a token that lives longer or may do less than was meant.

@@ -86,8 +86,7 @@ function resolve(env = process.env) {
   // look at process.env costs about as much as everything else here.
   const url = explicit.baseURL || env.TRIGGER_API_URL;
   const token = explicit.secretKey || explicit.accessToken || env.TRIGGER_SECRET_KEY || env.TRIGGER_ACCESS_TOKEN;
-  const branch =
-    explicit.previewBranch ?? env.TRIGGER_PREVIEW_BRANCH ?? env.VERCEL_GIT_COMMIT_REF ?? devBranch(env);
+  const branch = explicit.previewBranch ?? env.TRIGGER_PREVIEW_BRANCH ?? env.VERCEL_GIT_COMMIT_REF ?? devBranch(env);
   if (last !== undefined && inputs[0] === url && inputs[1] === token && inputs[2] === branch) return last;
   inputs = [url, token, branch];
   last = Object.freeze({
@@ -172,7 +171,6 @@ function pick(where, options, known) {
     if (!Object.hasOwn(known, name)) {
       refuse(`${where}: unknown option "${name}", expected one of ${Object.keys(known).join(", ")}`);
     }
-    // biome-ignore lint/suspicious/useValidTypeof: the names in the tables are typeof's own
     if (typeof value !== known[name] || Number.isNaN(value)) {
       // The value is not shown: it can be a key.
       refuse(`${where}: "${name}" must be a ${known[name]}, not ${Number.isNaN(value) ? "NaN" : `a ${typeof value}`}`);

@@ -1,10 +1,12 @@
 "use strict";
 
 const native = require("./native.js");
+const { bounded } = require("./bounded.js");
 const { currentClient } = require("./client.js");
 const { ArgumentError, fromNative } = require("./errors.js");
 const { RunSubscription } = require("./subscription.js");
-const { createRunDecoder } = require("./run.js");
+const { Packets } = require("./packets.js");
+const { toRun } = require("./run.js");
 
 /** @see index.d.ts */
 function subscribeToRun(run, options = {}) {
@@ -21,6 +23,10 @@ function subscribeToRun(run, options = {}) {
   // Checked now, opened at the first read.
   const refusal = native.checkRunFeed(runId, feed);
   if (refusal) throw fromNative(JSON.parse(refusal));
+  const packets = new Packets({
+    fetchPacket: (id, field, path) =>
+      bounded(undefined, () => native.fetchPacket(handle, id, field, path)),
+  });
   return new RunSubscription({
     signal: options.signal,
     open() {
@@ -28,11 +34,7 @@ function subscribeToRun(run, options = {}) {
       if (typeof reader === "string") throw fromNative(JSON.parse(reader));
       return reader;
     },
-    decode: createRunDecoder(async (field, path) => {
-      const answer = JSON.parse(await native.fetchPacket(handle, runId, field, path));
-      if (answer.error) throw fromNative(answer.error);
-      return answer.ok;
-    }),
+    decode: (row) => toRun(row, packets),
     notify: options.onRetry || options.onStateChange ? (notice) => notifyOf(options, notice) : undefined,
   });
 }

@@ -86,7 +86,10 @@ function flattenIds(scopes, action, resource, ids) {
  */
 function taskScopes(action, task) {
   if (typeof task !== "string" && !Array.isArray(task)) {
-    throw new ArgumentError("ERR_INVALID_TASK", `the task must be a task id or an array of task ids, not ${describe(task)}`);
+    throw new ArgumentError(
+      "ERR_INVALID_TASK",
+      `the task must be a task id or an array of task ids, not ${describe(task)}`,
+    );
   }
   if (task.length === 0) {
     throw new ArgumentError("ERR_INVALID_TASK", "no task: pass the id of the task the token may trigger");
@@ -109,7 +112,7 @@ function scope(action, resource, id) {
 function refuseAction(action) {
   refuse(
     action === "admin"
-      ? "scopes.admin: public tokens are for browsers and never get admin: name what the token may do, such as { read: { runs: [\"run_1234\"] } }"
+      ? 'scopes.admin: public tokens are for browsers and never get admin: name what the token may do, such as { read: { runs: ["run_1234"] } }'
       : `scopes: unknown action ${quote(action)}, expected one of ${[...ACTIONS.keys()].join(", ")}`,
   );
 }
@@ -119,7 +122,9 @@ function isPlain(value) {
   if (typeof value !== "object" || value === null) return false;
   // The first test is the fast one; the second lets objects of other realms and classes in, but no
   // Map, Date or array.
-  return Object.getPrototypeOf(value) === Object.prototype || Object.prototype.toString.call(value) === "[object Object]";
+  return (
+    Object.getPrototypeOf(value) === Object.prototype || Object.prototype.toString.call(value) === "[object Object]"
+  );
 }
 
 /** @param {unknown} value */

@@ -1,11 +1,11 @@
 //! Who calls, and what they may do (protocol.md 2 and 3).
 
 use std::fmt;
-
-use serde_json::{Map, Value};
+use std::time::Duration;
 
 use super::jwt;
 use crate::config::Secret;
+use crate::token::{PublicClaims, Resource, grants, verify};
 
 /// One environment: its id, its root key and its additional keys.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub(super) enum Credential {
     /// A public token with these claims; the text is kept for one-time use.
     Public {
         /// Its claims.
-        claims: Map<String, Value>,
+        claims: PublicClaims,
         /// The token itself.
         token: Secret,
     },
@@ -99,16 +99,14 @@ pub(super) fn recognise<'a>(
     now_s: u64,
 ) -> Result<Caller<'a>, Refusal> {
     let bearer = bearer.filter(|text| !text.is_empty()).ok_or(Refusal::Missing)?;
-    if let Some(claims) = jwt::unverified(bearer) {
-        let subject = claims.get("sub").and_then(Value::as_str);
+    if let Some(subject) = jwt::subject(bearer) {
         let (index, environment) = environments
             .iter()
             .enumerate()
-            .find(|(_, environment)| Some(environment.id.as_str()) == subject)
+            .find(|(_, environment)| environment.id == subject)
             .ok_or(Refusal::UnknownEnvironment)?;
-        if !jwt::holds(bearer, &claims, &environment.root_key, now_s) {
-            return Err(Refusal::InvalidToken);
-        }
+        let now = i64::try_from(now_s).unwrap_or(i64::MAX);
+        let claims = verify(bearer, &environment.root_key, now, 0).map_err(|_| Refusal::InvalidToken)?;
         let credential = Credential::Public { claims, token: Secret::new(bearer) };
         return Ok(Caller { environment, index, credential });
     }
@@ -132,97 +130,48 @@ impl Caller<'_> {
     pub(super) fn may(&self, action: &str, resources: &[Resource<'_>]) -> bool {
         match &self.credential {
             Credential::Root => true,
-            Credential::Additional(scopes) => {
-                resources.iter().any(|resource| grants(scopes.iter().map(String::as_str), action, *resource))
-            }
-            Credential::Public { .. } => {
-                resources.iter().any(|resource| grants(self.token_scopes(), action, *resource))
-            }
+            Credential::Additional(scopes) => grants(scopes, action, resources),
+            Credential::Public { claims, .. } => grants(&claims.scopes, action, resources),
         }
     }
 
     /// The columns that a token tells to leave out.
     pub(super) fn skipped_columns(&self) -> impl Iterator<Item = &str> {
-        self.claim("realtime")
-            .and_then(|realtime| realtime.get("skipColumns"))
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
+        self.claims().into_iter().flat_map(|claims| &claims.skip_columns).map(String::as_str)
     }
 
-    /// The token, if it can be used once only: `otu` must be the boolean (protocol.md 3).
+    /// The token, if it can be used once only.
     pub(super) fn one_time_token(&self) -> Option<&Secret> {
         match &self.credential {
-            Credential::Public { claims, token } => (claims.get("otu") == Some(&Value::Bool(true))).then_some(token),
+            Credential::Public { claims, token } => claims.otu.then_some(token),
             Credential::Root | Credential::Additional(_) => None,
         }
     }
 
-    /// When the token expires, in Unix seconds.
-    pub(super) fn expires_s(&self) -> u64 {
-        self.claim("exp").and_then(Value::as_f64).map_or(u64::MAX, |exp| exp.max(0.0) as u64)
+    /// When the token expires, in Unix milliseconds; never for what does not.
+    pub(super) fn expires_ms(&self) -> u64 {
+        self.claims()
+            .and_then(|claims| Duration::try_from_secs_f64(claims.exp?).ok())
+            .map_or(u64::MAX, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Whether it is a public token.
     pub(super) fn is_public(&self) -> bool {
-        matches!(self.credential, Credential::Public { .. })
+        self.claims().is_some()
     }
 
-    fn token_scopes(&self) -> impl Iterator<Item = &str> {
-        self.claim("scopes").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
-    }
-
-    fn claim(&self, name: &str) -> Option<&Value> {
+    fn claims(&self) -> Option<&PublicClaims> {
         match &self.credential {
-            Credential::Public { claims, .. } => claims.get(name),
+            Credential::Public { claims, .. } => Some(claims),
             Credential::Root | Credential::Additional(_) => None,
         }
     }
-}
-
-/// What a request touches: a type and, unless it is the whole type, an id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Resource<'a> {
-    /// Such as `runs`.
-    pub(super) kind: &'a str,
-    /// Such as `run_1234`.
-    pub(super) id: Option<&'a str>,
-}
-
-impl<'a> Resource<'a> {
-    /// One resource.
-    pub(super) fn new(kind: &'a str, id: &'a str) -> Self {
-        Self { kind, id: Some(id) }
-    }
-
-    /// What a requested scope is about: `read:runs:x` → `read` on runs x. `None` for what is no
-    /// scope at all.
-    pub(super) fn of_scope(scope: &'a str) -> Option<(&'a str, Self)> {
-        let (action, rest) = scope.split_once(':')?;
-        let (kind, id) = rest.split_once(':').map_or((rest, None), |(kind, id)| (kind, Some(id)));
-        (!action.is_empty() && !kind.is_empty()).then_some((action, Self { kind, id }))
-    }
-}
-
-/// Whether any of `scopes` grants `action` on `resource`, as the server reads them
-/// (protocol.md 3): split at the first two colons, `admin` alone is everything.
-fn grants<'s>(mut scopes: impl Iterator<Item = &'s str>, action: &str, resource: Resource<'_>) -> bool {
-    scopes.any(|scope| {
-        let mut parts = scope.splitn(3, ':');
-        let (granted, kind, id) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
-        if granted == "admin" && kind.is_none() {
-            return true;
-        }
-        let kind_fits = kind.is_some_and(|kind| kind == "all" || kind == resource.kind);
-        (granted == "*" || granted == action) && kind_fits && (id.is_none() || id == resource.id)
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn environments() -> Vec<Environment> {
         vec![Environment {
@@ -257,7 +206,7 @@ mod tests {
         let may = |scopes: Value, action: &str| {
             let token = token(&json!({ "sub": "env_1", "pub": true, "scopes": scopes }), "tr_dev_root");
             let caller = recognise(&environments, Some(&token), 50).expect("a caller");
-            caller.may(action, &[Resource::new("runs", "run_1"), Resource::new("tags", "a:b")])
+            caller.may(action, &[Resource::one("runs", "run_1"), Resource::one("tags", "a:b")])
         };
         for scopes in [
             json!(["read:runs:run_1"]),
@@ -271,7 +220,6 @@ mod tests {
         }
         for scopes in [
             json!([]),
-            json!(null),
             json!(["read:runs:run_2"]),
             json!(["write:runs:run_1"]),
             json!(["read"]),
@@ -279,16 +227,6 @@ mod tests {
             json!(["read:tags:a"]),
         ] {
             assert!(!may(scopes.clone(), "read"), "{scopes}");
-        }
-    }
-
-    #[test]
-    fn only_the_boolean_makes_a_token_one_time() {
-        let environments = environments();
-        for (otu, once) in [(json!(true), true), (json!(false), false), (json!("true"), false)] {
-            let token = token(&json!({ "sub": "env_1", "pub": true, "otu": otu }), "tr_dev_root");
-            let caller = recognise(&environments, Some(&token), 50).expect("a caller");
-            assert_eq!(caller.one_time_token().is_some(), once);
         }
     }
 }

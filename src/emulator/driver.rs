@@ -94,7 +94,7 @@ async fn play(run: &Run, plan: Plan, clock: &Clock) {
 }
 
 fn scaled(ms: u64, speed: f64) -> Duration {
-    Duration::try_from_secs_f64(ms as f64 / 1000.0 / speed).unwrap_or(Duration::MAX)
+    Duration::try_from_secs_f64(Duration::from_millis(ms).as_secs_f64() / speed).unwrap_or(Duration::MAX)
 }
 
 /// Runs `future` in the background until `stop`.

@@ -159,6 +159,7 @@ fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Arc
     Vec::<Step>::deserialize(deserializer).map(Into::into)
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "serde wants the field's own type, whose null is `for ever`")]
 fn default_queue() -> Option<u64> {
     Some(QUEUED_MS)
 }

@@ -103,7 +103,7 @@ impl<'b> Writer<'_, 'b> {
                 self.key(name);
                 self.out.push_str(&ms.to_string());
             }
-            // An empty timestamp is none, for the official client too.
+            // An empty timestamp is none.
             None if text.is_empty() => {}
             None => self.text(name, text),
         }

@@ -5,10 +5,11 @@ use serde_json::json;
 
 use super::Context;
 use super::request::{Request, limited};
-use crate::emulator::access::{Refusal, Resource};
+use crate::emulator::access::Refusal;
 use crate::emulator::answer::Answer;
 use crate::emulator::lifecycle;
 use crate::emulator::store::Effect;
+use crate::token::Resource;
 
 /// Answers the call. Cancelling a run that has ended changes nothing and is no error (recorded:
 /// `calls-runs`).
@@ -28,7 +29,7 @@ pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Answer {
     };
     let answer = match context.store.find(id).filter(|run| run.environment == caller.index) {
         None => Answer::error(StatusCode::NOT_FOUND, "Resource not found"),
-        Some(_) if !caller.may("write", &[Resource::new("runs", id)]) => {
+        Some(_) if !caller.may("write", &[Resource::one("runs", id)]) => {
             Answer::json(StatusCode::FORBIDDEN, Answer::forbidden().to_string())
         }
         Some(run) => {

@@ -7,12 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::emulator::access::Environment;
 use crate::emulator::clock::Clock;
-use crate::emulator::ident;
 use crate::emulator::options::Options;
 use crate::emulator::script::Tasks;
 use crate::emulator::stats::Stats;
 use crate::emulator::store::Store;
-use crate::error::Result;
+use crate::random;
 
 /// What every route works with.
 pub(in crate::emulator) struct Context {
@@ -38,13 +37,8 @@ pub(in crate::emulator) struct Context {
 
 impl Context {
     /// A context over an empty store.
-    ///
-    /// # Errors
-    /// `ERR_INTERNAL` when the system gives no randomness.
-    pub(in crate::emulator) fn new(options: Options, clock: Clock, stop: CancellationToken) -> Result<Self> {
-        let mut digest_key = [0; 32];
-        ident::fill(&mut digest_key)?;
-        Ok(Self {
+    pub(in crate::emulator) fn new(options: Options, clock: Clock, stop: CancellationToken) -> Self {
+        Self {
             environments: options.environments,
             tasks: options.tasks,
             speed: options.speed,
@@ -53,8 +47,8 @@ impl Context {
             clock,
             stats: Stats::default(),
             stop,
-            digest_key,
-        })
+            digest_key: random::bytes(),
+        }
     }
 }
 

@@ -12,55 +12,48 @@ use crate::emulator::column::Column;
 use crate::emulator::ident;
 use crate::emulator::row::Row;
 use crate::emulator::store::{Effect, Run};
-use crate::error::Result;
 
 /// `POST /emulator/runs`: a run with the given columns and no script.
-///
-/// # Errors
-/// `ERR_INTERNAL`.
-pub(super) async fn create(context: &Context, request: &Request, incoming: Incoming) -> Result<Answer> {
+pub(super) async fn create(context: &Context, request: &Request, incoming: Incoming) -> Answer {
     if request.method != Method::POST {
-        return Ok(Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST makes a run"));
+        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST makes a run");
     }
-    let Some(environment) = owner(context, request) else { return Ok(refused()) };
+    let Some(environment) = owner(context, request) else { return refused() };
     let columns = match columns(incoming).await {
         Ok(columns) => columns,
-        Err(answer) => return Ok(answer),
+        Err(answer) => return answer,
     };
-    let id = ident::database_id()?;
+    let id = ident::database_id();
     let mut row = Row::new(&id, &format!("run_{id}"), "emulated", context.clock.now_ms());
     if let Err(why) = set(&mut row, &columns) {
-        return Ok(Answer::error(StatusCode::BAD_REQUEST, &why));
+        return Answer::error(StatusCode::BAD_REQUEST, &why);
     }
-    Ok(match context.store.insert(Run::new(environment, row)) {
+    match context.store.insert(Run::new(environment, row)) {
         Some(run) => told(StatusCode::CREATED, &run.row()),
         None => Answer::error(StatusCode::CONFLICT, "there is a run with this friendlyId"),
-    })
+    }
 }
 
 /// `PATCH /emulator/runs/{id}`: changes columns; `DELETE` forgets the run.
-///
-/// # Errors
-/// `ERR_INTERNAL`.
-pub(super) async fn change(context: &Context, request: &Request, id: &str, incoming: Incoming) -> Result<Answer> {
-    let Some(environment) = owner(context, request) else { return Ok(refused()) };
+pub(super) async fn change(context: &Context, request: &Request, id: &str, incoming: Incoming) -> Answer {
+    let Some(environment) = owner(context, request) else { return refused() };
     let Some(run) = context.store.find(id).filter(|run| run.environment == environment) else {
-        return Ok(Answer::error(StatusCode::NOT_FOUND, "there is no such run"));
+        return Answer::error(StatusCode::NOT_FOUND, "there is no such run");
     };
     if request.method == Method::DELETE {
         context.store.remove(id);
-        return Ok(told(StatusCode::OK, &run.row()));
+        return told(StatusCode::OK, &run.row());
     }
     if request.method != Method::PATCH {
-        return Ok(Answer::error(StatusCode::METHOD_NOT_ALLOWED, "PATCH changes a run, DELETE forgets it"));
+        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "PATCH changes a run, DELETE forgets it");
     }
     let columns = match columns(incoming).await {
         Ok(columns) => columns,
-        Err(answer) => return Ok(answer),
+        Err(answer) => return answer,
     };
     // These name the run or date the change; readers rely on them.
     if let Some(name) = ["id", "friendlyId", "updatedAt"].into_iter().find(|name| columns.contains_key(*name)) {
-        return Ok(Answer::error(StatusCode::BAD_REQUEST, &format!("column \"{name}\" cannot be changed")));
+        return Answer::error(StatusCode::BAD_REQUEST, &format!("column \"{name}\" cannot be changed"));
     }
     // The native feed wakes nobody for streams alone (protocol.md 4).
     let is_silent = columns.keys().all(|name| name == Column::RealtimeStreams.name());
@@ -73,10 +66,10 @@ pub(super) async fn change(context: &Context, request: &Request, id: &str, incom
             (Ok(()), false) => Effect::Loud,
         }
     });
-    Ok(match outcome {
+    match outcome {
         Ok(()) => told(StatusCode::OK, &run.row()),
         Err(why) => Answer::error(StatusCode::BAD_REQUEST, &why),
-    })
+    }
 }
 
 /// `GET /emulator/stats`: how many requests came, by route.
@@ -101,14 +94,14 @@ fn told(status: StatusCode, row: &Row) -> Answer {
     Answer::json(status, body.to_string())
 }
 
-async fn columns(incoming: Incoming) -> std::result::Result<Map<String, Value>, Answer> {
+async fn columns(incoming: Incoming) -> Result<Map<String, Value>, Answer> {
     match serde_json::from_slice(&body(incoming).await?) {
         Ok(Value::Object(columns)) => Ok(columns),
         Ok(_) | Err(_) => Err(Answer::error(StatusCode::BAD_REQUEST, "the body is a JSON object of columns")),
     }
 }
 
-fn set(row: &mut Row, columns: &Map<String, Value>) -> std::result::Result<(), String> {
+fn set(row: &mut Row, columns: &Map<String, Value>) -> Result<(), String> {
     for (name, value) in columns {
         let column = Column::named(name).ok_or_else(|| format!("there is no column \"{name}\""))?;
         if value.is_null() && matches!(column, Column::Id | Column::FriendlyId | Column::UpdatedAt) {

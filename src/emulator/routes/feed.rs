@@ -7,35 +7,33 @@ use tokio::time::timeout;
 
 use super::Context;
 use super::request::Request;
-use crate::emulator::access::{Caller, Resource};
+use crate::emulator::access::Caller;
 use crate::emulator::answer::Answer;
 use crate::emulator::column::{Column, Skipped};
 use crate::emulator::ident;
 use crate::emulator::row::{Operation, Row, UP_TO_DATE};
 use crate::emulator::store::Run;
-use crate::error::Result;
+use crate::random;
+use crate::token::Resource;
 
 /// Answers the call; a live one when the run changes, or after the hold.
-///
-/// # Errors
-/// `ERR_INTERNAL`.
-pub(super) async fn handle(context: &Context, request: &Request, id: &str) -> Result<Answer> {
+pub(super) async fn handle(context: &Context, request: &Request, id: &str) -> Answer {
     if request.method == Method::OPTIONS {
-        return Ok(Answer::preflight());
+        return Answer::preflight();
     }
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
+        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
     }
     let caller = match request.caller(context) {
         Ok(caller) => caller,
-        Err(refusal) => return Ok(Answer::api_error(StatusCode::UNAUTHORIZED, refusal.text())),
+        Err(refusal) => return Answer::api_error(StatusCode::UNAUTHORIZED, refusal.text()),
     };
     // An unknown run is told before scopes are looked at (protocol.md 3).
     let Some(run) = context.store.find(id).filter(|run| run.environment == caller.index) else {
-        return Ok(Answer::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "false"));
+        return Answer::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "false");
     };
     if !may_read(&caller, &run.row()) {
-        return Ok(Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
+        return Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string());
     }
     let mut skipped = Skipped::default();
     skipped.add(request.parameter("skipColumns").unwrap_or_default().split(','));
@@ -47,17 +45,17 @@ pub(super) async fn handle(context: &Context, request: &Request, id: &str) -> Re
     match handle {
         // A live request without a handle, or from the start, is a snapshot (recorded: `run-live-raw`).
         Some(handle) if is_live && offset != "-1" => reader.live(&run, &handle, &offset).await,
-        Some(_) | None => Ok(reader.snapshot(&run.row())),
+        Some(_) | None => reader.snapshot(&run.row()),
     }
 }
 
 /// Whether the caller may read this run (protocol.md 3).
 pub(super) fn may_read(caller: &Caller<'_>, row: &Row) -> bool {
     let mut resources = vec![
-        Resource::new("runs", row.get(Column::FriendlyId).unwrap_or_default()),
-        Resource::new("tasks", row.get(Column::TaskIdentifier).unwrap_or_default()),
+        Resource::one("runs", row.get(Column::FriendlyId).unwrap_or_default()),
+        Resource::one("tasks", row.get(Column::TaskIdentifier).unwrap_or_default()),
     ];
-    resources.extend(row.tags().iter().map(|tag| Resource::new("tags", tag)));
+    resources.extend(row.tags().iter().map(|tag| Resource::one("tags", tag)));
     caller.may("read", &resources)
 }
 
@@ -74,7 +72,7 @@ impl Reader<'_> {
             .with("electric-schema", &self.skipped.schema())
     }
 
-    async fn live(&self, run: &Run, handle: &str, offset: &str) -> Result<Answer> {
+    async fn live(&self, run: &Run, handle: &str, offset: &str) -> Answer {
         let mut versions = run.follow();
         let first = versions.borrow_and_update().clone();
         let seen_ms: u64 = offset.split('_').next().and_then(|ms| ms.parse().ok()).unwrap_or(0);
@@ -84,7 +82,7 @@ impl Reader<'_> {
         let current = if is_news || self.request.method == Method::HEAD {
             first
         } else {
-            let hold = ident::strayed(self.context.hold)?;
+            let hold = ident::strayed(self.context.hold, random::unit());
             let change = tokio::select! {
                 change = timeout(hold, versions.changed()) => change.is_ok_and(|change| change.is_ok()),
                 () = self.context.stop.cancelled() => false,
@@ -98,7 +96,7 @@ impl Reader<'_> {
         } else {
             self.answer(UP_TO_DATE.into(), handle, offset)
         };
-        Ok(answer.with("electric-cursor", &cursor.to_string()))
+        answer.with("electric-cursor", &cursor.to_string())
     }
 
     fn messages(&self, row: &Row, operation: Operation) -> String {

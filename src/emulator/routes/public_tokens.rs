@@ -1,15 +1,18 @@
 //! `POST /api/v1/auth/public-tokens`: tokens for keys that cannot sign (protocol.md 2).
 
+use std::time::Duration;
+
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::request::{Request, body, limited};
-use crate::emulator::access::{Caller, Credential, Refusal, Resource};
+use crate::emulator::access::{Caller, Credential, Refusal};
 use crate::emulator::answer::Answer;
-use crate::emulator::{jwt, period};
+use crate::emulator::jwt;
 use crate::error::Result;
+use crate::token::{Resource, Scope, parse_period};
 
 const LIFE_S: u64 = 900;
 const LONGEST_S: u64 = 30 * 86_400;
@@ -87,11 +90,12 @@ fn mint(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Answer> 
     Ok(Answer::json(StatusCode::OK, json!({ "token": token }).to_string()))
 }
 
-/// Whether the key has what the token would have. A root key has every well-formed scope.
-fn may_pass_on(caller: &Caller<'_>, scope: &str) -> bool {
-    match (Resource::of_scope(scope), &caller.credential) {
-        (Some((action, resource)), _) => caller.may(action, &[resource]),
-        (None, Credential::Root) => scope == "admin",
+/// Whether the key has what the token would have. A root key has every scope that names a type.
+fn may_pass_on(caller: &Caller<'_>, text: &str) -> bool {
+    let scope = Scope::parse(text);
+    match (scope.kind, &caller.credential) {
+        (Some(kind), _) => caller.may(scope.action, &[Resource { kind, id: scope.id }]),
+        (None, Credential::Root) => text == "admin",
         (None, Credential::Additional(_) | Credential::Public { .. }) => false,
     }
 }
@@ -130,11 +134,14 @@ fn expiry_of(given: Option<&Value>, now_s: u64) -> std::result::Result<u64, Expi
     let expires_s = match given {
         None => return Ok(now_s + LIFE_S),
         Some(Value::String(text)) => {
-            let seconds = period::expiry_seconds(text).ok_or(Expiry::Invalid)?;
+            let seconds = parse_period(text).map_err(|_| Expiry::Invalid)?;
             now_s.checked_add_signed(seconds).ok_or(Expiry::Past)?
         }
         Some(Value::Number(number)) => match number.as_f64() {
-            Some(seconds) if seconds >= 0.0 => seconds as u64,
+            // Too far for a clock is too long; before 1970 is past.
+            Some(seconds) if seconds >= 0.0 => {
+                Duration::try_from_secs_f64(seconds).map_or(u64::MAX, |since| since.as_secs())
+            }
             Some(_) | None => return Err(Expiry::Past),
         },
         Some(other) => return Err(Expiry::WrongType(union_issue(type_name(Some(other))))),

@@ -87,9 +87,9 @@ async fn handle(context: &Context, request: &Request, route: Route, body: Incomi
         Route::Trigger(task) => trigger::handle(context, request, &task, body).await,
         Route::Retrieve(id) => Ok(retrieve::handle(context, request, &id)),
         Route::Cancel(id) => Ok(cancel::handle(context, request, &id)),
-        Route::Feed(id) => feed::handle(context, request, &id).await,
-        Route::Runs => control::create(context, request, body).await,
-        Route::Run(id) => control::change(context, request, &id, body).await,
+        Route::Feed(id) => Ok(feed::handle(context, request, &id).await),
+        Route::Runs => Ok(control::create(context, request, body).await),
+        Route::Run(id) => Ok(control::change(context, request, &id, body).await),
         Route::Stats => Ok(control::stats(context, request)),
     }
 }

@@ -88,7 +88,8 @@ fn describe(row: &Row, environment: &Environment, old_statuses: bool) -> Map<Str
     put("payload", packet(Column::Payload, Column::PayloadType));
     put("output", packet(Column::Output, Column::OutputType));
     put("error", row.get(Column::Error).and_then(error_of));
-    put("attemptCount", Some(u8::from(started).into()));
+    // An attempt counts from when the code runs, not from when a worker took it (recorded).
+    put("attemptCount", Some(u8::from(started && row.status() != "DEQUEUED").into()));
     put("attempts", Some(json!([])));
     put("relatedRuns", Some(json!({ "children": [] })));
     run

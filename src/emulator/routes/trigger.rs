@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::request::{Request, body, limited};
-use crate::emulator::access::{Caller, Environment, Resource};
+use crate::emulator::access::{Caller, Environment};
 use crate::emulator::answer::Answer;
 use crate::emulator::clock::from_wire;
 use crate::emulator::column::Column;
@@ -18,6 +18,7 @@ use crate::emulator::row::Row;
 use crate::emulator::store::{Placed, Terms};
 use crate::emulator::{ident, jwt, period};
 use crate::error::Result;
+use crate::token::Resource;
 
 const MAX_TAGS: usize = 10;
 const TAG_LENGTH: usize = 128;
@@ -60,7 +61,7 @@ fn place(context: &Context, caller: &Caller<'_>, task: &str, bytes: &[u8]) -> Re
     let Ok(Value::Object(given)) = serde_json::from_slice(bytes) else {
         return Ok(Answer::api_error(StatusCode::BAD_REQUEST, "Invalid JSON"));
     };
-    if !caller.may("trigger", &[Resource::new("tasks", task)]) {
+    if !caller.may("trigger", &[Resource::one("tasks", task)]) {
         return Ok(Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
     }
     let now = context.clock.now_ms();
@@ -71,13 +72,11 @@ fn place(context: &Context, caller: &Caller<'_>, task: &str, bytes: &[u8]) -> Re
     let terms = Terms {
         idempotency: wanted.idempotency.clone(),
         one_time: match caller.one_time_token() {
-            Some(token) => {
-                Some((jwt::mac(token.expose(), &context.digest_key)?, caller.expires_s().saturating_mul(1000)))
-            }
+            Some(token) => Some((jwt::mac(token.expose(), &context.digest_key)?, caller.expires_ms())),
             None => None,
         },
     };
-    let row = wanted.row(task, caller.environment, now)?;
+    let row = wanted.row(task, caller.environment, now);
     let ttl_ms = row.get(Column::Ttl).and_then(period::span_ms);
     let (run, is_cached) = match context.store.place(row, caller.index, terms, now) {
         Placed::New(run) => (run, false),
@@ -109,9 +108,9 @@ fn accepted(environment: &Environment, id: &str, is_cached: bool, now_ms: u64) -
         "scopes": [format!("read:runs:{id}"), format!("write:inputStreams:{id}")],
     });
     let claims_text = claims.to_string();
-    let now_s = now_ms / 1000;
+    let issued_s = now_ms / 1000;
     let claims = claims.as_object().cloned().unwrap_or_default();
-    let token = jwt::mint(claims, &environment.root_key, now_s, now_s + TOKEN_LIFE_S)?;
+    let token = jwt::mint(claims, &environment.root_key, issued_s, issued_s + TOKEN_LIFE_S)?;
     Ok(Answer::api(StatusCode::OK, json!({ "id": id, "isCached": is_cached }).to_string())
         .with("x-trigger-jwt", &token)
         .with("x-trigger-jwt-claims", &claims_text))
@@ -174,8 +173,8 @@ impl Wanted {
         })
     }
 
-    fn row(&self, task: &str, environment: &Environment, now_ms: u64) -> Result<Row> {
-        let id = ident::database_id()?;
+    fn row(&self, task: &str, environment: &Environment, now_ms: u64) -> Row {
+        let id = ident::database_id();
         let mut row = Row::new(&id, &format!("run_{id}"), task, now_ms);
         row.set(Column::Payload, self.payload.data.as_deref());
         row.set(Column::PayloadType, Some(&self.payload.data_type));
@@ -194,7 +193,7 @@ impl Wanted {
             row.set_time(Column::DelayUntil, self.delay_until_ms);
             row.set_time(Column::QueuedAt, None);
         }
-        Ok(row)
+        row
     }
 }
 

@@ -1,0 +1,150 @@
+//! A started emulator with a client, for the emulator's tests.
+
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
+use std::future::Future;
+use std::time::Duration;
+
+use reqwest::{Client, ClientBuilder, Method};
+use serde_json::Value;
+use trigger_native::emulator::{Running, start};
+
+/// Longer than anything takes here, shorter than a held poll: only a failsafe.
+pub(crate) const FAILSAFE: Duration = Duration::from_secs(15);
+
+/// A started emulator with a client.
+pub(crate) struct Emulator {
+    /// The emulator.
+    pub(crate) running: Running,
+    client: Client,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Its status.
+    pub(crate) status: u16,
+    /// Its body.
+    pub(crate) body: String,
+    headers: reqwest::header::HeaderMap,
+}
+
+impl Emulator {
+    /// Starts one with `options`.
+    pub(crate) async fn start(options: Value) -> Self {
+        Self::start_with(options, Client::builder()).await
+    }
+
+    /// Starts one with `options`, called through a client of its own.
+    pub(crate) async fn start_with(options: Value, client: ClientBuilder) -> Self {
+        // Only one test of a binary is the first; the others find it installed.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let client = client.no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        Self { running: start(&options.to_string()).await.expect("an emulator"), client }
+    }
+
+    /// Sends a request with the secret key.
+    pub(crate) fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> impl Future<Output = Answer> + use<> + 'static {
+        let key = self.running.secret_key().to_owned();
+        self.send_as(Some(&key), method, path, body.map(|body| body.to_string()))
+    }
+
+    /// Sends a request as anyone.
+    pub(crate) fn send_as(
+        &self,
+        key: Option<&str>,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> impl Future<Output = Answer> + use<> + 'static {
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.running.url()))
+            .header("x-trigger-electric-version", "1.0.0-beta.1")
+            .header("x-trigger-api-version", "2025-07-16");
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        async move {
+            let response = request.send().await.expect("an answer");
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            Answer { status, headers, body: response.text().await.expect("a body") }
+        }
+    }
+
+    /// A GET with the secret key.
+    pub(crate) fn get(&self, path: &str) -> impl Future<Output = Answer> + use<> + 'static {
+        self.send(Method::GET, path, None)
+    }
+
+    /// Makes a run of the given columns; its id.
+    pub(crate) async fn create(&self, columns: Value) -> String {
+        let answer = self.send(Method::POST, "/emulator/runs", Some(columns)).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Changes columns of a run.
+    pub(crate) async fn patch(&self, id: &str, columns: Value) {
+        let answer = self.send(Method::PATCH, &format!("/emulator/runs/{id}"), Some(columns)).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// Triggers a task with options; the answer.
+    pub(crate) async fn trigger(&self, key: &str, task: &str, body: Value) -> Answer {
+        self.send_as(Some(key), Method::POST, &format!("/api/v1/tasks/{task}/trigger"), Some(body.to_string())).await
+    }
+
+    /// Waits until so many requests of a route came.
+    pub(crate) async fn counted(&self, route: &str, count: u64) {
+        let enough = async {
+            loop {
+                let stats: Value = serde_json::from_str(&self.running.stats()).expect("stats");
+                if stats["byRoute"][route].as_u64() >= Some(count) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(FAILSAFE, enough).await.expect("the requests come");
+    }
+}
+
+impl Answer {
+    /// A header's text, empty when it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("JSON")
+    }
+
+    /// The path of the live poll that goes on from this answer.
+    pub(crate) fn live(&self, id: &str) -> String {
+        let (offset, handle) = (self.header("electric-offset"), self.header("electric-handle"));
+        format!("/realtime/v1/runs/{id}?offset={offset}&handle={handle}&live=true&cursor=")
+    }
+}
+
+/// The operation and the status of every row in a feed's body.
+pub(crate) fn updates(body: &str) -> Vec<(String, String)> {
+    let messages: Vec<Value> = serde_json::from_str(body).expect("messages");
+    messages
+        .iter()
+        .filter(|message| message.get("value").is_some())
+        .map(|message| {
+            let text = |value: &Value| value.as_str().expect("a text").to_owned();
+            (text(&message["headers"]["operation"]), text(&message["value"]["status"]))
+        })
+        .collect()
+}
