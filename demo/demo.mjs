@@ -116,20 +116,10 @@ function show(state, last, began) {
     const colour = state.isFailed || state.isCancelled ? "red" : state.isSuccess ? "green" : "cyan";
     terminal.line("status", `${state.status} after ${since(began)}`, colour);
   }
-  const text = progressText(state.metadata);
-  if (text !== progressText(last?.metadata)) terminal.progress(percentOf(state.metadata) ?? 0, text ?? "");
-}
-
-/**
- * What a run says beside how far it is; `undefined` for one that does not say how far it is.
- *
- * @param {Record<string, unknown> | undefined} metadata
- */
-function progressText(metadata) {
-  if (percentOf(metadata) === undefined) return undefined;
-  const { progress, of, label, ...rest } = metadata ?? {};
-  const more = Object.keys(rest).length > 0 ? ` ${JSON.stringify(rest)}` : "";
-  return `${label ?? progress}${more}`;
+  const percent = percentOf(state.metadata);
+  if (percent === undefined || JSON.stringify(state.metadata) === JSON.stringify(last?.metadata)) return;
+  const { progress: _, of: __, label: ___, ...rest } = state.metadata ?? {};
+  terminal.progress(percent, Object.keys(rest).length > 0 ? JSON.stringify(rest) : "");
 }
 
 /**
