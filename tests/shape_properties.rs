@@ -146,13 +146,17 @@ proptest! {
             let outcome = match answer {
                 Answer::Batch { before, up_to_date, after } => {
                     offset = place.to_string();
-                    before.iter().for_each(|op| apply(&mut current, op));
+                    for op in before {
+                        apply(&mut current, op);
+                    }
                     let mut messages: Vec<String> = before.iter().map(message).collect();
                     if *up_to_date {
                         published = current.clone();
                         messages.push(r#"{"headers":{"control":"up-to-date"}}"#.to_owned());
                     }
-                    after.iter().for_each(|op| apply(&mut current, op));
+                    for op in after {
+                        apply(&mut current, op);
+                    }
                     messages.extend(after.iter().map(message));
                     let body = format!("[{}]", messages.join(","));
                     feed.on(Event::Answer { status: 200, headers: &headers(&offset), body: body.as_bytes() }, now)
