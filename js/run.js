@@ -3,10 +3,11 @@
 // The run object: what `for await (const run of …)` yields. Its keys, their order and their values
 // are those of the official SDK on the same bytes, which `__test__/run-object.test.mjs` compares.
 
+const { ApiError, DecodeError, TriggerNativeError } = require("./errors.js");
 const { decode } = require("./packets.js");
 const { toRunError } = require("./run-error.js");
 
-/** @typedef {import("./packets.js").Packets} Packets */
+/** @typedef {InstanceType<typeof import("./packets.js").Packets>} Packets */
 /** @typedef {import("./packets.js").Packet} Packet */
 
 /**
@@ -113,7 +114,11 @@ class Errors {
   /** @param {string} property @param {unknown} error */
   note(property, error) {
     this.found ??= {};
-    this.found[property] = error instanceof Error ? error : new Error(String(error));
+    const message = error instanceof Error ? error.message : String(error);
+    this.found[property] =
+      error instanceof TriggerNativeError || error instanceof ApiError
+        ? error
+        : new DecodeError("ERR_DECODE", `the ${property} of the run cannot be decoded: ${message}`, { cause: error });
   }
 
   /** @param {string} property @param {() => unknown} get */

@@ -3,6 +3,7 @@
 /** Subscriptions: one run, the runs with a tag, the runs of a batch. */
 
 const native = require("./native.js");
+const { bounded } = require("./bounded.js");
 const { clientOf } = require("./client.js");
 const { resolve } = require("./config.js");
 const { ArgumentError, fromNative } = require("./errors.js");
@@ -57,11 +58,7 @@ function subscribe(subject, skipColumns, options) {
   if (refusal) throw fromNative(JSON.parse(refusal));
   const single = subject.of === "run";
   const packets = new Packets({
-    async fetchPacket(runId, field, path) {
-      const answer = JSON.parse(await native.fetchPacket(client, runId, field, path));
-      if (answer.error) throw fromNative(answer.error);
-      return answer.ok;
-    },
+    fetchPacket: (id, field, path) => bounded(undefined, () => native.fetchPacket(client, id, field, path)),
   });
   return new RunSubscription({
     single,

@@ -78,13 +78,13 @@ async fn run(hub: &'static Hub, feed: &Arc<Feed>, place: Place) -> Result<()> {
     }
 }
 
-/// Waits until the feed may go on: at least one reader has room. A feed that comes of it is one of
+/// Waits until the feed may go on: at least one reader keeps up. A feed that comes of it is one of
 /// slow readers, and needs a driver of its own.
 async fn make_way(feed: &Feed) -> Option<Arc<Feed>> {
     loop {
         match feed.crowd() {
             Crowd::Room => return None,
-            Crowd::Full => feed.room().await,
+            Crowd::Lag => feed.room().await,
             Crowd::Split(own) => return Some(own),
         }
     }

@@ -42,7 +42,7 @@ pub(super) struct Feed {
     spec: FeedSpec,
     state: Mutex<State>,
     driver: Mutex<Option<AbortHandle>>,
-    /// Told when a full reader has room again, and when one joins.
+    /// Told when a reader keeps up again, and when one joins.
     room: Notify,
 }
 
@@ -53,7 +53,7 @@ struct State {
     readers: Vec<Seat>,
     stage: Stage,
     stats: Stats,
-    /// Rows of finished runs were let go (I14): a reader that joins needs a snapshot of its own.
+    /// Rows of finished runs were let go (I16): a reader that joins needs a snapshot of its own.
     partial: bool,
     /// Nobody may join any more: it ended, or its last reader left.
     closed: bool,
@@ -62,11 +62,11 @@ struct State {
 /// Whether readers keep up.
 #[derive(Debug)]
 pub(super) enum Crowd {
-    /// Nobody is full.
+    /// Somebody keeps up, and nobody is full.
     Room,
-    /// Everybody is: the wire waits (defect 9).
-    Full,
-    /// Some were, and are on this feed of their own now, so that the others need not wait.
+    /// Nobody keeps up: the wire waits (defect 9).
+    Lag,
+    /// Some were full, and are on this feed of their own now, so that the others need not wait.
     Split(Arc<Feed>),
 }
 
@@ -198,12 +198,11 @@ impl Feed {
     /// their own, which goes on from here and waits for them: it loses nothing (defect 9).
     pub(super) fn crowd(&self) -> Crowd {
         let mut state = lock(&self.state);
-        let full = state.readers.iter().filter(|seat| seat.slot.is_full()).count();
-        if full == 0 {
-            return Crowd::Room;
+        if !state.readers.iter().any(|seat| seat.slot.has_room()) {
+            return Crowd::Lag;
         }
-        if full == state.readers.len() {
-            return Crowd::Full;
+        if !state.readers.iter().any(|seat| seat.slot.is_full()) {
+            return Crowd::Room;
         }
         let (full, room) = state.readers.drain(..).partition(|seat| seat.slot.is_full());
         state.readers = room;
@@ -226,7 +225,7 @@ impl Feed {
         Crowd::Split(own)
     }
 
-    /// A reader has room again, or is new.
+    /// A reader keeps up again, or is new.
     pub(super) fn make_room(&self) {
         self.room.notify_one();
     }

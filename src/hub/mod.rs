@@ -4,9 +4,9 @@
 //! A feed is started by its first reader and ended with its last. Its driver asks the server,
 //! hands the answers to the pure machine in `shape`, and gives every reader what changed.
 //!
-//! A feed asks no further while all of its readers are full. A reader that is full while others
-//! are not goes on by itself, from the same place (defect 9). Rows of finished runs are let go
-//! (defect 10, invariant I14); a reader that joins a feed which no longer has them all begins a
+//! A feed asks no further while all of its readers lag. A reader that is full while others keep up
+//! goes on by itself, from the same place (defect 9). Rows of finished runs are let go
+//! (defect 10, invariant I16); a reader that joins a feed which no longer has them all begins a
 //! new one, with a snapshot of its own, and the next to join shares that.
 
 mod driver;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::reader::{Batch, End, Fault, Item, Notice};
 
-/// States a reader may lag behind before older ones of a run make way for newer ones.
+/// States a reader may lag behind before older ones of a run make way for newer ones. A feed whose
+/// readers all lag by half of it asks the server for nothing until one of them reads.
 const LONGEST_LAG: usize = 256;
 /// The same in bytes of text.
 const LARGEST_LAG: usize = 4 << 20;
-/// Rows, mostly of different runs then, at which a reader is full and its feed asks no further.
+/// Rows, mostly of different runs then, at which a reader is full: it leaves a feed whose other
+/// readers keep up.
 const FULL_ROWS: usize = 1_024;
 /// The same in bytes of text.
 const FULL_BYTES: usize = 16 << 20;
@@ -51,7 +53,12 @@ impl Queue {
         }
     }
 
-    /// Whether the feed should ask no further for this reader's sake.
+    /// Whether this reader keeps up: the feed asks on for its sake.
+    pub(super) fn has_room(&self) -> bool {
+        (self.rows.len() < LONGEST_LAG / 2 && self.bytes < LARGEST_LAG / 2) || self.end.is_some()
+    }
+
+    /// Whether what waits for this reader must not grow further.
     pub(super) fn is_full(&self) -> bool {
         self.rows.len() >= FULL_ROWS || self.bytes >= FULL_BYTES
     }

@@ -102,9 +102,16 @@ impl Slot {
         }
         queue.push(item);
         if finished {
-            queue.end = Some(End::Complete);
+            self.end_queue(&mut queue, End::Complete);
         }
         self.wake.notify_one();
+    }
+
+    fn end_queue(&self, queue: &mut Queue, end: End) {
+        queue.end = Some(end);
+        if self.options.notices {
+            queue.notice(Notice::Stage(Stage::Ended));
+        }
     }
 
     pub(super) fn gone(&self) {
@@ -135,16 +142,17 @@ impl Slot {
     pub(super) fn end(&self, end: End) {
         let mut queue = lock(&self.queue);
         if queue.end.is_none() {
-            queue.end = Some(end);
-            if self.options.notices {
-                queue.notice(Notice::Stage(Stage::Ended));
-            }
+            self.end_queue(&mut queue, end);
         }
         self.wake.notify_one();
     }
 
     pub(super) fn is_ended(&self) -> bool {
         lock(&self.queue).end.is_some()
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        lock(&self.queue).has_room()
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -177,8 +185,8 @@ impl Reader {
         loop {
             let (batch, room) = {
                 let mut queue = lock(&self.seat.slot.queue);
-                let was_full = queue.is_full();
-                (queue.take(), was_full && !queue.is_full())
+                let lagged = !queue.has_room();
+                (queue.take(), lagged && queue.has_room())
             };
             if room {
                 self.feed().make_room();

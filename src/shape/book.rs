@@ -10,7 +10,7 @@ use super::row::{Columns, Row};
 use super::step::Change;
 use crate::run;
 
-/// How much a book keeps of runs that are over (I14; defect 10).
+/// How much a book keeps of runs that are over (I16; defect 10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
     /// Rows of finished runs. Default 1,024. A partial update of a run whose row was let go costs
@@ -170,7 +170,7 @@ impl Book {
         self.peak
     }
 
-    /// Whether a snapshot is needed to go on, since the last question (I14).
+    /// Whether a snapshot is needed to go on, since the last question (I16).
     pub(super) fn take_missing(&mut self) -> bool {
         let missing = std::mem::take(&mut self.missing);
         if missing && self.misses < 3 {
@@ -182,7 +182,7 @@ impl Book {
     }
 
     /// An up-to-date: publishes what differs from what was published before, one change a key
-    /// (I5, I6; defect 13). Then lets go of finished runs beyond those kept (I14).
+    /// (I5, I6; defect 13). Then lets go of finished runs beyond those kept (I16).
     pub(super) fn publish(&mut self) -> Vec<Change> {
         let mut changes = std::mem::take(&mut self.bad);
         let mut gone = false;
@@ -304,7 +304,9 @@ mod tests {
 
     fn book(messages: Vec<Message<'static>>) -> Book {
         let mut book = Book::default();
-        messages.into_iter().for_each(|message| book.apply(message));
+        for message in messages {
+            book.apply(message);
+        }
         book
     }
 

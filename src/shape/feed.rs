@@ -197,7 +197,7 @@ impl Feed {
         let news = changes.iter().any(is_news);
         if self.book.take_missing() {
             // What this answer published stands; the snapshot brings the update that could not be
-            // merged, and only what differs is published then (I14).
+            // merged, and only what differs is published then (I16).
             if news {
                 self.patience.progress();
             }
@@ -276,7 +276,7 @@ impl Feed {
     }
 
     /// Asks for a snapshot of its own accord. The shape is not expired: any snapshot of it will
-    /// do, also an old one, for what followed it comes after it (I14).
+    /// do, also an old one, for what followed it comes after it (I16).
     fn start_over(&mut self, now: Now) -> Step {
         let expired_handle = self.place.query.expired_handle.take();
         self.drop_everything(None, expired_handle, now)

@@ -1,4 +1,4 @@
-//! What is kept of runs that are over, compared with a reader that keeps everything (I14).
+//! What is kept of runs that are over, compared with a reader that keeps everything (I16).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What is remembered of a finished run whose row is no longer kept: two hashes (I14; defect 10).
+//! What is remembered of a finished run whose row is no longer kept: two hashes (I16; defect 10).
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 

@@ -10,6 +10,8 @@ mod feed;
 mod feed_tests;
 #[cfg(test)]
 mod keep_tests;
+#[cfg(test)]
+mod limit_tests;
 mod limits;
 mod memory;
 mod message;
@@ -17,6 +19,8 @@ mod patience;
 mod query;
 mod row;
 mod schema;
+#[cfg(test)]
+mod script;
 mod seen;
 mod step;
 

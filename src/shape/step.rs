@@ -147,7 +147,7 @@ pub enum Change {
         /// The row's key.
         key: Arc<str>,
     },
-    /// The machine keeps the row no longer: its run is over, and was published (I14; defect 10).
+    /// The machine keeps the row no longer: its run is over, and was published (I16; defect 10).
     /// Nothing for a reader; whoever keeps a copy of the published rows drops it too.
     LetGo {
         /// The row's key.
