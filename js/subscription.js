@@ -86,9 +86,12 @@ class RunSubscription {
   }
 
   stats() {
-    return JSON.parse(
+    const stats = JSON.parse(
       this.#reader?.stats() ?? '{"state":"idle","requests":0,"retries":0,"rows":0,"bytes":0,"coalesced":0}',
     );
+    // The feed may go on for others.
+    if (this.#closed) stats.state = "ended";
+    return stats;
   }
 
   [Symbol.asyncIterator]() {
