@@ -16,7 +16,9 @@ async function held(which, count) {
   const filler = "x".repeat(1_000);
   const server = await startFeed((n) => {
     if (n * EACH >= count) return undefined;
-    return Array.from({ length: EACH }, (_, k) => tell(doneRow(n * EACH + k, { payload: JSON.stringify([n, k, filler]) })));
+    return Array.from({ length: EACH }, (_, k) =>
+      tell(doneRow(n * EACH + k, { payload: JSON.stringify([n, k, filler]) })),
+    );
   });
   try {
     const options = { execArgv: ["--expose-gc"], env: cleanEnvironment() };

@@ -87,7 +87,10 @@ describe("defect 5: a token that is refused", () => {
     assert.equal(server.requests.filter(({ authorization }) => authorization === "Bearer expired").length, 20);
     assert.equal(states.filter((state) => state === "refreshing").length, 20);
     assert.equal(states.filter((state) => state === "ended").length, 20);
-    assert.ok(states.every((state) => ["connecting", "live", "refreshing", "ended"].includes(state)), String(states));
+    assert.ok(
+      states.every((state) => ["connecting", "live", "refreshing", "ended"].includes(state)),
+      String(states),
+    );
   });
 
   test("is renewed again when the next one is refused in its turn", async () => {

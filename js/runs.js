@@ -42,7 +42,7 @@ function subscribeToBatch(batch, options) {
 }
 
 /**
- * @param {object} subject what `src/bridge/feed.rs` reads as its `Subject`
+ * @param {{ of: "run" | "tags" | "batch", [detail: string]: unknown }} subject what `src/bridge/feed.rs` reads as its `Subject`
  * @param {string[] | undefined} skipColumns
  * @param {any} options
  */

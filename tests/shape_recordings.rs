@@ -75,7 +75,7 @@ impl Replay {
                 }
                 Change::Gone { key } => drop(self.published.remove(&*key)),
                 Change::LetGo { .. } => {}
-                Change::Bad { key, why } => panic!("{key:?}: {why}"),
+                Change::Bad { why, .. } => unreachable!("{name}: a recorded row cannot be read: {why}"),
             }
         }
         self.step = outcome.step;

@@ -217,8 +217,8 @@ fn batch_text(batch: &Batch, single: bool) -> String {
         (None, _) => Value::Null,
     };
     text.push_str(",\"faults\":");
-    let faults = faults.iter().map(|(key, fault)| json!({ "key": key, "error": error_value(fault) }));
-    text.push_str(&Value::from_iter(faults).to_string());
+    let faults: Value = faults.iter().map(|(key, fault)| json!({ "key": key, "error": error_value(fault) })).collect();
+    text.push_str(&faults.to_string());
     text.push_str(",\"drained\":");
     text.push_str(if batch.drained { "true" } else { "false" });
     text.push_str(",\"end\":");
