@@ -96,15 +96,16 @@ pub fn load_claims<'env>(
 ) -> napi::Result<Object<'env>> {
     let client = Client::clone(client);
     let bounds = Bounds::new(cancel, timeout_ms);
+    let (endpoint, options) = (client.endpoint.clone(), client.options.clone());
+    let ask = || async move {
+        let answer = post(token::CLAIMS_PATH, None, Deadlines::CLAIMS).send(&endpoint, &options).await?;
+        Ok(answer.body)
+    };
+    let claims = ClaimsStore::global().get(&client.endpoint, ask);
     promise(
         env,
         bounds.apply(async move {
-            let (endpoint, options) = (client.endpoint.clone(), client.options.clone());
-            let ask = || async move {
-                let answer = post(token::CLAIMS_PATH, None, Deadlines::CLAIMS).send(&endpoint, &options).await?;
-                Ok(answer.body)
-            };
-            match ClaimsStore::global().get(&client.endpoint, ask).await {
+            match claims.await {
                 // Kept here too: the next `mint` succeeds even if the store has moved on.
                 Ok(minter) => {
                     client.minter.get_or_init(|| minter);
