@@ -33,12 +33,25 @@ const POLICY: Policy = Policy {
     full_jitter: false,
 };
 
+/// A part of the body. Its end is told, so that a writer who vanishes never makes a part of a body
+/// look like the whole.
+#[derive(Debug)]
+enum Part {
+    Chunk(Bytes),
+    End,
+}
+
+/// The body broke off on purpose.
+#[derive(Debug, thiserror::Error)]
+#[error("the body was abandoned")]
+struct Abandoned;
+
 /// One attempt to send a body.
 #[derive(Debug)]
 pub struct Upload {
-    sender: Mutex<Option<mpsc::Sender<Bytes>>>,
+    sender: Mutex<Option<mpsc::Sender<Part>>>,
     task: Mutex<Option<JoinHandle<Result<Answer>>>>,
-    stalled: CancellationToken,
+    given_up: CancellationToken,
     policy: Policy,
     attempt: u32,
 }
@@ -60,27 +73,32 @@ impl Upload {
     /// Only what no attempt can mend: headers or a client that cannot be built.
     pub fn open(endpoint: &Endpoint, options: &ClientOptions, path: &str, attempt: u32) -> Result<Self> {
         let headers = items_headers(endpoint, options)?;
-        let (sender, receiver) = mpsc::channel::<Bytes>(CHUNKS_WAITING);
-        let chunks = stream::unfold(receiver, async |mut receiver| {
-            receiver.recv().await.map(|chunk| (Ok::<_, std::convert::Infallible>(chunk), receiver))
+        let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
+        let chunks = stream::unfold(Some(receiver), async |receiver| {
+            let mut receiver = receiver?;
+            match receiver.recv().await {
+                Some(Part::Chunk(chunk)) => Some((Ok(chunk), Some(receiver))),
+                Some(Part::End) => None,
+                None => Some((Err(Abandoned), None)),
+            }
         });
         let request = clients()?
             .calls
             .post(format!("{}{path}", endpoint.base_url()))
             .headers(headers)
             .body(reqwest::Body::wrap_stream(chunks));
-        let stalled = CancellationToken::new();
-        let given_up = stalled.clone();
+        let given_up = CancellationToken::new();
+        let token = given_up.clone();
         let task = runtime::get(None)?.spawn(async move {
             tokio::select! {
-                () = given_up.cancelled() => Err(late("took nothing of the batch's items")),
+                () = token.cancelled() => Err(late("took nothing of the batch's items")),
                 answer = async { Answer::read(request.send().await?).await } => answer,
             }
         });
         Ok(Self {
             sender: Mutex::new(Some(sender)),
             task: Mutex::new(Some(task)),
-            stalled,
+            given_up,
             policy: options.retry.over(POLICY),
             attempt,
         })
@@ -89,12 +107,16 @@ impl Upload {
     /// Sends `chunk`, once there is room for it. False when the request is over, whatever its
     /// outcome: [`Upload::finish`] has it.
     pub async fn write(&self, chunk: Bytes) -> bool {
+        self.send(Part::Chunk(chunk)).await
+    }
+
+    async fn send(&self, part: Part) -> bool {
         let sender = lock(&self.sender).clone();
         let Some(sender) = sender else { return false };
-        match timeout(Deadlines::CALL.attempt, sender.send(chunk)).await {
+        match timeout(Deadlines::CALL.attempt, sender.send(part)).await {
             Ok(sent) => sent.is_ok(),
             Err(_) => {
-                self.stalled.cancel();
+                self.given_up.cancel();
                 false
             }
         }
@@ -102,7 +124,7 @@ impl Upload {
 
     /// Ends the body, and waits for the answer.
     pub async fn finish(&self) -> Uploaded {
-        lock(&self.sender).take();
+        self.send(Part::End).await;
         let task = lock(&self.task).take();
         let outcome = match task {
             None => Err(Error::new(Kind::Internal, "ERR_INTERNAL", "an upload was finished twice")),
@@ -122,9 +144,7 @@ impl Upload {
 
     /// Breaks the request off, so that the server never takes a part for the whole. Idempotent.
     pub fn abandon(&self) {
-        if let Some(task) = lock(&self.task).take() {
-            task.abort();
-        }
+        self.given_up.cancel();
         lock(&self.sender).take();
     }
 
