@@ -1,10 +1,12 @@
 "use strict";
 
 const native = require("./native.js");
+const { bounded } = require("./bounded.js");
 const { currentClient } = require("./client.js");
 const { ArgumentError, fromNative } = require("./errors.js");
 const { RunSubscription } = require("./subscription.js");
-const { createRunDecoder } = require("./run.js");
+const { Packets } = require("./packets.js");
+const { toRun } = require("./run.js");
 
 /** @see index.d.ts */
 function subscribeToRun(run, options = {}) {
@@ -21,6 +23,9 @@ function subscribeToRun(run, options = {}) {
   // Checked now, opened at the first read.
   const refusal = native.checkRunFeed(runId, feed);
   if (refusal) throw fromNative(JSON.parse(refusal));
+  const packets = new Packets({
+    fetchPacket: (id, field, path) => bounded(undefined, () => native.fetchPacket(handle, id, field, path)),
+  });
   return new RunSubscription({
     signal: options.signal,
     open() {
@@ -28,11 +33,7 @@ function subscribeToRun(run, options = {}) {
       if (typeof reader === "string") throw fromNative(JSON.parse(reader));
       return reader;
     },
-    decode: createRunDecoder(async (field, path) => {
-      const answer = JSON.parse(await native.fetchPacket(handle, runId, field, path));
-      if (answer.error) throw fromNative(answer.error);
-      return answer.ok;
-    }),
+    decode: (row) => toRun(row, packets),
     notify: options.onRetry || options.onStateChange ? (notice) => notifyOf(options, notice) : undefined,
   });
 }
@@ -68,13 +69,17 @@ function checkOptions(call, options) {
   if (typeof options !== "object" || options === null) refuse("options must be an object");
   const { signal, skipColumns, onRetry, onStateChange, retry, silenceTimeoutMs } = options;
   if (signal !== undefined && typeof signal?.addEventListener !== "function") refuse("signal must be an AbortSignal");
-  if (skipColumns !== undefined && !(Array.isArray(skipColumns) && skipColumns.every((name) => typeof name === "string")))
+  if (
+    skipColumns !== undefined &&
+    !(Array.isArray(skipColumns) && skipColumns.every((name) => typeof name === "string"))
+  )
     refuse('skipColumns must be an array of column names, such as ["payload", "output"]');
   for (const [name, callback] of Object.entries({ onRetry, onStateChange }))
     if (callback !== undefined && typeof callback !== "function") refuse(`${name} must be a function`);
   if (retry !== undefined && (typeof retry !== "object" || retry === null)) refuse("retry must be an object");
   for (const [name, value] of Object.entries({ silenceTimeoutMs, ...retry }))
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) refuse(`${name} must be a whole number of milliseconds above 0`);
+    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
+      refuse(`${name} must be a whole number of milliseconds above 0`);
 }
 
 module.exports = { subscribeToRun };

@@ -165,7 +165,9 @@ mod tests {
 
     fn book(messages: Vec<Message<'static>>) -> Book {
         let mut book = Book::default();
-        messages.into_iter().for_each(|message| book.apply(message));
+        for message in messages {
+            book.apply(message);
+        }
         book
     }
 

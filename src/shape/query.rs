@@ -47,8 +47,7 @@ impl Query {
     /// equal requests have equal URLs, so that caches and other readers recognise them.
     #[must_use]
     pub fn with(&self, own: &[(&str, &str)]) -> String {
-        let mut pairs = self.pairs();
-        let mut all: Vec<(&str, &str)> = pairs.drain(..).collect();
+        let mut all: Vec<(&str, &str)> = self.pairs();
         all.extend_from_slice(own);
         all.sort_by_key(|&(name, _)| name);
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(all).finish()
