@@ -8,6 +8,7 @@
 const { randomBytes } = require("node:crypto");
 const { ArgumentError, ProtocolError } = require("./errors.js");
 const native = require("./native.js");
+const { decode, loadSuperjson } = require("./packets.js");
 const { object, optional, text } = require("./answer.js");
 
 /** From this size on, in bytes, a payload is uploaded first. */
@@ -23,33 +24,6 @@ const presigned = object({ presignedUrl: text, storagePath: optional(text) });
  * @property {string} type
  */
 
-/** @type {Promise<{ stringify(value: unknown): string, parse(text: string): any }> | undefined} */
-let loading;
-
-/** superjson, on first use. Our own instance: nothing is registered on the one the program may use itself. */
-function superjson() {
-  loading ??= import("superjson").then(
-    ({ SuperJSON }) => {
-      const instance = new SuperJSON();
-      instance.registerCustom(
-        {
-          isApplicable: (value) => Buffer.isBuffer(value),
-          serialize: (value) => [...value],
-          deserialize: (value) => Buffer.from(value),
-        },
-        "buffer",
-      );
-      return instance;
-    },
-    (error) => {
-      // Not kept: the next payload tries again.
-      loading = undefined;
-      throw error;
-    },
-  );
-  return loading;
-}
-
 /**
  * @param {string} name the call, for the message
  * @param {unknown} value
@@ -58,9 +32,9 @@ function superjson() {
 async function toPacket(name, value) {
   if (value === undefined) return { data: undefined, type: "application/json" };
   if (typeof value === "string") return { data: value, type: "text/plain" };
-  const json = await superjson();
+  const json = await loadSuperjson();
   try {
-    return { data: json.stringify(value), type: "application/super+json" };
+    return { data: JSON.stringify(readable(json.serialize(value))), type: "application/super+json" };
   } catch (cause) {
     throw new ArgumentError("ERR_INVALID_PAYLOAD", `${name}(): the payload cannot be serialized: ${cause.message}`, {
       cause,
@@ -74,16 +48,51 @@ async function toPacket(name, value) {
  * @param {{ data: string | undefined, type: string }} packet
  */
 async function fromPacket({ data, type }) {
-  if (!data) return undefined;
-  switch (type.split(";", 1)[0].trim()) {
-    case "application/json":
-      return JSON.parse(data);
-    case "application/super+json":
-      return (await superjson()).parse(data);
-    default:
-      // text/plain, and what we do not know.
-      return data;
+  // A store may add a charset.
+  return decode({ data: data ?? "", type: type.split(";", 1)[0].trim() });
+}
+
+/**
+ * What tasks can read: they carry an older superjson, whose paths escape dots but no backslashes
+ * and which knows no version of them.
+ *
+ * @param {{ json: any, meta?: any }} serialized
+ */
+function readable({ json, meta }) {
+  if (meta === undefined) return { json };
+  const { v: _, values, referentialEqualities } = meta;
+  return {
+    json,
+    meta: {
+      values: values && olderValues(values),
+      referentialEqualities: referentialEqualities && olderEqualities(referentialEqualities),
+    },
+  };
+}
+
+/** A type, or `[type, tree]`, or a tree of them by path. */
+function olderValues(tree) {
+  if (Array.isArray(tree)) return tree.map((part) => (isTree(part) ? olderValues(part) : part));
+  if (!isTree(tree)) return tree;
+  return Object.fromEntries(Object.entries(tree).map(([path, inner]) => [olderPath(path), olderValues(inner)]));
+}
+
+/** Paths by path, or `[paths, paths by path]`. */
+function olderEqualities(equalities) {
+  if (Array.isArray(equalities)) {
+    return equalities.map((part) => (isTree(part) ? olderEqualities(part) : part.map(olderPath)));
   }
+  return Object.fromEntries(
+    Object.entries(equalities).map(([path, same]) => [olderPath(path), same.map(olderPath)]),
+  );
+}
+
+function isTree(part) {
+  return typeof part === "object" && part !== null && !Array.isArray(part);
+}
+
+function olderPath(path) {
+  return path.replaceAll("\\\\", "\\");
 }
 
 /** @param {Packet} packet @returns {number} in bytes */
