@@ -65,7 +65,8 @@ function resolveKey(key) {
  */
 function itemKey(key, index) {
   if (key === undefined || key === null || key === "") return undefined;
-  return resolveKey([...partsOf(key), String(index)]).key;
+  // The parts of a key stand between commas here, as the official SDK joins them.
+  return resolveKey([partsOf(key).join(","), String(index)]).key;
 }
 
 /**

@@ -5,6 +5,7 @@
 import { createRequire } from "node:module";
 import { text } from "node:stream/consumers";
 import { SuperJSON } from "superjson";
+import { payloads } from "./calls-payloads.mjs";
 
 const require = createRequire(import.meta.url);
 const sdk = process.argv[2] === "ours" ? require("../../index.js") : require("@trigger.dev/sdk");
@@ -59,11 +60,13 @@ async function make({ name, args, configuration, client, withAuth, use }) {
   return withAuth ? sdk.auth.withAuth(withAuth, run) : run();
 }
 
-/** Arguments that cannot be written down come as `{ $source, items }`. */
+/** Arguments that cannot be written down come as `{ $payload }` and `{ $source, items }`. */
 function revive(argument) {
-  if (argument?.$source === "iterable") return iterate(argument.items);
-  if (argument?.$source === "stream") return ReadableStream.from(argument.items);
-  return argument;
+  if (typeof argument?.$payload === "number") return payloads[argument.$payload];
+  if (Array.isArray(argument)) return argument.map(revive);
+  if (argument?.$source === "iterable") return iterate(revive(argument.items));
+  if (argument?.$source === "stream") return ReadableStream.from(revive(argument.items));
+  return argument?.payload?.$payload === undefined ? argument : { ...argument, payload: revive(argument.payload) };
 }
 
 async function* iterate(items) {
