@@ -48,22 +48,43 @@ const suites = {
     { name: "tasks.trigger", args: ["hello", `${large(131_070)}é`] },
     { name: "tasks.trigger", args: ["hello", { big: large(131_072 - 19) }] },
     { name: "tasks.trigger", args: ["hello", { big: large(131_072 - 20) }] },
-    { name: "batch.trigger", args: [[{ id: "a", payload: large(200_000) }, { id: "b", payload: { big: large(200_000) } }]] },
+    {
+      name: "batch.trigger",
+      args: [
+        [
+          { id: "a", payload: large(200_000) },
+          { id: "b", payload: { big: large(200_000) } },
+        ],
+      ],
+    },
   ],
   "the options of a trigger": [
     { name: "tasks.trigger", args: ["hello", {}, options] },
-    ...Object.entries(options).map(([name, value]) => ({ name: "tasks.trigger", args: ["hello", {}, { [name]: value }] })),
-    { name: "tasks.trigger", args: ["hello", {}, { concurrency: "one", idempotencyKey: MADE, delay: "1m", tags: "a" }] },
+    ...Object.entries(options).map(([name, value]) => ({
+      name: "tasks.trigger",
+      args: ["hello", {}, { [name]: value }],
+    })),
+    {
+      name: "tasks.trigger",
+      args: ["hello", {}, { concurrency: "one", idempotencyKey: MADE, delay: "1m", tags: "a" }],
+    },
     { name: "tasks.trigger", args: ["hello", {}, { idempotencyKey: "", queue: "", externalDeploymentId: null }] },
     { name: "tasks.trigger", args: ["a task: ü", {}] },
   ],
   "tokens signed here, where the server gives claims alone": [
     { name: "tasks.trigger", args: ["hello", {}, {}, { publicAccessToken: { expirationTime: "24h" } }] },
-    { name: "tasks.batchTrigger", args: ["hello", [{ payload: 1 }], {}, { publicAccessToken: { expirationTime: "2 days" } }] },
+    {
+      name: "tasks.batchTrigger",
+      args: ["hello", [{ payload: 1 }], {}, { publicAccessToken: { expirationTime: "2 days" } }],
+    },
     { name: "wait.createToken", args: [] },
   ],
   "batches from arrays, iterables and streams": [undefined, "key", ["k", "l"], MADE].flatMap((idempotencyKey) => {
-    const own = [{ payload: 1 }, { payload: "s", options: { ...options } }, { options: { idempotencyKey: MADE, ttl: "1m" } }];
+    const own = [
+      { payload: 1 },
+      { payload: "s", options: { ...options } },
+      { options: { idempotencyKey: MADE, ttl: "1m" } },
+    ];
     const ids = own.map((item, index) => ({ ...item, id: ["b", "a", "b"][index] }));
     const tasks = own.map((item, index) => ({ ...item, task: { id: ["b", "a", "b"][index] } }));
     const how = idempotencyKey && { idempotencyKey, idempotencyKeyTTL: "5m" };
@@ -80,7 +101,10 @@ const suites = {
     { name: "tasks.batchTrigger", args: ["hello", [{ payload: 1 }], { idempotencyKey: "cached" }] },
   ],
   "runs in every form": [
-    ...["run_full", "run_bare", "run_stored", { id: "run_full" }].map((run) => ({ name: "runs.retrieve", args: [run] })),
+    ...["run_full", "run_bare", "run_stored", { id: "run_full" }].map((run) => ({
+      name: "runs.retrieve",
+      args: [run],
+    })),
     { name: "runs.retrieve", args: ["run_full"], use: "response" },
     { name: "runs.cancel", args: ["run_1"], use: "response" },
     { name: "runs.reschedule", args: ["run_1", { delay: AT }] },
@@ -111,7 +135,10 @@ const suites = {
           to: 1_800_000_000_000,
           period: "1h",
           batch: "batch_1",
-          queue: [{ type: "task", name: "q" }, { type: "custom", name: "r" }],
+          queue: [
+            { type: "task", name: "q" },
+            { type: "custom", name: "r" },
+          ],
           machine: ["micro", "large-1x"],
           region: "eu",
           limit: 10,
@@ -127,12 +154,21 @@ const suites = {
     { name: "wait.listTokens", args: [], use: "items" },
     {
       name: "wait.listTokens",
-      args: [{ status: ["WAITING"], idempotencyKey: "k", tags: ["a", "b"], period: "1d", from: AT, to: AT, after: "c1" }],
+      args: [
+        { status: ["WAITING"], idempotencyKey: "k", tags: ["a", "b"], period: "1d", from: AT, to: AT, after: "c1" },
+      ],
     },
   ],
   "wait tokens and what they hold": [
-    ...["json", "super", "text", "typeless", "store", "late", "waiting"].map((id) => ({ name: "wait.retrieveToken", args: [{ id }] })),
-    { name: "wait.createToken", args: [{ timeout: AT, tags: "t", idempotencyKey: "k", idempotencyKeyTTL: "1h" }], use: "response" },
+    ...["json", "super", "text", "typeless", "store", "late", "waiting"].map((id) => ({
+      name: "wait.retrieveToken",
+      args: [{ id }],
+    })),
+    {
+      name: "wait.createToken",
+      args: [{ timeout: AT, tags: "t", idempotencyKey: "k", idempotencyKeyTTL: "1h" }],
+      use: "response",
+    },
     { name: "wait.completeToken", args: ["waitpoint_1"] },
     { name: "wait.completeToken", args: [{ id: "waitpoint_1" }, { at: AT, m: new Map([[1, 2]]), u: undefined }] },
     { name: "wait.completeToken", args: ["waitpoint_1", "text"] },
@@ -144,23 +180,30 @@ const suites = {
     { name: "idempotencyKeys.reset", args: ["hello", MADE] },
     { name: "idempotencyKeys.reset", args: ["hello", "key", { scope: "global" }] },
     { name: "idempotencyKeys.reset", args: ["hello", ["a", "b"], { scope: "run", parentRunId: "run_1" }] },
-    { name: "idempotencyKeys.reset", args: ["hello", "key", { scope: "attempt", parentRunId: "run_1", attemptNumber: 2 }] },
+    {
+      name: "idempotencyKeys.reset",
+      args: ["hello", "key", { scope: "attempt", parentRunId: "run_1", attemptNumber: 2 }],
+    },
   ],
-  "refusals of every status and form": [400, 401, 402, 403, 404, 405, 408, 409, 413, 422, 429, 500, 503, 504].flatMap((status) =>
-    ["text", "object", "fields", "html", "empty", "array"].map((form) => ({
-      name: "runs.retrieve",
-      args: [`run_status_${status}_${form}`],
-      configuration: once,
-    })),
+  "refusals of every status and form": [400, 401, 402, 403, 404, 405, 408, 409, 413, 422, 429, 500, 503, 504].flatMap(
+    (status) =>
+      ["text", "object", "fields", "html", "empty", "array"].map((form) => ({
+        name: "runs.retrieve",
+        args: [`run_status_${status}_${form}`],
+        configuration: once,
+      })),
   ),
-  "configurations": [
+  configurations: [
     { ...call(), configuration: { ...basis, baseURL: "$URL/" } },
     { ...call(), configuration: { baseURL: "$URL", secretKey: KEY, previewBranch: "feature/x" } },
     { ...call(), configuration: { ...basis, accessToken: "tr_other", secretKey: KEY } },
     { ...call(), configuration: { ...basis, future: { v2RealtimeStreams: false } } },
     {
       ...call(),
-      configuration: { ...basis, requestOptions: { additionalHeaders: { "x-team": "a", "x-trigger-source": "mine", "trigger-version": "9" } } },
+      configuration: {
+        ...basis,
+        requestOptions: { additionalHeaders: { "x-team": "a", "x-trigger-source": "mine", "trigger-version": "9" } },
+      },
     },
     { ...call(), configuration: { ...basis, externalDeploymentId: "from-config" } },
     { ...call({}, { clientConfig: { accessToken: "tr_dev_other", previewBranch: "b" } }), configuration: basis },
@@ -221,7 +264,9 @@ describe("our requests and results are the official SDK's", { concurrency: 1 }, 
   }
 
   it("a payload of any kind reaches the task as it was", async () => {
-    const read = [...payloads, ...lostByTheOfficial].filter((payload) => !["function", "symbol"].includes(typeof payload));
+    const read = [...payloads, ...lostByTheOfficial].filter(
+      (payload) => !["function", "symbol"].includes(typeof payload),
+    );
     for (const payload of read) {
       const { data, type } = await toPacket("tasks.trigger", payload);
       // As a task's worker reads it.
@@ -238,7 +283,10 @@ describe("our requests and results are the official SDK's", { concurrency: 1 }, 
       const payload = { $payload: Math.floor(random() * payloads.length) };
       return random() < 0.7
         ? { name: "tasks.trigger", args: ["hello", payload, chosen] }
-        : { name: "tasks.batchTrigger", args: ["hello", [{ payload, options: chosen }], random() < 0.5 ? { idempotencyKey: "k" } : {}] };
+        : {
+            name: "tasks.batchTrigger",
+            args: ["hello", [{ payload, options: chosen }], random() < 0.5 ? { idempotencyKey: "k" } : {}],
+          };
     });
     const all = calls.map((one) => ({ configuration: basis, ...one }));
     const both = await runBoth(all, madeUp, { env });

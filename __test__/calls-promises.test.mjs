@@ -156,7 +156,21 @@ describe("ids (defect 8)", () => {
   for (const [name, call] of Object.entries(withId)) {
     it(`${name} sends an id as one segment, and refuses what is none`, async (t) => {
       const server = await serve(t, () => ({ status: 400, body: { error: "no" } }));
-      const bad = ["", " ", ".", "..", "../../../api/v1/runs?x#", "a/b", "a\\b", "a\nb", "\ud800", undefined, null, 7, {}];
+      const bad = [
+        "",
+        " ",
+        ".",
+        "..",
+        "../../../api/v1/runs?x#",
+        "a/b",
+        "a\\b",
+        "a\nb",
+        "\ud800",
+        undefined,
+        null,
+        7,
+        {},
+      ];
       for (const id of [...bad, Promise.resolve({ id: "run_1" })]) {
         await assert.rejects(async () => call(id), { name: "TriggerNativeError", code: "ERR_INVALID_ID" });
       }
@@ -188,7 +202,14 @@ describe("refusals at the door", () => {
 
   it("a public token that may not trigger is refused, naming the fix", async (t) => {
     const server = await serve(t, () => ({ status: 400, body: {} }));
-    const refused = [undefined, [], ["read:runs"], ["trigger:tasks:other"], ["trigger:runs:hello"], ["batchTrigger:tasks:hello"]];
+    const refused = [
+      undefined,
+      [],
+      ["read:runs"],
+      ["trigger:tasks:other"],
+      ["trigger:runs:hello"],
+      ["batchTrigger:tasks:hello"],
+    ];
     for (const scopes of refused) {
       sdk.configure({ baseURL: server.url, accessToken: publicToken(scopes) });
       await assert.rejects(tasks.trigger("hello", {}), (error) => {
@@ -198,7 +219,14 @@ describe("refusals at the door", () => {
       });
     }
     assert.equal(server.requests.length, 0);
-    const allowed = [["trigger:tasks:hello"], ["trigger:tasks"], ["*:all"], ["admin"], ["write:tasks"], ["read:runs", "trigger:all"]];
+    const allowed = [
+      ["trigger:tasks:hello"],
+      ["trigger:tasks"],
+      ["*:all"],
+      ["admin"],
+      ["write:tasks"],
+      ["read:runs", "trigger:all"],
+    ];
     for (const scopes of allowed) {
       sdk.configure({ baseURL: server.url, accessToken: publicToken(scopes) });
       await assert.rejects(tasks.trigger("hello", {}), sdk.BadRequestError);
@@ -221,7 +249,11 @@ describe("refusals at the door", () => {
     ["a timeoutInMs of 0", "ERR_INVALID_CONFIG", () => runs.retrieve("run_1", { timeoutInMs: 0 })],
     ["a queue object", "ERR_INVALID_OPTIONS", () => tasks.trigger("a", {}, { queue: { name: "q" } })],
     ["three limits", "ERR_INVALID_OPTIONS", () => tasks.trigger("a", {}, { concurrency: ["a", "b", "c"] })],
-    ["a key with a missing part", "ERR_INVALID_IDEMPOTENCY_KEY", () => tasks.trigger("a", {}, { idempotencyKey: ["a", undefined] })],
+    [
+      "a key with a missing part",
+      "ERR_INVALID_IDEMPOTENCY_KEY",
+      () => tasks.trigger("a", {}, { idempotencyKey: ["a", undefined] }),
+    ],
     ["an unknown scope of a key", "ERR_INVALID_IDEMPOTENCY_KEY", () => idempotencyKeys.create("a", { scope: "task" })],
     ["a reset without its run", "ERR_INVALID_IDEMPOTENCY_KEY", () => idempotencyKeys.reset("a", "k")],
     ["items that are none", "ERR_INVALID_ITEMS", () => tasks.batchTrigger("a", { payload: 1 })],
@@ -234,10 +266,13 @@ describe("refusals at the door", () => {
   ]) {
     it(`${what} is refused before anything is sent`, async (t) => {
       const server = await serve(t, () => RUN);
-      await assert.rejects(async () => work(), (error) => {
-        assert.equal(error.code, code, error.stack);
-        return error instanceof sdk.TriggerNativeError;
-      });
+      await assert.rejects(
+        async () => work(),
+        (error) => {
+          assert.equal(error.code, code, error.stack);
+          return error instanceof sdk.TriggerNativeError;
+        },
+      );
       assert.equal(server.requests.length, 0);
     });
   }
@@ -249,7 +284,11 @@ describe("answers that are not what they should be", () => {
     ["JSON cut short", { body: '{"id":"run_1"' }, /no JSON/],
     ["another thing", { body: { id: 7 } }, /runs\.retrieve\(\) is not what.*id is no text/],
     ["a date that is none", { body: { ...fullRun, createdAt: "soon" } }, /createdAt is no date/],
-    ["a child without a status", { body: { ...fullRun, relatedRuns: { children: [{}] } } }, /children\[0\]\.id is no text/],
+    [
+      "a child without a status",
+      { body: { ...fullRun, relatedRuns: { children: [{}] } } },
+      /children\[0\]\.id is no text/,
+    ],
   ]) {
     it(`${what} is a ProtocolError that says so`, async (t) => {
       await serve(t, () => answer);

@@ -18,9 +18,7 @@ const retrieved = object({
   runs: list(text),
   processing: object({
     completedAt: optional(date),
-    errors: list(
-      object({ index: number, taskIdentifier: text, error: text, errorCode: optional(text) }),
-    ),
+    errors: list(object({ index: number, taskIdentifier: text, error: text, errorCode: optional(text) })),
   }),
 });
 

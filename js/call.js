@@ -123,10 +123,13 @@ class Call {
         clearTimeout(timer);
         reject(signal.reason);
       };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener("abort", abort);
-        resolve(undefined);
-      }, Math.min(ms, left ?? ms));
+      const timer = setTimeout(
+        () => {
+          signal?.removeEventListener("abort", abort);
+          resolve(undefined);
+        },
+        Math.min(ms, left ?? ms),
+      );
       signal?.addEventListener("abort", abort, { once: true });
     });
     // Cut short: says so now.
@@ -190,7 +193,8 @@ class Call {
    */
   sign(claims, scopes, expiry) {
     const period = typeof expiry === "string" ? expiry : null;
-    const seconds = period !== null ? Number.NaN : expiry instanceof Date ? Math.floor(expiry.getTime() / 1000) : expiry;
+    const seconds =
+      period !== null ? Number.NaN : expiry instanceof Date ? Math.floor(expiry.getTime() / 1000) : expiry;
     const token = native.mintHandle(this.client, claims ?? "{}", JSON.stringify(scopes), Date.now(), seconds, period);
     if (token.startsWith("!")) throw fromNative(JSON.parse(token.slice(1)));
     return token;

@@ -114,7 +114,10 @@ async function page(call, listing, open) {
 }
 
 function noPage(which) {
-  return new ArgumentError("ERR_NO_PAGE", `there is no ${which} page: ask has${which === "next" ? "Next" : "Previous"}Page() first`);
+  return new ArgumentError(
+    "ERR_NO_PAGE",
+    `there is no ${which} page: ask has${which === "next" ? "Next" : "Previous"}Page() first`,
+  );
 }
 
 module.exports = { CursorPage, fetchPages };

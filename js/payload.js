@@ -82,9 +82,7 @@ function olderEqualities(equalities) {
   if (Array.isArray(equalities)) {
     return equalities.map((part) => (isTree(part) ? olderEqualities(part) : part.map(olderPath)));
   }
-  return Object.fromEntries(
-    Object.entries(equalities).map(([path, same]) => [olderPath(path), same.map(olderPath)]),
-  );
+  return Object.fromEntries(Object.entries(equalities).map(([path, same]) => [olderPath(path), same.map(olderPath)]));
 }
 
 function isTree(part) {

@@ -34,15 +34,7 @@ const REPLAY = new Set([
 ]);
 
 /** The statuses after which nothing comes (protocol.md 4). */
-const ENDED = new Set([
-  "COMPLETED",
-  "CANCELED",
-  "FAILED",
-  "CRASHED",
-  "SYSTEM_FAILURE",
-  "EXPIRED",
-  "TIMED_OUT",
-]);
+const ENDED = new Set(["COMPLETED", "CANCELED", "FAILED", "CRASHED", "SYSTEM_FAILURE", "EXPIRED", "TIMED_OUT"]);
 
 /** The most looks `poll` takes, as in the SDK. */
 const MOST_LOOKS = 500;

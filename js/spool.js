@@ -54,7 +54,10 @@ class Spool {
     this.#pending = "";
     this.#bytes += piece.length;
     if (this.#bytes > MOST) {
-      throw new ArgumentError("ERR_BATCH_TOO_LARGE", "the items of the batch are larger than 1 GiB: send several batches");
+      throw new ArgumentError(
+        "ERR_BATCH_TOO_LARGE",
+        "the items of the batch are larger than 1 GiB: send several batches",
+      );
     }
     if (this.#file === undefined && this.#bytes <= this.#inMemory) {
       this.#pieces.push(piece);

@@ -88,20 +88,37 @@ export function madeUp() {
       return { body: { id: "batch_1", itemsAccepted, itemsDeduplicated: 0, sealed: true } };
     }
     if (path.startsWith("/api/v2/packets/")) {
-      return { body: { presignedUrl: `${url}/packets/${segments[3]}?signature=s`, storagePath: `stored/${segments[3]}` } };
+      return {
+        body: { presignedUrl: `${url}/packets/${segments[3]}?signature=s`, storagePath: `stored/${segments[3]}` },
+      };
     }
     if (path.startsWith("/api/v1/packets/")) return { body: { presignedUrl: `${url}/packets/of-a-token` } };
-    if (path === "/packets/of-a-token") return { body: '{"stored":true}', headers: { "content-type": "application/json" } };
+    if (path === "/packets/of-a-token")
+      return { body: '{"stored":true}', headers: { "content-type": "application/json" } };
     if (path === "/packets/super") {
-      return { body: '{"json":"1","meta":{"values":["bigint"]}}', headers: { "content-type": "application/super+json" } };
+      return {
+        body: '{"json":"1","meta":{"values":["bigint"]}}',
+        headers: { "content-type": "application/super+json" },
+      };
     }
-    if (path === "/packets/gone") return { status: 403, body: "<Error/>", headers: { "content-type": "application/xml" } };
+    if (path === "/packets/gone")
+      return { status: 403, body: "<Error/>", headers: { "content-type": "application/xml" } };
     if (path.startsWith("/packets/")) return { body: "" };
     if (/\/(runs)$/.test(path)) return runsPage(query);
     if (segments[2] === "runs") return runAnswer(method, segments, url);
     if (segments[2] === "batches") {
       const processing = { errors: [{ index: 0, taskIdentifier: "t", error: "e", x: 1 }] };
-      return { body: { id: segments[3], status: "PROCESSING", createdAt: AT, updatedAt: AT, runCount: 1, runs: [], processing } };
+      return {
+        body: {
+          id: segments[3],
+          status: "PROCESSING",
+          createdAt: AT,
+          updatedAt: AT,
+          runCount: 1,
+          runs: [],
+          processing,
+        },
+      };
     }
     if (segments[2] === "waitpoints") return tokenAnswer(method, segments, query, headers);
     if (segments[2] === "idempotencyKeys") return { body: { id: "run_1" } };

@@ -76,7 +76,10 @@ function comparable({ method, target, headers, body, cut }, url) {
     query: [...new URLSearchParams(query)],
     headers: Object.fromEntries(HEADERS.map((name) => [name, headers?.[name]])),
     // Random, but there or not. An object store knows none.
-    idempotencyKey: id === undefined || path.startsWith("/packets/") ? undefined : /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f-]{21}$/.test(id),
+    idempotencyKey:
+      id === undefined || path.startsWith("/packets/")
+        ? undefined
+        : /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f-]{21}$/.test(id),
     body: cut ? "cut" : bodyOf(headers, named(body).replaceAll(url, "$URL")),
   };
 }

@@ -116,7 +116,8 @@ function payloadOf(recording, { payload, options }) {
 }
 
 function optionsOf(sent) {
-  const { payloadType, payloadSize, queue, lockToVersion, idempotencyKey, idempotencyKeyOptions, delay, ...same } = sent;
+  const { payloadType, payloadSize, queue, lockToVersion, idempotencyKey, idempotencyKeyOptions, delay, ...same } =
+    sent;
   return {
     ...same,
     ...(queue && { queue: queue.name }),
