@@ -111,6 +111,40 @@ describe("items that have to be sent again", () => {
   });
 });
 
+describe("a batch that is broken off", () => {
+  for (const [what, options, expected] of [
+    ["aborted", (signal) => ({ signal }), { message: "enough" }],
+    ["out of time", () => ({ timeoutInMs: 150 }), { name: "TriggerNativeError", code: "ERR_TIMEOUT" }],
+  ]) {
+    it(`${what}: the server never sees a part of its items as the whole`, { timeout: 20_000 }, async (t) => {
+      const [sawEnd, ended] = promised();
+      const [sawStart, begun] = promised();
+      const server = createServer(async (request) => {
+        request.once("data", sawStart);
+        request.on("error", () => sawEnd("cut"));
+        request.on("end", () => sawEnd("whole"));
+        request.resume();
+      });
+      await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+      t.after(() => server.close());
+      sdk.configure({ baseURL: `http://127.0.0.1:${server.address().port}`, accessToken: KEY });
+      const controller = new AbortController();
+      const spool = {
+        async *read() {
+          yield '{"index":0}\n';
+          await begun;
+          controller.abort(new Error("enough"));
+          // The next piece never comes in time.
+          await ended;
+        },
+      };
+      const call = new Call("batch.trigger", options(controller.signal));
+      await assert.rejects(uploadItems(call, "batch_1", spool), expected);
+      assert.equal(await ended, "cut");
+    });
+  }
+});
+
 describe("the source of a batch", () => {
   it("is ended when the call is aborted while it makes the next item", async (t) => {
     const server = await serve(t, () => sealed);

@@ -1,6 +1,15 @@
 "use strict";
 
-/** The promise of a call: of its value, and on demand of the answer it was read from. */
+/**
+ * @typedef {InstanceType<typeof ApiPromise>} Answered
+ * @typedef {InstanceType<typeof PagePromise>} Paged
+ */
+
+/**
+ * The promise of a call: of its value, and on demand of the answer it was read from.
+ *
+ * @extends {Promise<any>}
+ */
 class ApiPromise extends Promise {
   /** @type {Promise<{ data: any, answer: import("./call.js").Answer }>} */
   #outcome;
@@ -36,7 +45,7 @@ class ApiPromise extends Promise {
 /** The promise of a page, which goes through all its items and those of the pages after it. */
 class PagePromise extends ApiPromise {
   async *[Symbol.asyncIterator]() {
-    yield* await this;
+    yield* await /** @type {Promise<any>} */ (this);
   }
 }
 

@@ -7,6 +7,7 @@ const { ArgumentError } = require("./errors.js");
 const { itemKey, resolveKey } = require("./idempotency.js");
 const { offload, sizeOf, toPacket } = require("./payload.js");
 const { Spool } = require("./spool.js");
+const { after } = require("./timer.js");
 const { commonOptions } = require("./trigger-options.js");
 
 /** Payloads on their way to the object store at once. */
@@ -17,10 +18,10 @@ const MOST = 100_000;
 /**
  * Reads the items once, each as soon as there is room for it.
  *
- * @param {import("./call.js").Call} call
+ * @param {import("./call.js").OneCall} call
  * @param {unknown} items
  * @param {{ taskOf: (item: any) => string, check: (task: string) => void, options: any, withOrigin: boolean }} how
- * @returns {Promise<{ count: number, tasks: string[], spool: Spool }>} the caller closes the spool
+ * @returns {Promise<{ count: number, tasks: string[], spool: import("./spool.js").Lines }>} the caller closes the spool
  */
 async function collect(call, items, how) {
   const spool = new Spool();
@@ -141,12 +142,12 @@ function endOf(call) {
   const late = () => {
     try {
       call.left();
-      timer = setTimeout(late, 1);
+      timer = after(1, late);
     } catch (error) {
       reject(error);
     }
   };
-  let timer = left === undefined ? undefined : setTimeout(late, left);
+  let timer = left === undefined ? undefined : after(left, late);
   return {
     passed,
     clear() {

@@ -14,7 +14,7 @@ const { checkAccess } = require("./trigger-access.js");
 const created = object({ id: text, runCount: number, isCached: flag });
 
 /**
- * @param {import("./call.js").Call} call
+ * @param {import("./call.js").OneCall} call
  * @param {unknown} items
  * @param {(item: any) => string} taskOf
  * @param {any} options of the batch

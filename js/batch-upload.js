@@ -9,6 +9,7 @@ const { flag, number, object, optional, text } = require("./answer.js");
 const { BatchNotSealedError } = require("./batch-error.js");
 const { ProtocolError, fromNative } = require("./errors.js");
 const native = require("./native.js");
+const { after } = require("./timer.js");
 
 /** No attempt begins later than this after the first failure, where the caller set no time. */
 const PATIENCE_MS = 60_000;
@@ -23,9 +24,9 @@ const streamed = object({
 });
 
 /**
- * @param {import("./call.js").Call} call
+ * @param {import("./call.js").OneCall} call
  * @param {string} batchId
- * @param {import("./spool.js").Spool} spool
+ * @param {import("./spool.js").Lines} spool
  */
 async function uploadItems(call, batchId, spool) {
   let failedAt;
@@ -47,7 +48,7 @@ async function uploadOnce(call, batchId, spool, attempt) {
   if (typeof upload === "string") throw fromNative(JSON.parse(upload));
   const abandon = () => upload.abandon();
   const left = call.left();
-  const timer = left === undefined ? undefined : setTimeout(abandon, left);
+  const timer = left === undefined ? undefined : after(left, abandon);
   call.signal?.addEventListener("abort", abandon, { once: true });
   try {
     call.signal?.throwIfAborted();

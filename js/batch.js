@@ -51,7 +51,7 @@ async function triggerByTask(items, options, requestOptions) {
  *
  * @param {string | { batchId: string } | { id: string }} batch
  * @param {object} [requestOptions]
- * @returns {ApiPromise}
+ * @returns {import("./api-promise.js").Answered}
  */
 function retrieve(batch, requestOptions) {
   return new ApiPromise(

@@ -10,11 +10,14 @@ const { clientOf } = require("./client.js");
 const { checkCallOptions, resolve, resolveWith } = require("./config.js");
 const { ArgumentError, ProtocolError, TimeoutError, fromNative } = require("./errors.js");
 const native = require("./native.js");
+const { after } = require("./timer.js");
 
 /** What a trigger takes besides the request options of every call. */
 const TRIGGER_OPTIONS = { publicAccessToken: "object", clientConfig: "object" };
 
 /**
+ * @typedef {InstanceType<typeof Call>} OneCall
+ *
  * @typedef {object} Answer
  * @property {number} status
  * @property {Record<string, string>} headers by lower-case name
@@ -123,13 +126,10 @@ class Call {
         clearTimeout(timer);
         reject(signal.reason);
       };
-      const timer = setTimeout(
-        () => {
-          signal?.removeEventListener("abort", abort);
-          resolve(undefined);
-        },
-        Math.min(ms, left ?? ms),
-      );
+      const timer = after(Math.min(ms, left ?? ms), () => {
+        signal?.removeEventListener("abort", abort);
+        resolve(undefined);
+      });
       signal?.addEventListener("abort", abort, { once: true });
     });
     // Cut short: says so now.
@@ -148,7 +148,7 @@ class Call {
     } catch (cause) {
       throw new ArgumentError(
         "ERR_INVALID_ARGUMENT",
-        `${this.name}() was given what cannot be written as JSON: ${cause.message}`,
+        `${this.name}() was given what cannot be written as JSON: ${/** @type {any} */ (cause).message}`,
         { cause },
       );
     }

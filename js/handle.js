@@ -8,7 +8,7 @@ const { ConfigError } = require("./errors.js");
  * The public token of a handle: the server's own, else one signed here from the claims it gave
  * (protocol.md 6).
  *
- * @param {import("./call.js").Call} call
+ * @param {import("./call.js").OneCall} call
  * @param {import("./call.js").Answer} answer
  * @param {string} id
  * @param {string} scope such as `"read:runs"`

@@ -35,7 +35,7 @@ async function create(material, options) {
   const scope = scopeOf("idempotencyKeys.create", options?.scope);
   const parts = partsOf(material);
   const hash = digest(parts);
-  remember(hash, { key: parts.join("-"), scope });
+  remember(hash, /** @type {Origin} */ ({ key: parts.join("-"), scope }));
   return hash;
 }
 
@@ -76,7 +76,7 @@ function itemKey(key, index) {
  * @param {string | string[]} key one of {@link create}, or what it was made of with its scope
  * @param {{ scope?: "run" | "attempt" | "global", parentRunId?: string, attemptNumber?: number }} [options]
  * @param {object} [requestOptions]
- * @returns {ApiPromise}
+ * @returns {import("./api-promise.js").Answered}
  */
 function reset(task, key, options, requestOptions) {
   return new ApiPromise(resetKey(task, key, options, requestOptions));

@@ -19,7 +19,7 @@ class CursorPage {
   /**
    * @param {any[]} data
    * @param {{ next?: string, previous?: string }} pagination
-   * @param {(cursor: { after?: string, before?: string }) => PagePromise} fetch
+   * @param {(cursor: { after?: string, before?: string }) => import("./api-promise.js").Paged} fetch
    */
   constructor(data, pagination, fetch) {
     this.data = data;
@@ -39,13 +39,13 @@ class CursorPage {
     return Boolean(this.pagination.previous);
   }
 
-  /** @returns {PagePromise} */
+  /** @returns {import("./api-promise.js").Paged} */
   getNextPage() {
     if (!this.hasNextPage()) throw noPage("next");
     return this.#fetch({ after: this.pagination.next });
   }
 
-  /** @returns {PagePromise} */
+  /** @returns {import("./api-promise.js").Paged} */
   getPreviousPage() {
     if (!this.hasPreviousPage()) throw noPage("previous");
     return this.#fetch({ before: this.pagination.previous });
@@ -57,7 +57,7 @@ class CursorPage {
     yield page;
     while (page.hasNextPage()) {
       const cursor = page.pagination.next;
-      page = await page.getNextPage();
+      page = await /** @type {Promise<any>} */ (page.getNextPage());
       if (page.pagination.next === cursor) {
         // A server that answers one page for ever must not loop us for ever (defect 7).
         throw new NoProgressError("ERR_NO_PROGRESS", "the server's next page is the same page again");
@@ -90,7 +90,7 @@ class CursorPage {
  * @param {string} name
  * @param {any} options the request options
  * @param {() => Omit<Listing, "name">} describe refuses what cannot be right
- * @returns {PagePromise}
+ * @returns {import("./api-promise.js").Paged}
  */
 function fetchPages(name, options, describe) {
   const first = async () => {

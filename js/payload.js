@@ -36,9 +36,13 @@ async function toPacket(name, value) {
   try {
     return { data: JSON.stringify(readable(json.serialize(value))), type: "application/super+json" };
   } catch (cause) {
-    throw new ArgumentError("ERR_INVALID_PAYLOAD", `${name}(): the payload cannot be serialized: ${cause.message}`, {
-      cause,
-    });
+    throw new ArgumentError(
+      "ERR_INVALID_PAYLOAD",
+      `${name}(): the payload cannot be serialized: ${/** @type {any} */ (cause).message}`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -101,7 +105,7 @@ function sizeOf({ data }) {
 /**
  * The packet to send: itself, or where it was uploaded to when it is large.
  *
- * @param {import("./call.js").Call} call
+ * @param {import("./call.js").OneCall} call
  * @param {Packet} packet
  * @returns {Promise<Packet>}
  */
@@ -126,7 +130,7 @@ async function offload(call, packet) {
  * The value behind a presigned URL. As in the SDK undefined where it cannot be had: the rest of the
  * run is still of use.
  *
- * @param {import("./call.js").Call} call
+ * @param {import("./call.js").OneCall} call
  * @param {string} url
  */
 async function fetchPresigned(call, url) {
@@ -142,7 +146,7 @@ async function fetchPresigned(call, url) {
 /**
  * The value of a stored packet, by its path.
  *
- * @param {import("./call.js").Call} call
+ * @param {import("./call.js").OneCall} call
  * @param {string} storagePath
  */
 async function fetchStored(call, storagePath) {

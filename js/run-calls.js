@@ -46,7 +46,7 @@ const made = object({ id: text });
  *
  * @param {string | { id: string }} runId
  * @param {object} [requestOptions]
- * @returns {ApiPromise}
+ * @returns {import("./api-promise.js").Answered}
  */
 function retrieve(runId, requestOptions) {
   return new ApiPromise(
@@ -95,7 +95,7 @@ function list(filtersOrProject, filtersOrOptions, requestOptions) {
  *
  * @param {string | { id: string }} runId
  * @param {object} [requestOptions]
- * @returns {ApiPromise}
+ * @returns {import("./api-promise.js").Answered}
  */
 function cancel(runId, requestOptions) {
   return act("runs.cancel", runId, "/api/v2/runs/{}/cancel", requestOptions, async () => undefined, made);
@@ -107,7 +107,7 @@ function cancel(runId, requestOptions) {
  * @param {string | { id: string }} runId
  * @param {any} [overrides]
  * @param {object} [requestOptions]
- * @returns {ApiPromise}
+ * @returns {import("./api-promise.js").Answered}
  */
 function replay(runId, overrides, requestOptions) {
   const options = looksLikeCallOptions(overrides) ? overrides : requestOptions;
@@ -141,7 +141,7 @@ async function superjsonOf(payload) {
  * @param {string | { id: string }} runId
  * @param {{ delay: string | Date }} body
  * @param {object} [requestOptions]
- * @returns {ApiPromise}
+ * @returns {import("./api-promise.js").Answered}
  */
 function reschedule(runId, body, requestOptions) {
   return act(
@@ -188,7 +188,7 @@ function act(name, runId, path, requestOptions, bodyOf, shape) {
   return new ApiPromise(
     (async () => {
       const call = new Call(name, requestOptions);
-      const ids = [["run id", idOf(name, "run", runId)]];
+      const ids = /** @type {[string, string][]} */ ([["run id", idOf(name, "run", runId)]]);
       const answer = await call.request({ method: "POST", path, ids, body: await bodyOf() });
       return { data: call.read(answer, shape), answer };
     })(),

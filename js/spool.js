@@ -17,6 +17,8 @@ const PIECE = 64 * 1024;
 /** The most a spool takes, in bytes: more is a source without an end. */
 const MOST = 1024 * 1024 * 1024;
 
+/** @typedef {InstanceType<typeof Spool>} Lines */
+
 class Spool {
   #inMemory;
   #pending = "";

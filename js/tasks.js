@@ -19,7 +19,7 @@ const triggered = object({ id: text, isCached: optional(flag) });
  *
  * @param {string | { id: string }} task
  * @param {unknown} [payload]
- * @param {object} [options]
+ * @param {any} [options]
  * @param {object} [requestOptions]
  * @returns {Promise<{ id: string, isCached?: boolean, publicAccessToken: string }>}
  */

@@ -5,7 +5,7 @@
 const { ConfigError } = require("./errors.js");
 
 /**
- * @param {import("./call.js").Call} call
+ * @param {import("./call.js").OneCall} call
  * @param {"trigger" | "batchTrigger"} action
  * @param {string[]} tasks
  * @throws {ConfigError} `ERR_MISSING_SCOPE`

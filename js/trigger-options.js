@@ -9,7 +9,7 @@ const { deploymentOf, versionOf } = require("./deployment.js");
  * What is the same for one trigger and for an item of a batch. What the user did not say is
  * undefined, and so not sent.
  *
- * @param {import("./call.js").Call} call
+ * @param {import("./call.js").OneCall} call
  * @param {any} options
  */
 function commonOptions(call, options) {

@@ -42,7 +42,7 @@ const retrieved = object({
  *
  * @param {{ timeout?: string | Date, idempotencyKey?: string, idempotencyKeyTTL?: string, tags?: string | string[] }} [options]
  * @param {object} [requestOptions]
- * @returns {ApiPromise}
+ * @returns {import("./api-promise.js").Answered}
  */
 function createToken(options, requestOptions) {
   return new ApiPromise(
@@ -98,7 +98,7 @@ async function retrieveToken(token, requestOptions) {
     tags: found.tags,
     createdAt: found.createdAt,
     output: failed ? undefined : data,
-    error: failed ? new WaitpointTimeoutError(data?.message) : undefined,
+    error: failed ? new WaitpointTimeoutError(/** @type {any} */ (data)?.message) : undefined,
   };
 }
 

@@ -113,13 +113,12 @@ impl Upload {
     async fn send(&self, part: Part) -> bool {
         let sender = lock(&self.sender).clone();
         let Some(sender) = sender else { return false };
-        match timeout(Deadlines::CALL.attempt, sender.send(part)).await {
-            Ok(sent) => sent.is_ok(),
-            Err(_) => {
-                self.given_up.cancel();
-                false
-            }
+        let sent = timeout(Deadlines::CALL.attempt, sender.send(part)).await;
+        if sent.is_err() {
+            // The server took nothing for so long that it will not.
+            self.given_up.cancel();
         }
+        matches!(sent, Ok(Ok(())))
     }
 
     /// Ends the body, and waits for the answer.
