@@ -6,9 +6,11 @@ mod client;
 mod headers;
 mod poll;
 mod tls;
+mod upload;
 
 pub(crate) use call::unix_ms;
 pub use call::{Answer, Call, Deadlines};
 pub use client::{Clients, clients};
-pub use headers::{ClientOptions, feed_headers};
+pub use headers::{ClientOptions, RetryOptions, feed_headers};
 pub use poll::{Polled, poll};
+pub use upload::{Upload, Uploaded};
