@@ -5,6 +5,7 @@ mod call;
 mod client;
 mod headers;
 mod poll;
+mod stream;
 mod tls;
 
 pub(crate) use call::unix_ms;
@@ -12,3 +13,5 @@ pub use call::{Answer, Call, Deadlines};
 pub use client::{Clients, clients};
 pub use headers::{ClientOptions, feed_headers};
 pub use poll::{Polled, poll};
+pub(crate) use stream::silent;
+pub use stream::{Opened, StreamBody, open_stream, stream_headers};
