@@ -14,12 +14,14 @@ const timeout = 120_000;
 /** The environment without any Trigger.dev setting of the machine's own. */
 const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TRIGGER_|NODE_TEST)/.test(name)));
 
-/** Runs the demo to its end. */
+/** Runs the demo to its end; one that does not end is killed, and has no exit code. */
 async function demo(args, env = {}) {
   const child = spawn(process.execPath, ["demo/demo.mjs", ...args], {
     cwd: root,
     env: { ...clean, ...env },
     stdio: ["ignore", "pipe", "pipe"],
+    timeout: timeout / 2,
+    killSignal: "SIGKILL",
   });
   let stdout = "";
   let stderr = "";

@@ -102,7 +102,10 @@ async function compare(feeds) {
         assert.deepEqual(changes, [], "nothing is published before an up-to-date");
         continue;
       }
-      const theirs = await officialRuns({ schema: feed.schema, bodies: feed.bodies.slice(0, answer + 1) }, officialClient);
+      const theirs = await officialRuns(
+        { schema: feed.schema, bodies: feed.bodies.slice(0, answer + 1) },
+        officialClient,
+      );
       assert.deepEqual([...ours.keys()].sort(), [...theirs.keys()].sort(), feed.name);
       for (const [id, run] of theirs) {
         assert.deepEqual(ours.get(id), run, `${feed.name}: ${id}`);
@@ -126,8 +129,19 @@ describe("the run object equals the official SDK's", () => {
     await compare(
       [
         {},
-        ...every("createdAt", ["2026-11-22 08:24:59.923456", "2026-11-22T08:24:59.923999", "2026-11-22 08:24:59", "2024-02-29T23:59:59.9"]),
-        ...every("startedAt", ["1969-12-31 23:59:59.999", "2026-11-22 08:24:59.9", "2026-11-22 08:24:59.92", "2026-11-22T08:24", "2026-11-22"]),
+        ...every("createdAt", [
+          "2026-11-22 08:24:59.923456",
+          "2026-11-22T08:24:59.923999",
+          "2026-11-22 08:24:59",
+          "2024-02-29T23:59:59.9",
+        ]),
+        ...every("startedAt", [
+          "1969-12-31 23:59:59.999",
+          "2026-11-22 08:24:59.9",
+          "2026-11-22 08:24:59.92",
+          "2026-11-22T08:24",
+          "2026-11-22",
+        ]),
         ...every("completedAt", ["2026-11-22 08:24:59.1234567"]),
         ...every("runTags", [null, "{}", '{a,"b,c","q\\"q","back\\\\slash",ü,"","NULL","{}","  "}']),
         ...every("realtimeStreams", [null, "{ai,log}"]),
@@ -136,8 +150,23 @@ describe("the run object equals the official SDK's", () => {
         ...every("isTest", ["t", "true", "f", "false"]),
         ...every("idempotencyKey", ["", "key", 'q"\\\n\u2028', null]),
         ...every("status", [
-          ...["DELAYED", "PENDING", "PENDING_VERSION", "WAITING_FOR_DEPLOY", "DEQUEUED", "EXECUTING", "RETRYING_AFTER_FAILURE"],
-          ...["PAUSED", "WAITING_TO_RESUME", "COMPLETED_SUCCESSFULLY", "COMPLETED_WITH_ERRORS", "INTERRUPTED", "CANCELED"],
+          ...[
+            "DELAYED",
+            "PENDING",
+            "PENDING_VERSION",
+            "WAITING_FOR_DEPLOY",
+            "DEQUEUED",
+            "EXECUTING",
+            "RETRYING_AFTER_FAILURE",
+          ],
+          ...[
+            "PAUSED",
+            "WAITING_TO_RESUME",
+            "COMPLETED_SUCCESSFULLY",
+            "COMPLETED_WITH_ERRORS",
+            "INTERRUPTED",
+            "CANCELED",
+          ],
           ...["CRASHED", "SYSTEM_FAILURE", "EXPIRED", "TIMED_OUT"],
         ]),
         { delayUntil: "2026-11-22T08:24:59", queuedAt: "2026-11-22T08:24:59.1", expiredAt: "2026-11-22T08:24:59.12" },
@@ -203,7 +232,16 @@ describe("the run object equals the official SDK's", () => {
     const thrown = (error) => ({ type: "BUILT_IN_ERROR", name: "Error", message: "m", stackTrace: "at x", ...error });
     const exit = (stackTrace, message = "Unexpected exit with code -1 after signal") =>
       thrown({ name: "UnexpectedExitError", message, stackTrace });
-    const signals = ["SIGTERM", "SIGSEGV", "SIGKILL", "SIGABRT", "SIGHUP", "SIGABRT SIGTERM", `${"x".repeat(97)}SIGTERM`, ""];
+    const signals = [
+      "SIGTERM",
+      "SIGSEGV",
+      "SIGKILL",
+      "SIGABRT",
+      "SIGHUP",
+      "SIGABRT SIGTERM",
+      `${"x".repeat(97)}SIGTERM`,
+      "",
+    ];
     const causes = [{ name: "E", message: "a", stackTrace: "s" }, { message: "b" }];
     const errors = [
       thrown({}),
@@ -220,8 +258,17 @@ describe("the run object equals the official SDK's", () => {
       { type: "STRING_ERROR", raw: "text" },
       { type: "CUSTOM_ERROR", raw: '{"code":1}' },
       ...Object.values(TaskRunErrorCodes).map((code) => ({ type: "INTERNAL_ERROR", code })),
-      ...Object.values(TaskRunErrorCodes).map((code) => ({ type: "INTERNAL_ERROR", code, message: "m", stackTrace: "s" })),
-      ...signals.map((message) => ({ type: "INTERNAL_ERROR", code: "TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE", message })),
+      ...Object.values(TaskRunErrorCodes).map((code) => ({
+        type: "INTERNAL_ERROR",
+        code,
+        message: "m",
+        stackTrace: "s",
+      })),
+      ...signals.map((message) => ({
+        type: "INTERNAL_ERROR",
+        code: "TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE",
+        message,
+      })),
     ];
     for (const error of errors) {
       const [ours, theirs] = [toRunError(error), createJsonErrorObject(error)];
@@ -237,7 +284,16 @@ describe("where the official client fails or misleads", () => {
   test("an unknown status is passed through as it is (defect 21)", async () => {
     const run = await runOf({ status: "HIBERNATING" });
     assert.equal(run.status, "HIBERNATING");
-    for (const flag of ["isQueued", "isWaiting", "isExecuting", "isCompleted", "isFailed", "isSuccess", "isCancelled", "isFinished"]) {
+    for (const flag of [
+      "isQueued",
+      "isWaiting",
+      "isExecuting",
+      "isCompleted",
+      "isFailed",
+      "isSuccess",
+      "isCancelled",
+      "isFinished",
+    ]) {
       assert.equal(run[flag], false, flag);
     }
   });
@@ -268,7 +324,10 @@ describe("where the official client fails or misleads", () => {
     const failed = ["tags", "durationMs", "isTest", "error", "payload", "output", "startedAt"];
     assert.deepEqual(Object.keys(run.decodeErrors).sort(), failed.sort());
     for (const error of Object.values(run.decodeErrors)) assert.ok(error instanceof Error);
-    assert.deepEqual([run.payload, run.output, run.tags, run.durationMs, run.isTest], [undefined, undefined, [], 0, false]);
+    assert.deepEqual(
+      [run.payload, run.output, run.tags, run.durationMs, run.isTest],
+      [undefined, undefined, [], 0, false],
+    );
     assert.deepEqual(run.metadata, { ok: 1 });
     assert.equal(run.status, "EXECUTING");
     assert.ok(!("decodeErrors" in (await runOf({}))));
@@ -286,7 +345,8 @@ describe("where the official client fails or misleads", () => {
     const stored = { payload: "path", payloadType: "application/store", output: "1", outputType: "application/json" };
     const first = await runOf(stored, { packets });
     assert.deepEqual([first.payload, first.output], [undefined, 1]);
-    assert.equal(first.decodeErrors.payload.message, "404");
+    assert.match(first.decodeErrors.payload.message, /404/);
+    assert.equal(first.decodeErrors.payload.code, "ERR_DECODE");
     const second = await runOf(stored, { packets });
     assert.equal(second.payload, 7);
     assert.ok(!("decodeErrors" in second));
@@ -294,7 +354,12 @@ describe("where the official client fails or misleads", () => {
   });
 
   test("columns that are skipped or null have the official defaults", async () => {
-    const skipped = Object.fromEntries(["updatedAt", "number", "isTest", "usageDurationMs", "costInCents", "baseCostInCents"].map((name) => [name, null]));
+    const skipped = Object.fromEntries(
+      ["updatedAt", "number", "isTest", "usageDurationMs", "costInCents", "baseCostInCents"].map((name) => [
+        name,
+        null,
+      ]),
+    );
     const run = await runOf(skipped);
     assert.deepEqual(
       [run.updatedAt, run.isTest, run.durationMs, run.costInCents, run.baseCostInCents, run.tags, run.realtimeStreams],
@@ -309,7 +374,9 @@ describe("where the official client fails or misleads", () => {
   });
 
   test("an error of a kind to come is shown by its message", async () => {
-    assert.deepEqual((await runOf({ error: '{"type":"REMOTE_ERROR","message":"far away","node":3}' })).error, { message: "far away" });
+    assert.deepEqual((await runOf({ error: '{"type":"REMOTE_ERROR","message":"far away","node":3}' })).error, {
+      message: "far away",
+    });
     assert.deepEqual((await runOf({ error: '{"type":"INTERNAL_ERROR","code":"TO_COME"}' })).error, {
       message: "trigger.dev internal error (TO_COME)",
     });
@@ -331,7 +398,12 @@ describe("packets of a subscription", () => {
         return { data: '{"big":true}', type: "application/json" };
       },
     });
-    const stored = { payload: "path", payloadType: "application/store", output: '{"a":1}', outputType: "application/json" };
+    const stored = {
+      payload: "path",
+      payloadType: "application/store",
+      output: '{"a":1}',
+      outputType: "application/json",
+    };
     const [first, second] = await Promise.all([runOf(stored, { packets }), runOf(stored, { packets })]);
     const third = await runOf({ ...stored, status: "COMPLETED_SUCCESSFULLY" }, { packets });
     assert.equal(fetched, 1);

@@ -35,11 +35,19 @@ const cases = {
   async mint() {
     if (client === "sdk-local") {
       const { generateJWT } = require("@trigger.dev/core/v3/jwt");
-      return { micros: await each(args.calls, () => generateJWT({ secretKey: KEY, payload: claims, expirationTime: "1h" })) };
+      return {
+        micros: await each(args.calls, () => generateJWT({ secretKey: KEY, payload: claims, expirationTime: "1h" })),
+      };
     }
     if (client === "fast-jwt") {
       const { createSigner } = require("fast-jwt");
-      const sign = createSigner({ key: KEY, algorithm: "HS256", iss: "https://id.trigger.dev", aud: "https://api.trigger.dev", expiresIn: 3_600_000 });
+      const sign = createSigner({
+        key: KEY,
+        algorithm: "HS256",
+        iss: "https://id.trigger.dev",
+        aud: "https://api.trigger.dev",
+        expiresIn: 3_600_000,
+      });
       return { micros: await each(args.calls, () => sign(claims)) };
     }
     const { auth } = sdk();
@@ -52,7 +60,11 @@ const cases = {
     const start = performance.now();
     const cpu = cpuMicros();
     await sdk().auth.createPublicToken(options);
-    return { millis: performance.now() - start, cpuMillis: (cpuMicros() - cpu) / 1000, rss: process.resourceUsage().maxRSS };
+    return {
+      millis: performance.now() - start,
+      cpuMillis: (cpuMicros() - cpu) / 1000,
+      rss: process.resourceUsage().maxRSS,
+    };
   },
 
   /** `feeds` live subscriptions that get `updates` updates each; CPU from all live to all ended. */
@@ -81,7 +93,13 @@ const cases = {
     start = performance.now();
     await Promise.all(all);
     const cpu = cpuMicros() - before;
-    return { micros: cpu / delivered, delivered, expected: args.feeds * args.updates, seconds: (performance.now() - start) / 1000, rss: process.resourceUsage().maxRSS };
+    return {
+      micros: cpu / delivered,
+      delivered,
+      expected: args.feeds * args.updates,
+      seconds: (performance.now() - start) / 1000,
+      rss: process.resourceUsage().maxRSS,
+    };
   },
 };
 

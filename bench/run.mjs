@@ -26,7 +26,11 @@ const target = process.env.CARGO_TARGET_DIR ?? path.join(root, "target");
 let group = 0;
 
 function build() {
-  const built = spawnSync("cargo", ["build", "--release", "--no-default-features", "--example", "bench-peer", "--example", "bench-bare"], { cwd: root, stdio: "inherit" });
+  const built = spawnSync(
+    "cargo",
+    ["build", "--release", "--no-default-features", "--example", "bench-peer", "--example", "bench-bare"],
+    { cwd: root, stdio: "inherit" },
+  );
   if (built.status !== 0) throw new Error("the benchmark's server did not build");
 }
 
@@ -36,7 +40,11 @@ const example = (name) => path.join(target, "release", "examples", name);
 async function startPeer(claimsDelayMs = 0) {
   const peer = spawn(example("bench-peer"), [String(claimsDelayMs)], { stdio: ["pipe", "pipe", "inherit"] });
   const [line] = await once(peer.stdout.setEncoding("utf8"), "data");
-  return { url: line.trim().replace("listening ", ""), stop: () => (peer.stdin.end(), once(peer, "exit")) };
+  const stop = () => {
+    peer.stdin.end();
+    return once(peer, "exit");
+  };
+  return { url: line.trim().replace("listening ", ""), stop };
 }
 
 async function run(command, args) {
@@ -49,7 +57,8 @@ async function run(command, args) {
   return { ...JSON.parse(text.trim().split("\n").at(-1)), wallMillis: performance.now() - started };
 }
 
-const child = (client, name, args) => run(process.execPath, [path.join(root, "bench/child.mjs"), client, name, JSON.stringify(args)]);
+const child = (client, name, args) =>
+  run(process.execPath, [path.join(root, "bench/child.mjs"), client, name, JSON.stringify(args)]);
 
 const median = (numbers) => {
   const sorted = [...numbers].sort((a, b) => a - b);
@@ -68,13 +77,20 @@ async function alternate(clients) {
 
 const figure = (samples, field, digits = 1) => {
   const numbers = samples.map((sample) => sample[field]);
-  return { median: median(numbers), text: `${median(numbers).toFixed(digits)} (${Math.min(...numbers).toFixed(digits)} to ${Math.max(...numbers).toFixed(digits)})` };
+  return {
+    median: median(numbers),
+    text: `${median(numbers).toFixed(digits)} (${Math.min(...numbers).toFixed(digits)} to ${Math.max(...numbers).toFixed(digits)})`,
+  };
 };
 
 const times = (ratio) => `${ratio >= 100 ? Math.round(ratio).toLocaleString("en") : ratio.toFixed(1)} ×`;
 
 function table(heads, rows) {
-  return [`| ${heads.join(" | ")} |`, `|${heads.map(() => " --- ").join("|")}|`, ...rows.map((row) => `| ${row.join(" | ")} |`)].join("\n");
+  return [
+    `| ${heads.join(" | ")} |`,
+    `|${heads.map(() => " --- ").join("|")}|`,
+    ...rows.map((row) => `| ${row.join(" | ")} |`),
+  ].join("\n");
 }
 
 const sections = {
@@ -114,8 +130,18 @@ const sections = {
     });
     await peer.stop();
     const bare = median(samples.node.map((sample) => sample.rss));
-    const over = (list) => figure(list.map((sample) => ({ mb: (sample.rss - bare) / 1024 })), "mb");
-    const row = (label, official, ours, target) => [label, official.text, ours.text, times(official.median / ours.median), target];
+    const over = (list) =>
+      figure(
+        list.map((sample) => ({ mb: (sample.rss - bare) / 1024 })),
+        "mb",
+      );
+    const row = (label, official, ours, target) => [
+      label,
+      official.text,
+      ours.text,
+      times(official.median / ours.median),
+      target,
+    ];
     return table(
       ["import to first token, claims asked on loopback", "official SDK", "ours", "ratio", "budget"],
       [
@@ -137,21 +163,55 @@ const sections = {
     ];
     for (const plan of plans) {
       const measure = (client, updates) => async () => {
-        const sample = await child(client, "feeds", { url: peer.url, group: `g${++group}`, feeds: plan.feeds, updates });
-        if (sample.delivered !== sample.expected) throw new Error(`${client}: ${sample.delivered} of ${sample.expected} updates came`);
+        const sample = await child(client, "feeds", {
+          url: peer.url,
+          group: `g${++group}`,
+          feeds: plan.feeds,
+          updates,
+        });
+        if (sample.delivered !== sample.expected)
+          throw new Error(`${client}: ${sample.delivered} of ${sample.expected} updates came`);
         return sample;
       };
       const bare = async () => {
-        const floor = await run(example("bench-bare"), [peer.url, `g${++group}`, String(plan.feeds), String(plan.ours)]);
+        const floor = await run(example("bench-bare"), [
+          peer.url,
+          `g${++group}`,
+          String(plan.feeds),
+          String(plan.ours),
+        ]);
         return { ...floor, micros: floor.cpuMicros / floor.updates };
       };
-      const samples = await alternate({ official: measure("official", plan.sdk), ours: measure("ours", plan.ours), bare });
+      const samples = await alternate({
+        official: measure("official", plan.sdk),
+        ours: measure("ours", plan.ours),
+        bare,
+      });
       const [official, ours, floor] = ["official", "ours", "bare"].map((name) => figure(samples[name], "micros"));
-      rows.push([plan.feeds.toLocaleString("en"), official.text, ours.text, times(official.median / ours.median), plan.target, floor.text, `${(ours.median / floor.median).toFixed(2)} ×`]);
+      rows.push([
+        plan.feeds.toLocaleString("en"),
+        official.text,
+        ours.text,
+        times(official.median / ours.median),
+        plan.target,
+        floor.text,
+        `${(ours.median / floor.median).toFixed(2)} ×`,
+      ]);
       console.log(`feeds ${plan.feeds}: official ${official.text}, ours ${ours.text}, bare ${floor.text}`);
     }
     await peer.stop();
-    return table(["live feeds", "official SDK, CPU µs an update", "ours", "ratio", "target", "bare Rust poll and parse", "ours over bare"], rows);
+    return table(
+      [
+        "live feeds",
+        "official SDK, CPU µs an update",
+        "ours",
+        "ratio",
+        "target",
+        "bare Rust poll and parse",
+        "ours over bare",
+      ],
+      rows,
+    );
   },
 };
 
@@ -165,7 +225,10 @@ function write(name, text) {
   const [open, close] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
   const page = readFileSync(file, "utf8");
   if (!page.includes(open) || !page.includes(close)) throw new Error(`docs/performance.md has no section ${name}`);
-  writeFileSync(file, page.replace(new RegExp(`${open}[^]*?${close}`), () => `${open}\n${text}\n${close}`));
+  writeFileSync(
+    file,
+    page.replace(new RegExp(`${open}[^]*?${close}`), () => `${open}\n${text}\n${close}`),
+  );
 }
 
 build();

@@ -12,8 +12,10 @@ const PATIENCE_MS = 15_000;
  * Starts the official SDK on the same task, beside the demo.
  *
  * @param {{ task: string, payload: unknown, mode: string }} work
- * @returns {Promise<{ finish(): Promise<{ requests: Record<string, number>, ended: boolean } | undefined> }>}
- *   `finish` waits for it, not for ever, and says what it cost; `undefined` when it could not run.
+ * @returns {Promise<{ finish(): Promise<{ requests: Record<string, number>, ended: boolean } | undefined>,
+ *   stop(): Promise<void> }>}
+ *   `finish` waits for it, not for ever, and says what it cost; `undefined` when it could not run. `stop` ends it and its
+ *   emulator, whatever happened, and must be called.
  */
 export async function startOfficial(work) {
   const server = await openServer(undefined);
@@ -33,14 +35,13 @@ export async function startOfficial(work) {
       const late = new AbortController();
       const code = await Promise.race([exit, timeout(PATIENCE_MS, late.signal)]);
       late.abort();
+      if (typeof code === "number" && code !== 0) return undefined;
+      return { requests: await server.requests(), ended: code === 0 };
+    },
+    async stop() {
       child.kill("SIGKILL");
       await exit;
-      try {
-        if (typeof code === "number" && code !== 0) return undefined;
-        return { requests: await server.requests(), ended: code === 0 };
-      } finally {
-        await server.stop();
-      }
+      await server.stop();
     },
   };
 }

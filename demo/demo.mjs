@@ -17,23 +17,21 @@ const terminal = new Terminal(process.stdout, process.env);
  * @returns {Promise<number>} The exit code.
  */
 async function demo(options, signal) {
-  if (options.server) terminal.hide(options.server.key);
   const server = await openServer(options.server);
   terminal.hide(server.key);
+  /** @type {Awaited<ReturnType<typeof startOfficial>> | undefined} */
+  let official;
   try {
     const where = server.local ? "a local emulator, no account needed" : "your server";
     terminal.line("server", `${server.url} (${where})`);
     configure({ baseURL: server.url, accessToken: server.key });
-    const official =
-      server.local && options.task
-        ? await startOfficial({ task: options.task, payload: options.payload, mode: options.mode })
-        : undefined;
+    if (server.local && options.task) {
+      official = await startOfficial({ task: options.task, payload: options.payload, mode: options.mode });
+    }
     const { run, token } = await prepare(server, options);
     const { last, stats } = await follow(server, run, options, signal);
     if (signal.aborted) {
-      // Nobody waits for the comparison any more; what it started must still end.
       terminal.line("stopped", "the subscription is closed");
-      await official?.finish();
       return 130;
     }
     const ours = await server.requests();
@@ -44,7 +42,8 @@ async function demo(options, signal) {
     return verdict(last, options);
   } finally {
     terminal.settle();
-    await server.stop();
+    // Whatever happened: a server left behind would keep this process alive.
+    await Promise.all([official?.stop(), server.stop()]);
   }
 }
 
@@ -117,20 +116,10 @@ function show(state, last, began) {
     const colour = state.isFailed || state.isCancelled ? "red" : state.isSuccess ? "green" : "cyan";
     terminal.line("status", `${state.status} after ${since(began)}`, colour);
   }
-  const text = progressText(state.metadata);
-  if (text !== progressText(last?.metadata)) terminal.progress(percentOf(state.metadata) ?? 0, text ?? "");
-}
-
-/**
- * What a run says beside how far it is; `undefined` for one that does not say how far it is.
- *
- * @param {Record<string, unknown> | undefined} metadata
- */
-function progressText(metadata) {
-  if (percentOf(metadata) === undefined) return undefined;
-  const { progress, of, label, ...rest } = metadata ?? {};
-  const more = Object.keys(rest).length > 0 ? ` ${JSON.stringify(rest)}` : "";
-  return `${label ?? progress}${more}`;
+  const percent = percentOf(state.metadata);
+  if (percent === undefined || JSON.stringify(state.metadata) === JSON.stringify(last?.metadata)) return;
+  const { progress: _, of: __, label: ___, ...rest } = state.metadata ?? {};
+  terminal.progress(percent, Object.keys(rest).length > 0 ? JSON.stringify(rest) : "");
 }
 
 /**

@@ -39,6 +39,7 @@ class ApiError extends Error {
 }
 
 class ApiConnectionError extends ApiError {
+  /** @param {{ message?: string, cause?: unknown }} [options] */
   constructor({ message, cause } = {}) {
     super(undefined, undefined, message || "Connection error.", undefined);
     if (cause) this.cause = cause;

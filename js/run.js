@@ -7,7 +7,7 @@ const { ApiError, DecodeError, TriggerNativeError } = require("./errors.js");
 const { decode } = require("./packets.js");
 const { toRunError } = require("./run-error.js");
 
-/** @typedef {import("./packets.js").Packets} Packets */
+/** @typedef {InstanceType<typeof import("./packets.js").Packets>} Packets */
 /** @typedef {import("./packets.js").Packet} Packet */
 
 /**

@@ -24,8 +24,7 @@ function subscribeToRun(run, options = {}) {
   const refusal = native.checkRunFeed(runId, feed);
   if (refusal) throw fromNative(JSON.parse(refusal));
   const packets = new Packets({
-    fetchPacket: (id, field, path) =>
-      bounded(undefined, () => native.fetchPacket(handle, id, field, path)),
+    fetchPacket: (id, field, path) => bounded(undefined, () => native.fetchPacket(handle, id, field, path)),
   });
   return new RunSubscription({
     signal: options.signal,
@@ -70,13 +69,17 @@ function checkOptions(call, options) {
   if (typeof options !== "object" || options === null) refuse("options must be an object");
   const { signal, skipColumns, onRetry, onStateChange, retry, silenceTimeoutMs } = options;
   if (signal !== undefined && typeof signal?.addEventListener !== "function") refuse("signal must be an AbortSignal");
-  if (skipColumns !== undefined && !(Array.isArray(skipColumns) && skipColumns.every((name) => typeof name === "string")))
+  if (
+    skipColumns !== undefined &&
+    !(Array.isArray(skipColumns) && skipColumns.every((name) => typeof name === "string"))
+  )
     refuse('skipColumns must be an array of column names, such as ["payload", "output"]');
   for (const [name, callback] of Object.entries({ onRetry, onStateChange }))
     if (callback !== undefined && typeof callback !== "function") refuse(`${name} must be a function`);
   if (retry !== undefined && (typeof retry !== "object" || retry === null)) refuse("retry must be an object");
   for (const [name, value] of Object.entries({ silenceTimeoutMs, ...retry }))
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) refuse(`${name} must be a whole number of milliseconds above 0`);
+    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
+      refuse(`${name} must be a whole number of milliseconds above 0`);
 }
 
 module.exports = { subscribeToRun };

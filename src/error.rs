@@ -145,6 +145,8 @@ impl From<reqwest::Error> for Error {
             (Kind::Timeout, "ERR_TIMEOUT", "the server did not answer in time")
         } else if error.is_builder() {
             (Kind::Config, "ERR_INVALID_REQUEST", "the request could not be built: check the base URL and headers")
+        } else if error.is_decode() {
+            (Kind::Protocol, "ERR_PROTOCOL", "the server's answer cannot be decompressed")
         } else {
             (Kind::Connection, "ERR_CONNECTION", "Connection error.")
         };

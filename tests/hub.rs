@@ -113,32 +113,55 @@ impl Drop for TellOnDrop {
     }
 }
 
+async fn drain(reader: &Reader) -> Vec<usize> {
+    let mut got = Vec::new();
+    loop {
+        let batch = next(reader).await;
+        got.extend(numbers(&batch).into_iter().map(|number| number.parse::<usize>().expect("a number")));
+        if batch.end.is_some() {
+            return got;
+        }
+    }
+}
+
 #[tokio::test]
-async fn a_reader_that_lags_far_behind_keeps_a_bounded_queue_and_gets_the_final_state() {
+async fn a_reader_that_stops_reading_stops_the_wire_and_misses_nothing_when_it_goes_on() {
     let (server, go) = updating(1_000).await;
     let reader = Hub::global().open(&spec(&server), RUN);
     assert_eq!(numbers(&next(&reader).await), ["0"]);
     go.add_permits(1_000);
-    // Nobody reads until the run is over.
+    // Nobody reads: the feed fills its queue and waits.
+    let mut before = 0;
     timeout(FAILSAFE, async {
-        while server.seen().len() < 1_001 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let seen = server.seen().len();
+            if seen == before && seen > 1 {
+                break;
+            }
+            before = seen;
         }
     })
     .await
-    .expect("the feed goes on without its reader");
-    let mut got = Vec::new();
-    loop {
-        let batch = next(&reader).await;
-        got.extend(numbers(&batch).into_iter().map(|number| number.parse::<usize>().expect("a number")));
-        if batch.end.is_some() {
-            break;
-        }
-    }
+    .expect("the wire stands still");
+    assert!(before < 256, "{before} requests for a reader that does not read");
+    assert_eq!(drain(&reader).await, (1..=1_000).collect::<Vec<_>>());
+    assert_eq!(reader.coalesced(), 0);
+}
+
+#[tokio::test]
+async fn a_slow_reader_beside_a_quick_one_keeps_a_bounded_queue_and_gets_the_final_state() {
+    let (server, go) = updating(1_000).await;
+    let spec = spec(&server);
+    let (slow, quick) = (Hub::global().open(&spec, RUN), Hub::global().open(&spec, RUN));
+    assert_eq!(numbers(&next(&slow).await), ["0"]);
+    go.add_permits(1_000);
+    assert_eq!(drain(&quick).await, (0..=1_000).collect::<Vec<_>>());
+    let got = drain(&slow).await;
     assert!(got.len() <= 256, "{} states were kept", got.len());
     assert_eq!(got.last(), Some(&1_000));
     assert!(got.is_sorted(), "states come in order");
-    assert_eq!(usize::try_from(reader.coalesced()).expect("small"), 1_000 - got.len());
+    assert_eq!(usize::try_from(slow.coalesced()).expect("small"), 1_000 - got.len());
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ import { fileURLToPath } from "node:url";
 
 const WIRE = new URL("../../../shared/wire/", import.meta.url);
 const official = createRequire(import.meta.url)(
-  fileURLToPath(new URL("../../node_modules/@trigger.dev/core/dist/commonjs/v3/apiClient/runStream.js", import.meta.url)),
+  fileURLToPath(
+    new URL("../../node_modules/@trigger.dev/core/dist/commonjs/v3/apiClient/runStream.js", import.meta.url),
+  ),
 );
 
 /**

@@ -14,8 +14,16 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export function render(feeds) {
   const input = feeds.map(({ schema, bodies }) => JSON.stringify({ schema, bodies })).join("\n");
   const cargo = ["run", "--quiet", "--no-default-features", "--example", "render"];
-  const { status, stdout, stderr } = spawnSync("cargo", cargo, { cwd: ROOT, input, encoding: "utf8", maxBuffer: 1 << 28 });
+  const { status, stdout, stderr } = spawnSync("cargo", cargo, {
+    cwd: ROOT,
+    input,
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
   if (status !== 0) throw new Error(`the rows could not be rendered:\n${stderr}`);
-  const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const lines = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
   return feeds.map(({ bodies }) => lines.splice(0, bodies.length));
 }

@@ -43,6 +43,7 @@ async fn run(feed: &Feed) -> Result<()> {
                 machine.on(Event::Woken, now())
             }
             Step::Request(query) => {
+                feed.until_wanted().await;
                 let polled = request(feed, &query, headers.clone(), silence).await?;
                 answer(&mut machine, polled, now())
             }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use indexmap::IndexMap;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::lock;
@@ -38,6 +39,7 @@ pub struct Status {
 pub(super) struct Feed {
     spec: FeedSpec,
     state: Mutex<State>,
+    room: Arc<Notify>,
     driver: Mutex<Option<AbortHandle>>,
 }
 
@@ -55,7 +57,8 @@ struct State {
 impl Feed {
     /// A feed with its first reader.
     pub(super) fn new(spec: FeedSpec, options: ReaderOptions) -> (Arc<Self>, Arc<Slot>) {
-        let slot = Arc::new(Slot::new(options));
+        let room = Arc::new(Notify::new());
+        let slot = Arc::new(Slot::new(options, room.clone()));
         let state = State {
             rows: IndexMap::new(),
             schema: None,
@@ -64,7 +67,7 @@ impl Feed {
             stats: Stats::default(),
             closed: false,
         };
-        (Arc::new(Self { spec, state: Mutex::new(state), driver: Mutex::new(None) }), slot)
+        (Arc::new(Self { spec, state: Mutex::new(state), room, driver: Mutex::new(None) }), slot)
     }
 
     pub(super) fn spec(&self) -> &FeedSpec {
@@ -82,7 +85,9 @@ impl Feed {
         if state.closed {
             return None;
         }
-        let slot = Arc::new(Slot::new(options));
+        let slot = Arc::new(Slot::new(options, self.room.clone()));
+        // A new reader keeps up by definition.
+        self.room.notify_one();
         slot.notice(Notice::Phase(state.phase));
         if let Some(schema) = state.schema.clone() {
             for (key, row) in &state.rows {
@@ -137,6 +142,13 @@ impl Feed {
         state.readers.retain(|slot| !slot.is_ended());
         state.closed |= state.readers.is_empty();
         !state.closed
+    }
+
+    /// Waits until some reader keeps up: a reader that stops reading stops the wire (defect 9).
+    pub(super) async fn until_wanted(&self) {
+        while !lock(&self.state).readers.iter().any(|slot| slot.has_room()) {
+            self.room.notified().await;
+        }
     }
 
     /// The state is now `phase`; readers that asked are told once.

@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::run;
 use crate::shape::{Phase, Retry, Row, Schema};
 
-/// Updates a reader may lag behind before older states of a run make way for newer ones.
+/// Updates a reader may lag behind before older states of a run make way for newer ones. A feed
+/// whose readers all lag by half of it asks the server for nothing until one of them reads.
 const LONGEST_LAG: usize = 256;
 /// Notices a reader may leave unread; the oldest go first.
 const LONGEST_NOTICES: usize = 64;
@@ -80,6 +81,8 @@ pub(super) struct Slot {
     options: ReaderOptions,
     queue: Mutex<Queue>,
     wake: Notify,
+    /// Told when rows were taken: the feed may have waited for it.
+    room: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -91,8 +94,14 @@ struct Queue {
 }
 
 impl Slot {
-    pub(super) fn new(options: ReaderOptions) -> Self {
-        Self { options, queue: Mutex::default(), wake: Notify::new() }
+    pub(super) fn new(options: ReaderOptions, room: Arc<Notify>) -> Self {
+        Self { options, queue: Mutex::default(), wake: Notify::new(), room }
+    }
+
+    /// Whether this reader keeps up.
+    pub(super) fn has_room(&self) -> bool {
+        let queue = lock(&self.queue);
+        queue.rows.len() < LONGEST_LAG / 2 || queue.end.is_some()
     }
 
     pub(super) fn push(&self, item: Item) {
@@ -159,6 +168,8 @@ impl Slot {
         let rows = queue.rows.drain(..count).collect();
         let notices = queue.notices.drain(..).collect();
         let end = if queue.rows.is_empty() { queue.end.clone() } else { None };
+        drop(queue);
+        self.room.notify_one();
         Some(Batch { rows, notices, end })
     }
 }

@@ -197,3 +197,49 @@ impl<'b> Writer<'_, 'b> {
         self.out.push('}');
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    const SCHEMA: &[u8] = br#"{"runTags":{"type":"text","dims":1},"error":{"type":"jsonb"}}"#;
+
+    fn rendered(pairs: &[(&'static str, &'static str)]) -> Result<serde_json::Value> {
+        let run = [("friendlyId", "run_1"), ("status", "PENDING")];
+        let pairs = run.iter().chain(pairs).map(|&(name, text)| (name.into(), (text != "-").then(|| text.into())));
+        let row = Row::merge(&mut Arc::default(), None, None, pairs);
+        let mut out = "kept".to_owned();
+        let result = render(&row, &Schema::parse(SCHEMA)?, &mut out);
+        let json = out.strip_prefix("kept").expect("what was there is kept");
+        result.map(|()| serde_json::from_str(json).expect(json)).inspect_err(|_| assert_eq!(json, ""))
+    }
+
+    #[test]
+    fn a_row_becomes_one_object_with_what_it_has() {
+        let pairs =
+            [("createdAt", "1970-01-01T00:00:01"), ("costInCents", "0.5"), ("runTags", "{a,\"b,c\"}"), ("ttl", "1h")];
+        let expected = serde_json::json!({
+            "id": "run_1", "status": "QUEUED", "createdAt": 1000, "costInCents": 0.5, "tags": ["a", "b,c"], "isFinished": false,
+        });
+        assert_eq!(rendered(&pairs).expect("a run"), expected);
+    }
+
+    #[test]
+    fn a_fault_is_noted_and_costs_nothing_else() {
+        let value = rendered(&[("error", "{"), ("usageDurationMs", "NaN"), ("isTest", "t")]).expect("a run");
+        assert_eq!(value["isTest"], true);
+        assert!(value.get("error").is_none() && value.get("durationMs").is_none());
+        let faults: Vec<&String> = value["faults"].as_object().expect("faults").keys().collect();
+        assert_eq!(faults, ["error", "usageDurationMs"]);
+    }
+
+    #[test]
+    fn a_row_that_is_no_run_writes_nothing() {
+        for column in ["friendlyId", "status"] {
+            let error = rendered(&[(column, "-")]).expect_err("no run");
+            assert!(error.message().contains(column));
+        }
+    }
+}

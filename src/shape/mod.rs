@@ -8,12 +8,16 @@ mod book;
 mod feed;
 #[cfg(test)]
 mod feed_tests;
+#[cfg(test)]
+mod limit_tests;
 mod limits;
 mod message;
 mod patience;
 mod query;
 mod row;
 mod schema;
+#[cfg(test)]
+mod script;
 mod seen;
 mod step;
 

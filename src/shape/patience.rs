@@ -44,10 +44,12 @@ impl Patience {
         *self = Self::default();
     }
 
-    /// A snapshot grew. Forgives everything but must-refetches: a feed that is dropped and
-    /// rebuilt for ever grows every time and still gets nowhere.
+    /// A snapshot grew: all is forgiven too, unless it is one that follows a must-refetch. A feed
+    /// that is dropped and rebuilt for ever grows every time and still gets nowhere.
     pub(super) fn growth(&mut self) {
-        *self = Self { refetches: self.refetches, ..Self::default() };
+        if self.refetches == 0 {
+            *self = Self::default();
+        }
     }
 
     /// A failure: how long to wait, or the error to end with (I9, I10).

@@ -1,0 +1,139 @@
+/** A script that follows a run ends when it should, by itself: no socket, timer or handle of ours is left. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import * as answers from "./support/answers.mjs";
+import { feedScript, startFaultServer } from "./support/fault-server.mjs";
+import { runProgram } from "./support/program.mjs";
+import { completed, executing, row } from "./support/rows.mjs";
+
+/** How long a program may take in all; one that is not over by then counts as kept alive. */
+const TIMEOUT_MS = 8_000;
+/** How long a pending subscription is watched to keep its process alive. */
+const ALIVE_MS = 1_500;
+
+const SETUP = `
+  const { auth, configure, runs } = require("./index.js");
+  configure({ baseURL, accessToken });
+  process.on("exit", (code) => console.log("exit", code));
+`;
+
+const toTheEnd = () =>
+  feedScript({
+    start: [answers.snapshot(row())],
+    live: [answers.change(executing(), "2_2"), answers.change(completed(), "3_3")],
+  });
+const waiting = () => feedScript({ start: [answers.snapshot(row())], live: [answers.hold()] });
+
+async function run(script, source, { timeoutMs = TIMEOUT_MS, onOut } = {}) {
+  const server = await startFaultServer(script);
+  try {
+    const ended = await runProgram(SETUP + source, { baseURL: server.url, timeoutMs, onOut });
+    return { ...ended, requests: server.requests.slice() };
+  } finally {
+    await server.stop();
+  }
+}
+
+describe("a process ends by itself after", { concurrency: 3 }, () => {
+  const programs = {
+    "a run followed to its end": [
+      toTheEnd,
+      `(async () => {
+        for await (const { status } of runs.subscribeToRun("run_1")) console.log(status);
+        console.log("done");
+      })();`,
+      "QUEUED\nEXECUTING\nCOMPLETED\ndone\nexit 0\n",
+    ],
+    "a break": [
+      waiting,
+      `(async () => {
+        for await (const { status } of runs.subscribeToRun("run_1")) { console.log(status); break; }
+        console.log("done");
+      })();`,
+      "QUEUED\ndone\nexit 0\n",
+    ],
+    "an abort while waiting": [
+      waiting,
+      `(async () => {
+        const controller = new AbortController();
+        for await (const { status } of runs.subscribeToRun("run_1", { signal: controller.signal })) {
+          console.log(status);
+          setImmediate(() => controller.abort());
+        }
+        console.log("done");
+      })();`,
+      "QUEUED\ndone\nexit 0\n",
+    ],
+    "a close while waiting": [
+      waiting,
+      `(async () => {
+        const subscription = runs.subscribeToRun("run_1");
+        console.log((await subscription.next()).value.status);
+        const pending = subscription.next();
+        setImmediate(() => subscription.close());
+        console.log((await pending).done);
+        subscription.close();
+      })();`,
+      "QUEUED\ntrue\nexit 0\n",
+    ],
+    "an error in the loop": [
+      waiting,
+      `(async () => {
+        try {
+          for await (const { status } of runs.subscribeToRun("run_1")) throw new Error(status);
+        } catch (error) { console.log(error.message); }
+      })();`,
+      "QUEUED\nexit 0\n",
+    ],
+    "a refusal": [
+      () => () => answers.json(404, { error: "Not found" }),
+      `(async () => {
+        try { for await (const _ of runs.subscribeToRun("run_1")); } catch (error) { console.log(error.status); }
+      })();`,
+      "404\nexit 0\n",
+    ],
+    "a cancelled reader": [
+      waiting,
+      `(async () => {
+        const reader = runs.subscribeToRun("run_1").getReader();
+        console.log((await reader.read()).value.status);
+        await reader.cancel();
+        console.log("done");
+      })();`,
+      "QUEUED\ndone\nexit 0\n",
+    ],
+    "a subscription that nobody reads": [
+      waiting,
+      `runs.subscribeToRun("run_1"); console.log("done");`,
+      "done\nexit 0\n",
+    ],
+    "a subscription that was read and closed between reads": [
+      waiting,
+      `(async () => {
+        const subscription = runs.subscribeToRun("run_1");
+        console.log((await subscription.next()).value.status);
+        await subscription[Symbol.asyncDispose]();
+        console.log((await subscription.next()).done);
+      })();`,
+      "QUEUED\ntrue\nexit 0\n",
+    ],
+  };
+  for (const [name, [script, source, expected]] of Object.entries(programs)) {
+    test(name, async () => {
+      const { code, hung, out, err } = await run(script(), source);
+      assert.equal(hung, false, `still running; it printed: ${out}${err}`);
+      assert.deepEqual({ out, err, code }, { out: expected, err: "", code: 0 });
+    });
+  }
+});
+
+describe("a process stays alive", { concurrency: 2 }, () => {
+  test("while a subscription is waited for", async () => {
+    const source = `(async () => {
+      for await (const { status } of runs.subscribeToRun("run_1")) console.log(status);
+    })();`;
+    const { hung, out } = await run(waiting(), source, { timeoutMs: ALIVE_MS });
+    assert.equal(out, "QUEUED\n");
+    assert.equal(hung, true, "it did not exit while a row could still come");
+  });
+});

@@ -1,0 +1,42 @@
+/**
+ * Runs a small program in a child process and tells how it ended: what a user sees whose script is
+ * that program.
+ */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { cleanEnvironment } from "./client.mjs";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/**
+ * @param {string} source CommonJS; `baseURL` and `accessToken` are in scope
+ * @param {{ baseURL: string, accessToken?: string, timeoutMs: number, onOut?: (out: string, child: import('node:child_process').ChildProcess) => void }} options
+ * @returns {Promise<{ code: number | null, hung: boolean, out: string, err: string, ms: number }>} `hung`: it
+ *   was still running after `timeoutMs` and was killed
+ */
+export function runProgram(source, { baseURL, accessToken = "tr_dev_peerskeypeerskeypeer", timeoutMs, onOut }) {
+  const prelude = `const baseURL = ${JSON.stringify(baseURL)}; const accessToken = ${JSON.stringify(accessToken)};\n`;
+  const started = Date.now();
+  const child = spawn(process.execPath, ["-e", prelude + source], { cwd: ROOT, env: cleanEnvironment() });
+  let out = "";
+  let err = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    out += text;
+    onOut?.(out, child);
+  });
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    err += text;
+  });
+  return new Promise((resolve, reject) => {
+    let hung = false;
+    const timer = setTimeout(() => {
+      hung = true;
+      child.kill("SIGKILL");
+    }, timeoutMs);
+    child.on("error", reject);
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ code, hung, out, err, ms: Date.now() - started });
+    });
+  });
+}

@@ -1,0 +1,161 @@
+//! What a feed puts up with, and for how long.
+
+use super::script::{Script, UP_TO_DATE, now, refused, row};
+use super::*;
+use crate::error::Kind;
+
+#[test]
+fn must_refetch_for_ever_ends_with_a_typed_error_soon() {
+    let mut script = Script::live();
+    let (requests, ms) = script.until_end(|script| {
+        script.after(1).answer(409, &[], "[]");
+    });
+    assert_eq!(script.end().kind(), Kind::NoProgress);
+    assert!(requests <= 10 && ms <= 20_000, "{requests} requests in {ms} ms");
+}
+
+#[test]
+fn a_shape_rebuilt_for_ever_ends_although_each_snapshot_is_whole() {
+    let mut script = Script::live();
+    let mut flip = false;
+    let (requests, ms) = script.until_end(|script| {
+        flip = !flip;
+        script.after(1);
+        if flip {
+            script.answer(409, &[], "");
+        } else {
+            script.good_from("other", "0_0", &[&row("insert", "k", "A"), UP_TO_DATE]);
+        }
+    });
+    assert_eq!(script.end().kind(), Kind::NoProgress);
+    assert!(requests <= 20 && ms <= 30_000, "{requests} requests in {ms} ms");
+}
+
+#[test]
+fn quick_live_answers_without_progress_slow_down_and_end() {
+    let mut script = Script::live();
+    let (requests, ms) = script.until_end(|script| {
+        script.after(1).good("0_0", &[UP_TO_DATE]);
+    });
+    assert_eq!(script.end().kind(), Kind::NoProgress);
+    assert!(requests <= 12 && ms >= 5_000, "{requests} requests in {ms} ms");
+}
+
+#[test]
+fn a_quiet_feed_whose_polls_are_held_lives_for_ever() {
+    let mut script = Script::live();
+    for _ in 0..5_000 {
+        script.after(20_000).good("0_0", &[UP_TO_DATE]);
+        assert_eq!(script.said(), "ask live");
+    }
+}
+
+#[test]
+fn a_busy_run_whose_busy_columns_are_skipped_is_polled_gently_and_never_given_up() {
+    let mut script = Script::live();
+    let mut requests = 0;
+    while script.now < 600_000 {
+        match &script.step {
+            Step::Request(_) => {
+                requests += 1;
+                let offset = requests.to_string();
+                script.after(1).good(&offset, &[&row("update", "k", "A"), UP_TO_DATE]);
+            }
+            Step::Wait { ms, .. } => {
+                assert!(*ms <= 1_000);
+                script.woken();
+            }
+            Step::End(_) => panic!("given up: {}", script.said()),
+        }
+    }
+    assert!(requests < 1_000, "{requests}");
+}
+
+#[test]
+fn html_for_ever_ends_within_twenty_seconds_and_thirty_requests() {
+    for latency in [1, 500, 4_000] {
+        let mut script = Script::new();
+        let (requests, ms) = script.until_end(|script| {
+            script.after(latency).answer(200, &[("content-type", "text/html")], "<html>");
+        });
+        assert_eq!(script.end().kind(), Kind::Protocol);
+        assert!(script.end().message().contains("text/html"));
+        assert!(requests <= 30 && ms <= 20_000, "{requests} requests in {ms} ms");
+        assert!(requests >= 3, "a proxy may answer so for a moment");
+    }
+}
+
+#[test]
+fn bodies_cut_for_ever_end_within_twenty_seconds_too() {
+    let mut script = Script::live();
+    let (requests, ms) = script.until_end(|script| {
+        script.after(1).on(Event::Failed(Failure::Cut(refused())));
+    });
+    assert!(requests <= 30 && ms <= 20_000, "{requests} requests in {ms} ms");
+}
+
+#[test]
+fn not_found_yet_is_tried_five_times_within_ten_seconds() {
+    let mut script = Script::new();
+    let (requests, ms) = script.until_end(|script| {
+        script.after(1).answer(404, &[("x-should-retry", "true")], "{\"error\":\"Not found\"}");
+    });
+    assert_eq!(script.end().status(), Some(404));
+    assert_eq!(requests, 5);
+    assert!(ms <= 10_000, "{ms}");
+}
+
+#[test]
+fn a_server_that_is_down_is_tried_for_five_minutes_and_not_often() {
+    let mut script = Script::live();
+    let (requests, ms) = script.until_end(|script| {
+        script.after(1).answer(500, &[], "oops");
+    });
+    assert_eq!(script.end().status(), Some(500));
+    assert!((240_000..=300_000).contains(&ms), "{ms}");
+    assert!(requests <= 25, "{requests}");
+}
+
+#[test]
+fn an_outage_that_ends_is_forgotten() {
+    let mut script = Script::live();
+    for _ in 0..20 {
+        for attempt in 1..=6 {
+            script.answer(503, &[], "");
+            assert!(matches!(script.step, Step::Wait { retry, .. } if retry.attempt == attempt));
+            assert_eq!(script.feed.phase(), Phase::Retrying);
+            script.woken();
+        }
+        script.after(20_000).good("0_0", &[UP_TO_DATE]);
+        assert_eq!(script.feed.phase(), Phase::Live);
+    }
+}
+
+#[test]
+fn the_servers_wait_is_honoured_and_capped() {
+    for (pairs, least, most) in [
+        ([("retry-after", "5")], 5_000, 5_600),
+        ([("retry-after", "3600")], 30_000, 30_000),
+        ([("retry-after", "0")], 100, 600),
+    ] {
+        let mut script = Script::live();
+        script.answer(503, &pairs, "");
+        let Step::Wait { ms, retry } = script.step else { panic!("it waits") };
+        assert!((least..=most).contains(&ms), "{ms}");
+        assert_eq!(retry, Retry { attempt: 1, status: Some(503), reason: Reason::Server });
+    }
+    let mut script = Script::live();
+    let reset = (now(0).unix_ms + 12_000).to_string();
+    script.answer(429, &[("x-ratelimit-reset", &reset)], "");
+    assert!(matches!(script.step, Step::Wait { ms: 12_000..=12_600, .. }));
+}
+
+#[test]
+fn a_broken_clock_or_die_cannot_break_the_machine() {
+    for jitter in [f64::NAN, f64::INFINITY, -1.0, 2.0] {
+        let mut feed = Feed::new(Limits::default());
+        feed.start(Now { monotonic_ms: u64::MAX, unix_ms: 0, jitter });
+        let outcome = feed.on(Event::Failed(Failure::Connect(refused())), Now { monotonic_ms: 0, unix_ms: 0, jitter });
+        assert!(matches!(outcome.step, Step::Wait { .. }));
+    }
+}

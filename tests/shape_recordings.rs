@@ -1,0 +1,144 @@
+//! The feed machine on the recorded answers of the real server: it asks what the official client
+//! asked, but for the request that downloads a snapshot twice.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use http::HeaderMap;
+use serde_json::Value;
+use trigger_native::run;
+use trigger_native::shape::{Change, Event, Feed, Limits, Now, Step};
+
+/// The parameters of the protocol; the others are the feed's own.
+const PROTOCOL: [&str; 6] = ["cursor", "expired_handle", "handle", "live", "log", "offset"];
+
+struct Replay {
+    feed: Feed,
+    step: Step,
+    now: Now,
+    /// A catch-up the official client made and we did not: from then on its offsets are others.
+    skipped: bool,
+    published: BTreeMap<String, String>,
+    asked: usize,
+}
+
+impl Replay {
+    fn new() -> Self {
+        let now = Now { monotonic_ms: 0, unix_ms: 0, jitter: 0.5 };
+        let mut feed = Feed::new(Limits::default());
+        let step = feed.start(now);
+        Self { feed, step, now, skipped: false, published: BTreeMap::new(), asked: 0 }
+    }
+
+    /// One recorded exchange, if it is the one we would make now.
+    fn exchange(
+        &mut self,
+        asked: &BTreeMap<String, String>,
+        status: u16,
+        headers: &HeaderMap,
+        body: &str,
+        ms: u64,
+        name: &str,
+    ) {
+        if let Step::Wait { ms, .. } = self.step {
+            self.now.monotonic_ms += ms;
+            self.step = self.feed.on(Event::Woken, self.now).step;
+        }
+        let Step::Request(query) = &self.step else { return };
+        let ours: BTreeMap<String, String> =
+            query.pairs().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        if query.live && !asked.contains_key("live") {
+            self.skipped = true;
+            return;
+        }
+        let without_offset = |pairs: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+            pairs
+                .iter()
+                .filter(|(name, _)| !(self.skipped && *name == "offset"))
+                .map(|(n, v)| (n.clone(), v.clone()))
+                .collect()
+        };
+        assert_eq!(without_offset(&ours), without_offset(asked), "{name}");
+        self.now.monotonic_ms += ms;
+        let outcome = self.feed.on(Event::Answer { status, headers, body: body.as_bytes() }, self.now);
+        self.asked += 1;
+        for change in outcome.changes {
+            match change {
+                Change::Row { key, row } => {
+                    let schema = self.feed.schema().expect("rows have types");
+                    let mut text = String::new();
+                    run::render(&row, schema, &mut text).expect(name);
+                    let parsed: Value = serde_json::from_str(&text).expect("rendered rows are JSON");
+                    assert!(parsed.get("faults").is_none(), "{name}: {text}");
+                    let repeated = self.published.insert(key.to_string(), text.clone()) == Some(text);
+                    assert!(!repeated, "{name}: a row that did not change was repeated");
+                }
+                Change::Gone { key } => drop(self.published.remove(&*key)),
+            }
+        }
+        self.step = outcome.step;
+    }
+}
+
+#[test]
+fn every_recorded_feed_is_followed_as_the_official_client_did() {
+    let wire = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/wire");
+    let (mut feeds, mut exchanges) = (0, 0);
+    for entry in std::fs::read_dir(&wire).expect("the recordings are beside the project") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let recording: Value = serde_json::from_slice(&std::fs::read(&path).expect("a file")).expect("JSON");
+        for replay in replays(&recording, &path.display().to_string()) {
+            feeds += 1;
+            exchanges += replay.asked;
+        }
+    }
+    assert!(feeds >= 20 && exchanges >= 60, "{feeds} feeds and {exchanges} exchanges were found");
+}
+
+fn replays(recording: &Value, name: &str) -> Vec<Replay> {
+    let mut done = Vec::new();
+    let mut open: BTreeMap<String, Replay> = BTreeMap::new();
+    for exchange in recording["exchanges"].as_array().expect("exchanges") {
+        let line = exchange["request"]["line"].as_str().unwrap_or_default();
+        let target = line.strip_prefix("GET ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+        let url = url::Url::parse("http://server").and_then(|base| base.join(target)).expect("a URL");
+        let path = url.path();
+        let (mut asked, mut own) = (BTreeMap::new(), Vec::new());
+        for (param, value) in url.query_pairs() {
+            if PROTOCOL.contains(&&*param) {
+                asked.insert(param.into_owned(), value.into_owned());
+            } else {
+                own.push(format!("{param}={value}"));
+            }
+        }
+        // Requests of the official client carry `log=full`; those without it were made by hand.
+        let followed = path.starts_with("/realtime/v1/runs") || path.starts_with("/realtime/v1/batches");
+        let response = &exchange["response"];
+        let (Some(status), Some(body)) = (response["status"].as_u64(), response["body"].as_str()) else { continue };
+        if !followed || !asked.contains_key("log") {
+            continue;
+        }
+        let mut headers = HeaderMap::new();
+        for pair in response["headers"].as_array().expect("headers") {
+            let text = |place: usize| pair[place].as_str().expect("text");
+            headers.append(
+                http::HeaderName::from_bytes(text(0).as_bytes()).expect("a name"),
+                text(1).parse().expect("a value"),
+            );
+        }
+        let key = format!("{path}?{}", own.join("&"));
+        if asked["offset"] == "-1" && !asked.contains_key("handle") {
+            done.extend(open.insert(key.clone(), Replay::new()));
+        }
+        let status = u16::try_from(status).expect("a status");
+        let ms = exchange["durationMs"].as_u64().unwrap_or(0);
+        if let Some(replay) = open.get_mut(&key) {
+            replay.exchange(&asked, status, &headers, body, ms, &format!("{name}: {line}"));
+        }
+    }
+    done.extend(open.into_values());
+    done
+}
