@@ -3,6 +3,7 @@
 const { configure } = require("./js/config.js");
 const auth = require("./js/auth.js");
 const runs = require("./js/runs.js");
+const streams = require("./js/streams.js");
 const errors = require("./js/errors.js");
 
 exports.configure = configure;
@@ -12,7 +13,8 @@ exports.auth = {
   createTriggerPublicToken: auth.createTriggerPublicToken,
   createBatchTriggerPublicToken: auth.createBatchTriggerPublicToken,
 };
-exports.runs = { subscribeToRun: runs.subscribeToRun };
+exports.runs = { fetchStream: runs.fetchStream, subscribeToRun: runs.subscribeToRun };
+exports.streams = { define: streams.define, input: streams.input, read: streams.read };
 
 exports.ApiError = errors.ApiError;
 exports.ApiConnectionError = errors.ApiConnectionError;

@@ -48,7 +48,8 @@ fn a_byte_order_mark_is_dropped_at_the_start_alone_however_it_is_cut() {
 
 #[test]
 fn fields_comments_and_ids_are_read_as_the_standard_says() {
-    let text = ": ping\n\nid: 1\nevent: batch\ndata: a\ndata:  b\ndata\nretry: 5\nother: x\n\ndata: c\n\ndata: unfinished\n";
+    let text =
+        ": ping\n\nid: 1\nevent: batch\ndata: a\ndata:  b\ndata\nretry: 5\nother: x\n\ndata: c\n\ndata: unfinished\n";
     let got = events(&[text.as_bytes()]);
     let parts: Vec<_> = got.iter().map(|event| (&*event.id, &*event.event, &*event.data)).collect();
     assert_eq!(parts, [("1", "batch", "a\n b\n"), ("1", "message", "c")]);

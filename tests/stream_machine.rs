@@ -251,7 +251,11 @@ fn every_recorded_refusal_ends_the_stream_with_its_status() {
     for recorded in recordings().iter().filter(|recorded| recorded.status >= 400) {
         refusals += 1;
         let mut bench = Bench::new(Plan::default());
-        bench.on(Event::Refused { status: recorded.status, headers: &recorded.headers, body: recorded.body.as_bytes() });
+        bench.on(Event::Refused {
+            status: recorded.status,
+            headers: &recorded.headers,
+            body: recorded.body.as_bytes(),
+        });
         let error = bench.end().as_ref().expect_err(&recorded.name);
         assert_eq!((error.kind(), error.status()), (Kind::Api, Some(recorded.status)));
     }

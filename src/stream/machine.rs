@@ -137,7 +137,9 @@ impl Machine {
                 | Event::Quiet
                 | Event::RunOver,
             ) => self.ask(),
-            (State::Asking, Event::Bytes(_) | Event::Closed | Event::Woken | Event::Quiet | Event::RunOver) => self.ask(),
+            (State::Asking, Event::Bytes(_) | Event::Closed | Event::Woken | Event::Quiet | Event::RunOver) => {
+                self.ask()
+            }
             (
                 State::Waiting { until },
                 Event::Opened { .. }

@@ -20,5 +20,5 @@ pub use chunk::Chunk;
 pub use limits::Limits;
 pub use machine::Machine;
 pub use plan::{Plan, Request, Start, StreamSpec};
-pub use reader::{Batch, End, Reader, Stats, Status};
+pub use reader::{Batch, End, Reader, ReaderOptions, Stats, Status};
 pub use step::{Ending, Event, Failure, Outcome, Step};

@@ -24,6 +24,15 @@ const LARGEST_BATCH_BYTES: usize = 64 * 1024;
 /// Notices that may be left unread; the oldest go first.
 const LONGEST_NOTICES: usize = 64;
 
+/// How a reader wants to read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReaderOptions {
+    /// Collect retries and state changes.
+    pub notices: bool,
+    /// The run is over already.
+    pub run_over: bool,
+}
+
 /// What a stream has cost and done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -100,7 +109,7 @@ impl State {
 }
 
 impl Shared {
-    fn new(notices: bool) -> Self {
+    fn new(options: ReaderOptions) -> Self {
         let state = State {
             chunks: VecDeque::new(),
             bytes: 0,
@@ -108,11 +117,11 @@ impl Shared {
             end: None,
             phase: Phase::Connecting,
             stats: Stats::default(),
-            run_over: false,
+            run_over: options.run_over,
         };
         Self {
             state: Mutex::new(state),
-            notices,
+            notices: options.notices,
             readable: Notify::new(),
             writable: Notify::new(),
             over: Notify::new(),
@@ -238,10 +247,9 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens the stream. Must be called within a Tokio runtime. `notices`: collect retries and
-    /// state changes.
-    pub fn open(spec: StreamSpec, notices: bool) -> Self {
-        let shared = Arc::new(Shared::new(notices));
+    /// Opens the stream. Must be called within a Tokio runtime.
+    pub fn open(spec: StreamSpec, options: ReaderOptions) -> Self {
+        let shared = Arc::new(Shared::new(options));
         let driver = tokio::spawn(driver::drive(spec, shared.clone())).abort_handle();
         Self { shared, driver }
     }
