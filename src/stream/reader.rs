@@ -209,8 +209,10 @@ impl Shared {
     fn finish(&self, end: End) {
         let mut state = self.lock();
         if state.end.is_none() {
-            state.phase = Phase::Ended;
-            self.note(&mut state, Notice::Phase(Phase::Ended));
+            if state.phase != Phase::Ended {
+                state.phase = Phase::Ended;
+                self.note(&mut state, Notice::Phase(Phase::Ended));
+            }
             state.end = Some(end);
         }
         self.readable.notify_one();
