@@ -7,7 +7,7 @@ import * as trigger from "trigger-native";
 import { ACCESS_TOKEN, FAILSAFE_MS, QUICK } from "./support/against.mjs";
 import * as answers from "./support/answers.mjs";
 import { startFaultServer } from "./support/fault-server.mjs";
-import { DONE, LAST, chunk, ping, sse, sseHead, v1, v2 } from "./support/sse.mjs";
+import { chunk, DONE, LAST, ping, sse, sseHead, v1, v2 } from "./support/sse.mjs";
 import { startStreamClient } from "./support/stream-client.mjs";
 
 const clients = {};
@@ -45,12 +45,14 @@ async function open(config, options = {}, key = "ai") {
   return trigger.streams.read("run_1", key, { retry: QUICK, ...options });
 }
 
-describe("defects 12 and 13: a dropped stream is resumed, without loss and without duplicates", { concurrency: 4 }, () => {
-  for (const then of ["end", "reset"]) {
-    test(`v2, when the body ends with a ${then}`, async () => {
+describe("defects 12 and 13: a dropped stream is resumed, without loss and without duplicates", {
+  concurrency: 4,
+}, () => {
+  for (const next of ["end", "reset"]) {
+    test(`v2, when the body ends with a ${next}`, async () => {
       const script = () =>
         inTurn([
-          sse({ v2: true, texts: [v2(0, "A"), v2(1, "B", "same"), v2(2, "C").slice(0, 60)], then }),
+          sse({ v2: true, texts: [v2(0, "A"), v2(1, "B", "same"), v2(2, "C").slice(0, 60)], next }),
           sse({ v2: true, texts: [v2(2, "B", "same"), v2(3, "C"), DONE] }),
         ]);
       const mine = await read("ours", script());
@@ -60,17 +62,17 @@ describe("defects 12 and 13: a dropped stream is resumed, without loss and witho
         [undefined, "1"],
       );
       const theirs = await read("official", script(), { timeoutMs: 2_000 });
-      const wrong = then === "end" ? ["A", "B"] : ["A", "B", "B", "C"];
+      const wrong = next === "end" ? ["A", "B"] : ["A", "B", "B", "C"];
       assert.deepEqual(theirs.values, wrong, "the official client loses or repeats");
     });
 
-    test(`v1, when the body ends with a ${then}`, async () => {
+    test(`v1, when the body ends with a ${next}`, async () => {
       const mine = await read(
         "ours",
         inTurn([
-          sse({ texts: [v1("1-0", "A"), v1("2-0", "B"), v1("2-0", "C")], then }),
-          sse({ texts: [v1("2-0", "B"), v1("2-0", "C"), v1("2-0", "D"), v1("3-0", "E")], then }),
-          sse({ texts: [v1("3-0", "E")], then: "end" }),
+          sse({ texts: [v1("1-0", "A"), v1("2-0", "B"), v1("2-0", "C")], next }),
+          sse({ texts: [v1("2-0", "B"), v1("2-0", "C"), v1("2-0", "D"), v1("3-0", "E")], next }),
+          sse({ texts: [v1("3-0", "E")], next: "end" }),
         ]),
       );
       assert.deepEqual([mine.values, mine.error, mine.ended], [["A", "B", "C", "D", "E"], null, true]);
@@ -218,7 +220,7 @@ describe("a refused or failing stream", { concurrency: 6 }, () => {
     const mine = await read(
       "ours",
       inTurn([
-        sse({ v2: true, texts: [v2(0, "A")], then: "hold" }),
+        sse({ v2: true, texts: [v2(0, "A")], next: "hold" }),
         answers.hold(),
         sse({ v2: true, texts: [v2(1, "B"), DONE] }),
       ]),
@@ -248,7 +250,7 @@ describe("leaving a stream", { concurrency: 4 }, () => {
       const script = inTurn([
         async (connection) => {
           closed = connection.closed;
-          await sse({ v2: true, texts: [v2(0, 1)], then: "hold" })(connection);
+          await sse({ v2: true, texts: [v2(0, 1)], next: "hold" })(connection);
         },
       ]);
       await against(script, async (config) => {
@@ -279,7 +281,7 @@ describe("leaving a stream", { concurrency: 4 }, () => {
       const script = inTurn([
         async (connection) => {
           closed = connection.closed;
-          await sse({ v2: true, texts: [v2(0, 1), v2(1, 2)], then: "hold" })(connection);
+          await sse({ v2: true, texts: [v2(0, 1), v2(1, 2)], next: "hold" })(connection);
         },
       ]);
       await against(script, async (config) => {
@@ -363,7 +365,8 @@ describe("a stream is a web stream", { concurrency: 4 }, () => {
       { seq_num: 2, timestamp: 1, body: '{"id":"c","data":"{\\"n\\":1}"}' },
       { seq_num: 3, timestamp: 1, body: '{"id":"d","data":{"__proto__":1,"é":"\\ud83d\\ude00"}}' },
     ];
-    const script = () => inTurn([sse({ v2: true, texts: [`event: batch\ndata: ${JSON.stringify({ records })}\n\n`, DONE] })]);
+    const script = () =>
+      inTurn([sse({ v2: true, texts: [`event: batch\ndata: ${JSON.stringify({ records })}\n\n`, DONE] })]);
     const [theirs, mine] = await Promise.all([read("official", script()), read("ours", script())]);
     assert.equal(mine.values.length, 4);
     assert.deepEqual(mine.values, theirs.values);
@@ -421,15 +424,12 @@ describe("input streams", () => {
       against(inTurn([answers.json(200, { ok: true })]), async (config, server) => {
         configure(config);
         const approval = streams.input({ id: "approval" });
-        assert.equal(await approval.send("run_1", { ok: true, "é": [null] }), undefined);
+        assert.equal(await approval.send("run_1", { ok: true, é: [null] }), undefined);
         const { method, path, headers, body } = server.requests[0];
         return { method, path, body, type: headers["content-type"], key: headers.authorization };
       });
     const { configure, streams } = (await import("@trigger.dev/sdk")).default ?? (await import("@trigger.dev/sdk"));
-    assert.deepEqual(
-      await posted(trigger.streams, trigger.configure),
-      await posted(streams, configure),
-    );
+    assert.deepEqual(await posted(trigger.streams, trigger.configure), await posted(streams, configure));
   });
 
   test("a refusal is typed, and a signal or a time ends the call", async () => {

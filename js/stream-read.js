@@ -114,22 +114,19 @@ class RealtimeStream extends ReadableStream {
   /** @param {Source} source */
   constructor(source) {
     /** @type {any} */
-    let self;
-    /** @type {any} */
     let controller;
     super(
       {
         start(given) {
           controller = given;
         },
-        pull: () => self.#feed(),
-        cancel: () => self.close(),
+        pull: () => this.#feed(),
+        cancel: () => this.close(),
       },
       { highWaterMark: 0 },
     );
     this.#source = source;
     this.#controller = controller;
-    self = this;
   }
 
   /** The same stream, for code that asks for one. */

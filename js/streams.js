@@ -86,7 +86,8 @@ function input(options) {
   const id = definedId("streams.input", options);
   return {
     id,
-    send: (/** @type {any} */ run, /** @type {unknown} */ data, /** @type {any} */ bounds) => send(id, run, data, bounds),
+    send: (/** @type {any} */ run, /** @type {unknown} */ data, /** @type {any} */ bounds) =>
+      send(id, run, data, bounds),
     on: taskOnly("input.on()"),
     once: taskOnly("input.once()"),
     peek: taskOnly("input.peek()"),

@@ -1,5 +1,11 @@
 //! The machine of a stream: recordings cut anywhere, connections dropped anywhere, ends told apart.
 
+#![allow(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and prints the seed to repeat it with"
+)]
+
 use std::path::Path;
 
 use http::HeaderMap;
@@ -153,7 +159,7 @@ fn recordings() -> Vec<Recorded> {
                 after: asked("last-event-id").and_then(|id| id.parse().ok()),
                 body: chunks.iter().filter_map(|chunk| chunk["text"].as_str()).collect(),
                 ended: exchange["endedBy"] == "server",
-                duration_ms: exchange["durationMs"].as_f64().map_or(0, |ms| ms as u64),
+                duration_ms: exchange["durationMs"].as_u64().unwrap_or(0),
             });
         }
     }
@@ -348,6 +354,20 @@ fn a_stream_opened_after_its_run_ends_where_the_server_says_the_tail_is() {
     assert!(matches!(bench.step, Step::Read { .. }));
     bench.text(&ping(2));
     assert!(matches!(bench.step, Step::Read { .. }), "one more record is on its way");
+    bench.text(&(batch(1, "2") + &ping(2)));
+    assert_eq!(*bench.end().as_ref().expect("no error"), Ending::Complete);
+    assert_eq!(bench.values, ["1", "2"]);
+}
+
+#[test]
+fn a_connection_that_may_be_dead_does_not_tell_that_a_stream_is_drained() {
+    let mut bench = Bench::new(FOLLOW);
+    bench.open(true);
+    bench.text(&batch(0, "1"));
+    bench.at += 30_000;
+    bench.on(Event::RunOver);
+    assert_eq!(bench.request().last_event_id.as_deref(), Some("0"), "asked anew, over another connection");
+    bench.open(true);
     bench.text(&(batch(1, "2") + &ping(2)));
     assert_eq!(*bench.end().as_ref().expect("no error"), Ending::Complete);
     assert_eq!(bench.values, ["1", "2"]);

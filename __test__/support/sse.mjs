@@ -34,16 +34,16 @@ export const ping = (/** @type {number} */ tail) =>
  * @param {object} options
  * @param {boolean} [options.v2]
  * @param {string[]} options.texts each a chunk of its own
- * @param {'end' | 'reset' | 'hold'} [options.then] how it goes on
+ * @param {'end' | 'reset' | 'hold'} [options.next] how it goes on
  */
-export function sse({ v2: version = false, texts, then = "end" }) {
+export function sse({ v2: version = false, texts, next = "end" }) {
   return async (/** @type {import('./fault-server.mjs').Connection} */ connection) => {
     connection.write(sseHead({ v2: version }));
     for (const text of texts) connection.write(chunk(text));
-    if (then === "hold") return;
+    if (next === "hold") return;
     // Lets what was written be read before the connection goes.
     await connection.wait(20);
-    if (then === "end") connection.write(LAST);
+    if (next === "end") connection.write(LAST);
     else connection.reset();
   };
 }

@@ -11,7 +11,7 @@ const unhandled = [];
 process.on("unhandledRejection", (reason) => unhandled.push(describe(reason).message));
 
 /** Parts carry a run: what tells runs apart is enough, and the rest is compared elsewhere. */
-function valueOf(value) {
+function compared(value) {
   if (value?.run === undefined || value.type === undefined) return portable(value);
   const { run, ...part } = value;
   return portable({ ...part, run: run.id, status: run.status });
@@ -42,7 +42,7 @@ async function read({ config, call, args, options, parts, take = Infinity, timeo
         result.ended = true;
         break;
       }
-      result.values.push(valueOf(step.value));
+      result.values.push(compared(step.value));
     }
   } catch (error) {
     result.error = describe(error);

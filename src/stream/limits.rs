@@ -29,6 +29,9 @@ pub struct Limits {
     pub idle_ms: u64,
     /// After the run is over, this long without a byte means drained. Default 2,000.
     pub drain_ms: u64,
+    /// A connection on which a byte came so lately is alive when the run ends; an older one may be dead
+    /// without a sign (defect 11). Default 20,000: pings come every 15 s.
+    pub alive_ms: u64,
     /// Bodies of a v1 stream in a row that end cleanly and early without a new value: the stream
     /// has ended. v1 has no marker to tell (protocol.md 5). Default 3.
     pub barren: u32,
@@ -55,6 +58,7 @@ impl Default for Limits {
             healthy_ms: 5_000,
             idle_ms: 60_000,
             drain_ms: 2_000,
+            alive_ms: 20_000,
             barren: 3,
             longest_event: crate::sse::LONGEST_EVENT,
         }

@@ -37,7 +37,7 @@ pub struct Machine {
 enum State {
     New,
     Asking,
-    Reading(Body),
+    Reading(Box<Body>),
     Waiting { until: u64 },
     Ended,
 }
@@ -121,6 +121,8 @@ impl Machine {
             (State::Reading(body), Event::Quiet) if !self.run_over => self.read_on(body),
             // Whatever the run wrote has been on its way for long enough (S9).
             (State::Reading(_), Event::Quiet) => self.end(Ok(Ending::Complete)),
+            // A connection that may be dead cannot tell that nothing more comes.
+            (State::Reading(body), Event::RunOver) if !body.last && !self.is_alive(&body, ms) => self.ask(),
             (State::Reading(body), Event::RunOver) => self.read_on(body),
             // The driver lost its connection.
             (State::Reading(_), Event::Woken | Event::Opened { .. } | Event::Refused { .. }) => {
@@ -206,18 +208,18 @@ impl Machine {
         }
         self.phase = Phase::Live;
         self.record_at.get_or_insert(now.monotonic_ms);
-        self.read_on(Body {
+        self.read_on(Box::new(Body {
             decoder: Decoder::new(self.limits.longest_event),
             opened_at: now.monotonic_ms,
             byte_at: None,
             moved: false,
             settled: text("x-session-settled") == Some("true"),
             last: self.run_over,
-        })
+        }))
     }
 
     /// Bytes of a body.
-    fn take(&mut self, mut body: Body, bytes: &[u8], now: Now) -> Outcome {
+    fn take(&mut self, mut body: Box<Body>, bytes: &[u8], now: Now) -> Outcome {
         body.byte_at = Some(now.monotonic_ms);
         let mut events = Vec::new();
         let decoded = body.decoder.push(bytes, &mut events);
@@ -316,6 +318,10 @@ impl Machine {
         Step::Wait { ms, retry: None }
     }
 
+    fn is_alive(&self, body: &Body, ms: u64) -> bool {
+        ms.saturating_sub(body.byte_at.unwrap_or(body.opened_at)) <= self.limits.alive_ms
+    }
+
     /// A connection that was of use for a while was no failure, whatever ended it.
     fn rested(&mut self, body: &Body) {
         if body.byte_at.is_some_and(|at| at.saturating_sub(body.opened_at) >= self.limits.healthy_ms) {
@@ -351,7 +357,7 @@ impl Machine {
         }
     }
 
-    fn read_on(&mut self, body: Body) -> Step {
+    fn read_on(&mut self, body: Box<Body>) -> Step {
         self.state = State::Reading(body);
         self.read()
     }
