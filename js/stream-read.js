@@ -19,7 +19,7 @@ const DONE = Object.freeze({ done: true, value: undefined });
  * @property {() => object} stats
  */
 
-/** The values of one stream of a run. @implements {Source} */
+/** The values of one stream of a run: a {@link Source}. */
 class StreamSource {
   #open;
   #signal;
@@ -103,7 +103,7 @@ class StreamSource {
 }
 
 /** A `ReadableStream` of the values of a source: `for await`, `getReader()`, `pipeThrough()`, … */
-class RealtimeStream extends ReadableStream {
+class RealtimeStream extends /** @type {any} */ (ReadableStream) {
   #source;
   #controller;
   #values = [];

@@ -21,7 +21,7 @@ const DEFAULT_TIMEOUT = 60;
  * @param {string | { id: string }} run
  * @param {string | object} [keyOrOptions]
  * @param {object} [options]
- * @returns {Promise<RealtimeStream>}
+ * @returns {Promise<InstanceType<typeof import("./stream-read.js").RealtimeStream>>}
  */
 async function read(run, keyOrOptions, options) {
   const named = typeof keyOrOptions === "string";
@@ -35,7 +35,7 @@ async function read(run, keyOrOptions, options) {
  * @param {string | { id: string }} run
  * @param {string} key
  * @param {object} [options]
- * @returns {Promise<RealtimeStream>}
+ * @returns {Promise<InstanceType<typeof import("./stream-read.js").RealtimeStream>>}
  */
 async function fetchStream(run, key, options) {
   return open("runs.fetchStream", run, key, options ?? {});

@@ -39,7 +39,7 @@ function streamOpener(client, { retry, silenceTimeoutMs, onRetry }) {
  * @param {AbortSignal} [wiring.signal]
  * @param {{ streams?: string[] }} [options] `streams`: keys that are read from the start, whether
  *   or not the run says yet that it has them
- * @returns {RealtimeStream}
+ * @returns {InstanceType<typeof import("./stream-read.js").RealtimeStream>}
  */
 function withStreams(subscription, { open, signal }, options = {}) {
   const keys = options?.streams ?? [];
@@ -57,7 +57,7 @@ function withStreams(subscription, { open, signal }, options = {}) {
  * @typedef {{ run: any, isOver: boolean, keys: Set<string>, sources: Set<any> }} Entry
  */
 
-/** @implements {import("./stream-read.js").Source} */
+/** The source of the merged parts. */
 class Merge {
   #subscription;
   #open;
@@ -70,6 +70,7 @@ class Merge {
   #drained = new Map();
   /** What came and was not given out yet: at most one batch of each stream, and one run. */
   #ready = [];
+  /** @type {(value?: any) => void} */
   #wake = noop;
   #feedAsked = false;
   #feedOver = false;

@@ -105,7 +105,7 @@ proptest! {
 
     #[test]
     fn what_is_written_is_what_is_read(texts in prop::collection::vec("[^\r\n]{0,30}", 0..20)) {
-        let body: String = texts.iter().map(|text| format!("data: {text}\n\n")).collect();
+        let body = texts.iter().fold(String::new(), |body, text| body + "data: " + text + "\n\n");
         let got: Vec<String> = events(&[body.as_bytes()]).into_iter().map(|event| event.data).collect();
         prop_assert_eq!(got, texts);
     }

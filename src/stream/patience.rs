@@ -49,7 +49,7 @@ impl Patience {
         let backoff_ms = u64::try_from(backoff.as_millis()).unwrap_or(u64::MAX);
         // No wait ends after the time is up.
         let rest = limits.retry_for_ms - lasted;
-        let wait = trouble.server_ms.map_or(backoff_ms, |asked| asked.max(backoff_ms));
+        let wait = trouble.server_ms.map_or(backoff_ms, |asked| asked.saturating_add(backoff_ms));
         let wait = wait.min(limits.max_wait_ms).min(rest).max(limits.min_wait_ms);
         Ok((wait, Retry { attempt: self.attempt, status: trouble.status, reason: trouble.reason }))
     }
