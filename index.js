@@ -11,6 +11,7 @@ exports.auth = api.auth;
 exports.batch = api.batch;
 exports.idempotencyKeys = api.idempotencyKeys;
 exports.runs = api.runs;
+exports.streams = api.streams;
 exports.tasks = api.tasks;
 exports.wait = api.wait;
 exports.TriggerClient = TriggerClient;

@@ -42,7 +42,8 @@ describe("the package", () => {
       "createPublicToken",
       "createTriggerPublicToken",
     ]);
-    assert.deepEqual(Object.keys(native.runs), ["subscribeToRun"]);
+    assert.deepEqual(Object.keys(native.runs).sort(), ["fetchStream", "subscribeToRun"]);
+    assert.deepEqual(Object.keys(native.streams).sort(), ["define", "input", "read"]);
   });
 
   it("errors are kin as declared", () => {

@@ -7,7 +7,8 @@ const batch = require("./batch.js");
 const { configure } = require("./config.js");
 const idempotency = require("./idempotency.js");
 const calls = require("./run-calls.js");
-const { subscribeToRun } = require("./runs.js");
+const { fetchStream, subscribeToRun } = require("./runs.js");
+const { define, input, read } = require("./streams.js");
 const tasks = require("./tasks.js");
 const wait = require("./wait.js");
 
@@ -15,7 +16,8 @@ module.exports = {
   auth: { configure, ...auth },
   batch: { ...batch },
   idempotencyKeys: { create: idempotency.create, reset: idempotency.reset },
-  runs: { ...calls, subscribeToRun },
+  runs: { ...calls, fetchStream, subscribeToRun },
+  streams: { define, input, read },
   tasks: { ...tasks },
   wait: { ...wait },
 };

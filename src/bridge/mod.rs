@@ -16,3 +16,4 @@ pub mod feed;
 pub mod mint;
 pub mod packet;
 mod promise;
+pub mod stream;

@@ -5,6 +5,7 @@ mod call;
 mod client;
 mod headers;
 mod poll;
+mod stream;
 mod tls;
 mod upload;
 
@@ -13,4 +14,6 @@ pub use call::{Answer, Call, Deadlines};
 pub use client::{Clients, clients};
 pub use headers::{ClientOptions, RetryOptions, feed_headers};
 pub use poll::{Polled, poll};
+pub(crate) use stream::silent;
+pub use stream::{Opened, StreamBody, open_stream, stream_headers};
 pub use upload::{Upload, Uploaded};
