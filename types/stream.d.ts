@@ -1,0 +1,93 @@
+/** Streams of runs: what a run writes, read as it comes, and what is sent to a run. */
+
+import type { CallOptions } from "./config.js";
+import type { LiveStream, WatchOptions } from "./subscription.js";
+import type { AnyRunHandle } from "./task.js";
+
+/** What can be iterated over and read as a web stream, as the official SDK gives it. */
+export type AsyncIterableStream<T> = AsyncIterable<T> & ReadableStream<T>;
+
+/** What {@link streams.read} takes. The first four are the official ones. */
+export type ReadStreamOptions = WatchOptions & {
+  /** Ends the read: the loop ends normally. */
+  signal?: AbortSignal;
+  /** How long without a chunk until the stream counts as over, in seconds, 1 to 600. @default 60 */
+  timeoutInSeconds?: number;
+  /** How many chunks to skip, 0 or more. */
+  startIndex?: number;
+  /** Whether to start with what was written before, or with what is written from now on. @default "beginning" */
+  from?: "beginning" | "latest";
+};
+
+/** What `send` of an input stream takes: the official `requestOptions`, and what bounds the call (defects.md 19). */
+export type SendInputStreamOptions = {
+  requestOptions?: CallOptions;
+  /** The same as `requestOptions.signal`. */
+  signal?: AbortSignal;
+  /** The same as `requestOptions.timeoutInMs`, in milliseconds. */
+  timeoutInMs?: number;
+};
+
+/** What {@link streams.define} takes. */
+export type RealtimeDefineStreamOptions = {
+  /** The stream's key. */
+  id: string;
+};
+
+/** A stream's key with the type of its chunks. Writing to it is for tasks, and stays with the official SDK. */
+export type DefinedStream<TPart> = {
+  id: string;
+  /** The same as {@link streams.read} with this key. */
+  read: (run: string | AnyRunHandle, options?: ReadStreamOptions) => Promise<LiveStream<TPart>>;
+};
+
+/** An input stream's id with the type of its data. Receiving is for tasks, and stays with the official SDK. */
+export type DefinedInputStream<TData> = {
+  id: string;
+  /**
+   * Sends data to a run, up to 1 MB as JSON (protocol.md 5).
+   *
+   * @throws {BadRequestError} when the run is over, {@link NotFoundError} when there is none, {@link ApiError} with
+   * status 413 when the data is too large
+   */
+  send: (run: string | AnyRunHandle, data: TData, options?: SendInputStreamOptions) => Promise<void>;
+};
+
+/** The type of a defined stream's chunks: of ours, and of the official SDK's. */
+export type InferStreamType<T> = T extends {
+  read: (run: any, ...rest: any[]) => Promise<AsyncIterable<infer TPart>>;
+}
+  ? TPart
+  : unknown;
+
+/** The type of a defined input stream's data: of ours, and of the official SDK's. */
+export type InferInputStreamType<T> = T extends { send: (run: any, data: infer TData, ...rest: any[]) => Promise<void> }
+  ? TData
+  : unknown;
+
+/**
+ * Streams of runs.
+ *
+ * A read loses no chunk and repeats none, also across dropped connections (defects.md 12, 13), ends when the stream is
+ * complete or idle for `timeoutInSeconds`, and rejects with a typed error otherwise (defects.md 3).
+ */
+export const streams: {
+  /**
+   * Reads a stream of a run.
+   *
+   * @example
+   * const chunks = await streams.read<string>(runId, "ai", { signal: request.signal });
+   * for await (const chunk of chunks) process.stdout.write(chunk);
+   *
+   * @throws {ArgumentError} on an id or key that cannot be one (defects.md 8), and on options out of range
+   */
+  read<T>(run: string | AnyRunHandle, key: string, options?: ReadStreamOptions): Promise<LiveStream<T>>;
+  /** The same with the key `"default"`. */
+  read<T>(run: string | AnyRunHandle, options?: ReadStreamOptions): Promise<LiveStream<T>>;
+  /** Names a stream and the type of its chunks once, for many reads. */
+  define<TPart>(options: RealtimeDefineStreamOptions): DefinedStream<TPart>;
+  /** Names an input stream and the type of its data once, for many sends. */
+  input<TData>(options: { id: string }): DefinedInputStream<TData>;
+};
+
+export {};
