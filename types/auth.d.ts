@@ -138,19 +138,17 @@ export const auth: {
    */
   withAuth<R extends (...args: any[]) => Promise<any>>(config: ApiClientConfiguration, fn: R): Promise<ReturnType<R>>;
   /** Makes a public token and calls `fn` with it in place of the key, as {@link auth.withAuth} does. */
-  withPublicToken(options: CreatePublicTokenOptions, fn: () => Promise<void>): Promise<void>;
+  withPublicToken<R = void>(options: CreatePublicTokenOptions, fn: () => Promise<R>): Promise<R>;
   /** Makes a token that triggers and calls `fn` with it in place of the key, as {@link auth.withAuth} does. */
-  withTriggerPublicToken(
+  withTriggerPublicToken<R = void>(
     task: string | string[],
     options: CreateTriggerTokenOptions | undefined,
-    fn: () => Promise<void>,
-  ): Promise<void>;
+    fn: () => Promise<R>,
+  ): Promise<R>;
   /** The same for triggering in batches. */
-  withBatchTriggerPublicToken(
+  withBatchTriggerPublicToken<R = void>(
     task: string | string[],
     options: CreateTriggerTokenOptions | undefined,
-    fn: () => Promise<void>,
-  ): Promise<void>;
+    fn: () => Promise<R>,
+  ): Promise<R>;
 };
-
-export {};

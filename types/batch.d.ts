@@ -50,11 +50,16 @@ export type BatchTriggerOptions = {
   triggerSequentially?: boolean;
 };
 
-/** What triggering a batch by its tasks resolves to; `runs` is typed item by item. */
+/** What triggering a batch by its tasks resolves to. {@link batch.retrieve} tells the ids of its runs. */
 export type BatchTasksRunHandle<TTasks extends readonly AnyTask[]> = {
   batchId: string;
+  /** How many items it has. */
+  runCount: number;
+  /** @deprecated Declared by the official SDK, and filled by neither: always `undefined`. */
   isCached: boolean;
+  /** @deprecated Declared by the official SDK, and filled by neither: always `undefined`. */
   idempotencyKey?: string;
+  /** @deprecated Declared by the official SDK, and filled by neither: always `undefined`. */
   runs: {
     [K in keyof TTasks]: BatchedRunHandle<TaskIdentifier<TTasks[K]>, TaskPayload<TTasks[K]>, TaskOutput<TTasks[K]>>;
   };
@@ -117,5 +122,3 @@ export const batch: {
   /** A batch by its id or handle. */
   retrieve(batch: string | AnyBatchHandle, requestOptions?: CallOptions): ApiPromise<RetrievedBatch>;
 };
-
-export {};

@@ -28,5 +28,3 @@ export class TriggerClient {
   /** @throws {ConfigError} on an option that is unknown or of the wrong type */
   constructor(config?: TriggerClientConfig);
 }
-
-export {};

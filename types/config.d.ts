@@ -108,5 +108,3 @@ export interface ApiClientConfiguration {
  * configure({ accessToken: process.env.MY_KEY, baseURL: "https://trigger.example.com" });
  */
 export function configure(options: ApiClientConfiguration): void;
-
-export {};

@@ -15,6 +15,13 @@ export class ApiError extends Error {
     headers: APIHeaders | undefined,
     body?: object,
   );
+  /** The error of the class that a status has, out of a server's answer. */
+  static generate(
+    status: number | undefined,
+    errorResponse: object | undefined,
+    message: string | undefined,
+    headers: APIHeaders | undefined,
+  ): ApiError;
   /** The HTTP status; `undefined` when no answer came. */
   readonly status: number | undefined;
   readonly headers: APIHeaders | undefined;
@@ -64,6 +71,32 @@ export class RateLimitError extends ApiError {
 }
 /** 500 and above */
 export class InternalServerError extends ApiError {}
+
+/** The server has fewer items than the batch was made for, after every attempt: the cause of a {@link BatchTriggerError}. */
+export class BatchNotSealedError extends Error {
+  constructor(options: {
+    batchId: string;
+    enqueuedCount: number;
+    expectedCount: number;
+    itemsAccepted: number;
+    itemsDeduplicated: number;
+  });
+  readonly name: "BatchNotSealedError";
+  readonly batchId: string;
+  /** Items that the server holds. */
+  readonly enqueuedCount: number;
+  /** Items that the batch was made for. */
+  readonly expectedCount: number;
+  /** Items of the last attempt that were new. */
+  readonly itemsAccepted: number;
+  /** Items of the last attempt that the server had. */
+  readonly itemsDeduplicated: number;
+}
+
+/** What a wait token that timed out has in place of an output: see {@link wait.retrieveToken}. */
+export class WaitpointTimeoutError extends Error {
+  constructor(message: string);
+}
 
 /** A batch could not be triggered. */
 export class BatchTriggerError extends Error {

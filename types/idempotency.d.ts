@@ -41,5 +41,3 @@ export const idempotencyKeys: {
     requestOptions?: CallOptions,
   ): Promise<{ id: string }>;
 };
-
-export {};

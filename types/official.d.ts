@@ -47,5 +47,3 @@ export type IdempotencyKeyBrand = IfAny<
   string & { readonly [idempotencyKey]: "IdempotencyKey" },
   OfficialIdempotencyKey
 >;
-
-export {};

@@ -45,5 +45,3 @@ export interface CursorPage<TItem> extends AsyncIterable<TItem> {
 export interface CursorPagePromise<TItem> extends ApiPromise<CursorPage<TItem>>, AsyncIterable<TItem> {
   [Symbol.asyncIterator](): AsyncGenerator<Awaited<TItem>, void, unknown>;
 }
-
-export {};

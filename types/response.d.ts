@@ -7,5 +7,3 @@ export interface ToResponseOptions {
   /** Headers to add. */
   headers?: Record<string, string>;
 }
-
-export {};

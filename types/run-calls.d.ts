@@ -166,5 +166,3 @@ export type RescheduleRunRequestBody = {
   /** A `Date`, or a period from now: `"1h"`, `"30d"`. */
   delay: string | Date;
 };
-
-export {};

@@ -126,5 +126,3 @@ export type RealtimeRun<TTask extends AnyTask> = TaskRunShape<TTask>;
 
 /** A run of an unknown task: the name the official SDK exports. */
 export type AnyRealtimeRun = AnyRunShape;
-
-export {};

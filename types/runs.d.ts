@@ -11,9 +11,8 @@ import type {
   RetrievedRun,
   RetrieveRunResult,
 } from "./run-calls.js";
-import type { ReadStreamOptions } from "./stream.js";
+import type { ReadStreamOptions, RealtimeStream } from "./stream.js";
 import type {
-  LiveStream,
   RunSubscription,
   SubscribeToBatchOptions,
   SubscribeToRunOptions,
@@ -72,7 +71,11 @@ export const runs: {
     options?: SubscribeToBatchOptions,
   ): RunSubscription<InferRunTypes<TTasks>>;
   /** Reads a stream of a run, as {@link streams.read} does. */
-  fetchStream<T>(run: string | AnyRunHandle, streamKey: string, options?: ReadStreamOptions): Promise<LiveStream<T>>;
+  fetchStream<T>(
+    run: string | AnyRunHandle,
+    streamKey: string,
+    options?: ReadStreamOptions,
+  ): Promise<RealtimeStream<T>>;
   /** A whole run, with its payload and output; large ones are fetched along. */
   retrieve<TRunId extends AnyRunHandle | AnyTask | string>(
     run: RunId<TRunId>,

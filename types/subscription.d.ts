@@ -55,6 +55,12 @@ export interface SubscriptionStats {
   coalesced: number;
 }
 
+/** What a subscription with streams has done so far. */
+export interface WithStreamsStats extends SubscriptionStats {
+  /** Streams that are being read. */
+  streams: number;
+}
+
 /** How failures are waited out, and who is told of them: what every subscription and every stream takes. */
 export interface WatchOptions {
   /** Called before each wait for another attempt (defects.md 6). What it throws is ignored. */
@@ -140,7 +146,7 @@ export type WithStreamsOptions<TKey> = {
  * What comes live, read in any of these ways, by one reader. While it is open it keeps the process alive; a closed one
  * never does. What is not read is not fetched without bound (defects.md 9).
  */
-export interface LiveSource<T> {
+export interface LiveSource<T, TStats = SubscriptionStats> {
   [Symbol.asyncIterator](): AsyncIterator<T, undefined>;
   /** Ends it: pending reads answer `done`. Idempotent. */
   close(): void;
@@ -156,11 +162,11 @@ export interface LiveSource<T> {
    */
   toResponse(request?: Request, options?: ToResponseOptions): Response;
   /** What it has done so far. */
-  stats(): SubscriptionStats;
+  stats(): TStats;
 }
 
 /** What comes live and can be passed wherever a web stream can: `pipeThrough`, `new Response(stream)` and so on. */
-export type LiveStream<T> = LiveSource<T> & ReadableStream<T>;
+export type LiveStream<T, TStats = SubscriptionStats> = LiveSource<T, TStats> & ReadableStream<T>;
 
 /**
  * Live runs. Yields each at once and then at each change; the subscription to one run ends when the run is finished.
@@ -191,7 +197,5 @@ export interface RunSubscription<TRunTypes extends AnyRunTypes> extends LiveSour
    */
   withStreams<TStreams extends Record<string, any>>(
     options?: WithStreamsOptions<keyof TStreams>,
-  ): LiveStream<RunWithStreamsResult<RunShape<TRunTypes>, TStreams>>;
+  ): LiveStream<RunWithStreamsResult<RunShape<TRunTypes>, TStreams>, WithStreamsStats>;
 }
-
-export {};

@@ -64,7 +64,7 @@ export interface AnyBatchHandle {
  * are in it for the compiler alone.
  *
  * - `id`: the run's id, `run_…`
- * - `taskIdentifier`: the id that was triggered
+ * - `taskIdentifier`: the task's id, for the compiler alone: neither this package nor the official one fills it
  * - `publicAccessToken`: a public token that reads this run and writes its input streams, for an hour unless
  *   `requestOptions.publicAccessToken.expirationTime` says otherwise (protocol.md 6)
  */
@@ -130,5 +130,3 @@ export type InferRunTypes<T> = T extends AnyTask
 
 /** What may be passed as the run, given `T`: a task's type is passed as the id of one of its runs. */
 export type RunId<T> = T extends AnyTask ? string : T extends AnyRunHandle ? T : T extends string ? T : never;
-
-export {};

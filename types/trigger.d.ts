@@ -123,5 +123,3 @@ export const tasks: {
     requestOptions?: TriggerApiRequestOptions,
   ): Promise<BatchRunHandleFromTypes<InferRunTypes<TTask>>>;
 };
-
-export {};

@@ -104,5 +104,3 @@ export const wait: {
    */
   retrieveToken<T>(token: string | { id: string }, requestOptions?: CallOptions): Promise<WaitpointRetrievedToken<T>>;
 };
-
-export {};

@@ -37,7 +37,10 @@ configure({
   requestOptions: { retry: { maxAttempts: 3, minTimeoutInMs: 200, maxTimeoutInMs: 2_000, factor: 2, randomize: true } },
 });
 
-const tenantConfig: ApiClientConfiguration = { accessToken: "tr_prod_other", requestOptions: { additionalHeaders: {} } };
+const tenantConfig: ApiClientConfiguration = {
+  accessToken: "tr_prod_other",
+  requestOptions: { additionalHeaders: {} },
+};
 const eu = new TriggerClient({ accessToken: process.env.EU_KEY, baseURL: "https://eu.example.com" });
 
 const aiStream = streams.define<{ delta: string }>({ id: "ai" });
@@ -124,7 +127,8 @@ export async function streamRoute(request: Request, { params }: RouteContext<{ i
 
 export async function transcript(runId: string, signal: AbortSignal): Promise<string> {
   let text = "";
-  for await (const chunk of await streams.read<string>(runId, "transcript", { signal, from: "beginning" })) text += chunk;
+  for await (const chunk of await streams.read<string>(runId, "transcript", { signal, from: "beginning" }))
+    text += chunk;
   for await (const chunk of await streams.read<string>(runId, { timeoutInSeconds: 5 })) text += chunk;
   const reader = (await runs.fetchStream<string>(runId, "more")).getReader();
   const { done, value } = await reader.read();
@@ -206,9 +210,10 @@ export async function byTask(a: typeof resize, b: typeof nothing): Promise<strin
     { task: a, payload: { url: "https://example.com/a.png" } },
     { task: b, payload: undefined },
   ]);
-  const first = await runs.retrieve(handle.runs[0]);
+  const { runs: ids } = await batch.retrieve(handle.batchId);
+  const first = await runs.retrieve(await a.trigger({ url: "https://example.com/b.png" }));
   type _output = Expect<Equal<typeof first.output, { bytes: number; at: Date } | undefined>>;
-  return first.id;
+  return `${first.id} ${ids.join()}`;
 }
 
 // --- app/routes/jobs.$id.tsx: a Remix loader that waits, and an action ----------------------------------------------------
@@ -228,7 +233,10 @@ export async function loader({ request, params }: LoaderFunctionArgs) {
     if (run.status === "COMPLETED") return { bytes: run.output?.bytes, at: run.finishedAt, others: page.data };
     if (run.isFailed || run.isCancelled) throw new Response(run.error?.message ?? run.status, { status: 500 });
   }
-  return { others: page.data.map(({ id, env }) => `${env.name}/${id}`), next: page.hasNextPage() && page.pagination.next };
+  return {
+    others: page.data.map(({ id, env }) => `${env.name}/${id}`),
+    next: page.hasNextPage() && page.pagination.next,
+  };
 }
 
 export async function action({ request, params, context }: LoaderFunctionArgs) {
@@ -300,7 +308,9 @@ export async function progress(batchId: string): Promise<number> {
 }
 
 export async function chat(runId: string, send: (text: string) => void): Promise<void> {
-  for await (const part of runs.subscribeToRun<typeof resize>(runId).withStreams<{ ai: string; steps: { n: number } }>()) {
+  for await (const part of runs
+    .subscribeToRun<typeof resize>(runId)
+    .withStreams<{ ai: string; steps: { n: number } }>()) {
     switch (part.type) {
       case "run":
         send(`${part.run.status} ${part.run.payload.url}`);
@@ -320,7 +330,9 @@ export async function export_(reference: string): Promise<string[]> {
   for await (const run of runs.list(reference, { env: ["prod"], period: "30d", isTest: false })) {
     lines.push(`${run.id},${run.env.name},${run.createdAt.toISOString()},${run.tags.join("|")},${run.baseCostInCents}`);
   }
-  for await (const page of (await runs.list({ batch: "batch_1", queue: { type: "task", name: "resize" } })).iterPages()) {
+  for await (const page of (
+    await runs.list({ batch: "batch_1", queue: { type: "task", name: "resize" } })
+  ).iterPages()) {
     lines.push(...page.getPaginatedItems().map((run) => run.id));
   }
   return lines;
