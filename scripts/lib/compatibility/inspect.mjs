@@ -9,6 +9,8 @@ import { compareTypes, declaredBy } from "./types.mjs";
  * @typedef {object} Notes `scripts/compatibility.json`
  * @property {string} version of the official SDK that all of it is about
  * @property {{ reason: string, names: string[] }[]} theirs what stays with the official SDK, and why
+ * @property {{ reason: string, names: string[] }[]} options options that are not taken, by the end of their path, and
+ *   why
  * @property {Record<string, string>} samples how to instantiate what is generic
  * @property {Record<string, string>} adds what values of ours that the official SDK has not are for
  *
@@ -23,6 +25,7 @@ import { compareTypes, declaredBy } from "./types.mjs";
  * @property {Row[]} values
  * @property {Row[]} types
  * @property {Notes["theirs"]} theirs
+ * @property {Notes["options"]} options
  * @property {[name: string, purpose: string][]} adds
  * @property {string[]} addedTypes
  * @property {{ unlisted: string[], missing: string[], misfits: string[], stale: string[], undeclared: string[] }} problems
@@ -117,7 +120,13 @@ export async function inspect(root) {
     ...types.map((name) => ({ name, ours: `ours.${name}${sample(name)}`, theirs: `sdk.${name}${sample(name)}` })),
   ];
   const elsewhere = new Set(inClient);
-  const leftOut = (/** @type {string} */ name) =>
+  const options = notes.options.flatMap(({ names }) => names);
+  const leftOut = (/** @type {string} */ name) => {
+    const option = options.find((end) => name.endsWith(end));
+    if (option !== undefined) used.add(`option ${option}`);
+    return option !== undefined || isLeftOut(name);
+  };
+  const isLeftOut = (/** @type {string} */ name) =>
     elsewhere.has(name) || isTheirs(name) || (name.startsWith("TriggerClient.") && isOfTheirs(name));
   const verdicts = compareTypes(root, HEADER, pairs, leftOut);
 
@@ -175,6 +184,8 @@ export async function inspect(root) {
     if (!used.has(name)) problems.stale.push(`${name}: given a reason, but the official SDK has no such export`);
     else if (ours.has(name)) problems.stale.push(`${name}: said to be the official SDK's own, but it is here`);
   }
+  for (const name of options)
+    if (!used.has(`option ${name}`)) problems.stale.push(`${name}: no such option is missing`);
   for (const name of Object.keys(notes.samples))
     if (!used.has(`sample ${name}`)) problems.stale.push(`${name}: a sample of nothing`);
   for (const name of Object.keys(notes.adds))
@@ -187,6 +198,7 @@ export async function inspect(root) {
     values: valueRows,
     types: typeRows,
     theirs: notes.theirs,
+    options: notes.options,
     adds: adds.map((name) => [name, notes.adds[name] ?? ""]),
     addedTypes,
     problems,

@@ -3,7 +3,7 @@
 /** @typedef {import("./inspect.mjs").Findings} Findings */
 
 /** @param {Findings} findings @returns {string} */
-export function pageOf({ version, values, types, theirs, adds, addedTypes }) {
+export function pageOf({ version, values, types, theirs, options, adds, addedTypes }) {
   return `${[
     `# Compatibility with \`@trigger.dev/sdk\` ${version}`,
     "Written by `npm run compatibility -- --write`, which compares the exports and types of the two packages; `npm test` fails when this page is not what it finds. A function works when it is there at run time, takes what the official one takes, and gives what it gives, as far as types tell. That it also sends and returns the same is shown by the differential tests.",
@@ -21,6 +21,8 @@ export function pageOf({ version, values, types, theirs, adds, addedTypes }) {
     "## The official SDK's own",
     "Not here, for the reason given. Import these from `@trigger.dev/sdk`, beside this package.",
     ...theirs.map(({ reason, names }) => `**${reason}** ${names.map(code).join(", ")}`),
+    "Options that are not taken:",
+    ...options.map(({ reason, names }) => `**${reason}** ${names.map(code).join(", ")}`),
     "## Added here",
     table(
       ["export", "what for"],

@@ -77,6 +77,31 @@ export function declaredBy(root, specifier) {
 }
 
 /**
+ * The names of a type's public members; of those with a symbol for a name `@` and the symbol's.
+ *
+ * @param {string} root
+ * @param {string} header the imports that the expression needs
+ * @param {string} type a type expression
+ * @returns {string[]} sorted
+ */
+export function membersOf(root, header, type) {
+  const { api, checker, exported } = open(root, `${header}\nexport type It = ${type};`);
+  try {
+    const it = declared(
+      checker,
+      exported.find(({ name }) => name === "It"),
+    );
+    return checker
+      .getPropertiesOfType(it)
+      .filter((property) => !isHidden(property))
+      .map(plainName)
+      .sort();
+  } finally {
+    api.close();
+  }
+}
+
+/**
  * Compares pairs of types.
  *
  * @param {string} root
@@ -134,7 +159,51 @@ function judge(checker, name, our, their, leftOut) {
   const fit = fits[0] ? (fits[1] ? "same" : "has more") : fits[1] ? "takes more" : "neither";
   const ways = checker.getSignaturesOfType(our, SignatureKind.Call);
   const parameters = Math.max(0, ...ways.map((signature) => signature.getParameters().length));
-  return { problems: forwards, more: additions(checker, our, their), fit, parameters };
+  const problems = [...forwards, ...untaken(checker, name, our, their, leftOut)];
+  return { problems, more: additions(checker, our, their), fit, parameters };
+}
+
+/**
+ * What the official function takes and ours does not. Types alone let that pass: a function of fewer parameters is
+ * assignable, and so are options with members that nobody reads. Those who write them down are refused, though.
+ *
+ * @param {Checker} checker @param {string} name @param {Type} our @param {Type} their
+ * @param {(path: string) => boolean} leftOut
+ * @returns {string[]}
+ */
+function untaken(checker, name, our, their, leftOut) {
+  return [SignatureKind.Call, SignatureKind.Construct].flatMap((kind) => {
+    const ways = checker.getSignaturesOfType(our, kind);
+    return checker.getSignaturesOfType(their, kind).flatMap((wanted) => {
+      const given = wanted.getParameters();
+      const tries = ways.map((way) => {
+        const taken = way.getParameters();
+        if (taken.length < given.length && !way.hasRestParameter) {
+          return [`${name}: takes ${taken.length} parameters instead of ${given.length}`];
+        }
+        return given.flatMap((parameter, index) => {
+          const [ours, theirs] = [checker.getParameterType(way, index), checker.getParameterType(wanted, index)];
+          if (!ours || !theirs || !isOptions(parameter.name)) return [];
+          return missingOptions(checker, ours, theirs, `${name}(${parameter.name})`, leftOut);
+        });
+      });
+      return tries.length === 0 || tries.some((found) => found.length === 0) ? [] : shortest(tries);
+    });
+  });
+}
+
+/** @param {Checker} checker @param {Type} our @param {Type} their @param {string} where @param {(path: string) => boolean} leftOut @returns {string[]} */
+function missingOptions(checker, our, their, where, leftOut) {
+  const [ours, theirs] = [checker.getNonNullableType(our) ?? our, checker.getNonNullableType(their) ?? their];
+  if (ours.id === theirs.id || where.split(".").length > DEEPEST || !isStructured(ours) || !isStructured(theirs))
+    return [];
+  if (checker.isArrayLikeType(theirs) || checker.getSignaturesOfType(theirs, SignatureKind.Call).length > 0) return [];
+  return propertiesOf(checker, theirs).flatMap((name) => {
+    const [mine, official] = [checker.getPropertyOfType(ours, name), checker.getPropertyOfType(theirs, name)];
+    if (!mine) return leftOut(`${where}.${name}`) ? [] : [`${where}: { ${name} } is not taken`];
+    const [type, wanted] = [checker.getTypeOfSymbol(mine), official && checker.getTypeOfSymbol(official)];
+    return type && wanted ? missingOptions(checker, type, wanted, `${where}.${name}`, leftOut) : [];
+  });
 }
 
 class Comparison {
@@ -174,10 +243,10 @@ class Comparison {
   #compare(from, to, where, depth) {
     const checker = this.#checker;
     if (from.isUnionType()) {
-      return membersOf(from).flatMap((member) => this.fits(member, to, where, depth + 1));
+      return alternativesOf(from).flatMap((member) => this.fits(member, to, where, depth + 1));
     }
     if (to.isUnionType()) {
-      const tries = membersOf(to).map((member) => this.fits(from, member, where, depth + 1));
+      const tries = alternativesOf(to).map((member) => this.fits(from, member, where, depth + 1));
       return tries.find((found) => found.length === 0) ?? shortest(tries);
     }
     const unlike = [`${where}: ${checker.typeToString(from)} is no ${checker.typeToString(to)}`];
@@ -241,9 +310,6 @@ class Comparison {
     const given = to.getParameters();
     const taken = from.getParameters();
     const found = [];
-    if (taken.length < given.length && !from.hasRestParameter) {
-      found.push(`${where}: takes ${taken.length} parameters instead of ${given.length}`);
-    }
     for (const [index, parameter] of taken.entries()) {
       const wanted = checker.getParameterType(from, index);
       const gift = index < given.length ? checker.getParameterType(to, index) : checker.getUndefinedType();
@@ -285,7 +351,7 @@ function additions(checker, our, their) {
 
 /** Whether a parameter is a bag of options: its own members are what users choose from. @param {string} name */
 function isOptions(name) {
-  return /options$|^params$|^filters$|^body$/i.test(name);
+  return /options$|^opts$|^params$|^filters$|^body$|^config$/i.test(name);
 }
 
 /** @param {Checker} checker @param {Type} our @param {Type | undefined} their */
@@ -311,13 +377,17 @@ function isStructured(type) {
 }
 
 /** @param {Type} type @returns {readonly Type[]} */
-function membersOf(type) {
+function alternativesOf(type) {
   return type.isUnionType() ? type.getTypes() : [type];
 }
 
-/** @param {string[][]} tries */
+/** Of several ways not to fit the one that fits best: the fewest problems, the deepest inside. @param {string[][]} tries */
 function shortest(tries) {
-  return tries.reduce((best, found) => (found.length < best.length ? found : best));
+  const depth = (/** @type {string[]} */ found) => found[0].indexOf(": ");
+  return tries.reduce((best, found) => {
+    if (found.length !== best.length) return found.length < best.length ? found : best;
+    return depth(found) >= depth(best) ? found : best;
+  });
 }
 
 /**
