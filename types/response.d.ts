@@ -1,6 +1,6 @@
 /** Server-sent events out of what comes live. */
 
-/** What {@link LiveSource.toResponse} takes. */
+/** What {@link Live.toResponse} takes. */
 export interface ToResponseOptions {
   /** How often a comment is sent while nothing happens, in milliseconds, so that no proxy takes silence for the end. @default 15000 */
   heartbeatMs?: number;

@@ -4,9 +4,6 @@ import type { CallOptions } from "./config.js";
 import type { LiveStream, SubscriptionState, WatchOptions } from "./subscription.js";
 import type { AnyRunHandle } from "./task.js";
 
-/** What can be iterated over and read as a web stream, as the official SDK gives it. */
-export type AsyncIterableStream<T> = AsyncIterable<T> & ReadableStream<T>;
-
 /** What a read of a stream has done so far. */
 export interface StreamStats {
   /** Where it is; `"idle"` before the first read. */
@@ -56,7 +53,7 @@ export type RealtimeDefineStreamOptions = {
 };
 
 /** Works in tasks only, with the official SDK: here it throws a {@link TriggerNativeError}, `ERR_TASK_ONLY`. */
-type TaskOnly = (...args: any[]) => never;
+type TaskOnly = (...args: unknown[]) => never;
 
 /** A stream's key with the type of its chunks. Writing to it is for tasks, and stays with the official SDK. */
 export type DefinedStream<TPart> = {
@@ -86,7 +83,7 @@ export type DefinedInputStream<TData> = {
   /** @deprecated In tasks only: throws here. */
   once: TaskOnly;
   /** @deprecated In tasks only: throws here. */
-  peek: TaskOnly;
+  peek: () => TData | undefined;
   /** @deprecated In tasks only: throws here. */
   wait: TaskOnly;
   /** @deprecated In tasks only: throws here. */

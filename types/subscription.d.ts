@@ -142,18 +142,18 @@ export type WithStreamsOptions<TKey> = {
   streams?: TKey[];
 };
 
+/** What can be iterated over and read as a web stream, as the official SDK gives it. */
+export type AsyncIterableStream<T> = AsyncIterable<T> & ReadableStream<T>;
+
 /**
- * What comes live, read in any of these ways, by one reader. While it is open it keeps the process alive; a closed one
- * never does. What is not read is not fetched without bound (defects.md 9).
+ * What is common to all that comes live. While it is open it keeps the process alive; a closed one never does. What is
+ * not read is not fetched without bound (defects.md 9).
  */
-export interface LiveSource<T, TStats = SubscriptionStats> {
-  [Symbol.asyncIterator](): AsyncIterator<T, undefined>;
+export interface Live<T, TStats> {
   /** Ends it: pending reads answer `done`. Idempotent. */
   close(): void;
   /** For `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
-  /** A reader over {@link LiveSource.toReadableStream}. */
-  getReader(): ReadableStreamDefaultReader<T>;
   /** The same as a web stream. Cancelling it ends this. */
   toReadableStream(): ReadableStream<T>;
   /**
@@ -165,8 +165,8 @@ export interface LiveSource<T, TStats = SubscriptionStats> {
   stats(): TStats;
 }
 
-/** What comes live and can be passed wherever a web stream can: `pipeThrough`, `new Response(stream)` and so on. */
-export type LiveStream<T, TStats = SubscriptionStats> = LiveSource<T, TStats> & ReadableStream<T>;
+/** What comes live as a web stream: `for await`, `getReader()`, `pipeThrough()`, `new Response(stream)` and so on. */
+export type LiveStream<T, TStats = SubscriptionStats> = AsyncIterableStream<T> & Live<T, TStats>;
 
 /**
  * Live runs. Yields each at once and then at each change; the subscription to one run ends when the run is finished.
@@ -177,12 +177,15 @@ export type LiveStream<T, TStats = SubscriptionStats> = LiveSource<T, TStats> & 
  * its kin when the server refuses, {@link ProtocolError} when what answers is no Trigger.dev server,
  * {@link NoProgressError} and {@link TimeoutError} when it answers for ever without getting on, or not at all.
  */
-export interface RunSubscription<TRunTypes extends AnyRunTypes> extends LiveSource<RunShape<TRunTypes>> {
+export interface RunSubscription<TRunTypes extends AnyRunTypes> extends Live<RunShape<TRunTypes>, SubscriptionStats> {
+  [Symbol.asyncIterator](): AsyncIterator<RunShape<TRunTypes>, undefined>;
+  /** A reader over {@link Live.toReadableStream}. */
+  getReader(): ReadableStreamDefaultReader<RunShape<TRunTypes>>;
   /** The next state of a run. Calls may overlap: they are answered in order. */
   next(): Promise<IteratorResult<RunShape<TRunTypes>, undefined>>;
   /** Ends the subscription: what `break` calls. */
   return(value?: unknown): Promise<IteratorResult<RunShape<TRunTypes>, undefined>>;
-  /** Ends the subscription: the official name of {@link LiveSource.close}. */
+  /** Ends the subscription: the official name of {@link Live.close}. */
   unsubscribe(): void;
   /**
    * The runs with the chunks of their streams, in the official shapes. It ends when the run is finished and its streams
