@@ -1,7 +1,7 @@
 /** Following runs live. */
 
 import type { RealtimeRunSkipColumns } from "./auth.js";
-import type { ToResponseOptions } from "./response.js";
+import type { EventsRequest, ToResponseOptions } from "./response.js";
 import type { RunShape } from "./run.js";
 import type { AnyRunTypes } from "./task.js";
 
@@ -50,7 +50,7 @@ export interface SubscriptionStats {
   /** Rows received that differed from the one before. */
   rows: number;
   /** Bytes of bodies received, after decompression. */
-  bytes?: number;
+  bytes: number;
   /** States that this reader was too slow for and that made way for later ones (defects.md 9). */
   coalesced: number;
 }
@@ -113,8 +113,13 @@ export type SubscribeToRunsFilterOptions = {
 export type SubscribeToRunsOptions = WatchOptions & {
   /** Ends the subscription: the loop ends normally. */
   signal?: AbortSignal;
-  /** Called for a run that cannot be told; the others go on (defects.md 16). What it throws is ignored. */
-  onItemError?: (error: Error) => void;
+  /**
+   * Called for a row that cannot be read, with its key where that much is known; the runs of the others go on
+   * (defects.md 16). What it throws is ignored.
+   *
+   * @default one warning of the process
+   */
+  onItemError?: (error: Error, key: string | null) => void;
 };
 
 /** What {@link runs.subscribeToBatch} takes. All of it is added: the official one takes an id alone. */
@@ -160,7 +165,7 @@ export interface Live<T, TStats> {
    * The same as a response of server-sent events, for a route handler: with event ids, heartbeats and the headers that
    * proxies need. With the browser's request it resumes after its `Last-Event-ID`, and ends when the browser leaves.
    */
-  toResponse(request?: Request, options?: ToResponseOptions): Response;
+  toResponse(request?: EventsRequest, options?: ToResponseOptions): Response;
   /** What it has done so far. */
   stats(): TStats;
 }

@@ -69,7 +69,7 @@ export async function inspect(root) {
   /** @param {string} name */
   const isDeclared = (name) => {
     const [parent, member] = name.split(".");
-    return declared.ours.has(parent) && (member === undefined || declared.ours.get(parent)?.includes(member) === true);
+    return declared.ours.has(parent) && (member === undefined || declared.ours.get(parent)?.members.includes(member) === true);
   };
 
   // What is to work here: all that has no reason not to.
@@ -175,7 +175,7 @@ export async function inspect(root) {
 
   // Declarations against what is there.
   for (const name of ours.keys()) if (!isDeclared(name)) problems.undeclared.push(name);
-  for (const [name, members] of declared.ours) {
+  for (const [name, { members }] of declared.ours) {
     if (kindOf(ours.get(name)) === "namespace") {
       for (const member of members) if (!ours.has(`${name}.${member}`)) problems.missing.push(`${name}.${member}`);
     }

@@ -57,8 +57,8 @@ function open(root, text) {
  *
  * @param {string} root
  * @param {string} specifier
- * @returns {Map<string, string[]>} the exported names, types and values alike, sorted; with each the names of its
- *   members where it is a constant, of its namespace
+ * @returns {Map<string, { isValue: boolean, members: string[] }>} the exported names, sorted. `isValue`: more than a
+ *   type, though perhaps exported as a type alone; `members`: of a constant, the names in it
  */
 export function declaredBy(root, specifier) {
   const { api, checker, exported } = open(root, `export * from ${JSON.stringify(specifier)};`);
@@ -68,7 +68,8 @@ export function declaredBy(root, specifier) {
       sorted.map((one) => {
         const target = one.flags & SymbolFlags.Alias ? checker.getAliasedSymbol(one) : one;
         const type = target.flags & SymbolFlags.Variable ? checker.getTypeOfSymbol(target) : undefined;
-        return [one.name, type ? propertiesOf(checker, type).sort() : []];
+        const isValue = (target.flags & SymbolFlags.Value) !== 0;
+        return [one.name, { isValue, members: type ? propertiesOf(checker, type).sort() : [] }];
       }),
     );
   } finally {
