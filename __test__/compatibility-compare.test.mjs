@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { declaredBy } from "../scripts/lib/compatibility/compiler.mjs";
 import { compareValues, kindOf, surfaceOf } from "../scripts/lib/compatibility/runtime.mjs";
-import { compareTypes, declaredBy } from "../scripts/lib/compatibility/types.mjs";
+import { compareTypes } from "../scripts/lib/compatibility/types.mjs";
 import { root } from "../scripts/lib/run.mjs";
 
 const HEADER = `

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import * as native from "trigger-native";
 import { checkCompatibility } from "../scripts/compatibility.mjs";
-import { membersOf } from "../scripts/lib/compatibility/types.mjs";
+import { membersOf } from "../scripts/lib/compatibility/compiler.mjs";
 import { root } from "../scripts/lib/run.mjs";
 
 describe("in place of @trigger.dev/sdk", () => {

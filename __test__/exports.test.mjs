@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { describe, it } from "node:test";
 import * as native from "trigger-native";
 import * as emulator from "trigger-native/emulator";
-import { declaredBy } from "../scripts/lib/compatibility/types.mjs";
+import { declaredBy } from "../scripts/lib/compatibility/compiler.mjs";
 import { root } from "../scripts/lib/run.mjs";
 
 const require = createRequire(import.meta.url);

@@ -27,6 +27,6 @@ if (isMain(import.meta.url)) {
     else if (written !== expected) lines.push("docs/compatibility.md is out of date: npm run compatibility -- --write");
     if (lines.length > 0) throw new StepError(lines.join("\n"));
     const working = [...findings.values, ...findings.types].filter(({ works }) => works).length;
-    console.log(`${working} exports of @trigger.dev/sdk ${findings.version} work here`);
+    console.log(`${working} exports of @trigger.dev/sdk ${findings.notes.version} work here`);
   });
 }

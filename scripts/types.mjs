@@ -22,6 +22,7 @@ const projects = [
 export async function checkTypes() {
   for (const [what, project] of projects) await tsc(what, project);
   await routesWithOurImport();
+  await examplesOfReadme();
   await withoutTheSdk();
 }
 
@@ -42,6 +43,21 @@ async function routesWithOurImport() {
   const project = path.join(home, "tsconfig.json");
   await writeFile(project, JSON.stringify({ extends: "../../tsconfig.json", include: ["*.ts"] }));
   await tsc("route code with the import replaced", project);
+}
+
+/** The TypeScript in the README, as a reader would copy it. What it imports beside this package is stubbed. */
+async function examplesOfReadme() {
+  const home = path.join(root, "target", "types-of-readme");
+  await rm(home, { recursive: true, force: true });
+  await mkdir(home, { recursive: true });
+  const readme = await readFile(path.join(root, "README.md"), "utf8");
+  const blocks = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
+  if (blocks.length === 0) throw new StepError("the README has no example");
+  for (const [index, code] of blocks.entries()) await writeFile(path.join(home, `example-${index + 1}.ts`), code);
+  await cp(path.join(root, "__test__", "types", "readme", "stubs.d.ts"), path.join(home, "stubs.d.ts"));
+  const project = path.join(home, "tsconfig.json");
+  await writeFile(project, JSON.stringify({ extends: "../../tsconfig.json", include: ["*.ts"] }));
+  await tsc(`the README's ${blocks.length} examples`, project);
 }
 
 /**

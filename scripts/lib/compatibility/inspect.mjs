@@ -1,45 +1,39 @@
 // The two packages side by side: what works here, what stays with the official SDK, and what does not fit.
 
-import { readFile } from "node:fs/promises";
-import path from "node:path";
+import { declaredBy } from "./compiler.mjs";
+import { Notes } from "./notes.mjs";
 import { compareValues, kindOf, surfaceOf, surfaceOfClient } from "./runtime.mjs";
-import { compareTypes, declaredBy } from "./types.mjs";
+import { compareTypes } from "./types.mjs";
 
 /**
- * @typedef {object} Notes `scripts/compatibility.json`
- * @property {string} version of the official SDK that all of it is about
- * @property {{ reason: string, names: string[] }[]} theirs what stays with the official SDK, and why
- * @property {{ reason: string, names: string[] }[]} options options that are not taken, by the end of their path, and
- *   why
- * @property {Record<string, string>} samples how to instantiate what is generic
- * @property {Record<string, string>} adds what values of ours that the official SDK has not are for
- *
  * @typedef {object} Row
  * @property {string} name
  * @property {string} kind
  * @property {boolean} works
  * @property {readonly string[]} more what ours adds to it
  *
+ * @typedef {object} Problems
+ * @property {string[]} unlisted neither here nor given a reason; or here alone and without a purpose
+ * @property {string[]} missing declared, and not there at run time
+ * @property {string[]} misfits here, but not what the official one is
+ * @property {string[]} undeclared there at run time, and declared nowhere
+ * @property {string[]} stale notes about what there is not, or what is otherwise
+ *
  * @typedef {object} Findings
- * @property {string} version
+ * @property {import("./notes.mjs").Written} notes
  * @property {Row[]} values
  * @property {Row[]} types
- * @property {Notes["theirs"]} theirs
- * @property {Notes["options"]} options
- * @property {[name: string, purpose: string][]} adds
+ * @property {string[]} adds values that are here alone
  * @property {string[]} addedTypes
- * @property {{ unlisted: string[], missing: string[], misfits: string[], stale: string[], undeclared: string[] }} problems
- *   `unlisted`: neither here nor given a reason. `missing`: declared here and not there at run time. `misfits`: here,
- *   but not what the official one is. `stale`: notes about what there is not, or what is here. `undeclared`: at run
- *   time here and declared nowhere.
+ * @property {Problems} problems
  */
 
 const HEADER = [
   'import type * as ours from "trigger-native";',
   'import type * as sdk from "@trigger.dev/sdk";',
   'import type { nothing, resize, validated } from "./tasks.ts";',
-  "declare const ourClient: ours.TriggerClient;",
-  "declare const theirClient: sdk.TriggerClient;",
+  "declare const oursTriggerClient: ours.TriggerClient;",
+  "declare const sdkTriggerClient: sdk.TriggerClient;",
 ].join("\n");
 
 /** A key that nothing is ever sent with. */
@@ -47,160 +41,113 @@ const KEY = "tr_dev_compatibility";
 
 /** Compares the two packages. @param {string} root @returns {Promise<Findings>} */
 export async function inspect(root) {
-  /** @type {Notes} */
-  const notes = JSON.parse(await readFile(path.join(root, "scripts", "compatibility.json"), "utf8"));
-  const modules = { ours: await import("trigger-native"), sdk: await import("@trigger.dev/sdk") };
-  const ours = surfaceOf(modules.ours);
-  const theirs = surfaceOf(modules.sdk);
-  const declared = { ours: declaredBy(root, "trigger-native"), sdk: declaredBy(root, "@trigger.dev/sdk") };
-  const reasons = new Set(notes.theirs.flatMap(({ names }) => names));
-  /** Notes that were of use. @type {Set<string>} */
-  const used = new Set();
+  const notes = await Notes.read(root);
+  const [ours, theirs] = [await import("trigger-native"), await import("@trigger.dev/sdk")].map(surfaceWithClient);
+  const declared = { ours: declaredBy(root, "trigger-native"), theirs: declaredBy(root, "@trigger.dev/sdk") };
+  /** @type {Problems} */
+  const problems = { unlisted: [], missing: [], misfits: [], undeclared: [], stale: [] };
 
-  /** @param {string} name */
-  const isTheirs = (name) => {
-    const given = reasons.has(name) ? name : reasons.has(name.split(".")[0]) ? name.split(".")[0] : undefined;
-    if (given !== undefined) used.add(given);
-    return given !== undefined;
-  };
-
-  /** @type {Findings["problems"]} */
-  const problems = { unlisted: [], missing: [], misfits: [], stale: [], undeclared: [] };
-  /** @param {string} name */
-  const isDeclared = (name) => {
+  // All that has no reason not to be here is to be here.
+  const isDeclared = (/** @type {string} */ name) => {
     const [parent, member] = name.split(".");
-    return declared.ours.has(parent) && (member === undefined || declared.ours.get(parent)?.members.includes(member) === true);
+    const found = declared.ours.get(parent);
+    return (
+      found !== undefined && (member === undefined || parent === "TriggerClient" || found.members.includes(member))
+    );
   };
+  const wanted = [...theirs.keys()].filter((name) => !notes.isTheirs(name));
+  const values = wanted.filter(isDeclared);
+  const wantedTypes = [...declared.theirs.keys()].filter((name) => !theirs.has(name) && !notes.isTheirs(name));
+  const types = wantedTypes.filter(isDeclared);
+  problems.unlisted.push(...[...wanted, ...wantedTypes].filter((name) => !isDeclared(name)));
 
-  // What is to work here: all that has no reason not to.
-  const wanted = [...theirs.keys()].filter((name) => !isTheirs(name));
-  const values = wanted.filter((name) => {
-    if (isDeclared(name)) return true;
-    problems.unlisted.push(name);
-    return false;
-  });
-  const isType = (/** @type {string} */ name) => !theirs.has(name) && !isTheirs(name);
-  const types = [...declared.sdk.keys()].filter(isType).filter((name) => {
-    if (declared.ours.has(name)) return true;
-    problems.unlisted.push(`${name} (a type)`);
-    return false;
-  });
-
-  // Clients: their namespaces are compared as what they are, function by function.
-  const clients = {
-    ours:
-      modules.ours.TriggerClient &&
-      surfaceOfClient("TriggerClient", new modules.ours.TriggerClient({ accessToken: KEY })),
-    theirs: surfaceOfClient("TriggerClient", new modules.sdk.TriggerClient({ accessToken: KEY })),
-  };
-  const ofClient = [...clients.theirs.keys()].filter((name) => !isTheirs(name) && !isOfTheirs(name));
-  /** Within a namespace of a client that stays with the official one. @param {string} name */
-  function isOfTheirs(name) {
-    return isTheirs(name.split(".").slice(0, 2).join(".")) || isTheirs(name.split(".").slice(1, 3).join("."));
-  }
-
-  const isLeaf = (/** @type {string} */ name) => !values.some((other) => other.startsWith(`${name}.`));
-  const sample = (/** @type {string} */ name) => {
-    const key = notes.samples[name] === undefined ? name.replace(/^TriggerClient\./, "") : name;
-    if (notes.samples[key] !== undefined) used.add(`sample ${key}`);
-    return notes.samples[key] ?? "";
-  };
-  const inClient = ofClient.filter((name) => name.split(".").length === 3);
-  const pairs = [
-    ...values.filter(isLeaf).map((name) => ({
-      name,
-      ours: `typeof ours.${name}${sample(name)}`,
-      theirs: `typeof sdk.${name}${sample(name)}`,
-    })),
-    ...inClient.map((name) => ({
-      name,
-      ours: `typeof ourClient.${name.slice("TriggerClient.".length)}${sample(name)}`,
-      theirs: `typeof theirClient.${name.slice("TriggerClient.".length)}${sample(name)}`,
-    })),
-    ...types.map((name) => ({ name, ours: `ours.${name}${sample(name)}`, theirs: `sdk.${name}${sample(name)}` })),
-  ];
-  const elsewhere = new Set(inClient);
-  const options = notes.options.flatMap(({ names }) => names);
-  const leftOut = (/** @type {string} */ name) => {
-    const option = options.find((end) => name.endsWith(end));
-    if (option !== undefined) used.add(`option ${option}`);
-    return option !== undefined || isLeftOut(name);
-  };
-  const isLeftOut = (/** @type {string} */ name) =>
-    elsewhere.has(name) || isTheirs(name) || (name.startsWith("TriggerClient.") && isOfTheirs(name));
-  const verdicts = compareTypes(root, HEADER, pairs, leftOut);
-
-  /** @param {string} name @param {Map<string, unknown>} mine @param {Map<string, unknown>} official */
-  const atRunTime = (name, mine, official) => {
-    if (!mine.has(name)) {
-      problems.missing.push(name);
-      return false;
-    }
-    const value = mine.get(name);
-    const found = compareValues(name, value, official.get(name), isTheirs);
-    const parameters = verdicts.get(name)?.parameters ?? Number.POSITIVE_INFINITY;
-    if (typeof value === "function" && kindOf(value) === "function" && value.length > parameters) {
-      found.push(`${name}: takes ${value.length} parameters at run time and is declared with ${parameters}`);
-    }
-    problems.misfits.push(...found);
-    return found.length === 0;
-  };
-  const inTypes = (/** @type {string} */ name) => {
-    const found = verdicts.get(name)?.problems ?? [];
-    problems.misfits.push(...found);
-    return found.length === 0;
-  };
+  // A namespace is what is in it.
+  const isNamespace = (/** @type {string} */ name) =>
+    kindOf(theirs.get(name)) === "namespace" && values.some((other) => other.startsWith(`${name}.`));
+  const compared = values.filter((name) => !isNamespace(name));
+  const verdicts = compareTypes(
+    root,
+    HEADER,
+    [...compared.map((name) => pairOf(name, notes)), ...types.map((name) => typePairOf(name, notes))],
+    // What a client holds is compared by itself.
+    (at) => notes.isOptionLeftOut(at) || notes.isTheirs(at) || (at.startsWith("TriggerClient.") && values.includes(at)),
+  );
 
   /** @type {Row[]} */
-  const valueRows = values.filter(isLeaf).map((name) => {
-    const works = [atRunTime(name, ours, theirs), inTypes(name)].every(Boolean);
-    return { name, kind: kindOf(theirs.get(name)), works, more: verdicts.get(name)?.more ?? [] };
-  });
-  const clientWorks = ofClient.map((name) =>
-    [atRunTime(name, clients.ours ?? new Map(), clients.theirs), inTypes(name)].every(Boolean),
-  );
-  for (const row of valueRows) if (row.name === "TriggerClient") row.works &&= clientWorks.every(Boolean);
-  const typeRows = types.map((name) => {
-    const verdict = verdicts.get(name);
-    const works = verdict !== undefined && verdict.fit !== "neither";
-    if (!works) problems.misfits.push(...(verdict?.problems ?? []));
-    return { name, kind: verdict?.fit ?? "neither", works, more: verdict?.more ?? [] };
-  });
-
-  // What is ours alone.
-  const adds = [...ours.keys()].filter((name) => !theirs.has(name) && kindOf(ours.get(name)) !== "namespace");
-  for (const name of adds)
-    if (notes.adds[name] === undefined) problems.unlisted.push(`${name} (of our own: say in "adds" what it is for)`);
-  const addedTypes = [...declared.ours.keys()].filter((name) => !ours.has(name) && !declared.sdk.has(name));
-
-  // Declarations against what is there.
-  for (const name of ours.keys()) if (!isDeclared(name)) problems.undeclared.push(name);
-  for (const [name, { members }] of declared.ours) {
-    if (kindOf(ours.get(name)) === "namespace") {
-      for (const member of members) if (!ours.has(`${name}.${member}`)) problems.missing.push(`${name}.${member}`);
+  const rows = compared.map((name) => {
+    const { problems: inTypes = [], more = [], parameters = 0 } = verdicts.get(name) ?? {};
+    const value = ours.get(name);
+    if (!ours.has(name)) problems.missing.push(name);
+    const atRunTime = ours.has(name) ? compareValues(name, value, theirs.get(name), (at) => notes.isTheirs(at)) : [];
+    if (kindOf(value) === "function" && typeof value === "function" && value.length > parameters) {
+      atRunTime.push(`${name}: takes ${value.length} parameters at run time and is declared with ${parameters}`);
     }
+    problems.misfits.push(...inTypes, ...atRunTime);
+    const works = ours.has(name) && inTypes.length === 0 && atRunTime.length === 0;
+    return { name, kind: kindOf(theirs.get(name)), works, more };
+  });
+  const typeRows = types.map((name) => {
+    const { problems: inTypes = [], fit = "neither", more = [] } = verdicts.get(name) ?? {};
+    if (fit === "neither") problems.misfits.push(...inTypes);
+    return { name, kind: fit, works: fit !== "neither", more };
+  });
+
+  // What is here alone.
+  const adds = [...ours.keys()].filter((name) => !theirs.has(name) && kindOf(ours.get(name)) !== "namespace");
+  const purposeless = adds.filter((name) => notes.written.adds[name] === undefined);
+  problems.unlisted.push(...purposeless.map((name) => `${name} (of our own: say in "adds" what it is for)`));
+  const addedTypes = [...declared.ours.keys()].filter((name) => !ours.has(name) && !declared.theirs.has(name));
+
+  // What is declared, against what is there.
+  problems.undeclared.push(...[...ours.keys()].filter((name) => !isDeclared(name)));
+  for (const [name, { isValue, members }] of declared.ours) {
+    const names = [...(isValue ? [name] : []), ...members.map((member) => `${name}.${member}`)];
+    problems.missing.push(...names.filter((each) => !ours.has(each)));
   }
-  for (const name of reasons) {
-    if (!used.has(name)) problems.stale.push(`${name}: given a reason, but the official SDK has no such export`);
-    else if (ours.has(name)) problems.stale.push(`${name}: said to be the official SDK's own, but it is here`);
-  }
-  for (const name of options)
-    if (!used.has(`option ${name}`)) problems.stale.push(`${name}: no such option is missing`);
-  for (const name of Object.keys(notes.samples))
-    if (!used.has(`sample ${name}`)) problems.stale.push(`${name}: a sample of nothing`);
-  for (const name of Object.keys(notes.adds))
-    if (!adds.includes(name)) problems.stale.push(`${name}: said to be added, but it is not`);
-  for (const [kind, found] of Object.entries(problems)) {
-    problems[/** @type {keyof typeof problems} */ (kind)] = [...new Set(found)].sort();
-  }
+  problems.stale.push(...notes.stale(ours, adds, compared));
+
+  // A client works when all that is in it does.
+  const inClient = (/** @type {Row} */ { name }) => name.startsWith("TriggerClient.");
+  for (const row of rows)
+    if (row.name === "TriggerClient") row.works &&= rows.filter(inClient).every(({ works }) => works);
   return {
-    version: notes.version,
-    values: valueRows,
+    notes: notes.written,
+    values: rows.filter((row) => !inClient(row)),
     types: typeRows,
-    theirs: notes.theirs,
-    options: notes.options,
-    adds: adds.map((name) => [name, notes.adds[name] ?? ""]),
+    adds,
     addedTypes,
-    problems,
+    problems: sorted(problems),
+  };
+}
+
+/** What a package is at run time, its client's namespaces included. @param {any} module @returns {Map<string, unknown>} */
+function surfaceWithClient(module) {
+  const { TriggerClient } = module;
+  const client = TriggerClient && surfaceOfClient("TriggerClient", new TriggerClient({ accessToken: KEY }));
+  return new Map([...surfaceOf(module), ...(client ?? [])]);
+}
+
+/** @param {string} name @param {Notes} notes */
+function pairOf(name, notes) {
+  const at = (/** @type {string} */ side) =>
+    `typeof ${name.startsWith("TriggerClient.") ? `${side}${name}` : `${side}.${name}`}${notes.sample(name)}`;
+  return { name, ours: at("ours"), theirs: at("sdk") };
+}
+
+/** @param {string} name @param {Notes} notes */
+function typePairOf(name, notes) {
+  return { name, ours: `ours.${name}${notes.sample(name)}`, theirs: `sdk.${name}${notes.sample(name)}` };
+}
+
+/** Each problem once, in order. @param {Problems} problems @returns {Problems} */
+function sorted(problems) {
+  const once = (/** @type {string[]} */ found) => [...new Set(found)].sort();
+  const { unlisted, missing, misfits, undeclared, stale } = problems;
+  return {
+    unlisted: once(unlisted),
+    missing: once(missing),
+    misfits: once(misfits),
+    undeclared: once(undeclared),
+    stale: once(stale),
   };
 }

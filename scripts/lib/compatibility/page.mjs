@@ -3,14 +3,18 @@
 /** @typedef {import("./inspect.mjs").Findings} Findings */
 
 /** @param {Findings} findings @returns {string} */
-export function pageOf({ version, values, types, theirs, options, adds, addedTypes }) {
+export function pageOf({ notes, values, types, adds, addedTypes }) {
+  const { version, theirs, options } = notes;
   return `${[
     `# Compatibility with \`@trigger.dev/sdk\` ${version}`,
     "Written by `npm run compatibility -- --write`, which compares the exports and types of the two packages; `npm test` fails when this page is not what it finds. A function works when it is there at run time, takes what the official one takes, and gives what it gives, as far as types tell. That it also sends and returns the same is shown by the differential tests.",
     "## What works here",
     table(
       ["export", "", "added to it"],
-      values.map(({ name, works, more }) => [code(name), works ? "works" : "**not yet**", added(more)]),
+      values.map(({ name, works, more }) => {
+        const limit = notes.limits[name];
+        return [code(name), works ? `works${limit ? `; ${limit}` : ""}` : "**not yet**", added(more)];
+      }),
     ),
     "`{ name }` is an option, `name` a member of what comes back. All that is added is optional.",
     "## Types",
@@ -26,7 +30,7 @@ export function pageOf({ version, values, types, theirs, options, adds, addedTyp
     "## Added here",
     table(
       ["export", "what for"],
-      adds.map(([name, purpose]) => [code(name), purpose]),
+      adds.map((name) => [code(name), notes.adds[name] ?? ""]),
     ),
     `Types: ${addedTypes.map(code).join(", ")}`,
   ].join("\n\n")}\n`;
