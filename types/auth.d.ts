@@ -1,6 +1,6 @@
 /** Public tokens. */
 
-import type { ApiClientConfiguration, CallOptions, configure } from "./config.js";
+import type { ApiClientConfiguration, CallBounds, configure } from "./config.js";
 
 /** Columns that a run feed can leave out (protocol.md 4). */
 export type RealtimeRunSkipColumn =
@@ -113,7 +113,7 @@ export const auth: {
    * @example
    * const token = await auth.createPublicToken({ scopes: { read: { runs: [run.id] } }, expirationTime: "1h" });
    */
-  createPublicToken(options?: CreatePublicTokenOptions, requestOptions?: CallOptions): Promise<string>;
+  createPublicToken(options?: CreatePublicTokenOptions, requestOptions?: CallBounds): Promise<string>;
   /**
    * Makes a token that triggers the named task or tasks, once unless `multipleUse`. Each one-time token carries a
    * unique `jti`, so that two made in the same second are two tokens (defects.md 2).
@@ -121,13 +121,13 @@ export const auth: {
   createTriggerPublicToken(
     task: string | string[],
     options?: CreateTriggerTokenOptions,
-    requestOptions?: CallOptions,
+    requestOptions?: CallBounds,
   ): Promise<string>;
   /** The same for triggering in batches. */
   createBatchTriggerPublicToken(
     task: string | string[],
     options?: CreateTriggerTokenOptions,
-    requestOptions?: CallOptions,
+    requestOptions?: CallBounds,
   ): Promise<string>;
   /**
    * Calls `fn` with a configuration that holds inside it, across every `await`, and nowhere else: concurrent requests

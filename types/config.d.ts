@@ -27,8 +27,8 @@ export interface ApiRequestOptions {
   additionalHeaders?: Record<string, string>;
 }
 
-/** Settings of one call: the official ones, and what bounds it (defects.md 19). */
-export interface CallOptions extends ApiRequestOptions {
+/** What bounds one call (defects.md 19). */
+export interface CallBounds {
   /** Ends the call, which then rejects with the signal's reason. An aborted one sends no request (defects.md 17). */
   signal?: AbortSignal;
   /**
@@ -39,6 +39,9 @@ export interface CallOptions extends ApiRequestOptions {
    */
   timeoutInMs?: number;
 }
+
+/** Settings of one call: the official ones, and what bounds it. */
+export interface CallOptions extends ApiRequestOptions, CallBounds {}
 
 /** Settings of the public token that a handle carries. */
 export interface TriggerJwtOptions {

@@ -10,7 +10,7 @@ export interface ApiPromise<T> extends Promise<T> {
 
 /** Which page of a list. */
 export interface CursorPageParams {
-  /** Items a page. The server limits it, and says so with a 400. @default the server's: 25 */
+  /** Items a page. The server limits it, and says so with a 400. @default the server's */
   limit?: number;
   /** The page after this cursor. */
   after?: string;

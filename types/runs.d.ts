@@ -109,7 +109,10 @@ export const runs: {
   /**
    * Asks again and again until the run is over. {@link runs.subscribeToRun} tells sooner and asks less.
    *
-   * `pollIntervalMs` is the time between two calls, in milliseconds. @default 1000
+   * `pollIntervalMs` is the time between two calls, in milliseconds, by default 1000. `timeoutInMs` bounds the whole
+   * wait.
+   *
+   * @throws {TimeoutError} when it is not over after 500 calls, as many as the official SDK makes
    */
   poll<TRunId extends AnyRunHandle | AnyTask | string>(
     run: RunId<TRunId>,

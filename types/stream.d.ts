@@ -1,6 +1,6 @@
 /** Streams of runs: what a run writes, read as it comes, and what is sent to a run. */
 
-import type { CallOptions } from "./config.js";
+import type { ApiRequestOptions, CallBounds } from "./config.js";
 import type { LiveStream, SubscriptionState, WatchOptions } from "./subscription.js";
 import type { AnyRunHandle } from "./task.js";
 
@@ -37,13 +37,10 @@ export type ReadStreamOptions = WatchOptions & {
   from?: "beginning" | "latest";
 };
 
-/** What `send` of an input stream takes: the official `requestOptions`, and what bounds the call (defects.md 19). */
-export type SendInputStreamOptions = {
-  requestOptions?: CallOptions;
-  /** The same as `requestOptions.signal`. */
-  signal?: AbortSignal;
-  /** The same as `requestOptions.timeoutInMs`, in milliseconds. */
-  timeoutInMs?: number;
+/** What `send` of an input stream takes: what bounds the call, beside the official `requestOptions`. */
+export type SendInputStreamOptions = CallBounds & {
+  /** Taken for the official SDK's sake; nothing of it is used. */
+  requestOptions?: ApiRequestOptions;
 };
 
 /** What {@link streams.define} takes. */

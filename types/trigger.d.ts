@@ -65,7 +65,8 @@ export type TriggerOptions = {
   /**
    * The deployment to run on, by the external id it was deployed with; `version` wins over it.
    *
-   * @default that of the configuration, then `TRIGGER_EXTERNAL_DEPLOYMENT_ID`
+   * @default that of the configuration, then `TRIGGER_EXTERNAL_DEPLOYMENT_ID`, then the commit that the host or CI
+   * names, where `TRIGGER_AUTOMATIC_SKEW_VERSION_PROTECTION` is on
    */
   externalDeploymentId?: string;
   /** The region. @default the project's own */

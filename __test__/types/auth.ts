@@ -47,10 +47,7 @@ export async function uses() {
   await ours.auth.createTriggerPublicToken(["a", "b"], { multipleUse: true, expirationTime: "1h" });
   await ours.auth.createBatchTriggerPublicToken("a", { expirationTime: 1_900_000_000 });
 
-  await ours.auth.createPublicToken(
-    {},
-    { signal: AbortSignal.timeout(1000), timeoutInMs: 1000, retry: { maxAttempts: 1 } },
-  );
+  await ours.auth.createPublicToken({}, { signal: AbortSignal.timeout(1000), timeoutInMs: 1000 });
 
   ours.configure({ accessToken: async () => "token", refreshAccessToken: async () => "token" });
   // @ts-expect-error: what bounds one call is not a setting of all
