@@ -14,11 +14,9 @@ const MOST = 256;
 
 /** @type {Map<string, object>} */
 const clients = new Map();
-/** The configuration resolved last and its client: the usual case. */
-/** @type {object | undefined} */
-let lastResolved;
-/** @type {object | undefined} */
-let lastClient;
+/** By the configuration resolved: the usual case, and no secret is written into a name for it. */
+/** @type {WeakMap<object, object>} */
+const byResolved = new WeakMap();
 
 /**
  * The client to call with; the same one while the configuration is the same.
@@ -33,12 +31,12 @@ function currentClient() {
 /**
  * The client of a configuration.
  *
- * @param {any} resolved what `resolve()` gave
+ * @param {import("./config.js").Resolved} resolved
  * @returns {object}
- * @throws {import("./errors.js").ConfigError} as {@link currentClient}
  */
 function clientOf(resolved) {
-  if (resolved === lastResolved && lastClient !== undefined) return lastClient;
+  const known = byResolved.get(resolved);
+  if (known !== undefined) return known;
   const { retry, additionalHeaders } = resolved.requestOptions ?? {};
   const options = JSON.stringify({ retry, additionalHeaders, streamsVersion: resolved.streamsVersion });
   const name = JSON.stringify([resolved.baseURL, resolved.accessToken, resolved.branch, options]);
@@ -50,8 +48,7 @@ function clientOf(resolved) {
     if (clients.size >= MOST) clients.delete(clients.keys().next().value);
     clients.set(name, client);
   }
-  lastResolved = resolved;
-  lastClient = client;
+  byResolved.set(resolved, client);
   return client;
 }
 

@@ -118,7 +118,7 @@ class Refresher {
  * @returns {Refresher | undefined}
  */
 function refresherOf(resolved) {
-  const make = resolved.refresh;
+  const make = resolved.refreshAccessToken;
   if (make === undefined) return undefined;
   let known = refreshers.get(make);
   if (known === undefined) {

@@ -11,6 +11,11 @@ const { Packets } = require("./packets.js");
 const { refresherOf } = require("./refresh.js");
 const { toRun } = require("./run.js");
 const { RunSubscription } = require("./subscription.js");
+const { fetchStream } = require("./streams.js");
+const { streamOpener } = require("./with-streams.js");
+
+/** Stands for a stream whose key cannot be looked at yet. @type {any} */
+const UNOPENED = { close() {} };
 
 /** @see index.d.ts */
 function subscribeToRun(run, options = {}) {
@@ -70,6 +75,8 @@ function subscribe(subject, skipColumns, options) {
       return reader;
     },
     decode: (row) => decode(row, packets),
+    // Before the first token is made there is no client, and no run whose streams could be opened.
+    streams: (runId, key, runOver) => (client ? streamOpener(client, options)(runId, key, runOver) : UNOPENED),
     notify: notices ? (notice) => notifyOf(options, notice) : undefined,
     fault: onItemError ?? warnOnce(),
     renew: refresher && (() => refresher.renew()),
@@ -189,4 +196,4 @@ function checkOptions(call, options) {
       refuse(`${name} must be a whole number of milliseconds above 0`);
 }
 
-module.exports = { subscribeToRun, subscribeToRunsWithTag, subscribeToBatch };
+module.exports = { fetchStream, subscribeToRun, subscribeToRunsWithTag, subscribeToBatch };

@@ -9,6 +9,7 @@
 
 const { fromNative } = require("./errors.js");
 const { toResponse } = require("./response.js");
+const { withStreams } = require("./with-streams.js");
 
 const DONE = Object.freeze({ done: true, value: undefined });
 
@@ -36,6 +37,7 @@ class RunSubscription {
   #floor = Number.NEGATIVE_INFINITY;
   #newest = Number.NEGATIVE_INFINITY;
   #position = Number.NEGATIVE_INFINITY;
+  #merged = null;
 
   /**
    * @param {object} wiring
@@ -47,6 +49,7 @@ class RunSubscription {
    * @param {(error: Error, key: string | null) => void} [wiring.fault] gets rows that cannot be read
    * @param {() => Promise<void>} [wiring.renew] makes another token; never rejects
    * @param {(error: any) => void} [wiring.explain] adds what is known of a failure to its error
+   * @param {import("./with-streams.js").Opener} [wiring.streams] opens the streams of its runs
    */
   constructor(wiring) {
     this.#wiring = wiring;
@@ -73,6 +76,18 @@ class RunSubscription {
   }
 
   close() {
+    this.#leave();
+    // The runs' streams end with it, also those that outlive the last run.
+    this.#merged?.close();
+  }
+
+  /** The runs and the values of their streams, as parts. Read this instead of the subscription. */
+  withStreams(options) {
+    this.#merged = withStreams(this, { open: this.#wiring.streams, signal: this.#wiring.signal }, options);
+    return this.#merged;
+  }
+
+  #leave() {
     if (this.#closed) return;
     this.#closed = true;
     this.#rows = [];
@@ -161,7 +176,7 @@ class RunSubscription {
           return { done: false, value };
         }
         if (this.#end) {
-          this.close();
+          this.#leave();
           if (!this.#end.error) return DONE;
           const error = fromNative(this.#end.error);
           this.#wiring.explain?.(error);
@@ -171,7 +186,7 @@ class RunSubscription {
       }
       return DONE;
     } catch (error) {
-      this.close();
+      this.#leave();
       throw error;
     }
   }

@@ -1,9 +1,9 @@
 // TypeScript's compiler over what users compile against, in every way they resolve modules, and over our own JS.
 
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { isMain, root, script, step, tool } from "./lib/run.mjs";
+import { isMain, root, StepError, script, step, tool } from "./lib/run.mjs";
 import { ensurePackages } from "./setup.mjs";
 
 const consumers = "__test__/types/consumers";
@@ -21,7 +21,43 @@ const projects = [
 /** Checks everything; the first failure ends it. */
 export async function checkTypes() {
   for (const [what, project] of projects) await tsc(what, project);
+  await routesWithOurImport();
+  await examplesOfReadme();
   await withoutTheSdk();
+}
+
+/**
+ * Route code written against the official SDK, which the first project compiled as it is, with the import replaced: the
+ * one change users make. The tasks it names stay with the official SDK.
+ */
+async function routesWithOurImport() {
+  const source = path.join(root, "__test__", "types");
+  const home = path.join(root, "target", "types-of-routes");
+  await rm(home, { recursive: true, force: true });
+  await mkdir(home, { recursive: true });
+  for (const name of ["tasks.ts", "support.ts"]) await cp(path.join(source, name), path.join(home, name));
+  const routes = await readFile(path.join(source, "routes.ts"), "utf8");
+  const replaced = routes.replaceAll('from "@trigger.dev/sdk"', 'from "trigger-native"');
+  if (replaced === routes || replaced.includes('"@trigger.dev/sdk"')) throw new StepError("no import was replaced");
+  await writeFile(path.join(home, "routes.ts"), replaced);
+  const project = path.join(home, "tsconfig.json");
+  await writeFile(project, JSON.stringify({ extends: "../../tsconfig.json", include: ["*.ts"] }));
+  await tsc("route code with the import replaced", project);
+}
+
+/** The TypeScript in the README, as a reader would copy it. What it imports beside this package is stubbed. */
+async function examplesOfReadme() {
+  const home = path.join(root, "target", "types-of-readme");
+  await rm(home, { recursive: true, force: true });
+  await mkdir(home, { recursive: true });
+  const readme = await readFile(path.join(root, "README.md"), "utf8");
+  const blocks = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
+  if (blocks.length === 0) throw new StepError("the README has no example");
+  for (const [index, code] of blocks.entries()) await writeFile(path.join(home, `example-${index + 1}.ts`), code);
+  await cp(path.join(root, "__test__", "types", "readme", "stubs.d.ts"), path.join(home, "stubs.d.ts"));
+  const project = path.join(home, "tsconfig.json");
+  await writeFile(project, JSON.stringify({ extends: "../../tsconfig.json", include: ["*.ts"] }));
+  await tsc(`the README's ${blocks.length} examples`, project);
 }
 
 /**
@@ -33,8 +69,8 @@ async function withoutTheSdk() {
   try {
     const installed = path.join(home, "node_modules", "trigger-native");
     await mkdir(installed, { recursive: true });
-    for (const name of ["package.json", "index.d.ts", "emulator.d.ts"]) {
-      await cp(path.join(root, name), path.join(installed, name));
+    for (const name of ["package.json", "index.d.ts", "types", "emulator.d.ts"]) {
+      await cp(path.join(root, name), path.join(installed, name), { recursive: true });
     }
     for (const name of ["@types", "undici-types"]) {
       await symlink(path.join(root, "node_modules", name), path.join(home, "node_modules", name), "junction");

@@ -21,7 +21,10 @@ type _trigger = Assignable<TheirTrigger, ours.CreateTriggerTokenOptions>;
 type _triggerBack = Assignable<ours.CreateTriggerTokenOptions, TheirTrigger>;
 type _batch = Assignable<TheirBatch, ours.CreateTriggerTokenOptions>;
 type _skip = Expect<Equal<ours.RealtimeRunSkipColumns, core.RealtimeRunSkipColumns>>;
-type _config = Assignable<ours.ApiClientConfiguration, core.ApiClientConfiguration>;
+type _config = Assignable<
+  Omit<ours.ApiClientConfiguration, "accessToken"> & { accessToken?: string },
+  core.ApiClientConfiguration
+>;
 type _configBack = Assignable<core.ApiClientConfiguration, ours.ApiClientConfiguration>;
 type _results = Expect<
   Equal<ReturnType<typeof ours.auth.createPublicToken>, ReturnType<typeof sdk.auth.createPublicToken>>
@@ -44,10 +47,11 @@ export async function uses() {
   await ours.auth.createTriggerPublicToken(["a", "b"], { multipleUse: true, expirationTime: "1h" });
   await ours.auth.createBatchTriggerPublicToken("a", { expirationTime: 1_900_000_000 });
 
-  await ours.auth.createPublicToken(
-    {},
-    { signal: AbortSignal.timeout(1000), timeoutInMs: 1000, retry: { maxAttempts: 1 } },
-  );
+  await ours.auth.createPublicToken({}, { signal: AbortSignal.timeout(1000), timeoutInMs: 1000 });
+
+  ours.configure({ accessToken: async () => "token", refreshAccessToken: async () => "token" });
+  // @ts-expect-error: what bounds one call is not a setting of all
+  ours.configure({ requestOptions: { timeoutInMs: 1000 } });
 
   // @ts-expect-error: unknown scope
   await ours.auth.createPublicToken({ scopes: { read: { run: "run_1" } } });

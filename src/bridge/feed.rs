@@ -227,7 +227,7 @@ fn batch_text(batch: &Batch, single: bool) -> String {
     text
 }
 
-fn notice_value(notice: &Notice) -> Value {
+pub(super) fn notice_value(notice: &Notice) -> Value {
     match notice {
         Notice::Stage(stage) => json!({ "type": "state", "state": stage.as_str() }),
         Notice::Retry { retry, wait_ms } => json!({

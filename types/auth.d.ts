@@ -1,0 +1,154 @@
+/** Public tokens. */
+
+import type { ApiClientConfiguration, CallBounds, configure } from "./config.js";
+
+/** Columns that a run feed can leave out (protocol.md 4). */
+export type RealtimeRunSkipColumn =
+  | "startedAt"
+  | "delayUntil"
+  | "queuedAt"
+  | "expiredAt"
+  | "completedAt"
+  | "number"
+  | "isTest"
+  | "usageDurationMs"
+  | "costInCents"
+  | "baseCostInCents"
+  | "ttl"
+  | "payload"
+  | "payloadType"
+  | "metadata"
+  | "output"
+  | "outputType"
+  | "runTags"
+  | "error";
+
+/** A list of columns to leave out. */
+export type RealtimeRunSkipColumns = Array<RealtimeRunSkipColumn>;
+
+/** What may be read or written. An id is a non-blank string; a list grants each of its ids. */
+export type PublicTokenPermissionProperties = {
+  /** Runs of these tasks, by task id. */
+  tasks?: string | string[];
+  /** Runs with one of these tags. */
+  tags?: string | string[];
+  /** These runs, by id; `true` for every run of the environment. */
+  runs?: string | string[] | true;
+  /** These batches and their runs, by id. */
+  batch?: string | string[];
+  /** These wait tokens, by id. */
+  waitpoints?: string | string[];
+  /** The input streams of these runs, by run id. */
+  inputStreams?: string | string[];
+  /** These sessions, by id or external id; an id can be narrowed, as in `my-session:out`. */
+  sessions?: string | string[];
+};
+
+/** Everything a public token can grant. How a server reads it: protocol.md 3. */
+export type PublicTokenPermissions = {
+  /** What the bearer may read. */
+  read?: PublicTokenPermissionProperties;
+  /** What the bearer may write. */
+  write?: PublicTokenPermissionProperties;
+  /** Tasks the bearer may trigger, again and again: {@link auth.createTriggerPublicToken} makes one-time tokens. */
+  trigger?: { tasks: string | string[] };
+  /** Tasks the bearer may trigger in batches: see {@link auth.createBatchTriggerPublicToken}. */
+  batchTrigger?: { tasks: string | string[] };
+};
+
+/**
+ * When a token ends (protocol.md 3): a `Date`, cut to whole seconds; a number of Unix **seconds**; or a period from
+ * now such as `"15m"`, `"1h"`, `"2 days"`, `"1.5 hours"`.
+ */
+export type TokenExpiration = number | Date | string;
+
+/** What {@link auth.createPublicToken} takes. */
+export type CreatePublicTokenOptions = {
+  /**
+   * What the token grants. A token without scopes can do nothing: under a root key it is made all the same, as the
+   * official SDK does, with one warning per process; under any other key it is an error.
+   */
+  scopes?: PublicTokenPermissions;
+  /** When it ends. @default 15 minutes from now */
+  expirationTime?: TokenExpiration;
+  /** Limits on the feeds the token opens. */
+  realtime?: {
+    /** Columns the server leaves out, on top of those a request leaves out. @default [] */
+    skipColumns?: RealtimeRunSkipColumns;
+  };
+};
+
+/** What {@link auth.createTriggerPublicToken} and {@link auth.createBatchTriggerPublicToken} take. */
+export type CreateTriggerTokenOptions = {
+  /** When it ends. @default 15 minutes from now */
+  expirationTime?: TokenExpiration;
+  /** Whether it can be used more than once. @default false */
+  multipleUse?: boolean;
+  /** Limits on the feeds opened with the token of the run it triggers. */
+  realtime?: {
+    /** Columns the server leaves out. @default [] */
+    skipColumns?: RealtimeRunSkipColumns;
+  };
+};
+
+/**
+ * Public tokens: JSON Web Tokens that a browser may hold.
+ *
+ * With a root secret key they are signed here (protocol.md 3). The first one of a process asks the server once for the
+ * environment's claims; those are kept for each base URL, key and branch, and no later token needs the network
+ * (defects.md 14). With an additional key (`tr_…_sk_…`) or a run's token, the server makes each one.
+ *
+ * All of these throw:
+ * - {@link ConfigError} when there is no key, or it is a public token, which never signs;
+ * - {@link ArgumentError} on blank ids, unknown scope names, and an expiry that is past, negative, `NaN` or no period;
+ * - {@link ApiError} and its kin when the server refuses or does not answer, {@link TimeoutError} when it does not in
+ *   time. Nothing is kept then, and the next call asks again.
+ */
+export const auth: {
+  /** The same as {@link configure}. */
+  configure: typeof configure;
+  /**
+   * Makes a public token.
+   *
+   * @example
+   * const token = await auth.createPublicToken({ scopes: { read: { runs: [run.id] } }, expirationTime: "1h" });
+   */
+  createPublicToken(options?: CreatePublicTokenOptions, requestOptions?: CallBounds): Promise<string>;
+  /**
+   * Makes a token that triggers the named task or tasks, once unless `multipleUse`. Each one-time token carries a
+   * unique `jti`, so that two made in the same second are two tokens (defects.md 2).
+   */
+  createTriggerPublicToken(
+    task: string | string[],
+    options?: CreateTriggerTokenOptions,
+    requestOptions?: CallBounds,
+  ): Promise<string>;
+  /** The same for triggering in batches. */
+  createBatchTriggerPublicToken(
+    task: string | string[],
+    options?: CreateTriggerTokenOptions,
+    requestOptions?: CallBounds,
+  ): Promise<string>;
+  /**
+   * Calls `fn` with a configuration that holds inside it, across every `await`, and nowhere else: concurrent requests
+   * of several users never see each other's key. What is not given is as it is around it.
+   *
+   * @returns what `fn` does
+   * @throws {ConfigError} on an option that is unknown or of the wrong type
+   */
+  withAuth<R extends (...args: any[]) => Promise<any>>(config: ApiClientConfiguration, fn: R): Promise<ReturnType<R>>;
+  /** Makes a public token and calls `fn` with it in place of the key, as {@link auth.withAuth} does. */
+  withPublicToken<R = void>(options: CreatePublicTokenOptions, fn: () => Promise<R>): Promise<R>;
+  /** Makes a token that triggers and calls `fn` with it in place of the key, as {@link auth.withAuth} does. */
+  withTriggerPublicToken<R = void>(
+    task: string | string[],
+    options: CreateTriggerTokenOptions | undefined,
+    fn: () => Promise<R>,
+  ): Promise<R>;
+  /** The same for triggering in batches. */
+  withBatchTriggerPublicToken<R = void>(
+    task: string | string[],
+    options: CreateTriggerTokenOptions | undefined,
+    fn: () => Promise<R>,
+  ): Promise<R>;
+};

@@ -1,0 +1,124 @@
+/** Triggering several runs as one batch. */
+
+import type { CallOptions, TriggerApiRequestOptions } from "./config.js";
+import type { IdempotencyKey } from "./idempotency.js";
+import type { HandleBrand } from "./official.js";
+import type { ApiPromise } from "./page.js";
+import type {
+  AnyBatchHandle,
+  AnyRunTypes,
+  AnyTask,
+  BatchedRunHandle,
+  BatchRunHandleFromTypes,
+  InferRunTypes,
+  TaskIdentifier,
+  TaskOutput,
+  TaskPayload,
+} from "./task.js";
+import type { TriggerOptions } from "./trigger.js";
+
+/** An item of a batch of one task. */
+export type BatchItem<TInput> = {
+  payload: TInput;
+  options?: TriggerOptions;
+};
+
+/**
+ * An item of a batch whose task is named by its id. For a union of tasks id and payload are each that of any of them,
+ * as with the official SDK: that the two belong together is not checked.
+ */
+export type BatchByIdItem<TRunTypes extends AnyRunTypes> = {
+  id: TRunTypes["taskIdentifier"];
+  payload: TRunTypes["payload"];
+  options?: TriggerOptions;
+};
+
+/** An item of a batch whose task is given itself. */
+export type BatchByTaskItem<TTask extends AnyTask> = {
+  task: TTask;
+  payload: TaskPayload<TTask>;
+  options?: TriggerOptions;
+};
+
+/** How a batch is to be. */
+export type BatchTriggerOptions = {
+  /** For items without one of their own: this key and the item's index. */
+  idempotencyKey?: IdempotencyKey | string | string[];
+  /** How long that key holds: a period. */
+  idempotencyKeyTTL?: string;
+  /** Whether runs are created one after another, in the batch's order. @default false */
+  triggerSequentially?: boolean;
+};
+
+/** What triggering a batch by its tasks resolves to. {@link batch.retrieve} tells the ids of its runs. */
+export type BatchTasksRunHandle<TTasks extends readonly AnyTask[]> = {
+  batchId: string;
+  /** How many items it has. */
+  runCount: number;
+  /** @deprecated Declared by the official SDK, and filled by neither: always `undefined`. */
+  isCached: boolean;
+  /** @deprecated Declared by the official SDK, and filled by neither: always `undefined`. */
+  idempotencyKey?: string;
+  /** @deprecated Declared by the official SDK, and filled by neither: always `undefined`. */
+  runs: {
+    [K in keyof TTasks]: BatchedRunHandle<TaskIdentifier<TTasks[K]>, TaskPayload<TTasks[K]>, TaskOutput<TTasks[K]>>;
+  };
+  publicAccessToken: string;
+} & HandleBrand<any, any>;
+
+/** A batch as the server tells it. */
+export interface RetrievedBatch {
+  /** `batch_…` */
+  id: string;
+  status: "PENDING" | "PROCESSING" | "COMPLETED" | "PARTIAL_FAILED" | "ABORTED";
+  idempotencyKey?: string | undefined;
+  createdAt: Date;
+  updatedAt: Date;
+  runCount: number;
+  /** Ids of its runs. */
+  runs: string[];
+  processing: {
+    completedAt?: Date | undefined;
+    /** Items that did not become a run. */
+    errors: { index: number; taskIdentifier: string; error: string; errorCode?: string | undefined }[];
+  };
+}
+
+/** The items of a batch: an array, or what gives them one by one and is not held. */
+type Items<TItem> = AsyncIterable<TItem> | ReadableStream<TItem>;
+
+/** Items of several tasks in one batch. They throw what {@link tasks} throws, and {@link BatchTriggerError}. */
+export const batch: {
+  /**
+   * Triggers tasks by their ids.
+   *
+   * @example
+   * const { batchId } = await batch.trigger<typeof resize | typeof publish>([
+   *   { id: "resize", payload: { url } },
+   *   { id: "publish", payload: { post } },
+   * ]);
+   */
+  trigger<TTask extends AnyTask>(
+    items: Array<BatchByIdItem<InferRunTypes<TTask>>>,
+    options?: BatchTriggerOptions,
+    requestOptions?: TriggerApiRequestOptions,
+  ): Promise<BatchRunHandleFromTypes<InferRunTypes<TTask>>>;
+  trigger<TTask extends AnyTask>(
+    items: Items<BatchByIdItem<InferRunTypes<TTask>>>,
+    options?: BatchTriggerOptions,
+    requestOptions?: TriggerApiRequestOptions,
+  ): Promise<BatchRunHandleFromTypes<InferRunTypes<TTask>>>;
+  /** Triggers tasks that are given themselves: `[{ task: resize, payload: { url } }]`. */
+  triggerByTask<TTasks extends readonly AnyTask[]>(
+    items: { [K in keyof TTasks]: BatchByTaskItem<TTasks[K]> },
+    options?: BatchTriggerOptions,
+    requestOptions?: TriggerApiRequestOptions,
+  ): Promise<BatchTasksRunHandle<TTasks>>;
+  triggerByTask<TTasks extends readonly AnyTask[]>(
+    items: Items<BatchByTaskItem<TTasks[number]>>,
+    options?: BatchTriggerOptions,
+    requestOptions?: TriggerApiRequestOptions,
+  ): Promise<BatchTasksRunHandle<TTasks>>;
+  /** A batch by its id or handle. */
+  retrieve(batch: string | AnyBatchHandle, requestOptions?: CallOptions): ApiPromise<RetrievedBatch>;
+};

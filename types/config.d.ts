@@ -1,0 +1,113 @@
+/** Where calls go and as whom, and the options that every call takes. */
+
+/**
+ * How a failed call is tried again. Every member is optional.
+ *
+ * Source: protocol.md 6. Only what can succeed later is repeated: no answer at all, 408, 409, 429, 5xx, and whatever
+ * the server's `x-should-retry` header says.
+ */
+export interface RetryOptions {
+  /** Attempts in all, the first included. @default 5 */
+  maxAttempts?: number;
+  /** What each wait is multiplied by for the next. @default 1.6 */
+  factor?: number;
+  /** The first wait, in milliseconds. @default 1000 */
+  minTimeoutInMs?: number;
+  /** The longest wait, in milliseconds; also caps what a server asks for (defects.md 19). @default 30000 */
+  maxTimeoutInMs?: number;
+  /** Waits are drawn at random below their limit. @default true */
+  randomize?: boolean;
+}
+
+/** Settings of the calls a client makes. */
+export interface ApiRequestOptions {
+  /** How failed calls are tried again. */
+  retry?: RetryOptions;
+  /** Headers to add to every request. */
+  additionalHeaders?: Record<string, string>;
+}
+
+/** What bounds one call (defects.md 19). */
+export interface CallBounds {
+  /** Ends the call, which then rejects with the signal's reason. An aborted one sends no request (defects.md 17). */
+  signal?: AbortSignal;
+  /**
+   * The longest the whole call may take, in milliseconds, its repeats included; it then rejects with a
+   * {@link TimeoutError}. A whole number above 0.
+   *
+   * @default 30000 for the claims behind tokens, with at most 10 s an attempt; 60000 for other calls, with at most 30 s
+   */
+  timeoutInMs?: number;
+}
+
+/** Settings of one call: the official ones, and what bounds it. */
+export interface CallOptions extends ApiRequestOptions, CallBounds {}
+
+/** Settings of the public token that a handle carries. */
+export interface TriggerJwtOptions {
+  /** When it ends, as {@link TokenExpiration} says. @default 1 hour from now */
+  expirationTime?: number | Date | string;
+}
+
+/** Settings of one call that triggers. */
+export interface TriggerApiRequestOptions extends CallOptions {
+  /** Settings of the public token that the handle carries. */
+  publicAccessToken?: TriggerJwtOptions;
+  /** Where to and as whom this one call goes, laid over what {@link configure} set. */
+  clientConfig?: ApiClientConfiguration;
+}
+
+/** What {@link configure} takes. Every member has a default from the environment. */
+export interface ApiClientConfiguration {
+  /**
+   * The server's URL, `http` or `https`; a trailing `/` is dropped.
+   *
+   * @default `TRIGGER_API_URL`, then `https://api.trigger.dev` (protocol.md 1)
+   */
+  baseURL?: string;
+  /**
+   * The secret key, `tr_dev_…` or `tr_prod_…` and so on, or a public token. A function is asked for it, once for all
+   * subscriptions of a configuration: at first, shortly before the token it gave ends, and when a server refuses that
+   * token (defects.md 5).
+   *
+   * @default `TRIGGER_SECRET_KEY`, then `TRIGGER_ACCESS_TOKEN` (protocol.md 1)
+   */
+  accessToken?: string | (() => string | Promise<string>);
+  /** @deprecated Use `accessToken`. Where both are given this one wins, as in the official SDK. */
+  secretKey?: string;
+  /**
+   * The preview branch; an empty one means none.
+   *
+   * @default `TRIGGER_PREVIEW_BRANCH`, `VERCEL_GIT_COMMIT_REF`, then `TRIGGER_DEV_BRANCH` unless it is `default`
+   * (protocol.md 1)
+   */
+  previewBranch?: string;
+  /** Settings of the calls made with this configuration. */
+  requestOptions?: ApiRequestOptions;
+  /**
+   * Gives a fresh token in place of `accessToken`. Asked once for all subscriptions, shortly before the token in use
+   * ends and when a server refuses it; the loops that read them do not notice (defects.md 5).
+   */
+  refreshAccessToken?: () => Promise<string>;
+  /**
+   * Pins the runs triggered with this configuration to the deployment of that external id. The option of a trigger
+   * wins over it.
+   *
+   * @default `TRIGGER_EXTERNAL_DEPLOYMENT_ID`
+   */
+  externalDeploymentId?: string;
+  /** `v2RealtimeStreams: false` asks for streams of the first version (protocol.md 1). */
+  future?: { v2RealtimeStreams?: boolean };
+}
+
+/**
+ * Sets what later calls use, for this process. What is not given comes from the environment. For several keys in one
+ * process see {@link TriggerClient} and {@link auth.withAuth}.
+ *
+ * @throws {ConfigError} on an option that is unknown or of the wrong type. Whether a key is there, and whether the URL
+ * is one, is looked at by the call that needs them.
+ *
+ * @example
+ * configure({ accessToken: process.env.MY_KEY, baseURL: "https://trigger.example.com" });
+ */
+export function configure(options: ApiClientConfiguration): void;

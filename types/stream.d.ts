@@ -1,0 +1,125 @@
+/** Streams of runs: what a run writes, read as it comes, and what is sent to a run. */
+
+import type { ApiRequestOptions, CallBounds } from "./config.js";
+import type { LiveStream, SubscriptionState, WatchOptions } from "./subscription.js";
+import type { AnyRunHandle } from "./task.js";
+
+/** What a read of a stream has done so far. */
+export interface StreamStats {
+  /** Where it is; `"idle"` before the first read. */
+  state: SubscriptionState | "idle";
+  /** Why it is over: the stream is complete, or nothing came for `timeoutInSeconds`; `null` while it is not over. */
+  ending: "complete" | "idle" | null;
+  /** Requests sent, repeated ones included. */
+  requests: number;
+  /** Requests that were repeats after a failure. */
+  retries: number;
+  /** Chunks received, without repeated ones. */
+  chunks: number;
+  /** Bytes of bodies received, after decompression. */
+  bytes: number;
+  /** Bytes that were received and not read yet; above a bound no more are taken from the wire (defects.md 9). */
+  unreadBytes: number;
+}
+
+/** The chunks of a stream, live. */
+export type RealtimeStream<T> = LiveStream<T, StreamStats>;
+
+/** What {@link streams.read} takes. The official ones are `signal`, `timeoutInSeconds`, `startIndex` and `from`. */
+export type ReadStreamOptions = WatchOptions & {
+  /** Ends the read: the loop ends normally. */
+  signal?: AbortSignal;
+  /** How long without a chunk until the stream counts as over, in seconds, 1 to 600. @default 60 */
+  timeoutInSeconds?: number;
+  /** How many chunks to skip, 0 or more. */
+  startIndex?: number;
+  /** Whether to start with what was written before, or with what is written from now on. @default "beginning" */
+  from?: "beginning" | "latest";
+};
+
+/** What `send` of an input stream takes: what bounds the call, beside the official `requestOptions`. */
+export type SendInputStreamOptions = CallBounds & {
+  /** Taken for the official SDK's sake; nothing of it is used. */
+  requestOptions?: ApiRequestOptions;
+};
+
+/** What {@link streams.define} takes. */
+export type RealtimeDefineStreamOptions = {
+  /** The stream's key. */
+  id: string;
+};
+
+/** Works in tasks only, with the official SDK: here it throws a {@link TriggerNativeError}, `ERR_TASK_ONLY`. */
+type TaskOnly = (...args: unknown[]) => never;
+
+/** A stream's key with the type of its chunks. Writing to it is for tasks, and stays with the official SDK. */
+export type DefinedStream<TPart> = {
+  id: string;
+  /** The same as {@link streams.read} with this key. */
+  read: (run: string | AnyRunHandle, options?: ReadStreamOptions) => Promise<RealtimeStream<TPart>>;
+  /** @deprecated In tasks only: throws here. */
+  pipe: TaskOnly;
+  /** @deprecated In tasks only: throws here. */
+  append: TaskOnly;
+  /** @deprecated In tasks only: throws here. */
+  writer: TaskOnly;
+};
+
+/** An input stream's id with the type of its data. Receiving is for tasks, and stays with the official SDK. */
+export type DefinedInputStream<TData> = {
+  id: string;
+  /**
+   * Sends data to a run, up to 1 MB as JSON (protocol.md 5).
+   *
+   * @throws {BadRequestError} when the run is over, {@link NotFoundError} when there is none, {@link ApiError} with
+   * status 413 when the data is too large
+   */
+  send: (run: string | AnyRunHandle, data: TData, options?: SendInputStreamOptions) => Promise<void>;
+  /** @deprecated In tasks only: throws here. */
+  on: TaskOnly;
+  /** @deprecated In tasks only: throws here. */
+  once: TaskOnly;
+  /** @deprecated In tasks only: throws here. */
+  peek: () => TData | undefined;
+  /** @deprecated In tasks only: throws here. */
+  wait: TaskOnly;
+  /** @deprecated In tasks only: throws here. */
+  waitWithIdleTimeout: TaskOnly;
+};
+
+/** The type of a defined stream's chunks: of ours, and of the official SDK's. */
+export type InferStreamType<T> = T extends {
+  read: (run: any, ...rest: any[]) => Promise<AsyncIterable<infer TPart>>;
+}
+  ? TPart
+  : unknown;
+
+/** The type of a defined input stream's data: of ours, and of the official SDK's. */
+export type InferInputStreamType<T> = T extends { send: (run: any, data: infer TData, ...rest: any[]) => Promise<void> }
+  ? TData
+  : unknown;
+
+/**
+ * Streams of runs.
+ *
+ * A read loses no chunk and repeats none, also across dropped connections (defects.md 12, 13), ends when the stream is
+ * complete or idle for `timeoutInSeconds`, and rejects with a typed error otherwise (defects.md 3).
+ */
+export const streams: {
+  /** Reads the stream of a run with the key `"default"`. */
+  read<T>(run: string | AnyRunHandle, options?: ReadStreamOptions): Promise<RealtimeStream<T>>;
+  /**
+   * Reads a stream of a run.
+   *
+   * @example
+   * const chunks = await streams.read<string>(runId, "ai", { signal: request.signal });
+   * for await (const chunk of chunks) process.stdout.write(chunk);
+   *
+   * @throws {ArgumentError} on an id or key that cannot be one (defects.md 8), and on options out of range
+   */
+  read<T>(run: string | AnyRunHandle, key: string, options?: ReadStreamOptions): Promise<RealtimeStream<T>>;
+  /** Names a stream and the type of its chunks once, for many reads. */
+  define<TPart>(options: RealtimeDefineStreamOptions): DefinedStream<TPart>;
+  /** Names an input stream and the type of its data once, for many sends. */
+  input<TData>(options: { id: string }): DefinedInputStream<TData>;
+};

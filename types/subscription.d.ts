@@ -1,0 +1,209 @@
+/** Following runs live. */
+
+import type { RealtimeRunSkipColumns } from "./auth.js";
+import type { EventsRequest, ToResponseOptions } from "./response.js";
+import type { RunShape } from "./run.js";
+import type { AnyRunTypes } from "./task.js";
+
+/** A failure that will be tried again (defects.md 6). */
+export interface RetryNotice {
+  /** How many failures came in a row, this one included. */
+  attempt: number;
+  /** How long until the next request, in milliseconds. */
+  delayMs: number;
+  /** The HTTP status, where the server answered. */
+  status?: number;
+  /** What went wrong. */
+  reason: RetryReason;
+}
+
+/**
+ * Why a request is made again: 429; another status that may be tried again; 404 with `x-should-retry: true`; no
+ * connection; silence; a body that broke off; an answer that is not the protocol; 409 again and again; answers that
+ * come at once and bring nothing.
+ */
+export type RetryReason =
+  | "rate-limited"
+  | "server-error"
+  | "not-found-yet"
+  | "unreachable"
+  | "silent"
+  | "cut"
+  | "protocol"
+  | "refetch"
+  | "no-progress";
+
+/**
+ * Where a subscription or a stream is. `refreshing`: a fresh token is asked for (defects.md 5). `ended` comes once and
+ * last.
+ */
+export type SubscriptionState = "connecting" | "live" | "retrying" | "refreshing" | "ended";
+
+/** What the feed behind a subscription has done so far. Subscriptions to the same feed share it (defects.md 15). */
+export interface SubscriptionStats {
+  /** Where it is; `"idle"` before the first `next()`. */
+  state: SubscriptionState | "idle";
+  /** Requests sent, repeated ones included. */
+  requests: number;
+  /** Requests that were repeats after a failure. */
+  retries: number;
+  /** Rows received that differed from the one before. */
+  rows: number;
+  /** Bytes of bodies received, after decompression. */
+  bytes: number;
+  /** States that this reader was too slow for and that made way for later ones (defects.md 9). */
+  coalesced: number;
+}
+
+/** What a subscription with streams has done so far. */
+export interface WithStreamsStats extends SubscriptionStats {
+  /** Streams that are being read. */
+  streams: number;
+}
+
+/** How failures are waited out, and who is told of them: what every subscription and every stream takes. */
+export interface WatchOptions {
+  /** Called before each wait for another attempt (defects.md 6). What it throws is ignored. */
+  onRetry?: (notice: RetryNotice) => void;
+  /** Called when the state changes (defects.md 6). What it throws is ignored. */
+  onStateChange?: (state: SubscriptionState) => void;
+  /** How failures are waited out. */
+  retry?: {
+    /** Give up when nothing but failures came for so long, in milliseconds. @default 300000 */
+    maxElapsedMs?: number;
+    /** The first wait is at most this, in milliseconds; each further one 1.6 times as long. @default 500 */
+    minDelayMs?: number;
+    /** No wait is longer, whatever the server asks, in milliseconds. @default 30000 */
+    maxDelayMs?: number;
+  };
+  /**
+   * A connection without a byte for so long is dead: it is opened again, and resumed, in milliseconds. Servers hold a
+   * silent poll for up to 23 s (defects.md 11). @default 60000
+   */
+  silenceTimeoutMs?: number;
+}
+
+/** What {@link runs.subscribeToRun} takes. The first three are the official ones. */
+export type SubscribeToRunOptions = WatchOptions & {
+  /**
+   * Whether to end when the run is finished. Set it to `false` when something changes the run's metadata afterwards,
+   * and end it with `break`, `close()` or a signal.
+   *
+   * @default true
+   */
+  stopOnCompletion?: boolean;
+  /** Columns to leave out. The end is still seen when `completedAt` is among them (defects.md 18). @default [] */
+  skipColumns?: RealtimeRunSkipColumns;
+  /**
+   * Ends the subscription: the loop ends normally, as with the official SDK. With a signal that was aborted before,
+   * no request is sent and nothing is yielded (defects.md 17).
+   */
+  signal?: AbortSignal;
+};
+
+/** Which runs {@link runs.subscribeToRunsWithTag} follows. */
+export type SubscribeToRunsFilterOptions = {
+  /** Only runs created within this time before the subscription: a period such as `"30m"`, a week at most. */
+  createdAt?: string;
+  /** Columns to leave out. @default [] */
+  skipColumns?: RealtimeRunSkipColumns;
+};
+
+/** How {@link runs.subscribeToRunsWithTag} follows them. `signal` is the official one. */
+export type SubscribeToRunsOptions = WatchOptions & {
+  /** Ends the subscription: the loop ends normally. */
+  signal?: AbortSignal;
+  /**
+   * Called for a row that cannot be read, with its key where that much is known; the runs of the others go on
+   * (defects.md 16). What it throws is ignored.
+   *
+   * @default one warning of the process
+   */
+  onItemError?: (error: Error, key: string | null) => void;
+};
+
+/** What {@link runs.subscribeToBatch} takes. All of it is added: the official one takes an id alone. */
+export type SubscribeToBatchOptions = SubscribeToRunsOptions & {
+  /** Columns to leave out. @default [] */
+  skipColumns?: RealtimeRunSkipColumns;
+};
+
+/** A chunk of one of a run's streams, with its key as `type`, and the run as it was then (defects.md 21). */
+export type StreamPartResult<TRun, TStreams extends Record<string, any>> = {
+  [K in keyof TStreams]: { type: K; chunk: TStreams[K]; run: TRun };
+}[keyof TStreams];
+
+/** What {@link RunSubscription.withStreams} yields: a run that changed, or a chunk of one of its streams. */
+export type RunWithStreamsResult<TRun, TStreams extends Record<string, any>> =
+  | { type: "run"; run: TRun }
+  | StreamPartResult<TRun, TStreams>;
+
+/** What {@link RunSubscription.withStreams} takes. */
+export type WithStreamsOptions<TKey> = {
+  /**
+   * Keys of streams to open from the start. Others are opened when the run tells of them, which a server may do only
+   * at the run's end (protocol.md 4). @default []
+   */
+  streams?: TKey[];
+};
+
+/** What can be iterated over and read as a web stream, as the official SDK gives it. */
+export type AsyncIterableStream<T> = AsyncIterable<T> & ReadableStream<T>;
+
+/**
+ * What is common to all that comes live. While it is open it keeps the process alive; a closed one never does. What is
+ * not read is not fetched without bound (defects.md 9).
+ */
+export interface Live<T, TStats> {
+  /** Ends it: pending reads answer `done`. Idempotent. */
+  close(): void;
+  /** For `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+  /** The same as a web stream. Cancelling it ends this. */
+  toReadableStream(): ReadableStream<T>;
+  /**
+   * The same as a response of server-sent events, for a route handler: with event ids, heartbeats and the headers that
+   * proxies need. With the browser's request it resumes after its `Last-Event-ID`, and ends when the browser leaves.
+   */
+  toResponse(request?: EventsRequest, options?: ToResponseOptions): Response;
+  /** What it has done so far. */
+  stats(): TStats;
+}
+
+/** What comes live as a web stream: `for await`, `getReader()`, `pipeThrough()`, `new Response(stream)` and so on. */
+export type LiveStream<T, TStats = SubscriptionStats> = AsyncIterableStream<T> & Live<T, TStats>;
+
+/**
+ * Live runs. Yields each at once and then at each change; the subscription to one run ends when the run is finished.
+ *
+ * One reader sees every final state; a slow reader sees the latest state of a run instead of each one (defects.md 9).
+ *
+ * A failure that cannot be mended rejects the pending `next()` with a typed error (defects.md 1): {@link ApiError} and
+ * its kin when the server refuses, {@link ProtocolError} when what answers is no Trigger.dev server,
+ * {@link NoProgressError} and {@link TimeoutError} when it answers for ever without getting on, or not at all.
+ */
+export interface RunSubscription<TRunTypes extends AnyRunTypes> extends Live<RunShape<TRunTypes>, SubscriptionStats> {
+  [Symbol.asyncIterator](): AsyncIterator<RunShape<TRunTypes>, undefined>;
+  /** A reader over {@link Live.toReadableStream}. */
+  getReader(): ReadableStreamDefaultReader<RunShape<TRunTypes>>;
+  /** The next state of a run. Calls may overlap: they are answered in order. */
+  next(): Promise<IteratorResult<RunShape<TRunTypes>, undefined>>;
+  /** Ends the subscription: what `break` calls. */
+  return(value?: unknown): Promise<IteratorResult<RunShape<TRunTypes>, undefined>>;
+  /** Ends the subscription: the official name of {@link Live.close}. */
+  unsubscribe(): void;
+  /**
+   * The runs with the chunks of their streams, in the official shapes. It ends when the run is finished and its streams
+   * are drained (defects.md 4); a stream that fails rejects it with a typed error (defects.md 3). Read either this or
+   * the subscription itself.
+   *
+   * @example
+   * for await (const part of runs.subscribeToRun(id).withStreams<{ ai: string }>()) {
+   *   if (part.type === "ai") process.stdout.write(part.chunk);
+   *   else console.log(part.run.status);
+   * }
+   */
+  withStreams<TStreams extends Record<string, any>>(
+    options?: WithStreamsOptions<keyof TStreams>,
+  ): LiveStream<RunWithStreamsResult<RunShape<TRunTypes>, TStreams>, WithStreamsStats>;
+}

@@ -1,0 +1,106 @@
+/** Wait tokens: what a run waits for until somebody completes it. */
+
+import type { CallOptions } from "./config.js";
+import type { ApiPromise, CursorPageParams, CursorPagePromise } from "./page.js";
+
+/** Where a wait token is. */
+export type WaitpointTokenStatus = "WAITING" | "COMPLETED" | "TIMED_OUT";
+
+/** What {@link wait.createToken} takes. */
+export type CreateWaitpointTokenRequestBody = {
+  /** A second token with the same key is the first one again, completed or not. */
+  idempotencyKey?: string | undefined;
+  /** How long the key holds: a period such as `"1h"`. */
+  idempotencyKeyTTL?: string | undefined;
+  /** When it times out: a period from now such as `"10m"`, or a `Date`. @default the server's */
+  timeout?: string | Date | undefined;
+  /** Up to 10 tags. */
+  tags?: string | string[] | undefined;
+};
+
+/** A new wait token. */
+export type CreateWaitpointTokenResponse = {
+  /** `waitpoint_…` */
+  id: string;
+  /** Whether it is an earlier token with the same idempotency key. */
+  isCached: boolean;
+  /** A POST there completes it with the body as data: for webhooks. */
+  url: string;
+  /** A public token that completes it, for 24 hours (protocol.md 6). */
+  publicAccessToken: string;
+};
+
+/** A wait token as a list gives it. */
+export interface WaitpointListTokenItem {
+  /** `waitpoint_…` */
+  id: string;
+  /** A POST there completes it with the body as data. */
+  url: string;
+  status: WaitpointTokenStatus;
+  completedAt?: Date | undefined;
+  timeoutAt?: Date | undefined;
+  idempotencyKey?: string | undefined;
+  idempotencyKeyExpiresAt?: Date | undefined;
+  tags: string[];
+  createdAt: Date;
+}
+
+/** A whole wait token. */
+export type WaitpointRetrievedToken<T> = {
+  /** `waitpoint_…` */
+  id: string;
+  /** A POST there completes it with the body as data. */
+  url: string;
+  status: WaitpointTokenStatus;
+  completedAt?: Date;
+  timeoutAt?: Date;
+  idempotencyKey?: string;
+  idempotencyKeyExpiresAt?: Date;
+  tags: string[];
+  createdAt: Date;
+  /** What it was completed with. */
+  output?: T;
+  /** Why there is no output: the token timed out. */
+  error?: Error;
+};
+
+/** Which wait tokens to list. */
+export interface ListWaitpointTokensQueryParams extends CursorPageParams {
+  status?: WaitpointTokenStatus | WaitpointTokenStatus[];
+  idempotencyKey?: string;
+  /** With any of these tags. */
+  tags?: string | string[];
+  /** Created within this time before now: `"24h"`. */
+  period?: string;
+  /** Created since: a `Date`, or Unix **milliseconds**. */
+  from?: Date | number;
+  /** Created until: a `Date`, or Unix **milliseconds**. */
+  to?: Date | number;
+}
+
+/** Wait tokens. Waiting itself (`wait.for`, `wait.forToken` …) is for tasks and stays with the official SDK. */
+export const wait: {
+  /** Makes a token. */
+  createToken(
+    options?: CreateWaitpointTokenRequestBody,
+    requestOptions?: CallOptions,
+  ): ApiPromise<CreateWaitpointTokenResponse>;
+  /** Lists tokens, newest first; `for await` goes through all pages. */
+  listTokens(
+    params?: ListWaitpointTokensQueryParams,
+    requestOptions?: CallOptions,
+  ): CursorPagePromise<WaitpointListTokenItem>;
+  /**
+   * Completes a token, with data that the waiting run gets as plain JSON. Completing one that is completed or timed out
+   * already succeeds and changes nothing (protocol.md 6).
+   *
+   * @throws {NotFoundError} when there is no such token
+   */
+  completeToken<T>(token: string | { id: string }, data: T, requestOptions?: CallOptions): Promise<{ success: true }>;
+  /**
+   * A token with its output. A token's own public token cannot retrieve it (protocol.md 6).
+   *
+   * @throws {InternalServerError} when there is no such token: servers answer 500 (protocol.md 6)
+   */
+  retrieveToken<T>(token: string | { id: string }, requestOptions?: CallOptions): Promise<WaitpointRetrievedToken<T>>;
+};
