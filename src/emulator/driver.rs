@@ -229,7 +229,7 @@ mod tests {
             row.set_time(Column::DelayUntil, Some(1_000_000));
             row.set(Column::Status, Some("DELAYED"));
         };
-        let (run, seen, _) = start(json!({ "queued": 0 }), delayed, 1.0);
+        let (run, seen, _) = start(json!({ "queued": 100 }), delayed, 1.0);
         tokio::time::sleep(Duration::from_secs(1)).await;
         run.change(11_000, |row| {
             row.set_time(Column::DelayUntil, Some(13_000));

@@ -9,6 +9,7 @@ use super::control::{columns, owner, refused};
 use super::request::{Request, body};
 use super::{Context, Label};
 use crate::emulator::answer::Answer;
+use crate::emulator::batch::Batch;
 use crate::emulator::fault;
 use crate::emulator::ident;
 use crate::emulator::object::{self, Object};
@@ -87,6 +88,27 @@ pub(super) async fn records(
         log.trim(number);
     }
     Answer::json(StatusCode::OK, json!({ "tail": log.tail().0 }).to_string())
+}
+
+/// `POST /emulator/batches`: `{"id"}`, a batch for runs that are made by hand.
+pub(super) async fn batch(context: &Context, request: &Request, incoming: Incoming) -> Answer {
+    if request.method != Method::POST {
+        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST makes a batch");
+    }
+    let Some(environment) = owner(context, request) else { return refused() };
+    let given = match columns(incoming).await {
+        Ok(given) => given,
+        Err(answer) => return answer,
+    };
+    let Some(id) = given.get("id").and_then(Value::as_str).filter(|id| !id.is_empty() && given.len() == 1) else {
+        return Answer::error(StatusCode::BAD_REQUEST, "the body is {\"id\": the batch's id}");
+    };
+    let world = &context.world;
+    if world.batches.find(environment, id).is_some() {
+        return Answer::error(StatusCode::CONFLICT, "there is a batch with this id");
+    }
+    world.batches.insert(Batch::new(id.to_owned(), environment, 0, world.now_ms()), None);
+    Answer::json(StatusCode::CREATED, json!({ "id": id }).to_string())
 }
 
 /// `PUT /emulator/objects/{name}`: a stored packet, as a worker uploads it.

@@ -140,6 +140,7 @@ async fn handle(
         Route::Control(Control::Records(id, name)) => {
             Ok(control_switches::records(context, request, &id, name, body).await)
         }
+        Route::Control(Control::Batches) => Ok(control_switches::batch(context, request, body).await),
         Route::Control(Control::Object(name)) => Ok(control_switches::object(context, request, &name, body).await),
         Route::Control(Control::Limits) => Ok(control_switches::limits(context, request, body).await),
         Route::Control(Control::Faults) => Ok(control_switches::faults(context, request, body).await),

@@ -173,7 +173,7 @@ mod tests {
         let (mut reader, begin) = (reader(&log(), None, 4), Instant::now());
         let first = text(&mut reader).await.expect("a batch");
         let expected = concat!(
-            "event: batch\nid: 1,2,79\ndata: {\"records\":[",
+            "event: batch\nid: 1,2,78\ndata: {\"records\":[",
             r#"{"seq_num":0,"timestamp":7,"body":"{\"data\":\"{\\\"n\\\":0}\",\"id\":\"part0\"}"},"#,
             r#"{"seq_num":1,"timestamp":8,"body":"{\"data\":{\"n\":1},\"id\":\"part1\"}"}]}"#,
             "\n\n"
