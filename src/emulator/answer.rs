@@ -182,8 +182,15 @@ impl Answer {
             Content::Parts(_) => Bytes::new(),
         };
         let kept = body.slice(..bytes.min(body.len()));
-        let broken = || io::Error::other("cut on purpose");
-        let parts = futures_util::stream::iter([Ok(Frame::data(kept)), Err(broken())]);
+        let parts = futures_util::stream::unfold(Some(kept), async |kept| match kept {
+            Some(kept) if !kept.is_empty() => Some((Ok(Frame::data(kept)), Some(Bytes::new()))),
+            Some(_) => {
+                // What was sent so far leaves before the connection ends.
+                tokio::task::yield_now().await;
+                Some((Err(io::Error::other("cut on purpose")), None))
+            }
+            None => None,
+        });
         Self { body: Content::Parts(StreamBody::new(parts).boxed_unsync()), ..self }
     }
 

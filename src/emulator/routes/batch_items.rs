@@ -57,7 +57,9 @@ pub(super) async fn handle(context: &Context, request: &Request, id: &str, incom
         "sealed": sealed,
         "runCount": batch.run_count,
     });
-    Answer::json(StatusCode::OK, body.to_string())
+    let answer = Answer::json(StatusCode::OK, body.to_string());
+    // The server does not count the items that a key sends, only those of a token (recorded).
+    if caller.is_public() { limited(answer, context, Some(&caller)) } else { answer }
 }
 
 async fn take(

@@ -86,7 +86,10 @@ fn shown(context: &Context, token: &Token, origin: &str, now: u64) -> Result<Val
     if token.idempotency.1 {
         put("idempotencyKey", token.idempotency.0.as_str().into());
     }
-    put("tags", token.tags.clone().into());
+    // In their order, unlike where a token is retrieved (recorded).
+    let mut tags = token.tags.clone();
+    tags.sort_unstable();
+    put("tags", tags.into());
     put("createdAt", time(token.created_ms));
     Ok(Value::Object(shown))
 }
