@@ -1,18 +1,20 @@
 "use strict";
 
+const api = require("./js/api.js");
+const { BatchNotSealedError, BatchTriggerError } = require("./js/batch-error.js");
 const { configure } = require("./js/config.js");
-const auth = require("./js/auth.js");
-const runs = require("./js/runs.js");
 const errors = require("./js/errors.js");
+const { TriggerClient } = require("./js/trigger-client.js");
 
 exports.configure = configure;
-exports.auth = {
-  configure,
-  createPublicToken: auth.createPublicToken,
-  createTriggerPublicToken: auth.createTriggerPublicToken,
-  createBatchTriggerPublicToken: auth.createBatchTriggerPublicToken,
-};
-exports.runs = { subscribeToRun: runs.subscribeToRun };
+exports.auth = api.auth;
+exports.batch = api.batch;
+exports.idempotencyKeys = api.idempotencyKeys;
+exports.runs = api.runs;
+exports.streams = api.streams;
+exports.tasks = api.tasks;
+exports.wait = api.wait;
+exports.TriggerClient = TriggerClient;
 
 exports.ApiError = errors.ApiError;
 exports.ApiConnectionError = errors.ApiConnectionError;
@@ -24,6 +26,9 @@ exports.ConflictError = errors.ConflictError;
 exports.UnprocessableEntityError = errors.UnprocessableEntityError;
 exports.RateLimitError = errors.RateLimitError;
 exports.InternalServerError = errors.InternalServerError;
+exports.BatchNotSealedError = BatchNotSealedError;
+exports.BatchTriggerError = BatchTriggerError;
+exports.WaitpointTimeoutError = errors.WaitpointTimeoutError;
 exports.TriggerNativeError = errors.TriggerNativeError;
 exports.ProtocolError = errors.ProtocolError;
 exports.NoProgressError = errors.NoProgressError;

@@ -16,6 +16,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [base, group, feeds, updates] = &args[..] else { return Err("four arguments".into()) };
     let feeds: usize = feeds.parse()?;
+    // Plain HTTP only, but reqwest wants to know.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build()?;
     let live = Arc::new(Barrier::new(feeds + 1));
     let delivered = Arc::new(AtomicU64::new(0));

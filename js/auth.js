@@ -9,9 +9,10 @@ const { isDate } = require("node:util").types;
 
 const { bounded } = require("./bounded.js");
 const { currentClient } = require("./client.js");
-const { checkBounds } = require("./config.js");
+const { authScope, checkBounds } = require("./config.js");
 const errors = require("./errors.js");
 const native = require("./native.js");
+const { withScope } = require("./scope.js");
 const { describe, flattenScopes, isPlain, taskScopes } = require("./scopes.js");
 
 const { ArgumentError } = errors;
@@ -76,6 +77,56 @@ async function createTriggerPublicToken(task, options, bounds) {
 async function createBatchTriggerPublicToken(task, options, bounds) {
   const given = checkOptions("createBatchTriggerPublicToken", options, TRIGGER_OPTIONS);
   return mint(usage(given), taskScopes("batchTrigger", task), given, bounds);
+}
+
+/**
+ * Runs `work` with another configuration: it holds across every await within, and nowhere else.
+ *
+ * @template R
+ * @param {import("./config.js").Configuration} configuration over what holds around it
+ * @param {() => Promise<R>} work
+ * @returns {Promise<R>}
+ */
+async function withAuth(configuration, work) {
+  return withScope(authScope(configuration), work);
+}
+
+/**
+ * Runs `work` as somebody who has only a token made by {@link createPublicToken}.
+ *
+ * @template R
+ * @param {Parameters<typeof createPublicToken>[0]} options
+ * @param {() => Promise<R>} work
+ * @returns {Promise<R>}
+ */
+async function withPublicToken(options, work) {
+  return withAuth({ accessToken: await createPublicToken(options) }, work);
+}
+
+/**
+ * Runs `work` as somebody who has only a token made by {@link createTriggerPublicToken}.
+ *
+ * @template R
+ * @param {string | string[]} task
+ * @param {Parameters<typeof createTriggerPublicToken>[1]} options
+ * @param {() => Promise<R>} work
+ * @returns {Promise<R>}
+ */
+async function withTriggerPublicToken(task, options, work) {
+  return withAuth({ accessToken: await createTriggerPublicToken(task, options) }, work);
+}
+
+/**
+ * Runs `work` as somebody who has only a token made by {@link createBatchTriggerPublicToken}.
+ *
+ * @template R
+ * @param {string | string[]} task
+ * @param {Parameters<typeof createTriggerPublicToken>[1]} options
+ * @param {() => Promise<R>} work
+ * @returns {Promise<R>}
+ */
+async function withBatchTriggerPublicToken(task, options, work) {
+  return withAuth({ accessToken: await createBatchTriggerPublicToken(task, options) }, work);
 }
 
 /**
@@ -211,4 +262,12 @@ function warnOfNoScopes() {
   );
 }
 
-module.exports = { createPublicToken, createTriggerPublicToken, createBatchTriggerPublicToken };
+module.exports = {
+  createBatchTriggerPublicToken,
+  createPublicToken,
+  createTriggerPublicToken,
+  withAuth,
+  withBatchTriggerPublicToken,
+  withPublicToken,
+  withTriggerPublicToken,
+};

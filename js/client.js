@@ -14,11 +14,9 @@ const MOST = 256;
 
 /** @type {Map<string, object>} */
 const clients = new Map();
-/** The configuration resolved last and its client: the usual case. */
-/** @type {object | undefined} */
-let lastResolved;
-/** @type {object | undefined} */
-let lastClient;
+/** By the configuration resolved: the usual case, and no secret is written into a name for it. */
+/** @type {WeakMap<object, object>} */
+const byResolved = new WeakMap();
 
 /**
  * The client to call with; the same one while the configuration is the same.
@@ -27,8 +25,18 @@ let lastClient;
  * @throws {import("./errors.js").ConfigError} without a key, or with a base URL, key or branch that cannot work
  */
 function currentClient() {
-  const resolved = resolve();
-  if (resolved === lastResolved && lastClient !== undefined) return lastClient;
+  return clientOf(resolve());
+}
+
+/**
+ * The client of a configuration.
+ *
+ * @param {import("./config.js").Resolved} resolved
+ * @returns {object}
+ */
+function clientOf(resolved) {
+  const known = byResolved.get(resolved);
+  if (known !== undefined) return known;
   const { retry, additionalHeaders } = resolved.requestOptions ?? {};
   const options = JSON.stringify({ retry, additionalHeaders, streamsVersion: resolved.streamsVersion });
   const name = JSON.stringify([resolved.baseURL, resolved.accessToken, resolved.branch, options]);
@@ -40,9 +48,8 @@ function currentClient() {
     if (clients.size >= MOST) clients.delete(clients.keys().next().value);
     clients.set(name, client);
   }
-  lastResolved = resolved;
-  lastClient = client;
+  byResolved.set(resolved, client);
   return client;
 }
 
-module.exports = { currentClient };
+module.exports = { clientOf, currentClient };

@@ -6,6 +6,7 @@
  */
 
 const { ConfigError } = require("./errors.js");
+const { currentScope } = require("./scope.js");
 
 /**
  * @typedef {object} RequestOptions
@@ -28,6 +29,9 @@ const { ConfigError } = require("./errors.js");
  * @property {string | undefined} branch
  * @property {Readonly<RequestOptions> | undefined} requestOptions
  * @property {"v1" | "v2"} streamsVersion
+ * @property {(() => Promise<string>) | undefined} refreshAccessToken
+ * @property {string | undefined} externalDeploymentId
+ * @property {boolean} inheritContext whether a trigger takes its version and deployment from the environment
  */
 
 const DEFAULT_URL = "https://api.trigger.dev";
@@ -44,6 +48,9 @@ const OPTIONS = {
   future: "object",
 };
 
+/** The request options every call takes. */
+const CALL_OPTIONS = { retry: "object", additionalHeaders: "object", timeoutInMs: "number", signal: "object" };
+
 const RETRY = {
   maxAttempts: "number",
   minTimeoutInMs: "number",
@@ -52,13 +59,65 @@ const RETRY = {
   randomize: "boolean",
 };
 
-/** @type {Readonly<Configuration>} */
-let explicit = Object.freeze({});
+/** Where a configuration comes from, and what it came to last. */
+class Source {
+  #explicit;
+  #inheritContext;
+  /** In a scope URL and branch are as they were when it was entered; a key is looked for anew. */
+  #fixed;
+  /** @type {Resolved | undefined} */
+  #last;
+  /** The inputs `#last` was made from. @type {unknown[]} */
+  #inputs = [];
 
-/** @type {Resolved | undefined} */
-let last;
-/** The inputs `last` was made from. @type {unknown[]} */
-let inputs = [];
+  /**
+   * @param {Readonly<Configuration>} explicit
+   * @param {{ inheritContext?: boolean, fixed?: { url?: string, branch?: string } }} [options]
+   */
+  constructor(explicit, { inheritContext = true, fixed } = {}) {
+    this.#explicit = explicit;
+    this.#inheritContext = inheritContext;
+    this.#fixed = fixed;
+  }
+
+  get explicit() {
+    return this.#explicit;
+  }
+
+  /**
+   * What holds now. Cheap: while nothing changed, the same object comes back.
+   *
+   * @param {Record<string, string | undefined>} env
+   * @returns {Resolved}
+   */
+  resolve(env) {
+    // An empty URL or key is a missing one (protocol.md 1). Only what can matter is read: each
+    // look at process.env costs about as much as everything else here.
+    const explicit = this.#explicit;
+    const url = this.#fixed ? this.#fixed.url : urlOf(explicit, env);
+    const token = explicit.secretKey || explicit.accessToken || env.TRIGGER_SECRET_KEY || env.TRIGGER_ACCESS_TOKEN;
+    const branch = this.#fixed ? this.#fixed.branch : branchOf(explicit, env);
+    const last = this.#last;
+    const inputs = this.#inputs;
+    if (last !== undefined && inputs[0] === url && inputs[1] === token && inputs[2] === branch) return last;
+    this.#inputs = [url, token, branch];
+    this.#last = Object.freeze({
+      baseURL: (url || DEFAULT_URL).replace(/\/$/, ""),
+      accessToken: token || undefined,
+      // An empty branch is none, and asks no further: the SDK's way to switch a variable off.
+      branch: branch || undefined,
+      requestOptions: explicit.requestOptions,
+      streamsVersion: streamsVersion(explicit, env),
+      refreshAccessToken: explicit.refreshAccessToken,
+      externalDeploymentId: explicit.externalDeploymentId,
+      inheritContext: this.#inheritContext,
+    });
+    return this.#last;
+  }
+}
+
+/** What `configure()` set last. */
+let configured = new Source(Object.freeze({}));
 
 /**
  * Sets the configuration of this process. Replaces what an earlier call set, as in the SDK.
@@ -67,41 +126,95 @@ let inputs = [];
  * @throws {ConfigError} `ERR_INVALID_CONFIG` for an option that is unknown or of a wrong type
  */
 function configure(options) {
-  const checked = pick("configure()", options, OPTIONS);
-  if (checked.requestOptions !== undefined) {
-    checked.requestOptions = checkRequestOptions("configure() requestOptions", checked.requestOptions);
-  }
-  explicit = Object.freeze(checked);
-  last = undefined;
+  configured = new Source(checkConfiguration("configure()", options));
 }
 
 /**
- * What holds now. Cheap: while nothing changed, the same object comes back.
+ * What holds now, in the innermost scope or else in the process.
  *
  * @param {Record<string, string | undefined>} [env]
  * @returns {Resolved}
  */
 function resolve(env = process.env) {
-  // An empty URL or key is a missing one (protocol.md 1). Only what can matter is read: each
-  // look at process.env costs about as much as everything else here.
-  const url = explicit.baseURL || env.TRIGGER_API_URL;
-  const token = explicit.secretKey || explicit.accessToken || env.TRIGGER_SECRET_KEY || env.TRIGGER_ACCESS_TOKEN;
-  const branch = explicit.previewBranch ?? env.TRIGGER_PREVIEW_BRANCH ?? env.VERCEL_GIT_COMMIT_REF ?? devBranch(env);
-  if (last !== undefined && inputs[0] === url && inputs[1] === token && inputs[2] === branch) return last;
-  inputs = [url, token, branch];
-  last = Object.freeze({
-    baseURL: (url || DEFAULT_URL).replace(/\/$/, ""),
-    accessToken: token || undefined,
-    // An empty branch is none, and asks no further: the SDK's way to switch a variable off.
-    branch: branch || undefined,
-    requestOptions: explicit.requestOptions,
-    streamsVersion: streamsVersion(env),
+  return (currentScope() ?? configured).resolve(env);
+}
+
+/**
+ * What holds with the configuration one call was given laid over it (`clientConfig`).
+ *
+ * @param {string} where names the argument in errors
+ * @param {Configuration} options
+ * @returns {Resolved}
+ */
+function resolveWith(where, options) {
+  const given = checkConfiguration(where, options);
+  const holds = resolve();
+  const token = given.secretKey || given.accessToken;
+  return Object.freeze({
+    ...holds,
+    baseURL: (given.baseURL || holds.baseURL).replace(/\/$/, ""),
+    accessToken: token || holds.accessToken,
+    branch: given.previewBranch === undefined ? holds.branch : given.previewBranch || undefined,
+    requestOptions: given.requestOptions ?? holds.requestOptions,
+    streamsVersion: given.future === undefined ? holds.streamsVersion : streamsVersion(given, process.env),
+    // A refresher of another key would answer with the wrong tenant's token.
+    refreshAccessToken: given.refreshAccessToken ?? (token ? undefined : holds.refreshAccessToken),
+    externalDeploymentId: given.externalDeploymentId ?? holds.externalDeploymentId,
   });
-  return last;
+}
+
+/**
+ * The scope of a `TriggerClient`: its own configuration over the environment's, nothing of the
+ * process's `configure()`.
+ *
+ * @param {Configuration & { inheritContext?: boolean }} options
+ */
+function clientScope(options) {
+  const { inheritContext, ...rest } = pick("new TriggerClient()", options, { ...OPTIONS, inheritContext: "boolean" });
+  return scopeOf(checkConfiguration("new TriggerClient()", rest), inheritContext ?? false);
+}
+
+/**
+ * The scope of `auth.withAuth()`: what is given over what holds around it. A key that is given
+ * takes the place of any, whichever of its two names either has.
+ *
+ * @param {Configuration} options
+ */
+function authScope(options) {
+  const given = checkConfiguration("auth.withAuth()", options);
+  const around = { ...(currentScope() ?? configured).explicit };
+  if (given.accessToken || given.secretKey) {
+    delete around.accessToken;
+    delete around.secretKey;
+    delete around.refreshAccessToken;
+  }
+  return scopeOf(Object.freeze({ ...around, ...given }), true);
+}
+
+function scopeOf(explicit, inheritContext) {
+  const env = process.env;
+  const fixed = { url: urlOf(explicit, env), branch: branchOf(explicit, env) };
+  return new Source(explicit, { inheritContext, fixed });
+}
+
+function checkConfiguration(where, options) {
+  const checked = pick(where, options, OPTIONS);
+  if (checked.requestOptions !== undefined) {
+    checked.requestOptions = checkRequestOptions(`${where} requestOptions`, checked.requestOptions);
+  }
+  return Object.freeze(checked);
+}
+
+function urlOf(explicit, env) {
+  return explicit.baseURL || env.TRIGGER_API_URL;
+}
+
+function branchOf(explicit, env) {
+  return explicit.previewBranch ?? env.TRIGGER_PREVIEW_BRANCH ?? env.VERCEL_GIT_COMMIT_REF ?? devBranch(env);
 }
 
 /** The wire version of realtime streams asked for: `v2`, unless switched off (protocol.md 1). */
-function streamsVersion(env) {
+function streamsVersion(explicit, env) {
   const off = (/** @type {string | undefined} */ value) => value === "0" || value === "false";
   if (explicit.future?.v2RealtimeStreams === false) return "v1";
   return off(env.TRIGGER_V2_REALTIME_STREAMS) || off(env.TRIGGER_REALTIME_STREAMS_V2) ? "v1" : "v2";
@@ -132,15 +245,42 @@ function checkRequestOptions(where, options) {
   return Object.freeze(checked);
 }
 
+/** What bounds one call: a signal and a time (defect 19). */
+const BOUNDS = { timeoutInMs: "number", signal: "object" };
+
 /**
- * Checks what bounds one call: a signal and a time (defect 19).
+ * Checks what bounds one call.
  *
  * @param {string} where names the argument in errors
  * @param {unknown} options
  * @returns {{ signal?: AbortSignal, timeoutInMs?: number }} `timeoutInMs` for the whole call, retries included
  */
 function checkBounds(where, options) {
-  const checked = pick(where, options, { timeoutInMs: "number", signal: "object" });
+  return boundsOf(where, pick(where, options, BOUNDS));
+}
+
+/**
+ * Checks the request options of one call: the official ones and its bounds.
+ *
+ * @param {string} where names the argument in errors
+ * @param {unknown} options
+ * @param {Record<string, string>} [more] what this call takes besides
+ * @returns {any}
+ */
+function checkCallOptions(where, options, more = {}) {
+  const checked = boundsOf(where, pick(where, options, { ...CALL_OPTIONS, ...more }));
+  const { retry, additionalHeaders } = checked;
+  return { ...checked, ...checkRequestOptions(where, { retry, additionalHeaders }) };
+}
+
+/** Whether `value` can only be meant as request options, as the SDK judges where it takes either. */
+function looksLikeCallOptions(value) {
+  if (typeof value !== "object" || value === null) return false;
+  const names = Object.keys(value);
+  return names.length > 0 && names.every((name) => Object.hasOwn(CALL_OPTIONS, name));
+}
+
+function boundsOf(where, checked) {
   const { timeoutInMs, signal } = checked;
   if (timeoutInMs !== undefined && !(Number.isSafeInteger(timeoutInMs) && timeoutInMs > 0 && timeoutInMs < 2 ** 32)) {
     refuse(`${where}.timeoutInMs must be a whole number of milliseconds above 0`);
@@ -185,4 +325,13 @@ function refuse(message) {
   throw new ConfigError("ERR_INVALID_CONFIG", message);
 }
 
-module.exports = { configure, resolve, checkBounds };
+module.exports = {
+  authScope,
+  checkBounds,
+  checkCallOptions,
+  clientScope,
+  configure,
+  looksLikeCallOptions,
+  resolve,
+  resolveWith,
+};

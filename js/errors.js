@@ -95,6 +95,15 @@ class ArgumentError extends TriggerNativeError {}
 /** A column or packet that cannot be decoded. */
 class DecodeError extends TriggerNativeError {}
 
+/** What a wait token that timed out holds instead of data. The official name. */
+class WaitpointTimeoutError extends Error {
+  /** @param {string} [message] */
+  constructor(message) {
+    super(message);
+    this.name = "WaitpointTimeoutError";
+  }
+}
+
 const BY_KIND = {
   timeout: TimeoutError,
   protocol: ProtocolError,
@@ -174,6 +183,7 @@ module.exports = {
   ConfigError,
   ArgumentError,
   DecodeError,
+  WaitpointTimeoutError,
   isTriggerRealtimeAuthError,
   fromNative,
   abortError,

@@ -13,9 +13,9 @@
  * @typedef {(runId: string, field: "payload" | "output", path: string) => Promise<Packet>} FetchPacket
  */
 
-/** @type {Promise<{ parse(text: string): unknown }> | undefined} */
+/** @type {Promise<{ parse(text: string): any, serialize(value: unknown): { json: any, meta?: any } }> | undefined} */
 let loading;
-/** @type {{ parse(text: string): unknown } | undefined} */
+/** @type {{ parse(text: string): any, serialize(value: unknown): { json: any, meta?: any } } | undefined} */
 let superjson;
 
 /**
@@ -131,4 +131,4 @@ function isPromise(value) {
   return value instanceof Promise;
 }
 
-module.exports = { Packets, decode };
+module.exports = { Packets, decode, loadSuperjson };

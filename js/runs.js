@@ -7,6 +7,8 @@ const { ArgumentError, fromNative } = require("./errors.js");
 const { RunSubscription } = require("./subscription.js");
 const { Packets } = require("./packets.js");
 const { toRun } = require("./run.js");
+const { fetchStream } = require("./streams.js");
+const { streamOpener } = require("./with-streams.js");
 
 /** @see index.d.ts */
 function subscribeToRun(run, options = {}) {
@@ -34,6 +36,7 @@ function subscribeToRun(run, options = {}) {
       return reader;
     },
     decode: (row) => toRun(row, packets),
+    streams: streamOpener(handle, options),
     notify: options.onRetry || options.onStateChange ? (notice) => notifyOf(options, notice) : undefined,
   });
 }
@@ -82,4 +85,4 @@ function checkOptions(call, options) {
       refuse(`${name} must be a whole number of milliseconds above 0`);
 }
 
-module.exports = { subscribeToRun };
+module.exports = { fetchStream, subscribeToRun };

@@ -8,6 +8,7 @@
  */
 
 const { fromNative } = require("./errors.js");
+const { withStreams } = require("./with-streams.js");
 
 const DONE = Object.freeze({ done: true, value: undefined });
 
@@ -24,6 +25,8 @@ class RunSubscription {
   #closed = false;
   #tail = Promise.resolve();
   #stream = null;
+  #streams;
+  #merged = null;
 
   /**
    * @param {object} wiring
@@ -31,12 +34,14 @@ class RunSubscription {
    * @param {(row: any) => any} wiring.decode makes the public value of a row, or a promise of it
    * @param {AbortSignal} [wiring.signal] ends the subscription
    * @param {(notice: any) => void} [wiring.notify] gets retries and state changes
+   * @param {import("./with-streams.js").Opener} [wiring.streams] opens the streams of its runs
    */
-  constructor({ open, decode, signal, notify }) {
+  constructor({ open, decode, signal, notify, streams }) {
     this.#open = open;
     this.#decode = decode;
     this.#signal = signal;
     this.#notify = notify;
+    this.#streams = streams;
     // An aborted signal is looked at before anything is sent (defect 17).
     if (signal?.aborted) {
       this.close();
@@ -59,6 +64,18 @@ class RunSubscription {
   }
 
   close() {
+    this.#leave();
+    // The runs' streams end with it, also those that outlive the last run.
+    this.#merged?.close();
+  }
+
+  /** The runs and the values of their streams, as parts. Read this instead of the subscription. */
+  withStreams(options) {
+    this.#merged = withStreams(this, { open: this.#streams, signal: this.#signal }, options);
+    return this.#merged;
+  }
+
+  #leave() {
     if (this.#closed) return;
     this.#closed = true;
     this.#rows = [];
@@ -107,7 +124,7 @@ class RunSubscription {
           return this.#closed ? DONE : { done: false, value };
         }
         if (this.#end) {
-          this.close();
+          this.#leave();
           if (this.#end.error) throw fromNative(this.#end.error);
           return DONE;
         }
@@ -115,7 +132,7 @@ class RunSubscription {
       }
       return DONE;
     } catch (error) {
-      this.close();
+      this.#leave();
       throw error;
     }
   }

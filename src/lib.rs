@@ -20,6 +20,8 @@ pub mod retry;
 pub mod run;
 pub mod runtime;
 pub mod shape;
+pub mod sse;
+pub mod stream;
 pub mod token;
 
 pub use error::{Error, Result};

@@ -160,7 +160,7 @@ fn batch_text(batch: &Batch) -> String {
     text
 }
 
-fn notice_value(notice: &Notice) -> serde_json::Value {
+pub(super) fn notice_value(notice: &Notice) -> serde_json::Value {
     match notice {
         Notice::Phase(phase) => json!({ "type": "state", "state": phase.as_str() }),
         Notice::Retry { retry, wait_ms } => json!({

@@ -5,6 +5,7 @@
 //! request body for [`mint_remotely`]; anything else is the token (a JWT starts with neither).
 
 use napi::Env;
+use napi::JsString;
 use napi::bindgen_prelude::{External, Object};
 use napi_derive::napi;
 
@@ -25,7 +26,8 @@ use crate::token::{self, ClaimsStore, Expiry, Grant, Use};
 /// and an error; `null` while the claims are not known: call [`load_claims`], then this again.
 #[napi(catch_unwind)]
 #[allow(clippy::too_many_arguments, reason = "plain arguments cross faster than an object")]
-pub fn mint(
+pub fn mint<'env>(
+    env: &'env Env,
     client: &External<Client>,
     kind: u32,
     scopes: Option<String>,
@@ -33,7 +35,7 @@ pub fn mint(
     now_ms: f64,
     exp_seconds: f64,
     period: Option<String>,
-) -> Option<String> {
+) -> napi::Result<Option<JsString<'env>>> {
     let expiry = match &period {
         _ if !exp_seconds.is_nan() => Expiry::At(exp_seconds),
         Some(period) => Expiry::Period(period),
@@ -45,7 +47,9 @@ pub fn mint(
         let grant = Grant { usage, scopes: scopes.as_deref(), realtime: realtime.as_deref(), expiry };
         answer(client, &grant, now)
     });
-    minted.unwrap_or_else(|error| Some(marked(&error)))
+    let Some(text) = minted.unwrap_or_else(|error| Some(marked(&error))) else { return Ok(None) };
+    // A token is ASCII, which V8 takes over as it is: no decoding.
+    if text.is_ascii() { env.create_string_latin1(text) } else { env.create_string(text) }.map(Some)
 }
 
 fn answer(client: &Client, grant: &Grant<'_>, now: i64) -> Result<Option<String>> {
@@ -92,15 +96,16 @@ pub fn load_claims<'env>(
 ) -> napi::Result<Object<'env>> {
     let client = Client::clone(client);
     let bounds = Bounds::new(cancel, timeout_ms);
+    let (endpoint, options) = (client.endpoint.clone(), client.options.clone());
+    let ask = || async move {
+        let answer = post(token::CLAIMS_PATH, None, Deadlines::CLAIMS).send(&endpoint, &options).await?;
+        Ok(answer.body)
+    };
+    let claims = ClaimsStore::global().get(&client.endpoint, ask);
     promise(
         env,
         bounds.apply(async move {
-            let (endpoint, options) = (client.endpoint.clone(), client.options.clone());
-            let ask = || async move {
-                let answer = post(token::CLAIMS_PATH, None, Deadlines::CLAIMS).send(&endpoint, &options).await?;
-                Ok(answer.body)
-            };
-            match ClaimsStore::global().get(&client.endpoint, ask).await {
+            match claims.await {
                 // Kept here too: the next `mint` succeeds even if the store has moved on.
                 Ok(minter) => {
                     client.minter.get_or_init(|| minter);

@@ -18,7 +18,7 @@ const ELECTRIC_VERSION: &str = "1.0.0-beta.1";
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClientOptions {
-    /// Sent with every call, after our own and before the credentials.
+    /// Sent with every call, where they are none of our own.
     pub additional_headers: std::collections::BTreeMap<String, String>,
     /// The wire version asked for realtime streams, `v2` unless told.
     pub streams_version: Option<String>,
@@ -45,7 +45,11 @@ pub struct RetryOptions {
 impl RetryOptions {
     /// The schedule with these options applied over the default one.
     pub fn policy(&self) -> Policy {
-        let default = Policy::default();
+        self.over(Policy::default())
+    }
+
+    /// The schedule with these options applied over `default`.
+    pub fn over(&self, default: Policy) -> Policy {
         let millis = std::time::Duration::from_millis;
         Policy {
             max_attempts: self.max_attempts.unwrap_or(default.max_attempts).max(1),
@@ -59,21 +63,35 @@ impl RetryOptions {
 
 /// The headers of a single call. `idempotency_key` is the same one across its retries.
 pub(super) fn call_headers(endpoint: &Endpoint, options: &ClientOptions, idempotency_key: &str) -> Result<HeaderMap> {
-    let mut headers = base_headers(endpoint)?;
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // What the caller adds comes first: credentials and what the protocol needs are set over it, as
+    // in the official SDK; only the source can be another one.
+    let mut headers = HeaderMap::with_capacity(12);
     headers.insert("x-trigger-source", HeaderValue::from_static("sdk"));
-    let streams = options.streams_version.as_deref().unwrap_or("v2");
-    headers.insert("x-trigger-realtime-streams-version", value("stream version", streams)?);
-    headers.insert("x-trigger-request-idempotency-key", value("idempotency key", idempotency_key)?);
     for (name, text) in &options.additional_headers {
         let name: HeaderName = name.parse().map_err(|_| {
             Error::config("ERR_INVALID_HEADER", format!("{name:?} in additionalHeaders is not a header name"))
         })?;
-        // Credentials come from the configuration alone.
-        if name != AUTHORIZATION {
+        // These belong to the connection and the body: another value would break the request.
+        if !matches!(name.as_str(), "host" | "content-length" | "transfer-encoding" | "connection") {
             headers.insert(name, value("value in additionalHeaders", text)?);
         }
     }
+    for (name, text) in &base_headers(endpoint)? {
+        headers.insert(name.clone(), text.clone());
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let streams = options.streams_version.as_deref().unwrap_or("v2");
+    headers.insert("x-trigger-realtime-streams-version", value("stream version", streams)?);
+    headers.insert("x-trigger-request-idempotency-key", value("idempotency key", idempotency_key)?);
+    Ok(headers)
+}
+
+/// The headers of a batch's items: as of any call, without an idempotency key, since the server
+/// tells items apart by their index.
+pub(super) fn items_headers(endpoint: &Endpoint, options: &ClientOptions) -> Result<HeaderMap> {
+    let mut headers = call_headers(endpoint, options, "")?;
+    headers.remove("x-trigger-request-idempotency-key");
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     Ok(headers)
 }
 
@@ -128,12 +146,15 @@ mod tests {
 
     #[test]
     fn additional_headers_are_sent_but_never_replace_the_credentials() {
-        let options: ClientOptions =
-            serde_json::from_str(r#"{"additionalHeaders":{"x-team":"a","Authorization":"Bearer other"}}"#)
-                .expect("valid");
+        let options: ClientOptions = serde_json::from_str(
+            r#"{"additionalHeaders":{"x-team":"a","Authorization":"Bearer other","trigger-version":"0"}}"#,
+        )
+        .expect("valid");
         let headers = call_headers(&endpoint(), &options, "k").expect("valid");
         assert_eq!(headers["x-team"], "a");
         assert_eq!(headers[AUTHORIZATION], "Bearer tr_dev_hidden");
+        assert_eq!(headers["trigger-version"], PROTOCOL_CLIENT_VERSION);
+        assert_eq!(headers["x-trigger-source"], "sdk");
         let bad: ClientOptions = serde_json::from_str(r#"{"additionalHeaders":{"a b":"c"}}"#).expect("valid");
         assert_eq!(call_headers(&endpoint(), &bad, "k").expect_err("refused").code(), "ERR_INVALID_HEADER");
     }

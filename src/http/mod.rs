@@ -5,10 +5,15 @@ mod call;
 mod client;
 mod headers;
 mod poll;
+mod stream;
 mod tls;
+mod upload;
 
 pub(crate) use call::unix_ms;
 pub use call::{Answer, Call, Deadlines};
 pub use client::{Clients, clients};
-pub use headers::{ClientOptions, feed_headers};
+pub use headers::{ClientOptions, RetryOptions, feed_headers};
 pub use poll::{Polled, poll};
+pub(crate) use stream::silent;
+pub use stream::{Opened, StreamBody, open_stream, stream_headers};
+pub use upload::{Upload, Uploaded};

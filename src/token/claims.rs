@@ -63,22 +63,30 @@ impl ClaimsStore {
     /// # Errors
     /// The error of the request, given to all who waited for it and not kept: the next call asks
     /// again. `ERR_PROTOCOL` for an answer that is not an object with a string `sub`.
-    pub async fn get<F, Fut>(&self, endpoint: &Endpoint, fetch: F) -> Result<Arc<Minter>>
+    ///
+    /// Callers that come before the outcome share it: that is decided by this call, not by the
+    /// first poll of the future it returns.
+    pub fn get<F, Fut>(
+        &self,
+        endpoint: &Endpoint,
+        fetch: F,
+    ) -> impl Future<Output = Result<Arc<Minter>>> + Send + 'static + use<F, Fut>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Bytes>> + Send + 'static,
     {
-        let request = {
-            let mut state = self.state();
-            if let Some(minter) = state.known.get(endpoint) {
-                return Ok(Arc::clone(minter));
+        let mut state = self.state();
+        let known = state.known.get(endpoint).map(Arc::clone);
+        let request = known.ok_or_else(|| match state.asked.get(endpoint).and_then(|(_, request)| request.upgrade()) {
+            Some(request) => request,
+            None => self.ask(&mut state, endpoint, fetch()),
+        });
+        async move {
+            match request {
+                Ok(minter) => Ok(minter),
+                Err(request) => request.await.map_err(|error| again(&error)),
             }
-            match state.asked.get(endpoint).and_then(|(_, request)| request.upgrade()) {
-                Some(request) => request,
-                None => self.ask(&mut state, endpoint, fetch()),
-            }
-        };
-        request.await.map_err(|error| again(&error))
+        }
     }
 
     fn ask<Fut>(&self, state: &mut State, endpoint: &Endpoint, answer: Fut) -> Request

@@ -1,0 +1,138 @@
+/**
+ * Every recorded run that was followed together with its streams, replayed to the official SDK's
+ * `withStreams()` and to ours: the same runs and the same values, however the bytes are cut.
+ */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import http from "node:http";
+import { after, before, describe, test } from "node:test";
+import { ACCESS_TOKEN, FAILSAFE_MS, QUICK } from "./support/against.mjs";
+import { cut, random } from "./support/chunks.mjs";
+import { withRecordings } from "./support/recordings.mjs";
+import { startStreamClient } from "./support/stream-client.mjs";
+
+const OWN_HEADERS = new Set([
+  "connection",
+  "keep-alive",
+  "transfer-encoding",
+  "content-length",
+  "content-encoding",
+  "date",
+]);
+const seed = Number(process.env.TEST_SEED) || 1 + Math.floor(Math.random() * 2 ** 31);
+/** The official client never ends (defect 4): it is watched for as long as it may take to yield all. */
+const WATCH_MS = 2_500;
+
+let official;
+let ours;
+before(async () => {
+  [official, ours] = await Promise.all([startStreamClient("official"), startStreamClient("ours")]);
+});
+after(() => Promise.all([official.close(), ours.close()]));
+
+const FEED = /^\/realtime\/v1\/runs\/([^/]+)$/;
+const STREAM = /^\/realtime\/v1\/streams\/([^/]+)\/([^/]+)$/;
+
+const isWhole = (exchange) => {
+  try {
+    JSON.parse(exchange.response.texts.join(""));
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Runs with a whole feed and at least one answered stream, in each recording. */
+function casesOf({ name, exchanges }) {
+  const cases = new Map();
+  for (const exchange of exchanges) {
+    const [, runId] = FEED.exec(exchange.path) ?? STREAM.exec(exchange.path) ?? [];
+    if (exchange.method !== "GET" || runId === undefined || exchange.response?.status !== 200) continue;
+    const found = cases.get(runId) ?? { title: `${name} ${runId}`, runId, feed: [], streams: new Map() };
+    cases.set(runId, found);
+    const [, , key] = STREAM.exec(exchange.path) ?? [];
+    if (key === undefined) {
+      if (isWhole(exchange)) found.feed.push(exchange);
+    } else if (!exchange.headers.has("last-event-id") && !found.streams.has(key)) {
+      found.streams.set(key, exchange);
+    }
+  }
+  const isAsked = ({ feed, streams }) => {
+    const text = feed.flatMap(({ response }) => response.texts).join("");
+    return [...streams.keys()].every((key) => text.includes(key));
+  };
+  return [...cases.values()].filter((found) => found.feed.length > 0 && found.streams.size > 0 && isAsked(found));
+}
+
+/** Serves one case. What follows the first answer of a stream is a connection that says nothing. */
+async function serve({ feed, streams }, mode, use) {
+  const given = new Map();
+  const write = async (exchange, response) => {
+    const headers = exchange.response.headers.filter(([name]) => !OWN_HEADERS.has(name.toLowerCase()));
+    response.writeHead(200, headers.flat());
+    for (const part of cut(Buffer.from(exchange.response.texts.join("")), mode)) {
+      response.write(part);
+      if (mode.kind !== "whole") await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  const server = http.createServer(async (request, response) => {
+    const url = new URL(request.url, "http://127.0.0.1");
+    const [, , key] = STREAM.exec(url.pathname) ?? [];
+    if (key !== undefined) {
+      if (given.has(key)) return;
+      given.set(key, true);
+      await write(streams.get(key), response);
+      return;
+    }
+    const offset = url.searchParams.get("offset");
+    const found = feed.find(
+      ({ query }) => query.get("offset") === offset && query.get("live") === url.searchParams.get("live"),
+    );
+    if (found === undefined) return;
+    await write(found, response);
+    response.end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    return await use({ baseURL: `http://127.0.0.1:${server.address().port}`, accessToken: ACCESS_TOKEN });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+/** What was yielded, by type: which comes first, a row or a value, is the network's doing. */
+function byType(values) {
+  const grouped = {};
+  for (const value of values) {
+    grouped[value.type] ??= [];
+    grouped[value.type].push(value.type === "run" ? value.status : value.chunk);
+  }
+  return grouped;
+}
+
+withRecordings("withStreams()", (all) => {
+  const cases = all.flatMap(casesOf);
+
+  test("there are runs with streams to compare", () => assert.ok(cases.length > 0));
+
+  describe(`recorded runs with streams (seed ${seed}: repeat with TEST_SEED=${seed})`, { concurrency: 4 }, () => {
+    for (const recorded of cases) {
+      test(recorded.title, async () => {
+        const job = { call: "runs.subscribeToRun", args: [recorded.runId], parts: true };
+        const theirs = await serve(recorded, { kind: "whole" }, (config) =>
+          official.read({ ...job, options: {}, config, timeoutMs: WATCH_MS }),
+        );
+        const expected = byType(theirs.values);
+        for (const key of recorded.streams.keys()) assert.ok(expected[key]?.length > 0, `nothing of ${key}`);
+        for (const mode of [{ kind: "whole" }, { kind: "byte" }, { kind: "random", next: random(seed) }]) {
+          const mine = await serve(recorded, mode, (config) =>
+            ours.read({ ...job, options: { retry: QUICK }, config, timeoutMs: FAILSAFE_MS }),
+          );
+          assert.deepEqual([byType(mine.values), mine.error, mine.ended], [expected, null, true], mode.kind);
+        }
+      });
+    }
+  });
+});

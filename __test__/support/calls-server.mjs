@@ -1,0 +1,47 @@
+// A server on 127.0.0.1 that keeps every request and answers as it is told.
+
+import { createServer } from "node:http";
+
+/**
+ * @param {(request: { method: string, target: string, path: string, headers: object, body: string }, index: number) =>
+ *   object | Promise<object>} answer gives `{ status?, headers?, body? }`; `{ hang: true }` never answers,
+ *   `{ reset: true }` breaks the connection
+ */
+export async function startServer(answer) {
+  const requests = [];
+  let url;
+  const server = createServer(async (request, response) => {
+    let body = "";
+    try {
+      for await (const chunk of request.setEncoding("utf8")) body += chunk;
+    } catch {
+      requests.push({ method: request.method, target: request.url, cut: true, body });
+      return;
+    }
+    const [path] = request.url.split("?");
+    const seen = { method: request.method, target: request.url, path, headers: request.headers, body };
+    requests.push(seen);
+    const { status = 200, headers = {}, body: text, hang, reset } = await answer(seen, requests.length - 1, url);
+    if (hang) return;
+    if (reset) return request.socket.destroy();
+    response.writeHead(status, { "content-type": "application/json; charset=utf-8", ...headers });
+    response.end(typeof text === "object" ? JSON.stringify(text) : text);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  url = `http://127.0.0.1:${server.address().port}`;
+  return {
+    url,
+    requests,
+    stop() {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** As {@link startServer}, stopped with the test. */
+export async function serveCalls(t, answer) {
+  const server = await startServer(answer);
+  t.after(() => server.stop());
+  return server;
+}

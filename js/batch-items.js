@@ -1,0 +1,183 @@
+"use strict";
+
+/** The items of a batch, from whatever the user gave to lines of JSON. */
+
+const { BatchTriggerError } = require("./batch-error.js");
+const { ArgumentError } = require("./errors.js");
+const { itemKey, resolveKey } = require("./idempotency.js");
+const { offload, sizeOf, toPacket } = require("./payload.js");
+const { Spool } = require("./spool.js");
+const { after } = require("./timer.js");
+const { commonOptions } = require("./trigger-options.js");
+
+/** Payloads on their way to the object store at once. */
+const AT_ONCE = 10;
+/** The most items: more is a source without an end. Servers take far fewer. */
+const MOST = 100_000;
+
+/**
+ * Reads the items once, each as soon as there is room for it.
+ *
+ * @param {import("./call.js").OneCall} call
+ * @param {unknown} items
+ * @param {{ taskOf: (item: any) => string, check: (task: string) => void, options: any, withOrigin: boolean }} how
+ * @returns {Promise<{ count: number, tasks: string[], spool: import("./spool.js").Lines }>} the caller closes the spool
+ */
+async function collect(call, items, how) {
+  const spool = new Spool();
+  const tasks = new Set();
+  /** Lines being made, oldest first. @type {Promise<string>[]} */
+  const making = [];
+  let count = 0;
+  const settle = async () => spool.add(await making.shift());
+  try {
+    for await (const item of within(call, iterate(call, items))) {
+      if (count === MOST) {
+        throw new ArgumentError("ERR_BATCH_TOO_LARGE", `a batch of more than ${MOST} items: send several batches`);
+      }
+      const task = checkItem(call, item, count, how);
+      tasks.add(task);
+      const line = lineOf(call, item, task, count, how);
+      // Looked at in its turn.
+      line.catch(() => {});
+      making.push(line);
+      count += 1;
+      if (making.length === AT_ONCE) await settle();
+    }
+    while (making.length > 0) await settle();
+    await spool.flush();
+  } catch (error) {
+    await Promise.allSettled(making);
+    await spool.close();
+    throw error;
+  }
+  return { count, tasks: [...tasks].sort(), spool };
+}
+
+function checkItem(call, item, index, { taskOf, check }) {
+  if (typeof item !== "object" || item === null) {
+    throw new ArgumentError(
+      "ERR_INVALID_ITEM",
+      `${call.name}(): item ${index} is ${item === null ? "null" : typeof item}, not an object such as { payload }`,
+    );
+  }
+  const task = taskOf(item);
+  check(task);
+  return task;
+}
+
+async function lineOf(call, item, task, index, { options, withOrigin }) {
+  const common = commonOptions(call, item.options);
+  const own = resolveKey(item.options?.idempotencyKey);
+  const packet = await toPacket(call.name, item.payload);
+  let sent;
+  try {
+    sent = await offload(call, packet);
+  } catch (cause) {
+    if (call.signal?.aborted) throw cause;
+    throw new BatchTriggerError(`the payload of item ${index} could not be uploaded`, {
+      cause,
+      phase: "offload",
+      itemCount: index + 1,
+    });
+  }
+  return call.json({
+    index,
+    task,
+    payload: sent.data,
+    options: {
+      ...common,
+      payloadType: sent.type,
+      // As in the SDK: none where there is nothing to measure.
+      payloadSize: packet.data ? sizeOf(packet) : undefined,
+      idempotencyKey: own.key ?? itemKey(options?.idempotencyKey, index),
+      idempotencyKeyTTL: common.idempotencyKeyTTL ?? options?.idempotencyKeyTTL,
+      idempotencyKeyOptions: withOrigin ? own.origin : undefined,
+    },
+  });
+}
+
+/** @returns {Iterable<any> | AsyncIterable<any>} */
+function iterate(call, items) {
+  const given = /** @type {any} */ (items);
+  if (typeof given === "object" && given !== null) {
+    if (Symbol.asyncIterator in given || Symbol.iterator in given) return given;
+    if (typeof given.getReader === "function") return fromStream(given);
+  }
+  throw new ArgumentError(
+    "ERR_INVALID_ITEMS",
+    `${call.name}() got ${given === null ? "null" : typeof given} instead of items: pass an array, an async iterable or a ReadableStream`,
+  );
+}
+
+/** The items of `source`, for as long as the call's bounds let it take. */
+async function* within(call, source) {
+  const iterator = source[Symbol.asyncIterator]?.() ?? source[Symbol.iterator]();
+  const bounds = endOf(call);
+  let finished = false;
+  try {
+    for (;;) {
+      const { done, value } = await Promise.race([iterator.next(), bounds.passed]);
+      if (done) {
+        finished = true;
+        return;
+      }
+      yield await value;
+    }
+  } finally {
+    bounds.clear();
+    // Not waited for: a source that hangs would hang us with it.
+    if (!finished) Promise.resolve(iterator.return?.()).catch(() => {});
+  }
+}
+
+/** A promise that rejects when the call is aborted or out of time. */
+function endOf(call) {
+  const { promise: passed, reject } = withResolvers();
+  passed.catch(() => {});
+  const abort = () => reject(call.signal.reason);
+  call.signal?.throwIfAborted();
+  call.signal?.addEventListener("abort", abort, { once: true });
+  const left = call.left();
+  const late = () => {
+    try {
+      call.left();
+      timer = after(1, late);
+    } catch (error) {
+      reject(error);
+    }
+  };
+  let timer = left === undefined ? undefined : after(left, late);
+  return {
+    passed,
+    clear() {
+      clearTimeout(timer);
+      call.signal?.removeEventListener("abort", abort);
+    },
+  };
+}
+
+function withResolvers() {
+  let reject;
+  const promise = new Promise((_, refuse) => {
+    reject = refuse;
+  });
+  return { promise, reject };
+}
+
+/** A stream whose runtime does not make it iterable. */
+async function* fromStream(stream) {
+  const reader = stream.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+    reader.releaseLock();
+  }
+}
+
+module.exports = { collect };

@@ -1,0 +1,85 @@
+"use strict";
+
+/**
+ * Sends the items of a batch, again from the start while the server misses some: it tells them
+ * apart by their index (protocol.md 6).
+ */
+
+const { flag, number, object, optional, text } = require("./answer.js");
+const { BatchNotSealedError } = require("./batch-error.js");
+const { ProtocolError, fromNative } = require("./errors.js");
+const native = require("./native.js");
+const { after } = require("./timer.js");
+
+/** No attempt begins later than this after the first failure, where the caller set no time. */
+const PATIENCE_MS = 60_000;
+
+const streamed = object({
+  id: text,
+  itemsAccepted: number,
+  itemsDeduplicated: number,
+  sealed: flag,
+  enqueuedCount: optional(number),
+  expectedCount: optional(number),
+});
+
+/**
+ * @param {import("./call.js").OneCall} call
+ * @param {string} batchId
+ * @param {import("./spool.js").Lines} spool
+ */
+async function uploadItems(call, batchId, spool) {
+  let failedAt;
+  for (let attempt = 1; ; attempt += 1) {
+    const { error, retryInMs } = await uploadOnce(call, batchId, spool, attempt);
+    if (error === undefined) return;
+    const now = performance.now();
+    failedAt ??= now;
+    const late = call.left() === undefined && now + retryInMs - failedAt > PATIENCE_MS;
+    if (retryInMs === null || late) throw error;
+    await call.wait(retryInMs);
+  }
+}
+
+/** @returns {Promise<{ error?: Error, retryInMs: number | null }>} */
+async function uploadOnce(call, batchId, spool, attempt) {
+  const request = call.describe({ path: "/api/v3/batches/{}/items", ids: [["batch id", batchId]] });
+  const upload = native.openUpload(call.client, request, attempt);
+  if (typeof upload === "string") throw fromNative(JSON.parse(upload));
+  const abandon = () => upload.abandon();
+  const left = call.left();
+  const timer = left === undefined ? undefined : after(left, abandon);
+  call.signal?.addEventListener("abort", abandon, { once: true });
+  try {
+    call.signal?.throwIfAborted();
+    for await (const chunk of spool.read()) {
+      // Room for the next one only once the wire took an earlier one (defect 9).
+      if ((await upload.write(chunk)) !== "true") break;
+    }
+    const outcome = JSON.parse(await upload.finish());
+    call.signal?.throwIfAborted();
+    call.left();
+    return judge(call, batchId, outcome);
+  } finally {
+    clearTimeout(timer);
+    call.signal?.removeEventListener("abort", abandon);
+    upload.abandon();
+  }
+}
+
+function judge(call, batchId, { ok, error, retryInMs }) {
+  if (error) return { error: fromNative(error), retryInMs };
+  let result;
+  try {
+    result = call.read(ok, streamed);
+  } catch (fault) {
+    if (fault instanceof ProtocolError) return { error: fault, retryInMs };
+    throw fault;
+  }
+  if (result.sealed) return { retryInMs: null };
+  const { enqueuedCount = 0, expectedCount = 0, itemsAccepted, itemsDeduplicated } = result;
+  const counts = { batchId, enqueuedCount, expectedCount, itemsAccepted, itemsDeduplicated };
+  return { error: new BatchNotSealedError(counts), retryInMs };
+}
+
+module.exports = { uploadItems };

@@ -1,0 +1,204 @@
+"use strict";
+
+/**
+ * One call of a user: the client and the bounds that hold for all the requests it makes, however
+ * many there are. `timeoutInMs` is for the whole of it (defect 19).
+ */
+
+const { bounded } = require("./bounded.js");
+const { clientOf } = require("./client.js");
+const { checkCallOptions, resolve, resolveWith } = require("./config.js");
+const { ArgumentError, ProtocolError, TimeoutError, fromNative } = require("./errors.js");
+const native = require("./native.js");
+const { after } = require("./timer.js");
+
+/** What a trigger takes besides the request options of every call. */
+const TRIGGER_OPTIONS = { publicAccessToken: "object", clientConfig: "object" };
+
+/**
+ * @typedef {InstanceType<typeof Call>} OneCall
+ *
+ * @typedef {object} Answer
+ * @property {number} status
+ * @property {Record<string, string>} headers by lower-case name
+ * @property {string} body
+ *
+ * @typedef {object} Request
+ * @property {string} [method] default `GET`
+ * @property {string} path each `{}` stands for an id
+ * @property {[what: string, id: string][]} [ids]
+ * @property {URLSearchParams} [query]
+ * @property {unknown} [body] sent as JSON; none when undefined
+ */
+
+class Call {
+  /** The name users know it by, such as `"runs.retrieve"`. */
+  name;
+  client;
+  resolved;
+  signal;
+  /** How long a token of a handle lives, where the caller said so. */
+  tokenExpiry;
+  #timeoutInMs;
+  #ends;
+  #shared;
+
+  /**
+   * @param {string} name
+   * @param {any} [options] as the user gave them
+   * @param {{ trigger?: boolean, resolved?: import("./config.js").Resolved }} [kind] `trigger`: takes the
+   *   options of triggers; `resolved`: the configuration to use, default the one that holds here
+   * @throws {import("./errors.js").ConfigError} for options that cannot be right, or without a key
+   */
+  constructor(name, options, { trigger = false, resolved } = {}) {
+    const checked =
+      options === undefined || options === null
+        ? {}
+        : checkCallOptions(`${name}() request options`, options, trigger ? TRIGGER_OPTIONS : {});
+    this.name = name;
+    this.signal = checked.signal;
+    // An aborted signal is looked at first (defect 17).
+    this.signal?.throwIfAborted();
+    this.resolved =
+      resolved ?? (checked.clientConfig ? resolveWith(`${name}() clientConfig`, checked.clientConfig) : resolve());
+    this.client = clientOf(this.resolved);
+    this.tokenExpiry = checked.publicAccessToken?.expirationTime;
+    this.#timeoutInMs = checked.timeoutInMs;
+    this.#ends = checked.timeoutInMs === undefined ? undefined : performance.now() + checked.timeoutInMs;
+    const whole = this.resolved.requestOptions;
+    this.#shared = {
+      retry: checked.retry && { ...whole?.retry, ...checked.retry },
+      additionalHeaders: checked.additionalHeaders && { ...whole?.additionalHeaders, ...checked.additionalHeaders },
+    };
+  }
+
+  /**
+   * Makes a request, with retries, and gives the answer below 400.
+   *
+   * @param {Request} request
+   * @returns {Promise<Answer>}
+   */
+  request(request) {
+    const text = this.describe(request);
+    const body = request.body === undefined ? null : this.json(request.body);
+    return this.within((cancel, timeout) => native.call(this.client, text, body, cancel, timeout));
+  }
+
+  /**
+   * A request as native code reads it.
+   *
+   * @param {Request} request
+   */
+  describe({ method, path, ids, query }) {
+    return JSON.stringify({ method, path, ids, query: query?.toString(), ...this.#shared });
+  }
+
+  /**
+   * Makes a native call within what is left of this one's bounds.
+   *
+   * @param {(cancel: object | null, timeoutMs: number | null) => Promise<string>} work
+   */
+  within(work) {
+    return bounded({ signal: this.signal, timeoutInMs: this.left() }, work);
+  }
+
+  /** The milliseconds left, if they are limited. */
+  left() {
+    if (this.#ends === undefined) return undefined;
+    const left = Math.floor(this.#ends - performance.now());
+    if (left < 1) {
+      throw new TimeoutError("ERR_TIMEOUT", `${this.name}() took longer than timeoutInMs: ${this.#timeoutInMs} ms`);
+    }
+    return left;
+  }
+
+  /**
+   * Waits, for as long as the bounds let it.
+   *
+   * @param {number} ms
+   */
+  async wait(ms) {
+    const { signal } = this;
+    const left = this.left();
+    signal?.throwIfAborted();
+    await new Promise((resolve, reject) => {
+      const abort = () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      };
+      const timer = after(Math.min(ms, left ?? ms), () => {
+        signal?.removeEventListener("abort", abort);
+        resolve(undefined);
+      });
+      signal?.addEventListener("abort", abort, { once: true });
+    });
+    // Cut short: says so now.
+    if (left !== undefined && left <= ms) this.left();
+  }
+
+  /**
+   * `value` as JSON.
+   *
+   * @param {unknown} value
+   * @returns {string}
+   */
+  json(value) {
+    try {
+      return JSON.stringify(value);
+    } catch (cause) {
+      throw new ArgumentError(
+        "ERR_INVALID_ARGUMENT",
+        `${this.name}() was given what cannot be written as JSON: ${/** @type {any} */ (cause).message}`,
+        { cause },
+      );
+    }
+  }
+
+  /**
+   * What an answer says.
+   *
+   * @template T
+   * @param {Answer} answer
+   * @param {(value: unknown, at: string) => T} shape
+   * @returns {T}
+   * @throws {ProtocolError} when it is not what the server should send
+   */
+  read(answer, shape) {
+    let value;
+    try {
+      value = JSON.parse(answer.body);
+    } catch (cause) {
+      throw new ProtocolError(
+        "ERR_PROTOCOL",
+        `the answer to ${this.name}() is no JSON (status ${answer.status}, ${answer.headers["content-type"] ?? "of no type"}): check that the base URL is a Trigger.dev server`,
+        { cause },
+      );
+    }
+    try {
+      return shape(value, "");
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      error.message = `the answer to ${this.name}() is not what a server should send: ${error.message}`;
+      throw error;
+    }
+  }
+
+  /**
+   * A public token signed here, for a handle whose answer came without one (protocol.md 6).
+   *
+   * @param {string | undefined} claims the header's JSON
+   * @param {string[]} scopes
+   * @param {number | Date | string} expiry
+   * @returns {string}
+   */
+  sign(claims, scopes, expiry) {
+    const period = typeof expiry === "string" ? expiry : null;
+    const seconds =
+      period !== null ? Number.NaN : expiry instanceof Date ? Math.floor(expiry.getTime() / 1000) : expiry;
+    const token = native.mintHandle(this.client, claims ?? "{}", JSON.stringify(scopes), Date.now(), seconds, period);
+    if (token.startsWith("!")) throw fromNative(JSON.parse(token.slice(1)));
+    return token;
+  }
+}
+
+module.exports = { Call };

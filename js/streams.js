@@ -1,0 +1,145 @@
+"use strict";
+
+/** The realtime streams of runs, read from a server route (protocol.md 5). */
+
+const { bounded } = require("./bounded.js");
+const { currentClient } = require("./client.js");
+const { checkBounds } = require("./config.js");
+const { ArgumentError } = require("./errors.js");
+const native = require("./native.js");
+const { RealtimeStream, checkReadOptions, streamSource, taskOnly } = require("./stream-read.js");
+
+/** The key of a stream that was given none, as in the official SDK. */
+const DEFAULT_KEY = "default";
+/** How long a read waits for the next value, in seconds, as in the official SDK. */
+const DEFAULT_TIMEOUT = 60;
+
+/**
+ * Reads a stream of a run: `read(runId, options?)` or `read(runId, key, options?)`. It ends when
+ * nothing was written for `timeoutInSeconds`.
+ *
+ * @param {string | { id: string }} run
+ * @param {string | object} [keyOrOptions]
+ * @param {object} [options]
+ * @returns {Promise<InstanceType<typeof import("./stream-read.js").RealtimeStream>>}
+ */
+async function read(run, keyOrOptions, options) {
+  const named = typeof keyOrOptions === "string";
+  const given = (named ? options : keyOrOptions) ?? {};
+  return open("streams.read", run, named ? keyOrOptions : DEFAULT_KEY, { timeoutInSeconds: DEFAULT_TIMEOUT, ...given });
+}
+
+/**
+ * As {@link read}, with the server's own time instead of ours.
+ *
+ * @param {string | { id: string }} run
+ * @param {string} key
+ * @param {object} [options]
+ * @returns {Promise<InstanceType<typeof import("./stream-read.js").RealtimeStream>>}
+ */
+async function fetchStream(run, key, options) {
+  return open("runs.fetchStream", run, key, options ?? {});
+}
+
+function open(call, run, key, options) {
+  checkReadOptions(call, options);
+  const { signal, timeoutInSeconds, startIndex, from, retry, silenceTimeoutMs, onRetry, onStateChange } = options;
+  const latest = from === "latest" && startIndex === undefined;
+  const notify = (/** @type {any} */ notice) => {
+    if (notice.type === "retry") onRetry?.(notice.retry);
+    else onStateChange?.(notice.state);
+  };
+  const source = streamSource(
+    currentClient(),
+    idOf(call, run),
+    key,
+    { timeoutInSeconds, after: startIndex ? startIndex - 1 : undefined, latest, retry, silenceTimeoutMs },
+    { signal, notify: onRetry || onStateChange ? notify : undefined },
+  );
+  // "Appended after connecting" begins now, not at the first read.
+  if (latest) source.start();
+  return new RealtimeStream(source);
+}
+
+/**
+ * A stream by its id. Reading works here; writing works in tasks, with the official SDK.
+ *
+ * @param {{ id: string }} options
+ */
+function define(options) {
+  const id = definedId("streams.define", options);
+  return {
+    id,
+    read: (/** @type {any} */ run, /** @type {any} */ readOptions) => read(run, id, readOptions),
+    pipe: taskOnly("stream.pipe()"),
+    append: taskOnly("stream.append()"),
+    writer: taskOnly("stream.writer()"),
+  };
+}
+
+/**
+ * An input stream by its id. Sending works here; receiving works in tasks, with the official SDK.
+ *
+ * @param {{ id: string }} options
+ */
+function input(options) {
+  const id = definedId("streams.input", options);
+  return {
+    id,
+    send: (/** @type {any} */ run, /** @type {unknown} */ data, /** @type {any} */ bounds) =>
+      send(id, run, data, bounds),
+    on: taskOnly("input.on()"),
+    once: taskOnly("input.once()"),
+    peek: taskOnly("input.peek()"),
+    wait: taskOnly("input.wait()"),
+    waitWithIdleTimeout: taskOnly("input.waitWithIdleTimeout()"),
+  };
+}
+
+/**
+ * @param {string} streamId
+ * @param {string | { id: string }} run
+ * @param {unknown} data any JSON value
+ * @param {{ signal?: AbortSignal, timeoutInMs?: number, requestOptions?: object }} [options]
+ * @returns {Promise<void>}
+ */
+async function send(streamId, run, data, options) {
+  const runId = idOf("input.send", run);
+  // The official SDK's options of a send say nothing that bounds it: they may stay.
+  const { requestOptions: _, ...bounds } = options ?? {};
+  const checked = checkBounds("the options of input.send()", bounds);
+  checked.signal?.throwIfAborted();
+  let body;
+  try {
+    body = JSON.stringify({ data });
+  } catch (cause) {
+    throw new ArgumentError("ERR_INVALID_DATA", "input.send(): the data cannot be written as JSON", { cause });
+  }
+  await bounded(checked, (cancel, timeout) =>
+    native.sendToInputStream(currentClient(), runId, streamId, body, cancel, timeout),
+  );
+}
+
+/** @param {string} call @param {any} options */
+function definedId(call, options) {
+  const id = options?.id;
+  if (typeof id !== "string" || id.trim() === "") {
+    throw new ArgumentError("ERR_INVALID_ID", `${call}() needs the id of the stream, such as { id: "ai" }`);
+  }
+  return id;
+}
+
+/** @param {string} call @param {any} run an id or a handle */
+function idOf(call, run) {
+  const id = typeof run === "object" && run !== null ? run.id : run;
+  if (typeof id === "string") {
+    if (!id.isWellFormed()) throw new ArgumentError("ERR_INVALID_ID", "the run id holds an unpaired surrogate");
+    return id;
+  }
+  throw new ArgumentError(
+    "ERR_INVALID_ID",
+    `${call}() got ${run === null ? "null" : typeof run} instead of a run id: pass the id, or the handle that triggering returned (is an await missing?)`,
+  );
+}
+
+module.exports = { read, define, input, fetchStream };

@@ -1,0 +1,48 @@
+"use strict";
+
+/**
+ * Several keys in one process, also at the same time: each client's calls see its own
+ * configuration, and nothing of `configure()` or of each other's.
+ */
+
+const api = require("./api.js");
+const { clientScope } = require("./config.js");
+const { ConfigError } = require("./errors.js");
+const { withScope } = require("./scope.js");
+
+class TriggerClient {
+  /** @param {import("./config.js").Configuration & { inheritContext?: boolean }} [configuration] */
+  constructor(configuration = {}) {
+    const scope = clientScope(configuration);
+    this.tasks = bind(scope, api.tasks);
+    this.runs = bind(scope, api.runs);
+    const { trigger, triggerByTask, retrieve } = api.batch;
+    this.batch = bind(scope, { trigger, triggerByTask, retrieve });
+    const { createPublicToken, createTriggerPublicToken, createBatchTriggerPublicToken } = api.auth;
+    this.auth = bind(scope, { createPublicToken, createTriggerPublicToken, createBatchTriggerPublicToken });
+  }
+}
+
+// What only the official client has: it says so, instead of failing as undefined.
+for (const name of ["deployments", "envvars", "prompts", "queues", "schedules"]) {
+  Object.defineProperty(TriggerClient.prototype, name, {
+    get() {
+      throw new ConfigError(
+        "ERR_NOT_HERE",
+        `TriggerClient.${name} manages a project, which trigger-native does not: use the TriggerClient of @trigger.dev/sdk for it`,
+      );
+    },
+  });
+}
+
+/** The functions of a namespace, each called in `scope`. */
+function bind(scope, namespace) {
+  const bound = {};
+  for (const [name, value] of Object.entries(namespace)) {
+    bound[name] =
+      typeof value === "function" ? (...given) => withScope(scope, () => value(...given)) : bind(scope, value);
+  }
+  return bound;
+}
+
+module.exports = { TriggerClient };

@@ -1,0 +1,27 @@
+//! What a stream yields.
+
+use serde_json::value::RawValue;
+
+/// One value of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// The value as JSON text. `None` is a value the writer left undefined.
+    pub json: Option<Box<str>>,
+    /// Where the value stands: on v1 its event's id, which it may share; on v2 its `seq_num`.
+    pub id: Box<str>,
+}
+
+impl Chunk {
+    /// The bytes it costs to keep.
+    pub(super) fn size(&self) -> usize {
+        self.json.as_ref().map_or(0, |json| json.len()) + self.id.len() + 64
+    }
+}
+
+/// The JSON of a v1 event's data: itself where it is JSON, else a string (protocol.md 5).
+pub(super) fn json_or_text(data: &str) -> Box<str> {
+    match serde_json::from_str::<&RawValue>(data) {
+        Ok(json) => json.get().into(),
+        Err(_) => serde_json::Value::from(data).to_string().into(),
+    }
+}

@@ -1,0 +1,149 @@
+//! The I/O of a stream: does what the machine says, tells it what happened, fills the queue.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use http::{HeaderMap, HeaderValue};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::limits::Limits;
+use super::machine::Machine;
+use super::plan::{Request, StreamSpec};
+use super::reader::Shared;
+use super::step::{Ending, Event, Failure, Outcome, Step};
+use crate::error::{Error, Kind, Result};
+use crate::http::{Opened, StreamBody, open_stream, silent, stream_headers};
+use crate::shape::Now;
+
+/// Reads the stream to its end, whatever that is. A panic ends it with an error.
+pub(super) async fn drive(spec: StreamSpec, shared: Arc<Shared>) {
+    let result = AssertUnwindSafe(run(&spec, &shared)).catch_unwind().await.unwrap_or_else(|_| {
+        Err(Error::new(Kind::Internal, "ERR_INTERNAL", "a fault of trigger-native: a stream's driver panicked"))
+    });
+    shared.end(result);
+}
+
+async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
+    let headers = stream_headers(&spec.endpoint, &spec.options)?;
+    let silence = Duration::from_millis(spec.patience.silence_ms);
+    let mut machine = Machine::new(spec.plan, Limits::from(spec.patience));
+    let mut clock = Clock::new();
+    let mut body: Option<StreamBody> = None;
+    let mut told = false;
+    let mut step = machine.start();
+    loop {
+        shared.enter(machine.phase());
+        if !told && shared.is_run_over() {
+            told = true;
+            step = machine.on(Event::RunOver, clock.now()).step;
+            continue;
+        }
+        let outcome = match step {
+            Step::End(result) => return result,
+            Step::Wait { ms, retry } => {
+                body = None;
+                if let Some(retry) = retry {
+                    shared.retrying(retry, ms);
+                }
+                let waited = shared.unless_run_over(told, sleep(Duration::from_millis(ms))).await;
+                if waited.is_none() {
+                    step = Step::Wait { ms, retry: None };
+                    continue;
+                }
+                machine.on(Event::Woken, clock.now())
+            }
+            Step::Request(request) => {
+                drop(body.take());
+                shared.count_request();
+                let opened = open_stream(&spec.url, with(&headers, &request), silence).await?;
+                let (outcome, open) = answer(&mut machine, opened, clock.now());
+                body = open;
+                outcome
+            }
+            Step::Read { quiet_ms } => {
+                let quiet = quiet_ms.map_or(silence, |ms| silence.min(Duration::from_millis(ms)));
+                let Some(open) = &mut body else {
+                    step = machine.on(Event::Woken, clock.now()).step;
+                    continue;
+                };
+                match shared.unless_run_over(told, timeout(quiet, open.chunk())).await {
+                    None => {
+                        step = Step::Read { quiet_ms };
+                        continue;
+                    }
+                    Some(Ok(Ok(Some(bytes)))) => {
+                        shared.count_bytes(bytes.len());
+                        machine.on(Event::Bytes(&bytes), clock.now())
+                    }
+                    Some(Ok(Ok(None))) => machine.on(Event::Closed, clock.now()),
+                    Some(Ok(Err(error))) => machine.on(Event::Failed(Failure::Cut(error)), clock.now()),
+                    Some(Err(_)) if quiet_ms.is_some() => machine.on(Event::Quiet, clock.now()),
+                    Some(Err(_)) => machine.on(Event::Failed(Failure::Silent(silent(silence))), clock.now()),
+                }
+            }
+        };
+        shared.push(outcome.chunks);
+        // The state before the values' reader goes on: who reads the last value has seen both.
+        shared.enter(machine.phase());
+        clock.pause(shared.room()).await;
+        step = outcome.step;
+    }
+}
+
+fn with(headers: &HeaderMap, request: &Request) -> HeaderMap {
+    let mut headers = headers.clone();
+    // An id no header can carry is left out: everything comes again, and is dropped.
+    if let Some(Ok(id)) = request.last_event_id.as_deref().map(HeaderValue::from_str) {
+        headers.insert("last-event-id", id);
+    } else if request.latest {
+        headers.insert("x-trigger-stream-start", HeaderValue::from_static("latest"));
+    }
+    if let Some(seconds) = request.timeout_s {
+        headers.insert("timeout-seconds", HeaderValue::from(seconds));
+    }
+    headers
+}
+
+fn answer(machine: &mut Machine, opened: Opened, now: Now) -> (Outcome, Option<StreamBody>) {
+    match opened {
+        Opened::Open(body) => {
+            let event = Event::Opened { status: body.status, headers: &body.headers };
+            (machine.on(event, now), Some(body))
+        }
+        Opened::Refused { status, headers, body } => {
+            (machine.on(Event::Refused { status, headers: &headers, body: &body }, now), None)
+        }
+        Opened::Connect(error) => (machine.on(Event::Failed(Failure::Connect(error)), now), None),
+        Opened::Silent(error) => (machine.on(Event::Failed(Failure::Silent(error)), now), None),
+    }
+}
+
+/// A clock that stands still while a slow reader holds the wire: that silence is our own.
+#[derive(Debug)]
+struct Clock {
+    since: Instant,
+    paused: Duration,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self { since: Instant::now(), paused: Duration::ZERO }
+    }
+
+    fn now(&self) -> Now {
+        let elapsed = self.since.elapsed().saturating_sub(self.paused);
+        Now {
+            monotonic_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            unix_ms: crate::http::unix_ms(),
+            jitter: crate::random::unit(),
+        }
+    }
+
+    async fn pause(&mut self, over: impl Future<Output = ()>) {
+        let since = Instant::now();
+        over.await;
+        self.paused += since.elapsed();
+    }
+}

@@ -1,0 +1,393 @@
+//! The machine of one stream: what follows from each answer, event and failure.
+
+use http::HeaderMap;
+
+use super::chunk::{Chunk, json_or_text};
+use super::limits::Limits;
+use super::patience::{Patience, Trouble, dropped, garbled};
+use super::plan::{Plan, Request};
+use super::step::{Ending, Event, Failure, Outcome, Step};
+use super::{v1, v2};
+use crate::error::{Error, Kind, Result};
+use crate::retry;
+use crate::shape::{Now, Phase, Reason};
+use crate::sse::{self, Decoder};
+
+/// The machine of one stream. It never reads a clock.
+///
+/// The driver calls [`Machine::start`] once, then [`Machine::on`] with what it saw, until
+/// [`Step::End`].
+#[derive(Debug)]
+pub struct Machine {
+    plan: Plan,
+    limits: Limits,
+    state: State,
+    place: Place,
+    patience: Patience,
+    phase: Phase,
+    /// When the last record came, or the first body was opened.
+    record_at: Option<u64>,
+    /// Bodies in a row that ended cleanly and early without anything new.
+    barren: u32,
+    run_over: bool,
+}
+
+/// What the driver is doing for us.
+#[derive(Debug)]
+enum State {
+    New,
+    Asking,
+    Reading(Box<Body>),
+    Waiting { until: u64 },
+    Ended,
+}
+
+/// A body that is being read.
+#[derive(Debug)]
+struct Body {
+    decoder: Decoder,
+    opened_at: u64,
+    /// When its last byte came.
+    byte_at: Option<u64>,
+    /// It brought something new.
+    moved: bool,
+    /// `X-Session-Settled: true`: when it ends, nothing more will come.
+    settled: bool,
+    /// It was asked for after the run was over: where it says the tail is, there it is.
+    last: bool,
+}
+
+/// Where the stream stands. The version is known from the first answer on.
+#[derive(Debug)]
+enum Place {
+    Unknown,
+    V1(v1::Place),
+    V2(v2::Place),
+}
+
+/// How a body ended, by what it said.
+#[derive(Clone, Copy, Debug)]
+enum Close {
+    /// v2's `[DONE]`: the window is over.
+    Done,
+    /// Without a word.
+    Clean,
+}
+
+impl Machine {
+    /// A stream that has not started.
+    #[must_use]
+    pub fn new(plan: Plan, limits: Limits) -> Self {
+        Self {
+            plan,
+            limits,
+            state: State::New,
+            place: Place::Unknown,
+            patience: Patience::default(),
+            phase: Phase::Connecting,
+            record_at: None,
+            barren: 0,
+            run_over: false,
+        }
+    }
+
+    /// The first request.
+    pub fn start(&mut self) -> Step {
+        self.ask()
+    }
+
+    /// The visible state.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// What follows from `event`. An event that cannot be (bytes while waiting) changes nothing
+    /// and repeats the last step, a wait only for what is left of it; after the end every step is `End`.
+    pub fn on(&mut self, event: Event<'_>, now: Now) -> Outcome {
+        let ms = now.monotonic_ms;
+        self.run_over |= matches!(event, Event::RunOver);
+        let state = std::mem::replace(&mut self.state, State::Ended);
+        let step = match (state, event) {
+            (State::Asking, Event::Opened { status, headers }) => self.open(status, headers, now),
+            (State::Asking, Event::Refused { status, headers, body }) => self.refused(status, headers, body, now),
+            (State::Asking, Event::Failed(failure)) => self.fail(lost(failure), now),
+            (State::Reading(body), Event::Bytes(bytes)) => return self.take(body, bytes, now),
+            (State::Reading(body), Event::Closed) => self.closed(&body, Close::Clean, now),
+            (State::Reading(body), Event::Failed(failure)) => {
+                self.rested(&body);
+                self.fail(lost(failure), now)
+            }
+            (State::Reading(body), Event::Quiet) if !self.run_over => self.read_on(body),
+            // Whatever the run wrote has been on its way for long enough (S9).
+            (State::Reading(_), Event::Quiet) => self.end(Ok(Ending::Complete)),
+            // A connection that may be dead cannot tell that nothing more comes.
+            (State::Reading(body), Event::RunOver) if !body.last && !self.is_alive(&body, ms) => self.ask(),
+            (State::Reading(body), Event::RunOver) => self.read_on(body),
+            // The driver lost its connection.
+            (State::Reading(_), Event::Woken | Event::Opened { .. } | Event::Refused { .. }) => {
+                self.fail(dropped(), now)
+            }
+            (State::New | State::Waiting { .. }, Event::Woken) => self.ask(),
+            (
+                State::New,
+                Event::Opened { .. }
+                | Event::Refused { .. }
+                | Event::Bytes(_)
+                | Event::Closed
+                | Event::Failed(_)
+                | Event::Quiet
+                | Event::RunOver,
+            ) => self.ask(),
+            (State::Asking, Event::Bytes(_) | Event::Closed | Event::Woken | Event::Quiet | Event::RunOver) => {
+                self.ask()
+            }
+            (
+                State::Waiting { until },
+                Event::Opened { .. }
+                | Event::Refused { .. }
+                | Event::Bytes(_)
+                | Event::Closed
+                | Event::Failed(_)
+                | Event::Quiet
+                | Event::RunOver,
+            ) => {
+                self.state = State::Waiting { until };
+                Step::Wait { ms: until.saturating_sub(ms), retry: None }
+            }
+            (
+                State::Ended,
+                Event::Opened { .. }
+                | Event::Refused { .. }
+                | Event::Bytes(_)
+                | Event::Closed
+                | Event::Failed(_)
+                | Event::Woken
+                | Event::Quiet
+                | Event::RunOver,
+            ) => Step::End(Ok(Ending::Complete)),
+        };
+        Outcome { step, chunks: Vec::new() }
+    }
+
+    fn ask(&mut self) -> Step {
+        let (last_event_id, latest) = match &mut self.place {
+            Place::Unknown => v2::Place::new(self.plan.start).resume(),
+            Place::V1(place) => {
+                let after = place.resume();
+                let latest = after.is_none() && place.is_fresh() && matches!(self.plan.start, super::Start::Latest);
+                (after, latest)
+            }
+            Place::V2(place) => place.resume(),
+        };
+        self.state = State::Asking;
+        Step::Request(Request { last_event_id, latest, timeout_s: self.plan.timeout_s })
+    }
+
+    /// An answer below 400 begins.
+    fn open(&mut self, status: u16, headers: &HeaderMap, now: Now) -> Step {
+        let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+        let kind = text("content-type").unwrap_or("text/event-stream");
+        if status != 200 || !kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream") {
+            let error = Error::protocol(format!(
+                "the server answered {status} ({kind}), which is no event stream: \
+                 is the base URL right, or is a proxy in between?"
+            ));
+            return self.fail(garbled(Some(status), error), now);
+        }
+        let is_v2 = text("x-stream-version").is_some_and(|version| version != "v1");
+        let start = self.plan.start;
+        match (&self.place, is_v2) {
+            (Place::Unknown, true) => self.place = Place::V2(v2::Place::new(start)),
+            (Place::Unknown, false) => self.place = Place::V1(v1::Place::new(start)),
+            (Place::V1(_), false) | (Place::V2(_), true) => {}
+            (Place::V1(_), true) | (Place::V2(_), false) => {
+                let error = Error::protocol("the stream came back in another version: its place is lost");
+                return self.fail(garbled(Some(status), error), now);
+            }
+        }
+        self.phase = Phase::Live;
+        self.record_at.get_or_insert(now.monotonic_ms);
+        self.read_on(Box::new(Body {
+            decoder: Decoder::new(self.limits.longest_event),
+            opened_at: now.monotonic_ms,
+            byte_at: None,
+            moved: false,
+            settled: text("x-session-settled") == Some("true"),
+            last: self.run_over,
+        }))
+    }
+
+    /// Bytes of a body.
+    fn take(&mut self, mut body: Box<Body>, bytes: &[u8], now: Now) -> Outcome {
+        body.byte_at = Some(now.monotonic_ms);
+        let mut events = Vec::new();
+        let decoded = body.decoder.push(bytes, &mut events);
+        let mut chunks = Vec::new();
+        let mut at_tail = false;
+        for event in events {
+            match self.event(&event, &mut chunks) {
+                Ok(Seen::New { tail }) => {
+                    body.moved = true;
+                    at_tail = tail;
+                    self.barren = 0;
+                    self.record_at = Some(now.monotonic_ms);
+                    self.patience.progress();
+                }
+                Ok(Seen::Nothing { tail }) => at_tail |= tail,
+                Ok(Seen::Done) => return Outcome { step: self.closed(&body, Close::Done, now), chunks },
+                Err(error) => return Outcome { step: self.fail(garbled(None, error), now), chunks },
+            }
+        }
+        let step = match decoded {
+            // Asked for anew, it would come again.
+            Err(error) => self.end(Err(error)),
+            // The run wrote nothing after this (S9).
+            Ok(()) if body.last && at_tail => self.end(Ok(Ending::Complete)),
+            Ok(()) => self.read_on(body),
+        };
+        Outcome { step, chunks }
+    }
+
+    fn event(&mut self, event: &sse::Event, chunks: &mut Vec<Chunk>) -> Result<Seen> {
+        match &mut self.place {
+            Place::Unknown => Ok(Seen::Nothing { tail: false }),
+            Place::V1(place) => {
+                if !place.admit(&event.id) {
+                    return Ok(Seen::Nothing { tail: false });
+                }
+                chunks.push(Chunk { json: Some(json_or_text(&event.data)), id: event.id.as_str().into() });
+                Ok(Seen::New { tail: false })
+            }
+            Place::V2(place) => {
+                let brought = match event.event.as_str() {
+                    "batch" => place.batch(&event.data)?,
+                    "ping" => place.ping(&event.data),
+                    "error" => {
+                        let why: String = event.data.chars().take(500).collect();
+                        return Err(Error::new(
+                            Kind::Protocol,
+                            "ERR_STREAM",
+                            format!("the server could not read the stream: {why}"),
+                        ));
+                    }
+                    "message" if event.data.trim() == "[DONE]" => return Ok(Seen::Done),
+                    // Events of later servers.
+                    _ => v2::Brought::default(),
+                };
+                chunks.extend(brought.chunks);
+                let tail = brought.at_tail;
+                Ok(if brought.moved { Seen::New { tail } } else { Seen::Nothing { tail } })
+            }
+        }
+    }
+
+    /// A body ended without breaking: is the stream complete, idle, or was it dropped (S6)?
+    fn closed(&mut self, body: &Body, close: Close, now: Now) -> Step {
+        self.rested(body);
+        let silent_for = now.monotonic_ms.saturating_sub(self.record_at.unwrap_or(body.opened_at));
+        let idle_ms = self.plan.timeout_s.map_or(self.limits.idle_ms, |seconds| u64::from(seconds) * 1_000);
+        let early = matches!(close, Close::Clean) && silent_for < idle_ms && !body.settled;
+        if early && !body.moved {
+            self.barren += 1;
+        }
+        let v1_over = matches!(self.place, Place::V1(_)) && self.barren >= self.limits.barren;
+        if body.settled {
+            return self.end(Ok(Ending::Complete));
+        }
+        if self.run_over && (!early || !body.moved) {
+            return self.end(Ok(Ending::Complete));
+        }
+        match (early, self.plan.follow) {
+            (false, false) => self.end(Ok(Ending::Idle)),
+            (false, true) => self.reopen(body, now),
+            (true, false) if v1_over => self.end(Ok(Ending::Idle)),
+            (true, true | false) => self.fail(dropped(), now),
+        }
+    }
+
+    /// Another window of a stream that is followed.
+    fn reopen(&mut self, body: &Body, now: Now) -> Step {
+        let lasted = now.monotonic_ms.saturating_sub(body.opened_at);
+        if body.moved || lasted >= self.limits.held_ms {
+            return self.ask();
+        }
+        // Windows that end at once are no reason to ask without pause (defect 7).
+        let ms = self.limits.held_ms;
+        self.state = State::Waiting { until: now.monotonic_ms.saturating_add(ms) };
+        Step::Wait { ms, retry: None }
+    }
+
+    fn is_alive(&self, body: &Body, ms: u64) -> bool {
+        ms.saturating_sub(body.byte_at.unwrap_or(body.opened_at)) <= self.limits.alive_ms
+    }
+
+    /// A connection that was of use for a while was no failure, whatever ended it.
+    fn rested(&mut self, body: &Body) {
+        if body.byte_at.is_some_and(|at| at.saturating_sub(body.opened_at) >= self.limits.healthy_ms) {
+            self.patience.progress();
+        }
+    }
+
+    /// An answer from 400: is there any sense in asking again (S7)?
+    fn refused(&mut self, status: u16, headers: &HeaderMap, body: &[u8], now: Now) -> Step {
+        let error = Error::api(status, headers, body);
+        match status {
+            // 401 is where a token that can be refreshed would be.
+            401 => self.end(Err(error)),
+            400 | 403 | 404 | 409 | 410 | 422 => self.end(Err(error)),
+            _ if retry::is_retryable(status, headers) => {
+                let reason = if status == 429 { Reason::RateLimited } else { Reason::Server };
+                let server_ms = retry::server_delay(status, headers, now.unix_ms)
+                    .map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+                self.fail(Trouble { reason, status: Some(status), server_ms, error }, now)
+            }
+            _ => self.end(Err(error)),
+        }
+    }
+
+    fn fail(&mut self, trouble: Trouble, now: Now) -> Step {
+        match self.patience.trouble(trouble, now, &self.limits) {
+            Ok((ms, retry)) => {
+                self.state = State::Waiting { until: now.monotonic_ms.saturating_add(ms) };
+                self.phase = Phase::Retrying;
+                Step::Wait { ms, retry: Some(retry) }
+            }
+            Err(error) => self.end(Err(error)),
+        }
+    }
+
+    fn read_on(&mut self, body: Box<Body>) -> Step {
+        self.state = State::Reading(body);
+        self.read()
+    }
+
+    fn read(&self) -> Step {
+        Step::Read { quiet_ms: self.run_over.then_some(self.limits.drain_ms) }
+    }
+
+    fn end(&mut self, result: Result<Ending>) -> Step {
+        self.state = State::Ended;
+        self.phase = Phase::Ended;
+        Step::End(result)
+    }
+}
+
+/// What an event was.
+enum Seen {
+    /// Something new; whether the place is at the tail now.
+    New { tail: bool },
+    /// Nothing new; whether the server said that the place is at the tail.
+    Nothing { tail: bool },
+    /// The end of the window.
+    Done,
+}
+
+fn lost(failure: Failure) -> Trouble {
+    let (reason, error) = match failure {
+        Failure::Connect(error) => (Reason::Unreachable, error),
+        Failure::Silent(error) => (Reason::Silent, error),
+        Failure::Cut(error) => (Reason::Cut, error),
+    };
+    Trouble { reason, status: None, server_ms: None, error }
+}

@@ -1,0 +1,24 @@
+//! One realtime stream of a run, read over server-sent events (protocol.md 5).
+//!
+//! [`Machine`] is pure: time, randomness and bytes are arguments. The driver does what it says;
+//! the [`Reader`] is a bounded queue that slows the wire when nobody reads (defect 9). The
+//! invariants are numbered in `docs/streams.md`.
+
+mod chunk;
+mod driver;
+mod ids;
+mod limits;
+mod machine;
+mod patience;
+mod plan;
+mod reader;
+mod step;
+mod v1;
+mod v2;
+
+pub use chunk::Chunk;
+pub use limits::Limits;
+pub use machine::Machine;
+pub use plan::{Plan, Request, Start, StreamSpec};
+pub use reader::{Batch, End, Reader, ReaderOptions, Stats, Status};
+pub use step::{Ending, Event, Failure, Outcome, Step};

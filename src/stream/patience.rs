@@ -1,0 +1,67 @@
+//! What went wrong in a row, how long to wait, and when to stop trying (defects 1, 6 and 7).
+
+use super::limits::Limits;
+use crate::error::{Error, Kind, Result};
+use crate::shape::{Now, Reason, Retry};
+
+/// A failure that may pass.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) reason: Reason,
+    pub(super) status: Option<u16>,
+    /// How long the server asks to wait, in ms.
+    pub(super) server_ms: Option<u64>,
+    /// What to end with, should it not pass.
+    pub(super) error: Error,
+}
+
+/// The failures since the last progress.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    attempt: u32,
+    since: Option<u64>,
+    protocol: u32,
+    protocol_since: Option<u64>,
+}
+
+impl Patience {
+    /// Something new came, or a connection held: what went wrong before counts no more.
+    pub(super) fn progress(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The wait before the next attempt, or the error to end with.
+    pub(super) fn trouble(&mut self, trouble: Trouble, now: Now, limits: &Limits) -> Result<(u64, Retry)> {
+        let ms = now.monotonic_ms;
+        self.attempt = self.attempt.saturating_add(1);
+        let lasted = ms.saturating_sub(*self.since.get_or_insert(ms));
+        if trouble.reason == Reason::Protocol {
+            self.protocol += 1;
+            let protocol_lasted = ms.saturating_sub(*self.protocol_since.get_or_insert(ms));
+            if self.protocol >= limits.protocol_failures || protocol_lasted >= limits.protocol_for_ms {
+                return Err(trouble.error);
+            }
+        }
+        if lasted >= limits.retry_for_ms {
+            return Err(trouble.error);
+        }
+        let backoff = limits.failures.backoff(self.attempt, now.jitter);
+        let backoff_ms = u64::try_from(backoff.as_millis()).unwrap_or(u64::MAX);
+        // No wait ends after the time is up.
+        let rest = limits.retry_for_ms - lasted;
+        let wait = trouble.server_ms.map_or(backoff_ms, |asked| asked.saturating_add(backoff_ms));
+        let wait = wait.min(limits.max_wait_ms).min(rest).max(limits.min_wait_ms);
+        Ok((wait, Retry { attempt: self.attempt, status: trouble.status, reason: trouble.reason }))
+    }
+}
+
+/// The connection ended without the stream's end (defect 12).
+pub(super) fn dropped() -> Trouble {
+    let error = Error::new(Kind::Connection, "ERR_DROPPED", "the stream broke off, again and again");
+    Trouble { reason: Reason::Cut, status: None, server_ms: None, error }
+}
+
+/// What came is no stream, or one the server cannot read.
+pub(super) fn garbled(status: Option<u16>, error: Error) -> Trouble {
+    Trouble { reason: Reason::Protocol, status, server_ms: None, error }
+}

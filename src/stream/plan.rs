@@ -1,0 +1,94 @@
+//! What is read, and from where.
+
+use std::sync::Arc;
+
+use crate::config::Endpoint;
+use crate::error::{Error, Result};
+use crate::http::ClientOptions;
+use crate::hub::Patience;
+use crate::id;
+
+/// Where a stream is read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// Its first record.
+    #[default]
+    Beginning,
+    /// Records appended after connecting.
+    Latest,
+    /// The first record after this position, sent as `Last-Event-ID`.
+    After(u64),
+}
+
+/// How a stream is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Where from.
+    pub start: Start,
+    /// After how many seconds without a record the server ends the window: sent as
+    /// `Timeout-Seconds`. `None` leaves it to the server, which takes 60.
+    pub timeout_s: Option<u16>,
+    /// Open another window after an idle one, until told that the run is over.
+    pub follow: bool,
+}
+
+impl Plan {
+    /// Checks the time: the server refuses what is not from 1 to 600.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_OPTIONS`.
+    pub fn check(&self) -> Result<()> {
+        match self.timeout_s {
+            None | Some(1..=600) => Ok(()),
+            Some(_) => Err(Error::argument(
+                "ERR_INVALID_OPTIONS",
+                "timeoutInSeconds must be a whole number of seconds from 1 to 600",
+            )),
+        }
+    }
+}
+
+/// What one request says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// `Last-Event-ID`.
+    pub last_event_id: Option<Box<str>>,
+    /// `X-Trigger-Stream-Start: latest`.
+    pub latest: bool,
+    /// `Timeout-Seconds`.
+    pub timeout_s: Option<u16>,
+}
+
+/// A stream to read, and how.
+#[derive(Clone, Debug)]
+pub struct StreamSpec {
+    pub(super) endpoint: Endpoint,
+    pub(super) options: Arc<ClientOptions>,
+    pub(super) url: String,
+    pub(super) plan: Plan,
+    pub(super) patience: Patience,
+}
+
+impl StreamSpec {
+    /// The stream `key` of the run `run_id`.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_ID` for a run id or key that cannot be one path segment (defect 8),
+    /// `ERR_INVALID_OPTIONS` for a time the server would refuse.
+    pub fn new(
+        endpoint: Endpoint,
+        options: Arc<ClientOptions>,
+        (run_id, key): (&str, &str),
+        plan: Plan,
+        patience: Patience,
+    ) -> Result<Self> {
+        plan.check()?;
+        let url = format!(
+            "{}/realtime/v1/streams/{}/{}",
+            endpoint.base_url(),
+            id::path_segment("run id", run_id)?,
+            id::path_segment("stream key", key)?
+        );
+        Ok(Self { endpoint, options, url, plan, patience })
+    }
+}

@@ -1,0 +1,301 @@
+//! The reader of a stream: a bounded queue that slows the wire (defect 9).
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use super::chunk::Chunk;
+use super::driver;
+use super::plan::StreamSpec;
+use super::step::Ending;
+use crate::error::{Error, Result};
+use crate::hub::Notice;
+use crate::shape::{Phase, Retry};
+
+/// Bytes of unread values above which nothing is read from the wire.
+const FULL_BYTES: usize = 256 * 1024;
+/// Unread values above which nothing is read from the wire.
+const FULL_CHUNKS: usize = 1_024;
+/// Values handed out at once, and their bytes.
+const LARGEST_BATCH: usize = 256;
+const LARGEST_BATCH_BYTES: usize = 64 * 1024;
+/// Notices that may be left unread; the oldest go first.
+const LONGEST_NOTICES: usize = 64;
+
+/// How a reader wants to read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReaderOptions {
+    /// Collect retries and state changes.
+    pub notices: bool,
+    /// The run is over already.
+    pub run_over: bool,
+}
+
+/// What a stream has cost and done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Requests sent.
+    pub requests: u64,
+    /// Waits before a request was made again.
+    pub retries: u64,
+    /// Values read.
+    pub chunks: u64,
+    /// Bytes of bodies, decompressed.
+    pub bytes: u64,
+}
+
+/// A stream as seen from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Its visible state.
+    pub phase: Phase,
+    /// What it has cost.
+    pub stats: Stats,
+    /// How it ended, where it did so well.
+    pub ending: Option<Ending>,
+    /// Bytes of values that nobody has read yet.
+    pub unread_bytes: usize,
+}
+
+/// How a stream ended.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// As it should.
+    Over(Ending),
+    /// The reader closed it.
+    Closed,
+    /// With an error.
+    Failed(Arc<Error>),
+}
+
+/// What a reader gets at once.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Values, oldest first.
+    pub chunks: Vec<Chunk>,
+    /// Notices, oldest first.
+    pub notices: Vec<Notice>,
+    /// Set when nothing follows after these values.
+    pub end: Option<End>,
+}
+
+/// What the driver and the reader share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    notices: bool,
+    readable: Notify,
+    writable: Notify,
+    over: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    chunks: VecDeque<Chunk>,
+    bytes: usize,
+    notices: VecDeque<Notice>,
+    end: Option<End>,
+    phase: Phase,
+    stats: Stats,
+    run_over: bool,
+}
+
+impl State {
+    fn is_full(&self) -> bool {
+        self.end.is_none() && (self.bytes >= FULL_BYTES || self.chunks.len() >= FULL_CHUNKS)
+    }
+}
+
+impl Shared {
+    fn new(options: ReaderOptions) -> Self {
+        let state = State {
+            chunks: VecDeque::new(),
+            bytes: 0,
+            notices: VecDeque::new(),
+            end: None,
+            phase: Phase::Connecting,
+            stats: Stats::default(),
+            run_over: options.run_over,
+        };
+        Self {
+            state: Mutex::new(state),
+            notices: options.notices,
+            readable: Notify::new(),
+            writable: Notify::new(),
+            over: Notify::new(),
+        }
+    }
+
+    /// Locks, also after a panic elsewhere: every critical section here leaves its data whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn push(&self, chunks: Vec<Chunk>) {
+        let mut state = self.lock();
+        if chunks.is_empty() || state.end.is_some() {
+            return;
+        }
+        state.stats.chunks += chunks.len() as u64;
+        state.bytes += chunks.iter().map(Chunk::size).sum::<usize>();
+        state.chunks.extend(chunks);
+        self.readable.notify_one();
+    }
+
+    /// Ready when there is room for more.
+    pub(super) async fn room(&self) {
+        while self.lock().is_full() {
+            self.writable.notified().await;
+        }
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        let mut state = self.lock();
+        if state.phase != phase && state.end.is_none() {
+            state.phase = phase;
+            self.note(&mut state, Notice::Phase(phase));
+        }
+    }
+
+    pub(super) fn retrying(&self, retry: Retry, wait_ms: u64) {
+        let mut state = self.lock();
+        state.stats.retries += 1;
+        self.note(&mut state, Notice::Retry { retry, wait_ms });
+    }
+
+    fn note(&self, state: &mut State, notice: Notice) {
+        if self.notices {
+            if state.notices.len() >= LONGEST_NOTICES {
+                state.notices.pop_front();
+            }
+            state.notices.push_back(notice);
+            self.readable.notify_one();
+        }
+    }
+
+    pub(super) fn count_request(&self) {
+        self.lock().stats.requests += 1;
+    }
+
+    pub(super) fn count_bytes(&self, bytes: usize) {
+        self.lock().stats.bytes += bytes as u64;
+    }
+
+    pub(super) fn is_run_over(&self) -> bool {
+        self.lock().run_over
+    }
+
+    /// What `work` gives; `None` as soon as the run is over, unless that is `told` already.
+    pub(super) async fn unless_run_over<T>(&self, told: bool, work: impl Future<Output = T>) -> Option<T> {
+        if told {
+            return Some(work.await);
+        }
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.over.notified() => None,
+        }
+    }
+
+    pub(super) fn end(&self, result: Result<Ending>) {
+        self.finish(match result {
+            Ok(ending) => End::Over(ending),
+            Err(error) => End::Failed(Arc::new(error)),
+        });
+    }
+
+    fn finish(&self, end: End) {
+        let mut state = self.lock();
+        if state.end.is_none() {
+            if state.phase != Phase::Ended {
+                state.phase = Phase::Ended;
+                self.note(&mut state, Notice::Phase(Phase::Ended));
+            }
+            state.end = Some(end);
+        }
+        self.readable.notify_one();
+        self.writable.notify_one();
+    }
+
+    fn take(&self) -> Option<Batch> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if state.chunks.is_empty() && state.notices.is_empty() && state.end.is_none() {
+            return None;
+        }
+        let (mut chunks, mut bytes) = (Vec::new(), 0);
+        while chunks.len() < LARGEST_BATCH && bytes < LARGEST_BATCH_BYTES {
+            let Some(chunk) = state.chunks.pop_front() else { break };
+            bytes += chunk.size();
+            chunks.push(chunk);
+        }
+        state.bytes -= bytes;
+        let notices = state.notices.drain(..).collect();
+        let end = if state.chunks.is_empty() { state.end.clone() } else { None };
+        if !state.is_full() {
+            self.writable.notify_one();
+        }
+        Some(Batch { chunks, notices, end })
+    }
+}
+
+/// The reader of a stream. Dropping it ends the stream.
+#[derive(Debug)]
+pub struct Reader {
+    shared: Arc<Shared>,
+    driver: AbortHandle,
+}
+
+impl Reader {
+    /// Opens the stream. Must be called within a Tokio runtime.
+    pub fn open(spec: StreamSpec, options: ReaderOptions) -> Self {
+        let shared = Arc::new(Shared::new(options));
+        let driver = tokio::spawn(driver::drive(spec, shared.clone())).abort_handle();
+        Self { shared, driver }
+    }
+
+    /// The next batch, as soon as there is anything to say. After the end, only the end.
+    pub async fn next(&self) -> Batch {
+        loop {
+            if let Some(batch) = self.shared.take() {
+                return batch;
+            }
+            self.shared.readable.notified().await;
+        }
+    }
+
+    /// The run is over: the stream ends as soon as what was written has been read.
+    pub fn run_over(&self) {
+        self.shared.lock().run_over = true;
+        self.shared.over.notify_one();
+    }
+
+    /// Ends the stream: a waiting [`Reader::next`] ends at once, unread values are dropped.
+    /// Idempotent.
+    pub fn close(&self) {
+        self.driver.abort();
+        let mut state = self.shared.lock();
+        state.chunks.clear();
+        state.bytes = 0;
+        drop(state);
+        self.shared.finish(End::Closed);
+    }
+
+    /// How the stream is doing.
+    pub fn status(&self) -> Status {
+        let state = self.shared.lock();
+        let ending = match state.end {
+            Some(End::Over(ending)) => Some(ending),
+            Some(End::Closed | End::Failed(_)) | None => None,
+        };
+        Status { phase: state.phase, stats: state.stats, ending, unread_bytes: state.bytes }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

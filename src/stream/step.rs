@@ -1,0 +1,103 @@
+//! What goes into the machine and what comes out of it.
+
+use http::HeaderMap;
+
+use super::chunk::Chunk;
+use super::plan::Request;
+use crate::shape::Retry;
+use crate::{Error, Result};
+
+/// Something the driver saw.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The headers of an answer with a status below 400. Its body follows.
+    Opened {
+        /// The HTTP status.
+        status: u16,
+        /// The headers.
+        headers: &'a HeaderMap,
+    },
+    /// A whole answer with a status from 400.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The headers.
+        headers: &'a HeaderMap,
+        /// The body.
+        body: &'a [u8],
+    },
+    /// Bytes of the body, decoded from its content encoding.
+    Bytes(&'a [u8]),
+    /// The body ended as HTTP says it should.
+    Closed,
+    /// The request failed, or its body broke.
+    Failed(Failure),
+    /// The time of [`Step::Wait`] has passed.
+    Woken,
+    /// No byte came for the `quiet_ms` of [`Step::Read`].
+    Quiet,
+    /// The run is over: what was written will be there, and nothing more comes. May happen at any
+    /// time, and again.
+    RunOver,
+}
+
+/// Why a request or its body failed. Each carries the error to end with, should it come to that.
+#[derive(Debug)]
+pub enum Failure {
+    /// No answer at all.
+    Connect(Error),
+    /// The watchdog saw no byte for too long (defect 11).
+    Silent(Error),
+    /// The body broke off (defect 12).
+    Cut(Error),
+}
+
+/// What the driver does next.
+#[derive(Debug)]
+pub enum Step {
+    /// Drop the connection, if there is one, and send this request.
+    Request(Request),
+    /// Read on.
+    Read {
+        /// Say [`Event::Quiet`] after so many milliseconds without a byte.
+        quiet_ms: Option<u64>,
+    },
+    /// Drop the connection, wait, then say [`Event::Woken`].
+    Wait {
+        /// How long, in milliseconds.
+        ms: u64,
+        /// Why. `None` between two idle windows, and for the rest of a wait that was interrupted.
+        retry: Option<Retry>,
+    },
+    /// The stream is over.
+    End(Result<Ending>),
+}
+
+/// How a stream ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// Nothing more can come: the run is over and its stream drained, or the server said so.
+    Complete,
+    /// Nothing came for the time asked: more may come later.
+    Idle,
+}
+
+impl Ending {
+    /// The name JavaScript sees.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Idle => "idle",
+        }
+    }
+}
+
+/// A [`Step`], and what the last event brought.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What the driver does next.
+    pub step: Step,
+    /// New values, oldest first.
+    pub chunks: Vec<Chunk>,
+}

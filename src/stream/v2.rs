@@ -1,0 +1,256 @@
+//! Where a v2 stream stands, and what its records hold (protocol.md 5).
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::chunk::Chunk;
+use super::ids::Ids;
+use super::plan::Start;
+use crate::error::{Error, Result};
+
+/// The place in a v2 stream.
+#[derive(Debug)]
+pub(super) struct Place {
+    start: Start,
+    /// The `seq_num` of the record last seen.
+    seen: Option<u64>,
+    /// The tail when nothing had been seen: the `seq_num` the next record will have.
+    tail: Option<u64>,
+    ids: Ids,
+}
+
+/// What an event of a v2 stream brought.
+#[derive(Debug, Default)]
+pub(super) struct Brought {
+    /// New values.
+    pub(super) chunks: Vec<Chunk>,
+    /// Whether the place moved, by records without a value too.
+    pub(super) moved: bool,
+    /// The server said where the tail is, and the place is there.
+    pub(super) at_tail: bool,
+}
+
+impl Place {
+    pub(super) fn new(start: Start) -> Self {
+        Self { start, seen: None, tail: None, ids: Ids::default() }
+    }
+
+    /// The position to resume after, and whether to start at the tail (S4).
+    pub(super) fn resume(&self) -> (Option<Box<str>>, bool) {
+        let text = |position: u64| Some(position.to_string().into());
+        match (self.seen, self.tail, self.start) {
+            (Some(seen), _, _) => (text(seen), false),
+            // The tail was known: what came after it is read, though nothing had been seen yet.
+            (None, Some(tail), _) => (tail.checked_sub(1).and_then(text), false),
+            (None, None, Start::After(position)) => (text(position), false),
+            (None, None, Start::Latest) => (None, true),
+            (None, None, Start::Beginning) => (None, false),
+        }
+    }
+
+    /// Takes `event: batch`.
+    pub(super) fn batch(&mut self, data: &str) -> Result<Brought> {
+        let batch: Batch<'_> = serde_json::from_str(data)
+            .map_err(|error| Error::protocol("a batch of the stream cannot be read").with_source(error))?;
+        let mut brought = Brought::default();
+        for record in batch.records {
+            // A server that did not resume where it was asked to (S5).
+            if self.seen.is_some_and(|seen| record.seq_num <= seen) {
+                continue;
+            }
+            // Every record moves the place, also those that hold nothing to yield (S4).
+            self.seen = Some(record.seq_num);
+            brought.moved = true;
+            if !record.is_command()
+                && let Some(envelope) = record.envelope()
+                && envelope.append_id().is_none_or(|id| self.ids.is_new(id))
+            {
+                let json = envelope.data.map(|data| data.get().into());
+                brought.chunks.push(Chunk { json, id: record.seq_num.to_string().into() });
+            }
+        }
+        brought.at_tail = batch.tail.is_some_and(|tail| self.is_at(tail.seq_num));
+        Ok(brought)
+    }
+
+    /// Takes `event: ping`. What cannot be read says nothing.
+    pub(super) fn ping(&mut self, data: &str) -> Brought {
+        let tail = serde_json::from_str::<Ping>(data).ok().and_then(|ping| ping.tail);
+        if let Some(tail) = &tail
+            && self.seen.is_none()
+            && matches!(self.start, Start::Latest)
+        {
+            self.tail.get_or_insert(tail.seq_num);
+        }
+        Brought { at_tail: tail.is_some_and(|tail| self.is_at(tail.seq_num)), ..Brought::default() }
+    }
+
+    /// Whether everything before `tail` was seen, or left out by the caller.
+    fn is_at(&self, tail: u64) -> bool {
+        match (self.seen, self.start) {
+            (Some(seen), _) => tail <= seen.saturating_add(1),
+            (None, Start::After(position)) => tail <= position.saturating_add(1),
+            (None, Start::Latest) => true,
+            (None, Start::Beginning) => tail == 0,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Batch<'a> {
+    #[serde(borrow, default)]
+    records: Vec<Record<'a>>,
+    tail: Option<Tail>,
+}
+
+#[derive(Deserialize)]
+struct Ping {
+    tail: Option<Tail>,
+}
+
+#[derive(Deserialize)]
+struct Tail {
+    seq_num: u64,
+}
+
+#[derive(Deserialize)]
+struct Record<'a> {
+    seq_num: u64,
+    #[serde(borrow)]
+    body: Option<Cow<'a, str>>,
+    headers: Option<Vec<serde_json::Value>>,
+}
+
+impl Record<'_> {
+    /// Whether it is a command to the store (trim, fence): its first header has an empty name.
+    fn is_command(&self) -> bool {
+        self.headers.as_ref().and_then(|headers| headers.first()).is_some_and(|header| header[0] == "")
+    }
+
+    /// What the writer wrote. Control records (`trigger-control`) have none.
+    fn envelope(&self) -> Option<Envelope<'_>> {
+        serde_json::from_str(self.body.as_deref()?).ok()
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+}
+
+impl Envelope<'_> {
+    /// The id as JSON text; an empty one is none.
+    fn append_id(&self) -> Option<&str> {
+        self.id.map(RawValue::get).filter(|id| !matches!(*id, "\"\"" | "null" | "0" | "false"))
+    }
+}
+
+/// `null` is a value like any other; only what is missing is `None`.
+fn present<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(seq: u64, rest: &str) -> String {
+        format!(r#"{{"records":[{{"seq_num":{seq},"timestamp":1{rest}}}]}}"#)
+    }
+
+    fn values(place: &mut Place, data: &str) -> Vec<Option<String>> {
+        place.batch(data).expect("a batch").chunks.into_iter().map(|chunk| chunk.json.map(Into::into)).collect()
+    }
+
+    fn some(json: &str) -> Vec<Option<String>> {
+        vec![Some(json.to_owned())]
+    }
+
+    #[test]
+    fn a_record_yields_what_was_written_whatever_its_type() {
+        let mut place = Place::new(Start::Beginning);
+        for (seq, (written, json)) in [
+            (r#"{\"data\":{\"n\":0},\"id\":\"a\"}"#, r#"{"n":0}"#),
+            (r#"{\"data\":\"{\\\"n\\\":0}\",\"id\":\"b\"}"#, r#""{\"n\":0}""#),
+            (r#"{\"data\":null,\"id\":\"c\"}"#, "null"),
+            (r#"{\"data\":[1, 2]}"#, "[1, 2]"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let data = record(seq as u64, &format!(r#","body":"{written}""#));
+            assert_eq!(values(&mut place, &data), some(json));
+        }
+        assert_eq!(values(&mut place, &record(9, r#","body":"{\"id\":\"d\"}""#)), [None], "an undefined value");
+    }
+
+    #[test]
+    fn commands_and_control_records_yield_nothing_but_move_the_place() {
+        let mut place = Place::new(Start::Beginning);
+        for (seq, rest) in [
+            r#","headers":[["","trim"]],"body":"{\"data\":1}""#,
+            r#","headers":[["trigger-control","turn-complete"]]"#,
+            "",
+            r#","body":"\u0000\u0001""#,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert_eq!(values(&mut place, &record(seq as u64, rest)), [] as [Option<String>; 0]);
+            assert_eq!(place.resume(), (Some(seq.to_string().into()), false));
+        }
+    }
+
+    #[test]
+    fn a_retried_append_and_a_replayed_record_are_yielded_once() {
+        let mut place = Place::new(Start::Beginning);
+        let body = r#","body":"{\"data\":1,\"id\":\"dup\"}""#;
+        assert_eq!(values(&mut place, &record(3, body)), some("1"));
+        assert_eq!(values(&mut place, &record(4, body)), []);
+        assert_eq!(values(&mut place, &record(2, r#","body":"{\"data\":2,\"id\":\"new\"}""#)), []);
+        assert_eq!(place.resume().0.as_deref(), Some("4"));
+    }
+
+    #[test]
+    fn a_position_beyond_the_tail_hides_nothing_that_is_appended_later() {
+        let mut place = Place::new(Start::After(1_000));
+        assert_eq!(place.resume().0.as_deref(), Some("1000"));
+        assert_eq!(values(&mut place, &record(8, r#","body":"{\"data\":1}""#)), some("1"));
+        assert_eq!(place.resume().0.as_deref(), Some("8"));
+    }
+
+    #[test]
+    fn reading_from_the_tail_resumes_at_the_tail_that_was_first_told() {
+        for (tail, resumed) in [(5, Some("4")), (0, None)] {
+            let mut place = Place::new(Start::Latest);
+            assert_eq!(place.resume(), (None, true));
+            place.ping(&format!(r#"{{"timestamp":1,"tail":{{"seq_num":{tail},"timestamp":0}}}}"#));
+            place.ping(r#"{"timestamp":2,"tail":{"seq_num":9,"timestamp":0}}"#);
+            assert_eq!(place.resume(), (resumed.map(Into::into), false));
+        }
+    }
+
+    #[test]
+    fn the_tail_is_reached_when_every_record_before_it_was_seen() {
+        let mut place = Place::new(Start::Beginning);
+        let ping = |tail: u64| format!(r#"{{"tail":{{"seq_num":{tail}}}}}"#);
+        assert!(place.ping(&ping(0)).at_tail);
+        assert!(!place.ping(&ping(1)).at_tail);
+        place.batch(&record(0, "")).expect("a batch");
+        assert!(place.ping(&ping(1)).at_tail);
+        assert!(!place.ping(&ping(2)).at_tail);
+        assert!(!place.ping("nonsense").at_tail);
+    }
+
+    #[test]
+    fn what_is_no_batch_is_an_error() {
+        for data in ["", "<html>", "{\"records\":[{\"body\":\"\"}]}", "{\"records\":3}"] {
+            assert_eq!(Place::new(Start::Beginning).batch(data).expect_err(data).code(), "ERR_PROTOCOL");
+        }
+    }
+}
