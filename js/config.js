@@ -26,7 +26,7 @@ const { currentScope } = require("./scope.js");
  *
  * @typedef {object} Resolved
  * @property {string} baseURL without a trailing slash
- * @property {string | undefined} accessToken a plain one; the first one, where `refresh` makes more
+ * @property {string | undefined} accessToken a plain one; the first one, where `refreshAccessToken` makes more
  * @property {string | undefined} branch
  * @property {Readonly<RequestOptions> | undefined} requestOptions
  * @property {"v1" | "v2"} streamsVersion

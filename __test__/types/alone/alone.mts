@@ -1,7 +1,7 @@
-// A project without the official SDK, which checks its libraries too: tasks are told by their shape, and a handle's
-// payload and output are `any`.
+// A project without the official SDK, which checks its libraries too: tasks are told by their shape, handles of ours
+// carry payload and output, and those of a foreign handle are `any`.
 
-import { auth, type RunShape, runs } from "trigger-native";
+import { auth, batch, idempotencyKeys, type RunShape, runs, streams, tasks } from "trigger-native";
 
 declare const ownTask: {
   id: "own";
@@ -23,6 +23,21 @@ export async function use(id: string, handle: { id: string; taskIdentifier: "own
     type _payload = Expect<Equal<typeof run.payload, any>>;
     type _task = Expect<Equal<typeof run.taskIdentifier, "own">>;
   }
+  const own = await tasks.trigger<typeof ownTask>(
+    "own",
+    { n: 1 },
+    { idempotencyKey: await idempotencyKeys.create("a") },
+  );
+  type _id = Expect<Equal<typeof own.taskIdentifier, "own">>;
+  const run = await runs.retrieve(own);
+  type _retrievedPayload = Expect<Equal<typeof run.payload, { n: number } | undefined>>;
+  type _retrievedOutput = Expect<Equal<typeof run.output, string | undefined>>;
+  for await (const live of runs.subscribeToRun(own)) live satisfies Own;
+  const many = await batch.triggerByTask([{ task: ownTask, payload: { n: 1 } }]);
+  for await (const live of runs.subscribeToBatch<typeof ownTask>(many)) live satisfies Own;
+  for await (const chunk of await streams.read<{ delta: string }>(own, "ai")) chunk.delta satisfies string;
+  // @ts-expect-error: the payload's n is a number
+  await tasks.trigger<typeof ownTask>("own", { n: "1" });
   // @ts-expect-error: a number is no run
   runs.subscribeToRun(42);
   return auth.createPublicToken();
