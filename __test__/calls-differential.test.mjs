@@ -220,11 +220,6 @@ function call(options, requestOptions) {
   return { name: "tasks.trigger", args: ["hello", { a: 1 }, options, requestOptions] };
 }
 
-/** What no packet keeps: that it was of a class of the user's. */
-function plainOf(payload) {
-  return payload?.constructor?.name === "Point" ? { ...payload } : payload;
-}
-
 const env = { TRIGGER_SECRET_KEY: KEY };
 
 describe("our requests and results are the official SDK's", { concurrency: 1 }, () => {
@@ -264,14 +259,15 @@ describe("our requests and results are the official SDK's", { concurrency: 1 }, 
   }
 
   it("a payload of any kind reaches the task as it was", async () => {
-    const read = [...payloads, ...lostByTheOfficial].filter(
-      (payload) => !["function", "symbol"].includes(typeof payload),
-    );
-    for (const payload of read) {
+    // As a task's worker reads it.
+    const arrived = async (payload) => {
       const { data, type } = await toPacket("tasks.trigger", payload);
-      // As a task's worker reads it.
-      assert.deepEqual(await parsePacket({ data, dataType: type }), payload === "" ? undefined : plainOf(payload));
+      return parsePacket({ data, dataType: type });
+    };
+    for (const payload of payloads) {
+      assert.deepEqual(await arrived(payload), await parsePacket(await stringifyIO(payload)));
     }
+    for (const payload of lostByTheOfficial) assert.deepEqual(await arrived(payload), payload);
     const official = await stringifyIO(lostByTheOfficial[0]);
     await assert.rejects(async () => assert.deepEqual(await parsePacket(official), lostByTheOfficial[0]));
   });

@@ -53,8 +53,9 @@ fn show(feed: &Feed, change: &Change) -> String {
                 Err(error) => serde_json::json!({ "error": error.message() }).to_string(),
             }
         }
-        (Change::Row { key, .. }, None) | (Change::Gone { key }, _) => {
+        (Change::Row { key, .. }, None) | (Change::Gone { key } | Change::LetGo { key }, _) => {
             serde_json::json!({ "gone": &**key }).to_string()
         }
+        (Change::Bad { why, .. }, _) => serde_json::json!({ "error": why }).to_string(),
     }
 }

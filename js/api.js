@@ -7,7 +7,7 @@ const batch = require("./batch.js");
 const { configure } = require("./config.js");
 const idempotency = require("./idempotency.js");
 const calls = require("./run-calls.js");
-const { fetchStream, subscribeToRun } = require("./runs.js");
+const { fetchStream, subscribeToBatch, subscribeToRun, subscribeToRunsWithTag } = require("./runs.js");
 const { define, input, read } = require("./streams.js");
 const tasks = require("./tasks.js");
 const wait = require("./wait.js");
@@ -16,7 +16,7 @@ module.exports = {
   auth: { configure, ...auth },
   batch: { ...batch },
   idempotencyKeys: { create: idempotency.create, reset: idempotency.reset },
-  runs: { ...calls, fetchStream, subscribeToRun },
+  runs: { ...calls, fetchStream, subscribeToBatch, subscribeToRun, subscribeToRunsWithTag },
   streams: { define, input, read },
   tasks: { ...tasks },
   wait: { ...wait },

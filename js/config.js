@@ -15,7 +15,8 @@ const { currentScope } = require("./scope.js");
  *
  * @typedef {object} Configuration
  * @property {string} [baseURL] default: `TRIGGER_API_URL`, then `https://api.trigger.dev`
- * @property {string} [accessToken] default: `TRIGGER_SECRET_KEY`, then `TRIGGER_ACCESS_TOKEN`
+ * @property {string | (() => string | Promise<string>)} [accessToken] default: `TRIGGER_SECRET_KEY`, then
+ *   `TRIGGER_ACCESS_TOKEN`; a function is called when a token is needed (`js/refresh.js`)
  * @property {string} [secretKey] deprecated name of `accessToken`; wins when both are given, as in the SDK
  * @property {string} [previewBranch] default: `TRIGGER_PREVIEW_BRANCH`, `VERCEL_GIT_COMMIT_REF`, `TRIGGER_DEV_BRANCH`; an empty one means none
  * @property {RequestOptions} [requestOptions]
@@ -25,11 +26,11 @@ const { currentScope } = require("./scope.js");
  *
  * @typedef {object} Resolved
  * @property {string} baseURL without a trailing slash
- * @property {string | undefined} accessToken
+ * @property {string | undefined} accessToken a plain one; the first one, where `refreshAccessToken` makes more
  * @property {string | undefined} branch
  * @property {Readonly<RequestOptions> | undefined} requestOptions
  * @property {"v1" | "v2"} streamsVersion
- * @property {(() => Promise<string>) | undefined} refreshAccessToken
+ * @property {(() => string | Promise<string>) | undefined} refreshAccessToken makes another token
  * @property {string | undefined} externalDeploymentId
  * @property {boolean} inheritContext whether a trigger takes its version and deployment from the environment
  */
@@ -39,7 +40,7 @@ const DEFAULT_URL = "https://api.trigger.dev";
 /** What each option has to be. */
 const OPTIONS = {
   baseURL: "string",
-  accessToken: "string",
+  accessToken: "string or function",
   secretKey: "string",
   previewBranch: "string",
   requestOptions: "object",
@@ -103,12 +104,12 @@ class Source {
     this.#inputs = [url, token, branch];
     this.#last = Object.freeze({
       baseURL: (url || DEFAULT_URL).replace(/\/$/, ""),
-      accessToken: token || undefined,
+      accessToken: plainToken(token),
       // An empty branch is none, and asks no further: the SDK's way to switch a variable off.
       branch: branch || undefined,
       requestOptions: explicit.requestOptions,
       streamsVersion: streamsVersion(explicit, env),
-      refreshAccessToken: explicit.refreshAccessToken,
+      refreshAccessToken: typeof token === "function" ? token : explicit.refreshAccessToken,
       externalDeploymentId: explicit.externalDeploymentId,
       inheritContext: this.#inheritContext,
     });
@@ -153,12 +154,15 @@ function resolveWith(where, options) {
   return Object.freeze({
     ...holds,
     baseURL: (given.baseURL || holds.baseURL).replace(/\/$/, ""),
-    accessToken: token || holds.accessToken,
+    accessToken: token ? plainToken(token) : holds.accessToken,
     branch: given.previewBranch === undefined ? holds.branch : given.previewBranch || undefined,
     requestOptions: given.requestOptions ?? holds.requestOptions,
     streamsVersion: given.future === undefined ? holds.streamsVersion : streamsVersion(given, process.env),
     // A refresher of another key would answer with the wrong tenant's token.
-    refreshAccessToken: given.refreshAccessToken ?? (token ? undefined : holds.refreshAccessToken),
+    refreshAccessToken:
+      typeof token === "function"
+        ? token
+        : (given.refreshAccessToken ?? (token ? undefined : holds.refreshAccessToken)),
     externalDeploymentId: given.externalDeploymentId ?? holds.externalDeploymentId,
   });
 }
@@ -203,6 +207,11 @@ function checkConfiguration(where, options) {
     checked.requestOptions = checkRequestOptions(`${where} requestOptions`, checked.requestOptions);
   }
   return Object.freeze(checked);
+}
+
+/** A token that is there as it is. */
+function plainToken(token) {
+  return typeof token === "function" ? undefined : token || undefined;
 }
 
 function urlOf(explicit, env) {
@@ -311,7 +320,7 @@ function pick(where, options, known) {
     if (!Object.hasOwn(known, name)) {
       refuse(`${where}: unknown option "${name}", expected one of ${Object.keys(known).join(", ")}`);
     }
-    if (typeof value !== known[name] || Number.isNaN(value)) {
+    if (!known[name].split(" or ").includes(typeof value) || Number.isNaN(value)) {
       // The value is not shown: it can be a key.
       refuse(`${where}: "${name}" must be a ${known[name]}, not ${Number.isNaN(value) ? "NaN" : `a ${typeof value}`}`);
     }

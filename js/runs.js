@@ -1,44 +1,103 @@
 "use strict";
 
+/** Subscriptions: one run, the runs with a tag, the runs of a batch. */
+
 const native = require("./native.js");
 const { bounded } = require("./bounded.js");
-const { currentClient } = require("./client.js");
+const { clientOf } = require("./client.js");
+const { resolve } = require("./config.js");
 const { ArgumentError, fromNative } = require("./errors.js");
-const { RunSubscription } = require("./subscription.js");
 const { Packets } = require("./packets.js");
+const { refresherOf } = require("./refresh.js");
 const { toRun } = require("./run.js");
+const { RunSubscription } = require("./subscription.js");
 const { fetchStream } = require("./streams.js");
 const { streamOpener } = require("./with-streams.js");
 
+/** Stands for a stream whose key cannot be looked at yet. @type {any} */
+const UNOPENED = { close() {} };
+
 /** @see index.d.ts */
 function subscribeToRun(run, options = {}) {
-  const runId = idOf("runs.subscribeToRun", "run", run);
+  const id = idOf("runs.subscribeToRun", "run", run);
   checkOptions("runs.subscribeToRun", options);
-  const handle = currentClient();
-  const feed = JSON.stringify({
-    skipColumns: options.skipColumns ?? [],
-    stopOnCompletion: typeof options.stopOnCompletion === "boolean" ? options.stopOnCompletion : true,
-    notices: Boolean(options.onRetry ?? options.onStateChange),
-    retry: options.retry,
-    silenceTimeoutMs: options.silenceTimeoutMs,
-  });
-  // Checked now, opened at the first read.
-  const refusal = native.checkRunFeed(runId, feed);
+  const stopOnCompletion = typeof options.stopOnCompletion === "boolean" ? options.stopOnCompletion : true;
+  return subscribe({ of: "run", id, stopOnCompletion }, options.skipColumns, options);
+}
+
+/** @see index.d.ts */
+function subscribeToRunsWithTag(tag, filters, options) {
+  const call = "runs.subscribeToRunsWithTag";
+  const { createdAt, skipColumns } = object(call, "the filters", filters ?? {});
+  const given = options ?? {};
+  checkOptions(call, given);
+  checkSkipColumns(call, skipColumns);
+  if (createdAt !== undefined && (typeof createdAt !== "string" || createdAt.trim() === "")) {
+    throw new ArgumentError("ERR_INVALID_OPTIONS", `${call}(): createdAt must be a period, such as "1h" or "7d"`);
+  }
+  return subscribe({ of: "tags", tags: tagsOf(call, tag), createdAt }, skipColumns, given);
+}
+
+/** @see index.d.ts */
+function subscribeToBatch(batch, options) {
+  const id = idOf("runs.subscribeToBatch", "batch", batch);
+  const given = options ?? {};
+  checkOptions("runs.subscribeToBatch", given);
+  return subscribe({ of: "batch", id }, given.skipColumns, given);
+}
+
+/**
+ * @param {{ of: "run" | "tags" | "batch", [detail: string]: unknown }} subject what `src/bridge/feed.rs` reads as its `Subject`
+ * @param {string[] | undefined} skipColumns
+ * @param {any} options
+ */
+function subscribe(subject, skipColumns, options) {
+  const { signal, onRetry, onStateChange, onItemError, retry, silenceTimeoutMs } = options;
+  const resolved = resolve();
+  const refresher = refresherOf(resolved);
+  // Checked now, opened at the first read. A token that has yet to be made is checked then.
+  let client = refresher && resolved.accessToken === undefined ? undefined : clientOf(resolved);
+  const notices = Boolean(onRetry ?? onStateChange);
+  const feed = JSON.stringify({ subject, skipColumns: skipColumns ?? [], notices, retry, silenceTimeoutMs });
+  const refusal = native.checkFeed(feed);
   if (refusal) throw fromNative(JSON.parse(refusal));
+  const single = subject.of === "run";
   const packets = new Packets({
-    fetchPacket: (id, field, path) => bounded(undefined, () => native.fetchPacket(handle, id, field, path)),
+    fetchPacket: (id, field, path) => bounded(undefined, () => native.fetchPacket(client, id, field, path)),
   });
   return new RunSubscription({
-    signal: options.signal,
-    open() {
-      const reader = native.openRunFeed(handle, runId, feed);
+    single,
+    signal,
+    async open() {
+      if (refresher) client = await refresher.client();
+      const reader = native.openFeed(client, feed);
       if (typeof reader === "string") throw fromNative(JSON.parse(reader));
       return reader;
     },
-    decode: (row) => toRun(row, packets),
-    streams: streamOpener(handle, options),
-    notify: options.onRetry || options.onStateChange ? (notice) => notifyOf(options, notice) : undefined,
+    decode: (row) => decode(row, packets),
+    // Before the first token is made there is no client, and no run whose streams could be opened.
+    streams: (runId, key, runOver) => (client ? streamOpener(client, options)(runId, key, runOver) : UNOPENED),
+    notify: notices ? (notice) => notifyOf(options, notice) : undefined,
+    fault: onItemError ?? warnOnce(),
+    renew: refresher && (() => refresher.renew()),
+    explain: refresher && ((error) => explain(error, refresher)),
   });
+}
+
+/** The run of a row. Of a finished one nothing is kept: what comes of it is little (defect 10). */
+function decode(row, packets) {
+  const run = toRun(row, packets);
+  if (!row.isFinished) return run;
+  if (!(run instanceof Promise)) {
+    packets.forget(row.id);
+    return run;
+  }
+  return run.finally(() => packets.forget(row.id));
+}
+
+/** A refused token says why there was no better one (defect 5). */
+function explain(error, refresher) {
+  if (error.status === 401 && refresher.failure !== undefined) error.cause ??= refresher.failure;
 }
 
 function notifyOf(options, notice) {
@@ -46,14 +105,28 @@ function notifyOf(options, notice) {
   else options.onStateChange?.(notice.state);
 }
 
+/** A row that is left out must not be left out in silence (defect 16). */
+function warnOnce() {
+  let warned = false;
+  return (/** @type {Error} */ error) => {
+    if (warned) return;
+    warned = true;
+    process.emitWarning(`A run was left out of a subscription: ${error.message}. onItemError tells of each one.`, {
+      type: "TriggerNativeWarning",
+      code: "TRIGGER_NATIVE_INVALID_ROW",
+    });
+  };
+}
+
 /**
  * The id of a run, batch or handle.
  * @param {string} call for the message
- * @param {string} what "run", "batch", …
+ * @param {"run" | "batch"} what
  * @param {unknown} value
  */
 function idOf(call, what, value) {
-  const id = typeof value === "object" && value !== null ? /** @type {any} */ (value).id : value;
+  const handle = typeof value === "object" && value !== null ? /** @type {any} */ (value) : undefined;
+  const id = handle ? ((what === "batch" ? handle.batchId : undefined) ?? handle.id) : value;
   if (typeof id !== "string") {
     throw new ArgumentError(
       "ERR_INVALID_ID",
@@ -65,19 +138,57 @@ function idOf(call, what, value) {
   return id;
 }
 
+/**
+ * Tags, one by one. The server splits them at commas, as the official SDK lets it.
+ * @param {string} call
+ * @param {unknown} given
+ * @returns {string[]}
+ */
+function tagsOf(call, given) {
+  const refuse = (/** @type {string} */ why) => {
+    throw new ArgumentError("ERR_INVALID_TAG", `${call}(): ${why}`);
+  };
+  const list = Array.isArray(given) ? Array.from(given) : [given];
+  if (list.length === 0) refuse("no tag: pass the tag or tags that the runs must have");
+  return list.flatMap((tag) => {
+    if (typeof tag !== "string") refuse(`a tag must be a string, not ${tag === null ? "null" : typeof tag}`);
+    if (!tag.isWellFormed()) refuse("a tag holds an unpaired surrogate");
+    const tags = tag.split(",");
+    // A blank one would ask for every run there is.
+    if (tags.some((each) => each.trim() === "")) refuse("a tag is blank");
+    return tags;
+  });
+}
+
+function object(call, what, value) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new ArgumentError("ERR_INVALID_OPTIONS", `${call}(): ${what} must be an object`);
+  }
+  return value;
+}
+
+function checkSkipColumns(call, skipColumns) {
+  if (skipColumns === undefined) return;
+  if (!(Array.isArray(skipColumns) && skipColumns.every((name) => typeof name === "string"))) {
+    throw new ArgumentError(
+      "ERR_INVALID_OPTIONS",
+      `${call}(): skipColumns must be an array of column names, such as ["payload", "output"]`,
+    );
+  }
+}
+
 function checkOptions(call, options) {
   const refuse = (text) => {
     throw new ArgumentError("ERR_INVALID_OPTIONS", `${call}(): ${text}`);
   };
-  if (typeof options !== "object" || options === null) refuse("options must be an object");
-  const { signal, skipColumns, onRetry, onStateChange, retry, silenceTimeoutMs } = options;
+  const { signal, skipColumns, onRetry, onStateChange, onItemError, retry, silenceTimeoutMs } = object(
+    call,
+    "options",
+    options,
+  );
   if (signal !== undefined && typeof signal?.addEventListener !== "function") refuse("signal must be an AbortSignal");
-  if (
-    skipColumns !== undefined &&
-    !(Array.isArray(skipColumns) && skipColumns.every((name) => typeof name === "string"))
-  )
-    refuse('skipColumns must be an array of column names, such as ["payload", "output"]');
-  for (const [name, callback] of Object.entries({ onRetry, onStateChange }))
+  checkSkipColumns(call, skipColumns);
+  for (const [name, callback] of Object.entries({ onRetry, onStateChange, onItemError }))
     if (callback !== undefined && typeof callback !== "function") refuse(`${name} must be a function`);
   if (retry !== undefined && (typeof retry !== "object" || retry === null)) refuse("retry must be an object");
   for (const [name, value] of Object.entries({ silenceTimeoutMs, ...retry }))
@@ -85,4 +196,4 @@ function checkOptions(call, options) {
       refuse(`${name} must be a whole number of milliseconds above 0`);
 }
 
-module.exports = { fetchStream, subscribeToRun };
+module.exports = { fetchStream, subscribeToRun, subscribeToRunsWithTag, subscribeToBatch };

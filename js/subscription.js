@@ -8,40 +8,52 @@
  */
 
 const { fromNative } = require("./errors.js");
+const { toResponse } = require("./response.js");
 const { withStreams } = require("./with-streams.js");
 
 const DONE = Object.freeze({ done: true, value: undefined });
 
+/** Rows decoded ahead, so that stored packets of several runs are fetched at once. */
+const AHEAD = 8;
+
+/** How far clocks and commits of several writers may disagree about the order of updates, in ms. */
+const SKEW_MS = 10_000;
+
 class RunSubscription {
-  #open;
-  #decode;
-  #signal;
-  #notify;
+  #wiring;
   #onAbort;
   #reader = null;
   #rows = [];
   #at = 0;
+  /** Rows that are being decoded: `{ row, value }`, in order. */
+  #ahead = [];
+  /** Whether the rows at hand are all there was when they came. */
+  #drained = false;
   #end = null;
   #closed = false;
   #tail = Promise.resolve();
   #stream = null;
-  #streams;
+  /** Versions (updatedAt, Unix ms): rows below are not yielded; the newest yielded; all up to it were. */
+  #floor = Number.NEGATIVE_INFINITY;
+  #newest = Number.NEGATIVE_INFINITY;
+  #position = Number.NEGATIVE_INFINITY;
   #merged = null;
 
   /**
    * @param {object} wiring
-   * @param {() => any} wiring.open opens the native reader; called once, at the first `next()`
+   * @param {() => any} wiring.open opens the native reader, or promises it; called once, at the first `next()`
    * @param {(row: any) => any} wiring.decode makes the public value of a row, or a promise of it
+   * @param {boolean} [wiring.single] one run only
    * @param {AbortSignal} [wiring.signal] ends the subscription
    * @param {(notice: any) => void} [wiring.notify] gets retries and state changes
+   * @param {(error: Error, key: string | null) => void} [wiring.fault] gets rows that cannot be read
+   * @param {() => Promise<void>} [wiring.renew] makes another token; never rejects
+   * @param {(error: any) => void} [wiring.explain] adds what is known of a failure to its error
    * @param {import("./with-streams.js").Opener} [wiring.streams] opens the streams of its runs
    */
-  constructor({ open, decode, signal, notify, streams }) {
-    this.#open = open;
-    this.#decode = decode;
-    this.#signal = signal;
-    this.#notify = notify;
-    this.#streams = streams;
+  constructor(wiring) {
+    this.#wiring = wiring;
+    const { signal } = wiring;
     // An aborted signal is looked at before anything is sent (defect 17).
     if (signal?.aborted) {
       this.close();
@@ -71,7 +83,7 @@ class RunSubscription {
 
   /** The runs and the values of their streams, as parts. Read this instead of the subscription. */
   withStreams(options) {
-    this.#merged = withStreams(this, { open: this.#streams, signal: this.#signal }, options);
+    this.#merged = withStreams(this, { open: this.#wiring.streams, signal: this.#wiring.signal }, options);
     return this.#merged;
   }
 
@@ -79,12 +91,22 @@ class RunSubscription {
     if (this.#closed) return;
     this.#closed = true;
     this.#rows = [];
-    this.#reader?.close();
-    if (this.#onAbort) this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#ahead = [];
+    if (this.#onAbort) this.#wiring.signal.removeEventListener("abort", this.#onAbort);
+    if (this.#reader) {
+      this.#reader.close();
+      // Said here, so that it comes once, and after the last row.
+      this.#notify({ type: "state", state: "ended" });
+    }
   }
 
   stats() {
-    return JSON.parse(this.#reader?.stats() ?? '{"state":"idle","requests":0,"retries":0,"rows":0,"coalesced":0}');
+    const stats = JSON.parse(
+      this.#reader?.stats() ?? '{"state":"idle","requests":0,"retries":0,"rows":0,"bytes":0,"coalesced":0}',
+    );
+    // The feed may go on for others.
+    if (this.#closed) stats.state = "ended";
+    return stats;
   }
 
   [Symbol.asyncIterator]() {
@@ -115,18 +137,50 @@ class RunSubscription {
     return this.toReadableStream().getReader();
   }
 
+  /**
+   * The same subscription as server-sent events, for a route handler (docs/feeds.md).
+   *
+   * An event's id says up to which version everything was sent. A browser that comes back with one
+   * gets the present state of what changed since.
+   *
+   * @param {Request} [request]
+   * @param {import("./response.js").ResponseOptions} [options]
+   * @returns {Response}
+   */
+  toResponse(request, options) {
+    return toResponse(this, request, options, {
+      event: () => "run",
+      id: () => (Number.isFinite(this.#position) ? String(this.#position) : undefined),
+      // `isFinished` is not enumerable: the browser cannot work it out from an unknown status.
+      value: (run) => ({ ...run, isFinished: run.isFinished }),
+      resume: (id) => this.#resume(id),
+    });
+  }
+
+  #resume(id) {
+    if (!/^\d{1,16}$/.test(id)) return;
+    this.#newest = Number(id);
+    // Several runs have several writers, whose clocks differ: better a state twice than never.
+    this.#floor = this.#newest - (this.#wiring.single ? 0 : SKEW_MS);
+  }
+
   async #pull() {
     try {
       while (!this.#closed) {
-        if (this.#at < this.#rows.length) {
-          const value = await this.#decode(this.#rows[this.#at++]);
+        const next = this.#nextRow();
+        if (next) {
+          const value = await next.value;
           // Closed while a stored packet was fetched: nothing is yielded after the end.
-          return this.#closed ? DONE : { done: false, value };
+          if (this.#closed) return DONE;
+          this.#yielded(next.row);
+          return { done: false, value };
         }
         if (this.#end) {
           this.#leave();
-          if (this.#end.error) throw fromNative(this.#end.error);
-          return DONE;
+          if (!this.#end.error) return DONE;
+          const error = fromNative(this.#end.error);
+          this.#wiring.explain?.(error);
+          throw error;
         }
         await this.#fill();
       }
@@ -137,15 +191,59 @@ class RunSubscription {
     }
   }
 
+  /** The next row and its value, which is being decoded. */
+  #nextRow() {
+    while (this.#ahead.length < AHEAD && this.#at < this.#rows.length) {
+      const row = this.#rows[this.#at++];
+      // A replica that lags can tell what the reader of a resumed response has seen the like of.
+      if (row.updatedAt < this.#floor) continue;
+      const value = this.#wiring.decode(row);
+      if (value instanceof Promise) value.catch(noop);
+      this.#ahead.push({ row, value });
+    }
+    return this.#ahead.shift();
+  }
+
+  #yielded({ updatedAt }) {
+    if (typeof updatedAt === "number") this.#newest = Math.max(this.#newest, updatedAt);
+    const last = this.#at === this.#rows.length && this.#ahead.length === 0;
+    if (this.#wiring.single || (last && this.#drained)) this.#position = this.#newest;
+  }
+
   async #fill() {
-    this.#reader ??= this.#open();
+    if (!this.#reader) {
+      const reader = await this.#wiring.open();
+      // Closed while the first token was made.
+      if (this.#closed) return reader.close();
+      this.#reader = reader;
+    }
     const batch = JSON.parse(await this.#reader.next());
+    if (batch.wantsToken) {
+      // Also when closed meanwhile: other subscriptions wait for the same token.
+      await this.#wiring.renew?.();
+      return;
+    }
     if (this.#closed) return;
     this.#rows = batch.rows;
     this.#at = 0;
+    this.#drained = batch.drained;
     this.#end = batch.end;
-    if (this.#notify) for (const notice of batch.notices) this.#notify(notice);
+    for (const notice of batch.notices) if (notice.state !== "ended") this.#notify(notice);
+    if (!this.#wiring.single) {
+      for (const { key, error } of batch.faults) attempt(() => this.#wiring.fault?.(fromNative(error), key));
+    }
   }
+
+  #notify(notice) {
+    attempt(() => this.#wiring.notify?.(notice));
+  }
+}
+
+/** What a callback throws is its own affair: the feed goes on. */
+function attempt(callback) {
+  try {
+    callback();
+  } catch {}
 }
 
 function noop() {}

@@ -7,6 +7,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::credential::Credential;
 use crate::error::{Error, Result};
 
 /// A key or token. Never printed: `Debug` says only how long it is.
@@ -45,13 +46,15 @@ pub enum KeyKind {
     Public,
 }
 
-/// Where to call and as whom. Cheap to clone; equal when URL, key and branch are equal.
+/// Where to call and as whom. Cheap to clone; equal when URL, key and branch are equal, or, where
+/// the token is renewed, when it is the same credential that renews it.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     base_url: Arc<str>,
     key: Secret,
     branch: Option<Arc<str>>,
     kind: KeyKind,
+    credential: Option<Credential>,
 }
 
 impl Endpoint {
@@ -99,7 +102,24 @@ impl Endpoint {
             key: Secret::new(key),
             branch: branch.map(Into::into),
             kind: classify(key),
+            credential: None,
         })
+    }
+
+    /// The same endpoint with a token that is renewed (defect 5).
+    #[must_use]
+    pub fn with_credential(self, credential: Credential) -> Self {
+        Self { credential: Some(credential), ..self }
+    }
+
+    /// What renews the token, if anything does.
+    pub fn credential(&self) -> Option<&Credential> {
+        self.credential.as_ref()
+    }
+
+    /// What to authorize a request with now: the credential's present token, else the key.
+    pub fn token(&self) -> Secret {
+        self.credential.as_ref().map_or_else(|| self.key.clone(), Credential::token)
     }
 
     /// The base URL, without a trailing slash.
@@ -107,7 +127,7 @@ impl Endpoint {
         &self.base_url
     }
 
-    /// The key.
+    /// The key the endpoint was made with: for signing. Requests go out with [`Endpoint::token`].
     pub fn key(&self) -> &Secret {
         &self.key
     }
@@ -125,7 +145,12 @@ impl Endpoint {
 
 impl PartialEq for Endpoint {
     fn eq(&self, other: &Self) -> bool {
-        self.base_url == other.base_url && self.key == other.key && self.branch == other.branch
+        let same_access = match (&self.credential, &other.credential) {
+            (Some(mine), Some(other)) => mine == other,
+            (None, None) => self.key == other.key,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        same_access && self.base_url == other.base_url && self.branch == other.branch
     }
 }
 
@@ -134,7 +159,10 @@ impl Eq for Endpoint {}
 impl Hash for Endpoint {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.base_url.hash(state);
-        self.key.hash(state);
+        match &self.credential {
+            Some(credential) => credential.hash(state),
+            None => self.key.hash(state),
+        }
         self.branch.hash(state);
     }
 }

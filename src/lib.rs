@@ -9,6 +9,7 @@
 #[cfg(feature = "node")]
 pub mod bridge;
 pub mod config;
+pub mod credential;
 pub mod emulator;
 pub mod error;
 pub mod http;

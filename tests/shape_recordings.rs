@@ -74,6 +74,8 @@ impl Replay {
                     assert!(!repeated, "{name}: a row that did not change was repeated");
                 }
                 Change::Gone { key } => drop(self.published.remove(&*key)),
+                Change::LetGo { .. } => {}
+                Change::Bad { why, .. } => unreachable!("{name}: a recorded row cannot be read: {why}"),
             }
         }
         self.step = outcome.step;

@@ -4,7 +4,7 @@
  * parent as an exit.
  */
 import { createRequire } from "node:module";
-import { describe, follow, portable } from "./scenario.mjs";
+import { describe, follow, portable, subscribeTo } from "./scenario.mjs";
 
 const require = createRequire(import.meta.url);
 const client = require(process.argv[2] === "official" ? "@trigger.dev/sdk" : "../../index.js");
@@ -28,7 +28,7 @@ const operations = {
   async follow(id, message, scenario) {
     const subscribe = (target, options) => {
       client.configure(message.config);
-      return client.runs.subscribeToRun(target, options);
+      return subscribeTo(client.runs, target, options);
     };
     const onItem = (count) => process.send({ id, type: "item", count });
     // Waits for calls under way, then needs no turn: subscribing is synchronous.

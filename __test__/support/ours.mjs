@@ -1,6 +1,6 @@
 /** The client under test, in this process; the same face as `startOfficial()`. */
 import { createRequire } from "node:module";
-import { describe, follow, portable } from "./scenario.mjs";
+import { describe, follow, portable, subscribeTo } from "./scenario.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -13,7 +13,7 @@ export const ours = {
     const client = load();
     const subscribe = (target, options) => {
       client.configure(config);
-      return client.runs.subscribeToRun(target, options);
+      return subscribeTo(client.runs, target, options);
     };
     return follow(subscribe, spec, hooks);
   },

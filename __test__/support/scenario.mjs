@@ -73,6 +73,17 @@ function itemOf(run) {
 }
 
 /**
+ * Subscribes to what `target` names: `{ tags, filters }`, `{ batch }`, or a run.
+ *
+ * @param {any} runs the `runs` of either client
+ */
+export function subscribeTo(runs, target, options) {
+  if (target?.tags !== undefined) return runs.subscribeToRunsWithTag(target.tags, target.filters, options);
+  if (target?.batch !== undefined) return runs.subscribeToBatch(target.batch, options);
+  return runs.subscribeToRun(target, options);
+}
+
+/**
  * Follows a subscription to its end, an error, or until it is stopped.
  *
  * @param {(target: unknown, options: object) => AsyncIterable<unknown>} subscribe

@@ -123,11 +123,12 @@ export function environmentsOf(recording, everyRootKey) {
 /**
  * Signs a recorded token anew so that it is now what it was at `recordedAt` (Unix seconds):
  * valid, expired, badly signed, of another environment. Tokens that differed still differ, and
- * the same token becomes the same one until it expires.
+ * the same token becomes the same one until it expires. `rename` is what to put for the names in
+ * its claims.
  */
 export function renewer(environments) {
   let shift;
-  return (token, recordedAt) => {
+  return (token, recordedAt, rename = (text) => text) => {
     const now = Math.floor(Date.now() / 1000);
     shift ??= now - recordedAt;
     const [head] = token.split(".");
@@ -135,7 +136,7 @@ export function renewer(environments) {
     const isExpired = claims.exp <= recordedAt;
     // An hour of slack keeps a token valid that was, however fast the replay.
     const exp = isExpired ? now - 3600 : claims.exp + shift + 3600;
-    const message = `${head}.${Buffer.from(JSON.stringify({ ...claims, exp, iat: claims.iat + shift })).toString("base64url")}`;
+    const message = `${head}.${Buffer.from(rename(JSON.stringify({ ...claims, exp, iat: claims.iat + shift }))).toString("base64url")}`;
     const signer = environments.find((environment) => isSignedBy(token, environment.secretKey));
     const unseen = environments.length === 1 && environments[0].secretKey === unseenKey;
     const key = signer?.secretKey ?? (unseen ? unseenKey : "signed with no known key");

@@ -1,4 +1,4 @@
-//! Run feeds, held by JavaScript.
+//! Feeds of runs, held by JavaScript.
 
 use std::sync::Arc;
 
@@ -6,21 +6,79 @@ use napi::Env;
 use napi::bindgen_prelude::{Either, External, Object};
 use napi_derive::napi;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::Client;
+use super::credential::unless_wanted;
 use super::error::{error_value, refusal};
 use super::promise::promise;
-use crate::error::{Error, Result};
+use crate::config::Endpoint;
+use crate::error::{Error, Kind, Result};
 use crate::hub::{Batch, End, FeedSpec, Hub, Notice, Patience, Reader, ReaderOptions};
 use crate::{id, run, runtime};
+
+/// What a feed is of, as `js/runs.js` sends it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "of")]
+enum Subject {
+    /// One run.
+    Run { id: String, stop_on_completion: bool },
+    /// The runs that have all of these tags.
+    Tags { tags: Vec<String>, created_at: Option<String> },
+    /// The runs of a batch.
+    Batch { id: String },
+}
+
+impl Subject {
+    fn path(&self) -> Result<Arc<str>> {
+        Ok(match self {
+            Self::Run { id, .. } => format!("/realtime/v1/runs/{}", id::path_segment("run id", id)?).into(),
+            Self::Tags { .. } => "/realtime/v1/runs".into(),
+            Self::Batch { id } => format!("/realtime/v1/batches/{}", id::path_segment("batch id", id)?).into(),
+        })
+    }
+
+    /// Its query parameters. The server splits tags at commas.
+    fn query(&self, skip_columns: &[String]) -> Arc<[(&'static str, String)]> {
+        let mut query = Vec::new();
+        match self {
+            Self::Run { .. } | Self::Batch { .. } => {}
+            Self::Tags { tags, created_at } => {
+                query.push(("tags", tags.join(",")));
+                query.extend(created_at.clone().map(|period| ("createdAt", period)));
+            }
+        }
+        if !skip_columns.is_empty() {
+            query.push(("skipColumns", skip_columns.join(",")));
+        }
+        query.into()
+    }
+
+    fn is_single(&self) -> bool {
+        match self {
+            Self::Run { .. } => true,
+            Self::Tags { .. } | Self::Batch { .. } => false,
+        }
+    }
+
+    fn reader(&self, notices: bool) -> ReaderOptions {
+        match self {
+            Self::Run { stop_on_completion, .. } => {
+                ReaderOptions { until_finished: *stop_on_completion, until_gone: true, notices }
+            }
+            Self::Tags { .. } | Self::Batch { .. } => {
+                ReaderOptions { until_finished: false, until_gone: false, notices }
+            }
+        }
+    }
+}
 
 /// The options of a feed, as `js/runs.js` sends them.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FeedOptions {
+    subject: Subject,
     skip_columns: Vec<String>,
-    stop_on_completion: bool,
     notices: bool,
     #[serde(default)]
     retry: RetryOptions,
@@ -51,10 +109,6 @@ impl FeedOptions {
             silence_ms: self.silence_timeout_ms.unwrap_or(default.silence_ms),
         }
     }
-
-    fn query(&self) -> Arc<[(&'static str, String)]> {
-        if self.skip_columns.is_empty() { [].into() } else { [("skipColumns", self.skip_columns.join(","))].into() }
-    }
 }
 
 /// A reader of a feed. Closed by `close()`, at its end, or when it is collected.
@@ -62,47 +116,51 @@ impl FeedOptions {
 #[derive(Debug)]
 pub struct FeedReader {
     reader: Arc<Reader>,
+    endpoint: Endpoint,
+    single: bool,
 }
 
-/// Why a feed of this run cannot be opened, as text; `null` when it can.
+/// Why a feed with these options cannot be opened, as text; `null` when it can.
 #[napi(catch_unwind)]
-pub fn check_run_feed(run_id: String, options: String) -> Option<String> {
-    id::path_segment("run id", &run_id)
-        .and(FeedOptions::read(&options).map(|_| String::new()))
-        .err()
-        .map(|error| refusal(&error))
+pub fn check_feed(options: String) -> Option<String> {
+    FeedOptions::read(&options).and_then(|options| options.subject.path()).err().map(|error| refusal(&error))
 }
 
-/// Opens the feed of one run, or says why not.
+/// Opens a feed, or says why not.
 #[napi(catch_unwind)]
-pub fn open_run_feed(client: &External<Client>, run_id: String, options: String) -> Either<FeedReader, String> {
-    match open(client, &run_id, &options) {
-        Ok(reader) => Either::A(FeedReader { reader: Arc::new(reader) }),
+pub fn open_feed(client: &External<Client>, options: String) -> Either<FeedReader, String> {
+    match open(client, &options) {
+        Ok(reader) => Either::A(reader),
         Err(error) => Either::B(refusal(&error)),
     }
 }
 
-fn open(client: &Client, run_id: &str, options: &str) -> Result<Reader> {
+fn open(client: &Client, options: &str) -> Result<FeedReader> {
     let options = FeedOptions::read(options)?;
     let spec = FeedSpec {
         endpoint: client.endpoint.clone(),
-        path: format!("/realtime/v1/runs/{}", id::path_segment("run id", run_id)?).into(),
-        query: options.query(),
+        path: options.subject.path()?,
+        query: options.subject.query(&options.skip_columns),
         patience: options.patience(),
     };
     let _within = runtime::get(None)?.enter();
-    let reader =
-        ReaderOptions { until_finished: options.stop_on_completion, until_gone: true, notices: options.notices };
-    Ok(Hub::global().open(&spec, reader))
+    let reader = Arc::new(Hub::global().open(&spec, options.subject.reader(options.notices)));
+    Ok(FeedReader { reader, endpoint: spec.endpoint, single: options.subject.is_single() })
 }
 
 #[napi]
 impl FeedReader {
-    /// A promise of the next batch: `{"rows": […], "notices": […], "end": null | {} | {"error"}}`.
+    /// A promise of the next batch: `{"rows", "notices", "faults", "drained", "end"}`, where `end`
+    /// is `null`, `{}` or `{"error"}`; or `{"wantsToken": true}`.
     #[napi(catch_unwind)]
     pub fn next<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        let reader = self.reader.clone();
-        promise(env, async move { batch_text(&reader.next().await) })
+        let (reader, endpoint, single) = (self.reader.clone(), self.endpoint.clone(), self.single);
+        promise(env, async move {
+            match unless_wanted(&endpoint, reader.next()).await {
+                Some(batch) => batch_text(&batch, single),
+                None => "{\"wantsToken\":true}".to_owned(),
+            }
+        })
     }
 
     /// Leaves the feed. Idempotent.
@@ -116,7 +174,7 @@ impl FeedReader {
     pub fn stats(&self) -> String {
         let status = self.reader.status();
         json!({
-            "state": status.phase.as_str(),
+            "state": status.stage.as_str(),
             "requests": status.stats.requests,
             "retries": status.stats.retries,
             "rows": status.stats.rows,
@@ -127,9 +185,13 @@ impl FeedReader {
     }
 }
 
-fn batch_text(batch: &Batch) -> String {
+fn batch_text(batch: &Batch, single: bool) -> String {
     let mut text = String::from("{\"rows\":[");
-    let mut error = None;
+    let mut faults: Vec<(Option<&str>, Error)> = Vec::new();
+    for fault in &batch.faults {
+        let error = Error::new(Kind::Decode, "ERR_INVALID_ROW", format!("a row cannot be read: {}", fault.why));
+        faults.push((fault.key.as_deref(), error));
+    }
     let mut first = true;
     for item in &batch.rows {
         let before = text.len();
@@ -140,29 +202,34 @@ fn batch_text(batch: &Batch) -> String {
             Ok(()) => first = false,
             Err(fault) => {
                 text.truncate(before);
-                error = Some(fault);
+                faults.push((Some(&item.key), fault));
             }
         }
     }
     text.push_str("],\"notices\":");
     let notices: Vec<_> = batch.notices.iter().map(notice_value).collect();
-    text.push_str(&serde_json::Value::from(notices).to_string());
-    let end = match (&error, &batch.end) {
+    text.push_str(&Value::from(notices).to_string());
+    let end = match (&batch.end, faults.first()) {
         // A feed of one run has nothing to give but this row: it ends with what is wrong with it.
-        (Some(fault), _) => json!({ "error": error_value(fault) }),
-        (None, Some(End::Failed(fault))) => json!({ "error": error_value(fault) }),
-        (None, Some(End::Complete)) => json!({}),
-        (None, None) => serde_json::Value::Null,
+        (_, Some((_, fault))) if single => json!({ "error": error_value(fault) }),
+        (Some(End::Failed(fault)), _) => json!({ "error": error_value(fault) }),
+        (Some(End::Complete), _) => json!({}),
+        (None, _) => Value::Null,
     };
+    text.push_str(",\"faults\":");
+    let faults: Value = faults.iter().map(|(key, fault)| json!({ "key": key, "error": error_value(fault) })).collect();
+    text.push_str(&faults.to_string());
+    text.push_str(",\"drained\":");
+    text.push_str(if batch.drained { "true" } else { "false" });
     text.push_str(",\"end\":");
     text.push_str(&end.to_string());
     text.push('}');
     text
 }
 
-pub(super) fn notice_value(notice: &Notice) -> serde_json::Value {
+pub(super) fn notice_value(notice: &Notice) -> Value {
     match notice {
-        Notice::Phase(phase) => json!({ "type": "state", "state": phase.as_str() }),
+        Notice::Stage(stage) => json!({ "type": "state", "state": stage.as_str() }),
         Notice::Retry { retry, wait_ms } => json!({
             "type": "retry",
             "retry": {

@@ -10,6 +10,7 @@
 pub mod call;
 pub mod cancel;
 pub mod client;
+pub mod credential;
 pub mod emulator;
 mod error;
 pub mod feed;

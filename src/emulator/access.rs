@@ -16,6 +16,15 @@ pub(super) struct Environment {
     pub(super) root_key: Secret,
     /// Keys with scopes of their own.
     pub(super) additional_keys: Vec<AdditionalKey>,
+    /// The most live requests at once; `None` is no limit.
+    pub(super) max_connections: Option<usize>,
+}
+
+impl Environment {
+    /// What kind of environment it is, as its key says: `dev`, `prod` and so on.
+    pub(super) fn slug(&self) -> &str {
+        self.root_key.expose().split('_').nth(1).unwrap_or("dev")
+    }
 }
 
 /// A key that acts with scopes and cannot sign.
@@ -178,6 +187,7 @@ mod tests {
             id: "env_1".into(),
             root_key: Secret::new("tr_dev_root"),
             additional_keys: vec![AdditionalKey { key: Secret::new("tr_dev_sk_a"), scopes: vec!["read:runs".into()] }],
+            max_connections: None,
         }]
     }
 

@@ -1,13 +1,18 @@
 //! Answers, with the headers the server puts on each family of routes.
 
+use std::{fmt, io};
+
 use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt as _};
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, CACHE_CONTROL, CONNECTION,
-    CONTENT_TYPE, ORIGIN, STRICT_TRANSPORT_SECURITY, VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ORIGIN, STRICT_TRANSPORT_SECURITY, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
-use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::Frame;
 use serde_json::{Value, json};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -24,23 +29,44 @@ enum Cors {
     Open,
     /// The answer to a preflight.
     Preflight,
+    /// The page that asked, with its cookies: v2 streams.
+    Stream,
+}
+
+/// A body: whole, or part by part.
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// What an answer says.
+enum Content {
+    Whole(Bytes),
+    Parts(Body),
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Parts(_) => f.write_str("parts"),
+        }
+    }
 }
 
 /// One answer.
 #[derive(Debug)]
 pub(super) struct Answer {
     status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
+    /// Boxed, so that an answer is small enough to be an error.
+    headers: Box<HeaderMap>,
+    body: Content,
     cors: Cors,
 }
 
 impl Answer {
     /// A JSON answer for servers only.
     pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        let mut headers = HeaderMap::new();
+        let mut headers = Box::new(HeaderMap::new());
         headers.insert(CONTENT_TYPE, JSON);
-        Self { status, headers, body: body.into(), cors: Cors::Closed }
+        Self { status, headers, body: Content::Whole(body.into()), cors: Cors::Closed }
     }
 
     /// A JSON answer that the page that asked may read.
@@ -106,9 +132,71 @@ impl Answer {
         answer.with(VARY, "Accept, Accept-Encoding")
     }
 
+    /// A feed's shape is gone: its reader starts over with another handle (protocol.md 4).
+    pub(super) fn must_refetch(handle: &str) -> Self {
+        let body = r#"[{"headers":{"control":"must-refetch"}}]"#;
+        let answer = Self { status: StatusCode::CONFLICT, ..Self::feed(body) };
+        answer.with("electric-handle", &format!("{handle}-next"))
+    }
+
+    /// A sentence.
+    pub(super) fn text(status: StatusCode, body: &'static str) -> Self {
+        let mut answer = Self::json(status, body);
+        answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
+        answer
+    }
+
+    /// Bytes of a type of their own.
+    pub(super) fn bytes(content_type: &str, body: Bytes) -> Self {
+        Self { body: Content::Whole(body), ..Self::empty(StatusCode::OK) }.with(CONTENT_TYPE, content_type)
+    }
+
+    /// The events of a v1 stream.
+    pub(super) fn events_v1(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+        Self { cors: Cors::Api, ..Self::events(parts) }.with(CACHE_CONTROL, "no-cache")
+    }
+
+    /// The events of a v2 stream.
+    pub(super) fn events_v2(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+        Self { cors: Cors::Stream, ..Self::events(parts) }
+            .with(CACHE_CONTROL, "no-cache, no-transform")
+            .with("x-accel-buffering", "no")
+            .with("x-stream-version", "v2")
+    }
+
+    fn events(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+        let body = StreamBody::new(parts.map_ok(Frame::data)).boxed_unsync();
+        Self { body: Content::Parts(body), ..Self::empty(StatusCode::OK) }
+            .with(CONTENT_TYPE, "text/event-stream; charset=utf-8")
+    }
+
+    /// The same answer, that a page that asked may read.
+    pub(super) fn open_to_pages(self) -> Self {
+        Self { cors: Cors::Api, ..self }
+    }
+
+    /// The same answer, whose body breaks after so many bytes.
+    pub(super) fn cut(self, bytes: usize) -> Self {
+        let body = match self.body {
+            Content::Whole(body) => body,
+            Content::Parts(_) => Bytes::new(),
+        };
+        let kept = body.slice(..bytes.min(body.len()));
+        let parts = futures_util::stream::unfold(Some(kept), async |kept| match kept {
+            Some(kept) if !kept.is_empty() => Some((Ok(Frame::data(kept)), Some(Bytes::new()))),
+            Some(_) => {
+                // What was sent so far leaves before the connection ends.
+                tokio::task::yield_now().await;
+                Some((Err(io::Error::other("cut on purpose")), None))
+            }
+            None => None,
+        });
+        Self { body: Content::Parts(StreamBody::new(parts).boxed_unsync()), ..self }
+    }
+
     /// An answer without a body.
     pub(super) fn empty(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Bytes::new(), cors: Cors::Closed }
+        Self { status, headers: Box::default(), body: Content::Whole(Bytes::new()), cors: Cors::Closed }
     }
 
     /// Adds a header. A value that no header can carry is left out.
@@ -128,16 +216,19 @@ impl Answer {
     }
 
     /// The HTTP response, with the headers that depend on the request.
-    pub(super) fn into_response(mut self, request: &HeaderMap, version: Version) -> Response<Full<Bytes>> {
+    pub(super) fn into_response(mut self, request: &HeaderMap, version: Version) -> Response<Body> {
         let star = HeaderValue::from_static("*");
         let origin = request.get(ORIGIN).cloned();
         let vary = match (self.cors, &origin) {
             (Cors::Preflight, _) => "Origin, Access-Control-Request-Headers, Accept-Encoding",
             (Cors::Api, Some(_)) => "Origin, Accept-Encoding",
+            (Cors::Stream, None) => "origin, access-control-request-method, access-control-request-headers",
+            (Cors::Stream, Some(_)) => "origin, access-control-request-method, access-control-request-headers, Origin",
             (Cors::Api | Cors::Closed | Cors::Open, _) => "Accept-Encoding",
         };
+        let is_empty = matches!(&self.body, Content::Whole(body) if body.is_empty());
         let headers = &mut self.headers;
-        if !self.body.is_empty() || self.cors != Cors::Closed {
+        if !is_empty || self.cors != Cors::Closed {
             headers.entry(VARY).or_insert(HeaderValue::from_static(vary));
         }
         match self.cors {
@@ -148,6 +239,14 @@ impl Answer {
             }
             Cors::Api => {
                 let exposed = HeaderValue::from_static("x-trigger-jwt,x-trigger-jwt-claims");
+                headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+                if let Some(origin) = origin {
+                    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+                }
+            }
+            Cors::Stream => {
+                headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+                let exposed = HeaderValue::from_static("*, x-trigger-jwt,x-trigger-jwt-claims");
                 headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
                 if let Some(origin) = origin {
                     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -170,9 +269,12 @@ impl Answer {
             headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
             headers.insert(KEEP_ALIVE, HeaderValue::from_static("timeout=65"));
         }
-        let mut response = Response::new(Full::new(self.body));
+        let mut response = Response::new(match self.body {
+            Content::Whole(body) => Full::new(body).map_err(|never| match never {}).boxed_unsync(),
+            Content::Parts(body) => body,
+        });
         *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
+        *response.headers_mut() = *self.headers;
         response
     }
 }

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::clock::Clock;
-use super::lifecycle;
+use super::clock::from_wire;
+use super::column::Column;
+use super::lifecycle::{self, Change};
 use super::packet::Packet;
 use super::player::{Next, Player};
 use super::row::Row;
+use super::run::{Effect, Run};
 use super::script::Task;
-use super::store::{Effect, Run};
+use super::stage;
+use super::world::World;
 
 /// How long a worker takes from dequeuing a run to running its code, in milliseconds before the
 /// emulator's speed (recorded: about 100 to 700 ms).
@@ -25,36 +28,31 @@ pub(super) struct Plan {
     pub(super) task: Arc<Task>,
     /// What it was triggered with.
     pub(super) payload: Packet,
-    /// When its delay is over, in Unix milliseconds.
-    pub(super) delay_until_ms: Option<u64>,
     /// The most it may wait in its queue, in milliseconds.
     pub(super) ttl_ms: Option<u64>,
-    /// How much faster than written its script runs. Delays and ttls are the caller's own and
-    /// are not scaled.
-    pub(super) speed: f64,
 }
 
 /// Drives `run` to its end. Returns early when something else ended it (a cancel).
-pub(super) async fn drive(run: Arc<Run>, plan: Plan, clock: Clock) {
+pub(super) async fn drive(run: Arc<Run>, plan: Plan, world: Arc<World>) {
     let mut ended = run.follow();
     tokio::select! {
-        () = play(&run, plan, &clock) => {}
+        () = play(&run, plan, &world) => {}
         _ = ended.wait_for(|row| lifecycle::is_final(row.status())) => {}
     }
 }
 
-async fn play(run: &Run, plan: Plan, clock: &Clock) {
+async fn play(run: &Arc<Run>, plan: Plan, world: &World) {
     let change = |step: &dyn Fn(&mut Row, u64) -> bool| {
-        let now = clock.now_ms();
+        let now = world.now_ms();
         run.change(now, |row| if step(row, now) { Effect::Loud } else { Effect::None }) != Effect::None
     };
-    if let Some(until) = plan.delay_until_ms {
-        tokio::time::sleep(Duration::from_millis(until.saturating_sub(clock.now_ms()))).await;
+    if run.row().status() == "DELAYED" {
+        delay(run, world).await;
         if !change(&lifecycle::queue) {
             return;
         }
     }
-    let wait = plan.task.queued.map(|ms| scaled(ms, plan.speed));
+    let wait = plan.task.queued.map(|ms| scaled(ms, world.speed));
     let ttl = plan.ttl_ms.map(Duration::from_millis);
     match (wait, ttl) {
         (Some(wait), None) => tokio::time::sleep(wait).await,
@@ -69,7 +67,7 @@ async fn play(run: &Run, plan: Plan, clock: &Clock) {
     if !change(&lifecycle::dequeue) {
         return;
     }
-    tokio::time::sleep(scaled(START_MS, plan.speed)).await;
+    tokio::time::sleep(scaled(START_MS, world.speed)).await;
     if !change(&lifecycle::execute) {
         return;
     }
@@ -79,17 +77,48 @@ async fn play(run: &Run, plan: Plan, clock: &Clock) {
     while let Some(next) = player.next() {
         match next {
             Next::Wait(ms) => {
-                due = due.checked_add(scaled(ms, plan.speed)).unwrap_or(due);
+                due = due.checked_add(scaled(ms, world.speed)).unwrap_or(due);
                 sleep_until(due).await;
             }
             Next::Change(step) => {
+                let step = match step {
+                    Change::Output(output) => Change::Output(stage::stored(run, world, output)),
+                    other => other,
+                };
                 if !change(&|row, now| lifecycle::apply(row, &step, now)) {
                     return;
                 }
                 // A script without waits must not keep a thread to itself.
                 tokio::task::yield_now().await;
             }
+            Next::Chunk(key, data) => {
+                stage::write(run, world, &key, &data);
+                tokio::task::yield_now().await;
+            }
+            Next::Token(token) => {
+                player.resume(stage::wait_token(run, world, &token).await);
+                due = Instant::now();
+            }
+            Next::Input(stream, timeout) => {
+                let timeout = timeout.map(|ms| scaled(ms, world.speed));
+                player.resume(stage::input(run, stream, timeout).await);
+                due = Instant::now();
+            }
         }
+    }
+}
+
+/// Waits until the run's delay is over, wherever a reschedule moves it.
+async fn delay(run: &Run, world: &World) {
+    let mut versions = run.follow();
+    loop {
+        let until = versions.borrow_and_update().get(Column::DelayUntil).and_then(from_wire).unwrap_or(0);
+        let left = until.saturating_sub(world.now_ms());
+        if left == 0 {
+            return;
+        }
+        // Either the time is over or the run changed: looked at again in both cases.
+        let _ = tokio::time::timeout(Duration::from_millis(left), versions.changed()).await;
     }
 }
 
@@ -106,26 +135,29 @@ pub(super) fn spawn(future: impl Future<Output = ()> + Send + 'static, stop: &to
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emulator::column::Column;
+    use crate::emulator::clock::Clock;
+    use crate::emulator::options::Options;
+    use crate::emulator::stream::{StreamName, StreamVersion};
     use serde_json::{Value, json};
     use std::sync::Mutex;
+    use tokio_util::sync::CancellationToken;
 
     /// When a version came, in milliseconds since the start, and its status.
     type Seen = Mutex<Vec<(u64, String)>>;
 
-    fn start(script: Value, change: impl FnOnce(&mut Plan, &mut Row)) -> (Arc<Run>, Arc<Seen>) {
+    fn start(script: Value, change: impl FnOnce(&mut Plan, &mut Row), speed: f64) -> (Arc<Run>, Arc<Seen>, Arc<World>) {
         let begin = Instant::now();
         let clock = Clock::from_fn(move || 10_000 + u64::try_from(begin.elapsed().as_millis()).unwrap_or(0));
+        let options = Options::parse(&json!({ "speed": speed }).to_string()).expect("options");
+        let world = World::new(options, clock, CancellationToken::new());
         let mut row = Row::new("1", "run_1", "t", 10_000);
         let mut plan = Plan {
             task: Arc::new(Task::parse("t", script).expect("a script")),
             payload: Packet { data: None, data_type: "application/json".into() },
-            delay_until_ms: None,
             ttl_ms: None,
-            speed: 1.0,
         };
         change(&mut plan, &mut row);
-        let run = Arc::new(Run::new(0, row));
+        let run = Arc::new(Run::new(world.store.journal(), 0, row).streaming(StreamVersion::V2));
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (mut versions, log) = (run.follow(), seen.clone());
         tokio::spawn(async move {
@@ -134,8 +166,8 @@ mod tests {
                 log.lock().expect("a log").push((row.updated_ms() - 10_000, row.status().to_owned()));
             }
         });
-        tokio::spawn(drive(run.clone(), plan, clock));
-        (run, seen)
+        tokio::spawn(drive(run.clone(), plan, world.clone()));
+        (run, seen, world)
     }
 
     fn log(seen: &Seen) -> Vec<(u64, String)> {
@@ -149,11 +181,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_delayed_run_queues_starts_and_completes_in_time() {
         let script = json!({ "queued": 100, "steps": [{ "wait": 1000 }, { "output": 1 }] });
-        let (run, seen) = start(script, |plan, row| {
-            plan.delay_until_ms = Some(15_000);
-            plan.speed = 2.0;
-            row.set(Column::Status, Some("DELAYED"));
-        });
+        let (run, seen, _) = start(
+            script,
+            |_, row| {
+                row.set_time(Column::DelayUntil, Some(15_000));
+                row.set(Column::Status, Some("DELAYED"));
+            },
+            2.0,
+        );
         tokio::time::sleep(Duration::from_secs(10)).await;
         let seen = log(&seen);
         assert_eq!(seen.first(), Some(&(5_000, "PENDING".into())));
@@ -165,10 +200,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_run_nobody_takes_expires_by_its_ttl() {
-        let (run, seen) = start(json!({ "queued": null }), |plan, row| {
-            plan.ttl_ms = Some(2_000);
-            row.set(Column::Ttl, Some("2s"));
-        });
+        let (run, seen, _) = start(
+            json!({ "queued": null }),
+            |plan, row| {
+                plan.ttl_ms = Some(2_000);
+                row.set(Column::Ttl, Some("2s"));
+            },
+            1.0,
+        );
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(log(&seen), steps(&[(2_000, "EXPIRED")]));
         assert!(run.row().get(Column::Error).is_some_and(|error| error.contains("TTL (2s)")));
@@ -177,10 +216,54 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_cancelled_run_does_nothing_more() {
         let script = json!({ "queued": 0, "steps": [{ "wait": 5_000 }, { "tag": "late" }, { "output": 1 }] });
-        let (run, _) = start(script, |_, _| ());
+        let (run, ..) = start(script, |_, _| (), 1.0);
         tokio::time::sleep(Duration::from_secs(1)).await;
         run.change(11_000, |row| if lifecycle::cancel(row, 11_000) { Effect::Loud } else { Effect::None });
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!((run.row().status(), run.row().tags().len()), ("CANCELED", 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rescheduled_run_starts_when_it_was_moved_to() {
+        let delayed = |_: &mut Plan, row: &mut Row| {
+            row.set_time(Column::DelayUntil, Some(1_000_000));
+            row.set(Column::Status, Some("DELAYED"));
+        };
+        let (run, seen, _) = start(json!({ "queued": 100 }), delayed, 1.0);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        run.change(11_000, |row| {
+            row.set_time(Column::DelayUntil, Some(13_000));
+            Effect::Loud
+        });
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(log(&seen)[..2], steps(&[(1_000, "DELAYED"), (3_000, "PENDING")]));
+        assert_eq!(run.row().status(), "COMPLETED_SUCCESSFULLY");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_writes_streams_and_waits_for_a_token_and_for_input() {
+        let script = json!({ "queued": 0, "steps": [
+            { "stream": { "key": "ai", "chunks": ["one", { "two": 2 }], "every": 50 } },
+            { "waitToken": { "timeout": "5m" } },
+            { "metadata": { "answer": "$result.output" } },
+            { "input": { "stream": "approval" } },
+            { "output": "$result.ok" },
+        ] });
+        let (run, _, world) = start(script, |_, _| (), 1.0);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let row = run.row();
+        assert_eq!((row.status(), row.streams()), ("EXECUTING", &["ai".to_owned()][..]));
+        assert_eq!(run.stream(StreamName::Output("ai".into())).from(0).len(), 2);
+        let metadata: Value = serde_json::from_str(row.get(Column::Metadata).expect("metadata")).expect("JSON");
+        let token = world.waitpoints.find(0, metadata["tokenId"].as_str().expect("an id")).expect("a token");
+        token.complete(world.now_ms(), Some(&json!("yes")));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(run.row().get(Column::Metadata).is_some_and(|text| text.contains(r#""answer":"yes""#)));
+        run.stream(StreamName::Input("approval".into())).append_value(1, &json!(r#"{"ok":true}"#), "inp_1");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(
+            (run.row().status(), run.row().get(Column::Output)),
+            ("COMPLETED_SUCCESSFULLY", Some(r#"{"json":true}"#))
+        );
     }
 }

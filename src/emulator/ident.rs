@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use crate::random;
 
 /// How far a held poll strays from its set length, as a share of it (recorded: 17 to 23 s).
@@ -13,6 +16,26 @@ pub(super) fn database_id() -> String {
     let digits = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let drawn: [u8; 24] = random::bytes();
     std::iter::once('c').chain(drawn.iter().map(|byte| char::from(digits[usize::from(*byte) % 36]))).collect()
+}
+
+/// 24 characters that nobody guesses, in base64url.
+pub(super) fn nonce() -> String {
+    URL_SAFE_NO_PAD.encode(random::bytes::<18>())
+}
+
+/// Seven characters, as writers name their appends.
+pub(super) fn part_id() -> String {
+    nonce().chars().take(7).collect()
+}
+
+/// Lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        for digit in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(digit.into(), 16));
+        }
+        text
+    })
 }
 
 /// `span` give or take 15 percent; `share` is in `[0, 1)`.
@@ -30,6 +53,7 @@ mod tests {
         assert_eq!(one.len(), 25);
         assert!(one.starts_with('c') && one.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
         assert_ne!(one, two);
+        assert_eq!((nonce().len(), part_id().len(), hex(&[0, 171])), (24, 7, "00ab".into()));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use jsonwebtoken::crypto::sign;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Map, Value};
 
+use super::ident;
 use crate::config::Secret;
 use crate::error::{Error, Kind, Result};
 use crate::token::{AUDIENCE, ISSUER};
@@ -34,6 +35,17 @@ pub(super) fn mint(mut claims: Map<String, Value>, key: &Secret, issued_s: u64, 
 pub(super) fn mac(text: &str, key: &[u8]) -> Result<String> {
     sign(text.as_bytes(), &EncodingKey::from_secret(key), Algorithm::HS256)
         .map_err(|error| Error::new(Kind::Internal, "ERR_INTERNAL", "a signature could not be made").with_source(error))
+}
+
+/// The same in hexadecimal digits.
+///
+/// # Errors
+/// `ERR_INTERNAL`.
+pub(super) fn hex_mac(text: &str, key: &[u8]) -> Result<String> {
+    let digest = URL_SAFE_NO_PAD.decode(mac(text, key)?).map_err(|error| {
+        Error::new(Kind::Internal, "ERR_INTERNAL", "a signature could not be read").with_source(error)
+    })?;
+    Ok(ident::hex(&digest))
 }
 
 /// The `sub` of a text that has the form of a public token, before anything is checked: it says

@@ -6,22 +6,33 @@
 
 mod access;
 mod answer;
+mod batch;
 mod clock;
 mod column;
 mod driver;
+mod fault;
 mod ident;
+mod journal;
 mod jwt;
 mod lifecycle;
+mod limits;
+mod object;
 mod options;
+mod order;
 mod packet;
 mod period;
 mod player;
 mod routes;
 mod row;
+mod run;
 mod running;
 mod script;
 mod server;
+mod stage;
 mod stats;
 mod store;
+mod stream;
+mod waitpoint;
+mod world;
 
 pub use running::{Running, start};

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::access::{AdditionalKey, Environment};
+use super::fault;
 use super::script::Tasks;
 use crate::config::{Endpoint, KeyKind, Secret};
 use crate::error::{Error, Result};
@@ -29,6 +30,8 @@ pub(super) struct Options {
     pub(super) environments: Vec<Environment>,
     /// What runs do.
     pub(super) tasks: Tasks,
+    /// What goes wrong on purpose, not checked yet.
+    pub(super) faults: Vec<fault::Given>,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +46,8 @@ struct Given {
     additional_keys: Vec<GivenKey>,
     environments: Vec<GivenEnvironment>,
     tasks: Map<String, Value>,
+    max_connections: Option<usize>,
+    faults: Vec<fault::Given>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +65,7 @@ struct GivenEnvironment {
     secret_key: String,
     #[serde(default)]
     additional_keys: Vec<GivenKey>,
+    max_connections: Option<usize>,
 }
 
 impl Default for Given {
@@ -74,6 +80,8 @@ impl Default for Given {
             additional_keys: Vec::new(),
             environments: Vec::new(),
             tasks: Map::new(),
+            max_connections: None,
+            faults: Vec::new(),
         }
     }
 }
@@ -109,9 +117,10 @@ impl Options {
         if given.max_runs == 0 {
             return Err(refuse("`maxRuns` is at least 1"));
         }
-        let mut environments = vec![environment(given.environment_id, &given.secret_key, given.additional_keys)?];
+        let mut environments =
+            vec![environment(given.environment_id, &given.secret_key, given.additional_keys, given.max_connections)?];
         for other in given.environments {
-            environments.push(environment(other.id, &other.secret_key, other.additional_keys)?);
+            environments.push(environment(other.id, &other.secret_key, other.additional_keys, other.max_connections)?);
         }
         for (index, one) in environments.iter().enumerate() {
             let twin = |other: &Environment| other.id == one.id || other.root_key == one.root_key;
@@ -126,11 +135,17 @@ impl Options {
             max_runs: given.max_runs,
             environments,
             tasks: Tasks::new(given.tasks)?,
+            faults: given.faults,
         })
     }
 }
 
-fn environment(id: String, key: &str, additional: Vec<GivenKey>) -> Result<Environment> {
+fn environment(
+    id: String,
+    key: &str,
+    additional: Vec<GivenKey>,
+    max_connections: Option<usize>,
+) -> Result<Environment> {
     if id.is_empty() {
         return Err(refuse("an environment's id is empty"));
     }
@@ -146,7 +161,7 @@ fn environment(id: String, key: &str, additional: Vec<GivenKey>) -> Result<Envir
             }
         })
         .collect::<Result<_>>()?;
-    Ok(Environment { id, root_key: Secret::new(key), additional_keys })
+    Ok(Environment { id, root_key: Secret::new(key), additional_keys, max_connections })
 }
 
 fn kind_of(key: &str) -> Result<KeyKind> {

@@ -1,12 +1,13 @@
 //! Plays a script: one step at a time, without a clock of its own.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::lifecycle::{Change, Failure};
 use super::packet::Packet;
-use super::script::{Fail, Step, Task};
+use super::script::{Fail, Step, Task, WaitToken};
 
 /// What a run does next.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,13 @@ pub(super) enum Next {
     Wait(u64),
     /// A change, now.
     Change(Change),
+    /// A chunk of a stream: its key and its value.
+    Chunk(String, Value),
+    /// A wait token; the script goes on with [`Player::resume`].
+    Token(WaitToken),
+    /// Something sent to this input stream, waited for so many milliseconds at most; the script
+    /// goes on with [`Player::resume`].
+    Input(String, Option<u64>),
 }
 
 /// A run's place in its script. Repeats are unrolled as they are played, so a long script takes
@@ -23,6 +31,8 @@ pub(super) enum Next {
 pub(super) struct Player {
     frames: Vec<Frame>,
     payload: Packet,
+    result: Value,
+    pending: VecDeque<Next>,
     ended: bool,
 }
 
@@ -43,7 +53,18 @@ struct Count {
 impl Player {
     /// At the beginning of `task`, triggered with `payload`.
     pub(super) fn new(task: &Task, payload: Packet) -> Self {
-        Self { frames: vec![Frame { steps: task.steps.clone(), at: 0, count: None }], payload, ended: false }
+        Self {
+            frames: vec![Frame { steps: task.steps.clone(), at: 0, count: None }],
+            payload,
+            result: Value::Null,
+            pending: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    /// Tells the script what it waited for: `$result` from now on.
+    pub(super) fn resume(&mut self, result: Value) {
+        self.result = result;
     }
 
     /// The next thing to do; `None` after the change that ends the run.
@@ -52,6 +73,9 @@ impl Player {
             return None;
         }
         loop {
+            if let Some(next) = self.pending.pop_front() {
+                return Some(next);
+            }
             let Some(frame) = self.frames.last_mut() else {
                 // A task that returns nothing has no output.
                 self.ended = true;
@@ -89,6 +113,21 @@ impl Player {
                 }
                 return None;
             }
+            Step::Stream(stream) => {
+                for (index, chunk) in stream.chunks.iter().enumerate() {
+                    if index > 0 && stream.every > 0 {
+                        self.pending.push_back(Next::Wait(stream.every));
+                    }
+                    let chunk = self.fill(chunk);
+                    self.pending.push_back(Next::Chunk(stream.key.clone(), chunk));
+                }
+                return None;
+            }
+            Step::WaitToken(token) => {
+                let token_id = self.fill(&token.token_id);
+                return Some(Next::Token(WaitToken { token_id, ..token.clone() }));
+            }
+            Step::Input(input) => return Some(Next::Input(input.stream.clone(), input.timeout)),
             Step::Status(status) => Change::Status(status.clone()),
             Step::Metadata(patch) => Change::Metadata(self.fill_map(patch)),
             Step::ReplaceMetadata(metadata) => Change::ReplaceMetadata(self.fill_map(metadata)),
@@ -111,11 +150,14 @@ impl Player {
         Failure { name: fail.name.clone(), message, stack_trace }
     }
 
-    /// `"$n"` becomes the innermost repeat's number, `"$payload"` the payload; `$n` inside a
-    /// longer text is written into it.
+    /// `"$n"` becomes the innermost repeat's number, `"$payload"` the payload, `"$result"` what
+    /// was waited for last, `"$payload.a.b"` a part; `$n` inside a longer text is written into it.
     fn fill(&self, value: &Value) -> Value {
         match value {
-            Value::String(text) if text == "$payload" => self.payload.plain().unwrap_or(Value::Null),
+            Value::String(text) if is_place(text, "$payload") => {
+                look_up(self.payload.plain().unwrap_or(Value::Null), text)
+            }
+            Value::String(text) if is_place(text, "$result") => look_up(self.result.clone(), text),
             Value::String(text) if text == "$n" => self.n().map_or(Value::Null, Value::from),
             Value::String(text) => Value::from(self.fill_text(text)),
             Value::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
@@ -135,6 +177,23 @@ impl Player {
     fn n(&self) -> Option<i64> {
         self.frames.iter().rev().find_map(|frame| frame.count).map(|count| count.n)
     }
+}
+
+/// Whether a text is `root` or a place in it.
+fn is_place(text: &str, root: &str) -> bool {
+    text.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// The part of `value` that `$root.a.0.b` names; null where there is none.
+fn look_up(value: Value, place: &str) -> Value {
+    place.split('.').skip(1).fold(value, |value, name| match value {
+        Value::Object(mut map) => map.remove(name).unwrap_or(Value::Null),
+        Value::Array(mut items) => match name.parse::<usize>() {
+            Ok(index) if index < items.len() => items.swap_remove(index),
+            Ok(_) | Err(_) => Value::Null,
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Value::Null,
+    })
 }
 
 #[cfg(test)]
@@ -199,6 +258,23 @@ mod tests {
         let played = play(script, superjson("{}"));
         assert_eq!(played[..4], tags);
         assert_eq!(played[4..], [Next::Change(Change::Status("CRASHED".into()))]);
+    }
+
+    #[test]
+    fn a_stream_is_written_chunk_by_chunk_and_a_result_is_filled_in() {
+        let script = json!({ "steps": [
+            { "stream": { "key": "ai", "chunks": [{ "n": "$payload.list.1" }, "two"], "every": 50 } },
+            { "input": { "stream": "approval", "timeout": 9 } },
+            { "metadata": { "by": "$result.who.name", "none": "$result.nothing.at.all" } },
+        ] });
+        let task = Task::parse("t", script).expect("a script");
+        let mut player = Player::new(&task, superjson(r#"{"json":{"list":[1,2]}}"#));
+        assert_eq!(player.next(), Some(Next::Chunk("ai".into(), json!({ "n": 2 }))));
+        assert_eq!(player.next(), Some(Next::Wait(50)));
+        assert_eq!(player.next(), Some(Next::Chunk("ai".into(), json!("two"))));
+        assert_eq!(player.next(), Some(Next::Input("approval".into(), Some(9))));
+        player.resume(json!({ "who": { "name": "Ada" } }));
+        assert_eq!(player.next(), Some(metadata(json!({ "by": "Ada", "none": null }))));
     }
 
     #[test]

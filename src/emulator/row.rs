@@ -10,7 +10,11 @@ use super::column::{Column, Kind, Skipped};
 pub(super) struct Row {
     cells: [Option<Box<str>>; Column::COUNT],
     tags: Vec<String>,
+    streams: Vec<String>,
+    created_ms: u64,
     updated_ms: u64,
+    first_version: u64,
+    version: u64,
     executing_since_ms: Option<u64>,
 }
 
@@ -20,7 +24,11 @@ impl Row {
         let mut row = Self {
             cells: std::array::from_fn(|_| None),
             tags: Vec::new(),
+            streams: Vec::new(),
+            created_ms: now_ms,
             updated_ms: now_ms,
+            first_version: 0,
+            version: 0,
             executing_since_ms: None,
         };
         let now = to_wire(now_ms);
@@ -74,6 +82,38 @@ impl Row {
         self.tags = tags;
     }
 
+    /// The keys of the run's streams.
+    pub(super) fn streams(&self) -> &[String] {
+        &self.streams
+    }
+
+    /// Replaces the keys of the run's streams. A run without any has an empty array (recorded).
+    pub(super) fn set_streams(&mut self, streams: Vec<String>) {
+        self.set(Column::RealtimeStreams, Some(&array_literal(&streams)));
+        self.streams = streams;
+    }
+
+    /// When it was created, in Unix milliseconds.
+    pub(super) fn created_ms(&self) -> u64 {
+        self.created_ms
+    }
+
+    /// Its place in the order of all changes of all runs.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The place of its first version.
+    pub(super) fn first_version(&self) -> u64 {
+        self.first_version
+    }
+
+    /// Gives a new run its place in the order of all changes.
+    pub(super) fn begin(&mut self, version: u64) {
+        self.first_version = version;
+        self.version = version;
+    }
+
     /// The raw status.
     pub(super) fn status(&self) -> &str {
         self.get(Column::Status).unwrap_or_default()
@@ -85,8 +125,9 @@ impl Row {
         self.updated_ms
     }
 
-    /// Marks a change at `now_ms`.
-    pub(super) fn touch(&mut self, now_ms: u64) {
+    /// Marks a change at `now_ms`, the `version`th of all changes.
+    pub(super) fn touch(&mut self, now_ms: u64, version: u64) {
+        self.version = version;
         self.updated_ms = now_ms.max(self.updated_ms.saturating_add(1));
         self.set_time(Column::UpdatedAt, Some(self.updated_ms));
     }
@@ -111,6 +152,9 @@ impl Row {
             if column == Column::RunTags {
                 self.tags.clear();
             }
+            if column == Column::RealtimeStreams {
+                self.streams.clear();
+            }
             self.set(column, None);
             return Ok(());
         }
@@ -125,8 +169,10 @@ impl Row {
                     Some(ms) => self.set_time(column, Some(ms)),
                     None => return refuse("an ISO date in UTC or Unix milliseconds"),
                 }
-                if let (Column::UpdatedAt, Some(ms)) = (column, ms) {
-                    self.updated_ms = ms;
+                match (column, ms) {
+                    (Column::UpdatedAt, Some(ms)) => self.updated_ms = ms,
+                    (Column::CreatedAt, Some(ms)) => self.created_ms = ms,
+                    (_, _) => {}
                 }
             }
             Kind::Int4 | Kind::Float8 => match value {
@@ -143,7 +189,7 @@ impl Row {
                 });
                 match texts {
                     Some(texts) if column == Column::RunTags => self.set_tags(texts),
-                    Some(texts) => self.set(column, Some(&array_literal(&texts))),
+                    Some(texts) => self.set_streams(texts),
                     None => return refuse("an array of strings"),
                 }
             }
@@ -151,33 +197,47 @@ impl Row {
         Ok(())
     }
 
-    /// The body of a feed answer with this row: `[{key,value,headers},{up-to-date}]`.
-    ///
-    /// `old_statuses` is for callers that send no `x-trigger-api-version` (protocol.md 1).
-    pub(super) fn to_messages(&self, operation: Operation, skipped: Skipped, old_statuses: bool) -> String {
+    /// Writes the message of this row.
+    fn push_message(&self, body: &mut String, operation: Operation, skipped: Skipped, old_statuses: bool) {
         let id = self.get(Column::Id).unwrap_or_default();
-        let mut body = String::from("[{\"key\":");
-        push_string(&mut body, &format!("\"public\".\"TaskRun\"/\"{id}\""));
+        body.push_str("{\"key\":");
+        push_string(body, &format!("\"public\".\"TaskRun\"/\"{id}\""));
         body.push_str(",\"value\":{");
         let mut first = true;
         for &column in Column::ALL.iter().filter(|column| !skipped.has(**column)) {
             if !std::mem::take(&mut first) {
                 body.push(',');
             }
-            push_string(&mut body, column.name());
+            push_string(body, column.name());
             body.push(':');
             let text = self.get(column);
             match text {
-                Some(text) if column == Column::Status => push_string(&mut body, status_for(text, old_statuses)),
-                Some(text) => push_string(&mut body, text),
+                Some(text) if column == Column::Status => push_string(body, status_for(text, old_statuses)),
+                Some(text) => push_string(body, text),
                 None => body.push_str("null"),
             }
         }
         body.push_str("},\"headers\":{\"operation\":\"");
         body.push_str(operation.name());
-        body.push_str("\"}},{\"headers\":{\"control\":\"up-to-date\"}}]");
-        body
+        body.push_str("\"}}");
     }
+}
+
+/// The body of a feed answer with these rows: `[{key,value,headers},…,{up-to-date}]`.
+///
+/// `old_statuses` is for callers that send no `x-trigger-api-version` (protocol.md 1).
+pub(super) fn messages<'a>(
+    rows: impl IntoIterator<Item = (&'a Row, Operation)>,
+    skipped: Skipped,
+    old_statuses: bool,
+) -> String {
+    let mut body = String::from("[");
+    for (row, operation) in rows {
+        row.push_message(&mut body, operation, skipped, old_statuses);
+        body.push(',');
+    }
+    body.push_str("{\"headers\":{\"control\":\"up-to-date\"}}]");
+    body
 }
 
 /// The body of a feed answer without news.
@@ -234,8 +294,8 @@ mod tests {
     #[test]
     fn two_changes_in_one_millisecond_have_two_offsets() {
         let mut row = Row::new("c1", "run_c1", "t", 1000);
-        row.touch(1000);
-        row.touch(1000);
+        row.touch(1000, 1);
+        row.touch(1000, 2);
         assert_eq!((row.updated_ms(), row.get(Column::UpdatedAt)), (1002, Some("1970-01-01T00:00:01.002")));
     }
 

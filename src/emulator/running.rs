@@ -31,8 +31,10 @@ pub struct Running {
 pub async fn start(options_json: &str) -> Result<Running> {
     let options = Options::parse(options_json)?;
     let secret_key = options.environments.first().map_or_else(|| Secret::new(""), |main| main.root_key.clone());
-    let (listener, address) = server::bind(options.port).await?;
-    let context = Arc::new(Context::new(options, Clock::system(), CancellationToken::new()));
+    let port = options.port;
+    // Before the port is bound: a wrong option is told first.
+    let context = Arc::new(Context::new(options, Clock::system(), CancellationToken::new())?);
+    let (listener, address) = server::bind(port).await?;
     let task = tokio::spawn(server::serve(listener, context.clone()));
     Ok(Running { address, secret_key, context, task: Some(task) })
 }

@@ -53,6 +53,52 @@ pub(super) enum Step {
     Fail(Fail),
     /// Does its steps several times.
     Repeat(Repeat),
+    /// Writes chunks to a stream of the run.
+    Stream(Stream),
+    /// Waits until a wait token is completed or timed out.
+    WaitToken(WaitToken),
+    /// Waits for something sent to an input stream.
+    Input(Input),
+}
+
+/// The chunks of a `stream` step.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stream {
+    /// The stream's key.
+    pub(super) key: String,
+    /// What is written, each a JSON value.
+    pub(super) chunks: Vec<Value>,
+    /// How long after one chunk the next is written, in milliseconds; at once by default.
+    #[serde(default)]
+    pub(super) every: u64,
+}
+
+/// The token of a `waitToken` step.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct WaitToken {
+    /// The id of a token that somebody made; a new one is made when it is left out or null.
+    #[serde(default)]
+    pub(super) token_id: Value,
+    /// Where in the metadata a new token's id is told; `tokenId` by default.
+    #[serde(default = "default_token_key")]
+    pub(super) metadata: String,
+    /// A new token's time-out, as in the API: `10m` by default.
+    pub(super) timeout: Option<String>,
+    /// A new token's tags.
+    #[serde(default)]
+    pub(super) tags: Vec<String>,
+}
+
+/// The stream of an `input` step.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    /// The input stream's id.
+    pub(super) stream: String,
+    /// How long it waits, in milliseconds; for ever by default.
+    pub(super) timeout: Option<u64>,
 }
 
 /// The error of a `fail` step.
@@ -148,7 +194,10 @@ fn count(steps: &[Step]) -> std::result::Result<u64, &'static str> {
             | Step::ReplaceMetadata(_)
             | Step::Tag(_)
             | Step::Output(_)
-            | Step::Fail(_) => 1,
+            | Step::Fail(_)
+            | Step::WaitToken(_)
+            | Step::Input(_) => 1,
+            Step::Stream(stream) => u64::try_from(stream.chunks.len()).unwrap_or(u64::MAX).saturating_add(1),
         };
         total = total.saturating_add(taken);
     }
@@ -166,6 +215,10 @@ fn default_queue() -> Option<u64> {
 
 fn default_name() -> String {
     "Error".into()
+}
+
+fn default_token_key() -> String {
+    "tokenId".into()
 }
 
 fn one() -> i64 {

@@ -1,6 +1,5 @@
 //! The listener on 127.0.0.1: connections, their limits, and how they end.
 
-use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +69,7 @@ async fn serve_connection(stream: TcpStream, context: Arc<Context>) {
     let stop: CancellationToken = context.stop.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let context = context.clone();
-        async move { Ok::<_, Infallible>(routes::respond(&context, request).await) }
+        async move { routes::respond(&context, request).await }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(HEADER_BYTES);

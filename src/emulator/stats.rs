@@ -7,8 +7,14 @@ use serde_json::{Map, Value, json};
 use super::routes::Label;
 
 /// Counts by route.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Stats([AtomicU64; Label::COUNT]);
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
 
 impl Stats {
     /// Counts one request.

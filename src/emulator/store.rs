@@ -1,68 +1,11 @@
-//! The runs, in memory. A change to a run wakes exactly the readers of that run.
+//! The runs, in memory.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
-
 use super::column::Column;
-use super::row::Row;
-
-/// One run.
-#[derive(Debug)]
-pub(super) struct Run {
-    /// The place of its environment.
-    pub(super) environment: usize,
-    row: watch::Sender<Arc<Row>>,
-}
-
-/// What a change did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
-    /// Nothing.
-    None,
-    /// Something that nobody is woken for (`realtimeStreams` alone, protocol.md 4).
-    Silent,
-    /// A new version.
-    Loud,
-}
-
-impl Run {
-    /// A run whose first version is `row`.
-    pub(super) fn new(environment: usize, row: Row) -> Self {
-        Self { environment, row: watch::Sender::new(Arc::new(row)) }
-    }
-
-    /// The current version.
-    pub(super) fn row(&self) -> Arc<Row> {
-        self.row.borrow().clone()
-    }
-
-    /// Follows the versions from now on.
-    pub(super) fn follow(&self) -> watch::Receiver<Arc<Row>> {
-        self.row.subscribe()
-    }
-
-    /// Changes the run at `now_ms`. Readers are woken only for a loud change.
-    pub(super) fn change(&self, now_ms: u64, change: impl FnOnce(&mut Row) -> Effect) -> Effect {
-        let mut effect = Effect::None;
-        self.row.send_if_modified(|current| {
-            let mut next = Row::clone(current);
-            effect = change(&mut next);
-            match effect {
-                Effect::None => {}
-                Effect::Silent => *current = Arc::new(next),
-                Effect::Loud => {
-                    next.touch(now_ms);
-                    *current = Arc::new(next);
-                }
-            }
-            effect == Effect::Loud
-        });
-        effect
-    }
-}
+use super::journal::{Journal, Topic};
+use super::run::Run;
 
 /// A task-level idempotency key: environment, task, key.
 type IdempotencyKey = (usize, String, String);
@@ -71,7 +14,7 @@ type IdempotencyKey = (usize, String, String);
 #[derive(Debug)]
 pub(super) struct Store {
     inner: Mutex<Inner>,
-    sequence: AtomicU64,
+    journal: Arc<Journal>,
     max_runs: usize,
 }
 
@@ -106,12 +49,22 @@ pub(super) struct Terms {
 impl Store {
     /// An empty store that keeps at most `max_runs`; beyond that the oldest go.
     pub(super) fn new(max_runs: usize) -> Self {
-        Self { inner: Mutex::default(), sequence: AtomicU64::new(0), max_runs }
+        Self { inner: Mutex::default(), journal: Arc::default(), max_runs }
     }
 
-    /// The next number of an answer, for offsets and cursors.
-    pub(super) fn next_sequence(&self) -> u64 {
-        self.sequence.fetch_add(1, Ordering::Relaxed) + 1
+    /// The order of all changes, and who waits for them.
+    pub(super) fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// The runs of a topic, in no order.
+    pub(super) fn select(&self, topic: &Topic) -> Vec<Arc<Run>> {
+        match topic {
+            Topic::Environment(environment) => {
+                self.lock().runs.values().filter(|run| run.environment == *environment).cloned().collect()
+            }
+            Topic::Tag(..) | Topic::Batch(_) => self.journal.members(topic),
+        }
     }
 
     /// The run with that public id.
@@ -123,41 +76,61 @@ impl Store {
     pub(super) fn remove(&self, friendly_id: &str) -> bool {
         let mut inner = self.lock();
         inner.order.retain(|id| id != friendly_id);
-        inner.runs.remove(friendly_id).is_some()
+        let removed = inner.runs.remove(friendly_id);
+        drop(inner);
+        removed.inspect(|run| self.journal.forget(run)).is_some()
     }
 
     /// Adds a run, unless its id is taken.
     pub(super) fn insert(&self, run: Run) -> Option<Arc<Run>> {
         let run = Arc::new(run);
-        self.lock().insert(&run, self.max_runs).then_some(run)
+        let gone = self.lock().insert(&run, self.max_runs)?;
+        self.settle(&run, gone);
+        Some(run)
     }
 
     /// Places a trigger in one step: of several at once with the same one-time token or
     /// idempotency key exactly one makes a run. A cached answer does not use a token up.
-    pub(super) fn place(&self, row: Row, environment: usize, terms: Terms, now_ms: u64) -> Placed {
+    pub(super) fn place(&self, run: Run, terms: Terms, now_ms: u64) -> Placed {
+        let row = run.row();
         let task = row.get(Column::TaskIdentifier).unwrap_or_default().to_owned();
         let friendly_id = row.get(Column::FriendlyId).unwrap_or_default().to_owned();
         let mut inner = self.lock();
-        let key = terms.idempotency.map(|(key, until)| ((environment, task, key), until));
+        let key = terms.idempotency.map(|(key, until)| ((run.environment, task, key), until));
         if let Some((key, _)) = &key {
             let cached = inner.idempotent.get(key).filter(|(_, until)| *until > now_ms);
             if let Some(run) = cached.and_then(|(id, _)| inner.runs.get(id)) {
                 return Placed::Cached(run.clone());
             }
         }
-        if let Some((digest, until)) = terms.one_time {
-            inner.used_tokens.retain(|_, until| *until > now_ms);
-            if inner.used_tokens.insert(digest, until).is_some() {
-                return Placed::TokenUsed;
-            }
+        if let Some((digest, until)) = terms.one_time
+            && !inner.use_up(digest, until, now_ms)
+        {
+            return Placed::TokenUsed;
         }
-        let run = Arc::new(Run::new(environment, row));
-        inner.insert(&run, self.max_runs);
+        let run = Arc::new(run);
+        let gone = inner.insert(&run, self.max_runs).unwrap_or_default();
         if let Some((key, until)) = key {
             inner.idempotent.retain(|_, (_, until)| *until > now_ms);
             inner.idempotent.insert(key, (friendly_id, until));
         }
+        drop(inner);
+        self.settle(&run, gone);
         Placed::New(run)
+    }
+
+    /// Uses up a one-time token, by its digest; false when it was used before. It is remembered
+    /// until it expires at `until_ms`.
+    pub(super) fn use_up(&self, digest: String, until_ms: u64, now_ms: u64) -> bool {
+        self.lock().use_up(digest, until_ms, now_ms)
+    }
+
+    /// Tells the journal of a new run and of those it drove out.
+    fn settle(&self, run: &Arc<Run>, gone: Vec<Arc<Run>>) {
+        self.journal.note(run, &[]);
+        for run in gone {
+            self.journal.forget(&run);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -167,28 +140,36 @@ impl Store {
 }
 
 impl Inner {
-    fn insert(&mut self, run: &Arc<Run>, max_runs: usize) -> bool {
-        let id = run.row().get(Column::FriendlyId).unwrap_or_default().to_owned();
+    /// Adds a run; the oldest ones that had to go for it. `None` where its id is taken.
+    fn insert(&mut self, run: &Arc<Run>, max_runs: usize) -> Option<Vec<Arc<Run>>> {
+        let id = run.id();
         if self.runs.contains_key(&id) {
-            return false;
+            return None;
         }
         self.runs.insert(id.clone(), run.clone());
         self.order.push_back(id);
+        let mut gone = Vec::new();
         while self.order.len() > max_runs {
             if let Some(oldest) = self.order.pop_front() {
-                self.runs.remove(&oldest);
+                gone.extend(self.runs.remove(&oldest));
             }
         }
-        true
+        Some(gone)
+    }
+
+    fn use_up(&mut self, digest: String, until_ms: u64, now_ms: u64) -> bool {
+        self.used_tokens.retain(|_, until| *until > now_ms);
+        self.used_tokens.insert(digest, until_ms).is_none()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::emulator::row::Row;
 
-    fn row(id: &str) -> Row {
-        Row::new(id, &format!("run_{id}"), "hello", 1_000)
+    fn run(store: &Store, id: &str, environment: usize) -> Run {
+        Run::new(store.journal(), environment, Row::new(id, &format!("run_{id}"), "hello", 1_000))
     }
 
     fn once(token: &str) -> Terms {
@@ -196,37 +177,11 @@ mod tests {
     }
 
     #[test]
-    fn a_change_wakes_the_readers_of_that_run_only() {
-        let store = Store::new(10);
-        let (one, two) =
-            (store.insert(Run::new(0, row("1"))).expect("new"), store.insert(Run::new(0, row("2"))).expect("new"));
-        let (of_one, of_two) = (one.follow(), two.follow());
-        one.change(2_000, |row| {
-            row.set(Column::Status, Some("EXECUTING"));
-            Effect::Loud
-        });
-        assert!(of_one.has_changed().expect("open") && !of_two.has_changed().expect("open"));
-        assert_eq!(one.row().updated_ms(), 2_000);
-    }
-
-    #[test]
-    fn a_change_of_streams_alone_wakes_nobody_and_is_seen_later() {
-        let run = Run::new(0, row("1"));
-        let reader = run.follow();
-        run.change(2_000, |row| {
-            row.set(Column::RealtimeStreams, Some("{\"a\"}"));
-            Effect::Silent
-        });
-        assert!(!reader.has_changed().expect("open"));
-        assert_eq!((run.row().updated_ms(), run.row().get(Column::RealtimeStreams)), (1_000, Some("{\"a\"}")));
-    }
-
-    #[test]
     fn a_one_time_token_makes_one_run() {
         let store = Store::new(10);
-        assert!(matches!(store.place(row("1"), 0, once("t"), 1_000), Placed::New(_)));
-        assert!(matches!(store.place(row("2"), 0, once("t"), 1_000), Placed::TokenUsed));
-        assert!(matches!(store.place(row("3"), 0, once("u"), 1_000), Placed::New(_)));
+        assert!(matches!(store.place(run(&store, "1", 0), once("t"), 1_000), Placed::New(_)));
+        assert!(matches!(store.place(run(&store, "2", 0), once("t"), 1_000), Placed::TokenUsed));
+        assert!(matches!(store.place(run(&store, "3", 0), once("u"), 1_000), Placed::New(_)));
         assert!(store.find("run_2").is_none());
     }
 
@@ -234,16 +189,24 @@ mod tests {
     fn an_idempotent_retry_finds_its_run_even_with_a_used_token() {
         let store = Store::new(10);
         let terms = || Terms { idempotency: Some(("k".into(), 5_000)), ..once("t") };
-        assert!(matches!(store.place(row("1"), 0, terms(), 1_000), Placed::New(_)));
+        assert!(matches!(store.place(run(&store, "1", 0), terms(), 1_000), Placed::New(_)));
         assert!(
-            matches!(store.place(row("2"), 0, terms(), 1_000), Placed::Cached(run) if run.row().get(Column::Id) == Some("1"))
+            matches!(store.place(run(&store, "2", 0), terms(), 1_000), Placed::Cached(run) if run.row().get(Column::Id) == Some("1"))
         );
         assert!(matches!(
-            store.place(row("3"), 1, Terms { idempotency: Some(("k".into(), 5_000)), ..Terms::default() }, 1_000),
+            store.place(
+                run(&store, "3", 1),
+                Terms { idempotency: Some(("k".into(), 5_000)), ..Terms::default() },
+                1_000
+            ),
             Placed::New(_)
         ));
         assert!(matches!(
-            store.place(row("4"), 0, Terms { idempotency: Some(("k".into(), 9_000)), ..Terms::default() }, 6_000),
+            store.place(
+                run(&store, "4", 0),
+                Terms { idempotency: Some(("k".into(), 9_000)), ..Terms::default() },
+                6_000
+            ),
             Placed::New(_)
         ));
     }
@@ -252,9 +215,9 @@ mod tests {
     fn the_oldest_runs_go_when_there_are_too_many() {
         let store = Store::new(2);
         for id in ["1", "2", "3"] {
-            store.insert(Run::new(0, row(id)));
+            store.insert(run(&store, id, 0));
         }
         assert!(store.find("run_1").is_none() && store.find("run_2").is_some() && store.find("run_3").is_some());
-        assert!(store.insert(Run::new(0, row("3"))).is_none());
+        assert!(store.insert(run(&store, "3", 0)).is_none());
     }
 }

@@ -108,7 +108,7 @@ pub fn feed_headers(endpoint: &Endpoint) -> Result<HeaderMap> {
 
 fn base_headers(endpoint: &Endpoint) -> Result<HeaderMap> {
     let mut headers = HeaderMap::with_capacity(10);
-    let mut bearer = value("access token", &format!("Bearer {}", endpoint.key().expose()))?;
+    let mut bearer = value("access token", &format!("Bearer {}", endpoint.token().expose()))?;
     bearer.set_sensitive(true);
     headers.insert(AUTHORIZATION, bearer);
     headers.insert("trigger-version", HeaderValue::from_static(PROTOCOL_CLIENT_VERSION));

@@ -5,51 +5,72 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::Hub;
-use super::feed::Feed;
+use super::feed::{Crowd, Feed};
+use super::stage::Stage;
+use crate::credential::{Credential, PATIENCE, Renewal};
 use crate::error::{Error, Kind, Result};
-use crate::http::{Polled, feed_headers, poll};
+use crate::http::{Polled, feed_headers, poll, unix_ms};
 use crate::shape::{self, Event, Failure, Now, Outcome, Query, Step};
 
-/// Runs `feed` to its end, whatever that is. A panic ends it with an error.
-pub(super) async fn drive(hub: &'static Hub, feed: Arc<Feed>) {
-    let result = AssertUnwindSafe(run(&feed)).catch_unwind().await.unwrap_or_else(|_| {
-        Err(Error::new(Kind::Internal, "ERR_INTERNAL", "a fault of trigger-native: a feed's driver panicked"))
-    });
-    feed.end(result);
-    hub.forget(&feed);
+/// Where a driver is: everything a second one needs to go on from here.
+#[derive(Debug)]
+struct Place {
+    machine: shape::Feed,
+    step: Step,
+    clock: Instant,
+    /// The token was renewed after a refusal, and nothing but refusals came since.
+    renewed: bool,
 }
 
-async fn run(feed: &Feed) -> Result<()> {
-    let headers = feed_headers(&feed.spec().endpoint)?;
-    let silence = Duration::from_millis(feed.spec().patience.silence_ms);
+/// Drives `feed` from its beginning to its end.
+pub(super) async fn drive(hub: &'static Hub, feed: Arc<Feed>) {
     let mut machine = shape::Feed::new(feed.spec().patience.limits());
     let clock = Instant::now();
-    let now = || Now {
-        monotonic_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
-        unix_ms: crate::http::unix_ms(),
-        jitter: crate::random::unit(),
-    };
-    let mut step = machine.start(now());
+    let step = machine.start(now(clock));
+    drive_on(hub, feed, Place { machine, step, clock, renewed: false }).await;
+}
+
+/// Drives `feed` from `place` to its end, whatever that is. A panic ends it with an error.
+/// (Boxed: a driver starts others like itself.)
+fn drive_on(hub: &'static Hub, feed: Arc<Feed>, place: Place) -> BoxFuture<'static, ()> {
+    async move {
+        let result = AssertUnwindSafe(run(hub, &feed, place)).catch_unwind().await.unwrap_or_else(|_| {
+            Err(Error::new(Kind::Internal, "ERR_INTERNAL", "a fault of trigger-native: a feed's driver panicked"))
+        });
+        feed.end(result);
+        hub.forget(&feed);
+    }
+    .boxed()
+}
+
+async fn run(hub: &'static Hub, feed: &Arc<Feed>, place: Place) -> Result<()> {
+    let silence = Duration::from_millis(feed.spec().patience.silence_ms);
+    let Place { mut machine, mut step, clock, mut renewed } = place;
     loop {
-        feed.enter(machine.phase());
+        feed.enter(machine.phase().into());
         let outcome = match step {
             Step::End(result) => return result,
             Step::Wait { ms, retry } => {
                 feed.retrying(retry, ms);
                 tokio::time::sleep(Duration::from_millis(ms)).await;
-                machine.on(Event::Woken, now())
+                machine.on(Event::Woken, now(clock))
             }
             Step::Request(query) => {
-                feed.until_wanted().await;
-                let polled = request(feed, &query, headers.clone(), silence).await?;
-                answer(&mut machine, polled, now())
+                while let Some(own) = make_way(feed).await {
+                    let step = Step::Request(query.clone());
+                    let place = Place { machine: machine.clone(), step, clock, renewed };
+                    own.run(tokio::spawn(drive_on(hub, own.clone(), place)).abort_handle());
+                }
+                let polled = request(feed, &query, silence, &mut renewed).await?;
+                answer(&mut machine, polled, now(clock))
             }
         };
         // The state before the rows: a reader that ends with its last row has seen both.
-        feed.enter(machine.phase());
+        feed.enter(machine.phase().into());
         if !feed.publish(outcome.changes, machine.schema()) {
             return Ok(());
         }
@@ -57,8 +78,52 @@ async fn run(feed: &Feed) -> Result<()> {
     }
 }
 
-async fn request(feed: &Feed, query: &Query, headers: http::HeaderMap, silence: Duration) -> Result<Polled> {
+/// Waits until the feed may go on: at least one reader keeps up. A feed that comes of it is one of
+/// slow readers, and needs a driver of its own.
+async fn make_way(feed: &Feed) -> Option<Arc<Feed>> {
+    loop {
+        match feed.crowd() {
+            Crowd::Room => return None,
+            Crowd::Lag => feed.room().await,
+            Crowd::Split(own) => return Some(own),
+        }
+    }
+}
+
+/// One poll, with a token that is renewed shortly before it expires, and once when the server
+/// refuses it (defect 5).
+async fn request(feed: &Feed, query: &Query, silence: Duration, renewed: &mut bool) -> Result<Polled> {
+    let endpoint = &feed.spec().endpoint;
+    let Some(credential) = endpoint.credential() else { return send(feed, query, silence).await };
+    if credential.is_due(unix_ms()) {
+        // Whatever comes of it: the old one may still do.
+        renew(feed, credential, credential.generation()).await;
+    }
+    loop {
+        let generation = credential.generation();
+        let polled = send(feed, query, silence).await?;
+        let Polled::Answer { status, .. } = polled else { return Ok(polled) };
+        if status != 401 {
+            *renewed = false;
+            return Ok(polled);
+        }
+        if std::mem::replace(renewed, true) || renew(feed, credential, generation).await != Renewal::Renewed {
+            return Ok(polled);
+        }
+    }
+}
+
+async fn renew(feed: &Feed, credential: &Credential, stale: u64) -> Renewal {
+    let before = feed.status().stage;
+    feed.enter(Stage::Refreshing);
+    let renewal = credential.renew(stale, PATIENCE).await;
+    feed.enter(before);
+    renewal
+}
+
+async fn send(feed: &Feed, query: &Query, silence: Duration) -> Result<Polled> {
     feed.count_request();
+    let headers = feed_headers(&feed.spec().endpoint)?;
     let polled = poll(&feed.spec().url(query), headers, silence).await?;
     if let Polled::Answer { body, .. } = &polled {
         feed.count_bytes(body.len());
@@ -77,4 +142,12 @@ fn answer(machine: &mut shape::Feed, polled: Polled, now: Now) -> Outcome {
         Polled::TooLarge(error) => Failure::TooLarge(error),
     };
     machine.on(Event::Failed(failure), now)
+}
+
+fn now(clock: Instant) -> Now {
+    Now {
+        monotonic_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
+        unix_ms: unix_ms(),
+        jitter: crate::random::unit(),
+    }
 }

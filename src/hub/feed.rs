@@ -1,5 +1,6 @@
 //! The shared side of one feed: its published rows, its readers, its state.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use indexmap::IndexMap;
@@ -7,10 +8,11 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::lock;
-use super::reader::{End, Item, Notice, ReaderOptions, Slot};
+use super::reader::{End, Fault, Item, Notice, ReaderOptions, Seat, Slot};
 use super::spec::FeedSpec;
+use super::stage::Stage;
 use crate::error::Error;
-use crate::shape::{Change, Phase, Retry, Row, Schema};
+use crate::shape::{Change, Retry, Row, Schema};
 
 /// What a feed has cost and done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +31,7 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Its visible state.
-    pub phase: Phase,
+    pub stage: Stage,
     /// What it has cost.
     pub stats: Stats,
 }
@@ -39,77 +41,112 @@ pub struct Status {
 pub(super) struct Feed {
     spec: FeedSpec,
     state: Mutex<State>,
-    room: Arc<Notify>,
     driver: Mutex<Option<AbortHandle>>,
+    /// Told when a reader keeps up again, and when one joins.
+    room: Notify,
 }
 
 #[derive(Debug)]
 struct State {
     rows: IndexMap<Arc<str>, Arc<Row>>,
     schema: Option<Arc<Schema>>,
-    readers: Vec<Arc<Slot>>,
-    phase: Phase,
+    readers: Vec<Seat>,
+    stage: Stage,
     stats: Stats,
+    /// Rows of finished runs were let go (I16): a reader that joins needs a snapshot of its own.
+    partial: bool,
     /// Nobody may join any more: it ended, or its last reader left.
     closed: bool,
 }
 
+/// Whether readers keep up.
+#[derive(Debug)]
+pub(super) enum Crowd {
+    /// Somebody keeps up, and nobody is full.
+    Room,
+    /// Nobody keeps up: the wire waits (defect 9).
+    Lag,
+    /// Some were full, and are on this feed of their own now, so that the others need not wait.
+    Split(Arc<Feed>),
+}
+
 impl Feed {
     /// A feed with its first reader.
-    pub(super) fn new(spec: FeedSpec, options: ReaderOptions) -> (Arc<Self>, Arc<Slot>) {
-        let room = Arc::new(Notify::new());
-        let slot = Arc::new(Slot::new(options, room.clone()));
-        let state = State {
-            rows: IndexMap::new(),
-            schema: None,
-            readers: vec![slot.clone()],
-            phase: Phase::Connecting,
-            stats: Stats::default(),
-            closed: false,
-        };
-        (Arc::new(Self { spec, state: Mutex::new(state), room, driver: Mutex::new(None) }), slot)
+    pub(super) fn new(spec: FeedSpec, options: ReaderOptions) -> (Arc<Self>, Seat) {
+        let feed = Self::with(
+            spec,
+            State {
+                rows: IndexMap::new(),
+                schema: None,
+                readers: Vec::new(),
+                stage: Stage::Connecting,
+                stats: Stats::default(),
+                partial: false,
+                closed: false,
+            },
+        );
+        let seat = feed.seat(&mut lock(&feed.state), options);
+        (feed, seat)
+    }
+
+    fn with(spec: FeedSpec, state: State) -> Arc<Self> {
+        Arc::new(Self { spec, state: Mutex::new(state), driver: Mutex::new(None), room: Notify::new() })
     }
 
     pub(super) fn spec(&self) -> &FeedSpec {
         &self.spec
     }
 
-    /// Remembers the driver, to stop it when the last reader leaves.
+    /// Remembers the driver, to stop it when the last reader leaves; at once, if it left already.
     pub(super) fn run(&self, driver: AbortHandle) {
         *lock(&self.driver) = Some(driver);
+        if lock(&self.state).closed {
+            self.stop();
+        }
     }
 
-    /// Another reader, with the present rows in its queue; `None` when the feed is over.
-    pub(super) fn attach(&self, options: ReaderOptions) -> Option<Arc<Slot>> {
+    fn stop(&self) {
+        if let Some(driver) = lock(&self.driver).take() {
+            driver.abort();
+        }
+    }
+
+    /// Another reader, with the present rows in its queue; `None` when the feed is over, or does
+    /// not have all of them any more.
+    pub(super) fn attach(self: &Arc<Self>, options: ReaderOptions) -> Option<Seat> {
         let mut state = lock(&self.state);
-        if state.closed {
+        if state.closed || state.partial {
             return None;
         }
-        let slot = Arc::new(Slot::new(options, self.room.clone()));
-        // A new reader keeps up by definition.
-        self.room.notify_one();
-        slot.notice(Notice::Phase(state.phase));
+        let seat = self.seat(&mut state, options);
+        drop(state);
+        self.make_room();
+        Some(seat)
+    }
+
+    fn seat(self: &Arc<Self>, state: &mut State, options: ReaderOptions) -> Seat {
+        let slot = Arc::new(Slot::new(options));
+        slot.notice(Notice::Stage(state.stage));
         if let Some(schema) = state.schema.clone() {
             for (key, row) in &state.rows {
                 slot.push(Item { key: key.clone(), row: row.clone(), schema: schema.clone() });
             }
         }
-        state.readers.push(slot.clone());
-        Some(slot)
+        let seat = Seat { slot, feed: Arc::new(Mutex::new(self.clone())) };
+        state.readers.push(seat.clone());
+        seat
     }
 
     /// A reader leaves. True when it was the last one: the feed is over.
     pub(super) fn detach(&self, slot: &Arc<Slot>) -> bool {
         let mut state = lock(&self.state);
-        state.readers.retain(|kept| !Arc::ptr_eq(kept, slot));
+        state.readers.retain(|kept| !Arc::ptr_eq(&kept.slot, slot));
         if !state.readers.is_empty() || state.closed {
             return false;
         }
         state.closed = true;
         drop(state);
-        if let Some(driver) = lock(&self.driver).take() {
-            driver.abort();
-        }
+        self.stop();
         true
     }
 
@@ -120,44 +157,91 @@ impl Feed {
         if let Some(schema) = schema {
             state.schema = Some(schema.clone());
         }
+        let mut let_go = HashSet::new();
         for change in changes {
             match change {
                 Change::Row { key, row } => {
                     state.stats.rows += 1;
                     if let Some(schema) = &state.schema {
-                        for slot in &state.readers {
-                            slot.push(Item { key: key.clone(), row: row.clone(), schema: schema.clone() });
+                        for seat in &state.readers {
+                            seat.slot.push(Item { key: key.clone(), row: row.clone(), schema: schema.clone() });
                         }
                     }
                     state.rows.insert(key, row);
                 }
                 Change::Gone { key } => {
                     state.rows.shift_remove(&key);
-                    for slot in &state.readers {
-                        slot.gone();
+                    for seat in &state.readers {
+                        seat.slot.gone();
+                    }
+                }
+                Change::LetGo { key } => {
+                    let_go.insert(key);
+                }
+                Change::Bad { key, why } => {
+                    for seat in &state.readers {
+                        seat.slot.fault(Fault { key: key.clone(), why });
                     }
                 }
             }
         }
-        state.readers.retain(|slot| !slot.is_ended());
+        if !let_go.is_empty() {
+            state.partial = true;
+            state.rows.retain(|key, _| !let_go.contains(key));
+        }
+        state.readers.retain(|seat| !seat.slot.is_ended());
         state.closed |= state.readers.is_empty();
         !state.closed
     }
 
-    /// Waits until some reader keeps up: a reader that stops reading stops the wire (defect 9).
-    pub(super) async fn until_wanted(&self) {
-        while !lock(&self.state).readers.iter().any(|slot| slot.has_room()) {
-            self.room.notified().await;
+    /// Looks how the readers keep up. Readers that do not, while others do, leave for a feed of
+    /// their own, which goes on from here and waits for them: it loses nothing (defect 9).
+    pub(super) fn crowd(&self) -> Crowd {
+        let mut state = lock(&self.state);
+        if !state.readers.iter().any(|seat| seat.slot.has_room()) {
+            return Crowd::Lag;
         }
+        if !state.readers.iter().any(|seat| seat.slot.is_full()) {
+            return Crowd::Room;
+        }
+        let (full, room) = state.readers.drain(..).partition(|seat| seat.slot.is_full());
+        state.readers = room;
+        let own = Self::with(
+            self.spec.clone(),
+            State {
+                // Nobody can join it, so it needs no rows.
+                rows: IndexMap::new(),
+                schema: state.schema.clone(),
+                readers: full,
+                stage: state.stage,
+                stats: state.stats,
+                partial: true,
+                closed: false,
+            },
+        );
+        for seat in &lock(&own.state).readers {
+            *lock(&seat.feed) = own.clone();
+        }
+        Crowd::Split(own)
     }
 
-    /// The state is now `phase`; readers that asked are told once.
-    pub(super) fn enter(&self, phase: Phase) {
+    /// A reader keeps up again, or is new.
+    pub(super) fn make_room(&self) {
+        self.room.notify_one();
+    }
+
+    /// Waits for [`Feed::make_room`].
+    pub(super) async fn room(&self) {
+        self.room.notified().await;
+    }
+
+    /// The state is now `stage`; readers that asked are told once.
+    pub(super) fn enter(&self, stage: Stage) {
         let mut state = lock(&self.state);
-        if state.phase != phase {
-            state.phase = phase;
-            for slot in &state.readers {
-                slot.notice(Notice::Phase(phase));
+        if state.stage != stage {
+            state.stage = stage;
+            for seat in &state.readers {
+                seat.slot.notice(Notice::Stage(stage));
             }
         }
     }
@@ -166,8 +250,8 @@ impl Feed {
     pub(super) fn retrying(&self, retry: Retry, wait_ms: u64) {
         let mut state = lock(&self.state);
         state.stats.retries += 1;
-        for slot in &state.readers {
-            slot.notice(Notice::Retry { retry, wait_ms });
+        for seat in &state.readers {
+            seat.slot.notice(Notice::Retry { retry, wait_ms });
         }
     }
 
@@ -187,14 +271,15 @@ impl Feed {
         };
         let mut state = lock(&self.state);
         state.closed = true;
-        state.phase = Phase::Ended;
-        for slot in state.readers.drain(..) {
-            slot.end(end.clone());
+        state.stage = Stage::Ended;
+        state.rows = IndexMap::new();
+        for seat in state.readers.drain(..) {
+            seat.slot.end(end.clone());
         }
     }
 
     pub(super) fn status(&self) -> Status {
         let state = lock(&self.state);
-        Status { phase: state.phase, stats: state.stats }
+        Status { stage: state.stage, stats: state.stats }
     }
 }

@@ -3,11 +3,18 @@
 //!
 //! A feed is started by its first reader and ended with its last. Its driver asks the server,
 //! hands the answers to the pure machine in `shape`, and gives every reader what changed.
+//!
+//! A feed asks no further while all of its readers lag. A reader that is full while others keep up
+//! goes on by itself, from the same place (defect 9). Rows of finished runs are let go
+//! (defect 10, invariant I16); a reader that joins a feed which no longer has them all begins a
+//! new one, with a snapshot of its own, and the next to join shares that.
 
 mod driver;
 mod feed;
+mod queue;
 mod reader;
 mod spec;
+mod stage;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,8 +23,9 @@ use once_cell::sync::Lazy;
 
 use feed::Feed;
 pub use feed::{Stats, Status};
-pub use reader::{Batch, End, Notice, Reader, ReaderOptions};
+pub use reader::{Batch, End, Fault, Item, Notice, Reader, ReaderOptions};
 pub use spec::{FeedSpec, Patience};
+pub use stage::Stage;
 
 static HUB: Lazy<Hub> = Lazy::new(Hub::default);
 
@@ -37,15 +45,13 @@ impl Hub {
     /// the present state at once. Must be called within a Tokio runtime.
     pub fn open(&'static self, spec: &FeedSpec, options: ReaderOptions) -> Reader {
         let mut feeds = lock(&self.feeds);
-        if let Some(feed) = feeds.get(spec)
-            && let Some(slot) = feed.attach(options)
-        {
-            return Reader::new(self, feed.clone(), slot);
+        if let Some(seat) = feeds.get(spec).and_then(|feed| feed.attach(options)) {
+            return Reader::new(self, seat);
         }
-        let (feed, slot) = Feed::new(spec.clone(), options);
+        let (feed, seat) = Feed::new(spec.clone(), options);
         feed.run(tokio::spawn(driver::drive(self, feed.clone())).abort_handle());
-        feeds.insert(spec.clone(), feed.clone());
-        Reader::new(self, feed, slot)
+        feeds.insert(spec.clone(), feed);
+        Reader::new(self, seat)
     }
 
     /// How many feeds are live.

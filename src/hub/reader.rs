@@ -1,23 +1,16 @@
-//! One reader of a feed: a bounded queue that never loses a run's latest state (defect 9).
+//! One reader of a feed.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
 use super::feed::{Feed, Status};
+use super::queue::Queue;
+use super::stage::Stage;
 use super::{Hub, lock};
 use crate::error::Error;
 use crate::run;
-use crate::shape::{Phase, Retry, Row, Schema};
-
-/// Updates a reader may lag behind before older states of a run make way for newer ones. A feed
-/// whose readers all lag by half of it asks the server for nothing until one of them reads.
-const LONGEST_LAG: usize = 256;
-/// Notices a reader may leave unread; the oldest go first.
-const LONGEST_NOTICES: usize = 64;
-/// Rows handed out at once.
-const LARGEST_BATCH: usize = 64;
+use crate::shape::{Retry, Row, Schema};
 
 /// How a reader wants to read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,7 +38,7 @@ pub struct Item {
 #[derive(Clone, Copy, Debug)]
 pub enum Notice {
     /// The feed's state changed.
-    Phase(Phase),
+    Stage(Stage),
     /// A request is made again after a wait.
     Retry {
         /// Why, and how often so far.
@@ -53,6 +46,15 @@ pub enum Notice {
         /// The wait, in milliseconds.
         wait_ms: u64,
     },
+}
+
+/// A row that could not be read. The others are not touched by it (defect 16).
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// The row's key, if at least that could be read.
+    pub key: Option<Arc<str>>,
+    /// What is wrong with it.
+    pub why: &'static str,
 }
 
 /// How a reader's feed ended.
@@ -71,6 +73,10 @@ pub struct Batch {
     pub rows: Vec<Item>,
     /// Notices, oldest first.
     pub notices: Vec<Notice>,
+    /// Rows that could not be read.
+    pub faults: Vec<Fault>,
+    /// Whether these rows are all that was published so far.
+    pub drained: bool,
     /// Set when nothing follows after these rows.
     pub end: Option<End>,
 }
@@ -81,27 +87,11 @@ pub(super) struct Slot {
     options: ReaderOptions,
     queue: Mutex<Queue>,
     wake: Notify,
-    /// Told when rows were taken: the feed may have waited for it.
-    room: Arc<Notify>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    rows: VecDeque<Item>,
-    notices: VecDeque<Notice>,
-    end: Option<End>,
-    coalesced: u64,
 }
 
 impl Slot {
-    pub(super) fn new(options: ReaderOptions, room: Arc<Notify>) -> Self {
-        Self { options, queue: Mutex::default(), wake: Notify::new(), room }
-    }
-
-    /// Whether this reader keeps up.
-    pub(super) fn has_room(&self) -> bool {
-        let queue = lock(&self.queue);
-        queue.rows.len() < LONGEST_LAG / 2 || queue.end.is_some()
+    pub(super) fn new(options: ReaderOptions) -> Self {
+        Self { options, queue: Mutex::default(), wake: Notify::new() }
     }
 
     pub(super) fn push(&self, item: Item) {
@@ -110,23 +100,31 @@ impl Slot {
         if queue.end.is_some() {
             return;
         }
-        if queue.rows.len() >= LONGEST_LAG {
-            let same = queue.rows.iter().position(|kept| kept.key == item.key);
-            if let Some(at) = same {
-                queue.rows.remove(at);
-                queue.coalesced += 1;
-            }
-        }
-        queue.rows.push_back(item);
+        queue.push(item);
         if finished {
-            queue.end = Some(End::Complete);
+            self.end_queue(&mut queue, End::Complete);
         }
         self.wake.notify_one();
+    }
+
+    fn end_queue(&self, queue: &mut Queue, end: End) {
+        queue.end = Some(end);
+        if self.options.notices {
+            queue.notice(Notice::Stage(Stage::Ended));
+        }
     }
 
     pub(super) fn gone(&self) {
         if self.options.until_gone {
             self.end(End::Complete);
+        }
+    }
+
+    pub(super) fn fault(&self, fault: Fault) {
+        let mut queue = lock(&self.queue);
+        if queue.end.is_none() {
+            queue.fault(fault);
+            self.wake.notify_one();
         }
     }
 
@@ -136,10 +134,7 @@ impl Slot {
         }
         let mut queue = lock(&self.queue);
         if queue.end.is_none() {
-            if queue.notices.len() >= LONGEST_NOTICES {
-                queue.notices.pop_front();
-            }
-            queue.notices.push_back(notice);
+            queue.notice(notice);
             self.wake.notify_one();
         }
     }
@@ -147,10 +142,7 @@ impl Slot {
     pub(super) fn end(&self, end: End) {
         let mut queue = lock(&self.queue);
         if queue.end.is_none() {
-            queue.end = Some(end);
-            if self.options.notices {
-                queue.notices.push_back(Notice::Phase(Phase::Ended));
-            }
+            self.end_queue(&mut queue, end);
         }
         self.wake.notify_one();
     }
@@ -159,18 +151,12 @@ impl Slot {
         lock(&self.queue).end.is_some()
     }
 
-    fn take(&self) -> Option<Batch> {
-        let mut queue = lock(&self.queue);
-        if queue.rows.is_empty() && queue.notices.is_empty() && queue.end.is_none() {
-            return None;
-        }
-        let count = queue.rows.len().min(LARGEST_BATCH);
-        let rows = queue.rows.drain(..count).collect();
-        let notices = queue.notices.drain(..).collect();
-        let end = if queue.rows.is_empty() { queue.end.clone() } else { None };
-        drop(queue);
-        self.room.notify_one();
-        Some(Batch { rows, notices, end })
+    pub(super) fn has_room(&self) -> bool {
+        lock(&self.queue).has_room()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        lock(&self.queue).is_full()
     }
 }
 
@@ -178,41 +164,67 @@ impl Slot {
 #[derive(Debug)]
 pub struct Reader {
     hub: &'static Hub,
-    feed: Arc<Feed>,
-    slot: Arc<Slot>,
+    seat: Seat,
+}
+
+/// A slot, and the feed it is on: another one once the reader was too slow for the first.
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    pub(super) slot: Arc<Slot>,
+    pub(super) feed: Arc<Mutex<Arc<Feed>>>,
 }
 
 impl Reader {
-    pub(super) fn new(hub: &'static Hub, feed: Arc<Feed>, slot: Arc<Slot>) -> Self {
-        Self { hub, feed, slot }
+    pub(super) fn new(hub: &'static Hub, seat: Seat) -> Self {
+        Self { hub, seat }
     }
 
-    /// The next batch, as soon as there is anything to say. After the end, only the end.
+    /// The next batch, as soon as there is anything to say. After the end, only the end. Dropping
+    /// the future before it is ready loses nothing.
     pub async fn next(&self) -> Batch {
         loop {
-            if let Some(batch) = self.slot.take() {
+            let (batch, room) = {
+                let mut queue = lock(&self.seat.slot.queue);
+                let lagged = !queue.has_room();
+                (queue.take(), lagged && queue.has_room())
+            };
+            if room {
+                self.feed().make_room();
+            }
+            if let Some(batch) = batch {
                 return batch;
             }
-            self.slot.wake.notified().await;
+            self.seat.slot.wake.notified().await;
         }
     }
 
     /// Leaves the feed: a waiting [`Reader::next`] ends at once. Idempotent.
     pub fn close(&self) {
-        self.slot.end(End::Complete);
-        if self.feed.detach(&self.slot) {
-            self.hub.forget(&self.feed);
+        self.seat.slot.end(End::Complete);
+        // A feed may hand the reader on just now: then the one it is handed to is left too.
+        loop {
+            let feed = self.feed();
+            if feed.detach(&self.seat.slot) {
+                self.hub.forget(&feed);
+            }
+            if Arc::ptr_eq(&feed, &self.feed()) {
+                return;
+            }
         }
     }
 
     /// How the feed is doing.
     pub fn status(&self) -> Status {
-        self.feed.status()
+        self.feed().status()
     }
 
     /// Older states that made way for newer ones because this reader was slow.
     pub fn coalesced(&self) -> u64 {
-        lock(&self.slot.queue).coalesced
+        lock(&self.seat.slot.queue).coalesced
+    }
+
+    fn feed(&self) -> Arc<Feed> {
+        lock(&self.seat.feed).clone()
     }
 }
 

@@ -4,43 +4,111 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::message::Message;
+use super::memory::Memory;
+use super::message::{Message, Pairs};
 use super::row::{Columns, Row};
 use super::step::Change;
+use crate::run;
+
+/// How much a book keeps of runs that are over (I16; defect 10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Rows of finished runs. Default 1,024. A partial update of a run whose row was let go costs
+    /// a snapshot, and doubles this, up to 8 times.
+    pub finished: usize,
+    /// The text of those rows, in bytes. Default 4 MiB.
+    pub finished_bytes: usize,
+    /// Finished runs beyond, by two hashes each. Default 32,768: about 1.3 MiB.
+    pub remembered: usize,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { finished: 1_024, finished_bytes: 4 << 20, remembered: 32_768 }
+    }
+}
 
 /// The rows of a feed by key, in the order they were first seen.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Book {
     columns: Arc<Columns>,
     entries: IndexMap<Arc<str>, Entry>,
     /// Keys touched since the last publication, in the order they were touched.
     touched: Vec<Arc<str>>,
+    /// Messages that could not be read, since the last publication (defect 16).
+    bad: Vec<Change>,
     /// A must-refetch dropped everything: what the new snapshot does not bring is gone.
     dropped: bool,
     /// How many rows are there now, and the most there were since the last must-refetch.
     present: usize,
     peak: usize,
+    keep: Keep,
+    /// Published rows of finished runs: how many, and their text in bytes.
+    finished: usize,
+    finished_bytes: usize,
+    memory: Memory,
+    /// Whether rows were ever let go, and how often one of those was needed again.
+    evicted: bool,
+    misses: u32,
+    /// A partial update came for a row that was let go: only a snapshot can tell the whole row.
+    missing: bool,
+    publications: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Entry {
     current: Option<Arc<Row>>,
     published: Option<Arc<Row>>,
     touched: bool,
+    /// The text of the published row in bytes, when its run is finished.
+    finished: Option<usize>,
+    /// The publication that last brought it.
+    stamp: u64,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self::new(Keep::default())
+    }
 }
 
 impl Book {
+    pub(super) fn new(keep: Keep) -> Self {
+        Self {
+            columns: Arc::default(),
+            entries: IndexMap::new(),
+            touched: Vec::new(),
+            bad: Vec::new(),
+            dropped: false,
+            present: 0,
+            peak: 0,
+            keep,
+            finished: 0,
+            finished_bytes: 0,
+            memory: Memory::new(keep.remembered),
+            evicted: false,
+            misses: 0,
+            missing: false,
+            publications: 0,
+        }
+    }
+
     /// Takes one message in. Controls are the machine's concern.
     pub(super) fn apply(&mut self, message: Message<'_>) {
         match message {
             Message::Insert { key, value } => self.put(&key, value, false),
             Message::Update { key, value } => self.put(&key, value, true),
             Message::Delete { key } => self.remove(&key),
+            Message::Bad { key, why } => self.bad.push(Change::Bad { key: key.as_deref().map(Arc::from), why }),
             Message::UpToDate | Message::MustRefetch | Message::Ignored => {}
         }
     }
 
-    fn put(&mut self, key: &str, value: super::message::Pairs<'_>, over: bool) {
+    fn put(&mut self, key: &str, value: Pairs<'_>, over: bool) {
+        if over && self.evicted && !self.is_whole(key, &value) {
+            self.missing = true;
+            return;
+        }
         if !self.entries.contains_key(key) {
             self.entries.insert(Arc::from(key), Entry::default());
         }
@@ -64,7 +132,14 @@ impl Book {
         }
     }
 
+    /// Whether an update can be taken as it is: over a row we have, or with every column.
+    fn is_whole(&self, key: &str, value: &Pairs<'_>) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.current.is_some())
+            || self.columns.iter().all(|column| value.iter().any(|(name, _)| name == column))
+    }
+
     fn remove(&mut self, key: &str) {
+        self.memory.forget(key);
         let Some((_, shared_key, entry)) = self.entries.get_full_mut(key) else { return };
         if entry.current.take().is_some() {
             self.present -= 1;
@@ -83,7 +158,9 @@ impl Book {
             entry.touched = false;
         }
         self.touched.clear();
+        self.bad.clear();
         self.dropped = true;
+        self.missing = false;
         self.present = 0;
         self.peak = 0;
     }
@@ -93,27 +170,45 @@ impl Book {
         self.peak
     }
 
+    /// Whether a snapshot is needed to go on, since the last question (I16).
+    pub(super) fn take_missing(&mut self) -> bool {
+        let missing = std::mem::take(&mut self.missing);
+        if missing && self.misses < 3 {
+            self.misses += 1;
+            self.keep.finished *= 2;
+            self.keep.finished_bytes *= 2;
+        }
+        missing
+    }
+
     /// An up-to-date: publishes what differs from what was published before, one change a key
-    /// (I5, I6; defect 13).
+    /// (I5, I6; defect 13). Then lets go of finished runs beyond those kept (I16).
     pub(super) fn publish(&mut self) -> Vec<Change> {
-        let mut changes = Vec::new();
+        let mut changes = std::mem::take(&mut self.bad);
         let mut gone = false;
+        self.publications += 1;
         for key in self.touched.drain(..) {
             let Some(entry) = self.entries.get_mut(&key) else { continue };
             entry.touched = false;
-            match (&entry.current, &entry.published) {
-                (Some(current), Some(published)) if Arc::ptr_eq(current, published) || current == published => {}
-                (Some(current), Some(_) | None) => {
-                    entry.published = Some(Arc::clone(current));
-                    changes.push(Change::Row { key, row: Arc::clone(current) });
-                }
-                (None, Some(_)) => {
-                    entry.published = None;
+            entry.stamp = self.publications;
+            let change = match (&entry.current, &entry.published) {
+                (Some(current), Some(published)) if Arc::ptr_eq(current, published) || current == published => continue,
+                // Published before, let go, and still the same: it is kept again, nothing more.
+                (Some(current), None) if self.evicted && self.memory.take(&key, current) => None,
+                (Some(current), Some(_) | None) => Some(Change::Row { key, row: Arc::clone(current) }),
+                (None, Some(_)) => Some(Change::Gone { key }),
+                (None, None) => {
                     gone = true;
-                    changes.push(Change::Gone { key });
+                    continue;
                 }
-                (None, None) => gone = true,
-            }
+            };
+            gone |= entry.current.is_none();
+            entry.published.clone_from(&entry.current);
+            let before = entry.finished.take();
+            entry.finished = entry.published.as_deref().filter(|row| run::is_finished(row)).map(Row::text_len);
+            self.finished = self.finished + usize::from(entry.finished.is_some()) - usize::from(before.is_some());
+            self.finished_bytes = self.finished_bytes + entry.finished.unwrap_or(0) - before.unwrap_or(0);
+            changes.extend(change);
         }
         if std::mem::take(&mut self.dropped) {
             for (key, entry) in &mut self.entries {
@@ -122,16 +217,58 @@ impl Book {
                     if entry.published.take().is_some() {
                         changes.push(Change::Gone { key: Arc::clone(key) });
                     }
+                    if let Some(bytes) = entry.finished.take() {
+                        self.finished -= 1;
+                        self.finished_bytes -= bytes;
+                    }
                 }
             }
         }
         if gone {
             self.entries.retain(|_, entry| entry.current.is_some());
         }
+        // A quarter more than what is kept, so that looking through all of them is rare.
+        if self.finished > self.keep.finished + self.keep.finished / 4
+            || self.finished_bytes > self.keep.finished_bytes + self.keep.finished_bytes / 4
+        {
+            changes.extend(self.evict());
+        }
         changes
     }
 
-    /// The rows as last published.
+    /// Lets go of the finished runs that were touched longest ago.
+    fn evict(&mut self) -> Vec<Change> {
+        let mut oldest: Vec<(u64, usize, usize)> = self
+            .entries
+            .values()
+            .enumerate()
+            .filter_map(|(place, entry)| Some((entry.stamp, place, entry.finished?)))
+            .collect();
+        oldest.sort_unstable();
+        let mut changes = Vec::new();
+        let mut leaves = vec![false; self.entries.len()];
+        for (_, place, bytes) in oldest {
+            if self.finished <= self.keep.finished && self.finished_bytes <= self.keep.finished_bytes {
+                break;
+            }
+            self.finished -= 1;
+            self.finished_bytes -= bytes;
+            self.present -= 1;
+            leaves[place] = true;
+            if let Some((key, entry)) = self.entries.get_index(place) {
+                if let Some(row) = &entry.published {
+                    self.memory.keep(key, row);
+                }
+                changes.push(Change::LetGo { key: Arc::clone(key) });
+            }
+        }
+        self.evicted |= !changes.is_empty();
+        let mut leaves = leaves.into_iter();
+        self.entries.retain(|_, _| !leaves.next().unwrap_or(false));
+        changes
+    }
+
+    /// The rows as last published, without those that were let go.
     pub(super) fn published(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Row>)> {
         self.entries.iter().filter_map(|(key, entry)| Some((key, entry.published.as_ref()?)))
     }
@@ -159,6 +296,8 @@ mod tests {
             .map(|change| match change {
                 Change::Row { key, row } => format!("{key}={}", row.get("status").unwrap_or("-")),
                 Change::Gone { key } => format!("{key} gone"),
+                Change::LetGo { key } => format!("{key} let go"),
+                Change::Bad { key, .. } => format!("{} bad", key.as_deref().unwrap_or("?")),
             })
             .collect()
     }

@@ -10,14 +10,14 @@ use super::query::Query;
 use super::row::Row;
 use super::schema::Schema;
 use super::seen::{self, Batch, Known, Seen};
-use super::step::{Event, Now, Outcome, Phase, Reason, Retry, Step};
+use super::step::{Change, Event, Now, Outcome, Phase, Reason, Retry, Step};
 use crate::{Error, Result};
 
 /// The machine of one feed. It asks for one request at a time and never reads a clock.
 ///
 /// The driver calls [`Feed::start`] once, then [`Feed::on`] with what became of each request, or
 /// [`Event::Woken`] after each wait, until [`Step::End`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Feed {
     limits: Limits,
     state: State,
@@ -55,7 +55,7 @@ enum State {
 }
 
 /// Where the feed is: what the next request says.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Place {
     mode: Mode,
     query: Query,
@@ -76,7 +76,7 @@ impl Feed {
             limits,
             state: State::New,
             place: Place { mode: Mode::Snapshot, query: Query::snapshot() },
-            book: Book::default(),
+            book: Book::new(limits.keep),
             schema: None,
             patience: Patience::default(),
             phase: Phase::Connecting,
@@ -194,15 +194,24 @@ impl Feed {
                 changes = self.book.publish();
             }
         }
+        let news = changes.iter().any(is_news);
+        if self.book.take_missing() {
+            // What this answer published stands; the snapshot brings the update that could not be
+            // merged, and only what differs is published then (I16).
+            if news {
+                self.patience.progress();
+            }
+            return Outcome { step: self.start_over(now), changes };
+        }
         let held = self.was_held(asked_at, now);
         let first = last.is_some() && !self.settled;
         self.settle(last.is_some());
-        if held || first || !changes.is_empty() {
+        if held || first || news {
             self.patience.progress();
         } else if self.book.peak() > peak {
             self.patience.growth();
         } else {
-            return self.nothing_new(moved && named, now);
+            return Outcome { changes, ..self.nothing_new(moved && named, now) };
         }
         Outcome { step: self.ask(now), changes }
     }
@@ -218,11 +227,11 @@ impl Feed {
         let first = !self.settled;
         let held = self.was_held(asked_at, now);
         self.settle(true);
-        if held || first || !changes.is_empty() {
+        if held || first || changes.iter().any(is_news) {
             self.patience.progress();
             return Outcome { step: self.ask(now), changes };
         }
-        self.nothing_new(false, now)
+        Outcome { changes, ..self.nothing_new(false, now) }
     }
 
     /// Goes live for good once an up-to-date was seen (I3).
@@ -263,7 +272,18 @@ impl Feed {
             (None, Some(old)) => (Some(bust(&old)), Some(old)),
             (new, None) => (new, before),
         };
-        self.place = Place { mode: Mode::Snapshot, query: Query { handle: new, expired_handle, ..Query::snapshot() } };
+        self.drop_everything(new, expired_handle, now)
+    }
+
+    /// Asks for a snapshot of its own accord. The shape is not expired: any snapshot of it will
+    /// do, also an old one, for what followed it comes after it (I16).
+    fn start_over(&mut self, now: Now) -> Step {
+        let expired_handle = self.place.query.expired_handle.take();
+        self.drop_everything(None, expired_handle, now)
+    }
+
+    fn drop_everything(&mut self, handle: Option<String>, expired_handle: Option<String>, now: Now) -> Step {
+        self.place = Place { mode: Mode::Snapshot, query: Query { handle, expired_handle, ..Query::snapshot() } };
         self.book.clear();
         self.phase = Phase::CatchingUp;
         match self.patience.refetch(now, &self.limits) {
@@ -305,8 +325,16 @@ impl Feed {
 
 fn is_change(message: &Message<'_>) -> bool {
     match message {
-        Message::Insert { .. } | Message::Update { .. } | Message::Delete { .. } => true,
+        Message::Insert { .. } | Message::Update { .. } | Message::Delete { .. } | Message::Bad { .. } => true,
         Message::UpToDate | Message::MustRefetch | Message::Ignored => false,
+    }
+}
+
+/// Whether readers get something of it that no answer before brought.
+fn is_news(change: &Change) -> bool {
+    match change {
+        Change::Row { .. } | Change::Gone { .. } => true,
+        Change::LetGo { .. } | Change::Bad { .. } => false,
     }
 }
 

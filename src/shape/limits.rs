@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::book::Keep;
 use crate::retry::Policy;
 
 /// How much a feed puts up with. Every count and time starts over on progress: a change that is
@@ -39,6 +40,8 @@ pub struct Limits {
     pub min_wait_ms: u64,
     /// No wait is longer, whatever the server asks, in ms. Default 30,000.
     pub max_wait_ms: u64,
+    /// How much is kept of runs that are over (defect 10).
+    pub keep: Keep,
 }
 
 impl Default for Limits {
@@ -65,6 +68,7 @@ impl Default for Limits {
             idle: Policy { max_delay: Duration::from_secs(5), ..failures },
             min_wait_ms: 100,
             max_wait_ms: 30_000,
+            keep: Keep::default(),
         }
     }
 }

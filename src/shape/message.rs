@@ -26,6 +26,11 @@ pub(super) enum Message<'a> {
     Delete {
         key: Cow<'a, str>,
     },
+    /// A change that cannot be read. It costs the others nothing (I15; defect 16).
+    Bad {
+        key: Option<Cow<'a, str>>,
+        why: &'static str,
+    },
     UpToDate,
     MustRefetch,
     /// A control or an operation we do not know, or a change without a value.
@@ -70,8 +75,11 @@ impl<'a> From<Wire<'a>> for Message<'a> {
         if let Some(key) = wire.key {
             let operation = headers.operation.map(|text| text.0);
             return match (operation.as_deref(), wire.value) {
-                (Some("insert"), Some(value)) => Self::Insert { key: key.0, value: value.0 },
-                (Some("update"), Some(value)) => Self::Update { key: key.0, value: value.0 },
+                (Some("insert"), Some(Value(Some(value)))) => Self::Insert { key: key.0, value },
+                (Some("update"), Some(Value(Some(value)))) => Self::Update { key: key.0, value },
+                (Some("insert" | "update"), Some(Value(None))) => {
+                    Self::Bad { key: Some(key.0), why: "its value is not an object of columns" }
+                }
                 (Some("delete"), _) => Self::Delete { key: key.0 },
                 (Some(_) | None, _) => Self::Ignored,
             };
@@ -158,22 +166,47 @@ fn as_json<'a, E: serde::de::Error>(value: &impl Serialize) -> Result<Cell<'a>, 
     serde_json::to_string(value).map(|text| Cell(Some(Cow::Owned(text)))).map_err(E::custom)
 }
 
-/// The columns of a change. Anything but an object is no value.
-struct Value<'a>(Pairs<'a>);
+/// The columns of a change; `None` for anything but an object.
+struct Value<'a>(Option<Pairs<'a>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Value<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ValueVisitor).map(Value)
+        deserializer.deserialize_any(ValueVisitor).map(Value)
     }
 }
 
 struct ValueVisitor;
 
 impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Pairs<'de>;
+    type Value = Option<Pairs<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of columns")
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -186,7 +219,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
             }
             pairs.push((name.0, map.next_value::<Cell<'de>>()?.0));
         }
-        Ok(pairs)
+        Ok(Some(pairs))
     }
 }
 
@@ -239,6 +272,18 @@ mod tests {
         let Message::Insert { value, .. } = one(body) else { panic!("an insert") };
         let texts: Vec<_> = value.iter().filter_map(|(_, text)| text.as_deref()).collect();
         assert_eq!(texts, ["5", "1.5", "true", r#"{"a":[1]}"#]);
+    }
+
+    #[test]
+    fn a_change_whose_value_is_no_object_costs_only_itself() {
+        for value in ["1", "-1", "1.5", "true", "\"text\"", "[[1],{}]"] {
+            let body = format!(
+                r#"[{{"key":"k","value":{value},"headers":{{"operation":"insert"}}}},{{"headers":{{"control":"up-to-date"}}}}]"#
+            );
+            let messages = parse(body.as_bytes()).expect(value);
+            assert!(matches!(&messages[0], Message::Bad { key: Some(key), .. } if key == "k"), "{value}");
+            assert!(matches!(messages[1], Message::UpToDate));
+        }
     }
 
     #[test]

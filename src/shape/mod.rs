@@ -9,8 +9,11 @@ mod feed;
 #[cfg(test)]
 mod feed_tests;
 #[cfg(test)]
+mod keep_tests;
+#[cfg(test)]
 mod limit_tests;
 mod limits;
+mod memory;
 mod message;
 mod patience;
 mod query;
@@ -21,6 +24,7 @@ mod script;
 mod seen;
 mod step;
 
+pub use book::Keep;
 pub use feed::Feed;
 pub use limits::Limits;
 pub use query::Query;

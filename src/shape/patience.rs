@@ -10,7 +10,7 @@ use crate::{Error, Result};
 pub(super) type Pause = (u64, Retry);
 
 /// What went wrong since the last progress.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Patience {
     /// Everything that went wrong, and when it began.
     attempts: u32,
@@ -25,7 +25,7 @@ pub(super) struct Patience {
     quiet: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Run {
     count: u32,
     since: Option<u64>,

@@ -49,6 +49,12 @@ impl Row {
         self.columns.iter().zip(&self.values).filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
 
+    /// The bytes of all its texts.
+    #[must_use]
+    pub fn text_len(&self) -> usize {
+        self.values.iter().flatten().map(|text| text.len()).sum()
+    }
+
     /// A row of `pairs` over `before` (an update, which can be partial) or from nothing (an
     /// insert). `columns` grows when a pair names a column no row had before. Equal texts of
     /// `shared` (the row's last version, whatever the operation) are not copied.

@@ -106,6 +106,8 @@ impl Script {
         let show = |change: &Change| match change {
             Change::Row { key, row } => format!("{key}={}", row.get("status").unwrap_or("-")),
             Change::Gone { key } => format!("{key} gone"),
+            Change::LetGo { key } => format!("{key} let go"),
+            Change::Bad { key, .. } => format!("{} bad", key.as_deref().unwrap_or("?")),
         };
         self.changes.iter().map(show).collect()
     }

@@ -147,6 +147,19 @@ pub enum Change {
         /// The row's key.
         key: Arc<str>,
     },
+    /// The machine keeps the row no longer: its run is over, and was published (I16; defect 10).
+    /// Nothing for a reader; whoever keeps a copy of the published rows drops it too.
+    LetGo {
+        /// The row's key.
+        key: Arc<str>,
+    },
+    /// One message could not be read. The others are not touched by it (defect 16).
+    Bad {
+        /// The row's key, if at least that could be read.
+        key: Option<Arc<str>>,
+        /// What is wrong with it.
+        why: &'static str,
+    },
 }
 
 /// The visible state of a feed (defect 6).

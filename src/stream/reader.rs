@@ -155,7 +155,7 @@ impl Shared {
         let mut state = self.lock();
         if state.phase != phase && state.end.is_none() {
             state.phase = phase;
-            self.note(&mut state, Notice::Phase(phase));
+            self.note(&mut state, Notice::Stage(phase.into()));
         }
     }
 
@@ -211,7 +211,7 @@ impl Shared {
         if state.end.is_none() {
             if state.phase != Phase::Ended {
                 state.phase = Phase::Ended;
-                self.note(&mut state, Notice::Phase(Phase::Ended));
+                self.note(&mut state, Notice::Stage(Phase::Ended.into()));
             }
             state.end = Some(end);
         }

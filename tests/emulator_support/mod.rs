@@ -80,6 +80,30 @@ impl Emulator {
         }
     }
 
+    /// Reads a stream until it has been silent for so many seconds; the whole of it.
+    pub(crate) fn stream(&self, path: &str, silence_s: u64) -> impl Future<Output = Answer> + use<> + 'static {
+        let request = self.client.get(format!("{}{path}", self.running.url()));
+        let request = request.bearer_auth(self.running.secret_key()).header("timeout-seconds", silence_s);
+        async move {
+            let mut response = request.send().await.expect("an answer");
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let mut body = Vec::new();
+            while let Ok(Some(part)) = response.chunk().await {
+                body.extend_from_slice(&part);
+            }
+            Answer { status, headers, body: String::from_utf8(body).expect("text") }
+        }
+    }
+
+    /// Appends a text to a stream, under the id of its append.
+    pub(crate) async fn append(&self, path: &str, text: &str, id: &str) -> Answer {
+        let request = self.client.post(format!("{}{path}", self.running.url())).body(text.to_owned());
+        let request = request.bearer_auth(self.running.secret_key()).header("x-part-id", id);
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, body: response.text().await.expect("a body") }
+    }
+
     /// A GET with the secret key.
     pub(crate) fn get(&self, path: &str) -> impl Future<Output = Answer> + use<> + 'static {
         self.send(Method::GET, path, None)

@@ -8,7 +8,7 @@ use super::request::{Request, limited};
 use crate::emulator::access::Refusal;
 use crate::emulator::answer::Answer;
 use crate::emulator::lifecycle;
-use crate::emulator::store::Effect;
+use crate::emulator::run::Effect;
 use crate::token::Resource;
 
 /// Answers the call. Cancelling a run that has ended changes nothing and is no error (recorded:
@@ -27,13 +27,13 @@ pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Answer {
             return limited(answer, context, None);
         }
     };
-    let answer = match context.store.find(id).filter(|run| run.environment == caller.index) {
+    let answer = match context.world.store.find(id).filter(|run| run.environment == caller.index) {
         None => Answer::error(StatusCode::NOT_FOUND, "Resource not found"),
         Some(_) if !caller.may("write", &[Resource::one("runs", id)]) => {
             Answer::json(StatusCode::FORBIDDEN, Answer::forbidden().to_string())
         }
         Some(run) => {
-            let now = context.clock.now_ms();
+            let now = context.world.now_ms();
             run.change(now, |row| if lifecycle::cancel(row, now) { Effect::Loud } else { Effect::None });
             Answer::json(StatusCode::OK, json!({ "id": id }).to_string())
         }

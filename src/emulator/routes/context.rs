@@ -1,54 +1,69 @@
 //! What every route works with.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::emulator::access::Environment;
+use crate::emulator::access::Caller;
 use crate::emulator::clock::Clock;
+use crate::emulator::fault::Faults;
+use crate::emulator::jwt;
+use crate::emulator::limits::Limit;
 use crate::emulator::options::Options;
-use crate::emulator::script::Tasks;
+use crate::emulator::routes::Label;
 use crate::emulator::stats::Stats;
-use crate::emulator::store::Store;
+use crate::emulator::world::World;
+use crate::error::{Error, Result};
 use crate::random;
 
 /// What every route works with.
 pub(in crate::emulator) struct Context {
-    /// Who may call.
-    pub(super) environments: Vec<Environment>,
-    /// What runs do.
-    pub(super) tasks: Tasks,
-    /// How much faster than written they do it.
-    pub(super) speed: f64,
+    /// The runs and all that moves them.
+    pub(super) world: Arc<World>,
+    /// How many live requests each environment may have, in the order of the environments.
+    pub(super) limits: Vec<Arc<Limit>>,
     /// How long a live poll is held, before it strays.
     pub(super) hold: Duration,
-    /// The runs.
-    pub(super) store: Store,
-    /// The time.
-    pub(super) clock: Clock,
+    /// What goes wrong on purpose.
+    pub(super) faults: Faults,
     /// The counts.
     pub(in crate::emulator) stats: Stats,
     /// Ends everything.
     pub(in crate::emulator) stop: CancellationToken,
     /// Turns one-time tokens into digests, so that no token is kept.
-    pub(super) digest_key: [u8; 32],
+    digest_key: [u8; 32],
 }
 
 impl Context {
-    /// A context over an empty store.
-    pub(in crate::emulator) fn new(options: Options, clock: Clock, stop: CancellationToken) -> Self {
-        Self {
-            environments: options.environments,
-            tasks: options.tasks,
-            speed: options.speed,
+    /// A context over an empty world.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_OPTIONS` for a fault that cannot be.
+    pub(in crate::emulator) fn new(mut options: Options, clock: Clock, stop: CancellationToken) -> Result<Self> {
+        let faults = Faults::default();
+        faults.set(std::mem::take(&mut options.faults), &Label::names()).map_err(|why| {
+            Error::argument("ERR_INVALID_OPTIONS", format!("the emulator's options: `faults`: {why}"))
+        })?;
+        Ok(Self {
+            limits: options.environments.iter().map(|one| Arc::new(Limit::new(one.max_connections))).collect(),
             hold: options.hold,
-            store: Store::new(options.max_runs),
-            clock,
+            faults,
             stats: Stats::default(),
+            world: World::new(options, clock, stop.clone()),
             stop,
             digest_key: random::bytes(),
-        }
+        })
+    }
+
+    /// The digest of the caller's one-time token and when that expires, in Unix milliseconds.
+    ///
+    /// # Errors
+    /// `ERR_INTERNAL`.
+    pub(super) fn one_time(&self, caller: &Caller<'_>) -> Result<Option<(String, u64)>> {
+        let digest = |token: &crate::config::Secret| jwt::mac(token.expose(), &self.digest_key);
+        caller.one_time_token().map(|token| Ok((digest(token)?, caller.expires_ms()))).transpose()
     }
 }
 

@@ -8,10 +8,12 @@ use super::Context;
 use super::request::{Request, body};
 use crate::emulator::access::{Credential, Refusal};
 use crate::emulator::answer::Answer;
+use crate::emulator::batch::Batch;
 use crate::emulator::column::Column;
 use crate::emulator::ident;
 use crate::emulator::row::Row;
-use crate::emulator::store::{Effect, Run};
+use crate::emulator::run::{Effect, Run};
+use crate::emulator::stream::StreamVersion;
 
 /// `POST /emulator/runs`: a run with the given columns and no script.
 pub(super) async fn create(context: &Context, request: &Request, incoming: Incoming) -> Answer {
@@ -19,17 +21,41 @@ pub(super) async fn create(context: &Context, request: &Request, incoming: Incom
         return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST makes a run");
     }
     let Some(environment) = owner(context, request) else { return refused() };
-    let columns = match columns(incoming).await {
+    let mut columns = match columns(incoming).await {
         Ok(columns) => columns,
         Err(answer) => return answer,
     };
+    let batch = match columns.remove("batch") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(batch)) => Some(batch),
+        Some(_) => return Answer::error(StatusCode::BAD_REQUEST, "`batch` is the id of a batch"),
+    };
+    let streams = match columns.remove("streamsVersion") {
+        None => StreamVersion::V2,
+        Some(Value::String(name)) if name == "v1" || name == "v2" => StreamVersion::named(Some(&name)),
+        Some(_) => return Answer::error(StatusCode::BAD_REQUEST, "`streamsVersion` is \"v1\" or \"v2\""),
+    };
     let id = ident::database_id();
-    let mut row = Row::new(&id, &format!("run_{id}"), "emulated", context.clock.now_ms());
+    let mut row = Row::new(&id, &format!("run_{id}"), "emulated", context.world.now_ms());
     if let Err(why) = set(&mut row, &columns) {
         return Answer::error(StatusCode::BAD_REQUEST, &why);
     }
-    match context.store.insert(Run::new(environment, row)) {
-        Some(run) => told(StatusCode::CREATED, &run.row()),
+    let run = Run::new(context.world.store.journal(), environment, row).in_batch(batch.clone()).streaming(streams);
+    match context.world.store.insert(run) {
+        Some(run) => {
+            if let Some(id) = batch {
+                let world = &context.world;
+                let known = world.batches.find(environment, &id);
+                // Nobody else is told of a batch before it is there.
+                let batch =
+                    known.or_else(|| world.batches.insert(Batch::new(id, environment, 0, world.now_ms()), None));
+                if let Some(batch) = batch {
+                    batch.add(&run.id());
+                    batch.seal(world.now_ms());
+                }
+            }
+            told(StatusCode::CREATED, &run.row())
+        }
         None => Answer::error(StatusCode::CONFLICT, "there is a run with this friendlyId"),
     }
 }
@@ -37,11 +63,11 @@ pub(super) async fn create(context: &Context, request: &Request, incoming: Incom
 /// `PATCH /emulator/runs/{id}`: changes columns; `DELETE` forgets the run.
 pub(super) async fn change(context: &Context, request: &Request, id: &str, incoming: Incoming) -> Answer {
     let Some(environment) = owner(context, request) else { return refused() };
-    let Some(run) = context.store.find(id).filter(|run| run.environment == environment) else {
+    let Some(run) = context.world.store.find(id).filter(|run| run.environment == environment) else {
         return Answer::error(StatusCode::NOT_FOUND, "there is no such run");
     };
     if request.method == Method::DELETE {
-        context.store.remove(id);
+        context.world.store.remove(id);
         return told(StatusCode::OK, &run.row());
     }
     if request.method != Method::PATCH {
@@ -58,7 +84,7 @@ pub(super) async fn change(context: &Context, request: &Request, id: &str, incom
     // The native feed wakes nobody for streams alone (protocol.md 4).
     let is_silent = columns.keys().all(|name| name == Column::RealtimeStreams.name());
     let mut outcome = Ok(());
-    run.change(context.clock.now_ms(), |row| {
+    run.change(context.world.now_ms(), |row| {
         outcome = set(row, &columns);
         match (&outcome, is_silent) {
             (Err(_), _) => Effect::None,
@@ -81,11 +107,11 @@ pub(super) fn stats(context: &Context, request: &Request) -> Answer {
 }
 
 /// The environment whose root key the caller has.
-fn owner(context: &Context, request: &Request) -> Option<usize> {
+pub(super) fn owner(context: &Context, request: &Request) -> Option<usize> {
     request.caller(context).ok().filter(|caller| caller.credential == Credential::Root).map(|caller| caller.index)
 }
 
-fn refused() -> Answer {
+pub(super) fn refused() -> Answer {
     Answer::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text())
 }
 
@@ -94,10 +120,10 @@ fn told(status: StatusCode, row: &Row) -> Answer {
     Answer::json(status, body.to_string())
 }
 
-async fn columns(incoming: Incoming) -> Result<Map<String, Value>, Answer> {
+pub(super) async fn columns(incoming: Incoming) -> Result<Map<String, Value>, Answer> {
     match serde_json::from_slice(&body(incoming).await?) {
         Ok(Value::Object(columns)) => Ok(columns),
-        Ok(_) | Err(_) => Err(Answer::error(StatusCode::BAD_REQUEST, "the body is a JSON object of columns")),
+        Ok(_) | Err(_) => Err(Answer::error(StatusCode::BAD_REQUEST, "the body is a JSON object")),
     }
 }
 

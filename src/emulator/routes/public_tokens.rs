@@ -51,7 +51,7 @@ pub(super) async fn handle(context: &Context, request: &Request, incoming: Incom
 }
 
 fn mint(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Answer> {
-    let now_s = context.clock.now_ms() / 1000;
+    let now_s = context.world.now_ms() / 1000;
     let bad = |text: &str| Ok(Answer::error(StatusCode::BAD_REQUEST, text));
     let Ok(Value::Object(given)) = serde_json::from_slice(bytes) else {
         return bad("Invalid request body");

@@ -9,6 +9,7 @@ use tokio::time::{Duration, timeout};
 use super::Context;
 use crate::emulator::access::{self, Caller, Refusal};
 use crate::emulator::answer::Answer;
+use crate::emulator::stream::StreamVersion;
 
 /// The most a request's body may take, in bytes.
 const BODY_BYTES: u64 = 10 * 1024 * 1024;
@@ -27,6 +28,8 @@ pub(super) struct Request {
     pub(super) headers: HeaderMap,
     /// Its query, still encoded.
     pub(super) query: Option<String>,
+    /// Where it was sent: `http://` and the host, for URLs in answers.
+    pub(super) origin: String,
 }
 
 impl Request {
@@ -50,7 +53,45 @@ impl Request {
             let (scheme, token) = text.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
-        access::recognise(&context.environments, bearer, context.clock.now_ms() / 1000)
+        access::recognise(&context.world.environments, bearer, context.world.now_ms() / 1000)
+    }
+
+    /// How a run that is triggered now keeps its streams.
+    pub(super) fn streams(&self) -> StreamVersion {
+        StreamVersion::named(self.header("x-trigger-realtime-streams-version"))
+    }
+
+    /// Recognises the caller of a call that pages may make.
+    ///
+    /// # Errors
+    /// The 401.
+    pub(super) fn api_caller<'c>(&self, context: &'c Context) -> Result<Caller<'c>, Answer> {
+        if !self.headers.contains_key("authorization") {
+            return Err(Answer::no_authorization());
+        }
+        self.caller(context)
+            .map_err(|refusal| limited(Answer::api_error(StatusCode::UNAUTHORIZED, refusal.text()), context, None))
+    }
+
+    /// Recognises the caller of a call for servers: a key, no public token (recorded:
+    /// `calls-wait`).
+    ///
+    /// # Errors
+    /// The 401.
+    pub(super) fn key_caller<'c>(&self, context: &'c Context) -> Result<Caller<'c>, Answer> {
+        if !self.headers.contains_key("authorization") {
+            return Err(Answer::no_authorization());
+        }
+        let caller = self.caller(context);
+        let refuse = |caller: Option<&Caller<'_>>| {
+            let answer = Answer::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text());
+            limited(answer, context, caller)
+        };
+        match caller {
+            Ok(caller) if caller.is_public() => Err(refuse(Some(&caller))),
+            Ok(caller) => Ok(caller),
+            Err(_) => Err(refuse(None)),
+        }
     }
 
     /// Whether the caller is old enough to be told EXECUTING for DEQUEUED (protocol.md 1).
@@ -62,7 +103,7 @@ impl Request {
 /// Adds the rate-limit headers for this caller; a stranger is told a key's.
 pub(super) fn limited(answer: Answer, context: &Context, caller: Option<&Caller<'_>>) -> Answer {
     let limit = if caller.is_some_and(Caller::is_public) { TOKEN_LIMIT } else { KEY_LIMIT };
-    answer.with_rate_limit(limit, context.clock.now_ms())
+    answer.with_rate_limit(limit, context.world.now_ms())
 }
 
 /// Reads a body whole.
@@ -71,12 +112,20 @@ pub(super) fn limited(answer: Answer, context: &Context, caller: Option<&Caller<
 /// The answer to give: 413 beyond 10 MiB, 408 for one that does not come, 400 for one that
 /// breaks off.
 pub(super) async fn body(incoming: Incoming) -> Result<Bytes, Answer> {
+    body_up_to(incoming, BODY_BYTES).await
+}
+
+/// Reads a body of at most `most` bytes whole.
+///
+/// # Errors
+/// As [`body`].
+pub(super) async fn body_up_to(incoming: Incoming, most: u64) -> Result<Bytes, Answer> {
     let too_large = || Answer::api_error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
     // Told before anything is read, where the client announced its size.
-    if incoming.size_hint().lower() > BODY_BYTES {
+    if incoming.size_hint().lower() > most {
         return Err(too_large());
     }
-    let limit = usize::try_from(BODY_BYTES).unwrap_or(usize::MAX);
+    let limit = usize::try_from(most).unwrap_or(usize::MAX);
     match timeout(BODY_TIME, Limited::new(incoming, limit).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),

@@ -1,77 +1,93 @@
-//! From a request to its answer: the path, the counts, the handler.
+//! From a request to its answer: the counts, the faults, the handler.
 
-use bytes::Bytes;
+use std::io;
+
 use http::{Method, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::request::{Request, decode_segment};
-use super::{Context, Label, cancel, claims, control, feed, public_tokens, retrieve, trigger};
-use crate::emulator::answer::Answer;
+use super::request::Request;
+use super::route::{Control, Route};
+use super::{
+    Context, Label, batch, batch_items, cancel, claims, control, control_switches, feed, group, input, objects,
+    packets, public_tokens, replay, reschedule, result, retrieve, runs, streams, token_list, tokens, trigger, writes,
+};
+use crate::emulator::answer::{Answer, Body};
+use crate::emulator::fault::Fault;
+use crate::emulator::stream::StreamName;
 use crate::error::Error;
 
-/// A path that somebody answers.
-#[derive(Debug, PartialEq, Eq)]
-enum Route {
-    Claims,
-    PublicTokens,
-    Trigger(String),
-    Retrieve(String),
-    Cancel(String),
-    Feed(String),
-    Runs,
-    Run(String),
-    Stats,
-}
-
-impl Route {
-    fn find(path: &str) -> Option<Self> {
-        let segments: Vec<String> = path.strip_prefix('/')?.split('/').map(decode_segment).collect::<Option<_>>()?;
-        let names: Vec<&str> = segments.iter().map(String::as_str).collect();
-        Some(match names.as_slice() {
-            ["api", "v1", "auth", "jwt", "claims"] => Self::Claims,
-            ["api", "v1", "auth", "public-tokens"] => Self::PublicTokens,
-            ["api", "v1", "tasks", id, "trigger"] => Self::Trigger((*id).into()),
-            ["api", "v3", "runs", id] => Self::Retrieve((*id).into()),
-            ["api", "v2", "runs", id, "cancel"] => Self::Cancel((*id).into()),
-            ["realtime", "v1", "runs", id] => Self::Feed((*id).into()),
-            ["emulator", "runs"] => Self::Runs,
-            ["emulator", "runs", id] => Self::Run((*id).into()),
-            ["emulator", "stats"] => Self::Stats,
-            _ => return None,
-        })
-    }
-
-    fn label(&self) -> Label {
-        match self {
-            Self::Claims => Label::Claims,
-            Self::PublicTokens => Label::PublicTokens,
-            Self::Trigger(_) => Label::Trigger,
-            Self::Retrieve(_) => Label::Retrieve,
-            Self::Cancel(_) => Label::Cancel,
-            Self::Feed(_) => Label::Feed,
-            Self::Runs | Self::Run(_) | Self::Stats => Label::Control,
-        }
-    }
-}
-
 /// Answers one request.
-pub(in super::super) async fn respond(context: &Context, request: hyper::Request<Incoming>) -> Response<Full<Bytes>> {
+///
+/// # Errors
+/// A fault switched on by a test, which ends the connection.
+pub(in super::super) async fn respond(
+    context: &Context,
+    request: hyper::Request<Incoming>,
+) -> io::Result<Response<Body>> {
     let (head, body) = request.into_parts();
-    let request = Request { method: head.method, headers: head.headers, query: head.uri.query().map(str::to_owned) };
+    let host = head
+        .uri
+        .authority()
+        .map(ToString::to_string)
+        .or_else(|| head.headers.get("host").and_then(|host| host.to_str().ok()).map(str::to_owned));
+    let request = Request {
+        method: head.method,
+        headers: head.headers,
+        query: head.uri.query().map(str::to_owned),
+        origin: format!("http://{}", host.as_deref().unwrap_or("127.0.0.1")),
+    };
     let path = head.uri.path();
     let answer = if let Some(trimmed) = trimmed(path) {
         context.stats.count(Label::Unknown);
         Answer::moved(&head.uri.query().map_or_else(|| trimmed.to_owned(), |query| format!("{trimmed}?{query}")))
     } else if let Some(route) = Route::find(path) {
-        let label = if request.method == Method::OPTIONS { Label::Preflight } else { route.label() };
+        let label = if request.method == Method::OPTIONS {
+            Label::Preflight
+        } else {
+            route.label(request.method == Method::POST)
+        };
         context.stats.count(label);
-        handle(context, &request, route, body).await.unwrap_or_else(|error| fault(&error))
+        let fault = if label.is_control() { None } else { context.faults.strike(label.text()) };
+        let answer = struck(context, &request, path, route, body, fault).await?;
+        answer.unwrap_or_else(|error| fault_of_ours(&error))
     } else {
         context.stats.count(Label::Unknown);
         Answer::not_found()
     };
-    answer.into_response(&request.headers, head.version)
+    Ok(answer.into_response(&request.headers, head.version))
+}
+
+/// Answers, with what goes wrong on purpose.
+async fn struck(
+    context: &Context,
+    request: &Request,
+    path: &str,
+    route: Route,
+    body: Incoming,
+    fault: Option<Fault>,
+) -> io::Result<Result<Answer, Error>> {
+    Ok(match fault {
+        None => handle(context, request, path, route, body).await,
+        Some(Fault::Drop) => return Err(io::Error::other("dropped on purpose")),
+        Some(Fault::Cut(bytes)) => handle(context, request, path, route, body).await.map(|answer| answer.cut(bytes)),
+        Some(Fault::Delay(delay)) => {
+            // Stopping ends the wait.
+            context.stop.run_until_cancelled(tokio::time::sleep(delay)).await;
+            handle(context, request, path, route, body).await
+        }
+        Some(Fault::Status(status, retry_after)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let answer = Answer::api_error(status, status.canonical_reason().unwrap_or("Error"));
+            Ok(match retry_after {
+                Some(seconds) => answer.with("retry-after", &seconds.to_string()),
+                None => answer,
+            })
+        }
+        Some(Fault::MustRefetch) => match (&route, request.parameter("handle")) {
+            (Route::Feed(_) | Route::TagFeed | Route::BatchFeed(_), Some(handle)) => Ok(Answer::must_refetch(&handle)),
+            _ => handle(context, request, path, route, body).await,
+        },
+    })
 }
 
 /// A path without its trailing slash, where it has one. `//x` stays: as a location it would be
@@ -80,37 +96,66 @@ fn trimmed(path: &str) -> Option<&str> {
     path.strip_suffix('/').filter(|rest| !rest.is_empty() && !rest.starts_with("//") && !rest.ends_with('/'))
 }
 
-async fn handle(context: &Context, request: &Request, route: Route, body: Incoming) -> Result<Answer, Error> {
+async fn handle(
+    context: &Context,
+    request: &Request,
+    path: &str,
+    route: Route,
+    body: Incoming,
+) -> Result<Answer, Error> {
     match route {
         Route::Claims => Ok(claims::handle(context, request)),
         Route::PublicTokens => public_tokens::handle(context, request, body).await,
         Route::Trigger(task) => trigger::handle(context, request, &task, body).await,
-        Route::Retrieve(id) => Ok(retrieve::handle(context, request, &id)),
+        Route::Retrieve(id) => retrieve::handle(context, request, &id),
         Route::Cancel(id) => Ok(cancel::handle(context, request, &id)),
         Route::Feed(id) => Ok(feed::handle(context, request, &id).await),
-        Route::Runs => Ok(control::create(context, request, body).await),
-        Route::Run(id) => Ok(control::change(context, request, &id, body).await),
-        Route::Stats => Ok(control::stats(context, request)),
+        Route::TagFeed => Ok(group::tags(context, request).await),
+        Route::BatchFeed(id) => Ok(group::batch(context, request, &id).await),
+        Route::Stream(id, StreamName::Input(key)) if request.method == Method::POST => {
+            Ok(input::send(context, request, &id, key, body).await)
+        }
+        Route::Stream(id, name) => Ok(streams::read(context, request, &id, name)),
+        Route::StreamWrite(target) => Ok(writes::handle(context, request, &target, body).await),
+        Route::StreamAppend(target) => Ok(writes::append(context, request, &target, body).await),
+        Route::List => Ok(runs::list(context, request)),
+        Route::Replay(id) => Ok(replay::handle(context, request, &id)),
+        Route::Reschedule(id) => reschedule::handle(context, request, &id, body).await,
+        Route::RunResult(id) => Ok(result::handle(context, request, &id)),
+        Route::BatchCreate => batch::create(context, request, body).await,
+        Route::BatchItems(id) => Ok(batch_items::handle(context, request, &id, body).await),
+        Route::BatchRetrieve(id) => Ok(batch::retrieve(context, request, &id)),
+        Route::BatchResults(id) => Ok(batch::results(context, request, &id)),
+        Route::Tokens if request.method == Method::POST => tokens::create(context, request, body).await,
+        Route::Tokens => token_list::handle(context, request),
+        Route::Token(id) => tokens::retrieve(context, request, &id),
+        Route::TokenComplete(id) => Ok(tokens::complete(context, request, &id, body).await),
+        Route::TokenCallback(id, hash) => tokens::callback(context, request, &id, &hash, body).await,
+        Route::PacketUpload(name) => packets::upload(context, request, &name),
+        Route::PacketUrl(name) => packets::url(context, request, &name),
+        Route::RunPacket(id, field) => packets::of_run(context, request, &id, &field),
+        Route::Object => objects::handle(context, request, path, body).await,
+        Route::Control(Control::Runs) => Ok(control::create(context, request, body).await),
+        Route::Control(Control::Run(id)) => Ok(control::change(context, request, &id, body).await),
+        Route::Control(Control::Records(id, name)) => {
+            Ok(control_switches::records(context, request, &id, name, body).await)
+        }
+        Route::Control(Control::Batches) => Ok(control_switches::batch(context, request, body).await),
+        Route::Control(Control::Object(name)) => Ok(control_switches::object(context, request, &name, body).await),
+        Route::Control(Control::Limits) => Ok(control_switches::limits(context, request, body).await),
+        Route::Control(Control::Faults) => Ok(control_switches::faults(context, request, body).await),
+        Route::Control(Control::Stats) => Ok(control::stats(context, request)),
     }
 }
 
 /// A fault of the emulator itself.
-fn fault(error: &Error) -> Answer {
+fn fault_of_ours(error: &Error) -> Answer {
     Answer::api_error(StatusCode::INTERNAL_SERVER_ERROR, error.message())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_id_is_one_segment() {
-        assert_eq!(Route::find("/realtime/v1/runs/run_1"), Some(Route::Feed("run_1".into())));
-        assert_eq!(Route::find("/api/v1/tasks/a%2Fb/trigger"), Some(Route::Trigger("a/b".into())));
-        for path in ["/", "/realtime/v1/runs", "/realtime/v1/runs/a/b", "/realtime/v1/runs/%zz", "realtime"] {
-            assert_eq!(Route::find(path), None, "{path}");
-        }
-    }
 
     #[test]
     fn a_trailing_slash_never_redirects_to_another_host() {

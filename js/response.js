@@ -1,0 +1,244 @@
+"use strict";
+
+/**
+ * Anything that yields, as a `Response` of server-sent events (docs/feeds.md).
+ *
+ * Nothing is read ahead of the client: a client that stops reading stops the source. Heartbeats
+ * keep proxies from closing a silent response, and the source is closed when the client leaves.
+ */
+
+const { ArgumentError } = require("./errors.js");
+
+/**
+ * @typedef {object} ResponseOptions
+ * @property {HeadersInit} [headers] added to ours, and over them
+ * @property {number} [heartbeatInMs] a comment after this much silence, in milliseconds; default 15,000
+ * @property {number} [retryInMs] how long a browser waits before it comes back, in milliseconds; default: its own
+ * @property {boolean} [superjson] values as superjson, which keeps dates, maps, sets and bigints; default plain JSON
+ * @property {{ setTimeout: Function, clearTimeout: Function }} [timer] default: the process's own
+ *
+ * How the parts of a source become events.
+ * @typedef {object} Format
+ * @property {(part: any) => string | undefined} [event] the event's name; none: the browser's "message"
+ * @property {(part: any) => string | undefined} [id] up to where everything was sent; asked after each part
+ * @property {(part: any) => unknown} [value] what is sent of it
+ * @property {(lastEventId: string) => void} [resume] called before the first part is read
+ */
+
+/** What proxies need to pass each event on at once, and nobody to keep it. */
+const HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-store, no-transform",
+  "x-accel-buffering": "no",
+};
+
+/** At the end of an id: nothing follows, so that a browser that comes back is told to stay away. */
+const FINAL = ";end";
+
+const BEAT = Symbol("heartbeat");
+
+/**
+ * @param {AsyncIterator<any>} parts closed with `return()` when the client leaves
+ * @param {any} [request] a web `Request`: its `Last-Event-ID` is resumed from, its signal ends the response
+ * @param {ResponseOptions} [options]
+ * @param {Format} [format]
+ * @returns {Response}
+ */
+function toResponse(parts, request, options, format = {}) {
+  const { heartbeatInMs, timer, superjson, retryInMs, headers } = check(request, options);
+  const lastEventId = headerOf(request, "last-event-id");
+  const all = new Headers(HEADERS);
+  for (const [name, value] of new Headers(headers)) all.set(name, value);
+  if (lastEventId?.endsWith(FINAL)) {
+    leave(parts);
+    all.delete("content-type");
+    // The one answer after which an EventSource does not come back.
+    return new Response(null, { status: 204, headers: all });
+  }
+  if (lastEventId) format.resume?.(lastEventId);
+  const source = new Source(parts, format, { heartbeatInMs, timer, superjson, retryInMs, lastEventId });
+  return new Response(source.stream(request?.signal), { headers: all });
+}
+
+class Source {
+  #parts;
+  #format;
+  #options;
+  #encoder = new TextEncoder();
+  /** The next part, asked for and not yet sent. @type {Promise<any> | undefined} */
+  #pending;
+  #timer;
+  #id;
+  #opened = false;
+  #over = false;
+  /** @type {() => void} */
+  #unlisten = () => {};
+
+  /**
+   * @param {AsyncIterator<any>} parts
+   * @param {Format} format
+   * @param {any} options
+   */
+  constructor(parts, format, options) {
+    this.#parts = parts;
+    this.#format = format;
+    this.#options = options;
+    this.#id = options.lastEventId;
+  }
+
+  /** @param {AbortSignal} [signal] */
+  stream(signal) {
+    return new ReadableStream(
+      {
+        start: (controller) => {
+          const abort = () => {
+            this.#stop();
+            controller.close();
+          };
+          if (signal?.aborted) return abort();
+          signal?.addEventListener("abort", abort, { once: true });
+          this.#unlisten = () => signal?.removeEventListener("abort", abort);
+        },
+        pull: (controller) => this.#pull(controller),
+        cancel: () => this.#stop(),
+      },
+      // Nothing is asked for before the client reads.
+      { highWaterMark: 0 },
+    );
+  }
+
+  #stop() {
+    if (this.#over) return;
+    this.#finish();
+    leave(this.#parts);
+  }
+
+  #finish() {
+    this.#over = true;
+    this.#options.timer.clearTimeout(this.#timer);
+    this.#unlisten();
+  }
+
+  async #pull(controller) {
+    const send = (/** @type {string} */ text) => controller.enqueue(this.#encoder.encode(text));
+    if (!this.#opened) {
+      this.#opened = true;
+      const { retryInMs } = this.#options;
+      // The headers go out with it, before there is anything to tell.
+      return send(retryInMs === undefined ? ": open\n\n" : `retry: ${retryInMs}\n\n`);
+    }
+    this.#pending ??= this.#parts.next().then(
+      (step) => ({ step }),
+      (error) => ({ error }),
+    );
+    const outcome = await Promise.race([this.#pending, this.#beat()]);
+    this.#options.timer.clearTimeout(this.#timer);
+    if (this.#over) return;
+    if (outcome === BEAT) return send(": ping\n\n");
+    this.#pending = undefined;
+    if (outcome.error !== undefined || outcome.step === undefined) {
+      send(event("error", undefined, JSON.stringify(describe(outcome.error))));
+    } else if (outcome.step.done) {
+      send(event("end", `${this.#id ?? ""}${FINAL}`, "{}"));
+    } else {
+      const text = await this.#text(outcome.step.value);
+      if (!this.#over) send(text);
+      return;
+    }
+    this.#finish();
+    controller.close();
+  }
+
+  #beat() {
+    const { timer, heartbeatInMs } = this.#options;
+    return new Promise((resolve) => {
+      this.#timer = timer.setTimeout(resolve, heartbeatInMs, BEAT);
+      // A heartbeat alone keeps no process alive.
+      this.#timer?.unref?.();
+    });
+  }
+
+  async #text(part) {
+    const { event: name, id, value } = this.#format;
+    this.#id = id?.(part) ?? this.#id;
+    try {
+      const sent = value ? value(part) : part;
+      const data = this.#options.superjson ? (await loadSuperjson()).stringify(sent) : toJson(sent);
+      return event(name?.(part), id?.(part), data);
+    } catch (error) {
+      // One value that cannot be written ends nothing (defect 16).
+      return event("item-error", id?.(part), JSON.stringify({ id: part?.id, ...describe(error) }));
+    }
+  }
+}
+
+/** One event. Its fields end at the line, whatever is in them. */
+function event(name, id, data) {
+  const line = (/** @type {unknown} */ text) => String(text).replace(/[\r\n\0]/g, " ");
+  let text = id === undefined ? "" : `id: ${line(id)}\n`;
+  if (name !== undefined) text += `event: ${line(name)}\n`;
+  for (const each of String(data).split(/\r\n|\r|\n/)) text += `data: ${each}\n`;
+  return `${text}\n`;
+}
+
+/**
+ * Plain JSON: dates as ISO text, bigints as text, maps as lists of pairs, sets as lists, errors as
+ * `{ name, message }`, regular expressions as text.
+ *
+ * @param {unknown} value
+ */
+function toJson(value) {
+  return JSON.stringify(value, (_, each) => plain(each)) ?? "null";
+}
+
+function plain(value) {
+  if (typeof value === "bigint") return value.toString();
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Map) return [...value];
+  if (value instanceof Set) return [...value];
+  if (value instanceof Error) return { name: value.name, message: value.message };
+  if (value instanceof RegExp) return String(value);
+  return value;
+}
+
+/** What a browser is told of an error: no headers, no bodies, no causes. */
+function describe(error) {
+  const { name, message, code, status } = /** @type {any} */ (error ?? {});
+  return { name: name ?? "Error", message: String(message ?? error), code: code ?? undefined, status };
+}
+
+/** @type {Promise<{ stringify(value: unknown): string }> | undefined} */
+let superjsonModule;
+
+function loadSuperjson() {
+  superjsonModule ??= import("superjson").then((loaded) => loaded.default);
+  return superjsonModule;
+}
+
+function leave(parts) {
+  // A source that fails to close has no one left to tell.
+  Promise.resolve(parts.return?.()).catch(() => {});
+}
+
+function headerOf(request, name) {
+  const { headers } = request ?? {};
+  const value = typeof headers?.get === "function" ? headers.get(name) : headers?.[name];
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function check(request, options = {}) {
+  const refuse = (/** @type {string} */ why) => {
+    throw new ArgumentError("ERR_INVALID_OPTIONS", `toResponse(): ${why}`);
+  };
+  if (request !== undefined && request !== null && typeof request !== "object") refuse("request must be a Request");
+  if (typeof options !== "object" || options === null) refuse("options must be an object");
+  const { heartbeatInMs = 15_000, retryInMs, superjson = false, headers, timer = globalThis } = options;
+  for (const [name, value] of Object.entries({ heartbeatInMs, retryInMs })) {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0 && value < 2 ** 31)) {
+      refuse(`${name} must be a whole number of milliseconds above 0`);
+    }
+  }
+  return { heartbeatInMs, retryInMs, superjson: superjson === true, headers, timer };
+}
+
+module.exports = { toResponse };

@@ -1,0 +1,71 @@
+//! Tokens that JavaScript renews (defect 5).
+//!
+//! Native code never calls JavaScript. A reader that waits anyway is told that a token is wanted
+//! (`"wantsToken": true` in its next batch); JavaScript then owes one `supply` or `refuse`.
+
+use napi::bindgen_prelude::External;
+use napi_derive::napi;
+
+use super::client::Client;
+use super::error::refusal;
+use crate::config::{Endpoint, Secret};
+use crate::credential;
+
+/// A token and its renewal. One per configuration: what shares it, shares its feeds.
+#[napi]
+#[derive(Debug)]
+pub struct Credential {
+    inner: credential::Credential,
+}
+
+#[napi]
+impl Credential {
+    /// Begins with `token`.
+    #[napi(constructor)]
+    pub fn new(token: String) -> Self {
+        Self { inner: credential::Credential::new(Secret::new(token)) }
+    }
+
+    /// Another token: what waits for one goes on.
+    #[napi(catch_unwind)]
+    pub fn supply(&self, token: String) {
+        self.inner.supply(Secret::new(token));
+    }
+
+    /// There is no other token: what waits for one ends with the server's refusal.
+    #[napi(catch_unwind)]
+    pub fn refuse(&self) {
+        self.inner.refuse();
+    }
+
+    /// Whether the present token should be renewed now.
+    #[napi(catch_unwind)]
+    pub fn is_due(&self) -> bool {
+        self.inner.is_due(crate::http::unix_ms())
+    }
+}
+
+/// The same client with a token that is renewed.
+#[napi(catch_unwind)]
+pub fn with_credential(client: &External<Client>, credential: &Credential) -> External<Client> {
+    let endpoint = client.endpoint.clone().with_credential(credential.inner.clone());
+    External::new(Client { endpoint, ..Client::clone(client) })
+}
+
+/// Why `token` cannot be one, as text; `null` when it can.
+#[napi(catch_unwind)]
+pub fn check_token(client: &External<Client>, token: String) -> Option<String> {
+    let endpoint = &client.endpoint;
+    Endpoint::new(endpoint.base_url(), &token, endpoint.branch()).err().map(|error| refusal(&error))
+}
+
+/// What `work` gives; or `None`, as soon as a token is wanted, which JavaScript then owes. `work`
+/// must lose nothing when it is dropped.
+pub(super) async fn unless_wanted<T>(endpoint: &Endpoint, work: impl Future<Output = T>) -> Option<T> {
+    let Some(credential) = endpoint.credential() else { return Some(work.await) };
+    tokio::select! {
+        biased;
+        outcome = work => Some(outcome),
+        () = credential.wanted() => None,
+    }
+}

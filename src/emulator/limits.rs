@@ -1,0 +1,67 @@
+//! How many live requests an environment may have at once (protocol.md 4, 429; recorded:
+//! `too-many-connections`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One environment's limit and its live requests.
+#[derive(Debug)]
+pub(super) struct Limit {
+    most: AtomicUsize,
+    live: AtomicUsize,
+}
+
+impl Limit {
+    /// A limit; `None` is none.
+    pub(super) fn new(most: Option<usize>) -> Self {
+        Self { most: AtomicUsize::new(most.unwrap_or(usize::MAX)), live: AtomicUsize::new(0) }
+    }
+
+    /// Changes it. Requests that are held go on.
+    pub(super) fn set(&self, most: Option<usize>) {
+        self.most.store(most.unwrap_or(usize::MAX), Ordering::SeqCst);
+    }
+
+    /// How many live requests there are.
+    pub(super) fn live(&self) -> usize {
+        self.live.load(Ordering::SeqCst)
+    }
+
+    /// Lets a live request in; it counts until what is returned is dropped. `None` over the limit.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<Permit> {
+        let most = self.most.load(Ordering::SeqCst);
+        self.live
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |live| (live < most).then_some(live + 1))
+            .ok()
+            .map(|_| Permit(self.clone()))
+    }
+}
+
+/// A live request that counts.
+#[derive(Debug)]
+pub(super) struct Permit(Arc<Limit>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.live.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_counts_until_it_is_answered() {
+        let limit = Arc::new(Limit::new(Some(1)));
+        let first = limit.enter().expect("room");
+        assert!(limit.enter().is_none());
+        drop(first);
+        assert!(limit.enter().is_some());
+        limit.set(Some(0));
+        assert!(limit.enter().is_none());
+        limit.set(None);
+        let held: Vec<_> = (0..100).map(|_| limit.enter()).collect();
+        assert!(held.iter().all(Option::is_some) && limit.live() == 100);
+    }
+}

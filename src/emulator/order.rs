@@ -1,0 +1,224 @@
+//! What a trigger asks for, and the run that comes of it.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::{Map, Value};
+
+use super::access::Environment;
+use super::clock::from_wire;
+use super::column::Column;
+use super::driver::{self, Plan};
+use super::packet::Packet;
+use super::row::Row;
+use super::run::Run;
+use super::store::{Placed, Terms};
+use super::stream::StreamVersion;
+use super::world::World;
+use super::{ident, object, period};
+
+const MAX_TAGS: usize = 10;
+const TAG_LENGTH: usize = 128;
+const METADATA_BYTES: usize = 256 * 1024;
+/// How long an idempotency key counts unless the trigger says otherwise: 30 days.
+const IDEMPOTENCY_MS: u64 = 30 * 86_400_000;
+/// The ttl that the development environment gives a run that has none (recorded).
+const DEVELOPMENT_TTL: &str = "10m";
+
+/// Where a run belongs.
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    /// The place of its environment.
+    pub(super) environment: usize,
+    /// Its batch.
+    pub(super) batch: Option<String>,
+    /// How its streams are kept.
+    pub(super) streams: StreamVersion,
+}
+
+/// Makes the run of an order and sets it going; or finds the one of its idempotency key.
+/// `one_time` is the digest of a one-time token and when that expires.
+pub(super) fn place(
+    world: &Arc<World>,
+    order: Order,
+    task: &str,
+    seat: Seat,
+    one_time: Option<(String, u64)>,
+    now_ms: u64,
+) -> Placed {
+    let environment = &world.environments[seat.environment];
+    let row = order.row(task, environment, now_ms);
+    let ttl_ms = row.get(Column::Ttl).and_then(period::span_ms);
+    let run = Run::new(world.store.journal(), seat.environment, row)
+        .in_batch(seat.batch)
+        .streaming(seat.streams)
+        .seeded(order.metadata);
+    let terms = Terms { idempotency: order.idempotency, one_time };
+    let placed = world.store.place(run, terms, now_ms);
+    if let Placed::New(run) = &placed
+        && let Some(script) = world.tasks.find(task)
+    {
+        let payload = stored(world, &environment.id, order.payload);
+        let plan = Plan { task: script, payload, ttl_ms };
+        driver::spawn(driver::drive(run.clone(), plan, world.clone()), &world.stop);
+    }
+    placed
+}
+
+/// A stored payload as the task sees it: what was uploaded.
+fn stored(world: &World, environment: &str, packet: Packet) -> Packet {
+    if packet.data_type != "application/store" {
+        return packet;
+    }
+    let object = packet.data.as_deref().and_then(|name| world.objects.get(&object::path_of(environment, name)));
+    match object {
+        Some(object) => {
+            Packet { data: Some(String::from_utf8_lossy(&object.data).into_owned()), data_type: object.content_type }
+        }
+        None => packet,
+    }
+}
+
+/// What a trigger asks for.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    /// The payload as it was sent.
+    pub(super) payload: Packet,
+    tags: Vec<String>,
+    metadata: Option<(String, String)>,
+    delay_until_ms: Option<u64>,
+    ttl: Option<String>,
+    is_test: bool,
+    /// The task-level idempotency key and until when it counts, in Unix milliseconds.
+    pub(super) idempotency: Option<(String, u64)>,
+}
+
+/// Why an order is refused: the answer's status and its error.
+pub(super) type Refused = (StatusCode, String);
+
+impl Order {
+    /// Reads `{payload, options}`.
+    ///
+    /// # Errors
+    /// The refusal, in the server's words.
+    pub(super) fn read(given: &Map<String, Value>, now_ms: u64) -> Result<Self, Refused> {
+        let empty = Map::new();
+        let options = match given.get("options") {
+            None | Some(Value::Null) => &empty,
+            Some(Value::Object(options)) => options,
+            Some(_) => {
+                return Err((
+                    StatusCode::BAD_REQUEST,
+                    "Validation error: Expected object, received another type at \"options\"".into(),
+                ));
+            }
+        };
+        let text = |name: &str| options.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let data_type = text("payloadType").unwrap_or("application/json").to_owned();
+        let data = match given.get("payload") {
+            None => None,
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(value) => Some(value.to_string()),
+        };
+        let idempotency = text("idempotencyKey").map(|key| {
+            let life = text("idempotencyKeyTTL").and_then(period::span_ms).unwrap_or(IDEMPOTENCY_MS);
+            (key.to_owned(), now_ms.saturating_add(life))
+        });
+        Ok(Self {
+            payload: Packet { data, data_type },
+            tags: read_tags(options.get("tags"))?,
+            metadata: read_metadata(options, text("metadataType"))?,
+            // What cannot be read is no delay, as on the server (recorded: "soon" is accepted).
+            delay_until_ms: text("delay")
+                .and_then(|delay| {
+                    from_wire(delay).or_else(|| period::span_ms(delay).map(|ms| now_ms.saturating_add(ms)))
+                })
+                .filter(|until| *until > now_ms),
+            ttl: match options.get("ttl") {
+                Some(Value::Number(seconds)) => Some(format!("{seconds}s")),
+                Some(Value::String(text)) => Some(text.clone()),
+                _ => None,
+            },
+            is_test: options.get("test").and_then(Value::as_bool).unwrap_or(false),
+            idempotency,
+        })
+    }
+
+    /// The order of a run once more, for a replay: without its delay and its idempotency key.
+    pub(super) fn again(run: &Run) -> Self {
+        let row = run.row();
+        let text = |column| row.get(column).map(str::to_owned);
+        Self {
+            payload: Packet {
+                data: text(Column::Payload),
+                data_type: text(Column::PayloadType).unwrap_or_else(|| "application/json".into()),
+            },
+            tags: row.tags().to_vec(),
+            metadata: run.seed.clone(),
+            delay_until_ms: None,
+            ttl: text(Column::Ttl),
+            is_test: row.get(Column::IsTest) == Some("t"),
+            idempotency: None,
+        }
+    }
+
+    fn row(&self, task: &str, environment: &Environment, now_ms: u64) -> Row {
+        let id = ident::database_id();
+        let mut row = Row::new(&id, &format!("run_{id}"), task, now_ms);
+        row.set(Column::Payload, self.payload.data.as_deref());
+        row.set(Column::PayloadType, Some(&self.payload.data_type));
+        row.set_tags(self.tags.clone());
+        if let Some((data, data_type)) = &self.metadata {
+            row.set(Column::Metadata, Some(data));
+            row.set(Column::MetadataType, Some(data_type));
+        }
+        if self.is_test {
+            row.set(Column::IsTest, Some("t"));
+        }
+        let is_development = environment.root_key.expose().starts_with("tr_dev_");
+        row.set(Column::Ttl, self.ttl.as_deref().or(is_development.then_some(DEVELOPMENT_TTL)));
+        if self.delay_until_ms.is_some() {
+            row.set(Column::Status, Some("DELAYED"));
+            row.set_time(Column::DelayUntil, self.delay_until_ms);
+            row.set_time(Column::QueuedAt, None);
+        }
+        row
+    }
+}
+
+fn read_tags(tags: Option<&Value>) -> Result<Vec<String>, Refused> {
+    let tags: Vec<String> = match tags {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::String(tag)) => vec![tag.clone()],
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
+            return Err((StatusCode::BAD_REQUEST, "Validation error: Invalid input at \"options.tags\"".into()));
+        }
+    };
+    if let Some(index) = tags.iter().position(|tag| tag.chars().count() >= TAG_LENGTH) {
+        return Err((
+            StatusCode::BAD_REQUEST,
+            format!("Validation error: Tags must be less than {TAG_LENGTH} characters at \"options.tags[{index}]\""),
+        ));
+    }
+    if tags.len() > MAX_TAGS {
+        return Err((
+            StatusCode::UNPROCESSABLE_ENTITY,
+            format!("Runs can only have {MAX_TAGS} tags, you're trying to set {}.", tags.len()),
+        ));
+    }
+    Ok(tags)
+}
+
+fn read_metadata(options: &Map<String, Value>, data_type: Option<&str>) -> Result<Option<(String, String)>, Refused> {
+    let data = match options.get("metadata") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    };
+    if data.len() > METADATA_BYTES {
+        let text = format!("Metadata exceeds maximum size of {METADATA_BYTES} bytes");
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, text));
+    }
+    Ok(Some((data, data_type.unwrap_or("application/json").to_owned())))
+}

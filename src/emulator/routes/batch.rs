@@ -1,0 +1,209 @@
+//! `POST /api/v3/batches`, `GET /api/v2/batches/{id}` and `GET /api/v1/batches/{id}/results`
+//! (protocol.md 6; recorded: `calls-batch`).
+
+use http::{Method, StatusCode};
+use hyper::body::Incoming;
+use serde_json::{Map, Value, json};
+
+use super::Context;
+use super::request::{Request, body, limited};
+use super::result::of_run;
+use crate::emulator::access::Caller;
+use crate::emulator::answer::Answer;
+use crate::emulator::batch::Batch;
+use crate::emulator::clock::to_wire;
+use crate::emulator::{ident, jwt};
+use crate::error::Result;
+use crate::token::Resource;
+
+/// The most items of a batch.
+const MOST_ITEMS: u64 = 1_000;
+/// The life of the token that comes back with a batch, in seconds (protocol.md 3).
+const TOKEN_LIFE_S: u64 = 3_600;
+
+/// Makes a batch that waits for its items.
+///
+/// # Errors
+/// `ERR_INTERNAL`.
+pub(super) async fn create(context: &Context, request: &Request, incoming: Incoming) -> Result<Answer> {
+    if request.method == Method::OPTIONS {
+        return Ok(Answer::preflight());
+    }
+    if request.method != Method::POST {
+        return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    let caller = match request.api_caller(context) {
+        Ok(caller) => caller,
+        Err(answer) => return Ok(answer),
+    };
+    let answer = match body(incoming).await {
+        Ok(bytes) => place(context, &caller, &bytes)?,
+        Err(answer) => answer,
+    };
+    Ok(limited(answer, context, Some(&caller)))
+}
+
+fn place(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Answer> {
+    let Ok(Value::Object(given)) = serde_json::from_slice(bytes) else {
+        return Ok(Answer::api_error(StatusCode::BAD_REQUEST, "Invalid JSON"));
+    };
+    let (count, tasks) = match read(&given) {
+        Ok(read) => read,
+        Err(why) => return Ok(Answer::api_error(StatusCode::BAD_REQUEST, &format!("Validation error: {why}"))),
+    };
+    if count > MOST_ITEMS {
+        let why = format!("Batch runCount of {count} exceeds maximum allowed of {MOST_ITEMS}.");
+        return Ok(Answer::api_error(StatusCode::BAD_REQUEST, &why));
+    }
+    let resources: Vec<Resource<'_>> = if tasks.is_empty() {
+        vec![Resource::every("tasks")]
+    } else {
+        tasks.iter().map(|task| Resource::one("tasks", task)).collect()
+    };
+    if !may_batch(caller, &resources) {
+        return Ok(Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
+    }
+    let world = &context.world;
+    let now = world.now_ms();
+    let key = given.get("idempotencyKey").and_then(Value::as_str).filter(|key| !key.is_empty());
+    let refuse = |with: &str| {
+        let text = format!("Cannot create batch {with}.");
+        Ok(Answer::api_error(StatusCode::UNPROCESSABLE_ENTITY, &text))
+    };
+    if let Some((digest, until)) = context.one_time(caller)?
+        && !world.store.use_up(digest, until, now)
+    {
+        return refuse("with a one-time use token as it has already been used");
+    }
+    let id = format!("batch_{}", ident::database_id());
+    let batch = Batch::new(id, caller.index, usize::try_from(count).unwrap_or(usize::MAX), now);
+    let Some(batch) = world.batches.insert(batch, key) else {
+        return refuse("as it has already been created with the same idempotency key");
+    };
+    let mut answer = Map::new();
+    answer.insert("id".into(), batch.id.as_str().into());
+    answer.insert("runCount".into(), count.into());
+    answer.insert("isCached".into(), false.into());
+    if let Some(key) = key {
+        answer.insert("idempotencyKey".into(), key.into());
+    }
+    let environment = caller.environment;
+    let named = json!({ "sub": environment.id, "pub": true }).to_string();
+    let claims = json!({ "sub": environment.id, "pub": true, "scopes": [format!("read:batch:{}", batch.id)] });
+    let issued_s = now / 1000;
+    let claims = claims.as_object().cloned().unwrap_or_default();
+    let token = jwt::mint(claims, &environment.root_key, issued_s, issued_s + TOKEN_LIFE_S)?;
+    Ok(Answer::api(StatusCode::ACCEPTED, Value::Object(answer).to_string())
+        .with("x-trigger-jwt", &token)
+        .with("x-trigger-jwt-claims", &named))
+}
+
+/// Whether the caller may put runs of these tasks into a batch.
+pub(super) fn may_batch(caller: &Caller<'_>, resources: &[Resource<'_>]) -> bool {
+    caller.may("batchTrigger", resources)
+}
+
+/// The count and the tasks, or everything that is wrong with them.
+fn read(given: &Map<String, Value>) -> std::result::Result<(u64, Vec<&str>), String> {
+    let mut wrong = Vec::new();
+    let count = match given.get("runCount") {
+        None => Err("Required at \"runCount\""),
+        Some(Value::Number(number)) => match number.as_u64() {
+            Some(count) if count > 0 => Ok(count),
+            Some(_) => Err("Number must be greater than 0 at \"runCount\""),
+            None if number.is_i64() => Err("Number must be greater than 0 at \"runCount\""),
+            None => Err("Expected integer, received float at \"runCount\""),
+        },
+        Some(_) => Err("Expected number at \"runCount\""),
+    };
+    let tasks: Vec<&str> = match given.get("taskIdentifiers") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(items)) if items.is_empty() => {
+            wrong.push("Array must contain at least 1 element(s) at \"taskIdentifiers\"");
+            Vec::new()
+        }
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+        Some(_) => {
+            wrong.push("Expected array at \"taskIdentifiers\"");
+            Vec::new()
+        }
+    };
+    match count {
+        Ok(count) if wrong.is_empty() => Ok((count, tasks)),
+        Ok(_) => Err(wrong.join("; ")),
+        Err(first) => {
+            wrong.insert(0, first);
+            Err(wrong.join("; "))
+        }
+    }
+}
+
+/// Shows a batch.
+pub(super) fn retrieve(context: &Context, request: &Request, id: &str) -> Answer {
+    if request.method == Method::OPTIONS {
+        return Answer::preflight();
+    }
+    if request.method != Method::GET && request.method != Method::HEAD {
+        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let caller = match request.api_caller(context) {
+        Ok(caller) => caller,
+        Err(answer) => return answer,
+    };
+    let answer = match context.world.batches.find(caller.index, id) {
+        // The server takes an unknown batch for one that a replica does not have yet.
+        None => Answer::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "true"),
+        Some(_) if !caller.may("read", &[Resource::one("batch", id), Resource::every("runs")]) => {
+            Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string())
+        }
+        Some(batch) => Answer::api(StatusCode::OK, shown(context, &batch).to_string()),
+    };
+    limited(answer, context, Some(&caller))
+}
+
+fn shown(context: &Context, batch: &Batch) -> Value {
+    let items = batch.items();
+    let runs: Vec<_> = items.runs.iter().filter_map(|id| context.world.store.find(id)).collect();
+    let is_over = items.sealed_ms.is_some() && runs.iter().all(|run| run.is_over());
+    let time = |ms| format!("{}Z", to_wire(ms));
+    let begun = items.sealed_ms.unwrap_or(batch.created_ms);
+    // The server touches a batch when its last run ends.
+    let last = runs.iter().map(|run| run.row().updated_ms()).max().filter(|_| is_over).unwrap_or(begun);
+    let mut shown = Map::new();
+    shown.insert("id".into(), batch.id.as_str().into());
+    shown.insert("status".into(), if is_over { "COMPLETED" } else { "PENDING" }.into());
+    shown.insert("createdAt".into(), time(batch.created_ms).into());
+    shown.insert("updatedAt".into(), time(last.max(begun)).into());
+    let mut processing = Map::new();
+    if let Some(sealed) = items.sealed_ms {
+        shown.insert("processingCompletedAt".into(), time(sealed).into());
+        processing.insert("completedAt".into(), time(sealed).into());
+    }
+    processing.insert("errors".into(), items.errors.into());
+    shown.insert("runCount".into(), batch.run_count.into());
+    shown.insert("runs".into(), items.runs.into());
+    shown.insert("processing".into(), processing.into());
+    Value::Object(shown)
+}
+
+/// The results of a batch's runs, as far as this old call tells them.
+pub(super) fn results(context: &Context, request: &Request, id: &str) -> Answer {
+    if request.method != Method::GET && request.method != Method::HEAD {
+        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let caller = match request.key_caller(context) {
+        Ok(caller) => caller,
+        Err(answer) => return answer,
+    };
+    let batch = context.world.batches.find(caller.index, id);
+    let batch = batch.filter(|_| caller.may("read", &[Resource::one("batch", id), Resource::every("runs")]));
+    let answer = match batch {
+        None => Answer::error(StatusCode::NOT_FOUND, "Batch not found"),
+        Some(batch) => {
+            let runs = batch.items().runs;
+            let results: Vec<Value> = runs.iter().filter_map(|id| of_run(&*context.world.store.find(id)?)).collect();
+            Answer::json(StatusCode::OK, json!({ "id": batch.id, "items": results }).to_string())
+        }
+    };
+    limited(answer, context, Some(&caller))
+}

@@ -1,0 +1,138 @@
+//! `POST /api/v3/batches/{id}/items`: the items of a batch, a line each, taken as they come
+//! (protocol.md 6; recorded: `calls-batch`).
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use super::Context;
+use super::batch::may_batch;
+use super::request::{Request, limited};
+use crate::emulator::access::Caller;
+use crate::emulator::answer::Answer;
+use crate::emulator::batch::Batch;
+use crate::emulator::order::{self, Order, Seat};
+use crate::emulator::store::Placed;
+use crate::token::Resource;
+
+/// The most one line may take, in bytes.
+const LINE_BYTES: usize = 10 << 20;
+
+/// What came in one request.
+#[derive(Default)]
+struct Counts {
+    accepted: u64,
+    deduplicated: u64,
+}
+
+/// Answers the call.
+pub(super) async fn handle(context: &Context, request: &Request, id: &str, incoming: Incoming) -> Answer {
+    if request.method != Method::POST {
+        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let caller = match request.api_caller(context) {
+        Ok(caller) => caller,
+        Err(answer) => return answer,
+    };
+    let refuse = |status, why: &str| limited(Answer::error(status, why), context, Some(&caller));
+    let Some(batch) = context.world.batches.find(caller.index, id) else {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, &format!("Batch {id} not found"));
+    };
+    let mut counts = Counts::default();
+    // A sealed batch takes nothing more, and says so without an error (recorded).
+    if batch.items().sealed_ms.is_none() {
+        let taken = take(context, request, &caller, &batch, incoming, &mut counts).await;
+        if let Err((status, why)) = taken {
+            return refuse(status, &why);
+        }
+    }
+    let sealed = batch.seal(context.world.now_ms());
+    let body = json!({
+        "id": batch.id,
+        "itemsAccepted": counts.accepted,
+        "itemsDeduplicated": counts.deduplicated,
+        "sealed": sealed,
+        "runCount": batch.run_count,
+    });
+    let answer = Answer::json(StatusCode::OK, body.to_string());
+    // The server does not count the items that a key sends, only those of a token (recorded).
+    if caller.is_public() { limited(answer, context, Some(&caller)) } else { answer }
+}
+
+async fn take(
+    context: &Context,
+    request: &Request,
+    caller: &Caller<'_>,
+    batch: &Arc<Batch>,
+    mut incoming: Incoming,
+    counts: &mut Counts,
+) -> Result<(), (StatusCode, String)> {
+    let mut rest: Vec<u8> = Vec::new();
+    loop {
+        let is_end = match incoming.frame().await {
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    rest.extend_from_slice(&data);
+                }
+                false
+            }
+            Some(Err(_)) => return Err((StatusCode::BAD_REQUEST, "The request body broke off".into())),
+            None => true,
+        };
+        let end = if is_end { rest.len() } else { rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
+        let lines: Vec<u8> = rest.drain(..end).collect();
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+            put(context, request, caller, batch, line, counts)?;
+        }
+        if is_end {
+            return Ok(());
+        }
+        if rest.len() > LINE_BYTES {
+            return Err((StatusCode::PAYLOAD_TOO_LARGE, "Request body too large".into()));
+        }
+    }
+}
+
+fn put(
+    context: &Context,
+    request: &Request,
+    caller: &Caller<'_>,
+    batch: &Arc<Batch>,
+    line: &[u8],
+    counts: &mut Counts,
+) -> Result<(), (StatusCode, String)> {
+    let bad = |why: &str| (StatusCode::BAD_REQUEST, why.to_owned());
+    let Ok(Value::Object(item)) = serde_json::from_slice(line) else { return Err(bad("Invalid JSON in the items")) };
+    let index = item.get("index").and_then(Value::as_u64).ok_or_else(|| bad("An item has no index"))?;
+    let task = item.get("task").and_then(Value::as_str).ok_or_else(|| bad("An item has no task"))?;
+    if index >= batch.run_count as u64 {
+        return Err(bad(&format!("Item index {index} is out of range for a batch of {}", batch.run_count)));
+    }
+    if !may_batch(caller, &[Resource::one("tasks", task)]) {
+        return Err((StatusCode::FORBIDDEN, "Unauthorized".into()));
+    }
+    if !batch.claim(index) {
+        counts.deduplicated += 1;
+        return Ok(());
+    }
+    counts.accepted += 1;
+    let now = context.world.now_ms();
+    let order = match Order::read(&item, now) {
+        Ok(order) => order,
+        Err((_, why)) => {
+            batch.fail(json!({ "index": index, "taskIdentifier": task, "error": why }));
+            return Ok(());
+        }
+    };
+    let seat = Seat { environment: caller.index, batch: Some(batch.id.clone()), streams: request.streams() };
+    match order::place(&context.world, order, task, seat, None, now) {
+        // An item whose idempotency key has a run already is that run (recorded).
+        Placed::New(run) | Placed::Cached(run) => batch.add(&run.id()),
+        // No token is used for an item.
+        Placed::TokenUsed => {}
+    }
+    Ok(())
+}

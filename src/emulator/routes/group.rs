@@ -1,0 +1,154 @@
+//! `GET /realtime/v1/runs?tags=…` and `GET /realtime/v1/batches/{id}`: several runs, live, as the
+//! native backend answers (protocol.md 4; recorded: `tags-feed-sdk`, `batch-feed-sdk`).
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use tokio::time::{Instant, timeout_at};
+
+use super::Context;
+use super::reader::{Place, Reader, admit};
+use super::request::Request;
+use crate::emulator::answer::Answer;
+use crate::emulator::journal::Topic;
+use crate::emulator::row::{Operation, Row, UP_TO_DATE};
+use crate::emulator::{ident, period};
+use crate::random;
+use crate::token::Resource;
+
+/// How far back a tag feed goes unless it says otherwise (recorded: a day).
+const WINDOW_MS: u64 = 86_400_000;
+
+/// What a feed shows.
+struct Group {
+    /// Whose runs they are, and what wakes the feed.
+    topic: Topic,
+    /// The tags that a run has all of.
+    tags: Vec<String>,
+    /// The oldest runs shown, in Unix milliseconds; `None` is all.
+    since_ms: Option<u64>,
+    /// What the handle begins with.
+    name: String,
+}
+
+/// Answers a tag feed; a live one when a run with the tags changes, or after the hold.
+pub(super) async fn tags(context: &Context, request: &Request) -> Answer {
+    let caller = match admit(context, request) {
+        Ok(caller) => caller,
+        Err(answer) => return answer,
+    };
+    let list = request.parameter("tags").unwrap_or_default();
+    let tags: Vec<String> = list.split(',').filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+    let mut resources = vec![Resource::every("runs"), Resource::every("tags")];
+    resources.extend(tags.iter().map(|tag| Resource::one("tags", tag)));
+    if !caller.may("read", &resources) {
+        return Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string());
+    }
+    let window = request.parameter("createdAt").and_then(|text| period::span_ms(&text)).unwrap_or(WINDOW_MS);
+    // The window's start is whole minutes, and stays where it was for the life of a handle.
+    let start = context.world.now_ms().saturating_sub(window) / 60_000 * 60_000;
+    let reader = Reader::new(context, request, &caller);
+    let place = reader.place();
+    let kept = place.as_ref().and_then(|place| place.handle.split('_').nth(1)?.parse().ok());
+    let since = kept.unwrap_or(start);
+    let topic = match tags.first() {
+        Some(tag) => Topic::Tag(caller.index, tag.clone()),
+        None => Topic::Environment(caller.index),
+    };
+    let group = Group { topic, tags, since_ms: Some(since), name: format!("runs_{since}") };
+    answer(&reader, &group, place, |reader| reader.enter(&caller)).await
+}
+
+/// Answers a batch feed; a live one when a run of the batch changes, or after the hold.
+pub(super) async fn batch(context: &Context, request: &Request, id: &str) -> Answer {
+    let caller = match admit(context, request) {
+        Ok(caller) => caller,
+        Err(answer) => return answer,
+    };
+    if context.world.batches.find(caller.index, id).is_none() {
+        // The server takes it for one that a replica does not have yet.
+        return Answer::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "true");
+    }
+    if !caller.may("read", &[Resource::one("batch", id), Resource::every("runs")]) {
+        return Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string());
+    }
+    let reader = Reader::new(context, request, &caller);
+    let group = Group { topic: Topic::Batch(id.into()), tags: Vec::new(), since_ms: None, name: id.into() };
+    let place = reader.place();
+    answer(&reader, &group, place, |reader| reader.enter(&caller)).await
+}
+
+async fn answer<P>(
+    reader: &Reader<'_>,
+    group: &Group,
+    place: Option<Place>,
+    enter: impl FnOnce(&Reader<'_>) -> Result<P, Answer>,
+) -> Answer {
+    match place {
+        None => snapshot(reader, group),
+        Some(place) => match enter(reader) {
+            Ok(_permit) => live(reader, group, &place).await,
+            Err(answer) => answer,
+        },
+    }
+}
+
+fn snapshot(reader: &Reader<'_>, group: &Group) -> Answer {
+    let journal = reader.context.world.store.journal();
+    // Before the rows are read: what changes meanwhile is news to the next request.
+    let sequence = journal.next();
+    let mut rows = group.rows(reader.context, 0);
+    rows.sort_by_key(|row| (row.created_ms(), row.first_version()));
+    let newest = rows.iter().map(|row| row.updated_ms()).max().unwrap_or(0);
+    let body = reader.messages(rows.iter().map(|row| (&**row, Operation::Insert)));
+    // A client goes on with the handle of its first snapshot.
+    let handle = reader
+        .request
+        .parameter("handle")
+        .unwrap_or_else(|| format!("{}_{sequence}_{}", group.name, ident::hex(&random::bytes::<4>())));
+    reader.snapshot(body, &handle, &format!("{newest}_{sequence}"))
+}
+
+async fn live(reader: &Reader<'_>, group: &Group, place: &Place) -> Answer {
+    let journal = reader.context.world.store.journal();
+    let mut changes = journal.follow(group.topic.clone());
+    let end = Instant::now() + reader.hold();
+    loop {
+        changes.mark_unchanged();
+        let cursor = journal.next();
+        let mut rows = group.rows(reader.context, place.seen);
+        if !rows.is_empty() {
+            // Newest run first (recorded: `full-batch`).
+            rows.sort_by_key(|row| Reverse((row.created_ms(), row.first_version())));
+            let newest = rows.iter().map(|row| row.updated_ms()).max().unwrap_or(0).max(place.seen_ms);
+            let body = reader.messages(rows.iter().map(|row| {
+                let is_new = row.first_version() > place.seen;
+                (&**row, if is_new { Operation::Insert } else { Operation::Update })
+            }));
+            return reader.live(body, &place.handle, &format!("{newest}_{cursor}"), cursor);
+        }
+        let woken = reader.request.method != Method::HEAD
+            && tokio::select! {
+                woken = timeout_at(end, changes.changed()) => woken.is_ok_and(|woken| woken.is_ok()),
+                () = reader.context.stop.cancelled() => false,
+            };
+        if !woken {
+            return reader.live(UP_TO_DATE.into(), &place.handle, &place.offset, cursor);
+        }
+    }
+}
+
+impl Group {
+    /// Its rows that changed after the `seen`th of all changes.
+    fn rows(&self, context: &Context, seen: u64) -> Vec<Arc<Row>> {
+        let runs = context.world.store.select(&self.topic);
+        let rows = runs.iter().map(|run| run.row());
+        rows.filter(|row| {
+            row.version() > seen
+                && self.since_ms.is_none_or(|since| row.created_ms() >= since)
+                && self.tags.iter().all(|tag| row.tags().contains(tag))
+        })
+        .collect()
+    }
+}

@@ -1,0 +1,47 @@
+//! `POST /realtime/v1/streams/{run}/input/{stream}`: something is sent to a run (protocol.md 5;
+//! recorded: `stream-write-v2`, `browser-hooks-useInputStreamSend`).
+
+use http::StatusCode;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use super::Context;
+use super::request::{Request, body_up_to};
+use crate::emulator::answer::Answer;
+use crate::emulator::stream::StreamName;
+use crate::emulator::waitpoint;
+use crate::token::Resource;
+
+/// The most one message may take, in bytes.
+const INPUT_BYTES: u64 = 1024 * 1024;
+
+/// Answers the call.
+pub(super) async fn send(context: &Context, request: &Request, id: &str, stream: String, incoming: Incoming) -> Answer {
+    let caller = match request.caller(context) {
+        Ok(caller) => caller,
+        Err(refusal) => return Answer::api_error(StatusCode::UNAUTHORIZED, refusal.text()),
+    };
+    if !caller.may("write", &[Resource::one("inputStreams", id)]) {
+        return Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string());
+    }
+    let refuse = |status, why: &str| Answer::api(status, json!({ "ok": false, "error": why }).to_string());
+    let Ok(bytes) = body_up_to(incoming, INPUT_BYTES).await else {
+        return Answer::api_error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
+    };
+    let Some(run) = context.world.store.find(id).filter(|run| run.environment == caller.index) else {
+        return refuse(StatusCode::NOT_FOUND, "Run not found");
+    };
+    if run.is_over() {
+        return refuse(StatusCode::BAD_REQUEST, "Cannot send to input stream on a completed run");
+    }
+    let Ok(Value::Object(given)) = serde_json::from_slice(&bytes) else {
+        return refuse(StatusCode::BAD_REQUEST, "Invalid JSON");
+    };
+    let Some(data) = given.get("data") else {
+        return refuse(StatusCode::BAD_REQUEST, "Invalid body");
+    };
+    // The data's JSON is a text in the record (recorded).
+    let log = run.stream(StreamName::Input(stream));
+    log.append_value(context.world.now_ms(), &Value::from(data.to_string()), &waitpoint::input_id());
+    Answer::api(StatusCode::OK, json!({ "ok": true }).to_string())
+}

@@ -1,0 +1,49 @@
+//! `PUT` and `GET /packets/…`: the object store behind the signed URLs. The URL is the key: there
+//! is no `Authorization` (protocol.md 4).
+
+use http::{Method, StatusCode};
+use hyper::body::Incoming;
+
+use super::Context;
+use super::request::{Request, body_up_to};
+use crate::emulator::answer::Answer;
+use crate::emulator::object::Object;
+use crate::error::Result;
+
+/// The most an object may take, in bytes.
+const OBJECT_BYTES: u64 = 64 << 20;
+
+/// Answers the call.
+///
+/// # Errors
+/// `ERR_INTERNAL`.
+pub(super) async fn handle(context: &Context, request: &Request, path: &str, incoming: Incoming) -> Result<Answer> {
+    if request.method == Method::OPTIONS {
+        return Ok(Answer::preflight());
+    }
+    let method = match request.method {
+        Method::PUT => "PUT",
+        Method::GET | Method::HEAD => "GET",
+        _ => return Ok(Answer::empty(StatusCode::METHOD_NOT_ALLOWED)),
+    };
+    let parameter = |name: &str| request.parameter(name).unwrap_or_default();
+    let (signed_at, signature) = (parameter("X-Amz-Date"), parameter("X-Amz-Signature"));
+    let objects = &context.world.objects;
+    if !objects.admits(method, path, &signed_at, &signature, context.world.now_ms())? {
+        return Ok(Answer::empty(StatusCode::FORBIDDEN));
+    }
+    if method == "PUT" {
+        let data = match body_up_to(incoming, OBJECT_BYTES).await {
+            Ok(data) => data,
+            Err(answer) => return Ok(answer),
+        };
+        let content_type = request.header("content-type").unwrap_or("application/octet-stream").to_owned();
+        objects.put(path, Object { content_type, data });
+        return Ok(Answer::empty(StatusCode::OK));
+    }
+    Ok(match objects.get(path) {
+        // Any page that has the URL may read it.
+        Some(object) => Answer::bytes(&object.content_type, object.data).with("access-control-allow-origin", "*"),
+        None => Answer::empty(StatusCode::NOT_FOUND),
+    })
+}

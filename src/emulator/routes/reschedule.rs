@@ -1,0 +1,65 @@
+//! `POST /api/v1/runs/{id}/reschedule`: another time for a delayed run (recorded: `calls-runs`).
+
+use http::{Method, StatusCode};
+use hyper::body::Incoming;
+use serde_json::Value;
+
+use super::Context;
+use super::describe::describe;
+use super::request::{Request, body, limited};
+use crate::emulator::access::Caller;
+use crate::emulator::answer::Answer;
+use crate::emulator::clock::from_wire;
+use crate::emulator::column::Column;
+use crate::emulator::period;
+use crate::emulator::run::Effect;
+use crate::error::Result;
+use crate::token::Resource;
+
+/// Answers the call.
+///
+/// # Errors
+/// `ERR_INTERNAL`.
+pub(super) async fn handle(context: &Context, request: &Request, id: &str, incoming: Incoming) -> Result<Answer> {
+    if request.method != Method::POST {
+        return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    let caller = match request.key_caller(context) {
+        Ok(caller) => caller,
+        Err(answer) => return Ok(answer),
+    };
+    let answer = match body(incoming).await {
+        Ok(bytes) => moved(context, request, &caller, id, &bytes)?,
+        Err(answer) => answer,
+    };
+    Ok(limited(answer, context, Some(&caller)))
+}
+
+fn moved(context: &Context, request: &Request, caller: &Caller<'_>, id: &str, bytes: &[u8]) -> Result<Answer> {
+    let refuse = |status, why: &str| Ok(Answer::error(status, why));
+    let given: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let Some(delay) = given["delay"].as_str() else {
+        return refuse(StatusCode::BAD_REQUEST, "Invalid request body");
+    };
+    let Some(run) = context.world.store.find(id).filter(|run| run.environment == caller.index) else {
+        return refuse(StatusCode::NOT_FOUND, "Run not found");
+    };
+    if !caller.may("write", &[Resource::one("runs", id)]) {
+        return Ok(Answer::json(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
+    }
+    let now = context.world.now_ms();
+    let until = from_wire(delay).or_else(|| period::span_ms(delay).map(|ms| now.saturating_add(ms)));
+    let Some(until) = until else { return refuse(StatusCode::BAD_REQUEST, "Invalid delay") };
+    let effect = run.change(now, |row| {
+        if row.status() != "DELAYED" {
+            return Effect::None;
+        }
+        row.set_time(Column::DelayUntil, Some(until));
+        Effect::Loud
+    });
+    if effect == Effect::None {
+        return refuse(StatusCode::BAD_REQUEST, "Cannot reschedule a run that is not delayed");
+    }
+    let shown = describe(context, &run.row(), caller.environment, &request.origin, request.wants_old_statuses())?;
+    Ok(Answer::json(StatusCode::OK, Value::Object(shown).to_string()))
+}

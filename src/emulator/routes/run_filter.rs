@@ -1,0 +1,92 @@
+//! Which runs a list is asked for.
+
+use serde_json::{Value, json};
+
+use super::describe::{VERSION, status_of};
+use super::request::Request;
+use crate::emulator::clock::from_wire;
+use crate::emulator::column::Column;
+use crate::emulator::period;
+use crate::emulator::run::Run;
+
+/// The statuses a list may be asked for.
+const STATUSES: [&str; 13] = [
+    "PENDING_VERSION",
+    "QUEUED",
+    "DEQUEUED",
+    "EXECUTING",
+    "WAITING",
+    "COMPLETED",
+    "CANCELED",
+    "FAILED",
+    "CRASHED",
+    "SYSTEM_FAILURE",
+    "DELAYED",
+    "EXPIRED",
+    "TIMED_OUT",
+];
+
+/// What is asked for. Of a list of values any one matches.
+#[derive(Debug, Default)]
+pub(super) struct Filter {
+    statuses: Vec<String>,
+    tasks: Vec<String>,
+    tags: Vec<String>,
+    versions: Vec<String>,
+    batch: Option<String>,
+    is_test: Option<bool>,
+    from_ms: Option<u64>,
+    to_ms: Option<u64>,
+    /// Asked for runs of something that no run here has: a schedule, a bulk action.
+    is_none: bool,
+}
+
+impl Filter {
+    /// Reads the `filter[…]` parameters.
+    ///
+    /// # Errors
+    /// What is wrong with the statuses, in the server's form.
+    pub(super) fn read(request: &Request, now_ms: u64) -> Result<Self, Value> {
+        let text = |name: &str| request.parameter(&format!("filter[{name}]")).filter(|text| !text.is_empty());
+        let list = |name: &str| -> Vec<String> {
+            text(name).map(|text| text.split(',').map(str::to_owned).collect()).unwrap_or_default()
+        };
+        let statuses = list("status");
+        let unknown: Vec<&str> =
+            statuses.iter().map(String::as_str).filter(|status| !STATUSES.contains(status)).collect();
+        if !unknown.is_empty() {
+            let message = format!("Invalid status values: {}", unknown.join(", "));
+            return Err(json!({ "code": "custom", "message": message, "path": ["filter[status]"] }));
+        }
+        let moment = |text: String| text.parse().ok().or_else(|| from_wire(&text));
+        let period = text("createdAt][period").and_then(|text| period::span_ms(&text));
+        Ok(Self {
+            statuses,
+            tasks: list("taskIdentifier"),
+            tags: list("tag"),
+            versions: list("version"),
+            batch: text("batch"),
+            is_test: text("isTest").map(|text| text == "true"),
+            from_ms: text("createdAt][from").and_then(moment).or(period.map(|ms| now_ms.saturating_sub(ms))),
+            to_ms: text("createdAt][to").and_then(moment),
+            is_none: text("schedule").or_else(|| text("bulkAction")).is_some(),
+        })
+    }
+
+    /// Whether a run is asked for.
+    pub(super) fn shows(&self, run: &Run) -> bool {
+        let row = run.row();
+        let task = row.get(Column::TaskIdentifier).unwrap_or_default();
+        let any =
+            |wanted: &[String], has: &dyn Fn(&str) -> bool| wanted.is_empty() || wanted.iter().any(|one| has(one));
+        !self.is_none
+            && any(&self.statuses, &|status| status_of(row.status()) == status)
+            && any(&self.tasks, &|wanted| wanted == task)
+            && any(&self.tags, &|tag| row.tags().iter().any(|own| own == tag))
+            && any(&self.versions, &|version| row.get(Column::StartedAt).is_some() && version == VERSION)
+            && self.batch.as_ref().is_none_or(|batch| run.batch.as_ref() == Some(batch))
+            && self.is_test.is_none_or(|is_test| (row.get(Column::IsTest) == Some("t")) == is_test)
+            && self.from_ms.is_none_or(|from| row.created_ms() >= from)
+            && self.to_ms.is_none_or(|to| row.created_ms() <= to)
+    }
+}

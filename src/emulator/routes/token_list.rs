@@ -1,0 +1,95 @@
+//! `GET /api/v1/waitpoints/tokens`: the wait tokens of an environment, page by page (recorded:
+//! `calls-wait`).
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::Context;
+use super::page::Page;
+use super::request::{Request, limited};
+use super::tokens::{callback_url, status_of};
+use crate::emulator::answer::Answer;
+use crate::emulator::clock::{from_wire, to_wire};
+use crate::emulator::period;
+use crate::emulator::waitpoint::Token;
+use crate::error::Result;
+use crate::token::Resource;
+
+/// Answers the call.
+///
+/// # Errors
+/// `ERR_INTERNAL`.
+pub(super) fn handle(context: &Context, request: &Request) -> Result<Answer> {
+    if request.method != Method::GET && request.method != Method::HEAD {
+        return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    let caller = match request.key_caller(context) {
+        Ok(caller) => caller,
+        Err(answer) => return Ok(answer),
+    };
+    let answer = if caller.may("read", &[Resource::every("waitpoints")]) {
+        listed(context, request, caller.index)?
+    } else {
+        Answer::json(StatusCode::FORBIDDEN, Answer::forbidden().to_string())
+    };
+    Ok(limited(answer, context, Some(&caller)))
+}
+
+fn listed(context: &Context, request: &Request, environment: usize) -> Result<Answer> {
+    let all = context.world.waitpoints.list(environment);
+    let place = |id: &str| all.iter().rev().position(|token| token.id == id);
+    let page = match Page::read(request, place) {
+        Ok(page) => page,
+        Err(issue) => {
+            let body = json!({ "error": "Query Error", "details": [issue] });
+            return Ok(Answer::json(StatusCode::BAD_REQUEST, body.to_string()));
+        }
+    };
+    let now = context.world.now_ms();
+    let text = |name: &str| request.parameter(&format!("filter[{name}]")).filter(|text| !text.is_empty());
+    let list = |name: &str| text(name).map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>());
+    let (statuses, tags, key) = (list("status"), list("tags"), text("idempotencyKey"));
+    let moment = |text: String| text.parse().ok().or_else(|| from_wire(&text));
+    let period = text("createdAt][period").and_then(|text| period::span_ms(&text));
+    let from = text("createdAt][from").and_then(moment).or(period.map(|ms| now.saturating_sub(ms)));
+    let to = text("createdAt][to").and_then(moment);
+    let shows = |token: &Token| {
+        statuses.as_ref().is_none_or(|wanted| wanted.iter().any(|status| status == status_of(token, now)))
+            && tags.as_ref().is_none_or(|wanted| wanted.iter().any(|tag| token.tags.contains(tag)))
+            && key.as_ref().is_none_or(|key| token.idempotency == (key.clone(), true))
+            && from.is_none_or(|from| token.created_ms >= from)
+            && to.is_none_or(|to| token.created_ms <= to)
+    };
+    // A token's place is how many are older: falling, as the list goes on.
+    let tokens: Vec<(usize, Arc<Token>)> =
+        (0..all.len()).rev().zip(all.iter().cloned()).filter(|(_, token)| shows(token)).collect();
+    let (tokens, pagination) = page.cut(tokens, |(place, _)| *place, |(_, token)| token.id.clone());
+    let data =
+        tokens.iter().map(|(_, token)| shown(context, token, &request.origin, now)).collect::<Result<Vec<Value>>>()?;
+    Ok(Answer::json(StatusCode::OK, json!({ "data": data, "pagination": pagination }).to_string()))
+}
+
+fn shown(context: &Context, token: &Token, origin: &str, now: u64) -> Result<Value> {
+    let time = |ms| Value::from(format!("{}Z", to_wire(ms)));
+    let mut shown = Map::new();
+    let mut put = |name: &str, value: Value| shown.insert(name.into(), value);
+    put("id", token.friendly_id().into());
+    put("url", callback_url(&context.world, token, origin)?.into());
+    put("status", status_of(token, now).into());
+    if let Some(outcome) = token.outcome(now) {
+        put("completedAt", time(outcome.at_ms));
+    }
+    put("timeoutAt", time(token.timeout_ms));
+    put("completedAfter", time(token.timeout_ms));
+    if token.idempotency.1 {
+        put("idempotencyKey", token.idempotency.0.as_str().into());
+    }
+    // In their order, unlike where a token is retrieved (recorded).
+    let mut tags = token.tags.clone();
+    tags.sort_unstable();
+    put("tags", tags.into());
+    put("createdAt", time(token.created_ms));
+    Ok(Value::Object(shown))
+}

@@ -1,0 +1,202 @@
+//! `POST /api/v1/waitpoints/tokens`, `GET …/{id}`, `POST …/{id}/complete` and the callback
+//! (protocol.md 6; recorded: `calls-wait`).
+
+use http::{Method, StatusCode};
+use hyper::body::Incoming;
+use serde_json::{Map, Value, json};
+
+use super::Context;
+use super::request::{Request, body, limited};
+use crate::emulator::access::Caller;
+use crate::emulator::answer::Answer;
+use crate::emulator::clock::to_wire;
+use crate::emulator::waitpoint::{Token, Wanted, timeout_of};
+use crate::emulator::world::World;
+use crate::emulator::{jwt, period, stage};
+use crate::error::Result;
+use crate::token::Resource;
+
+/// How long an idempotency key counts unless the call says otherwise: 30 days.
+const IDEMPOTENCY_MS: u64 = 30 * 86_400_000;
+
+/// Makes a token.
+///
+/// # Errors
+/// `ERR_INTERNAL`.
+pub(super) async fn create(context: &Context, request: &Request, incoming: Incoming) -> Result<Answer> {
+    let caller = match request.key_caller(context) {
+        Ok(caller) => caller,
+        Err(answer) => return Ok(answer),
+    };
+    let answer = match body(incoming).await {
+        Ok(bytes) => place(context, request, &caller, &bytes)?,
+        Err(answer) => answer,
+    };
+    Ok(limited(answer, context, Some(&caller)))
+}
+
+fn place(context: &Context, request: &Request, caller: &Caller<'_>, bytes: &[u8]) -> Result<Answer> {
+    if !caller.may("write", &[Resource::every("waitpoints")]) {
+        return Ok(Answer::json(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
+    }
+    let Ok(Value::Object(given)) = serde_json::from_slice(bytes) else {
+        return Ok(Answer::error(StatusCode::BAD_REQUEST, "Invalid request body"));
+    };
+    let text = |name: &str| given.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let now = context.world.now_ms();
+    let idempotency = text("idempotencyKey").map(|key| {
+        let life = text("idempotencyKeyTTL").and_then(period::span_ms).unwrap_or(IDEMPOTENCY_MS);
+        (key.to_owned(), now.saturating_add(life))
+    });
+    let tags = match given.get("tags") {
+        Some(Value::String(tag)) => vec![tag.clone()],
+        Some(Value::Array(tags)) => tags.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    let wanted = Wanted { timeout_ms: timeout_of(text("timeout"), now), idempotency, tags };
+    let (token, is_cached) = context.world.waitpoints.create(caller.index, wanted, now);
+    let id = token.friendly_id();
+    let public = stage::public_token(&context.world, caller.index, &id, now)?;
+    let url = callback_url(&context.world, &token, &request.origin)?;
+    let body = json!({ "id": id, "isCached": is_cached, "url": url });
+    Ok(Answer::json(StatusCode::OK, body.to_string())
+        .with("x-trigger-jwt", &public)
+        .with("x-trigger-jwt-claims", &json!({ "sub": caller.environment.id, "pub": true }).to_string()))
+}
+
+/// Shows a token.
+///
+/// # Errors
+/// `ERR_INTERNAL`.
+pub(super) fn retrieve(context: &Context, request: &Request, id: &str) -> Result<Answer> {
+    if request.method != Method::GET && request.method != Method::HEAD {
+        return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    let caller = match request.key_caller(context) {
+        Ok(caller) => caller,
+        Err(answer) => return Ok(answer),
+    };
+    let token = context.world.waitpoints.find(caller.index, id);
+    let answer = match token {
+        // An unknown token is the server's own error (recorded).
+        None => Answer::error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+        Some(_) if !caller.may("read", &[Resource::one("waitpoints", id)]) => {
+            Answer::json(StatusCode::FORBIDDEN, Answer::forbidden().to_string())
+        }
+        Some(token) => Answer::json(StatusCode::OK, shown(context, &token, &request.origin)?.to_string()),
+    };
+    Ok(limited(answer, context, Some(&caller)))
+}
+
+fn shown(context: &Context, token: &Token, origin: &str) -> Result<Value> {
+    let outcome = token.outcome(context.world.now_ms());
+    let time = |ms| Value::from(format!("{}Z", to_wire(ms)));
+    let mut shown = Map::new();
+    let mut put = |name: &str, value: Value| shown.insert(name.into(), value);
+    put("id", token.friendly_id().into());
+    put("type", "MANUAL".into());
+    put("url", callback_url(&context.world, token, origin)?.into());
+    put("status", status_of(token, context.world.now_ms()).into());
+    put("idempotencyKey", token.idempotency.0.as_str().into());
+    put("userProvidedIdempotencyKey", token.idempotency.1.into());
+    if let Some(data) = outcome.as_ref().and_then(|outcome| outcome.output.data.as_deref()) {
+        put("output", data.into());
+    }
+    let data_type = outcome.as_ref().map_or("application/json", |outcome| &outcome.output.data_type);
+    put("outputType", data_type.into());
+    put("outputIsError", outcome.as_ref().is_some_and(|outcome| outcome.is_timeout).into());
+    put("timeoutAt", time(token.timeout_ms));
+    put("completedAfter", time(token.timeout_ms));
+    if let Some(outcome) = &outcome {
+        put("completedAt", time(outcome.at_ms));
+    }
+    put("createdAt", time(token.created_ms));
+    put("tags", token.tags.clone().into());
+    Ok(Value::Object(shown))
+}
+
+/// A token's status.
+pub(super) fn status_of(token: &Token, now_ms: u64) -> &'static str {
+    match token.outcome(now_ms) {
+        None => "WAITING",
+        Some(outcome) if outcome.is_timeout => "TIMED_OUT",
+        Some(_) => "COMPLETED",
+    }
+}
+
+/// The URL that completes a token without a key.
+///
+/// # Errors
+/// `ERR_INTERNAL`.
+pub(super) fn callback_url(world: &World, token: &Token, origin: &str) -> Result<String> {
+    let id = token.friendly_id();
+    Ok(format!("{origin}/api/v1/waitpoints/tokens/{id}/callback/{}", hash_of(world, token)?))
+}
+
+fn hash_of(world: &World, token: &Token) -> Result<String> {
+    let environment = &world.environments[token.environment];
+    jwt::hex_mac(&token.friendly_id(), environment.root_key.expose().as_bytes())
+}
+
+/// Completes a token.
+pub(super) async fn complete(context: &Context, request: &Request, id: &str, incoming: Incoming) -> Answer {
+    if request.method == Method::OPTIONS {
+        return Answer::preflight();
+    }
+    if request.method != Method::POST {
+        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let caller = match request.api_caller(context) {
+        Ok(caller) => caller,
+        Err(answer) => return answer,
+    };
+    let answer = match body(incoming).await {
+        Ok(bytes) => completed(context, &caller, id, &bytes),
+        Err(answer) => answer,
+    };
+    limited(answer, context, Some(&caller))
+}
+
+fn completed(context: &Context, caller: &Caller<'_>, id: &str, bytes: &[u8]) -> Answer {
+    if !caller.may("write", &[Resource::one("waitpoints", id)]) {
+        return Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string());
+    }
+    let Some(token) = context.world.waitpoints.find(caller.index, id) else {
+        return Answer::api_error(StatusCode::NOT_FOUND, "Waitpoint not found");
+    };
+    let Ok(Value::Object(given)) = serde_json::from_slice(bytes) else {
+        return Answer::api_error(StatusCode::BAD_REQUEST, "Invalid request body");
+    };
+    // A token that has ended stays as it is, and that is no error (protocol.md 6).
+    token.complete(context.world.now_ms(), given.get("data"));
+    Answer::api(StatusCode::OK, json!({ "success": true }).to_string())
+}
+
+/// Completes a token through its URL: the hash stands for a key.
+///
+/// # Errors
+/// `ERR_INTERNAL`.
+pub(super) async fn callback(
+    context: &Context,
+    request: &Request,
+    id: &str,
+    hash: &str,
+    incoming: Incoming,
+) -> Result<Answer> {
+    if request.method != Method::POST {
+        return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    let Some(token) = context.world.waitpoints.find_any(id) else {
+        return Ok(Answer::error(StatusCode::NOT_FOUND, "Waitpoint not found"));
+    };
+    if hash_of(&context.world, &token)? != hash {
+        return Ok(Answer::error(StatusCode::UNAUTHORIZED, "Invalid URL, hash doesn't match"));
+    }
+    let bytes = match body(incoming).await {
+        Ok(bytes) => bytes,
+        Err(answer) => return Ok(answer),
+    };
+    let data: Option<Value> = serde_json::from_slice(&bytes).ok();
+    token.complete(context.world.now_ms(), data.as_ref());
+    Ok(Answer::json(StatusCode::OK, json!({ "success": true }).to_string()))
+}

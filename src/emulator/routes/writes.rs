@@ -1,0 +1,164 @@
+//! `PUT`, `POST`, `HEAD /realtime/v1/streams/{run}/{target}/{key}` and `…/append`: a run writes a
+//! stream (recorded: `stream-write-v1`, `stream-write-v2`).
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use super::Context;
+use super::request::{Request, body_up_to};
+use super::route::StreamTarget;
+use crate::emulator::access::Refusal;
+use crate::emulator::answer::Answer;
+use crate::emulator::ident;
+use crate::emulator::run::Run;
+use crate::emulator::stream::{Log, StreamName, StreamVersion};
+
+/// The most one append may bring, in bytes.
+const APPEND_BYTES: u64 = 512 * 1024;
+/// The most one line of a written stream may take, in bytes.
+const LINE_BYTES: usize = 10 << 20;
+
+/// Announces a stream (`PUT`), writes lines to it (`POST`), or tells how far a writer came
+/// (`HEAD`).
+pub(super) async fn handle(context: &Context, request: &Request, target: &StreamTarget, incoming: Incoming) -> Answer {
+    let run = match writer(context, request, target) {
+        Ok(run) => run,
+        Err(answer) => return answer,
+    };
+    let log = run.stream(StreamName::Output(target.key.clone()));
+    let client = request.header("x-client-id").unwrap_or("default");
+    match request.method {
+        Method::PUT => {
+            if run.is_over() {
+                return over("Cannot initialize a realtime stream on a completed run");
+            }
+            run.announce(context.world.now_ms(), &target.key);
+            announced(context, request, &run, &target.key)
+        }
+        Method::HEAD => {
+            // None yet is -1, as an index before the first.
+            let last = log.last_chunk(client).map_or_else(|| "-1".into(), |last| last.to_string());
+            Answer::empty(StatusCode::OK).with("x-last-chunk-index", &last)
+        }
+        Method::POST => {
+            run.announce(context.world.now_ms(), &target.key);
+            match write(context, &run, &log, client, incoming).await {
+                Ok(()) => Answer::empty(StatusCode::OK),
+                Err(answer) => answer,
+            }
+        }
+        _ => Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED),
+    }
+}
+
+/// Appends one text to a stream.
+pub(super) async fn append(context: &Context, request: &Request, target: &StreamTarget, incoming: Incoming) -> Answer {
+    if request.method != Method::POST {
+        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let run = match writer(context, request, target) {
+        Ok(run) => run,
+        Err(answer) => return answer,
+    };
+    let Ok(bytes) = body_up_to(incoming, APPEND_BYTES).await else {
+        return Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
+    };
+    if run.is_over() {
+        return over("Cannot append to a realtime stream on a completed run");
+    }
+    let text = Value::from(String::from_utf8_lossy(&bytes).into_owned());
+    let now = context.world.now_ms();
+    run.announce(now, &target.key);
+    let log = run.stream(StreamName::Output(target.key.clone()));
+    match run.streams {
+        StreamVersion::V1 => log.append_lines(now, text.to_string()),
+        StreamVersion::V2 => {
+            let id = request.header("x-part-id").map_or_else(ident::part_id, str::to_owned);
+            log.append_value(now, &text, &id);
+        }
+    }
+    Answer::json(StatusCode::OK, json!({ "ok": true }).to_string())
+}
+
+/// The run whose stream the caller writes: a key may, a public token may not.
+fn writer(context: &Context, request: &Request, target: &StreamTarget) -> Result<Arc<Run>, Answer> {
+    let caller = request
+        .caller(context)
+        .ok()
+        .filter(|caller| !caller.is_public())
+        .ok_or_else(|| Answer::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text()))?;
+    let run = context.world.store.find(&target.run).filter(|run| run.environment == caller.index);
+    match run {
+        // Runs here have no parents.
+        Some(run) if target.target == "self" => Ok(run),
+        Some(_) => Err(Answer::text(StatusCode::NOT_FOUND, "Target not found")),
+        None => Err(Answer::text(StatusCode::NOT_FOUND, "Run not found")),
+    }
+}
+
+fn over(why: &'static str) -> Answer {
+    Answer::text(StatusCode::BAD_REQUEST, why)
+}
+
+fn announced(context: &Context, request: &Request, run: &Run, key: &str) -> Answer {
+    let answer = Answer::json(StatusCode::ACCEPTED, json!({ "version": run.streams.name() }).to_string());
+    match run.streams {
+        StreamVersion::V1 => answer,
+        // Where the official worker writes directly. The emulator's runs have no worker, and it
+        // is not answered there: `…/append` is.
+        StreamVersion::V2 => {
+            let environment = &context.world.environments[run.environment];
+            let name =
+                format!("org/org_emulator/env/{}/{}/runs/{}/{key}", environment.slug(), environment.id, run.id());
+            answer
+                .with("x-s2-access-token", "s2-skip-access-tokens")
+                .with("x-s2-basin", "trigger-local")
+                .with("x-s2-endpoint", &format!("{}/v1", request.origin))
+                .with("x-s2-flush-interval-ms", "100")
+                .with("x-s2-max-retries", "10")
+                .with("x-s2-stream-name", &name)
+        }
+    }
+}
+
+/// Writes the lines of a body as they come: those of one part share an id, v1.
+async fn write(context: &Context, run: &Run, log: &Log, client: &str, mut incoming: Incoming) -> Result<(), Answer> {
+    let mut rest: Vec<u8> = Vec::new();
+    loop {
+        let frame = match incoming.frame().await {
+            Some(Ok(frame)) => frame,
+            Some(Err(_)) => return Err(Answer::api_error(StatusCode::BAD_REQUEST, "The request body broke off")),
+            None => break,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        rest.extend_from_slice(&data);
+        if let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') {
+            let lines: Vec<u8> = rest.drain(..=end).collect();
+            put(context, run, log, client, &lines);
+        } else if rest.len() > LINE_BYTES {
+            return Err(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"));
+        }
+    }
+    if !rest.is_empty() {
+        put(context, run, log, client, &rest);
+    }
+    Ok(())
+}
+
+fn put(context: &Context, run: &Run, log: &Log, client: &str, lines: &[u8]) {
+    let (now, lines) = (context.world.now_ms(), String::from_utf8_lossy(lines));
+    log.count_chunk(client);
+    match run.streams {
+        StreamVersion::V1 => log.append_lines(now, lines.into_owned()),
+        StreamVersion::V2 => {
+            for line in lines.lines().filter(|line| !line.is_empty()) {
+                let data = serde_json::from_str(line).unwrap_or_else(|_| Value::from(line));
+                log.append_value(now, &data, &ident::part_id());
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! One run: its versions, its batch and its streams.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use super::column::Column;
+use super::journal::Journal;
+use super::lifecycle;
+use super::row::Row;
+use super::stream::{Log, StreamName, StreamVersion};
+
+/// One run.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// The place of its environment.
+    pub(super) environment: usize,
+    /// The public id of its batch.
+    pub(super) batch: Option<String>,
+    /// How its streams are kept: as its trigger asked.
+    pub(super) streams: StreamVersion,
+    /// The metadata it was triggered with, and its type.
+    pub(super) seed: Option<(String, String)>,
+    row: watch::Sender<Arc<Row>>,
+    logs: Mutex<HashMap<StreamName, Arc<Log>>>,
+    journal: Arc<Journal>,
+}
+
+/// What a change did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing.
+    None,
+    /// Something that nobody is woken for (`realtimeStreams` alone, protocol.md 4).
+    Silent,
+    /// A new version.
+    Loud,
+}
+
+impl Run {
+    /// A run whose first version is `row`.
+    pub(super) fn new(journal: &Arc<Journal>, environment: usize, mut row: Row) -> Self {
+        row.begin(journal.next());
+        Self {
+            environment,
+            batch: None,
+            streams: StreamVersion::V1,
+            seed: None,
+            row: watch::Sender::new(Arc::new(row)),
+            logs: Mutex::default(),
+            journal: journal.clone(),
+        }
+    }
+
+    /// The same run, of a batch.
+    pub(super) fn in_batch(self, batch: Option<String>) -> Self {
+        Self { batch, ..self }
+    }
+
+    /// The same run, with streams of that version.
+    pub(super) fn streaming(self, streams: StreamVersion) -> Self {
+        Self { streams, ..self }
+    }
+
+    /// The same run, triggered with that metadata.
+    pub(super) fn seeded(self, seed: Option<(String, String)>) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The current version.
+    pub(super) fn row(&self) -> Arc<Row> {
+        self.row.borrow().clone()
+    }
+
+    /// Its public id.
+    pub(super) fn id(&self) -> String {
+        self.row().get(Column::FriendlyId).unwrap_or_default().to_owned()
+    }
+
+    /// Whether it has come to its end.
+    pub(super) fn is_over(&self) -> bool {
+        lifecycle::is_final(self.row().status())
+    }
+
+    /// Follows the versions from now on.
+    pub(super) fn follow(&self) -> watch::Receiver<Arc<Row>> {
+        self.row.subscribe()
+    }
+
+    /// Changes the run at `now_ms`. Readers are woken only for a loud change.
+    pub(super) fn change(self: &Arc<Self>, now_ms: u64, change: impl FnOnce(&mut Row) -> Effect) -> Effect {
+        let mut effect = Effect::None;
+        let mut before = Vec::new();
+        self.row.send_if_modified(|current| {
+            let mut next = Row::clone(current);
+            effect = change(&mut next);
+            match effect {
+                Effect::None => {}
+                Effect::Silent => *current = Arc::new(next),
+                Effect::Loud => {
+                    next.touch(now_ms, self.journal.next());
+                    before = current.tags().to_vec();
+                    *current = Arc::new(next);
+                }
+            }
+            effect == Effect::Loud
+        });
+        if effect == Effect::Loud {
+            self.journal.note(self, &before);
+        }
+        effect
+    }
+
+    /// A stream of the run; an empty one when nobody wrote to it (protocol.md 5: an unknown key
+    /// is an empty stream).
+    pub(super) fn stream(&self, name: StreamName) -> Arc<Log> {
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.entry(name).or_default().clone()
+    }
+
+    /// Names a stream in `realtimeStreams`. Wakes nobody.
+    pub(super) fn announce(self: &Arc<Self>, now_ms: u64, key: &str) {
+        self.change(now_ms, |row| {
+            if row.streams().iter().any(|known| known == key) {
+                return Effect::None;
+            }
+            let mut keys = row.streams().to_vec();
+            keys.push(key.to_owned());
+            row.set_streams(keys);
+            Effect::Silent
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str) -> Row {
+        Row::new(id, &format!("run_{id}"), "hello", 1_000)
+    }
+
+    #[test]
+    fn a_change_wakes_the_readers_of_that_run_only() {
+        let journal = Arc::new(Journal::default());
+        let (one, two) = (Arc::new(Run::new(&journal, 0, row("1"))), Arc::new(Run::new(&journal, 0, row("2"))));
+        let (of_one, of_two) = (one.follow(), two.follow());
+        one.change(2_000, |row| {
+            row.set(Column::Status, Some("EXECUTING"));
+            Effect::Loud
+        });
+        assert!(of_one.has_changed().expect("open") && !of_two.has_changed().expect("open"));
+        assert_eq!(one.row().updated_ms(), 2_000);
+        assert!(one.row().version() > two.row().version());
+    }
+
+    #[test]
+    fn a_stream_is_announced_without_waking_anybody_and_seen_later() {
+        let run = Arc::new(Run::new(&Arc::new(Journal::default()), 0, row("1")));
+        let reader = run.follow();
+        run.announce(2_000, "a");
+        run.announce(2_000, "b \"quoted\"");
+        run.announce(2_000, "a");
+        assert!(!reader.has_changed().expect("open"));
+        let row = run.row();
+        assert_eq!((row.updated_ms(), row.get(Column::RealtimeStreams)), (1_000, Some(r#"{"a","b \"quoted\""}"#)));
+    }
+}

@@ -1,0 +1,179 @@
+//! A reader of a v1 stream: events whose ids are times, pings, and an end by silence
+//! (protocol.md 5; recorded: `sse-v1`).
+
+use std::fmt::Write as _;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::log::{Log, Record};
+
+/// How often the server looks whether a stream has been silent for too long.
+const LOOK: Duration = Duration::from_secs(5);
+/// The silence after which it pings.
+const PING: Duration = Duration::from_secs(10);
+/// How long it tries a `Last-Event-ID` that it cannot read before the body breaks.
+const BREAK: Duration = Duration::from_secs(3);
+
+/// One reader.
+#[derive(Debug)]
+pub(in crate::emulator) struct V1 {
+    log: Arc<Log>,
+    changes: watch::Receiver<()>,
+    after: Option<(u64, u64)>,
+    wait: Duration,
+    /// When something last came.
+    last: Instant,
+    look_at: Instant,
+    ping_at: Instant,
+    is_broken: bool,
+    ended: bool,
+    stop: CancellationToken,
+}
+
+impl V1 {
+    /// A reader that goes on after `last_event_id`, if any, and ends after `wait` of silence.
+    pub(in crate::emulator) fn new(
+        log: Arc<Log>,
+        last_event_id: Option<&str>,
+        wait: Duration,
+        stop: CancellationToken,
+    ) -> Self {
+        let now = Instant::now();
+        let after = last_event_id.map(place_of);
+        Self {
+            changes: log.follow(),
+            log,
+            after: after.flatten(),
+            wait,
+            last: now,
+            look_at: now + LOOK,
+            ping_at: now + PING,
+            is_broken: after == Some(None),
+            ended: false,
+            stop,
+        }
+    }
+
+    /// The next part of the body; `None` at its end, an error where it breaks.
+    pub(in crate::emulator) async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        if self.ended {
+            return None;
+        }
+        if self.is_broken {
+            self.ended = true;
+            let stopped = self.stop.run_until_cancelled(tokio::time::sleep(BREAK)).await.is_none();
+            return (!stopped).then(|| Err(io::Error::other("the Last-Event-ID cannot be read")));
+        }
+        loop {
+            self.changes.mark_unchanged();
+            let records = self.log.after(self.after);
+            if let Some(last) = records.last() {
+                self.after = Some((last.timestamp, last.number));
+                self.last = Instant::now();
+                self.look_at = self.last + LOOK;
+                self.ping_at = self.last + PING;
+                return Some(Ok(Bytes::from(events(&records))));
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                // The log outlives its readers.
+                _ = self.changes.changed() => {}
+                () = sleep_until(self.look_at) => {
+                    if self.last.elapsed() >= self.wait {
+                        break;
+                    }
+                    self.look_at += LOOK;
+                }
+                () = sleep_until(self.ping_at) => {
+                    self.ping_at += PING;
+                    return Some(Ok(Bytes::from_static(b": ping\n\n")));
+                }
+            }
+        }
+        self.ended = true;
+        None
+    }
+}
+
+/// Every line is an event; those of one write share their id.
+fn events(records: &[Arc<Record>]) -> String {
+    let mut text = String::new();
+    for record in records {
+        let lines = record.body.iter().flat_map(|body| body.lines()).filter(|line| !line.is_empty());
+        for line in lines {
+            // Writing to a text does not fail.
+            let _ = write!(text, "id: {}-{}\ndata: {line}\n\n", record.timestamp, record.number);
+        }
+    }
+    text
+}
+
+/// Reads `<ms>-<number>`, or `<ms>` alone.
+fn place_of(id: &str) -> Option<(u64, u64)> {
+    let (ms, number) = id.split_once('-').unwrap_or((id, "0"));
+    Some((ms.parse().ok()?, number.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(log: &Arc<Log>, id: Option<&str>, wait_s: u64) -> V1 {
+        V1::new(log.clone(), id, Duration::from_secs(wait_s), CancellationToken::new())
+    }
+
+    async fn text(reader: &mut V1) -> Option<String> {
+        reader.next().await.map(|part| String::from_utf8(part.expect("a part").to_vec()).expect("text"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_of_one_write_share_their_id_and_a_reader_resumes_after_it() {
+        let log = Arc::new(Log::default());
+        log.append_lines(7, "{\"n\":0}\n{\"n\":1}\n".into());
+        log.append_lines(8, "not json".into());
+        let whole = "id: 7-0\ndata: {\"n\":0}\n\nid: 7-0\ndata: {\"n\":1}\n\nid: 8-0\ndata: not json\n\n";
+        assert_eq!(text(&mut reader(&log, None, 1)).await.as_deref(), Some(whole));
+        assert_eq!(text(&mut reader(&log, Some("7-0"), 1)).await.as_deref(), Some("id: 8-0\ndata: not json\n\n"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_stream_pings_and_ends_when_looked_at() {
+        let log = Arc::new(Log::default());
+        let (mut reader, begin) = (reader(&log, None, 16), Instant::now());
+        assert_eq!(text(&mut reader).await.as_deref(), Some(": ping\n\n"));
+        assert_eq!(begin.elapsed().as_secs(), 10);
+        assert_eq!(text(&mut reader).await, None);
+        assert_eq!(begin.elapsed().as_secs(), 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_counted_from_the_last_event() {
+        let log = Arc::new(Log::default());
+        let (mut reader, begin) = (reader(&log, None, 3), Instant::now());
+        let writer = log.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(1_200)).await;
+            writer.append_lines(1, "x".into());
+        });
+        assert!(text(&mut reader).await.is_some());
+        assert_eq!(text(&mut reader).await, None);
+        assert_eq!(begin.elapsed().as_millis(), 6_200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_id_that_is_none_breaks_the_body_after_a_while() {
+        let log = Arc::new(Log::default());
+        log.append_lines(7, "x".into());
+        let (mut reader, begin) = (reader(&log, Some("garbage"), 1), Instant::now());
+        assert!(reader.next().await.is_some_and(|part| part.is_err()));
+        assert_eq!(begin.elapsed().as_secs(), 3);
+        assert!(reader.next().await.is_none());
+    }
+}

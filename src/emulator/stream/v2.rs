@@ -1,0 +1,218 @@
+//! A reader of a v2 stream: batches of records, pings and the marker of the end (protocol.md 5;
+//! recorded: `sse-v2`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::log::{Log, Record};
+use crate::emulator::clock::Clock;
+use crate::random;
+
+/// A silent stream pings after five seconds, or up to ten more.
+const SHORTEST_PING: Duration = Duration::from_secs(5);
+const PING_SPAN: Duration = Duration::from_secs(10);
+
+/// One reader.
+#[derive(Debug)]
+pub(in crate::emulator) struct V2 {
+    log: Arc<Log>,
+    changes: watch::Receiver<()>,
+    next: u64,
+    /// How many records and bytes were sent, for the events' ids.
+    sent: (u64, u64),
+    /// Whether it has seen the end of what was there, and said so.
+    is_live: bool,
+    wait: Duration,
+    done_at: Instant,
+    ping_at: Instant,
+    ended: bool,
+    clock: Clock,
+    stop: CancellationToken,
+}
+
+impl V2 {
+    /// A reader that goes on after the record `last_event_id`, if that is a number, and ends
+    /// `wait` after the last record.
+    pub(in crate::emulator) fn new(
+        log: Arc<Log>,
+        last_event_id: Option<&str>,
+        wait: Duration,
+        clock: Clock,
+        stop: CancellationToken,
+    ) -> Self {
+        let now = Instant::now();
+        let last: Option<u64> = last_event_id.and_then(|id| id.parse().ok());
+        // Beyond the tail is clamped to it.
+        let next = last.map_or(0, |last| last.saturating_add(1).min(log.tail().0));
+        Self {
+            changes: log.follow(),
+            log,
+            next,
+            sent: (0, 0),
+            is_live: false,
+            wait,
+            done_at: now + wait,
+            ping_at: now,
+            ended: false,
+            clock,
+            stop,
+        }
+    }
+
+    /// The next part of the body; `None` at its end. Stopping the emulator ends it without the
+    /// marker: it was dropped.
+    pub(in crate::emulator) async fn next(&mut self) -> Option<Bytes> {
+        if self.ended {
+            return None;
+        }
+        loop {
+            self.changes.mark_unchanged();
+            let records = self.log.from(self.next);
+            if let Some(last) = records.last() {
+                self.next = last.number + 1;
+                let now = Instant::now();
+                self.done_at = now + self.wait;
+                self.ping_at = now + gap();
+                return Some(Bytes::from(self.batch(&records)));
+            }
+            if !self.is_live {
+                self.is_live = true;
+                self.ping_at = Instant::now() + gap();
+                return Some(self.ping());
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {
+                    self.ended = true;
+                    return None;
+                }
+                // The log outlives its readers.
+                _ = self.changes.changed() => {}
+                () = sleep_until(self.done_at) => {
+                    self.ended = true;
+                    return Some(Bytes::from_static(b"data: [DONE]\n\n"));
+                }
+                () = sleep_until(self.ping_at) => {
+                    self.ping_at += gap();
+                    return Some(self.ping());
+                }
+            }
+        }
+    }
+
+    fn batch(&mut self, records: &[Arc<Record>]) -> String {
+        for record in records {
+            self.sent.0 += 1;
+            self.sent.1 += record.weight() as u64;
+        }
+        let mut data = Map::new();
+        data.insert("records".into(), records.iter().map(|record| shown(record)).collect());
+        if self.is_live {
+            data.insert("tail".into(), self.tail());
+        }
+        let id = format!("{},{},{}", self.next - 1, self.sent.0, self.sent.1);
+        format!("event: batch\nid: {id}\ndata: {}\n\n", Value::Object(data))
+    }
+
+    fn ping(&self) -> Bytes {
+        let data = json!({ "timestamp": self.clock.now_ms(), "tail": self.tail() });
+        Bytes::from(format!("event: ping\ndata: {data}\n\n"))
+    }
+
+    fn tail(&self) -> Value {
+        let (next, timestamp) = self.log.tail();
+        json!({ "seq_num": next, "timestamp": timestamp })
+    }
+}
+
+fn gap() -> Duration {
+    SHORTEST_PING + PING_SPAN.mul_f64(random::unit())
+}
+
+fn shown(record: &Record) -> Value {
+    let mut shown = Map::new();
+    shown.insert("seq_num".into(), record.number.into());
+    shown.insert("timestamp".into(), record.timestamp.into());
+    if !record.headers.is_empty() {
+        shown.insert("headers".into(), json!(record.headers));
+    }
+    if let Some(body) = &record.body {
+        shown.insert("body".into(), body.as_str().into());
+    }
+    Value::Object(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(log: &Arc<Log>, id: Option<&str>, wait_s: u64) -> V2 {
+        let clock = Clock::from_fn(|| 42);
+        V2::new(log.clone(), id, Duration::from_secs(wait_s), clock, CancellationToken::new())
+    }
+
+    async fn text(reader: &mut V2) -> Option<String> {
+        reader.next().await.map(|part| String::from_utf8(part.to_vec()).expect("text"))
+    }
+
+    fn log() -> Arc<Log> {
+        let log = Arc::new(Log::default());
+        log.append_value(7, &json!("{\"n\":0}"), "part0");
+        log.append_value(8, &json!({ "n": 1 }), "part1");
+        log
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_there_comes_as_one_batch_then_a_ping_then_the_end() {
+        let (mut reader, begin) = (reader(&log(), None, 4), Instant::now());
+        let first = text(&mut reader).await.expect("a batch");
+        let expected = concat!(
+            "event: batch\nid: 1,2,78\ndata: {\"records\":[",
+            r#"{"seq_num":0,"timestamp":7,"body":"{\"data\":\"{\\\"n\\\":0}\",\"id\":\"part0\"}"},"#,
+            r#"{"seq_num":1,"timestamp":8,"body":"{\"data\":{\"n\":1},\"id\":\"part1\"}"}]}"#,
+            "\n\n"
+        );
+        assert_eq!(first, expected);
+        let ping = "event: ping\ndata: {\"timestamp\":42,\"tail\":{\"seq_num\":2,\"timestamp\":8}}\n\n";
+        assert_eq!(text(&mut reader).await.as_deref(), Some(ping));
+        assert_eq!(text(&mut reader).await.as_deref(), Some("data: [DONE]\n\n"));
+        assert_eq!((text(&mut reader).await, begin.elapsed().as_secs()), (None, 4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_resumes_after_a_number_and_starts_over_for_anything_else() {
+        let log = log();
+        assert!(text(&mut reader(&log, Some("0"), 1)).await.is_some_and(|text| text.contains("id: 1,1,")));
+        for id in ["garbage", "1,2,83", ""] {
+            assert!(text(&mut reader(&log, Some(id), 1)).await.is_some_and(|text| text.contains("id: 1,2,")), "{id}");
+        }
+        assert!(text(&mut reader(&log, Some("1000"), 1)).await.is_some_and(|text| text.starts_with("event: ping")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_live_record_comes_with_the_tail_and_moves_the_end() {
+        let log = Arc::new(Log::default());
+        let (mut reader, begin) = (reader(&log, None, 4), Instant::now());
+        assert!(text(&mut reader).await.is_some_and(|text| text.contains(r#""tail":{"seq_num":0,"timestamp":0}"#)));
+        let writer = log.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            writer.append(9, None, vec![("trigger-control".into(), "turn-complete".into())]);
+        });
+        let expected = concat!(
+            "event: batch\nid: 0,1,38\ndata: {\"records\":[",
+            r#"{"seq_num":0,"timestamp":9,"headers":[["trigger-control","turn-complete"]]}],"#,
+            r#""tail":{"seq_num":1,"timestamp":9}}"#,
+            "\n\n"
+        );
+        assert_eq!(text(&mut reader).await.as_deref(), Some(expected));
+        assert_eq!(text(&mut reader).await.as_deref(), Some("data: [DONE]\n\n"));
+        assert_eq!(begin.elapsed().as_secs(), 7);
+    }
+}

@@ -1,0 +1,263 @@
+//! Wait tokens, in memory (protocol.md 6; recorded: `calls-wait`).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::clock::{Clock, to_wire};
+use super::packet::Packet;
+use super::{ident, period};
+use crate::random;
+
+/// How long a token waits unless told otherwise: ten minutes.
+pub(super) const TIMEOUT_MS: u64 = 600_000;
+/// How many tokens are kept; beyond it the oldest go.
+const MOST_TOKENS: usize = 100_000;
+/// What comes before a token's id.
+const PREFIX: &str = "waitpoint_";
+
+/// One wait token.
+#[derive(Debug)]
+pub(super) struct Token {
+    /// Its database id, which is its place in lists.
+    pub(super) id: String,
+    /// The place of its environment.
+    pub(super) environment: usize,
+    /// Its tags.
+    pub(super) tags: Vec<String>,
+    /// Its idempotency key, and whether a caller chose it.
+    pub(super) idempotency: (String, bool),
+    /// When it was made, in Unix milliseconds.
+    pub(super) created_ms: u64,
+    /// When it times out, in Unix milliseconds.
+    pub(super) timeout_ms: u64,
+    outcome: watch::Sender<Option<Outcome>>,
+}
+
+/// How a token ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// When, in Unix milliseconds.
+    pub(super) at_ms: u64,
+    /// What it was completed with, or the error of its time-out.
+    pub(super) output: Packet,
+    /// Whether it timed out.
+    pub(super) is_timeout: bool,
+}
+
+impl Token {
+    /// Its public id.
+    pub(super) fn friendly_id(&self) -> String {
+        format!("{PREFIX}{}", self.id)
+    }
+
+    /// How it ended, as of `now_ms`. A time-out is found out when somebody looks.
+    pub(super) fn outcome(&self, now_ms: u64) -> Option<Outcome> {
+        if now_ms >= self.timeout_ms {
+            let message = format!("Waitpoint timed out at {}Z", to_wire(self.timeout_ms));
+            let error = json!({ "code": "TRIGGER_WAITPOINT_TIMEOUT", "message": message });
+            let output = Packet { data: Some(error.to_string()), data_type: "application/json".into() };
+            self.end(Outcome { at_ms: self.timeout_ms, output, is_timeout: true });
+        }
+        self.outcome.borrow().clone()
+    }
+
+    /// Completes it. A token that has ended stays as it is.
+    pub(super) fn complete(&self, now_ms: u64, data: Option<&Value>) {
+        if self.outcome(now_ms).is_some() {
+            return;
+        }
+        let output = match data {
+            // Completed with plain JSON, kept as superjson without types (recorded).
+            Some(data) => {
+                Packet { data: Some(json!({ "json": data }).to_string()), data_type: "application/super+json".into() }
+            }
+            None => Packet { data: None, data_type: "application/json".into() },
+        };
+        self.end(Outcome { at_ms: now_ms, output, is_timeout: false });
+    }
+
+    /// Waits for its end.
+    pub(super) async fn ended(&self, clock: &Clock) -> Outcome {
+        let mut outcome = self.outcome.subscribe();
+        loop {
+            let now = clock.now_ms();
+            if let Some(outcome) = self.outcome(now) {
+                return outcome;
+            }
+            let left = Duration::from_millis(self.timeout_ms.saturating_sub(now).max(1));
+            // The token is borrowed, so its sender lives.
+            let _ = tokio::time::timeout(left, outcome.changed()).await;
+        }
+    }
+
+    fn end(&self, outcome: Outcome) {
+        self.outcome.send_if_modified(|current| {
+            let is_new = current.is_none();
+            if is_new {
+                *current = Some(outcome);
+            }
+            is_new
+        });
+    }
+}
+
+/// All wait tokens.
+#[derive(Debug, Default)]
+pub(super) struct Waitpoints {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    tokens: HashMap<String, Arc<Token>>,
+    /// Oldest first.
+    order: Vec<Arc<Token>>,
+    idempotent: HashMap<(usize, String), (String, u64)>,
+}
+
+/// What a new token is asked to be.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// When it times out, in Unix milliseconds.
+    pub(super) timeout_ms: u64,
+    /// Its idempotency key and until when that counts, in Unix milliseconds.
+    pub(super) idempotency: Option<(String, u64)>,
+    /// Its tags.
+    pub(super) tags: Vec<String>,
+}
+
+impl Waitpoints {
+    /// Makes a token, or finds the one with the same idempotency key (then true).
+    pub(super) fn create(&self, environment: usize, wanted: Wanted, now_ms: u64) -> (Arc<Token>, bool) {
+        let mut inner = self.lock();
+        if let Some((key, _)) = &wanted.idempotency {
+            let known = inner.idempotent.get(&(environment, key.clone())).filter(|(_, until)| *until > now_ms);
+            if let Some(token) = known.and_then(|(id, _)| inner.tokens.get(id)) {
+                return (token.clone(), true);
+            }
+        }
+        let is_chosen = wanted.idempotency.is_some();
+        let key = wanted.idempotency.as_ref().map_or_else(ident::nonce, |(key, _)| key.clone());
+        let token = Arc::new(Token {
+            id: ident::database_id(),
+            environment,
+            tags: wanted.tags,
+            idempotency: (key, is_chosen),
+            created_ms: now_ms,
+            timeout_ms: wanted.timeout_ms,
+            outcome: watch::Sender::new(None),
+        });
+        if let Some((key, until)) = wanted.idempotency {
+            inner.idempotent.retain(|_, (_, until)| *until > now_ms);
+            inner.idempotent.insert((environment, key), (token.friendly_id(), until));
+        }
+        inner.tokens.insert(token.friendly_id(), token.clone());
+        inner.order.push(token.clone());
+        if inner.order.len() > MOST_TOKENS {
+            // A tenth at once, so that it does not happen at each.
+            let gone: Vec<_> = inner.order.drain(..MOST_TOKENS / 10).collect();
+            for token in gone {
+                inner.tokens.remove(&token.friendly_id());
+            }
+        }
+        (token, false)
+    }
+
+    /// The token of that public id, in that environment.
+    pub(super) fn find(&self, environment: usize, friendly_id: &str) -> Option<Arc<Token>> {
+        self.lock().tokens.get(friendly_id).filter(|token| token.environment == environment).cloned()
+    }
+
+    /// The token of that public id, whoever owns it: its callback URL names no environment.
+    pub(super) fn find_any(&self, friendly_id: &str) -> Option<Arc<Token>> {
+        self.lock().tokens.get(friendly_id).cloned()
+    }
+
+    /// The tokens of an environment, newest first.
+    pub(super) fn list(&self, environment: usize) -> Vec<Arc<Token>> {
+        self.lock().order.iter().rev().filter(|token| token.environment == environment).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics under this lock, and its data is whole after every statement.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads a time-out: a date, or a span such as `10m`. What cannot be read is the default
+/// (recorded: "soon" is accepted).
+pub(super) fn timeout_of(text: Option<&str>, now_ms: u64) -> u64 {
+    text.and_then(|text| {
+        super::clock::from_wire(text).or_else(|| period::span_ms(text).map(|ms| now_ms.saturating_add(ms)))
+    })
+    .unwrap_or(now_ms + TIMEOUT_MS)
+}
+
+/// A random part of an input record's id, `inp_<12 hex digits>`.
+pub(super) fn input_id() -> String {
+    let drawn: [u8; 6] = random::bytes();
+    format!("inp_{}", ident::hex(&drawn))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(timeout_ms: u64) -> Wanted {
+        Wanted { timeout_ms, ..Wanted::default() }
+    }
+
+    #[test]
+    fn a_token_completes_once() {
+        let (token, _) = Waitpoints::default().create(0, wanted(9_000), 1_000);
+        assert_eq!(token.outcome(2_000), None);
+        token.complete(3_000, Some(&json!({ "by": "first" })));
+        token.complete(4_000, Some(&json!({ "by": "second" })));
+        let outcome = token.outcome(10_000).expect("an outcome");
+        assert_eq!((outcome.at_ms, outcome.is_timeout), (3_000, false));
+        assert_eq!(outcome.output.data.as_deref(), Some(r#"{"json":{"by":"first"}}"#));
+    }
+
+    #[test]
+    fn a_token_that_timed_out_cannot_be_completed() {
+        let (token, _) = Waitpoints::default().create(0, wanted(2_000), 1_000);
+        token.complete(5_000, None);
+        let outcome = token.outcome(6_000).expect("an outcome");
+        assert_eq!((outcome.at_ms, outcome.is_timeout), (2_000, true));
+        assert!(outcome.output.data.is_some_and(|data| data.contains("timed out at 1970-01-01T00:00:02.000Z")));
+    }
+
+    #[test]
+    fn the_same_idempotency_key_is_the_same_token_while_it_counts() {
+        let all = Waitpoints::default();
+        let make = |environment, now| {
+            let idempotency = Some(("k".to_owned(), 5_000));
+            all.create(environment, Wanted { idempotency, ..wanted(9_000) }, now)
+        };
+        let (first, cached) = make(0, 1_000);
+        assert!(!cached);
+        assert!(make(0, 2_000).1 && Arc::ptr_eq(&make(0, 2_000).0, &first));
+        assert!(!make(1, 2_000).1 && !make(0, 6_000).1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_woken_by_the_end_and_by_the_time_out() {
+        let begin = tokio::time::Instant::now();
+        let clock = Clock::from_fn(move || u64::try_from(begin.elapsed().as_millis()).unwrap_or(0));
+        let all = Waitpoints::default();
+        let (token, _) = all.create(0, wanted(4_000), 0);
+        assert!(token.ended(&clock).await.is_timeout);
+        assert_eq!(begin.elapsed().as_secs(), 4);
+        let (token, _) = all.create(0, wanted(60_000), 4_000);
+        let other = token.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            other.complete(5_000, None);
+        });
+        assert!(!token.ended(&clock).await.is_timeout);
+    }
+}

@@ -1,0 +1,66 @@
+//! What the emulator is made of, apart from HTTP: runs, batches, tokens, objects, and what moves
+//! them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::access::Environment;
+use super::batch::Batches;
+use super::clock::Clock;
+use super::object::Objects;
+use super::options::Options;
+use super::script::Tasks;
+use super::store::Store;
+use super::waitpoint::Waitpoints;
+
+/// The world of an emulator.
+pub(super) struct World {
+    /// Who may call; the first is the main one.
+    pub(super) environments: Vec<Environment>,
+    /// What runs do.
+    pub(super) tasks: Tasks,
+    /// How much faster than written they do it.
+    pub(super) speed: f64,
+    /// The runs.
+    pub(super) store: Store,
+    /// The batches.
+    pub(super) batches: Batches,
+    /// The wait tokens.
+    pub(super) waitpoints: Waitpoints,
+    /// The stored packets.
+    pub(super) objects: Objects,
+    /// The time.
+    pub(super) clock: Clock,
+    /// Ends everything.
+    pub(super) stop: CancellationToken,
+}
+
+impl World {
+    /// An empty world.
+    pub(super) fn new(options: Options, clock: Clock, stop: CancellationToken) -> Arc<Self> {
+        Arc::new(Self {
+            environments: options.environments,
+            tasks: options.tasks,
+            speed: options.speed,
+            store: Store::new(options.max_runs),
+            batches: Batches::default(),
+            waitpoints: Waitpoints::default(),
+            objects: Objects::default(),
+            clock,
+            stop,
+        })
+    }
+
+    /// Now, in Unix milliseconds.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").finish_non_exhaustive()
+    }
+}
