@@ -3,7 +3,10 @@
  * `docs/emulator.md` for what it answers.
  */
 
-/** A JSON value. In scripts, the string `"$n"` stands for the count of a repeat and `"$payload"` for the payload. */
+/**
+ * A JSON value. In scripts, the string `"$n"` stands for the count of a repeat, `"$payload"` for the payload and
+ * `"$result"` for what was waited for last; `"$payload.a.0"` and `"$result.output"` for a part.
+ */
 export type ScriptValue = string | number | boolean | null | { [key: string]: ScriptValue } | ScriptValue[];
 
 /** One step of a task: an object with one key. Times are in milliseconds. */
@@ -18,6 +21,16 @@ export type Step =
   | { replaceMetadata: { [key: string]: ScriptValue } }
   /** Adds a tag. */
   | { tag: string }
+  /** Writes these chunks to a stream of the run, one every `every` (0) milliseconds. */
+  | { stream: { key: string; chunks: ScriptValue[]; every?: number } }
+  /**
+   * Waits until a wait token is completed or timed out. Without a `tokenId` a new one is made, and its id is told in the
+   * metadata under `metadata` (`"tokenId"`), with its public token under `publicAccessToken`. `$result` is then
+   * `{ ok: true, output }` or `{ ok: false, error }`.
+   */
+  | { waitToken: { tokenId?: ScriptValue; metadata?: string; timeout?: string; tags?: string[] } }
+  /** Waits for something sent to this input stream, at most `timeout` milliseconds. `$result` is then the data, or null. */
+  | { input: { stream: string; timeout?: number } }
   /** Ends the run, successfully, with this output. */
   | { output: ScriptValue }
   /** Ends the run with this error. `name` is `"Error"` and `stackTrace` name and message unless given. */
@@ -48,7 +61,29 @@ export interface EmulatorEnvironment {
   secretKey: string;
   /** @default [] */
   additionalKeys?: AdditionalKey[];
+  /** The most live requests held at once; beyond it they are answered 429. No limit by default. */
+  maxConnections?: number;
 }
+
+/** Something that goes wrong on purpose. */
+export type Fault = {
+  /** The route it hits, named as in {@link EmulatorStats.byRoute}; every route of the API unless given. */
+  route?: string;
+  /** How many requests it hits; all of them unless given. */
+  count?: number;
+  /** How many requests it lets pass first. @default 0 */
+  after?: number;
+} & (
+  | /** The connection ends without an answer. */ { kind: "drop" }
+  | /** The connection ends after so many bytes of the body. */ { kind: "cut"; bytes?: number }
+  | /** The answer comes so many milliseconds later. */ { kind: "delay"; delayMs: number }
+  | /** Another answer, from 400 to 599; `retryAfter` is in seconds. */ {
+      kind: "status";
+      status: number;
+      retryAfter?: number;
+    }
+  | /** A feed is told that its shape is gone. */ { kind: "mustRefetch" }
+);
 
 /** What {@link startEmulator} takes. */
 export interface EmulatorOptions {
@@ -64,15 +99,26 @@ export interface EmulatorOptions {
   secretKey?: string;
   /** The id of the main environment. */
   environmentId?: string;
+  /** The most live requests of the main environment held at once. No limit by default. */
+  maxConnections?: number;
+  /** What goes wrong on purpose, from the start; `PUT /emulator/faults` changes it. @default [] */
+  faults?: Fault[];
   /** More keys of the main environment. @default [] */
   additionalKeys?: AdditionalKey[];
   /** More environments. @default [] */
   environments?: EmulatorEnvironment[];
   /**
-   * Tasks by id, beside the built-in `hello`, `progress`, `slow`, `failing`, `waiting`, `echo` and `stuck`, or in their
-   * place. `*` is every other task: unless given, it answers with its payload.
+   * Tasks by id, beside the built-in `hello`, `progress`, `slow`, `failing`, `waiting`, `streamer`, `approval`, `chat`,
+   * `echo` and `stuck`, or in their place. `*` is every other task: unless given, it answers with its payload.
    */
   tasks?: Record<string, TaskScript>;
+}
+
+/** The requests that an emulator was sent, without its own calls. */
+export interface EmulatorStats {
+  total: number;
+  /** By route, such as `"GET /realtime/v1/runs/{id}"`; routes nobody asked are left out. */
+  byRoute: Record<string, number>;
 }
 
 /** A running emulator. */
@@ -81,8 +127,12 @@ export interface Emulator {
   readonly url: string;
   /** The root key of its main environment. */
   readonly secretKey: string;
+  /** The requests so far; none once it was stopped. */
+  stats(): Promise<EmulatorStats>;
   /** Ends it, with every connection it holds. Idempotent. */
   stop(): Promise<void>;
+  /** The same, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**

@@ -81,6 +81,11 @@ class RunSubscription {
     this.#merged?.close();
   }
 
+  /** The official name of {@link close}. */
+  unsubscribe() {
+    this.close();
+  }
+
   /** The runs and the values of their streams, as parts. Read this instead of the subscription. */
   withStreams(options) {
     this.#merged = withStreams(this, { open: this.#wiring.streams, signal: this.#wiring.signal }, options);

@@ -46,6 +46,12 @@ async fn a_dropped_and_a_cut_answer_are_seen_as_such() {
     let cut = get().await.expect("headers");
     assert_eq!(cut.status(), 200);
     assert!(cut.bytes().await.is_err(), "a body that breaks");
+    // A stream breaks too, after what it had to say so far.
+    let records = json!({ "records": [{ "data": "x".repeat(100), "id": "a" }] });
+    emulator.send(Method::POST, &format!("/emulator/runs/{id}/streams/ai"), Some(records)).await;
+    faults(&emulator, json!([{ "kind": "cut", "bytes": 50 }])).await;
+    let read = emulator.stream(&format!("/realtime/v1/streams/{id}/ai"), 600).await;
+    assert_eq!((read.status, read.body.len()), (200, 50));
 }
 
 #[tokio::test]

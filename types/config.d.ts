@@ -68,7 +68,8 @@ export interface ApiClientConfiguration {
   /**
    * The secret key, `tr_dev_…` or `tr_prod_…` and so on, or a public token. A function is asked for it, once for all
    * subscriptions of a configuration: at first, shortly before the token it gave ends, and when a server refuses that
-   * token (defects.md 5).
+   * token (defects.md 5). Only subscriptions to runs ask a function so far: calls, tokens and streams need a plain token
+   * and throw a {@link ConfigError} without one.
    *
    * @default `TRIGGER_SECRET_KEY`, then `TRIGGER_ACCESS_TOKEN` (protocol.md 1)
    */

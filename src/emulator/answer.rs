@@ -3,6 +3,7 @@
 use std::{fmt, io};
 
 use bytes::Bytes;
+use futures_util::stream::unfold;
 use futures_util::{Stream, TryStreamExt as _};
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -40,6 +41,15 @@ pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 enum Content {
     Whole(Bytes),
     Parts(Body),
+}
+
+impl Content {
+    fn into_body(self) -> Body {
+        match self {
+            Self::Whole(body) => Full::new(body).map_err(|never| match never {}).boxed_unsync(),
+            Self::Parts(body) => body,
+        }
+    }
 }
 
 impl fmt::Debug for Content {
@@ -177,19 +187,25 @@ impl Answer {
 
     /// The same answer, whose body breaks after so many bytes.
     pub(super) fn cut(self, bytes: usize) -> Self {
-        let body = match self.body {
-            Content::Whole(body) => body,
-            Content::Parts(_) => Bytes::new(),
-        };
-        let kept = body.slice(..bytes.min(body.len()));
-        let parts = futures_util::stream::unfold(Some(kept), async |kept| match kept {
-            Some(kept) if !kept.is_empty() => Some((Ok(Frame::data(kept)), Some(Bytes::new()))),
-            Some(_) => {
-                // What was sent so far leaves before the connection ends.
-                tokio::task::yield_now().await;
-                Some((Err(io::Error::other("cut on purpose")), None))
+        let parts = unfold((self.body.into_body(), Some(bytes)), async |(mut body, left)| {
+            let left = left?;
+            let next = if left == 0 { None } else { body.frame().await };
+            match next {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        let kept = data.slice(..left.min(data.len()));
+                        let left = left - kept.len();
+                        Some((Ok(Frame::data(kept)), (body, Some(left))))
+                    }
+                    Err(frame) => Some((Ok(frame), (body, Some(left)))),
+                },
+                Some(Err(error)) => Some((Err(error), (body, None))),
+                None => {
+                    // What was sent so far leaves before the connection ends.
+                    tokio::task::yield_now().await;
+                    Some((Err(io::Error::other("cut on purpose")), (body, None)))
+                }
             }
-            None => None,
         });
         Self { body: Content::Parts(StreamBody::new(parts).boxed_unsync()), ..self }
     }
@@ -269,10 +285,7 @@ impl Answer {
             headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
             headers.insert(KEEP_ALIVE, HeaderValue::from_static("timeout=65"));
         }
-        let mut response = Response::new(match self.body {
-            Content::Whole(body) => Full::new(body).map_err(|never| match never {}).boxed_unsync(),
-            Content::Parts(body) => body,
-        });
+        let mut response = Response::new(self.body.into_body());
         *response.status_mut() = self.status;
         *response.headers_mut() = *self.headers;
         response
