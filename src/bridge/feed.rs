@@ -1,9 +1,10 @@
 //! Feeds of runs, held by JavaScript.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 
 use napi::Env;
-use napi::bindgen_prelude::{Either, External, Object};
+use napi::bindgen_prelude::{Either, External};
 use napi_derive::napi;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::credential::unless_wanted;
 use super::error::{error_value, refusal};
-use super::promise::promise;
+use super::mailbox::{Address, Mailbox, Text};
 use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
 use crate::hub::{Batch, End, FeedSpec, Hub, Notice, Patience, Reader, ReaderOptions};
@@ -115,9 +116,7 @@ impl FeedOptions {
 #[napi]
 #[derive(Debug)]
 pub struct FeedReader {
-    reader: Arc<Reader>,
-    endpoint: Endpoint,
-    single: bool,
+    reading: Arc<Reading>,
 }
 
 /// Why a feed with these options cannot be opened, as text; `null` when it can.
@@ -128,14 +127,14 @@ pub fn check_feed(options: String) -> Option<String> {
 
 /// Opens a feed, or says why not.
 #[napi(catch_unwind)]
-pub fn open_feed(client: &External<Client>, options: String) -> Either<FeedReader, String> {
-    match open(client, &options) {
+pub fn open_feed(client: &External<Client>, mailbox: &Mailbox, options: String) -> Either<FeedReader, String> {
+    match open(client, mailbox, &options) {
         Ok(reader) => Either::A(reader),
         Err(error) => Either::B(refusal(&error)),
     }
 }
 
-fn open(client: &Client, options: &str) -> Result<FeedReader> {
+fn open(client: &Client, mailbox: &Mailbox, options: &str) -> Result<FeedReader> {
     let options = FeedOptions::read(options)?;
     let spec = FeedSpec {
         endpoint: client.endpoint.clone(),
@@ -145,43 +144,87 @@ fn open(client: &Client, options: &str) -> Result<FeedReader> {
     };
     let _within = runtime::get(None)?.enter();
     let reader = Arc::new(Hub::global().open(&spec, options.subject.reader(options.notices)));
-    Ok(FeedReader { reader, endpoint: spec.endpoint, single: options.subject.is_single() })
+    let address = mailbox.address();
+    Ok(FeedReader {
+        reading: Arc::new(Reading { reader, endpoint: spec.endpoint, single: options.subject.is_single(), address }),
+    })
 }
 
 #[napi]
 impl FeedReader {
-    /// A promise of the next batch: `{"rows", "notices", "faults", "drained", "end"}`, where `end`
-    /// is `null`, `{}` or `{"error"}`; or `{"wantsToken": true}`.
+    /// The next batch, if there is one: `{"rows", "notices", "faults", "drained", "end"}`, where
+    /// `end` is `null`, `{}` or `{"error"}`; or `{"wantsToken": true}`. Else `null`, and it comes to
+    /// the mailbox. One is asked for at a time.
     #[napi(catch_unwind)]
-    pub fn next<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        let (reader, endpoint, single) = (self.reader.clone(), self.endpoint.clone(), self.single);
-        promise(env, async move {
-            match unless_wanted(&endpoint, reader.next()).await {
-                Some(batch) => batch_text(&batch, single),
-                None => "{\"wantsToken\":true}".to_owned(),
-            }
-        })
+    pub fn next(&self, env: Env) -> napi::Result<Option<Text>> {
+        let reading = &self.reading;
+        if reading.endpoint.credential().is_some() {
+            reading.address.expect(env)?;
+            let reading = reading.clone();
+            return Ok(reading.address.clone().post_from(async move {
+                match unless_wanted(&reading.endpoint, reading.reader.next()).await {
+                    Some(batch) => batch_text(&batch, reading.single),
+                    None => "{\"wantsToken\":true}".to_owned(),
+                }
+            }));
+        }
+        match reading.reader.poll_next(&mut Context::from_waker(&Waker::from(reading.clone()))) {
+            Poll::Ready(batch) => Ok(Some(Text(batch_text(&batch, reading.single)))),
+            Poll::Pending => reading.address.expect(env).map(|()| None),
+        }
+    }
+
+    /// What its letters are addressed with.
+    #[napi(getter, catch_unwind)]
+    pub fn ticket(&self) -> u32 {
+        self.reading.address.ticket()
     }
 
     /// Leaves the feed. Idempotent.
     #[napi(catch_unwind)]
     pub fn close(&self) {
-        self.reader.close();
+        self.reading.reader.close();
     }
 
     /// How the feed is doing, as text.
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
-        let status = self.reader.status();
+        let reader = &self.reading.reader;
+        let status = reader.status();
         json!({
             "state": status.stage.as_str(),
             "requests": status.stats.requests,
             "retries": status.stats.retries,
             "rows": status.stats.rows,
             "bytes": status.stats.bytes,
-            "coalesced": self.reader.coalesced(),
+            "coalesced": reader.coalesced(),
         })
         .to_string()
+    }
+}
+
+/// A reader, and where its batches go.
+#[derive(Debug)]
+struct Reading {
+    reader: Arc<Reader>,
+    endpoint: Endpoint,
+    single: bool,
+    address: Address,
+}
+
+/// Whoever has news for the reader writes the batch at once, on its own thread: no task is woken
+/// for it, and JavaScript gets many batches in one go.
+impl Wake for Reading {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let waker = Waker::from(self.clone());
+        self.address.post_caught(|| match self.reader.poll_next(&mut Context::from_waker(&waker)) {
+            Poll::Ready(batch) => Some(batch_text(&batch, self.single)),
+            Poll::Pending => None,
+        });
     }
 }
 

@@ -1,7 +1,7 @@
 //! The shared side of one feed: its published rows, its readers, its state.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use indexmap::IndexMap;
 use tokio::sync::Notify;
@@ -158,6 +158,7 @@ impl Feed {
             state.schema = Some(schema.clone());
         }
         let mut let_go = HashSet::new();
+        let changed = !changes.is_empty();
         for change in changes {
             match change {
                 Change::Row { key, row } => {
@@ -189,9 +190,13 @@ impl Feed {
             state.partial = true;
             state.rows.retain(|key, _| !let_go.contains(key));
         }
+        let told = if changed { slots(&state.readers) } else { Vec::new() };
         state.readers.retain(|seat| !seat.slot.is_ended());
         state.closed |= state.readers.is_empty();
-        !state.closed
+        let open = !state.closed;
+        drop(guard);
+        told.iter().for_each(|slot| slot.wake());
+        open
     }
 
     /// Looks how the readers keep up. Readers that do not, while others do, leave for a feed of
@@ -240,19 +245,23 @@ impl Feed {
         let mut state = lock(&self.state);
         if state.stage != stage {
             state.stage = stage;
-            for seat in &state.readers {
-                seat.slot.notice(Notice::Stage(stage));
-            }
+            self.notify(state, Notice::Stage(stage));
         }
+    }
+
+    /// Tells those readers of it that asked for notices.
+    fn notify(&self, state: MutexGuard<'_, State>, notice: Notice) {
+        let told: Vec<Arc<Slot>> =
+            state.readers.iter().filter(|seat| seat.slot.notice(notice)).map(|seat| seat.slot.clone()).collect();
+        drop(state);
+        told.iter().for_each(|slot| slot.wake());
     }
 
     /// A request is made again after `wait_ms`.
     pub(super) fn retrying(&self, retry: Retry, wait_ms: u64) {
         let mut state = lock(&self.state);
         state.stats.retries += 1;
-        for seat in &state.readers {
-            seat.slot.notice(Notice::Retry { retry, wait_ms });
-        }
+        self.notify(state, Notice::Retry { retry, wait_ms });
     }
 
     pub(super) fn count_request(&self) {
@@ -273,8 +282,11 @@ impl Feed {
         state.closed = true;
         state.stage = Stage::Ended;
         state.rows = IndexMap::new();
-        for seat in state.readers.drain(..) {
+        let told = std::mem::take(&mut state.readers);
+        drop(state);
+        for seat in told {
             seat.slot.end(end.clone());
+            seat.slot.wake();
         }
     }
 
@@ -282,4 +294,8 @@ impl Feed {
         let state = lock(&self.state);
         Status { stage: state.stage, stats: state.stats }
     }
+}
+
+fn slots(readers: &[Seat]) -> Vec<Arc<Slot>> {
+    readers.iter().map(|seat| seat.slot.clone()).collect()
 }
