@@ -23,6 +23,11 @@ const toTheEnd = () =>
     live: [answers.change(executing(), "2_2"), answers.change(completed(), "3_3")],
   });
 const waiting = () => feedScript({ start: [answers.snapshot(row())], live: [answers.hold()] });
+/** A run whose payload is stored elsewhere, by a store that never answers. */
+const storeThatHangs = () => {
+  const stored = row({ payload: "packets/payload.json", payloadType: "application/store" });
+  return feedScript({ start: [answers.snapshot(stored)], live: [answers.hold()] });
+};
 
 async function run(script, source, { timeoutMs = TIMEOUT_MS, onOut } = {}) {
   const server = await startFaultServer(script);
@@ -75,6 +80,32 @@ describe("a process ends by itself after", { concurrency: 3 }, () => {
         subscription.close();
       })();`,
       "QUEUED\ntrue\nexit 0\n",
+    ],
+    "an abort while a stored payload is fetched": [
+      storeThatHangs,
+      `(async () => {
+        const controller = new AbortController();
+        const onStateChange = (state) => {
+          console.log(state);
+          if (state === "live") setTimeout(() => controller.abort(), 100);
+        };
+        for await (const run of runs.subscribeToRun("run_1", { signal: controller.signal, onStateChange })) {
+          console.log(run.status);
+        }
+        console.log("done");
+      })();`,
+      "connecting\nlive\nended\ndone\nexit 0\n",
+    ],
+    "a close while a stored payload is fetched": [
+      storeThatHangs,
+      `(async () => {
+        const onStateChange = (state) => {
+          if (state === "live") setTimeout(() => subscription.close(), 100);
+        };
+        const subscription = runs.subscribeToRun("run_1", { onStateChange });
+        console.log((await subscription.next()).done);
+      })();`,
+      "true\nexit 0\n",
     ],
     "an error in the loop": [
       waiting,
