@@ -205,8 +205,8 @@ class Refresher {
       });
       // Called in a turn of its own: a function that needs a token itself waits like others, and is told.
       Promise.resolve()
-        .then(() => resolve(this.#make.call(undefined)))
-        .catch(reject);
+        .then(() => this.#make.call(undefined))
+        .then(resolve, reject);
     }).finally(() => {
       clearTimeout(this.#timer);
       this.#timer = undefined;
