@@ -154,32 +154,60 @@ function mint(name, kind, scopes, options, bounds) {
     if (typeof expiry === "string") period = expiry;
     else seconds = unixSeconds(expiry);
   }
-  const make = (/** @type {object} */ client, /** @type {any} */ within) => {
-    const minted = native.mint(client, kind, scopesJson, realtimeJson, Date.now(), seconds, period);
-    if (minted !== null && isToken(minted)) return minted;
-    const again = () => native.mint(client, kind, scopesJson, realtimeJson, Date.now(), seconds, period);
-    return mintSlowly(minted, again, client, within);
-  };
+  const grant = { kind, scopes: scopesJson, realtime: realtimeJson, seconds, period };
   const resolved = resolve();
   const refresher = refresherOf(resolved);
-  if (refresher === undefined) return make(clientOf(resolved), request);
-  // The token in use signs, or asks the server to. It is made first where it has to be (defect 5).
-  const deadline = new Deadline(name, request?.timeoutInMs);
-  const left = () => ({ signal: request?.signal, timeoutInMs: deadline.left() });
-  return refresher.authorized(() => make(refresher.signer, left()), left);
+  if (refresher === undefined) return mintWith(clientOf(resolved), grant, request);
+  return mintRenewed(refresher, name, grant, request);
+}
+
+/**
+ * What a token is to say, as native code reads it.
+ *
+ * @typedef {{ kind: number, scopes: string | null, realtime: string | null, seconds: number, period: string | null }} Grant
+ */
+
+/**
+ * The token in use signs, or asks the server to. It is made first where it has to be (defect 5).
+ *
+ * @param {any} refresher
+ * @param {string} name of the call
+ * @param {Grant} grant
+ * @param {import("./bounded.js").Bounds | undefined} bounds
+ * @returns {Promise<string>}
+ */
+function mintRenewed(refresher, name, grant, bounds) {
+  const deadline = new Deadline(name, bounds?.timeoutInMs);
+  const left = () => ({ signal: bounds?.signal, timeoutInMs: deadline.left() });
+  return refresher.authorized(() => mintWith(refresher.signer, grant, left()), left);
+}
+
+/**
+ * @param {object} client
+ * @param {Grant} grant
+ * @param {import("./bounded.js").Bounds | undefined} bounds
+ */
+function mintWith(client, grant, bounds) {
+  const minted = tryMint(client, grant);
+  return minted !== null && isToken(minted) ? minted : mintSlowly(minted, client, grant, bounds);
+}
+
+/** @param {object} client @param {Grant} grant @returns {string | null} */
+function tryMint(client, { kind, scopes, realtime, seconds, period }) {
+  return native.mint(client, kind, scopes, realtime, Date.now(), seconds, period);
 }
 
 /**
  * @param {string | null} minted what the first attempt gave
- * @param {() => string | null} again
  * @param {object} client
- * @param {{ signal?: AbortSignal, timeoutInMs?: number } | undefined} bounds
+ * @param {Grant} grant
+ * @param {import("./bounded.js").Bounds | undefined} bounds
  */
-async function mintSlowly(minted, again, client, bounds) {
+async function mintSlowly(minted, client, grant, bounds) {
   let outcome = minted;
   if (outcome === null) {
     await bounded(bounds, (cancel, timeout) => native.loadClaims(client, cancel, timeout));
-    outcome = again();
+    outcome = tryMint(client, grant);
   }
   if (outcome?.startsWith("@")) {
     // The key cannot sign: the server mints (protocol.md 2).

@@ -56,9 +56,10 @@ function heldTo(bounds, work) {
       signal?.removeEventListener("abort", abort);
     };
     const timer = timeoutInMs === undefined ? undefined : after(timeoutInMs, late);
+    // In any case, so that what fails after its caller left is nobody's unhandled rejection.
+    work.then(resolve, reject).finally(over);
     if (signal?.aborted) return abort();
     signal?.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(over);
   });
 }
 

@@ -20,7 +20,7 @@ const { after } = require("./timer.js");
  * @typedef {import("./bounded.js").Bounds} Bounds
  */
 
-/** How long the function may take, in milliseconds: as long as native code waits for a token it wished for. */
+/** How long the function may take, in milliseconds: less than native code waits for a token it wished for. */
 const PATIENCE_MS = 30_000;
 
 /** @type {WeakMap<MakeToken, Map<string, Refresher>>} */

@@ -37,10 +37,10 @@ export type ReadStreamOptions = WatchOptions & {
   from?: "beginning" | "latest";
 };
 
-/** What `send` of an input stream takes: what bounds the call, beside the official `requestOptions`. */
+/** What `send` of an input stream takes: what bounds the call, beside the official `requestOptions` and over them. */
 export type SendInputStreamOptions = CallBounds & {
-  /** Taken for the official SDK's sake; nothing of it is used. */
-  requestOptions?: ApiRequestOptions;
+  /** As of every call: over those of {@link configure}. */
+  requestOptions?: ApiRequestOptions & CallBounds;
 };
 
 /** What {@link streams.define} takes. */
