@@ -7,6 +7,8 @@
 
 const { ArgumentError, TriggerNativeError, fromNative } = require("./errors.js");
 const native = require("./native.js");
+const { toResponse } = require("./response.js");
+const { chunkEvents } = require("./stream-events.js");
 
 const DONE = Object.freeze({ done: true, value: undefined });
 
@@ -17,6 +19,7 @@ const DONE = Object.freeze({ done: true, value: undefined });
  * @property {() => Promise<any[] | undefined>} pull the next values, `undefined` at the end
  * @property {() => void} close ends it: a waiting `pull()` ends at once
  * @property {() => object} stats
+ * @property {() => any} events how its values become the events of a response; from then on each has an id
  */
 
 /** The values of one stream of a run: a {@link Source}. */
@@ -29,15 +32,25 @@ class StreamSource {
   #end = null;
   #closed = false;
   #lastStats;
+  #events;
+  #placed = false;
+  /** The place to open it at. @type {string | undefined} */
+  #place;
+  /** Where to resume after each of the values that `pull()` gave last. @type {string[] | undefined} */
+  places;
+  /** It ended by itself, and all of it was pulled. */
+  isOver = false;
 
   /**
    * @param {object} wiring
-   * @param {() => any} wiring.open opens the native reader; called once, at the first `pull()`
+   * @param {(place?: string) => any} wiring.open opens the native reader, at this place; called at the first `pull()`
+   * @param {(source: any) => any} [wiring.events]
    * @param {AbortSignal} [wiring.signal] ends the stream
    * @param {(notice: any) => void} [wiring.notify] gets retries and state changes
    */
-  constructor({ open, signal, notify }) {
+  constructor({ open, signal, notify, events }) {
     this.#open = open;
+    this.#events = events;
     this.#signal = signal;
     this.#notify = notify;
     // An aborted signal is looked at before anything is sent (defect 17).
@@ -51,24 +64,44 @@ class StreamSource {
 
   /** Opens the stream now rather than at the first `pull()`. */
   start() {
-    if (!this.#closed) this.#reader ??= this.#open();
+    if (!this.#closed) this.#reader ??= this.#open(this.#place);
+  }
+
+  /** From now on, `places` is told. */
+  track() {
+    this.#placed = true;
+  }
+
+  /** Reads on from a place of `places`, rather than from where it would. Before the first `pull()`. */
+  resume(/** @type {string} */ place) {
+    this.#place = place;
+    if (this.#closed || !this.#reader) return;
+    this.#reader.close();
+    this.#reader = null;
+    this.start();
+  }
+
+  events() {
+    return this.#events?.(this);
   }
 
   async pull() {
     try {
       while (!this.#closed) {
         if (this.#end) {
+          this.isOver = true;
           this.close();
           if (this.#end.error) throw fromNative(this.#end.error);
           return undefined;
         }
         this.start();
-        const batch = JSON.parse(await this.#reader.next());
+        const batch = JSON.parse(await this.#reader.next(this.#placed));
         if (this.#closed) return undefined;
         if (batch.error) throw fromNative(batch.error);
         this.#end = batch.end;
         if (this.#notify) for (const notice of batch.notices) this.#notify(notice);
         for (const place of batch.holes) batch.chunks[place] = undefined;
+        this.places = batch.places;
         if (batch.chunks.length > 0) return batch.chunks;
       }
       return undefined;
@@ -145,6 +178,41 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
     return this.#source.stats();
   }
 
+  /**
+   * The same stream as server-sent events, for a route handler (docs/feeds.md). A browser that comes
+   * back gets what comes after the event it saw last.
+   *
+   * @param {Request} [request]
+   * @param {import("./response.js").ResponseOptions} [options]
+   * @returns {Response}
+   */
+  toResponse(request, options) {
+    const format = this.#source.events();
+    const parts = {
+      // Not before the options were looked at: it takes the stream for itself.
+      [Symbol.asyncIterator]: () => {
+        const values = this.values();
+        return {
+          next: async () => {
+            const result = await values.next();
+            if (!result.done) format.given(this.#at - 1);
+            return result;
+          },
+          // At once: a `return()` of the values would wait for what they wait for.
+          return: async () => this.close(),
+        };
+      },
+    };
+    return toResponse(parts, request, options, {
+      ...format,
+      resume: (/** @type {string} */ id) => {
+        format.resume(id);
+        this.#values = [];
+        this.#at = 0;
+      },
+    });
+  }
+
   async [Symbol.asyncDispose]() {
     this.close();
   }
@@ -159,7 +227,7 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
    * @param {{ preventCancel?: boolean }} [options]
    */
   values(options) {
-    if (this.#pulled) return super.values(options);
+    if (this.#pulled) return disposable(super.values(options));
     const preventCancel = options?.preventCancel ?? false;
     // Held, so that nobody else reads meanwhile.
     const lock = this.getReader();
@@ -194,13 +262,13 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
       }
       return { done: true, value };
     };
-    return {
+    return disposable({
       next: () => turn(next),
       return: (/** @type {unknown} */ value) => turn(() => leave(value)),
       [Symbol.asyncIterator]() {
         return this;
       },
-    };
+    });
   }
 
   async #next() {
@@ -227,6 +295,14 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
       else this.#controller.close();
     } catch {}
   }
+}
+
+/** An iterator for `await using`, also where the runtime's own is none. */
+function disposable(iterator) {
+  iterator[Symbol.asyncDispose] ??= async () => {
+    await iterator.return();
+  };
+  return iterator;
 }
 
 /**
@@ -278,8 +354,10 @@ function streamSource(client, runId, key, plan, wiring = {}) {
   if (refusal) throw fromNative(JSON.parse(refusal));
   return new StreamSource({
     ...wiring,
-    open() {
-      const reader = native.openStream(client, runId, key, text);
+    events: (source) => chunkEvents(source, runId, key),
+    open(place) {
+      const planned = place === undefined ? text : JSON.stringify({ ...JSON.parse(text), at: place });
+      const reader = native.openStream(client, runId, key, planned);
       if (typeof reader === "string") throw fromNative(JSON.parse(reader));
       return reader;
     },

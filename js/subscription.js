@@ -7,7 +7,7 @@
  * An open one keeps the process alive while somebody waits for it; a closed one never does.
  */
 
-const { fromNative } = require("./errors.js");
+const { ArgumentError, fromNative } = require("./errors.js");
 const { toResponse } = require("./response.js");
 const { withStreams } = require("./with-streams.js");
 
@@ -38,6 +38,10 @@ class RunSubscription {
   #newest = Number.NEGATIVE_INFINITY;
   #position = Number.NEGATIVE_INFINITY;
   #merged = null;
+  /** Which rows below the floor are yielded all the same. @type {(row: any) => boolean} */
+  #needs = () => false;
+  /** It ended by itself. */
+  #isOver = false;
 
   /**
    * @param {object} wiring
@@ -88,7 +92,23 @@ class RunSubscription {
 
   /** The runs and the values of their streams, as parts. Read this instead of the subscription. */
   withStreams(options) {
-    this.#merged = withStreams(this, { open: this.#wiring.streams, signal: this.#wiring.signal }, options);
+    // Each run would go to one of them only.
+    if (this.#merged)
+      throw new ArgumentError(
+        "ERR_ALREADY_READ",
+        "withStreams() was called on this subscription before: subscribe once more for another reader",
+      );
+    const { streams: open, signal, single = false } = this.#wiring;
+    const feed = {
+      single,
+      skewMs: SKEW_MS,
+      version: () => this.#position,
+      resume: (/** @type {string} */ version, /** @type {(row: any) => boolean} */ needs) => {
+        this.#needs = needs;
+        this.#resume(version);
+      },
+    };
+    this.#merged = withStreams(this, { open, signal, feed }, options);
     return this.#merged;
   }
 
@@ -159,6 +179,7 @@ class RunSubscription {
       // `isFinished` is not enumerable: the browser cannot work it out from an unknown status.
       value: (run) => ({ ...run, isFinished: run.isFinished }),
       resume: (id) => this.#resume(id),
+      isOver: () => this.#isOver,
     });
   }
 
@@ -181,6 +202,7 @@ class RunSubscription {
           return { done: false, value };
         }
         if (this.#end) {
+          this.#isOver = true;
           this.#leave();
           if (!this.#end.error) return DONE;
           const error = fromNative(this.#end.error);
@@ -201,7 +223,7 @@ class RunSubscription {
     while (this.#ahead.length < AHEAD && this.#at < this.#rows.length) {
       const row = this.#rows[this.#at++];
       // A replica that lags can tell what the reader of a resumed response has seen the like of.
-      if (row.updatedAt < this.#floor) continue;
+      if (row.updatedAt < this.#floor && !this.#needs(row)) continue;
       const value = this.#wiring.decode(row);
       if (value instanceof Promise) value.catch(noop);
       this.#ahead.push({ row, value });
