@@ -8,10 +8,12 @@
 const { isDate } = require("node:util").types;
 
 const { bounded } = require("./bounded.js");
-const { currentClient } = require("./client.js");
-const { authScope, checkBounds } = require("./config.js");
+const { clientOf } = require("./client.js");
+const { authScope, checkBounds, resolve } = require("./config.js");
+const { Deadline } = require("./deadline.js");
 const errors = require("./errors.js");
 const native = require("./native.js");
+const { refresherOf } = require("./refresh.js");
 const { withScope } = require("./scope.js");
 const { describe, flattenScopes, isPlain, taskScopes } = require("./scopes.js");
 
@@ -41,7 +43,7 @@ let warned = false;
 async function createPublicToken(options, bounds) {
   const given = checkOptions("createPublicToken", options, PUBLIC_OPTIONS);
   const scopes = given?.scopes === undefined || given.scopes === null ? undefined : flattenScopes(given.scopes);
-  const token = mint(PUBLIC, scopes, given, bounds);
+  const token = mint("createPublicToken", PUBLIC, scopes, given, bounds);
   if (scopes !== undefined && scopes.length > 0) return token;
   // Only a token that came to be is worth a warning.
   const minted = await token;
@@ -63,7 +65,7 @@ async function createPublicToken(options, bounds) {
  */
 async function createTriggerPublicToken(task, options, bounds) {
   const given = checkOptions("createTriggerPublicToken", options, TRIGGER_OPTIONS);
-  return mint(usage(given), taskScopes("trigger", task), given, bounds);
+  return mint("createTriggerPublicToken", usage(given), taskScopes("trigger", task), given, bounds);
 }
 
 /**
@@ -76,7 +78,7 @@ async function createTriggerPublicToken(task, options, bounds) {
  */
 async function createBatchTriggerPublicToken(task, options, bounds) {
   const given = checkOptions("createBatchTriggerPublicToken", options, TRIGGER_OPTIONS);
-  return mint(usage(given), taskScopes("batchTrigger", task), given, bounds);
+  return mint("createBatchTriggerPublicToken", usage(given), taskScopes("batchTrigger", task), given, bounds);
 }
 
 /**
@@ -132,13 +134,14 @@ async function withBatchTriggerPublicToken(task, options, work) {
 /**
  * The token, or a promise of it where the server has to be asked first.
  *
+ * @param {string} name of the call, for messages
  * @param {number} kind
  * @param {string[] | undefined} scopes
  * @param {any} options
  * @param {{ signal?: AbortSignal, timeoutInMs?: number } | undefined} bounds
  * @returns {string | Promise<string>}
  */
-function mint(kind, scopes, options, bounds) {
+function mint(name, kind, scopes, options, bounds) {
   const request = bounds == null ? undefined : checkBounds("the request options", bounds);
   // An aborted signal is looked at first (defect 17).
   request?.signal?.throwIfAborted();
@@ -151,11 +154,19 @@ function mint(kind, scopes, options, bounds) {
     if (typeof expiry === "string") period = expiry;
     else seconds = unixSeconds(expiry);
   }
-  const client = currentClient();
-  const minted = native.mint(client, kind, scopesJson, realtimeJson, Date.now(), seconds, period);
-  if (minted !== null && isToken(minted)) return minted;
-  const again = () => native.mint(client, kind, scopesJson, realtimeJson, Date.now(), seconds, period);
-  return mintSlowly(minted, again, client, request);
+  const make = (/** @type {object} */ client, /** @type {any} */ within) => {
+    const minted = native.mint(client, kind, scopesJson, realtimeJson, Date.now(), seconds, period);
+    if (minted !== null && isToken(minted)) return minted;
+    const again = () => native.mint(client, kind, scopesJson, realtimeJson, Date.now(), seconds, period);
+    return mintSlowly(minted, again, client, within);
+  };
+  const resolved = resolve();
+  const refresher = refresherOf(resolved);
+  if (refresher === undefined) return make(clientOf(resolved), request);
+  // The token in use signs, or asks the server to. It is made first where it has to be (defect 5).
+  const deadline = new Deadline(name, request?.timeoutInMs);
+  const left = () => ({ signal: request?.signal, timeoutInMs: deadline.left() });
+  return refresher.authorized(() => make(refresher.signer, left()), left);
 }
 
 /**

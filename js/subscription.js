@@ -7,6 +7,8 @@
  * An open one keeps the process alive while somebody waits for it; a closed one never does.
  */
 
+const { attempt } = require("./attempt.js");
+const { heldTo } = require("./bounded.js");
 const { ArgumentError, fromNative } = require("./errors.js");
 const { toResponse } = require("./response.js");
 const { withStreams } = require("./with-streams.js");
@@ -45,13 +47,15 @@ class RunSubscription {
 
   /**
    * @param {object} wiring
-   * @param {() => any} wiring.open opens the native reader, or promises it; called once, at the first `next()`
+   * @param {AbortController} wiring.left aborted when it is closed: ends whatever is waited for on its behalf
+   * @param {() => Promise<unknown>} [wiring.ready] makes what `open` needs; called before it
+   * @param {() => any} wiring.open opens the native reader; called once, at the first `next()`
    * @param {(row: any) => any} wiring.decode makes the public value of a row, or a promise of it
    * @param {boolean} [wiring.single] one run only
    * @param {AbortSignal} [wiring.signal] ends the subscription
    * @param {(notice: any) => void} [wiring.notify] gets retries and state changes
    * @param {(error: Error, key: string | null) => void} [wiring.fault] gets rows that cannot be read
-   * @param {() => Promise<void>} [wiring.renew] makes another token; never rejects
+   * @param {() => Promise<void>} [wiring.renew] makes another token; rejects for `left` only
    * @param {(error: any) => void} [wiring.explain] adds what is known of a failure to its error
    * @param {import("./with-streams.js").Opener} [wiring.streams] opens the streams of its runs
    */
@@ -115,6 +119,7 @@ class RunSubscription {
   #leave() {
     if (this.#closed) return;
     this.#closed = true;
+    this.#wiring.left.abort();
     this.#rows = [];
     this.#ahead = [];
     if (this.#onAbort) this.#wiring.signal.removeEventListener("abort", this.#onAbort);
@@ -195,16 +200,21 @@ class RunSubscription {
       while (!this.#closed) {
         const next = this.#nextRow();
         if (next) {
-          const value = await next.value;
-          // Closed while a stored packet was fetched: nothing is yielded after the end.
-          if (this.#closed) return DONE;
+          let { value } = next;
+          if (value instanceof Promise) {
+            value = await heldTo({ signal: this.#wiring.left.signal }, value);
+            // Closed while a stored packet was fetched: nothing is yielded after the end.
+            if (this.#closed) return DONE;
+          }
           this.#yielded(next.row);
           return { done: false, value };
         }
         if (this.#end) {
-          this.#isOver = true;
-          this.#leave();
-          if (!this.#end.error) return DONE;
+          if (!this.#end.error) {
+            this.#isOver = true;
+            this.#leave();
+            return DONE;
+          }
           const error = fromNative(this.#end.error);
           this.#wiring.explain?.(error);
           throw error;
@@ -213,6 +223,8 @@ class RunSubscription {
       }
       return DONE;
     } catch (error) {
+      // What was waited for when it was closed ended with it.
+      if (this.#closed) return DONE;
       this.#leave();
       throw error;
     }
@@ -239,17 +251,13 @@ class RunSubscription {
 
   async #fill() {
     if (!this.#reader) {
-      const reader = await this.#wiring.open();
-      // Closed while the first token was made.
-      if (this.#closed) return reader.close();
-      this.#reader = reader;
+      await this.#wiring.ready?.();
+      if (this.#closed) return;
+      this.#reader = this.#wiring.open();
     }
     const batch = JSON.parse(await this.#reader.next());
-    if (batch.wantsToken) {
-      // Also when closed meanwhile: other subscriptions wait for the same token.
-      await this.#wiring.renew?.();
-      return;
-    }
+    // Begun also when closed meanwhile: other subscriptions wait for the same token.
+    if (batch.wantsToken) return this.#wiring.renew?.();
     if (this.#closed) return;
     this.#rows = batch.rows;
     this.#at = 0;
@@ -264,13 +272,6 @@ class RunSubscription {
   #notify(notice) {
     attempt(() => this.#wiring.notify?.(notice));
   }
-}
-
-/** What a callback throws is its own affair: the feed goes on. */
-function attempt(callback) {
-  try {
-    callback();
-  } catch {}
 }
 
 function noop() {}

@@ -34,14 +34,14 @@ const MOST_DRAINED = 10_000;
  */
 
 /**
- * @param {object} client
+ * @param {{ client?: object, refresher?: any }} access
  * @param {{ retry?: object, silenceTimeoutMs?: number, onRetry?: (retry: any) => void }} options
  * @returns {Opener}
  */
-function streamOpener(client, { retry, silenceTimeoutMs, onRetry }) {
+function streamOpener(access, { retry, silenceTimeoutMs, onRetry }) {
   const notify = onRetry && ((/** @type {any} */ notice) => notice.type === "retry" && onRetry(notice.retry));
   return (runId, key, runOver) =>
-    streamSource(client, runId, key, { follow: true, runOver, retry, silenceTimeoutMs }, { notify });
+    streamSource(access, runId, key, { follow: true, runOver, retry, silenceTimeoutMs }, { notify });
 }
 
 /**

@@ -343,9 +343,8 @@ impl Machine {
     fn refused(&mut self, status: u16, headers: &HeaderMap, body: &[u8], now: Now) -> Step {
         let error = Error::api(status, headers, body);
         match status {
-            // 401 is where a token that can be refreshed would be.
-            401 => self.end(Err(error)),
-            400 | 403 | 404 | 409 | 410 | 422 => self.end(Err(error)),
+            // A token that can be renewed was renewed before this is asked (S15): no other will do better.
+            400 | 401 | 403 | 404 | 409 | 410 | 422 => self.end(Err(error)),
             _ if retry::is_retryable(status, headers) => {
                 let reason = if status == 429 { Reason::RateLimited } else { Reason::Server };
                 let server_ms = retry::server_delay(status, headers, now.unix_ms)

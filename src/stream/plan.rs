@@ -85,13 +85,17 @@ impl StreamSpec {
         plan: Plan,
         patience: Patience,
     ) -> Result<Self> {
-        plan.check()?;
-        let url = format!(
-            "{}/realtime/v1/streams/{}/{}",
-            endpoint.base_url(),
-            id::path_segment("run id", run_id)?,
-            id::path_segment("stream key", key)?
-        );
+        let url = format!("{}{}", endpoint.base_url(), Self::path((run_id, key), &plan)?);
         Ok(Self { endpoint, options, url, plan, patience })
+    }
+
+    /// Where the stream `key` of the run `run_id` is read, and whether it can be read so.
+    ///
+    /// # Errors
+    /// As [`StreamSpec::new`].
+    pub fn path((run_id, key): (&str, &str), plan: &Plan) -> Result<String> {
+        plan.check()?;
+        let (run_id, key) = (id::path_segment("run id", run_id)?, id::path_segment("stream key", key)?);
+        Ok(format!("/realtime/v1/streams/{run_id}/{key}"))
     }
 }
