@@ -8,6 +8,8 @@
 const { attempt } = require("./attempt.js");
 const { ArgumentError, TriggerNativeError, fromNative } = require("./errors.js");
 const native = require("./native.js");
+const { toResponse } = require("./response.js");
+const { chunkEvents } = require("./stream-events.js");
 
 const DONE = Object.freeze({ done: true, value: undefined });
 
@@ -18,6 +20,7 @@ const DONE = Object.freeze({ done: true, value: undefined });
  * @property {() => Promise<any[] | undefined>} pull the next values, `undefined` at the end
  * @property {() => void} close ends it: a waiting `pull()` ends at once
  * @property {() => object} stats
+ * @property {() => any} events how its values become the events of a response; from then on each has an id
  */
 
 /** The values of one stream of a run: a {@link Source}. */
@@ -37,17 +40,27 @@ class StreamSource {
   /** Told before there was a reader to tell it to. */
   #runOver = false;
   #lastStats;
+  #events;
+  #placed = false;
+  /** The place to open it at. @type {string | undefined} */
+  #place;
+  /** Where to resume after each of the values that `pull()` gave last. @type {string[] | undefined} */
+  places;
+  /** It ended by itself, and all of it was pulled. */
+  isOver = false;
 
   /**
    * @param {object} wiring
-   * @param {(client?: object) => any} wiring.open opens the native reader; called once, at the first `pull()`
+   * @param {(client?: object, place?: string) => any} wiring.open opens the native reader, at this place; called at the first `pull()`
+   * @param {(source: any) => any} [wiring.events]
    * @param {any} [wiring.refresher] renews the token of the client, which is its own then (defect 5)
    * @param {AbortSignal} [wiring.signal] ends the stream
    * @param {(notice: any) => void} [wiring.notify] gets retries and state changes
    */
-  constructor({ open, refresher, signal, notify }) {
+  constructor({ open, refresher, signal, notify, events }) {
     this.#open = open;
     this.#refresher = refresher;
+    this.#events = events;
     this.#signal = signal;
     this.#notify = notify;
     // An aborted signal is looked at before anything is sent (defect 17).
@@ -63,7 +76,7 @@ class StreamSource {
   start() {
     if (this.#closed || this.#reader) return;
     if (this.#refresher === undefined) {
-      this.#reader = this.#open();
+      this.#reader = this.#open(undefined, this.#place);
       return;
     }
     this.#opening ??= this.#openRenewed();
@@ -74,8 +87,28 @@ class StreamSource {
   async #openRenewed() {
     const client = await this.#refresher.client({ signal: this.#left.signal });
     if (this.#closed) return;
-    this.#reader = this.#open(client);
+    this.#reader = this.#open(client, this.#place);
     if (this.#runOver) this.#reader.runOver();
+  }
+
+  /** From now on, `places` is told. */
+  track() {
+    this.#placed = true;
+  }
+
+  /** Reads on from a place of `places`, rather than from where it would. Before the first `pull()`. */
+  resume(/** @type {string} */ place) {
+    this.#place = place;
+    // One that is being opened waits for its token, and looks at the place after that.
+    if (this.#closed || !this.#reader) return;
+    this.#reader.close();
+    this.#reader = null;
+    this.#opening = undefined;
+    this.start();
+  }
+
+  events() {
+    return this.#events?.(this);
   }
 
   async pull() {
@@ -83,13 +116,14 @@ class StreamSource {
       while (!this.#closed) {
         if (this.#end) {
           if (this.#end.error) throw this.#failure(this.#end.error);
+          this.isOver = true;
           this.close();
           return undefined;
         }
         this.start();
         if (this.#opening) await this.#opening;
         if (this.#closed) return undefined;
-        const batch = JSON.parse(await this.#reader.next());
+        const batch = JSON.parse(await this.#reader.next(this.#placed));
         if (batch.wantsToken) {
           // Begun also when closed meanwhile: others wait for the same token.
           await this.#refresher.renew({ signal: this.#left.signal });
@@ -101,6 +135,7 @@ class StreamSource {
         // The end is told when it is closed: once, and after the last value.
         for (const notice of batch.notices) if (notice.state !== "ended") this.#tell(notice);
         for (const place of batch.holes) batch.chunks[place] = undefined;
+        this.places = batch.places;
         if (batch.chunks.length > 0) return batch.chunks;
       }
       return undefined;
@@ -191,6 +226,41 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
     return this.#source.stats();
   }
 
+  /**
+   * The same stream as server-sent events, for a route handler (docs/feeds.md). A browser that comes
+   * back gets what comes after the event it saw last.
+   *
+   * @param {Request} [request]
+   * @param {import("./response.js").ResponseOptions} [options]
+   * @returns {Response}
+   */
+  toResponse(request, options) {
+    const format = this.#source.events();
+    const parts = {
+      // Not before the options were looked at: it takes the stream for itself.
+      [Symbol.asyncIterator]: () => {
+        const values = this.values();
+        return {
+          next: async () => {
+            const result = await values.next();
+            if (!result.done) format.given(this.#at - 1);
+            return result;
+          },
+          // At once: a `return()` of the values would wait for what they wait for.
+          return: async () => this.close(),
+        };
+      },
+    };
+    return toResponse(parts, request, options, {
+      ...format,
+      resume: (/** @type {string} */ id) => {
+        format.resume(id);
+        this.#values = [];
+        this.#at = 0;
+      },
+    });
+  }
+
   async [Symbol.asyncDispose]() {
     this.close();
   }
@@ -205,7 +275,7 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
    * @param {{ preventCancel?: boolean }} [options]
    */
   values(options) {
-    if (this.#pulled) return super.values(options);
+    if (this.#pulled) return disposable(super.values(options));
     const preventCancel = options?.preventCancel ?? false;
     // Held, so that nobody else reads meanwhile.
     const lock = this.getReader();
@@ -240,13 +310,13 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
       }
       return { done: true, value };
     };
-    return {
+    return disposable({
       next: () => turn(next),
       return: (/** @type {unknown} */ value) => turn(() => leave(value)),
       [Symbol.asyncIterator]() {
         return this;
       },
-    };
+    });
   }
 
   async #next() {
@@ -273,6 +343,14 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
       else this.#controller.close();
     } catch {}
   }
+}
+
+/** An iterator for `await using`, also where the runtime's own is none. */
+function disposable(iterator) {
+  iterator[Symbol.asyncDispose] ??= async () => {
+    await iterator.return();
+  };
+  return iterator;
 }
 
 /**
@@ -324,9 +402,11 @@ function streamSource(access, runId, key, plan, wiring = {}) {
   if (refusal) throw fromNative(JSON.parse(refusal));
   return new StreamSource({
     ...wiring,
+    events: (source) => chunkEvents(source, runId, key),
     refresher: access.refresher,
-    open(client = access.client) {
-      const reader = native.openStream(client, runId, key, text);
+    open(client = access.client, place = undefined) {
+      const planned = place === undefined ? text : JSON.stringify({ ...JSON.parse(text), at: place });
+      const reader = native.openStream(client, runId, key, planned);
       if (typeof reader === "string") throw fromNative(JSON.parse(reader));
       return reader;
     },

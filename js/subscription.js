@@ -9,7 +9,7 @@
 
 const { attempt } = require("./attempt.js");
 const { heldTo } = require("./bounded.js");
-const { fromNative } = require("./errors.js");
+const { ArgumentError, fromNative } = require("./errors.js");
 const { toResponse } = require("./response.js");
 const { withStreams } = require("./with-streams.js");
 
@@ -40,6 +40,10 @@ class RunSubscription {
   #newest = Number.NEGATIVE_INFINITY;
   #position = Number.NEGATIVE_INFINITY;
   #merged = null;
+  /** Which rows below the floor are yielded all the same. @type {(row: any) => boolean} */
+  #needs = () => false;
+  /** It ended by itself. */
+  #isOver = false;
 
   /**
    * @param {object} wiring
@@ -92,7 +96,23 @@ class RunSubscription {
 
   /** The runs and the values of their streams, as parts. Read this instead of the subscription. */
   withStreams(options) {
-    this.#merged = withStreams(this, { open: this.#wiring.streams, signal: this.#wiring.signal }, options);
+    // Each run would go to one of them only.
+    if (this.#merged)
+      throw new ArgumentError(
+        "ERR_ALREADY_READ",
+        "withStreams() was called on this subscription before: subscribe once more for another reader",
+      );
+    const { streams: open, signal, single = false } = this.#wiring;
+    const feed = {
+      single,
+      skewMs: SKEW_MS,
+      version: () => this.#position,
+      resume: (/** @type {string} */ version, /** @type {(row: any) => boolean} */ needs) => {
+        this.#needs = needs;
+        this.#resume(version);
+      },
+    };
+    this.#merged = withStreams(this, { open, signal, feed }, options);
     return this.#merged;
   }
 
@@ -164,6 +184,7 @@ class RunSubscription {
       // `isFinished` is not enumerable: the browser cannot work it out from an unknown status.
       value: (run) => ({ ...run, isFinished: run.isFinished }),
       resume: (id) => this.#resume(id),
+      isOver: () => this.#isOver,
     });
   }
 
@@ -190,6 +211,7 @@ class RunSubscription {
         }
         if (this.#end) {
           if (!this.#end.error) {
+            this.#isOver = true;
             this.#leave();
             return DONE;
           }
@@ -213,7 +235,7 @@ class RunSubscription {
     while (this.#ahead.length < AHEAD && this.#at < this.#rows.length) {
       const row = this.#rows[this.#at++];
       // A replica that lags can tell what the reader of a resumed response has seen the like of.
-      if (row.updatedAt < this.#floor) continue;
+      if (row.updatedAt < this.#floor && !this.#needs(row)) continue;
       const value = this.#wiring.decode(row);
       if (value instanceof Promise) value.catch(noop);
       this.#ahead.push({ row, value });

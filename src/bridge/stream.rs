@@ -26,6 +26,8 @@ struct StreamOptions {
     timeout_in_seconds: Option<u16>,
     /// The position to read after.
     after: Option<u64>,
+    /// The place to read after, as it was told with a value. One that is none of ours is ignored.
+    at: Option<String>,
     #[serde(default)]
     latest: bool,
     #[serde(default)]
@@ -56,10 +58,12 @@ impl StreamOptions {
     }
 
     fn plan(&self) -> Plan {
-        let start = match (self.after, self.latest) {
-            (Some(position), _) => Start::After(position),
-            (None, true) => Start::Latest,
-            (None, false) => Start::Beginning,
+        let at = self.at.as_deref().and_then(|at| at.parse().ok());
+        let start = match (at, self.after, self.latest) {
+            (Some(place), _, _) => Start::At(place),
+            (None, Some(position), _) => Start::After(position),
+            (None, None, true) => Start::Latest,
+            (None, None, false) => Start::Beginning,
         };
         Plan { start, timeout_s: self.timeout_in_seconds, follow: self.follow }
     }
@@ -116,14 +120,14 @@ fn open(client: &Client, run_id: &str, key: &str, options: &str) -> Result<Strea
 #[napi]
 impl StreamReader {
     /// A promise of the next batch: `{"chunks": […], "holes": […], "notices": […], "end": null |
-    /// {"ending"} | {"error"}}`. `holes`: the places of values that are undefined, `null` in `chunks`. Or
-    /// `{"wantsToken": true}`.
+    /// {"ending"} | {"error"}}`. `holes`: the places of values that are undefined, `null` in `chunks`.
+    /// With `placed` also `places`: where to resume after each value. Or `{"wantsToken": true}`.
     #[napi(catch_unwind)]
-    pub fn next<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+    pub fn next<'env>(&self, env: &'env Env, placed: Option<bool>) -> napi::Result<Object<'env>> {
         let (reader, endpoint) = (self.reader.clone(), self.endpoint.clone());
         promise(env, async move {
             match unless_wanted(&endpoint, reader.next()).await {
-                Some(batch) => batch_text(&batch),
+                Some(batch) => batch_text(&batch, placed.unwrap_or(false)),
                 None => "{\"wantsToken\":true}".to_owned(),
             }
         })
@@ -158,7 +162,7 @@ impl StreamReader {
     }
 }
 
-fn batch_text(batch: &Batch) -> String {
+fn batch_text(batch: &Batch, placed: bool) -> String {
     let size: usize = batch.chunks.iter().filter_map(|chunk| chunk.json.as_ref()).map(|json| json.len() + 1).sum();
     let mut text = String::with_capacity(size + 64);
     text.push_str("{\"chunks\":[");
@@ -181,7 +185,13 @@ fn batch_text(batch: &Batch) -> String {
         Some(End::Closed) => json!({ "ending": "closed" }),
         None => serde_json::Value::Null,
     };
-    text.push_str("],\"holes\":");
+    text.push(']');
+    if placed {
+        let places: Vec<&str> = batch.chunks.iter().map(|chunk| &*chunk.place).collect();
+        text.push_str(",\"places\":");
+        text.push_str(&serde_json::Value::from(places).to_string());
+    }
+    text.push_str(",\"holes\":");
     text.push_str(&serde_json::Value::from(holes).to_string());
     text.push_str(",\"notices\":");
     text.push_str(&serde_json::Value::from(notices).to_string());

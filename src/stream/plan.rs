@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::position::Position;
 use crate::config::Endpoint;
 use crate::error::{Error, Result};
 use crate::http::ClientOptions;
@@ -18,6 +19,8 @@ pub enum Start {
     Latest,
     /// The first record after this position, sent as `Last-Event-ID`.
     After(u64),
+    /// The value after this place, which a reader had given away.
+    At(Position),
 }
 
 /// How a stream is read.
