@@ -7,6 +7,7 @@ const { bounded } = require("./bounded.js");
 const { clientOf } = require("./client.js");
 const { resolve } = require("./config.js");
 const { ArgumentError, fromNative } = require("./errors.js");
+const { mailbox } = require("./mailbox.js");
 const { Packets } = require("./packets.js");
 const { refresherOf } = require("./refresh.js");
 const { toRun } = require("./run.js");
@@ -78,7 +79,7 @@ function subscribe(subject, skipColumns, options) {
         client = await refresher.client(bounds);
       }),
     open() {
-      const reader = native.openFeed(client, feed);
+      const reader = native.openFeed(client, mailbox(), feed);
       if (typeof reader === "string") throw fromNative(JSON.parse(reader));
       return reader;
     },

@@ -7,6 +7,7 @@
 
 const { attempt } = require("./attempt.js");
 const { ArgumentError, TriggerNativeError, fromNative } = require("./errors.js");
+const { mailbox, nextBatch } = require("./mailbox.js");
 const native = require("./native.js");
 const { toResponse } = require("./response.js");
 const { chunkEvents } = require("./stream-events.js");
@@ -123,7 +124,7 @@ class StreamSource {
         this.start();
         if (this.#opening) await this.#opening;
         if (this.#closed) return undefined;
-        const batch = JSON.parse(await this.#reader.next(this.#placed));
+        const batch = await nextBatch(this.#reader, this.#placed);
         if (batch.wantsToken) {
           // Begun also when closed meanwhile: others wait for the same token.
           await this.#refresher.renew({ signal: this.#left.signal });
@@ -406,7 +407,7 @@ function streamSource(access, runId, key, plan, wiring = {}) {
     refresher: access.refresher,
     open(client = access.client, place = undefined) {
       const planned = place === undefined ? text : JSON.stringify({ ...JSON.parse(text), at: place });
-      const reader = native.openStream(client, runId, key, planned);
+      const reader = native.openStream(client, mailbox(), runId, key, planned);
       if (typeof reader === "string") throw fromNative(JSON.parse(reader));
       return reader;
     },

@@ -10,6 +10,7 @@
 const { attempt } = require("./attempt.js");
 const { heldTo } = require("./bounded.js");
 const { ArgumentError, fromNative } = require("./errors.js");
+const { nextBatch } = require("./mailbox.js");
 const { toResponse } = require("./response.js");
 const { withStreams } = require("./with-streams.js");
 
@@ -255,10 +256,11 @@ class RunSubscription {
       if (this.#closed) return;
       this.#reader = this.#wiring.open();
     }
-    const batch = JSON.parse(await this.#reader.next());
+    const batch = await nextBatch(this.#reader);
     // Begun also when closed meanwhile: other subscriptions wait for the same token.
     if (batch.wantsToken) return this.#wiring.renew?.();
     if (this.#closed) return;
+    if (batch.error) throw fromNative(batch.error);
     this.#rows = batch.rows;
     this.#at = 0;
     this.#drained = batch.drained;

@@ -1,7 +1,7 @@
 //! Feeds of runs, held by JavaScript.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 
 use napi::Env;
 use napi::bindgen_prelude::{Either, External};
@@ -10,9 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::credential::unless_wanted;
 use super::error::{error_value, refusal};
-use super::mailbox::{Address, Mailbox, Text};
+use super::mailbox::{Mailbox, Source, Subscription, Text};
 use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
 use crate::hub::{Batch, End, FeedSpec, Hub, Notice, Patience, Reader, ReaderOptions};
@@ -116,7 +115,7 @@ impl FeedOptions {
 #[napi]
 #[derive(Debug)]
 pub struct FeedReader {
-    reading: Arc<Reading>,
+    subscription: Arc<Subscription<Feed>>,
 }
 
 /// Why a feed with these options cannot be opened, as text; `null` when it can.
@@ -143,53 +142,31 @@ fn open(client: &Client, mailbox: &Mailbox, options: &str) -> Result<FeedReader>
         patience: options.patience(),
     };
     let _within = runtime::get(None)?.enter();
-    let reader = Arc::new(Hub::global().open(&spec, options.subject.reader(options.notices)));
-    let address = mailbox.address();
-    Ok(FeedReader {
-        reading: Arc::new(Reading { reader, endpoint: spec.endpoint, single: options.subject.is_single(), address }),
-    })
+    let reader = Hub::global().open(&spec, options.subject.reader(options.notices));
+    let feed = Feed { reader, endpoint: spec.endpoint, single: options.subject.is_single() };
+    Ok(FeedReader { subscription: mailbox.subscribe(feed) })
 }
 
 #[napi]
 impl FeedReader {
     /// The next batch, if there is one: `{"rows", "notices", "faults", "drained", "end"}`, where
-    /// `end` is `null`, `{}` or `{"error"}`; or `{"wantsToken": true}`. Else `null`, and it comes to
-    /// the mailbox. One is asked for at a time.
+    /// `end` is `null`, `{}` or `{"error"}`; or `{"wantsToken": true}`; or `{"error"}`. Else the
+    /// ticket of the letter that brings it. One is asked for at a time.
     #[napi(catch_unwind)]
-    pub fn next(&self, env: Env) -> napi::Result<Option<Text>> {
-        let reading = &self.reading;
-        if reading.endpoint.credential().is_some() {
-            reading.address.expect(env)?;
-            let reading = reading.clone();
-            return Ok(reading.address.clone().post_from(async move {
-                match unless_wanted(&reading.endpoint, reading.reader.next()).await {
-                    Some(batch) => batch_text(&batch, reading.single),
-                    None => "{\"wantsToken\":true}".to_owned(),
-                }
-            }));
-        }
-        match reading.reader.poll_next(&mut Context::from_waker(&Waker::from(reading.clone()))) {
-            Poll::Ready(batch) => Ok(Some(Text(batch_text(&batch, reading.single)))),
-            Poll::Pending => reading.address.expect(env).map(|()| None),
-        }
-    }
-
-    /// What its letters are addressed with.
-    #[napi(getter, catch_unwind)]
-    pub fn ticket(&self) -> u32 {
-        self.reading.address.ticket()
+    pub fn next(&self, env: Env) -> napi::Result<Either<Text, u32>> {
+        self.subscription.next(env)
     }
 
     /// Leaves the feed. Idempotent.
     #[napi(catch_unwind)]
     pub fn close(&self) {
-        self.reading.reader.close();
+        self.subscription.source.reader.close();
     }
 
     /// How the feed is doing, as text.
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
-        let reader = &self.reading.reader;
+        let reader = &self.subscription.source.reader;
         let status = reader.status();
         json!({
             "state": status.stage.as_str(),
@@ -203,28 +180,21 @@ impl FeedReader {
     }
 }
 
-/// A reader, and where its batches go.
+/// What writes a feed's batches.
 #[derive(Debug)]
-struct Reading {
-    reader: Arc<Reader>,
+struct Feed {
+    reader: Reader,
     endpoint: Endpoint,
     single: bool,
-    address: Address,
 }
 
-/// Whoever has news for the reader writes the batch at once, on its own thread: no task is woken
-/// for it, and JavaScript gets many batches in one go.
-impl Wake for Reading {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+impl Source for Feed {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<String> {
+        self.reader.poll_next(cx).map(|batch| batch_text(&batch, self.single))
     }
 
-    fn wake_by_ref(self: &Arc<Self>) {
-        let waker = Waker::from(self.clone());
-        self.address.post_caught(|| match self.reader.poll_next(&mut Context::from_waker(&waker)) {
-            Poll::Ready(batch) => Some(batch_text(&batch, self.single)),
-            Poll::Pending => None,
-        });
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 }
 

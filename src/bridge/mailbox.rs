@@ -4,17 +4,21 @@
 //! made when the mailbox was empty, and takes whatever has come until JavaScript looks.
 
 use std::fmt::Write as _;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::FutureExt as _;
-use napi::bindgen_prelude::{Function, ToNapiValue};
+use napi::bindgen_prelude::{Either, Function, ToNapiValue};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, JsValue as _, Status, sys};
 use napi_derive::napi;
 
+use super::credential::unless_wanted;
 use super::error::failure;
 use super::promise::panicked;
+use crate::config::Endpoint;
 use crate::runtime;
 
 /// The most text of one crossing, in bytes, unless a single letter is longer: JavaScript parses it
@@ -67,66 +71,101 @@ impl Mailbox {
     /// JavaScript took letters, and some more wait or none are expected any more: goes on, or lets
     /// the process end.
     #[napi(catch_unwind)]
-    pub fn settle(&self, env: Env) -> napi::Result<()> {
+    pub fn settle(&self, env: Env) {
         let letters = lock(&self.shared.letters);
         if letters.expected == 0 {
-            self.shared.keep_alive(env, false)?;
+            // It fails only while the environment ends, which nothing keeps alive.
+            let _ = self.shared.keep_alive(env, false);
         }
         if !letters.waiting.is_empty() {
             drop(letters);
             self.shared.ring();
         }
-        Ok(())
     }
 }
 
 impl Mailbox {
-    /// An address of its own for one reader.
-    pub(super) fn address(&self) -> Address {
+    /// Subscribes to what `source` writes.
+    pub(super) fn subscribe<S: Source>(&self, source: S) -> Arc<Subscription<S>> {
         let mut letters = lock(&self.shared.letters);
         letters.last_ticket = letters.last_ticket.wrapping_add(1);
-        Address { shared: self.shared.clone(), ticket: letters.last_ticket }
+        let address = Address { shared: self.shared.clone(), ticket: letters.last_ticket };
+        Arc::new(Subscription { source, address })
     }
 }
 
-/// Where one reader's batches go.
+/// What writes letters: batches as JSON text, one at a time.
+pub(super) trait Source: Send + Sync + 'static {
+    /// The next batch; else whoever has news wakes `cx`.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<String>;
+
+    /// What renews its token, if anything does.
+    fn endpoint(&self) -> &Endpoint;
+}
+
+/// A source, and where its letters go.
+#[derive(Debug)]
+pub(super) struct Subscription<S> {
+    pub(super) source: S,
+    address: Address,
+}
+
+impl<S: Source> Subscription<S> {
+    /// The next batch, if there is one. Else the ticket of the letter it will come in.
+    pub(super) fn next(self: &Arc<Self>, env: Env) -> napi::Result<Either<Text, u32>> {
+        if self.source.endpoint().credential().is_some() {
+            self.address.expect(env)?;
+            let this = self.clone();
+            self.address.clone().post_from(async move {
+                let next = poll_fn(|cx| this.source.poll(cx));
+                unless_wanted(this.source.endpoint(), next).await.unwrap_or_else(|| "{\"wantsToken\":true}".to_owned())
+            });
+            return Ok(Either::B(self.address.ticket));
+        }
+        match self.source.poll(&mut Context::from_waker(&Waker::from(self.clone()))) {
+            Poll::Ready(text) => Ok(Either::A(Text(text))),
+            Poll::Pending => self.address.expect(env).map(|()| Either::B(self.address.ticket)),
+        }
+    }
+}
+
+/// Whoever has news writes the letter at once, on its own thread: no task is woken for it.
+impl<S: Source> Wake for Subscription<S> {
+    fn wake(self: Arc<Self>) {
+        let waker = Waker::from(self.clone());
+        // A panic is posted as a failure, for JavaScript waits.
+        match catch_unwind(AssertUnwindSafe(|| self.source.poll(&mut Context::from_waker(&waker)))) {
+            Ok(Poll::Ready(text)) => self.address.post(text),
+            Ok(Poll::Pending) => {}
+            Err(panic) => self.address.post(failure(&panicked(&panic))),
+        }
+    }
+}
+
+/// Where one subscription's letters go.
 #[derive(Clone)]
-pub(super) struct Address {
+struct Address {
     shared: Arc<Shared>,
     ticket: u32,
 }
 
 impl Address {
-    pub(super) fn ticket(&self) -> u32 {
-        self.ticket
-    }
-
     /// JavaScript waits for a letter, which keeps the process alive.
-    pub(super) fn expect(&self, env: Env) -> napi::Result<()> {
+    fn expect(&self, env: Env) -> napi::Result<()> {
         let mut letters = lock(&self.shared.letters);
         letters.expected += 1;
         if letters.expected == 1 { self.shared.keep_alive(env, true) } else { Ok(()) }
     }
 
-    /// Posts what `letter` gives; a panic in it is posted as a failure, for JavaScript waits.
-    pub(super) fn post_caught(&self, letter: impl FnOnce() -> Option<String>) {
-        match catch_unwind(AssertUnwindSafe(letter)) {
-            Ok(Some(text)) => self.post(text),
-            Ok(None) => {}
-            Err(panic) => self.post(failed(&failure(&panicked(&panic)))),
-        }
-    }
-
-    /// Posts what `work` gives, once it does. Text that is there at once is none.
-    pub(super) fn post_from(self, work: impl Future<Output = String> + Send + 'static) -> Option<Text> {
+    /// Posts what `work` gives, once it does.
+    fn post_from(self, work: impl Future<Output = String> + Send + 'static) {
         match runtime::get(None) {
             Ok(runtime) => drop(runtime.spawn(async move {
                 let text = AssertUnwindSafe(work).catch_unwind().await;
-                self.post(text.unwrap_or_else(|panic| failed(&failure(&panicked(&panic)))));
+                self.post(text.unwrap_or_else(|panic| failure(&panicked(&panic))));
             })),
-            Err(error) => self.post(failed(&failure(&error))),
+            Err(error) => self.post(failure(&error)),
         }
-        None
     }
 
     fn post(&self, text: String) {
@@ -145,13 +184,6 @@ impl std::fmt::Debug for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Address").field("ticket", &self.ticket).finish_non_exhaustive()
     }
-}
-
-/// A batch that is only a failure: `{"ok": …} | {"error": …}` as a batch's end.
-fn failed(failure: &str) -> String {
-    format!(
-        "{{\"rows\":[],\"chunks\":[],\"holes\":[],\"notices\":[],\"faults\":[],\"drained\":false,\"end\":{failure}}}"
-    )
 }
 
 impl Shared {

@@ -1,18 +1,19 @@
 //! Realtime streams, held by JavaScript.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
 use napi::Env;
-use napi::bindgen_prelude::{Either, External, Object};
+use napi::bindgen_prelude::{Either, External};
 use napi_derive::napi;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::client::Client;
-use super::credential::unless_wanted;
 use super::error::{error_value, refusal};
 use super::feed::notice_value;
-use super::promise::promise;
+use super::mailbox::{Mailbox, Source, Subscription, Text};
 use crate::config::Endpoint;
 use crate::error::{Error, Result};
 use crate::hub::Patience;
@@ -83,8 +84,7 @@ impl StreamOptions {
 #[napi]
 #[derive(Debug)]
 pub struct StreamReader {
-    reader: Arc<Reader>,
-    endpoint: Endpoint,
+    subscription: Arc<Subscription<Stream>>,
 }
 
 /// Why this stream cannot be read, as text; `null` when it can. Needs no client: a token may still have to be made.
@@ -98,57 +98,56 @@ pub fn check_stream(run_id: String, key: String, options: String) -> Option<Stri
 #[napi(catch_unwind)]
 pub fn open_stream(
     client: &External<Client>,
+    mailbox: &Mailbox,
     run_id: String,
     key: String,
     options: String,
 ) -> Either<StreamReader, String> {
-    match open(client, &run_id, &key, &options) {
+    match open(client, mailbox, &run_id, &key, &options) {
         Ok(reader) => Either::A(reader),
         Err(error) => Either::B(refusal(&error)),
     }
 }
 
-fn open(client: &Client, run_id: &str, key: &str, options: &str) -> Result<StreamReader> {
+fn open(client: &Client, mailbox: &Mailbox, run_id: &str, key: &str, options: &str) -> Result<StreamReader> {
     let options = StreamOptions::read(options)?;
     let (endpoint, client_options) = (client.endpoint.clone(), client.options.clone());
     let spec = StreamSpec::new(endpoint, client_options, (run_id, key), options.plan(), options.patience())?;
     let _within = runtime::get(None)?.enter();
     let reader = Reader::open(spec, ReaderOptions { notices: options.notices, run_over: options.run_over });
-    Ok(StreamReader { reader: Arc::new(reader), endpoint: client.endpoint.clone() })
+    let stream = Stream { reader, endpoint: client.endpoint.clone(), placed: AtomicBool::new(false) };
+    Ok(StreamReader { subscription: mailbox.subscribe(stream) })
 }
 
 #[napi]
 impl StreamReader {
-    /// A promise of the next batch: `{"chunks": […], "holes": […], "notices": […], "end": null |
-    /// {"ending"} | {"error"}}`. `holes`: the places of values that are undefined, `null` in `chunks`.
-    /// With `placed` also `places`: where to resume after each value. Or `{"wantsToken": true}`.
+    /// The next batch, if there is one: `{"chunks": […], "holes": […], "notices": […], "end": null |
+    /// {"ending"} | {"error"}}`; `holes`: the places of values that are undefined, `null` in
+    /// `chunks`. With `placed` also `places`: where to resume after each value. Or `{"wantsToken":
+    /// true}`, or `{"error"}`. Else the ticket of the letter that brings it. One is asked for at a
+    /// time.
     #[napi(catch_unwind)]
-    pub fn next<'env>(&self, env: &'env Env, placed: Option<bool>) -> napi::Result<Object<'env>> {
-        let (reader, endpoint) = (self.reader.clone(), self.endpoint.clone());
-        promise(env, async move {
-            match unless_wanted(&endpoint, reader.next()).await {
-                Some(batch) => batch_text(&batch, placed.unwrap_or(false)),
-                None => "{\"wantsToken\":true}".to_owned(),
-            }
-        })
+    pub fn next(&self, env: Env, placed: Option<bool>) -> napi::Result<Either<Text, u32>> {
+        self.subscription.source.placed.store(placed.unwrap_or(false), Ordering::Relaxed);
+        self.subscription.next(env)
     }
 
     /// The run is over: the stream ends when what was written has been read. Idempotent.
     #[napi(catch_unwind)]
     pub fn run_over(&self) {
-        self.reader.run_over();
+        self.subscription.source.reader.run_over();
     }
 
     /// Ends the stream. Idempotent.
     #[napi(catch_unwind)]
     pub fn close(&self) {
-        self.reader.close();
+        self.subscription.source.reader.close();
     }
 
     /// How the stream is doing, as text.
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
-        let status = self.reader.status();
+        let status = self.subscription.source.reader.status();
         json!({
             "state": status.stage.as_str(),
             "ending": status.ending.map(crate::stream::Ending::as_str),
@@ -159,6 +158,24 @@ impl StreamReader {
             "unreadBytes": status.unread_bytes,
         })
         .to_string()
+    }
+}
+
+/// What writes a stream's batches.
+#[derive(Debug)]
+struct Stream {
+    reader: Reader,
+    endpoint: Endpoint,
+    placed: AtomicBool,
+}
+
+impl Source for Stream {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<String> {
+        self.reader.poll_next(cx).map(|batch| batch_text(&batch, self.placed.load(Ordering::Relaxed)))
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::feed::{Feed, Status};
 use super::queue::Queue;
 use super::stage::Stage;
 use super::{Hub, lock};
+use crate::bell::Bell;
 use crate::error::Error;
 use crate::run;
 use crate::shape::{Retry, Row, Schema};
@@ -87,21 +88,18 @@ pub(super) struct Slot {
     options: ReaderOptions,
     queue: Mutex<Queue>,
     /// Who waits for something to read.
-    waker: Mutex<Option<Waker>>,
+    bell: Bell,
 }
 
 impl Slot {
     pub(super) fn new(options: ReaderOptions) -> Self {
-        Self { options, queue: Mutex::default(), waker: Mutex::default() }
+        Self { options, queue: Mutex::default(), bell: Bell::default() }
     }
 
     /// Wakes who waits for something to read. Never under the feed's lock: the one who is woken may
     /// read at once, on this very thread. Whoever puts something in calls it afterwards, once.
     pub(super) fn wake(&self) {
-        let waker = lock(&self.waker).take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.bell.ring();
     }
 
     pub(super) fn push(&self, item: Item) {
@@ -196,18 +194,7 @@ impl Reader {
 
     /// As [`Reader::next`]. The last one to ask is woken, on the thread of whoever has the news.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Batch> {
-        if let Some(batch) = self.take() {
-            return Poll::Ready(batch);
-        }
-        *lock(&self.seat.slot.waker) = Some(cx.waker().clone());
-        // What came before the waker was there woke nobody.
-        match self.take() {
-            Some(batch) => {
-                lock(&self.seat.slot.waker).take();
-                Poll::Ready(batch)
-            }
-            None => Poll::Pending,
-        }
+        self.seat.slot.bell.poll(cx, || self.take())
     }
 
     fn take(&self) -> Option<Batch> {

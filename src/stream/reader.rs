@@ -1,7 +1,9 @@
 //! The reader of a stream: a bounded queue that slows the wire (defect 9).
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -10,6 +12,7 @@ use super::chunk::Chunk;
 use super::driver;
 use super::plan::StreamSpec;
 use super::step::Ending;
+use crate::bell::Bell;
 use crate::error::{Error, Result};
 use crate::hub::{Notice, Stage};
 use crate::shape::Retry;
@@ -86,7 +89,7 @@ pub struct Batch {
 pub(super) struct Shared {
     state: Mutex<State>,
     notices: bool,
-    readable: Notify,
+    readable: Bell,
     writable: Notify,
     over: Notify,
 }
@@ -123,7 +126,7 @@ impl Shared {
         Self {
             state: Mutex::new(state),
             notices: options.notices,
-            readable: Notify::new(),
+            readable: Bell::default(),
             writable: Notify::new(),
             over: Notify::new(),
         }
@@ -142,7 +145,8 @@ impl Shared {
         state.stats.chunks += chunks.len() as u64;
         state.bytes += chunks.iter().map(Chunk::size).sum::<usize>();
         state.chunks.extend(chunks);
-        self.readable.notify_one();
+        drop(state);
+        self.readable.ring();
     }
 
     /// Ready when there is room for more.
@@ -156,7 +160,7 @@ impl Shared {
         let mut state = self.lock();
         if state.stage != stage && state.end.is_none() {
             state.stage = stage;
-            self.note(&mut state, Notice::Stage(stage));
+            self.tell(state, Notice::Stage(stage));
         }
     }
 
@@ -167,7 +171,15 @@ impl Shared {
     pub(super) fn retrying(&self, retry: Retry, wait_ms: u64) {
         let mut state = self.lock();
         state.stats.retries += 1;
-        self.note(&mut state, Notice::Retry { retry, wait_ms });
+        self.tell(state, Notice::Retry { retry, wait_ms });
+    }
+
+    fn tell(&self, mut state: MutexGuard<'_, State>, notice: Notice) {
+        self.note(&mut state, notice);
+        drop(state);
+        if self.notices {
+            self.readable.ring();
+        }
     }
 
     fn note(&self, state: &mut State, notice: Notice) {
@@ -176,7 +188,6 @@ impl Shared {
                 state.notices.pop_front();
             }
             state.notices.push_back(notice);
-            self.readable.notify_one();
         }
     }
 
@@ -220,7 +231,8 @@ impl Shared {
             }
             state.end = Some(end);
         }
-        self.readable.notify_one();
+        drop(state);
+        self.readable.ring();
         self.writable.notify_one();
     }
 
@@ -264,12 +276,12 @@ impl Reader {
     /// The next batch, as soon as there is anything to say. After the end, only the end. Dropping the future before it
     /// is ready loses nothing.
     pub async fn next(&self) -> Batch {
-        loop {
-            if let Some(batch) = self.shared.take() {
-                return batch;
-            }
-            self.shared.readable.notified().await;
-        }
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// As [`Reader::next`]. The last one to ask is woken, on the thread of whoever has the news.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Batch> {
+        self.shared.readable.poll(cx, || self.shared.take())
     }
 
     /// The run is over: the stream ends as soon as what was written has been read.
