@@ -7,13 +7,17 @@
  * drained, it ends (4).
  */
 
-const { ArgumentError } = require("./errors.js");
+const { isTexts, takeOptions } = require("./options.js");
 const { RealtimeStream, streamSource } = require("./stream-read.js");
 
 /** Streams of finished runs that are read at once: no further run is taken meanwhile. */
 const MOST_DRAINING = 64;
 /** Finished runs remembered with the keys of their streams, so that a late update opens none of them again. */
 const MOST_DRAINED = 10_000;
+
+const OPTIONS = {
+  streams: (/** @type {unknown} */ value) => (isTexts(value) ? undefined : 'must be an array of keys, such as ["ai"]'),
+};
 
 /**
  * Opens the streams of a subscription's runs.
@@ -41,11 +45,8 @@ function streamOpener(client, { retry, silenceTimeoutMs, onRetry }) {
  *   or not the run says yet that it has them
  * @returns {InstanceType<typeof import("./stream-read.js").RealtimeStream>}
  */
-function withStreams(subscription, { open, signal }, options = {}) {
-  const keys = options?.streams ?? [];
-  if (!Array.isArray(keys) || !keys.every((key) => typeof key === "string")) {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", 'withStreams(): streams must be an array of keys, such as ["ai"]');
-  }
+function withStreams(subscription, { open, signal }, options) {
+  const { streams: keys = [] } = takeOptions("withStreams", "the options", options, OPTIONS);
   // A key that cannot be one is refused now, not at the first run.
   for (const key of keys) open("run", key, false).close();
   return new RealtimeStream(new Merge(subscription, open, keys, signal));
