@@ -1,14 +1,15 @@
-/** Options of subscriptions and streams: a slip is refused at the call, before anything is sent, and null is missing. */
+/** Options: those of subscriptions and streams are refused at the call where they are a slip; null is missing anywhere. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ACCESS_TOKEN } from "./support/against.mjs";
 import * as answers from "./support/answers.mjs";
+import { serveCalls } from "./support/calls-server.mjs";
 import { startFaultServer } from "./support/fault-server.mjs";
 import { load } from "./support/ours.mjs";
 import { completed } from "./support/rows.mjs";
 import { DONE, sse } from "./support/sse.mjs";
 
-const { configure, runs, streams } = load();
+const { TriggerClient, configure, idempotencyKeys, runs, streams, tasks, wait } = load();
 
 /** What each takes options with: the call, and what comes before the options. */
 const calls = {
@@ -73,7 +74,7 @@ async function all(iterable) {
   return values;
 }
 
-test("null is as good as missing", async () => {
+test("null is as good as missing of a subscription and a stream", async () => {
   const answer = {
     runs: answers.snapshot(completed()),
     streams: sse({ v2: true, texts: [DONE] }),
@@ -110,4 +111,29 @@ test("null is as good as missing", async () => {
   } finally {
     await server.stop();
   }
+});
+
+test("null is as good as missing of a call, and no server is told of it", async (t) => {
+  const answer = { id: "run_1", isCached: false, url: "http://127.0.0.1:9", publicAccessToken: "t" };
+  const headers = { "x-trigger-jwt": "t" };
+  const { url, requests } = await serveCalls(t, () => ({ body: answer, headers }));
+  configure({ baseURL: url, accessToken: ACCESS_TOKEN, previewBranch: null, requestOptions: null });
+  const options = { tags: null, delay: null, ttl: null, queue: null, concurrency: null, debounce: null };
+  const both = async (call, ...given) => {
+    const [bare, nulls] = [await call(undefined, undefined), await call(...given)];
+    assert.deepEqual(nulls, bare);
+    const [first, second] = requests.splice(0).map(({ body }) => body);
+    assert.equal(second, first);
+  };
+  const bounds = { signal: null, timeoutInMs: null, retry: null };
+  await both((...given) => tasks.trigger("task", 1, ...given), null, null);
+  await both((...given) => tasks.trigger("task", 1, ...given), options, { ...bounds, clientConfig: null });
+  await both((...given) => wait.createToken(...given), { timeout: null, tags: null }, bounds);
+  assert.ok(new TriggerClient(null).runs);
+  assert.equal(await idempotencyKeys.create("a", { scope: null }), await idempotencyKeys.create("a"));
+  const response = runs.subscribeToRun("run_1").toResponse(null, { heartbeatInMs: null, headers: null });
+  assert.equal(response.status, 200);
+  await response.body.cancel();
+  await assert.rejects(async () => wait.createToken("1h"), { code: "ERR_INVALID_OPTIONS" });
+  assert.equal(requests.length, 0);
 });

@@ -70,10 +70,26 @@ function takeOptions(call, what, given, known) {
   return taken;
 }
 
+/**
+ * What is there of options that travel as they are: to a server `null` is a value, and mostly a wrong one.
+ *
+ * @param {string} call for the message
+ * @param {any} given
+ * @returns {any}
+ * @throws {ArgumentError} `ERR_INVALID_OPTIONS` for what is no object
+ */
+function present(call, given) {
+  if (given === undefined || given === null) return {};
+  if (typeof given !== "object" || Array.isArray(given)) {
+    throw new ArgumentError("ERR_INVALID_OPTIONS", `${call}(): the options must be an object, not ${describe(given)}`);
+  }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
+}
+
 /** @param {unknown} value @returns {value is string[]} */
 function isTexts(value) {
   // A copy: a hole is a missing text, not one to skip.
   return Array.isArray(value) && Array.from(value).every((text) => typeof text === "string");
 }
 
-module.exports = { WATCH, callback, columns, flag, isTexts, takeOptions };
+module.exports = { WATCH, callback, columns, flag, isTexts, milliseconds, present, takeOptions };
