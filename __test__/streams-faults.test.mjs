@@ -191,7 +191,7 @@ describe("a refused or failing stream", { concurrency: 6 }, () => {
           [429, 2],
         ],
       );
-      assert.deepEqual(states, ["retrying", "live", "ended"]);
+      assert.deepEqual(states, ["connecting", "retrying", "live", "ended"]);
       const { requests, retries: count, chunks, ending } = stream.stats();
       assert.deepEqual({ requests, count, chunks, ending }, { requests: 3, count: 2, chunks: 1, ending: "idle" });
     });
@@ -343,6 +343,25 @@ describe("a stream is a web stream", { concurrency: 4 }, () => {
     });
   });
 
+  test("its iterator ends it with `await using`", async () => {
+    for (const used of [false, true]) {
+      await against(three(), async (config) => {
+        const stream = await open(config);
+        // After a reader, the iterator is the web stream's own.
+        if (used) {
+          const reader = stream.getReader();
+          await reader.read();
+          reader.releaseLock();
+        }
+        const iterator = stream.values();
+        assert.equal((await iterator.next()).value, used ? 2 : 1);
+        await iterator[Symbol.asyncDispose]();
+        assert.equal((await iterator.next()).done, true);
+        assert.deepEqual([stream.stats().unreadBytes, stream.locked], [0, false]);
+      });
+    }
+  });
+
   test("an error reaches readers, pipes and iterators, and stays", async () => {
     await against(inTurn([answers.json(404, { error: "no" })]), async (config) => {
       await assert.rejects((await open(config)).getReader().read(), { status: 404 });
@@ -441,7 +460,7 @@ describe("input streams", () => {
         await assert.rejects(approval.send("gone", 1), { name: "TriggerApiError", status: 404 });
         await assert.rejects(approval.send("run_1", 1, { timeoutInMs: 50 }), { code: "ERR_TIMEOUT" });
         await assert.rejects(approval.send("run_1", 1, { signal: AbortSignal.timeout(50) }), { name: "TimeoutError" });
-        await assert.rejects(approval.send("run_1", 1n), { code: "ERR_INVALID_DATA" });
+        await assert.rejects(approval.send("run_1", 1n), { code: "ERR_INVALID_ARGUMENT" });
         await assert.rejects(approval.send("a/b", 1), { code: "ERR_INVALID_ID" });
       },
     );
