@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use tokio::time::timeout;
 
+use super::echo::Echo;
 use super::stream::silent;
 use crate::error::{Error, Kind, Result};
 
@@ -19,9 +20,9 @@ pub enum Polled {
     Answer {
         /// The HTTP status.
         status: u16,
-        /// The headers.
+        /// The headers. Those of an error do not repeat the key.
         headers: HeaderMap,
-        /// The decoded body.
+        /// The decoded body. That of an error does not repeat the key.
         body: Bytes,
     },
     /// No connection, or it broke before the headers.
@@ -44,6 +45,7 @@ pub(super) async fn by_client(
     headers: HeaderMap,
     silence: Duration,
 ) -> Result<Polled> {
+    let echo = Echo::of(&headers);
     let mut response = match timeout(silence, client.get(url).headers(headers).send()).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
@@ -58,7 +60,10 @@ pub(super) async fn by_client(
         match timeout(silence, response.chunk()).await {
             Ok(Ok(Some(chunk))) if body.len() + chunk.len() > LONGEST_BODY => return Ok(too_large()),
             Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
-            Ok(Ok(None)) => return Ok(Polled::Answer { status, headers, body: body.freeze() }),
+            Ok(Ok(None)) => {
+                let (headers, body) = echo.hide(status, headers, body.freeze());
+                return Ok(Polled::Answer { status, headers, body });
+            }
             Ok(Err(error)) => return Ok(Polled::Cut(Error::from(error))),
             Err(_) => return Ok(Polled::Silent(silent(silence))),
         }

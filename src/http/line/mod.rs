@@ -23,6 +23,7 @@ use self::one::One;
 use self::origin::Origin;
 use self::shard::Place;
 use super::client::{AGENT, clients};
+use super::echo::Echo;
 use super::poll::{LONGEST_BODY, Polled, by_client, too_large};
 use super::stream::silent;
 use crate::error::{Error, Result};
@@ -103,7 +104,7 @@ impl Line {
             return Ok(match body(&mut way, silence).await {
                 Ok(body) => {
                     self.kept = Some(way).filter(Way::is_open);
-                    whole(head, body)
+                    whole(head, body, headers)
                 }
                 Err(polled) => polled,
             });
@@ -222,10 +223,14 @@ async fn body(way: &mut Way, silence: Duration) -> Result<Bytes, Polled> {
     }
 }
 
-fn whole(head: http::response::Parts, body: Bytes) -> Polled {
+fn whole(head: http::response::Parts, body: Bytes, asked: &HeaderMap) -> Polled {
     let encoding = head.headers.get(CONTENT_ENCODING).and_then(|value| Encoding::of(value.as_bytes()));
     match encoding.map_or_else(|| Ok(Some(body.clone())), |encoding| encoding.decode(&body, LONGEST_BODY)) {
-        Ok(Some(body)) => Polled::Answer { status: head.status.as_u16(), headers: head.headers, body },
+        Ok(Some(body)) => {
+            let status = head.status.as_u16();
+            let (headers, body) = Echo::of(asked).hide(status, head.headers, body);
+            Polled::Answer { status, headers, body }
+        }
         Ok(None) => too_large(),
         Err(error) => Polled::Cut(error),
     }

@@ -149,7 +149,7 @@ impl Origin {
         if let Err(error) = &opened {
             let mut state = self.state();
             state.failures += 1;
-            state.failure = error.chain();
+            state.failure = error.causes().unwrap_or_else(|| error.message().to_owned());
         }
         opened
     }
