@@ -199,7 +199,10 @@ impl Source for Feed {
 }
 
 fn batch_text(batch: &Batch, single: bool) -> String {
-    let mut text = String::from("{\"rows\":[");
+    // Room for names and escapes, so that it is allocated once.
+    let size: usize = batch.rows.iter().map(|item| item.row.text_len() * 9 / 8 + 640).sum();
+    let mut text = String::with_capacity(size + 80);
+    text.push_str("{\"rows\":[");
     let mut faults: Vec<(Option<&str>, Error)> = Vec::new();
     for fault in &batch.faults {
         let error = Error::new(Kind::Decode, "ERR_INVALID_ROW", format!("a row cannot be read: {}", fault.why));
@@ -220,24 +223,34 @@ fn batch_text(batch: &Batch, single: bool) -> String {
         }
     }
     text.push_str("],\"notices\":");
-    let notices: Vec<_> = batch.notices.iter().map(notice_value).collect();
-    text.push_str(&Value::from(notices).to_string());
+    push_list(&mut text, batch.notices.iter().map(notice_value));
     let end = match (&batch.end, faults.first()) {
         // A feed of one run has nothing to give but this row: it ends with what is wrong with it.
-        (_, Some((_, fault))) if single => json!({ "error": error_value(fault) }),
-        (Some(End::Failed(fault)), _) => json!({ "error": error_value(fault) }),
-        (Some(End::Complete), _) => json!({}),
-        (None, _) => Value::Null,
+        (_, Some((_, fault))) if single => json!({ "error": error_value(fault) }).to_string(),
+        (Some(End::Failed(fault)), _) => json!({ "error": error_value(fault) }).to_string(),
+        (Some(End::Complete), _) => "{}".to_owned(),
+        (None, _) => "null".to_owned(),
     };
     text.push_str(",\"faults\":");
-    let faults: Value = faults.iter().map(|(key, fault)| json!({ "key": key, "error": error_value(fault) })).collect();
-    text.push_str(&faults.to_string());
+    push_list(&mut text, faults.iter().map(|(key, fault)| json!({ "key": key, "error": error_value(fault) })));
     text.push_str(",\"drained\":");
     text.push_str(if batch.drained { "true" } else { "false" });
     text.push_str(",\"end\":");
-    text.push_str(&end.to_string());
+    text.push_str(&end);
     text.push('}');
     text
+}
+
+/// Appends a JSON list.
+pub(super) fn push_list(text: &mut String, values: impl Iterator<Item = Value>) {
+    text.push('[');
+    for (place, value) in values.enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        text.push_str(&value.to_string());
+    }
+    text.push(']');
 }
 
 pub(super) fn notice_value(notice: &Notice) -> Value {

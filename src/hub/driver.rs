@@ -124,8 +124,11 @@ async fn renew(feed: &Feed, credential: &Credential, stale: u64) -> Renewal {
 
 async fn send(feed: &Feed, line: &mut Line, query: &Query, silence: Duration) -> Result<Polled> {
     feed.count_request();
-    let headers = feed_headers(&feed.spec().endpoint)?;
-    let polled = line.poll(&feed.spec().target(query), &headers, silence).await?;
+    let endpoint = &feed.spec().endpoint;
+    // Read before the token: a token that is newer than its generation is only set once more.
+    let generation = endpoint.credential().map_or(0, Credential::generation);
+    line.set_headers(generation, || feed_headers(endpoint))?;
+    let polled = line.poll(&feed.spec().target(query), silence).await?;
     if let Polled::Answer { body, .. } = &polled {
         feed.count_bytes(body.len());
     }

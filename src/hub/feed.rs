@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use indexmap::IndexMap;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
@@ -12,7 +11,7 @@ use super::reader::{End, Fault, Item, Notice, ReaderOptions, Seat, Slot};
 use super::spec::FeedSpec;
 use super::stage::Stage;
 use crate::error::Error;
-use crate::shape::{Change, Retry, Row, Schema};
+use crate::shape::{ByKey, Change, Retry, Row, Schema};
 
 /// What a feed has cost and done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +47,7 @@ pub(super) struct Feed {
 
 #[derive(Debug)]
 struct State {
-    rows: IndexMap<Arc<str>, Arc<Row>>,
+    rows: ByKey<Arc<Row>>,
     schema: Option<Arc<Schema>>,
     readers: Vec<Seat>,
     stage: Stage,
@@ -76,7 +75,7 @@ impl Feed {
         let feed = Self::with(
             spec,
             State {
-                rows: IndexMap::new(),
+                rows: ByKey::default(),
                 schema: None,
                 readers: Vec::new(),
                 stage: Stage::Connecting,
@@ -195,7 +194,7 @@ impl Feed {
         state.closed |= state.readers.is_empty();
         let open = !state.closed;
         drop(guard);
-        told.iter().for_each(|slot| slot.wake());
+        wake(&told);
         open
     }
 
@@ -215,7 +214,7 @@ impl Feed {
             self.spec.clone(),
             State {
                 // Nobody can join it, so it needs no rows.
-                rows: IndexMap::new(),
+                rows: ByKey::default(),
                 schema: state.schema.clone(),
                 readers: full,
                 stage: state.stage,
@@ -245,23 +244,15 @@ impl Feed {
         let mut state = lock(&self.state);
         if state.stage != stage {
             state.stage = stage;
-            self.notify(state, Notice::Stage(stage));
+            notify(state, Notice::Stage(stage));
         }
-    }
-
-    /// Tells those readers of it that asked for notices.
-    fn notify(&self, state: MutexGuard<'_, State>, notice: Notice) {
-        let told: Vec<Arc<Slot>> =
-            state.readers.iter().filter(|seat| seat.slot.notice(notice)).map(|seat| seat.slot.clone()).collect();
-        drop(state);
-        told.iter().for_each(|slot| slot.wake());
     }
 
     /// A request is made again after `wait_ms`.
     pub(super) fn retrying(&self, retry: Retry, wait_ms: u64) {
         let mut state = lock(&self.state);
         state.stats.retries += 1;
-        self.notify(state, Notice::Retry { retry, wait_ms });
+        notify(state, Notice::Retry { retry, wait_ms });
     }
 
     pub(super) fn count_request(&self) {
@@ -281,7 +272,7 @@ impl Feed {
         let mut state = lock(&self.state);
         state.closed = true;
         state.stage = Stage::Ended;
-        state.rows = IndexMap::new();
+        state.rows = ByKey::default();
         let told = std::mem::take(&mut state.readers);
         drop(state);
         for seat in told {
@@ -298,4 +289,18 @@ impl Feed {
 
 fn slots(readers: &[Seat]) -> Vec<Arc<Slot>> {
     readers.iter().map(|seat| seat.slot.clone()).collect()
+}
+
+/// Tells those readers of it that asked for notices.
+fn notify(state: MutexGuard<'_, State>, notice: Notice) {
+    let told: Vec<Arc<Slot>> =
+        state.readers.iter().filter(|seat| seat.slot.notice(notice)).map(|seat| seat.slot.clone()).collect();
+    drop(state);
+    wake(&told);
+}
+
+fn wake(slots: &[Arc<Slot>]) {
+    for slot in slots {
+        slot.wake();
+    }
 }

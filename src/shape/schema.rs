@@ -8,7 +8,7 @@ use crate::{Error, Result};
 
 /// The columns of a feed and their types.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Schema(HashMap<Box<str>, Column>);
+pub struct Schema(HashMap<Box<str>, Column, foldhash::fast::RandomState>);
 
 /// The type of one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

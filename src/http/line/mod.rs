@@ -41,6 +41,11 @@ pub struct Line {
     origin: Option<Arc<Origin>>,
     /// What stands before every path.
     prefix: String,
+    /// The headers of every poll, as they are given, and with what the client would add.
+    given: HeaderMap,
+    prepared: HeaderMap,
+    /// Which headers these are.
+    version: Option<u64>,
     /// The connection between two polls.
     kept: Option<Way>,
 }
@@ -66,7 +71,32 @@ impl Line {
     pub fn new(base_url: &str) -> Self {
         let url = url::Url::parse(base_url).ok();
         let prefix = url.as_ref().map_or_else(String::new, |url| url.path().trim_end_matches('/').to_owned());
-        Self { base_url: base_url.into(), origin: url.and_then(|url| Origin::of(&url)), prefix, kept: None }
+        Self {
+            base_url: base_url.into(),
+            origin: url.and_then(|url| Origin::of(&url)),
+            prefix,
+            given: HeaderMap::new(),
+            prepared: HeaderMap::new(),
+            version: None,
+            kept: None,
+        }
+    }
+
+    /// Polls are sent with the headers that `make` gives, which is asked again when `version` changes.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn set_headers(&mut self, version: u64, make: impl FnOnce() -> Result<HeaderMap>) -> Result<()> {
+        if self.version == Some(version) {
+            return Ok(());
+        }
+        let headers = make()?;
+        self.prepared.clone_from(&headers);
+        self.prepared.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        self.prepared.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd"));
+        self.given = headers;
+        self.version = Some(version);
+        Ok(())
     }
 
     /// Polls `path`, which is encoded and has its query. `silence` is the longest time without a
@@ -74,15 +104,15 @@ impl Line {
     ///
     /// # Errors
     /// Only what no retry can mend: a request or a client that cannot be built.
-    pub async fn poll(&mut self, path: &str, headers: &HeaderMap, silence: Duration) -> Result<Polled> {
-        let Some(origin) = self.origin.clone() else { return self.ask_client(path, headers, silence).await };
+    pub async fn poll(&mut self, path: &str, silence: Duration) -> Result<Polled> {
+        let Some(origin) = self.origin.clone() else { return self.ask_client(path, silence).await };
         let mut repeated = false;
         loop {
             let mut way = match self.way(&origin, silence).await {
                 Ok(way) => way,
                 Err(error) => return Ok(Polled::Connect(error)),
             };
-            let request = self.request(&origin, &way, path, headers)?;
+            let request = self.request(&origin, &way, path)?;
             let (used, sent) = (way.was_used(), Instant::now());
             let head = match timeout(silence, way.head(request)).await {
                 Ok(Ok(head)) => head,
@@ -99,12 +129,12 @@ impl Line {
                 }
             };
             if head.status.is_redirection() && head.headers.contains_key(http::header::LOCATION) {
-                return self.ask_client(path, headers, silence).await;
+                return self.ask_client(path, silence).await;
             }
             return Ok(match body(&mut way, silence).await {
                 Ok(body) => {
                     self.kept = Some(way).filter(Way::is_open);
-                    whole(head, body, headers)
+                    whole(head, body, &self.given)
                 }
                 Err(polled) => polled,
             });
@@ -119,7 +149,7 @@ impl Line {
         timeout(patience, origin.way()).await.unwrap_or_else(|_| Err(silent(patience)))
     }
 
-    fn request(&self, origin: &Origin, way: &Way, path: &str, headers: &HeaderMap) -> Result<Request<()>> {
+    fn request(&self, origin: &Origin, way: &Way, path: &str) -> Result<Request<()>> {
         let target = format!("{}{path}", self.prefix);
         let invalid = |error: http::Error| {
             Error::config("ERR_INVALID_REQUEST", "the request could not be built: check the base URL")
@@ -137,19 +167,16 @@ impl Line {
             ),
         };
         let mut request = builder.body(()).map_err(invalid)?;
-        let all = request.headers_mut();
-        all.clone_from(headers);
-        all.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        all.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd"));
+        request.headers_mut().clone_from(&self.prepared);
         match way {
-            Way::One(_) => drop(all.insert(HOST, origin.host())),
+            Way::One(_) => drop(request.headers_mut().insert(HOST, origin.host())),
             Way::Shared(_) => {}
         }
         Ok(request)
     }
 
-    async fn ask_client(&self, path: &str, headers: &HeaderMap, silence: Duration) -> Result<Polled> {
-        by_client(&clients()?.feeds, &format!("{}{path}", self.base_url), headers.clone(), silence).await
+    async fn ask_client(&self, path: &str, silence: Duration) -> Result<Polled> {
+        by_client(&clients()?.feeds, &format!("{}{path}", self.base_url), self.given.clone(), silence).await
     }
 }
 
