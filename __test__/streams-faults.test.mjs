@@ -133,7 +133,7 @@ describe("a refused or failing stream", { concurrency: 6 }, () => {
           [429, 2],
         ],
       );
-      assert.deepEqual(states, ["retrying", "live", "ended"]);
+      assert.deepEqual(states, ["connecting", "retrying", "live", "ended"]);
       const { requests, retries: count, chunks, ending } = stream.stats();
       assert.deepEqual({ requests, count, chunks, ending }, { requests: 3, count: 2, chunks: 1, ending: "idle" });
     });
@@ -259,7 +259,7 @@ describe("input streams", () => {
         await assert.rejects(approval.send("gone", 1), { name: "TriggerApiError", status: 404 });
         await assert.rejects(approval.send("run_1", 1, { timeoutInMs: 50 }), { code: "ERR_TIMEOUT" });
         await assert.rejects(approval.send("run_1", 1, { signal: AbortSignal.timeout(50) }), { name: "TimeoutError" });
-        await assert.rejects(approval.send("run_1", 1n), { code: "ERR_INVALID_DATA" });
+        await assert.rejects(approval.send("run_1", 1n), { code: "ERR_INVALID_ARGUMENT" });
         await assert.rejects(approval.send("a/b", 1), { code: "ERR_INVALID_ID" });
       },
     );

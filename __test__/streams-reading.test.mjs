@@ -97,6 +97,25 @@ describe("a stream is a web stream", { concurrency: 4 }, () => {
     });
   });
 
+  test("its iterator ends it with `await using`", async () => {
+    for (const used of [false, true]) {
+      await against(three(), async (config) => {
+        const stream = await open(config);
+        // After a reader, the iterator is the web stream's own.
+        if (used) {
+          const reader = stream.getReader();
+          await reader.read();
+          reader.releaseLock();
+        }
+        const iterator = stream.values();
+        assert.equal((await iterator.next()).value, used ? 2 : 1);
+        await iterator[Symbol.asyncDispose]();
+        assert.equal((await iterator.next()).done, true);
+        assert.deepEqual([stream.stats().unreadBytes, stream.locked], [0, false]);
+      });
+    }
+  });
+
   test("an error reaches readers, pipes and iterators, and stays", async () => {
     await against(inTurn([answers.json(404, { error: "no" })]), async (config) => {
       await assert.rejects((await open(config)).getReader().read(), { status: 404 });

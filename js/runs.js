@@ -14,9 +14,6 @@ const { RunSubscription } = require("./subscription.js");
 const { fetchStream } = require("./streams.js");
 const { streamOpener } = require("./with-streams.js");
 
-/** Stands for a stream whose key cannot be looked at yet. @type {any} */
-const UNOPENED = { close() {} };
-
 /** @see index.d.ts */
 function subscribeToRun(run, options = {}) {
   const id = idOf("runs.subscribeToRun", "run", run);
@@ -62,25 +59,35 @@ function subscribe(subject, skipColumns, options) {
   const refusal = native.checkFeed(feed);
   if (refusal) throw fromNative(JSON.parse(refusal));
   const single = subject.of === "run";
+  const left = new AbortController();
+  const bounds = { signal: left.signal };
   const packets = new Packets({
-    fetchPacket: (id, field, path) => bounded(undefined, () => native.fetchPacket(client, id, field, path)),
+    fetchPacket(id, field, path) {
+      const fetch = (/** @type {any} */ own) =>
+        bounded(bounds, (cancel) => native.fetchPacket(own, id, field, path, cancel));
+      return refresher ? refresher.authorized(fetch, () => bounds) : fetch(client);
+    },
   });
   return new RunSubscription({
     single,
     signal,
-    async open() {
-      if (refresher) client = await refresher.client();
+    left,
+    ready:
+      refresher &&
+      (async () => {
+        client = await refresher.client(bounds);
+      }),
+    open() {
       const reader = native.openFeed(client, feed);
       if (typeof reader === "string") throw fromNative(JSON.parse(reader));
       return reader;
     },
     decode: (row) => decode(row, packets),
-    // Before the first token is made there is no client, and no run whose streams could be opened.
-    streams: (runId, key, runOver) => (client ? streamOpener(client, options)(runId, key, runOver) : UNOPENED),
+    streams: streamOpener({ client, refresher }, options),
     notify: notices ? (notice) => notifyOf(options, notice) : undefined,
     fault: onItemError ?? warnOnce(),
-    renew: refresher && (() => refresher.renew()),
-    explain: refresher && ((error) => explain(error, refresher)),
+    renew: refresher && (() => refresher.renew(bounds)),
+    explain: refresher && ((error) => refresher.explain(error)),
   });
 }
 
@@ -93,11 +100,6 @@ function decode(row, packets) {
     return run;
   }
   return run.finally(() => packets.forget(row.id));
-}
-
-/** A refused token says why there was no better one (defect 5). */
-function explain(error, refresher) {
-  if (error.status === 401 && refresher.failure !== undefined) error.cause ??= refresher.failure;
 }
 
 function notifyOf(options, notice) {

@@ -240,6 +240,36 @@ fn reading_from_the_tail_asks_for_it_once() {
     assert_eq!(bench.wake(), Request { last_event_id: Some("6".into()), ..Request::default() });
 }
 
+#[test]
+fn a_reader_that_comes_back_asks_for_what_it_lacks_whatever_the_version() {
+    let at = |place: &str| Plan { start: Start::At(place.parse().expect(place)), ..Plan::default() };
+    let asked = |bench: &Bench| bench.request().last_event_id.map(String::from);
+    let mut bench = Bench::new(at("100"));
+    assert_eq!(asked(&bench).as_deref(), Some("36"));
+    bench.open(true);
+    bench.text(&(batch(99, "1") + &batch(100, "2") + &batch(101, "3")));
+    assert_eq!(bench.values, ["3"]);
+
+    let mut bench = Bench::new(at("7-0+1"));
+    assert_eq!(asked(&bench).as_deref(), Some("6-18446744073709551615"));
+    bench.open(false);
+    bench.text(&(v1(7, "1") + &v1(7, "2") + &v1(8, "3")));
+    assert_eq!(bench.values, ["2", "3"]);
+}
+
+#[test]
+fn a_place_in_another_version_of_the_stream_is_read_from_the_start() {
+    for (place, v2) in [("100", false), ("7-0+1", true), ("~3", true)] {
+        let plan = Plan { start: Start::At(place.parse().expect(place)), ..Plan::default() };
+        let mut bench = Bench::new(plan);
+        bench.open(v2);
+        assert_eq!(bench.request(), Request::default(), "{place}");
+        bench.open(v2);
+        bench.text(&if v2 { batch(0, "1") } else { v1(1, "1") });
+        assert_eq!(bench.values, ["1"]);
+    }
+}
+
 // Any connection dropped anywhere
 
 /// A server that keeps a stream and resumes as the real one does.

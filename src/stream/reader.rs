@@ -11,8 +11,8 @@ use super::driver;
 use super::plan::StreamSpec;
 use super::step::Ending;
 use crate::error::{Error, Result};
-use crate::hub::Notice;
-use crate::shape::{Phase, Retry};
+use crate::hub::{Notice, Stage};
+use crate::shape::Retry;
 
 /// Bytes of unread values above which nothing is read from the wire.
 const FULL_BYTES: usize = 256 * 1024;
@@ -50,7 +50,7 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Its visible state.
-    pub phase: Phase,
+    pub stage: Stage,
     /// What it has cost.
     pub stats: Stats,
     /// How it ended, where it did so well.
@@ -97,7 +97,7 @@ struct State {
     bytes: usize,
     notices: VecDeque<Notice>,
     end: Option<End>,
-    phase: Phase,
+    stage: Stage,
     stats: Stats,
     run_over: bool,
 }
@@ -113,9 +113,10 @@ impl Shared {
         let state = State {
             chunks: VecDeque::new(),
             bytes: 0,
-            notices: VecDeque::new(),
+            // The first state of every stream: who asked is told of it too.
+            notices: options.notices.then_some(Notice::Stage(Stage::Connecting)).into_iter().collect(),
             end: None,
-            phase: Phase::Connecting,
+            stage: Stage::Connecting,
             stats: Stats::default(),
             run_over: options.run_over,
         };
@@ -151,12 +152,16 @@ impl Shared {
         }
     }
 
-    pub(super) fn enter(&self, phase: Phase) {
+    pub(super) fn enter(&self, stage: Stage) {
         let mut state = self.lock();
-        if state.phase != phase && state.end.is_none() {
-            state.phase = phase;
-            self.note(&mut state, Notice::Stage(phase.into()));
+        if state.stage != stage && state.end.is_none() {
+            state.stage = stage;
+            self.note(&mut state, Notice::Stage(stage));
         }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.lock().stage
     }
 
     pub(super) fn retrying(&self, retry: Retry, wait_ms: u64) {
@@ -209,9 +214,9 @@ impl Shared {
     fn finish(&self, end: End) {
         let mut state = self.lock();
         if state.end.is_none() {
-            if state.phase != Phase::Ended {
-                state.phase = Phase::Ended;
-                self.note(&mut state, Notice::Stage(Phase::Ended.into()));
+            if state.stage != Stage::Ended {
+                state.stage = Stage::Ended;
+                self.note(&mut state, Notice::Stage(Stage::Ended));
             }
             state.end = Some(end);
         }
@@ -256,7 +261,8 @@ impl Reader {
         Self { shared, driver }
     }
 
-    /// The next batch, as soon as there is anything to say. After the end, only the end.
+    /// The next batch, as soon as there is anything to say. After the end, only the end. Dropping the future before it
+    /// is ready loses nothing.
     pub async fn next(&self) -> Batch {
         loop {
             if let Some(batch) = self.shared.take() {
@@ -290,7 +296,7 @@ impl Reader {
             Some(End::Over(ending)) => Some(ending),
             Some(End::Closed | End::Failed(_)) | None => None,
         };
-        Status { phase: state.phase, stats: state.stats, ending, unread_bytes: state.bytes }
+        Status { stage: state.stage, stats: state.stats, ending, unread_bytes: state.bytes }
     }
 }
 
