@@ -36,12 +36,17 @@ describeBoth("the emulator's whole surface", (sdk, { isOurs }) => {
     configure({ baseURL: emulator.url, accessToken: emulator.secretKey });
   });
 
-  after(() => emulator.stop());
+  // What a failed test left pending must not outlive the suite.
+  const ending = new AbortController();
+  after(() => {
+    ending.abort();
+    return emulator.stop();
+  });
 
   /** Follows a run to its end and returns every state that was seen. */
   async function follow(id, options) {
     const states = [];
-    for await (const run of runs.subscribeToRun(id, options)) states.push(run);
+    for await (const run of runs.subscribeToRun(id, { ...options, signal: ending.signal })) states.push(run);
     return states;
   }
 

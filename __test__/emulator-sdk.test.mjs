@@ -18,13 +18,18 @@ describeBoth("the emulator", ({ auth, configure, runs, tasks }, { isOurs }) => {
     configure({ baseURL: emulator.url, accessToken: emulator.secretKey });
   });
 
-  after(() => emulator.stop());
+  // What a failed test left pending must not outlive the suite.
+  const ending = new AbortController();
+  after(() => {
+    ending.abort();
+    return emulator.stop();
+  });
 
   /** Follows a run to its end and returns every state that was seen. */
   async function follow(id, accessToken) {
     const states = [];
     const iterate = async () => {
-      for await (const run of runs.subscribeToRun(id)) states.push(run);
+      for await (const run of runs.subscribeToRun(id, { signal: ending.signal })) states.push(run);
     };
     await (accessToken ? auth.withAuth({ accessToken }, iterate) : iterate());
     return states;
