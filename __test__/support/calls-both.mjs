@@ -126,7 +126,9 @@ function comparable({ method, target, headers, body, cut }, url) {
  * @param {string} [options.key] signs tokens that are sent: those must say the same
  */
 export function assertSameRequests({ official, ours }, { anyOrder = false, key } = {}) {
-  const [theirs, own] = [official, ours].map((made) => attempts(claimsOnce(key ? withReadTokens(made, key) : made)));
+  const [theirs, own] = [official, ours].map((made) =>
+    attempts(packetsSorted(claimsOnce(key ? withReadTokens(made, key) : made))),
+  );
   if (anyOrder) for (const list of [theirs, own]) list.sort((a, b) => (inspect(a) < inspect(b) ? -1 : 1));
   assert.deepEqual(
     own.map(({ request }) => request),
@@ -148,6 +150,20 @@ function claimsOnce({ requests, statuses }) {
   };
   const kept = requests.map((request, index) => [request, statuses[index]]).filter(([request]) => !isAgain(request));
   return { requests: kept.map(([request]) => request), statuses: kept.map(([, status]) => status) };
+}
+
+/** The packets of a run are fetched at once: their order is the network's. */
+function packetsSorted({ requests, statuses }) {
+  const all = requests.map((request, index) => ({ request, status: statuses[index] }));
+  const isFetched = ({ request: { method, path } }) => method === "GET" && path.startsWith("/packets/");
+  for (let at = 0; at < all.length; at++) {
+    const end = all.findIndex((one, index) => index >= at && !isFetched(one));
+    const group = all.slice(at, end < 0 ? all.length : end);
+    group.sort((a, b) => (a.request.path < b.request.path ? -1 : 1));
+    all.splice(at, group.length, ...group);
+    at += group.length;
+  }
+  return { requests: all.map(({ request }) => request), statuses: all.map(({ status }) => status) };
 }
 
 /** With what a token says in place of the token. */
