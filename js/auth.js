@@ -13,6 +13,7 @@ const { authScope, checkBounds, resolve } = require("./config.js");
 const { Deadline } = require("./deadline.js");
 const errors = require("./errors.js");
 const native = require("./native.js");
+const { isTexts } = require("./options.js");
 const { refresherOf } = require("./refresh.js");
 const { withScope } = require("./scope.js");
 const { describe, flattenScopes, isPlain, taskScopes } = require("./scopes.js");
@@ -256,14 +257,11 @@ function realtime(options) {
   };
   if (!isPlain(options)) return refuse(`must be an object, not ${describe(options)}`);
   for (const name of Object.keys(options)) {
-    if (name !== "skipColumns" && options[name] !== undefined) return refuse(`takes skipColumns only, not "${name}"`);
+    if (name !== "skipColumns" && options[name] != null) return refuse(`takes skipColumns only, not "${name}"`);
   }
-  const columns = options.skipColumns;
-  if (columns !== undefined) {
-    const fits = Array.isArray(columns) && Array.from(columns).every((column) => typeof column === "string");
-    if (!fits) return refuse("skipColumns must be an array of column names");
-  }
-  return JSON.stringify(options);
+  const columns = options.skipColumns ?? undefined;
+  if (columns !== undefined && !isTexts(columns)) return refuse("skipColumns must be an array of column names");
+  return JSON.stringify({ skipColumns: columns });
 }
 
 /**
@@ -282,7 +280,7 @@ function checkOptions(name, options, known) {
   }
   for (const option of Object.keys(options)) {
     // A misspelt option would mint a token that lives longer or may do less than was meant.
-    if (!known.has(option) && options[option] !== undefined) {
+    if (!known.has(option) && options[option] != null) {
       throw new ArgumentError(
         "ERR_INVALID_OPTIONS",
         `${name}: unknown option "${option}", expected one of ${[...known].join(", ")}`,

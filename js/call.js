@@ -191,11 +191,11 @@ class Call {
     let value;
     try {
       value = JSON.parse(answer.body);
-    } catch (cause) {
+    } catch {
+      // The parser's own words would repeat what it read, and a server can have sent the key back.
       throw new ProtocolError(
         "ERR_PROTOCOL",
         `the answer to ${this.name}() is no JSON (status ${answer.status}, ${answer.headers["content-type"] ?? "of no type"}): check that the base URL is a Trigger.dev server`,
-        { cause },
       );
     }
     try {

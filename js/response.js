@@ -8,6 +8,7 @@
  */
 
 const { ArgumentError } = require("./errors.js");
+const { flag, milliseconds, takeOptions } = require("./options.js");
 
 /**
  * @typedef {object} ResponseOptions
@@ -241,19 +242,27 @@ function headerOf(request, name) {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-function check(request, options = {}) {
-  const refuse = (/** @type {string} */ why) => {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", `toResponse(): ${why}`);
-  };
-  if (request !== undefined && request !== null && typeof request !== "object") refuse("request must be a Request");
-  if (typeof options !== "object" || options === null) refuse("options must be an object");
-  const { heartbeatInMs = 15_000, retryInMs, superjson = false, headers, timer = globalThis } = options;
-  for (const [name, value] of Object.entries({ heartbeatInMs, retryInMs })) {
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0 && value < 2 ** 31)) {
-      refuse(`${name} must be a whole number of milliseconds above 0`);
-    }
+/** @type {Record<string, import("./options.js").Check>} */
+const OPTIONS = {
+  heartbeatInMs: wait,
+  retryInMs: wait,
+  superjson: flag,
+  headers: (value) => (typeof value === "object" ? undefined : "must be headers"),
+  timer: (value) => (typeof value === "object" ? undefined : "must be an object"),
+};
+
+/** @type {import("./options.js").Check} */
+function wait(value) {
+  // Timers take no more.
+  return value < 2 ** 31 ? milliseconds(value) : "must be a whole number of milliseconds, below 2^31";
+}
+
+function check(request, options) {
+  if (request !== undefined && request !== null && typeof request !== "object") {
+    throw new ArgumentError("ERR_INVALID_OPTIONS", "toResponse(): request must be a Request");
   }
-  return { heartbeatInMs, retryInMs, superjson: superjson === true, headers, timer };
+  const given = takeOptions("toResponse", "the options", options, OPTIONS);
+  return { heartbeatInMs: 15_000, superjson: false, timer: globalThis, ...given };
 }
 
 module.exports = { toResponse };

@@ -7,6 +7,7 @@ const { bounded } = require("./bounded.js");
 const { clientOf } = require("./client.js");
 const { resolve } = require("./config.js");
 const { ArgumentError, fromNative } = require("./errors.js");
+const { WATCH, callback, columns, flag, takeOptions } = require("./options.js");
 const { Packets } = require("./packets.js");
 const { refresherOf } = require("./refresh.js");
 const { toRun } = require("./run.js");
@@ -14,33 +15,38 @@ const { RunSubscription } = require("./subscription.js");
 const { fetchStream } = require("./streams.js");
 const { streamOpener } = require("./with-streams.js");
 
+/** What each subscription takes. `onItemError` of a single run is never called: it may stay. */
+const OPTIONS = { ...WATCH, onItemError: callback };
+const RUN_OPTIONS = { stopOnCompletion: flag, skipColumns: columns, ...OPTIONS };
+const BATCH_OPTIONS = { skipColumns: columns, ...OPTIONS };
+const FILTERS = {
+  createdAt: (/** @type {unknown} */ value) =>
+    typeof value === "string" && value.trim() !== "" ? undefined : 'must be a period, such as "1h" or "7d"',
+  skipColumns: columns,
+};
+
 /** @see index.d.ts */
-function subscribeToRun(run, options = {}) {
-  const id = idOf("runs.subscribeToRun", "run", run);
-  checkOptions("runs.subscribeToRun", options);
-  const stopOnCompletion = typeof options.stopOnCompletion === "boolean" ? options.stopOnCompletion : true;
-  return subscribe({ of: "run", id, stopOnCompletion }, options.skipColumns, options);
+function subscribeToRun(run, options) {
+  const call = "runs.subscribeToRun";
+  const id = idOf(call, "run", run);
+  const { stopOnCompletion = true, skipColumns, ...given } = takeOptions(call, "the options", options, RUN_OPTIONS);
+  return subscribe({ of: "run", id, stopOnCompletion }, skipColumns, given);
 }
 
 /** @see index.d.ts */
 function subscribeToRunsWithTag(tag, filters, options) {
   const call = "runs.subscribeToRunsWithTag";
-  const { createdAt, skipColumns } = object(call, "the filters", filters ?? {});
-  const given = options ?? {};
-  checkOptions(call, given);
-  checkSkipColumns(call, skipColumns);
-  if (createdAt !== undefined && (typeof createdAt !== "string" || createdAt.trim() === "")) {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", `${call}(): createdAt must be a period, such as "1h" or "7d"`);
-  }
+  const { createdAt, skipColumns } = takeOptions(call, "the filters", filters, FILTERS);
+  const given = takeOptions(call, "the options", options, OPTIONS);
   return subscribe({ of: "tags", tags: tagsOf(call, tag), createdAt }, skipColumns, given);
 }
 
 /** @see index.d.ts */
 function subscribeToBatch(batch, options) {
-  const id = idOf("runs.subscribeToBatch", "batch", batch);
-  const given = options ?? {};
-  checkOptions("runs.subscribeToBatch", given);
-  return subscribe({ of: "batch", id }, given.skipColumns, given);
+  const call = "runs.subscribeToBatch";
+  const id = idOf(call, "batch", batch);
+  const { skipColumns, ...given } = takeOptions(call, "the options", options, BATCH_OPTIONS);
+  return subscribe({ of: "batch", id }, skipColumns, given);
 }
 
 /**
@@ -160,42 +166,6 @@ function tagsOf(call, given) {
     if (tags.some((each) => each.trim() === "")) refuse("a tag is blank");
     return tags;
   });
-}
-
-function object(call, what, value) {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", `${call}(): ${what} must be an object`);
-  }
-  return value;
-}
-
-function checkSkipColumns(call, skipColumns) {
-  if (skipColumns === undefined) return;
-  if (!(Array.isArray(skipColumns) && skipColumns.every((name) => typeof name === "string"))) {
-    throw new ArgumentError(
-      "ERR_INVALID_OPTIONS",
-      `${call}(): skipColumns must be an array of column names, such as ["payload", "output"]`,
-    );
-  }
-}
-
-function checkOptions(call, options) {
-  const refuse = (text) => {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", `${call}(): ${text}`);
-  };
-  const { signal, skipColumns, onRetry, onStateChange, onItemError, retry, silenceTimeoutMs } = object(
-    call,
-    "options",
-    options,
-  );
-  if (signal !== undefined && typeof signal?.addEventListener !== "function") refuse("signal must be an AbortSignal");
-  checkSkipColumns(call, skipColumns);
-  for (const [name, callback] of Object.entries({ onRetry, onStateChange, onItemError }))
-    if (callback !== undefined && typeof callback !== "function") refuse(`${name} must be a function`);
-  if (retry !== undefined && (typeof retry !== "object" || retry === null)) refuse("retry must be an object");
-  for (const [name, value] of Object.entries({ silenceTimeoutMs, ...retry }))
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
-      refuse(`${name} must be a whole number of milliseconds above 0`);
 }
 
 module.exports = { fetchStream, subscribeToRun, subscribeToRunsWithTag, subscribeToBatch };

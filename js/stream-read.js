@@ -8,6 +8,7 @@
 const { attempt } = require("./attempt.js");
 const { ArgumentError, TriggerNativeError, fromNative } = require("./errors.js");
 const native = require("./native.js");
+const { WATCH, takeOptions } = require("./options.js");
 const { toResponse } = require("./response.js");
 const { chunkEvents } = require("./stream-events.js");
 
@@ -353,33 +354,26 @@ function disposable(iterator) {
   return iterator;
 }
 
+/** @type {Record<string, import("./options.js").Check>} */
+const READ_OPTIONS = {
+  timeoutInSeconds: (value) =>
+    Number.isInteger(value) && value >= 1 && value <= 600
+      ? undefined
+      : "must be a whole number of seconds from 1 to 600",
+  startIndex: (value) => (Number.isSafeInteger(value) && value >= 0 ? undefined : "must be a whole number from 0"),
+  from: (value) => (value === "beginning" || value === "latest" ? undefined : 'must be "beginning" or "latest"'),
+  ...WATCH,
+};
+
 /**
- * Checks the options of a read that native code does not.
+ * The options of a read, those that are there.
  *
  * @param {string} call for the message
- * @param {any} options
+ * @param {unknown} options
+ * @returns {any}
  */
-function checkReadOptions(call, options) {
-  const refuse = (/** @type {string} */ text) => {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", `${call}(): ${text}`);
-  };
-  if (typeof options !== "object" || options === null) refuse("options must be an object");
-  const { signal, timeoutInSeconds, startIndex, from, onRetry, onStateChange, retry, silenceTimeoutMs } = options;
-  if (signal !== undefined && typeof signal?.addEventListener !== "function") refuse("signal must be an AbortSignal");
-  if (
-    timeoutInSeconds !== undefined &&
-    !(Number.isInteger(timeoutInSeconds) && timeoutInSeconds >= 1 && timeoutInSeconds <= 600)
-  )
-    refuse("timeoutInSeconds must be a whole number of seconds from 1 to 600");
-  if (startIndex !== undefined && !(Number.isSafeInteger(startIndex) && startIndex >= 0))
-    refuse("startIndex must be a whole number from 0");
-  if (from !== undefined && from !== "beginning" && from !== "latest") refuse('from must be "beginning" or "latest"');
-  for (const [name, callback] of Object.entries({ onRetry, onStateChange }))
-    if (callback !== undefined && typeof callback !== "function") refuse(`${name} must be a function`);
-  if (retry !== undefined && (typeof retry !== "object" || retry === null)) refuse("retry must be an object");
-  for (const [name, value] of Object.entries({ silenceTimeoutMs, ...retry }))
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
-      refuse(`${name} must be a whole number of milliseconds above 0`);
+function readOptions(call, options) {
+  return takeOptions(call, "the options", options, READ_OPTIONS);
 }
 
 /**
@@ -425,4 +419,4 @@ function taskOnly(/** @type {string} */ name) {
 
 function noop() {}
 
-module.exports = { RealtimeStream, checkReadOptions, streamSource, taskOnly };
+module.exports = { RealtimeStream, readOptions, streamSource, taskOnly };

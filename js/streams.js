@@ -7,7 +7,7 @@ const { clientOf } = require("./client.js");
 const { resolve } = require("./config.js");
 const { ArgumentError } = require("./errors.js");
 const { refresherOf } = require("./refresh.js");
-const { RealtimeStream, checkReadOptions, streamSource, taskOnly } = require("./stream-read.js");
+const { RealtimeStream, readOptions, streamSource, taskOnly } = require("./stream-read.js");
 
 /** The key of a stream that was given none, as in the official SDK. */
 const DEFAULT_KEY = "default";
@@ -24,9 +24,10 @@ const DEFAULT_TIMEOUT = 60;
  * @returns {Promise<InstanceType<typeof import("./stream-read.js").RealtimeStream>>}
  */
 async function read(run, keyOrOptions, options) {
+  const call = "streams.read";
   const named = typeof keyOrOptions === "string";
-  const given = (named ? options : keyOrOptions) ?? {};
-  return open("streams.read", run, named ? keyOrOptions : DEFAULT_KEY, { timeoutInSeconds: DEFAULT_TIMEOUT, ...given });
+  const given = readOptions(call, named ? options : (keyOrOptions ?? options));
+  return open(call, run, named ? keyOrOptions : DEFAULT_KEY, { timeoutInSeconds: DEFAULT_TIMEOUT, ...given });
 }
 
 /**
@@ -38,11 +39,10 @@ async function read(run, keyOrOptions, options) {
  * @returns {Promise<InstanceType<typeof import("./stream-read.js").RealtimeStream>>}
  */
 async function fetchStream(run, key, options) {
-  return open("runs.fetchStream", run, key, options ?? {});
+  return open("runs.fetchStream", run, key, readOptions("runs.fetchStream", options));
 }
 
 function open(call, run, key, options) {
-  checkReadOptions(call, options);
   const { signal, timeoutInSeconds, startIndex, from, retry, silenceTimeoutMs, onRetry, onStateChange } = options;
   const latest = from === "latest" && startIndex === undefined;
   const notify = (/** @type {any} */ notice) => {

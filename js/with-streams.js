@@ -8,6 +8,7 @@
  */
 
 const { ArgumentError } = require("./errors.js");
+const { isTexts, takeOptions } = require("./options.js");
 const { Places, tagOf } = require("./places.js");
 const { partEvents } = require("./stream-events.js");
 const { RealtimeStream, streamSource } = require("./stream-read.js");
@@ -16,6 +17,10 @@ const { RealtimeStream, streamSource } = require("./stream-read.js");
 const MOST_DRAINING = 64;
 /** Finished runs remembered with the keys of their streams, so that a late update opens none of them again. */
 const MOST_DRAINED = 10_000;
+
+const OPTIONS = {
+  streams: (/** @type {unknown} */ value) => (isTexts(value) ? undefined : 'must be an array of keys, such as ["ai"]'),
+};
 
 /**
  * Opens the streams of a subscription's runs.
@@ -54,11 +59,8 @@ function streamOpener(access, { retry, silenceTimeoutMs, onRetry }) {
  *   or not the run says yet that it has them
  * @returns {InstanceType<typeof import("./stream-read.js").RealtimeStream>}
  */
-function withStreams(subscription, { open, signal, feed }, options = {}) {
-  const keys = options?.streams ?? [];
-  if (!Array.isArray(keys) || !keys.every((key) => typeof key === "string")) {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", 'withStreams(): streams must be an array of keys, such as ["ai"]');
-  }
+function withStreams(subscription, { open, signal, feed }, options) {
+  const { streams: keys = [] } = takeOptions("withStreams", "the options", options, OPTIONS);
   // A key that cannot be one is refused now, not at the first run.
   for (const key of keys) open("run", key, false).close();
   return new RealtimeStream(new Merge(subscription, open, keys, { signal, feed }));

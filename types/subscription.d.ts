@@ -83,7 +83,11 @@ export interface WatchOptions {
   silenceTimeoutMs?: number;
 }
 
-/** What {@link runs.subscribeToRun} takes. The first three are the official ones. */
+/**
+ * What {@link runs.subscribeToRun} takes. The first three are the official ones. Here and in every other options of
+ * subscriptions and streams, `null` is as good as missing, and an unknown name is an {@link ArgumentError}
+ * (`ERR_INVALID_OPTIONS`).
+ */
 export type SubscribeToRunOptions = WatchOptions & {
   /**
    * Whether to end when the run is finished. Set it to `false` when something changes the run's metadata afterwards,

@@ -3,6 +3,7 @@
 
 mod call;
 mod client;
+mod echo;
 mod headers;
 mod poll;
 mod stream;

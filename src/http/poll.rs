@@ -7,6 +7,7 @@ use http::HeaderMap;
 use tokio::time::timeout;
 
 use super::client::clients;
+use super::echo::Echo;
 use crate::error::{Error, Kind, Result};
 
 /// The longest body of one poll, in bytes, after decompression.
@@ -19,9 +20,9 @@ pub enum Polled {
     Answer {
         /// The HTTP status.
         status: u16,
-        /// The headers.
+        /// The headers. Those of an error do not repeat the key.
         headers: HeaderMap,
-        /// The decoded body.
+        /// The decoded body. That of an error does not repeat the key.
         body: Bytes,
     },
     /// No connection, or it broke before the headers.
@@ -47,6 +48,7 @@ pub async fn poll(url: &str, headers: HeaderMap, silence: Duration) -> Result<Po
             format!("the server sent nothing for {} ms", silence.as_millis()),
         ))
     };
+    let echo = Echo::of(&headers);
     let mut response = match timeout(silence, clients()?.feeds.get(url).headers(headers).send()).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
@@ -65,7 +67,10 @@ pub async fn poll(url: &str, headers: HeaderMap, silence: Duration) -> Result<Po
                 )));
             }
             Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
-            Ok(Ok(None)) => return Ok(Polled::Answer { status, headers, body: body.freeze() }),
+            Ok(Ok(None)) => {
+                let (headers, body) = echo.hide(status, headers, body.freeze());
+                return Ok(Polled::Answer { status, headers, body });
+            }
             Ok(Err(error)) => return Ok(Polled::Cut(Error::from(error))),
             Err(_) => return Ok(silent()),
         }

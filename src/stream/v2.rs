@@ -66,7 +66,7 @@ impl Place {
     /// Takes `event: batch`.
     pub(super) fn batch(&mut self, data: &str) -> Result<Brought> {
         let batch: Batch<'_> = serde_json::from_str(data)
-            .map_err(|error| Error::protocol("a batch of the stream cannot be read").with_source(error))?;
+            .map_err(|error| Error::protocol("a batch of the stream cannot be read").with_json(&error))?;
         let mut brought = Brought::default();
         for record in batch.records {
             // A server that did not resume where it was asked to (S5), or what we look back at.
