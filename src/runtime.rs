@@ -1,21 +1,39 @@
 //! The one Tokio runtime of the process: few threads, named, started on first use, never ended.
+//!
+//! Every context of the process that loads the same addon file shares it: worker threads, and
+//! copies of the JavaScript. A copy of the addon file is another library with a runtime of its own.
 
 use once_cell::sync::OnceCell;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, Kind, Result};
 
+/// Says how many threads work.
+const VARIABLE: &str = "TRIGGER_NATIVE_THREADS";
+/// How many do unless told. All work is I/O, and decoding of what came.
+const DEFAULT: usize = 2;
+/// The most.
+const MOST: usize = 64;
+/// The most threads that look up names besides, for as long as there is something to look up.
+const MOST_LOOKUPS: usize = 16;
+
 static RUNTIME: OnceCell<Runtime> = OnceCell::new();
 
-/// The runtime, started with `threads` workers when this is the first call (default 2, at most
-/// 64). Later calls get the running one, whatever they ask for.
+/// The runtime, started when this is the first call: with `threads` workers (1 to 64), or as many as
+/// `TRIGGER_NATIVE_THREADS` says, or 2. Later calls get the running one, whatever they ask for.
 ///
 /// # Errors
-/// `ERR_RUNTIME` when the operating system gives no threads; the next call tries again.
+/// `ERR_INVALID_THREADS` when the variable is no such number, `ERR_RUNTIME` when the operating system
+/// gives no threads; the next call tries again.
 pub fn get(threads: Option<usize>) -> Result<&'static Runtime> {
     RUNTIME.get_or_try_init(|| {
+        let threads = match threads {
+            Some(threads) => threads.clamp(1, MOST),
+            None => parse(std::env::var_os(VARIABLE).as_deref().map(std::ffi::OsStr::to_string_lossy).as_deref())?,
+        };
         Builder::new_multi_thread()
-            .worker_threads(threads.unwrap_or(2).clamp(1, 64))
+            .worker_threads(threads)
+            .max_blocking_threads(MOST_LOOKUPS)
             .thread_name("trigger-native")
             .enable_all()
             .build()
@@ -23,4 +41,33 @@ pub fn get(threads: Option<usize>) -> Result<&'static Runtime> {
                 Error::new(Kind::Internal, "ERR_RUNTIME", "the operating system gave no threads").with_source(error)
             })
     })
+}
+
+/// What the variable says; empty is as good as missing.
+fn parse(value: Option<&str>) -> Result<usize> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(DEFAULT) };
+    match value.parse() {
+        Ok(threads) if (1..=MOST).contains(&threads) => Ok(threads),
+        Ok(_) | Err(_) => Err(Error::config(
+            "ERR_INVALID_THREADS",
+            format!("{VARIABLE} is {value:?}: it must be a whole number from 1 to {MOST}, or not be set"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variable_is_a_number_from_1_to_64_or_an_error_that_names_it() {
+        for (value, threads) in [(None, 2), (Some(""), 2), (Some("1"), 1), (Some("64"), 64)] {
+            assert_eq!(parse(value).expect("valid"), threads, "{value:?}");
+        }
+        for value in ["0", "65", "-1", "2.5", "two", " 2", "99999999999999999999"] {
+            let error = parse(Some(value)).expect_err(value);
+            assert_eq!((error.kind(), error.code()), (Kind::Config, "ERR_INVALID_THREADS"));
+            assert!(error.message().contains("TRIGGER_NATIVE_THREADS"));
+        }
+    }
 }

@@ -10,14 +10,17 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
  * @param {string} source CommonJS; `baseURL` and `accessToken` are in scope
- * @param {{ baseURL: string, accessToken?: string, timeoutMs: number, onOut?: (out: string, child: import('node:child_process').ChildProcess) => void }} options
+ * @param {{ baseURL: string, accessToken?: string, timeoutMs: number, env?: Record<string, string>, onOut?: (out: string, child: import('node:child_process').ChildProcess) => void }} options
  * @returns {Promise<{ code: number | null, hung: boolean, out: string, err: string, ms: number }>} `hung`: it
  *   was still running after `timeoutMs` and was killed
  */
-export function runProgram(source, { baseURL, accessToken = "tr_dev_peerskeypeerskeypeer", timeoutMs, onOut }) {
+export function runProgram(source, { baseURL, accessToken = "tr_dev_peerskeypeerskeypeer", timeoutMs, env, onOut }) {
   const prelude = `const baseURL = ${JSON.stringify(baseURL)}; const accessToken = ${JSON.stringify(accessToken)};\n`;
   const started = Date.now();
-  const child = spawn(process.execPath, ["-e", prelude + source], { cwd: ROOT, env: cleanEnvironment() });
+  const child = spawn(process.execPath, ["-e", prelude + source], {
+    cwd: ROOT,
+    env: { ...cleanEnvironment(), ...env },
+  });
   let out = "";
   let err = "";
   child.stdout.setEncoding("utf8").on("data", (text) => {
