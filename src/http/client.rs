@@ -1,5 +1,5 @@
-//! The process's HTTP clients: one for calls, one for feeds, so that a call never queues behind
-//! long-polls on one connection.
+//! The process's general HTTP clients: one for calls, one for long requests where a line does not
+//! know the way, so that a call never queues behind those on one connection.
 
 use std::time::Duration;
 
@@ -21,17 +21,10 @@ static CLIENTS: OnceCell<Clients> = OnceCell::new();
 pub struct Clients {
     /// For calls that are answered at once.
     pub calls: reqwest::Client,
-    /// For long-polls that a line does not know the way of.
-    pub feeds: reqwest::Client,
-    /// For streams, whose readers may be slow.
-    pub streams: reqwest::Client,
+    /// For long-polls and streams that a line does not know the way of. It speaks HTTP/1.1: each has
+    /// a connection of its own, where HTTP/2 would queue them in silence beyond the server's cap.
+    pub long: reqwest::Client,
 }
-
-/// What a stream may have under way over HTTP/2 while nobody reads, in bytes (defect 9).
-const STREAM_WINDOW: u32 = 256 * 1024;
-/// What all streams of a connection may have under way: so much that a stream nobody reads never
-/// stops its neighbours.
-const CONNECTION_WINDOW: u32 = 1 << 30;
 
 /// The clients, built on first use. A failure is not kept: the next call tries again.
 ///
@@ -39,16 +32,18 @@ const CONNECTION_WINDOW: u32 = 1 << 30;
 /// `ERR_HTTP_CLIENT` when a client cannot be built, as with a proxy variable that is no URL.
 pub fn clients() -> Result<&'static Clients> {
     CLIENTS.get_or_try_init(|| {
-        let streams = builder()?
-            .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW);
-        Ok(Clients { calls: build(builder()?)?, feeds: build(builder()?)?, streams: build(streams)? })
+        Ok(Clients {
+            calls: build(builder(&[b"h2", b"http/1.1"])?)?,
+            long: build(builder(&[b"http/1.1"])?.http1_only())?,
+        })
     })
 }
 
-fn builder() -> Result<reqwest::ClientBuilder> {
+fn builder(protocols: &[&[u8]]) -> Result<reqwest::ClientBuilder> {
+    let mut tls = tls::config()?;
+    tls.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(reqwest::Client::builder()
-        .tls_backend_preconfigured(tls::config()?)
+        .tls_backend_preconfigured(tls)
         .user_agent(AGENT)
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_keepalive(Duration::from_secs(30)))

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::client::clients;
 use super::echo::Echo;
 use super::headers::{ClientOptions, call_headers};
+use super::line::{Body, Sent, open};
 use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
 
@@ -54,7 +55,15 @@ pub struct StreamBody {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    response: reqwest::Response,
+    source: Source,
+}
+
+/// What the body comes from.
+#[derive(Debug)]
+enum Source {
+    Line(Box<Body>),
+    /// Where a line does not know the way.
+    Client(Box<reqwest::Response>),
 }
 
 impl StreamBody {
@@ -64,7 +73,19 @@ impl StreamBody {
     /// # Errors
     /// When the body breaks off.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        self.response.chunk().await.map_err(Error::from)
+        match &mut self.source {
+            Source::Line(body) => body.chunk().await,
+            Source::Client(response) => response.chunk().await.map_err(Error::from),
+        }
+    }
+
+    /// It said nothing: nothing new goes out on the same connection (defect 11).
+    pub fn abandon(&self) {
+        match &self.source {
+            Source::Line(body) => body.abandon(),
+            // It is this body's alone.
+            Source::Client(_) => {}
+        }
     }
 }
 
@@ -74,29 +95,38 @@ impl StreamBody {
 /// Only what no retry can mend: a request or a client that cannot be built.
 pub async fn open_stream(url: &str, headers: HeaderMap, silence: Duration) -> Result<Opened> {
     let echo = Echo::of(&headers);
-    let sent = timeout(silence, clients()?.streams.get(url).headers(headers).send()).await;
-    let mut response = match sent {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => {
-            let error = Error::from(error);
-            return if error.kind() == Kind::Config { Err(error) } else { Ok(Opened::Connect(error)) };
+    let mut body = match open(url, &headers, silence).await? {
+        Sent::Head(head, body) => {
+            StreamBody { status: head.status.as_u16(), headers: head.headers, source: Source::Line(body) }
         }
-        Err(_) => return Ok(Opened::Silent(silent(silence))),
+        Sent::Connect(error) => return Ok(Opened::Connect(error)),
+        Sent::Silent(error) => return Ok(Opened::Silent(error)),
+        Sent::Elsewhere => match timeout(silence, clients()?.long.get(url).headers(headers).send()).await {
+            Ok(Ok(response)) => {
+                let (status, headers) = (response.status().as_u16(), response.headers().clone());
+                StreamBody { status, headers, source: Source::Client(Box::new(response)) }
+            }
+            Ok(Err(error)) => {
+                let error = Error::from(error);
+                return if error.kind() == Kind::Config { Err(error) } else { Ok(Opened::Connect(error)) };
+            }
+            Err(_) => return Ok(Opened::Silent(silent(silence))),
+        },
     };
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    if status < 400 {
-        return Ok(Opened::Open(StreamBody { status, headers, response }));
+    if body.status < 400 {
+        return Ok(Opened::Open(body));
     }
-    let mut body = BytesMut::new();
+    let mut text = BytesMut::new();
     // A refusal whose body breaks is still a refusal.
-    while let Ok(Ok(Some(chunk))) = timeout(silence, response.chunk()).await {
-        body.extend_from_slice(&chunk);
-        if body.len() >= LONGEST_REFUSAL {
-            body.truncate(LONGEST_REFUSAL);
+    while let Ok(Ok(Some(chunk))) = timeout(silence, body.chunk()).await {
+        text.extend_from_slice(&chunk);
+        if text.len() >= LONGEST_REFUSAL {
+            text.truncate(LONGEST_REFUSAL);
             break;
         }
     }
-    let (headers, body) = echo.hide(status, headers, body.freeze());
+    let status = body.status;
+    let (headers, body) = echo.hide(status, body.headers, text.freeze());
     Ok(Opened::Refused { status, headers, body })
 }
 

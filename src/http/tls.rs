@@ -17,17 +17,16 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 
 use crate::error::{Error, Kind, Result};
 
-/// The TLS configuration of every client: HTTP/2 first, HTTP/1.1 else.
+/// The TLS configuration of every client, without what it offers to speak.
 pub(super) fn config() -> Result<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Verifier { provider: provider.clone(), stores: OnceCell::new() };
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(Kind::Internal, "ERR_TLS", "TLS could not be set up").with_source(error))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 

@@ -40,6 +40,10 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
         if !told && shared.is_run_over() {
             told = true;
             step = machine.on(Event::RunOver, clock.now()).step;
+            if let (Step::Request(_), Some(open)) = (&step, &body) {
+                // Its connection may be dead (S9): what is left is asked for on another one.
+                open.abandon();
+            }
             continue;
         }
         let outcome = match step {
@@ -81,7 +85,10 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
                     Some(Ok(Ok(None))) => machine.on(Event::Closed, clock.now()),
                     Some(Ok(Err(error))) => machine.on(Event::Failed(Failure::Cut(error)), clock.now()),
                     Some(Err(_)) if quiet_ms.is_some() => machine.on(Event::Quiet, clock.now()),
-                    Some(Err(_)) => machine.on(Event::Failed(Failure::Silent(silent(silence))), clock.now()),
+                    Some(Err(_)) => {
+                        open.abandon();
+                        machine.on(Event::Failed(Failure::Silent(silent(silence))), clock.now())
+                    }
                 }
             }
         };

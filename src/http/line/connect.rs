@@ -19,7 +19,7 @@ use crate::http::tls;
 /// An open connection.
 pub(super) type Socket = MaybeHttpsStream<TokioIo<TcpStream>>;
 
-/// One connector, and so one TLS session cache, for all feeds.
+/// One connector, and so one TLS session cache, for all lines.
 static CONNECTOR: OnceCell<HttpsConnector<HttpConnector>> = OnceCell::new();
 
 static PROXIES: Lazy<Matcher> = Lazy::new(Matcher::from_system);
@@ -57,11 +57,8 @@ fn connector() -> Result<&'static HttpsConnector<HttpConnector>> {
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(Duration::from_secs(30)));
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let mut config = tls::config()?;
-        // The builder writes them itself.
-        config.alpn_protocols.clear();
         Ok(HttpsConnectorBuilder::new()
-            .with_tls_config(config)
+            .with_tls_config(tls::config()?)
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(tcp))

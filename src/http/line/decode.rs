@@ -34,8 +34,6 @@ impl Encoding {
         if body.is_empty() {
             return Ok(Some(Bytes::new()));
         }
-        let broken =
-            |error: std::io::Error| Error::protocol("the server's answer cannot be decompressed").with_source(error);
         match self {
             Self::Gzip => read(flate2::read::MultiGzDecoder::new(&body[..]), longest).map_err(broken),
             Self::Zstd => {
@@ -43,6 +41,11 @@ impl Encoding {
             }
         }
     }
+}
+
+/// What is not compressed as it says.
+pub(super) fn broken(error: std::io::Error) -> Error {
+    Error::protocol("the server's answer cannot be decompressed").with_source(error)
 }
 
 fn read(from: impl Read, longest: usize) -> std::io::Result<Option<Bytes>> {

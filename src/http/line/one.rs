@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -13,8 +13,8 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 
-use super::Failed;
 use super::connect::{Socket, failed};
+use super::way::Failed;
 use crate::error::{Error, Result};
 
 /// A connection with at most one request out.
@@ -44,6 +44,12 @@ impl One {
     /// Whether another request can go out: the answer was read to its end, and nobody closed.
     pub(super) fn is_open(&self) -> bool {
         !self.over && self.body.is_none() && !self.sender.is_closed()
+    }
+
+    /// As [`One::is_open`], after a look at whether the server closed it while nobody did.
+    pub(super) fn is_alive(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.is_open()
     }
 
     /// Sends `request`; the headers of its answer.

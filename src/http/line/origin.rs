@@ -2,29 +2,36 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
 use once_cell::sync::Lazy;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use super::Way;
 use super::connect::{connect, failed, is_proxied};
 use super::one::One;
 use super::shard::Shard;
+use super::way::Way;
 use crate::error::Result;
 
 /// How long a connection is kept when nobody needs it.
-const IDLE: Duration = Duration::from_secs(30);
+pub(super) const IDLE: Duration = Duration::from_secs(30);
 /// The most connections of HTTP/1.1 that are kept.
 const MOST_IDLE: usize = 16;
-/// Feeds that wait for one more connection while it opens: as many as it will surely take.
-const WAIT_FOR_ONE: usize = 100;
 /// Servers remembered before those without connections are forgotten.
 const MOST_ORIGINS: usize = 64;
 
-type Origins = HashMap<(Scheme, Authority), Arc<Origin>>;
+/// What connections are for. Polls and streams have their own: what nobody reads of a stream waits
+/// in its connection's window, and may not keep the polls waiting (defect 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Use {
+    Polls,
+    Streams,
+}
+
+type Origins = HashMap<(Scheme, Authority, Use), Arc<Origin>>;
 
 static ORIGINS: Lazy<Mutex<Origins>> = Lazy::new(Mutex::default);
 
@@ -34,8 +41,10 @@ pub(super) struct Origin {
     scheme: Scheme,
     authority: Authority,
     host: HeaderValue,
+    purpose: Use,
     state: Mutex<State>,
-    /// Told when a place is free, a connection opened, or could not be.
+    /// Wakes one that waits: a place is free, or a connection opened or could not be. Whoever leaves
+    /// the queue wakes the next, so that nobody is woken for nothing.
     news: Notify,
 }
 
@@ -43,9 +52,13 @@ pub(super) struct Origin {
 struct State {
     speaks: Speaks,
     shards: Vec<Arc<Shard>>,
-    /// Connections of HTTP/1.1 that a feed has left, and when.
+    /// What the last one had room for.
+    room: usize,
+    /// Connections of HTTP/1.1 that were left, and when.
     idle: Vec<(Instant, Box<One>)>,
-    /// Connections being opened, and feeds that wait for one.
+    /// Whether a task looks after those.
+    tended: bool,
+    /// Connections being opened, and who waits for one.
     opening: usize,
     waiting: usize,
     /// How many could not be opened, and why the last one could not.
@@ -62,17 +75,19 @@ enum Speaks {
     Http2,
 }
 
-/// What a feed that needs a connection does.
+/// What one that needs a connection does.
 enum Plan {
     Take(Way),
     Open,
-    /// Until there is news; then look whether there were more failures than these.
-    Wait(u64),
+    /// Until there is news.
+    Wait,
+    /// One was opened for it while it waited, and failed for this reason.
+    Fail(String),
 }
 
 impl Origin {
     /// The server of `url`; `None` where the general client has to be asked.
-    pub(super) fn of(url: &url::Url) -> Option<Arc<Self>> {
+    pub(super) fn of(url: &url::Url, purpose: Use) -> Option<Arc<Self>> {
         let uri: Uri = url.as_str().parse().ok()?;
         let (scheme, authority) = (uri.scheme()?.clone(), uri.authority()?.clone());
         if authority.as_str().contains('@') || is_proxied(&uri) {
@@ -85,9 +100,9 @@ impl Origin {
         }
         // Without TLS nobody is asked: HTTP/1.1.
         let speaks = if scheme == Scheme::HTTP { Speaks::Http1 } else { Speaks::Unknown };
-        let origin = origins.entry((scheme.clone(), authority.clone())).or_insert_with(|| {
+        let origin = origins.entry((scheme.clone(), authority.clone(), purpose)).or_insert_with(|| {
             let state = Mutex::new(State { speaks, ..State::default() });
-            Arc::new(Self { scheme, authority, host, state, news: Notify::new() })
+            Arc::new(Self { scheme, authority, host, purpose, state, news: Notify::new() })
         });
         Some(origin.clone())
     }
@@ -110,46 +125,50 @@ impl Origin {
     }
 
     fn has_connections(&self) -> bool {
-        let mut state = self.state();
-        state.forget_old();
+        let state = self.state();
         !state.shards.is_empty() || !state.idle.is_empty()
     }
 
-    /// A connection for one feed: one that is open, or a new one.
+    /// A connection, or a place on one: of those that are open, or a new one.
     ///
     /// # Errors
     /// `ERR_CONNECTION` when none could be opened.
     pub(super) async fn way(self: &Arc<Self>) -> Result<Way> {
+        let mut waiting: Option<Waiting<'_>> = None;
+        let mut failures = None;
         loop {
-            let news = self.news.notified();
-            let mut news = std::pin::pin!(news);
+            let mut news = std::pin::pin!(self.news.notified());
             // From here on no news is missed.
             news.as_mut().enable();
-            let plan = self.state().plan(self);
+            let plan = {
+                let mut state = self.state();
+                if let Some(waiting) = waiting.take() {
+                    waiting.end(&mut state);
+                }
+                let plan = state.plan(self, failures);
+                failures.get_or_insert(state.failures);
+                if matches!(plan, Plan::Wait) {
+                    waiting = Some(Waiting::begin(self, &mut state));
+                } else if state.wakes_next(&plan) {
+                    self.news.notify_one();
+                }
+                plan
+            };
             match plan {
                 Plan::Take(way) => return Ok(way),
                 Plan::Open => return self.open().await,
-                Plan::Wait(failures) => {
-                    let waiting = Waiting::new(self);
-                    news.await;
-                    drop(waiting);
-                    let state = self.state();
-                    if state.failures > failures {
-                        // Each of a thousand feeds trying in turn would keep them waiting for hours.
-                        return Err(failed().with_source(state.failure.clone()));
-                    }
-                }
+                Plan::Wait => news.await,
+                // Each of a thousand feeds trying in turn would keep them waiting for hours.
+                Plan::Fail(why) => return Err(failed().with_source(why)),
             }
         }
     }
 
     async fn open(self: &Arc<Self>) -> Result<Way> {
-        let _opening = Opening(self);
+        let mut opening = Opening { origin: self, failure: None };
         let opened = self.open_one().await;
         if let Err(error) = &opened {
-            let mut state = self.state();
-            state.failures += 1;
-            state.failure = error.causes().unwrap_or_else(|| error.message().to_owned());
+            opening.failure = Some(error.causes().unwrap_or_else(|| error.message().to_owned()));
         }
         opened
     }
@@ -161,100 +180,145 @@ impl Origin {
             self.state().speaks = Speaks::Http1;
             return Ok(Way::One(Box::new(One::open(socket).await?)));
         }
-        let shard = Shard::open(socket).await?;
+        let shard = Shard::open(socket, self.purpose, self).await?;
         let mut state = self.state();
         state.speaks = Speaks::Http2;
+        state.room = shard.room();
         let place = shard.place(self);
         state.shards.push(shard);
-        place.map(Way::Shared).ok_or_else(|| failed().with_source("the server allows no requests"))
+        place.map(Way::Shared).ok_or_else(|| failed().with_source("the connection was closed again at once"))
     }
 
-    /// Keeps a connection that a feed has left.
-    pub(super) fn park(&self, one: Box<One>) {
+    /// A place became free.
+    pub(super) fn left(&self) {
+        self.news.notify_one();
+    }
+
+    /// Lets go of a shared connection that nobody used since its use number `uses`: it closes.
+    pub(super) fn forget(&self, shard: &Arc<Shard>, uses: usize) {
+        // Places are only given under this lock.
         let mut state = self.state();
-        state.forget_old();
-        if one.is_open() && state.idle.len() < MOST_IDLE {
-            state.idle.push((Instant::now(), one));
+        if shard.is_idle() && shard.uses() == uses {
+            state.shards.retain(|kept| !Arc::ptr_eq(kept, shard));
         }
     }
 
-    /// A place became free; on `idle` all are.
-    pub(super) fn left(self: Arc<Self>, idle: Option<&Arc<Shard>>) {
-        self.news.notify_waiters();
-        let Some(shard) = idle else { return };
-        let shard = Arc::downgrade(shard);
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move {
-                tokio::time::sleep(IDLE).await;
-                if let Some(shard) = shard.upgrade().filter(|shard| shard.is_idle()) {
-                    // Its last sender: the connection closes.
-                    self.state().shards.retain(|kept| !Arc::ptr_eq(kept, &shard));
-                }
-            })),
-            Err(_) => self.state().shards.retain(|kept| !kept.is_idle()),
+    /// Keeps a connection of HTTP/1.1 that was left.
+    pub(super) fn park(self: &Arc<Self>, one: Box<One>) {
+        // Outside the runtime nobody can look after it.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let mut state = self.state();
+        if !one.is_open() || state.idle.len() >= MOST_IDLE {
+            return;
         }
+        state.idle.push((Instant::now(), one));
+        if !std::mem::replace(&mut state.tended, true) {
+            runtime.spawn(tend(self.clone()));
+        }
+    }
+}
+
+/// Closes connections of HTTP/1.1 that nobody needed for long, for as long as there are any.
+async fn tend(origin: Arc<Origin>) {
+    loop {
+        let oldest = {
+            let mut state = origin.state();
+            state.idle.retain(|(since, one)| since.elapsed() < IDLE && one.is_open());
+            let Some((oldest, _)) = state.idle.first() else {
+                state.tended = false;
+                return;
+            };
+            *oldest
+        };
+        tokio::time::sleep_until(oldest + IDLE).await;
     }
 }
 
 impl State {
-    fn plan(&mut self, origin: &Arc<Origin>) -> Plan {
-        match self.speaks {
+    /// `failures`: how many there were when it began to wait; `None` if it did not.
+    fn plan(&mut self, origin: &Arc<Origin>, failures: Option<u64>) -> Plan {
+        let (way, enough) = match self.speaks {
+            Speaks::Unknown => (None, self.opening > 0),
             Speaks::Http1 => {
-                self.forget_old();
-                self.idle.pop().map_or(Plan::Open, |(_, one)| Plan::Take(Way::One(one))).opening(self)
+                // The one left last, unless its server closed it.
+                let alive =
+                    std::iter::from_fn(|| self.idle.pop()).find_map(|(_, mut one)| one.is_alive().then_some(one));
+                (alive.map(Way::One), false)
             }
-            Speaks::Unknown if self.opening == 0 => Plan::Open.opening(self),
-            Speaks::Unknown => Plan::Wait(self.failures),
             Speaks::Http2 => {
                 self.shards.retain(|shard| shard.is_open());
-                // The fullest that has room: what is not needed any more runs empty.
-                match self.shards.iter().find_map(|shard| shard.place(origin)) {
-                    Some(place) => Plan::Take(Way::Shared(place)),
-                    None if self.opening * WAIT_FOR_ONE <= self.waiting => Plan::Open.opening(self),
-                    None => Plan::Wait(self.failures),
-                }
+                // The first that has room: what is not needed any more runs empty.
+                let place = self.shards.iter().find_map(|shard| shard.place(origin));
+                (place.map(Way::Shared), self.coming() > self.waiting)
+            }
+        };
+        match way {
+            Some(way) => Plan::Take(way),
+            None if enough => Plan::Wait,
+            None if failures.is_some_and(|failures| self.failures > failures) => Plan::Fail(self.failure.clone()),
+            None => {
+                self.opening += 1;
+                Plan::Open
             }
         }
     }
 
-    fn forget_old(&mut self) {
-        self.idle.retain(|(since, one)| since.elapsed() < IDLE && one.is_open());
+    /// Places on the connections being opened, without those of the ones who open them.
+    fn coming(&self) -> usize {
+        self.opening * self.room.saturating_sub(1)
     }
-}
 
-impl Plan {
-    /// Counts a connection about to be opened, under the same lock.
-    fn opening(self, state: &mut State) -> Self {
-        match &self {
-            Self::Open => state.opening += 1,
-            Self::Take(_) | Self::Wait(_) => {}
-        }
-        self
+    /// Whether one that waits may find what it waits for after `plan`, or has to open a connection.
+    fn wakes_next(&self, plan: &Plan) -> bool {
+        self.waiting > 0
+            && match plan {
+                Plan::Take(_) | Plan::Fail(_) => true,
+                Plan::Open => self.speaks == Speaks::Http1 || self.coming() < self.waiting,
+                Plan::Wait => false,
+            }
     }
 }
 
 /// A connection being opened; whatever becomes of it, those who wait hear of it.
-struct Opening<'a>(&'a Origin);
+struct Opening<'a> {
+    origin: &'a Origin,
+    failure: Option<String>,
+}
 
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
-        self.0.state().opening -= 1;
-        self.0.news.notify_waiters();
+        let mut state = self.origin.state();
+        state.opening -= 1;
+        let Some(failure) = self.failure.take() else {
+            drop(state);
+            return self.origin.news.notify_one();
+        };
+        state.failures += 1;
+        state.failure = failure;
+        drop(state);
+        self.origin.news.notify_waiters();
     }
 }
 
-/// A feed that waits.
-struct Waiting<'a>(&'a Origin);
+/// One that waits.
+struct Waiting<'a>(Option<&'a Origin>);
 
 impl<'a> Waiting<'a> {
-    fn new(origin: &'a Origin) -> Self {
-        origin.state().waiting += 1;
-        Self(origin)
+    fn begin(origin: &'a Origin, state: &mut State) -> Self {
+        state.waiting += 1;
+        Self(Some(origin))
+    }
+
+    fn end(mut self, state: &mut State) {
+        state.waiting -= 1;
+        self.0 = None;
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.state().waiting -= 1;
+        if let Some(origin) = self.0 {
+            origin.state().waiting -= 1;
+        }
     }
 }

@@ -1,60 +1,83 @@
-//! Connections of HTTP/2 that feeds share, each with no more streams than its server allows.
+//! Connections of HTTP/2 that are shared, each with no more streams than its server allows.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 
 use bytes::Bytes;
-use h2::client::{Builder, SendRequest};
+use h2::client::{Builder, Connection, SendRequest};
 use h2::{Reason, RecvStream};
 use http::Request;
 use http::response::Parts;
 use hyper_util::rt::TokioIo;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
-use super::Failed;
 use super::connect::{Socket, failed};
-use super::origin::Origin;
+use super::origin::{IDLE, Origin, Use};
+use super::way::Failed;
 use crate::error::{Error, Result};
+use crate::http::client::CONNECT_TIMEOUT;
 
-/// The most feeds of one connection where its server allows more: they share its fate.
+/// The most streams of one connection where its server allows more: they share its fate.
 const MOST: usize = 250;
-/// What is allowed until the server has said: what most servers allow at least.
-const AT_FIRST: usize = 100;
-/// What one answer may have under way, in bytes.
-const STREAM_WINDOW: u32 = 1 << 20;
-/// What a whole connection may have under way, in bytes.
-const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// A shared connection.
 #[derive(Debug)]
 pub(super) struct Shard {
     sender: SendRequest<Bytes>,
-    /// Feeds that have a place on it.
-    feeds: AtomicUsize,
+    /// Places that are taken, and how many were ever.
+    taken: AtomicUsize,
+    uses: AtomicUsize,
+    /// Told when the last place was left.
+    idle: Arc<Notify>,
     /// It ended, is about to, or may be dead: nothing new goes out on it.
     closed: AtomicBool,
 }
 
+impl Use {
+    /// What one answer, and what a whole connection may have under way, in bytes.
+    fn windows(self) -> (u32, u32) {
+        match self {
+            Self::Polls => (1 << 20, 16 << 20),
+            // So much for the connection that a stream nobody reads never stops its neighbours
+            // (defect 9).
+            Self::Streams => (256 << 10, 1 << 30),
+        }
+    }
+}
+
 impl Shard {
+    /// Opens one, and waits until the server has said how many streams it allows.
+    ///
     /// # Errors
     /// `ERR_CONNECTION`.
-    pub(super) async fn open(socket: Socket) -> Result<Arc<Self>> {
-        let (sender, connection) = Builder::new()
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .initial_max_send_streams(AT_FIRST)
+    pub(super) async fn open(socket: Socket, purpose: Use, origin: &Arc<Origin>) -> Result<Arc<Self>> {
+        let (stream_window, connection_window) = purpose.windows();
+        let (sender, mut connection) = Builder::new()
+            .initial_window_size(stream_window)
+            .initial_connection_window_size(connection_window)
+            // None before it has said: that is how it shows.
+            .initial_max_send_streams(0)
             .enable_push(false)
             .handshake(TokioIo::new(socket))
             .await
             .map_err(broken)?;
-        let shard = Arc::new(Self { sender, feeds: AtomicUsize::new(0), closed: AtomicBool::new(false) });
-        let watched = Arc::downgrade(&shard);
-        tokio::spawn(async move {
-            // Whoever waits on it hears of the error.
-            let _ = connection.await;
-            if let Some(shard) = watched.upgrade() {
-                shard.close();
-            }
+        match timeout(CONNECT_TIMEOUT, settled(&mut connection)).await {
+            Ok(said) => said?,
+            Err(elapsed) => return Err(failed().with_source(elapsed)),
+        }
+        let idle = Arc::new(Notify::new());
+        let shard = Arc::new(Self {
+            sender,
+            taken: AtomicUsize::new(0),
+            uses: AtomicUsize::new(0),
+            idle: idle.clone(),
+            closed: AtomicBool::new(false),
         });
+        tokio::spawn(drive(connection, idle, Arc::downgrade(&shard), Arc::downgrade(origin)));
         Ok(shard)
     }
 
@@ -63,25 +86,73 @@ impl Shard {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.feeds.load(Ordering::Acquire) == 0
+        self.taken.load(Ordering::Acquire) == 0
+    }
+
+    /// How many places were ever taken.
+    pub(super) fn uses(&self) -> usize {
+        self.uses.load(Ordering::Acquire)
+    }
+
+    /// How many places there are. The server may change its mind.
+    pub(super) fn room(&self) -> usize {
+        self.sender.current_max_send_streams().min(MOST)
     }
 
     fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// A place for one feed, if one is free. Called under the origin's lock.
+    /// A place, if one is free. Called under the origin's lock.
     pub(super) fn place(self: &Arc<Self>, origin: &Arc<Origin>) -> Option<Place> {
-        let allowed = self.sender.current_max_send_streams().min(MOST);
-        if !self.is_open() || self.feeds.load(Ordering::Acquire) >= allowed {
+        if !self.is_open() || self.taken.load(Ordering::Acquire) >= self.room() {
             return None;
         }
-        self.feeds.fetch_add(1, Ordering::AcqRel);
+        self.taken.fetch_add(1, Ordering::AcqRel);
+        self.uses.fetch_add(1, Ordering::AcqRel);
         Some(Place { shard: self.clone(), origin: Arc::downgrade(origin), body: None })
     }
 }
 
-/// A feed's place on a shared connection: room for one stream at a time.
+/// Ready when the server has said how many streams it allows: at least one.
+async fn settled(connection: &mut Connection<TokioIo<Socket>, Bytes>) -> Result<()> {
+    poll_fn(|cx| match Pin::new(&mut *connection).poll(cx) {
+        Poll::Ready(Ok(())) => Poll::Ready(Err(failed().with_source("the connection was closed again at once"))),
+        Poll::Ready(Err(error)) => Poll::Ready(Err(broken(error))),
+        Poll::Pending if connection.max_concurrent_send_streams() > 0 => Poll::Ready(Ok(())),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+/// Lets the connection read and write, and lets go of it when nobody used it for long.
+async fn drive(
+    mut connection: Connection<TokioIo<Socket>, Bytes>,
+    idle: Arc<Notify>,
+    shard: Weak<Shard>,
+    origin: Weak<Origin>,
+) {
+    loop {
+        tokio::select! {
+            // Whoever waits on it hears of an error.
+            _ = &mut connection => break,
+            () = idle.notified() => {}
+        }
+        let Some(uses) = shard.upgrade().map(|shard| shard.uses()) else { continue };
+        tokio::select! {
+            _ = &mut connection => break,
+            () = sleep(IDLE) => {}
+        }
+        if let (Some(shard), Some(origin)) = (shard.upgrade(), origin.upgrade()) {
+            origin.forget(&shard, uses);
+        }
+    }
+    if let Some(shard) = shard.upgrade() {
+        shard.close();
+    }
+}
+
+/// A place on a shared connection: room for one stream at a time.
 #[derive(Debug)]
 pub(super) struct Place {
     shard: Arc<Shard>,
@@ -91,8 +162,10 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Whether another request can go out: the answer was read to its end, nobody closed, and the
+    /// server allows as many streams as before.
     pub(super) fn is_open(&self) -> bool {
-        self.shard.is_open() && self.body.is_none()
+        self.shard.is_open() && self.body.is_none() && self.shard.taken.load(Ordering::Acquire) <= self.shard.room()
     }
 
     /// Nothing new goes out on this connection.
@@ -133,7 +206,7 @@ impl Place {
         }
     }
 
-    /// The next bytes of the answer, `None` at its end.
+    /// The next bytes of the answer, `None` at its end. The server may send as many more only now.
     pub(super) async fn chunk(&mut self) -> Option<Result<Bytes>> {
         let body = self.body.as_mut()?;
         match body.data().await {
@@ -153,9 +226,13 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let last = self.shard.feeds.fetch_sub(1, Ordering::AcqRel) == 1;
+        // The stream first: the place is free when nothing of it is under way.
+        self.body = None;
+        if self.shard.taken.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.shard.idle.notify_one();
+        }
         if let Some(origin) = self.origin.upgrade() {
-            origin.left(last.then_some(&self.shard));
+            origin.left();
         }
     }
 }

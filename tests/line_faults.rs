@@ -1,0 +1,204 @@
+//! Connections of HTTP/2 that break, go away, fall silent or change their mind.
+
+mod line_support;
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use line_support::frames::{NO_ERROR, REFUSED_STREAM, Raw};
+use line_support::{FAILSAFE, PATIENT, Speaks, acceptor, line, listen, text, together};
+use tokio::time::timeout;
+use trigger_native::config::Endpoint;
+use trigger_native::http::{Line, Polled};
+use trigger_native::hub::{FeedSpec, Hub, Patience, Reader, ReaderOptions};
+
+async fn poll(line: &mut Line) -> Polled {
+    timeout(FAILSAFE, line.poll("/", PATIENT)).await.expect("in time").expect("a request")
+}
+
+/// Lines that have had an answer on the one connection there is.
+async fn warm(lines: &mut [Line], raw: &mut Raw) {
+    for line in lines {
+        let answer = async {
+            let stream = raw.request().await.expect("a request");
+            raw.answer(stream, &[], "first").await;
+        };
+        let (polled, ()) = together(poll(line), answer).await;
+        assert_eq!(text(polled), "first");
+    }
+}
+
+/// The lines' first connection, once the first of them has opened it.
+async fn connected<const N: usize>(cap: u32) -> ([Line; N], tokio::net::TcpListener, tokio_rustls::TlsAcceptor, Raw) {
+    let acceptor = acceptor(Speaks::Http2);
+    let (listener, url) = listen().await;
+    let mut lines = std::array::from_fn(|_| line(&url));
+    let open = async {
+        let mut raw = Raw::accept(&listener, &acceptor, cap).await;
+        let stream = raw.request().await.expect("a request");
+        raw.answer(stream, &[], "opened").await;
+        raw
+    };
+    let (polled, mut raw) = together(poll(&mut lines[0]), open).await;
+    assert_eq!(text(polled), "opened");
+    warm(&mut lines, &mut raw).await;
+    (lines, listener, acceptor, raw)
+}
+
+#[tokio::test]
+async fn requests_that_a_server_did_not_see_before_it_went_away_go_out_again_at_once() {
+    let (mut lines, listener, acceptor, mut raw) = connected::<3>(100).await;
+    let polls = join_all(lines.iter_mut().map(poll));
+    let serve = async {
+        let streams =
+            [raw.request().await, raw.request().await, raw.request().await].map(|stream| stream.expect("one"));
+        raw.go_away(streams[0], NO_ERROR).await;
+        raw.answer(streams[0], &[], "old").await;
+        let mut next = Raw::accept(&listener, &acceptor, 100).await;
+        for _ in 0..2 {
+            let stream = next.request().await.expect("a request");
+            next.answer(stream, &[], "new").await;
+        }
+    };
+    let (polled, ()) = together(polls, serve).await;
+    let mut answers: Vec<String> = polled.into_iter().map(text).collect();
+    answers.sort();
+    assert_eq!(answers, ["new", "new", "old"]);
+}
+
+#[tokio::test]
+async fn connections_that_go_away_one_after_another_are_no_failure_until_the_sixth() {
+    for (refusals, fails) in [(5, false), (6, true)] {
+        let acceptor = acceptor(Speaks::Http2);
+        let (listener, url) = listen().await;
+        let serve = async {
+            for _ in 0..refusals {
+                let mut raw = Raw::accept(&listener, &acceptor, 100).await;
+                raw.request().await.expect("a request");
+                raw.go_away(0, NO_ERROR).await;
+            }
+            if !fails {
+                let mut raw = Raw::accept(&listener, &acceptor, 100).await;
+                let stream = raw.request().await.expect("a request");
+                raw.answer(stream, &[], "at last").await;
+            }
+        };
+        let mut line = line(&url);
+        let (polled, ()) = together(poll(&mut line), serve).await;
+        assert_eq!(matches!(polled, Polled::Connect(_)), fails, "{polled:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_for_now_goes_out_again_at_once() {
+    let ([mut line], _listener, _acceptor, mut raw) = connected::<1>(100).await;
+    let serve = async {
+        let stream = raw.request().await.expect("a request");
+        raw.reset(stream, REFUSED_STREAM).await;
+        let stream = raw.request().await.expect("a request");
+        raw.answer(stream, &[], "taken").await;
+    };
+    let (polled, ()) = together(poll(&mut line), serve).await;
+    assert_eq!(text(polled), "taken");
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_is_left_by_the_next_request_of_every_feed_on_it() {
+    let ([mut first, mut second], listener, acceptor, _raw) = connected::<2>(100).await;
+    let polled = timeout(FAILSAFE, first.poll("/", Duration::from_millis(50))).await.expect("in time");
+    assert!(matches!(polled, Ok(Polled::Silent(_))), "{polled:?}");
+    let serve = async {
+        let mut next = Raw::accept(&listener, &acceptor, 100).await;
+        for _ in 0..2 {
+            let stream = next.request().await.expect("a request");
+            next.answer(stream, &[], "new").await;
+        }
+    };
+    let (polls, ()) = together(async { [poll(&mut second).await, poll(&mut first).await] }, serve).await;
+    assert_eq!(polls.map(text), ["new", "new"]);
+}
+
+#[tokio::test]
+async fn feeds_leave_a_connection_whose_server_comes_to_allow_fewer() {
+    let (mut lines, listener, acceptor, mut raw) = connected::<3>(3).await;
+    raw.settings(1).await;
+    // That of the beginning came with the first request.
+    raw.acknowledged(1).await;
+    let polls = join_all(lines.iter_mut().map(poll));
+    let serve = async {
+        let stream = raw.request().await.expect("a request");
+        let mut next = Raw::accept(&listener, &acceptor, 100).await;
+        for _ in 0..2 {
+            let stream = next.request().await.expect("a request");
+            next.answer(stream, &[], "new").await;
+        }
+        raw.answer(stream, &[], "old").await;
+    };
+    let (polled, ()) = together(polls, serve).await;
+    let mut answers: Vec<String> = polled.into_iter().map(text).collect();
+    answers.sort();
+    assert_eq!(answers, ["new", "new", "old"]);
+}
+
+#[tokio::test]
+async fn a_feed_whose_connection_closes_amid_an_answer_or_before_it_misses_nothing() {
+    let acceptor = acceptor(Speaks::Http2);
+    let (listener, url) = listen().await;
+    let spec = FeedSpec {
+        endpoint: Endpoint::new(&url, "tr_dev_test", None).expect("an endpoint"),
+        path: "/realtime/v1/runs/run_1".into(),
+        query: [].into(),
+        patience: Patience { min_delay_ms: 1, max_delay_ms: 10, ..Patience::default() },
+    };
+    let reader = Hub::global().open(&spec, ReaderOptions { until_finished: true, until_gone: true, notices: false });
+    let serve = async {
+        let schema = r#"{"friendlyId":{"type":"text"},"status":{"type":"text"},"number":{"type":"int4"}}"#;
+        let body = |number: usize| {
+            let status = if number == 2 { "COMPLETED" } else { "EXECUTING" };
+            format!(
+                r#"[{{"key":"r","value":{{"friendlyId":"run_1","taskIdentifier":"t","status":"{status}","number":"{number}"}},"headers":{{"operation":"update"}}}},{{"headers":{{"control":"up-to-date"}}}}]"#
+            )
+        };
+        let offsets = ["1_0", "1_1", "1_2"];
+        let headers = |number: usize| {
+            [
+                ("electric-handle", "h"),
+                ("electric-offset", offsets[number]),
+                ("electric-cursor", "1"),
+                ("electric-schema", schema),
+            ]
+        };
+        let mut raw = Raw::accept(&listener, &acceptor, 100).await;
+        let stream = raw.request().await.expect("a request");
+        raw.answer(stream, &headers(0), &body(0)).await;
+        // It breaks off: told as a retry.
+        let stream = raw.request().await.expect("a request");
+        raw.begin(stream, &headers(1), &body(1)[..40]).await;
+        drop(raw);
+        let mut raw = Raw::accept(&listener, &acceptor, 100).await;
+        let stream = raw.request().await.expect("a request");
+        raw.answer(stream, &headers(1), &body(1)).await;
+        // It may never have seen this one.
+        raw.request().await.expect("a request");
+        drop(raw);
+        let mut raw = Raw::accept(&listener, &acceptor, 100).await;
+        let stream = raw.request().await.expect("a request");
+        raw.answer(stream, &headers(2), &body(2)).await;
+        raw
+    };
+    let (seen, _raw) = together(numbers(&reader), serve).await;
+    assert_eq!(seen, ["0", "1", "2"]);
+    assert_eq!(reader.status().stats.retries, 1);
+}
+
+/// Every number the reader sees, to its end.
+async fn numbers(reader: &Reader) -> Vec<String> {
+    let mut seen = Vec::new();
+    loop {
+        let batch = reader.next().await;
+        seen.extend(batch.rows.iter().map(|item| item.row.get("number").expect("a number").to_owned()));
+        if batch.end.is_some() {
+            return seen;
+        }
+    }
+}
