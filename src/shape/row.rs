@@ -54,6 +54,14 @@ impl Row {
         self.columns.iter().zip(&self.values).filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
 
+    /// Whether `last`, an earlier version of this row, has the very same text in a column: not equal
+    /// by chance, but never changed since.
+    #[must_use]
+    pub fn shares(&self, last: &Self, column: &str) -> bool {
+        let text = |row: &Self| row.values.get(row.columns.position(column)?).and_then(Option::as_ref).map(Arc::as_ptr);
+        text(self).is_some_and(|own| text(last).is_some_and(|other| std::ptr::addr_eq(own, other)))
+    }
+
     /// The bytes of all its texts.
     #[must_use]
     pub fn text_len(&self) -> usize {
