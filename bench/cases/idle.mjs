@@ -92,11 +92,11 @@ export async function run(bench) {
     checks.push(memory, cpu, live);
     return [...cells, verdict(memory), withSpread(share), verdict(cpu)];
   });
-  const title = "Memory of one live feed";
+  const title = "Memory of one live feed, at the peak of the process";
   const labels = {
     official: `official SDK (${few.toLocaleString("en")} feeds)`,
-    ours: "HTTP/1.1",
-    "ours, HTTP/2": "HTTP/2",
+    ours: "ours, HTTP/1.1",
+    "ours, HTTP/2": "ours, HTTP/2",
   };
   const groups = Object.entries(samples).map(([name, list]) => ({
     label: labels[name],
@@ -112,6 +112,6 @@ export async function run(bench) {
       ...notes,
     ].join("\n\n"),
     checks,
-    charts: { idle: { title, svg: bars({ title, unit: "KB", series: ["peak, by the operating system"], groups }) } },
+    charts: { idle: { title, svg: bars({ title, unit: "KB", series: ["peak"], groups }) } },
   };
 }

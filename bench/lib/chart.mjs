@@ -4,7 +4,6 @@ const WIDTH = 720;
 const LEFT = 210;
 const RIGHT = 110;
 const BAR = 18;
-const COLOURS = 4;
 
 const STYLE = `
   text { font: 13px system-ui, sans-serif; fill: #24292f; }
@@ -39,8 +38,17 @@ ${parts.join("\n")}
 `;
 }
 
+/** The same contestant has the same colour on every chart. */
+function colour(/** @type {string} */ name, /** @type {number} */ place) {
+  if (/bare/i.test(name)) return 0;
+  if (/trigger-native|^ours/.test(name)) return 1;
+  if (/SDK/.test(name)) return 2;
+  return place === 0 ? 0 : 3;
+}
+
 /**
- * Bars on a logarithmic scale, several to a group: what differs a hundredfold stays readable.
+ * Bars on a logarithmic scale, several to a group: what differs a hundredfold stays readable. Of a single
+ * series the groups are the contestants.
  *
  * @param {object} chart
  * @param {string} chart.title
@@ -56,7 +64,7 @@ export function bars({ title, unit, series, groups }) {
   const at = (/** @type {number} */ value) =>
     LEFT + ((Math.log10(value) - low) / (high - low)) * (WIDTH - LEFT - RIGHT);
   const parts = [write(0, 16, title, { name: "title" }), ...legend(series, 38)];
-  const top = 54;
+  const top = series.length > 1 ? 54 : 30;
   let y = top + 8;
   const drawn = [];
   for (const { label, values, texts } of groups) {
@@ -65,7 +73,7 @@ export function bars({ title, unit, series, groups }) {
       if (!(value > 0)) return;
       const width = round(Math.max(1, at(value) - LEFT));
       drawn.push(
-        `<rect class="c${place % COLOURS}" x="${LEFT}" y="${y + 2}" width="${width}" height="${BAR - 4}" rx="2"/>`,
+        `<rect class="c${colour(series.length > 1 ? series[place] : label, place)}" x="${LEFT}" y="${y + 2}" width="${width}" height="${BAR - 4}" rx="2"/>`,
       );
       drawn.push(write(LEFT + width + 6, y + BAR - 5, texts?.[place] ?? short(value), { name: "quiet" }));
       y += BAR;
@@ -115,9 +123,9 @@ export function lines({ title, x: xLabel, y: yLabel, series, logarithmic = false
   }
   series.forEach((each, place) => {
     const path = each.points.map(([x, y]) => `${atX(x)},${atY(y)}`).join(" ");
-    parts.push(`<polyline class="line l${place % COLOURS}" points="${path}"/>`);
+    parts.push(`<polyline class="line l${colour(each.label, place)}" points="${path}"/>`);
     for (const [x, y] of each.points) {
-      parts.push(`<circle class="c${place % COLOURS}" cx="${atX(x)}" cy="${atY(y)}" r="3.5"/>`);
+      parts.push(`<circle class="c${colour(each.label, place)}" cx="${atX(x)}" cy="${atY(y)}" r="3.5"/>`);
     }
   });
   parts.push(write(right, top + height + 38, `${xLabel}, log scale; ${yLabel}`, { anchor: "end", name: "quiet" }));
@@ -125,10 +133,11 @@ export function lines({ title, x: xLabel, y: yLabel, series, logarithmic = false
 }
 
 function legend(names, y) {
+  if (names.length < 2) return [];
   let x = 0;
   return names.flatMap((name, place) => {
     const parts = [
-      `<rect class="c${place % COLOURS}" x="${x}" y="${y - 11}" width="12" height="12" rx="2"/>`,
+      `<rect class="c${colour(name, place)}" x="${x}" y="${y - 11}" width="12" height="12" rx="2"/>`,
       write(x + 18, y, name, { name: "quiet" }),
     ];
     x += 40 + name.length * 6.6;
