@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
-import { describe, it } from "node:test";
+import { after, describe, it } from "node:test";
 import { parsePacket, stringifyIO } from "@trigger.dev/core/v3/utils/ioSerialization";
 import { madeUp } from "./support/calls-answers.mjs";
-import { assertSame, assertSameRequests, runBoth } from "./support/calls-both.mjs";
+import { assertSame, assertSameRequests, startBoth } from "./support/calls-both.mjs";
 import { lostByTheOfficial, payloads } from "./support/calls-payloads.mjs";
 import { random as seeded } from "./support/random.mjs";
 
@@ -37,6 +37,8 @@ const options = {
   externalDeploymentId: " abc ",
   debounce: { key: "d", delay: "5s", mode: "trailing" },
 };
+
+const scopes = { read: { runs: ["run_full"], tags: "t" }, write: { waitpoints: true } };
 
 const large = (bytes) => "x".repeat(bytes);
 
@@ -193,6 +195,42 @@ const suites = {
         configuration: once,
       })),
   ),
+  "public tokens signed here, and calls made with them": [
+    { name: "auth.createPublicToken", args: [{ scopes, expirationTime: "1h" }] },
+    { name: "auth.createTriggerPublicToken", args: ["hello"] },
+    { name: "auth.createTriggerPublicToken", args: [["a", "b"], { expirationTime: "2d", multipleUse: true }] },
+    { name: "auth.createBatchTriggerPublicToken", args: ["hello", { realtime: { skipColumns: ["payload"] } }] },
+    { name: "auth.createBatchTriggerPublicToken", args: [["a"], { multipleUse: true }], client: { accessToken: KEY } },
+    { name: "auth.createTriggerPublicToken", args: ["a"], within: [["withAuth", { previewBranch: "b" }]] },
+    { name: "runs.retrieve", args: ["run_full"], within: [["withPublicToken", { scopes }]] },
+    { ...call(), within: [["withTriggerPublicToken", "hello", {}]] },
+    { ...call(), within: [["withTriggerPublicToken", ["hello", "a"], { multipleUse: true, expirationTime: "1h" }]] },
+    {
+      name: "batch.trigger",
+      args: [[{ id: "hello", payload: 1 }]],
+      within: [["withBatchTriggerPublicToken", "hello", {}]],
+    },
+    { ...call(), within: [["withTriggerPublicToken", "hello", {}]], client: { accessToken: "tr_dev_client" } },
+    {
+      ...call(),
+      within: [["withTriggerPublicToken", "hello", {}]],
+      client: { inheritContext: true },
+    },
+    {
+      ...call(),
+      within: [
+        ["withAuth", { accessToken: "tr_dev_outer" }],
+        ["withTriggerPublicToken", "hello", {}],
+      ],
+    },
+    {
+      ...call(),
+      within: [
+        ["withTriggerPublicToken", "hello", {}],
+        ["withAuth", { accessToken: "tr_dev_inner" }],
+      ],
+    },
+  ],
   configurations: [
     { ...call(), configuration: { ...basis, baseURL: "$URL/" } },
     { ...call(), configuration: { baseURL: "$URL", secretKey: KEY, previewBranch: "feature/x" } },
@@ -207,11 +245,11 @@ const suites = {
     },
     { ...call(), configuration: { ...basis, externalDeploymentId: "from-config" } },
     { ...call({}, { clientConfig: { accessToken: "tr_dev_other", previewBranch: "b" } }), configuration: basis },
-    { ...call(), withAuth: { accessToken: "tr_dev_inner" } },
-    { ...call(), withAuth: { previewBranch: "inner", externalDeploymentId: "inner" } },
+    { ...call(), within: [["withAuth", { accessToken: "tr_dev_inner" }]] },
+    { ...call(), within: [["withAuth", { previewBranch: "inner", externalDeploymentId: "inner" }]] },
     { ...call(), client: { accessToken: "tr_dev_client" } },
     { ...call(), client: { accessToken: "tr_dev_client", previewBranch: "c", inheritContext: true } },
-    { ...call(), client: { accessToken: "tr_dev_client" }, withAuth: { accessToken: "tr_dev_outer" } },
+    { ...call(), client: { accessToken: "tr_dev_client" }, within: [["withAuth", { accessToken: "tr_dev_outer" }]] },
     { name: "auth.createPublicToken", args: [{ scopes: { read: { runs: ["run_1"] } } }], client: { accessToken: KEY } },
   ],
 };
@@ -223,12 +261,15 @@ function call(options, requestOptions) {
 const env = { TRIGGER_SECRET_KEY: KEY };
 
 describe("our requests and results are the official SDK's", { concurrency: 1 }, () => {
+  const [both, unconfigured] = [startBoth(), startBoth()];
+  after(() => Promise.all([both.close(), unconfigured.close()]));
+
   for (const [name, calls] of Object.entries(suites)) {
     it(name, async () => {
       const all = name === "configurations" ? calls : calls.map((one) => ({ configuration: basis, ...one }));
-      const both = await runBoth(all, madeUp, { env });
-      assertSame(both, all, KEY);
-      assertSameRequests(both, { anyOrder: name.includes("uploaded") });
+      const made = await both.make(all, madeUp, { env });
+      assertSame(made, all, KEY);
+      assertSameRequests(made, { anyOrder: name.includes("uploaded"), key: name.includes("signed") ? KEY : undefined });
     });
   }
 
@@ -249,12 +290,12 @@ describe("our requests and results are the official SDK's", { concurrency: 1 }, 
         call({ externalDeploymentId: null }),
         { ...call(), client: {} },
         { ...call(), client: { inheritContext: true } },
-        { ...call(), withAuth: { accessToken: "tr_dev_inner" } },
+        { ...call(), within: [["withAuth", { accessToken: "tr_dev_inner" }]] },
         { name: "batch.trigger", args: [[{ id: "a", payload: 1 }]] },
       ];
-      const both = await runBoth(calls, madeUp, { env: { ...env, ...more } });
-      assertSame(both, calls, KEY);
-      assertSameRequests(both);
+      const made = await unconfigured.make(calls, madeUp, { env: { ...env, ...more } });
+      assertSame(made, calls, KEY);
+      assertSameRequests(made);
     });
   }
 
@@ -285,8 +326,8 @@ describe("our requests and results are the official SDK's", { concurrency: 1 }, 
           };
     });
     const all = calls.map((one) => ({ configuration: basis, ...one }));
-    const both = await runBoth(all, madeUp, { env });
-    assertSame(both, all, KEY);
-    assertSameRequests(both);
+    const made = await both.make(all, madeUp, { env });
+    assertSame(made, all, KEY);
+    assertSameRequests(made);
   });
 });

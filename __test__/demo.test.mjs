@@ -14,8 +14,11 @@ const timeout = 120_000;
 /** The environment without any Trigger.dev setting of the machine's own. */
 const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TRIGGER_|NODE_TEST)/.test(name)));
 
-/** Runs the demo to its end; one that does not end is killed, and has no exit code. */
-async function demo(args, env = {}) {
+/**
+ * Runs the demo to its end; one that does not end is killed, and has no exit code. With `head` its reader leaves after
+ * the first line.
+ */
+async function demo(args, env = {}, { head = false } = {}) {
   const child = spawn(process.execPath, ["demo/demo.mjs", ...args], {
     cwd: root,
     env: { ...clean, ...env },
@@ -27,6 +30,7 @@ async function demo(args, env = {}) {
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text) => {
     stdout += text;
+    if (head && stdout.includes("\n")) child.stdout.destroy();
   });
   child.stderr.setEncoding("utf8").on("data", (text) => {
     stderr += text;
@@ -75,6 +79,12 @@ describe("the demo on its own emulator", { concurrency: true, timeout }, () => {
     // How many polls a feed takes depends on timing; that the claims are asked for once, and not for each token, does not.
     assert.match(result.stdout, /POST \/api\/v1\/auth\/jwt\/claims +1 +2\n/);
     assert.match(result.stdout, /in all +\d+ +\d+\n/);
+    assert.doesNotMatch(result.stdout, /\.md\b/, "a document of the project's own");
+  });
+
+  it("ends without a word when its reader has left, as head does", async () => {
+    const result = await demo([], {}, { head: true });
+    assert.deepEqual([result.code, result.stderr], [130, ""]);
   });
 
   it("--fail shows why a run failed, and exits 0", async () => {
@@ -150,6 +160,11 @@ describe("the demo on a server of the user's", { concurrency: true, timeout }, (
     assertDiscreet(result, key);
     assert.match(told(result, "server")[0], new RegExp(`^${url} \\(your server\\)`));
     assert.equal(statuses(result).at(-1), "COMPLETED");
+    // Claims, trigger and feed of ours; the official SDK asks for the claims and for the first state once more.
+    const [, all, feed] = told(result, "requests")[0].match(/^(\d+) in all, (\d+) of them for the feed$/);
+    assert.equal(Number(all), Number(feed) + 2);
+    assert.ok(result.stdout.includes(`${Number(all) + 2} with the official SDK (computed, not measured`));
+    assert.doesNotMatch(result.stdout, /\.md\b/, "a document of the project's own");
   });
 
   it("--slow, --fail and --cancel show the other ends there too", async () => {
@@ -183,10 +198,10 @@ describe("the demo on a server of the user's", { concurrency: true, timeout }, (
     assert.match(result.stdout, /"elsewhere"/);
   });
 
-  it("a run that there is not ends with the server's words and exit code 1", async () => {
+  it("a run that there is not ends with its id, the server's words and exit code 1", async () => {
     const result = await demo(["--run", "run_thereisnosuchrun"], env());
     assert.equal(result.code, 1, result.stdout);
-    assert.match(result.stderr, /not found/i);
+    assert.match(result.stderr, /^run_thereisnosuchrun: .*not found/i);
     assertDiscreet(result, key);
   });
 
@@ -196,6 +211,14 @@ describe("the demo on a server of the user's", { concurrency: true, timeout }, (
     assert.equal(result.code, 1, result.stdout);
     assert.match(result.stderr, /Invalid or Missing API key/);
     assertDiscreet(result, wrong);
+  });
+
+  it("a server that is not there ends with the reason, and exit code 1", async () => {
+    const nobody = { TRIGGER_SECRET_KEY: key, TRIGGER_API_URL: "http://127.0.0.1:9" };
+    const result = await demo(["--run", "run_1"], nobody);
+    assert.equal(result.code, 1, result.stdout);
+    assert.match(result.stderr, /Connection error\.\nbecause: .*refused/);
+    assertDiscreet(result, key);
   });
 
   it("asks for a task or a run before it does anything", async () => {

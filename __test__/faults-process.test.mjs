@@ -12,7 +12,7 @@ const TIMEOUT_MS = 8_000;
 const ALIVE_MS = 1_500;
 
 const SETUP = `
-  const { auth, configure, runs } = require("./index.js");
+  const { auth, configure, runs, streams } = require("./index.js");
   configure({ baseURL, accessToken });
   process.on("exit", (code) => console.log("exit", code));
 `;
@@ -23,6 +23,11 @@ const toTheEnd = () =>
     live: [answers.change(executing(), "2_2"), answers.change(completed(), "3_3")],
   });
 const waiting = () => feedScript({ start: [answers.snapshot(row())], live: [answers.hold()] });
+/** A run whose payload is stored elsewhere, by a store that never answers. */
+const storeThatHangs = () => {
+  const stored = row({ payload: "packets/payload.json", payloadType: "application/store" });
+  return feedScript({ start: [answers.snapshot(stored)], live: [answers.hold()] });
+};
 
 async function run(script, source, { timeoutMs = TIMEOUT_MS, onOut } = {}) {
   const server = await startFaultServer(script);
@@ -75,6 +80,57 @@ describe("a process ends by itself after", { concurrency: 3 }, () => {
         subscription.close();
       })();`,
       "QUEUED\ntrue\nexit 0\n",
+    ],
+    "an abort while a stored payload is fetched": [
+      storeThatHangs,
+      `(async () => {
+        const controller = new AbortController();
+        const onStateChange = (state) => {
+          console.log(state);
+          if (state === "live") setTimeout(() => controller.abort(), 100);
+        };
+        for await (const run of runs.subscribeToRun("run_1", { signal: controller.signal, onStateChange })) {
+          console.log(run.status);
+        }
+        console.log("done");
+      })();`,
+      "connecting\nlive\nended\ndone\nexit 0\n",
+    ],
+    "a close while a stored payload is fetched": [
+      storeThatHangs,
+      `(async () => {
+        const onStateChange = (state) => {
+          if (state === "live") setTimeout(() => subscription.close(), 100);
+        };
+        const subscription = runs.subscribeToRun("run_1", { onStateChange });
+        console.log((await subscription.next()).done);
+      })();`,
+      "true\nexit 0\n",
+    ],
+    "a close while the first token is made": [
+      waiting,
+      `(async () => {
+        configure({ baseURL, accessToken: () => new Promise(() => {}) });
+        const subscription = runs.subscribeToRun("run_1");
+        setTimeout(() => subscription.close(), 100);
+        console.log((await subscription.next()).done);
+      })();`,
+      "true\nexit 0\n",
+    ],
+    "an abort while another token is made": [
+      () => () => answers.json(401, { error: "expired" }),
+      `(async () => {
+        const controller = new AbortController();
+        const refreshAccessToken = () => {
+          setTimeout(() => controller.abort(), 100);
+          return new Promise(() => {});
+        };
+        configure({ baseURL, accessToken, refreshAccessToken });
+        for await (const _ of runs.subscribeToRun("run_1", { signal: controller.signal }));
+        for await (const _ of await streams.read("run_1", "ai", { signal: controller.signal }));
+        console.log("done");
+      })();`,
+      "done\nexit 0\n",
     ],
     "an error in the loop": [
       waiting,
@@ -135,5 +191,16 @@ describe("a process stays alive", { concurrency: 2 }, () => {
     const { hung, out } = await run(waiting(), source, { timeoutMs: ALIVE_MS });
     assert.equal(out, "QUEUED\n");
     assert.equal(hung, true, "it did not exit while a row could still come");
+  });
+
+  test("while a first token is waited for", async () => {
+    const source = `
+      configure({ baseURL, accessToken: () => (console.log("asked"), new Promise(() => {})) });
+      runs.subscribeToRun("run_1").next();
+      runs.list();
+    `;
+    const { hung, out } = await run(waiting(), source, { timeoutMs: ALIVE_MS });
+    assert.equal(out, "asked\n");
+    assert.equal(hung, true, "it did not exit while a token could still come");
   });
 });

@@ -97,6 +97,15 @@ describe("a run is followed to its end through", { concurrency: 8 }, () => {
   });
 });
 
+/** Servers, or proxies on the way, that send back what they were sent. */
+const echoes = {
+  "refused-as-text": ({ headers }) => answers.text(403, `you sent ${headers.authorization}`),
+  "refused-as-json": ({ headers }) => answers.json(401, { error: `no: ${headers.authorization}`, sent: headers }),
+  "refused-in-a-header": ({ headers }) => answers.json(400, { error: "no" }, { "x-sent": headers.authorization }),
+  "accepted-as-text": ({ headers }) => answers.text(200, headers.authorization),
+  "accepted-as-json": ({ headers }) => answers.messages(headers.authorization),
+};
+
 describe("the key stays with its server", { concurrency: 8 }, () => {
   test("a redirect to another origin does not get it", async () => {
     const other = await startFaultServer(() => answers.snapshot(completed()));
@@ -111,11 +120,12 @@ describe("the key stays with its server", { concurrency: 8 }, () => {
   });
 
   test("it is in nothing an error or a subscription shows", async () => {
-    const server = await startFaultServer((request) => failures[request.path.split("/").at(-1)]());
+    const server = await startFaultServer((request) => failures[request.path.split("/").at(-1)](request));
     const failures = {
       html: () => answers.html(200),
       refused: () => answers.json(401, { error: "no" }),
       reset: () => (connection) => connection.reset(),
+      ...echoes,
     };
     try {
       const client = load();
@@ -127,6 +137,36 @@ describe("the key stays with its server", { concurrency: 8 }, () => {
           assert.doesNotMatch(inspect(shown, { depth: 20, showHidden: true }), /peerskey/);
         }
         assert.doesNotMatch(String(error.stack), /peerskey/);
+      }
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("it is in no error of a call, a token or a stream, though the server sends it back", async () => {
+    let echo;
+    const server = await startFaultServer((request) => echoes[echo](request));
+    try {
+      const client = load();
+      const requestOptions = { retry: { maxAttempts: 1 } };
+      const asked = {
+        "a call": () => client.runs.retrieve("run_1", requestOptions),
+        "a trigger": () => client.tasks.trigger("task", {}, {}, requestOptions),
+        "a batch": () => client.batch.trigger([{ id: "task", payload: {} }], {}, requestOptions),
+        "a token": () => client.auth.createPublicToken({ scopes: { read: { runs: "run_1" } } }, { timeoutInMs: 900 }),
+        "a stream": async () => {
+          const stream = await client.streams.read("run_1", "ai", { retry: { ...QUICK, maxElapsedMs: 200 } });
+          for await (const _ of stream);
+        },
+      };
+      for (echo of Object.keys(echoes)) {
+        for (const [what, ask] of Object.entries(asked)) {
+          const asking = client.auth.withAuth({ baseURL: server.url, accessToken: ACCESS_TOKEN }, ask);
+          const error = await asking.then(assert.fail, (reason) => reason);
+          const shown = [inspect(error, { depth: 20, showHidden: true }), error.stack, JSON.stringify(error)].join();
+          assert.doesNotMatch(shown, /peerskey/, `${what}, ${echo}`);
+          if (echo.startsWith("refused")) assert.match(shown, /\(secret\)/, `${what}, ${echo}`);
+        }
       }
     } finally {
       await server.stop();

@@ -5,7 +5,7 @@ import { after, afterEach, describe, test } from "node:test";
 import { doneRow, runRow, startFeed, tell } from "./support/many.mjs";
 
 const require = createRequire(import.meta.url);
-const { configure, runs, AuthenticationError, ConfigError } = require("../index.js");
+const { configure, runs, AuthenticationError, ConfigError, TimeoutError } = require("../index.js");
 
 const servers = [];
 after(() => {
@@ -190,6 +190,97 @@ describe("defect 5: accessToken as a function", () => {
     const subscription = runs.subscribeToRun("run_1");
     subscription.close();
     assert.equal((await subscription.next()).done, true);
+  });
+});
+
+describe("defect 5: a function that does not answer", () => {
+  /** Such a function, and a promise that it was called. */
+  function silent() {
+    let asked;
+    const called = new Promise((resolve) => {
+      asked = resolve;
+    });
+    const make = () => {
+      asked();
+      return new Promise(() => {});
+    };
+    return { make, called };
+  }
+
+  const kinds = {
+    "its first token": async (make) => configure({ baseURL: "http://127.0.0.1:9", accessToken: make }),
+    "another token": async (make) => {
+      const server = await guarded(() => false);
+      configure({ baseURL: server.url, accessToken: "expired", refreshAccessToken: make });
+    },
+  };
+  const ways = {
+    "an abort": (_, controller) => controller.abort(),
+    "close()": (subscription) => subscription.close(),
+    "return()": (subscription) => subscription.return(),
+  };
+  for (const [what, set] of Object.entries(kinds)) {
+    for (const [how, leave] of Object.entries(ways)) {
+      test(`${how} ends a subscription that waits for ${what}`, async () => {
+        const { make, called } = silent();
+        await set(make);
+        const controller = new AbortController();
+        const subscription = runs.subscribeToRun("run_1", { signal: controller.signal });
+        const waiting = subscription.next();
+        await called;
+        leave(subscription, controller);
+        assert.deepEqual(await waiting, { done: true, value: undefined });
+        assert.equal(subscription.stats().state, "ended");
+      });
+    }
+  }
+
+  test("is waited for half a minute: then there is no first token", async (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const { make, called } = silent();
+    await kinds["its first token"](make);
+    const all = many(3).map((subscription) => assert.rejects(subscription.next(), TimeoutError));
+    await called;
+    t.mock.timers.tick(30_000);
+    await Promise.all(all);
+  });
+
+  test("is waited for half a minute: then the refusal is the error, and that its cause", async (t) => {
+    const { make, called } = silent();
+    await kinds["another token"](make);
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const refused = assert.rejects(
+      runs.subscribeToRun("run_1").next(),
+      (error) => error.status === 401 && error.cause instanceof TimeoutError,
+    );
+    await called;
+    t.mock.timers.tick(30_000);
+    await refused;
+  });
+
+  test("one who leaves takes the token from nobody", async () => {
+    const server = await guarded((token) => token === "made");
+    let give;
+    let asked;
+    const called = new Promise((resolve) => {
+      asked = resolve;
+    });
+    const refreshAccessToken = () => {
+      asked();
+      return new Promise((resolve) => {
+        give = resolve;
+      });
+    };
+    configure({ baseURL: server.url, accessToken: "expired", refreshAccessToken });
+    const [leaver, ...others] = many(4);
+    const left = leaver.next();
+    // Its wish is the one that is answered: the others join it.
+    await called;
+    const all = others.map(statuses);
+    leaver.close();
+    assert.equal((await left).done, true);
+    give("made");
+    assert.deepEqual(await Promise.all(all), Array(3).fill(BOTH));
   });
 });
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, describe, test } from "node:test";
 import { SuperJSON } from "superjson";
+import { all, back, events } from "./support/events.mjs";
 import { doneRow, runRow, startFeed, tell } from "./support/many.mjs";
 
 const require = createRequire(import.meta.url);
@@ -21,36 +22,8 @@ async function feed(answer) {
   return server;
 }
 
-/** Reads events as a browser does; comments are kept as `{ comment }`. */
-async function* events(response) {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const bytes of response.body) {
-    text += decoder.decode(bytes, { stream: true });
-    for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
-      const fields = {};
-      for (const line of text.slice(0, end).split("\n")) {
-        const colon = line.indexOf(":");
-        const name = colon === 0 ? "comment" : line.slice(0, colon);
-        const value = line.slice(colon + 1).replace(/^ /, "");
-        fields[name] = fields[name] === undefined ? value : `${fields[name]}\n${value}`;
-      }
-      text = text.slice(end + 2);
-      yield fields;
-    }
-  }
-  assert.equal(text, "", "the last event is whole");
-}
-
-const all = async (response) => {
-  const list = [];
-  for await (const each of events(response)) if (each.comment === undefined) list.push(each);
-  return list;
-};
-
 const at = (second) => `2026-01-02T03:04:0${second}.000`;
 const version = (second) => String(Date.parse(`${at(second)}Z`));
-const back = (id) => new Request("http://app.invalid/events", { headers: { "last-event-id": id } });
 
 /** One run that is executing at second 5 and done at second 7. */
 const short = () =>

@@ -4,14 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { runFeedCases } from "./support/cases.mjs";
+import { CLAIMS_PATH, runFeedCases, TOKENS_PATH } from "./support/cases.mjs";
 import { startOfficial } from "./support/client.mjs";
 import { ours } from "./support/ours.mjs";
 import { withRecordings } from "./support/recordings.mjs";
 import { startReplay } from "./support/replay-server.mjs";
-
-const CLAIMS = "/api/v1/auth/jwt/claims";
-const MINT = "/api/v1/auth/public-tokens";
 
 let official;
 before(async () => {
@@ -68,7 +65,7 @@ function claims(token) {
 withRecordings("token", (recordings) => {
   const claimed = recordings.flatMap(({ name, exchanges }) =>
     exchanges
-      .filter(({ path, response }) => path === CLAIMS && response?.status === 200)
+      .filter(({ path, response }) => path === CLAIMS_PATH && response?.status === 200)
       .map((exchange) => ({ name, exchange })),
   );
   describe("a public token signed from recorded claims is the official one", { concurrency: 4 }, () => {
@@ -94,7 +91,7 @@ withRecordings("token", (recordings) => {
   describe("a refused claims request is the official error", { concurrency: 4 }, () => {
     const refused = recordings.flatMap(({ name, exchanges }) =>
       exchanges
-        .filter(({ path, response }) => path === CLAIMS && response?.status >= 400 && response.status < 500)
+        .filter(({ path, response }) => path === CLAIMS_PATH && response?.status >= 400 && response.status < 500)
         // Only secret keys sign: with anything else we do not ask (protocol.md 2).
         .filter((exchange) => bearer(exchange) === "" || /^tr_(dev|stg|prod|preview)_/.test(bearer(exchange)))
         .map((exchange) => ({ name, exchange })),
@@ -126,7 +123,7 @@ withRecordings("token", (recordings) => {
   }, () => {
     const minted = recordings.flatMap(({ name, exchanges }) =>
       exchanges
-        .filter(({ path, response, headers }) => path === MINT && response && headers.has("trigger-version"))
+        .filter(({ path, response, headers }) => path === TOKENS_PATH && response && headers.has("trigger-version"))
         // Raw requests with odd bodies are no call of a client: those go without its version.
         .map((exchange) => ({ name, exchange })),
     );

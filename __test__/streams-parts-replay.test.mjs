@@ -7,6 +7,7 @@ import { once } from "node:events";
 import http from "node:http";
 import { after, before, describe, test } from "node:test";
 import { ACCESS_TOKEN, FAILSAFE_MS, QUICK } from "./support/against.mjs";
+import { STREAM } from "./support/cases.mjs";
 import { cut, random } from "./support/chunks.mjs";
 import { withRecordings } from "./support/recordings.mjs";
 import { startStreamClient } from "./support/stream-client.mjs";
@@ -31,7 +32,6 @@ before(async () => {
 after(() => Promise.all([official.close(), ours.close()]));
 
 const FEED = /^\/realtime\/v1\/runs\/([^/]+)$/;
-const STREAM = /^\/realtime\/v1\/streams\/([^/]+)\/([^/]+)$/;
 
 const isWhole = (exchange) => {
   try {

@@ -8,6 +8,7 @@ import http from "node:http";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { ACCESS_TOKEN } from "./support/against.mjs";
+import { isStreamRead, STREAM } from "./support/cases.mjs";
 import { cut, random } from "./support/chunks.mjs";
 import { withRecordings } from "./support/recordings.mjs";
 import { DONE } from "./support/sse.mjs";
@@ -23,9 +24,6 @@ before(async () => {
   [official, ours] = await Promise.all([startStreamClient("official"), startStreamClient("ours")]);
 });
 after(() => Promise.all([official.close(), ours.close()]));
-
-/** A stream can be read by its key alone: one path segment after the run's id. */
-const STREAM = /^\/realtime\/v1\/streams\/([^/]+)\/([^/]+)$/;
 
 /**
  * Serves the recorded answer to the first request. Those that resume (some recorded clients left
@@ -64,7 +62,7 @@ async function serve(exchange, mode, use) {
 withRecordings("stream", (all) => {
   const cases = all.flatMap(({ name, exchanges }) =>
     exchanges
-      .filter(({ method, path, response }) => method === "GET" && STREAM.test(path) && response !== null)
+      .filter((exchange) => isStreamRead(exchange) && exchange.response !== null)
       .map((exchange) => ({ title: `${name} ${exchange.n} ${exchange.path}`, exchange })),
   );
   const streams = cases.filter(({ exchange }) => exchange.response.status === 200);

@@ -113,9 +113,8 @@ describe("withStreams()", { concurrency: 6 }, () => {
     });
   }
 
-  test("what a stream held when the run ended is still read, with the run as it is now (defect 21)", async () => {
-    const over = gate();
-    const mine = await read("ours", {
+  test("defect 21: what a stream held when the run ended is still read, with the run as it is now", async () => {
+    const parts = () => ({
       snapshot: executing(AI),
       live: [answers.change(completed(AI), "2_2")],
       streams: {
@@ -123,13 +122,16 @@ describe("withStreams()", { concurrency: 6 }, () => {
           async (connection) => {
             await connection.wait(200);
             await sse({ v2: true, texts: [v2(0, "a"), v2(1, "b")], next: "hold" })(connection);
-            over.open();
           },
         ],
       },
     });
+    const mine = await read("ours", parts());
     assert.deepEqual(short(mine.values), ["run:EXECUTING", "run:COMPLETED", "ai:a@COMPLETED", "ai:b@COMPLETED"]);
     assert.equal(mine.ended, true);
+    const theirs = await read("official", parts(), { take: 4 });
+    const first = ["run:EXECUTING", "run:COMPLETED", "ai:a@EXECUTING", "ai:b@EXECUTING"];
+    assert.deepEqual(short(theirs.values), first, "the official client's parts carry the run as it was at first");
   });
 
   test("a key that is announced only at the end of the run is read from its start", async () => {
@@ -239,6 +241,17 @@ describe("withStreams()", { concurrency: 6 }, () => {
     assert.throws(() => subscribe().withStreams({ streams: ["a/b"] }), { code: "ERR_INVALID_ID" });
     assert.throws(() => subscribe().withStreams({ streams: "ai" }), { code: "ERR_INVALID_OPTIONS" });
   });
+});
+
+test("withStreams() is given once, and may be asked for again after it was refused", () => {
+  trigger.configure({ baseURL: "http://127.0.0.1:9", accessToken: ACCESS_TOKEN });
+  for (const subscription of [trigger.runs.subscribeToRun(RUN_ID), trigger.runs.subscribeToRunsWithTag("a")]) {
+    assert.throws(() => subscription.withStreams({ streams: ["a/b"] }), { code: "ERR_INVALID_ID" });
+    const parts = subscription.withStreams();
+    assert.throws(() => subscription.withStreams(), { name: "TriggerNativeError", code: "ERR_ALREADY_READ" });
+    parts.close();
+    assert.throws(() => subscription.withStreams(), { code: "ERR_ALREADY_READ" });
+  }
 });
 
 describe("leaving withStreams()", { concurrency: 4 }, () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { CLAIMS_PATH, isTokenCall, TOKENS_PATH } from "./support/cases.mjs";
 import { freeze } from "./support/clock.mjs";
 import {
   ADDITIONAL,
@@ -16,8 +17,6 @@ import {
 } from "./support/token-servers.mjs";
 
 const WIRE = new URL("../../shared/wire/", import.meta.url);
-const CLAIMS_PATH = "/api/v1/auth/jwt/claims";
-const TOKENS_PATH = "/api/v1/auth/public-tokens";
 /** Headers that are the transport's, or differ from call to call. */
 const OWN = new Set([
   "host",
@@ -45,7 +44,7 @@ function recorded() {
   for (const name of readdirSync(WIRE).filter((file) => file.endsWith(".json"))) {
     for (const { request, response } of JSON.parse(readFileSync(new URL(name, WIRE), "utf8")).exchanges) {
       const [method, path] = request.line.split(" ");
-      if (method !== "POST" || !(path === CLAIMS_PATH || path === TOKENS_PATH) || !response) continue;
+      if (!isTokenCall({ method, path }) || !response) continue;
       found.push({
         name,
         path,

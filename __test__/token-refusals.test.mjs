@@ -57,7 +57,12 @@ test("what cannot be meant is refused before anything is sent, with what to writ
     [scoped({ read: { runs: [undefined] } }), "ERR_INVALID_SCOPES", /must be a string, not undefined/],
     [scoped({ read: { runs: new Array(1) } }), "ERR_INVALID_SCOPES", /must be a string/],
     [scoped({ read: { runs: 7 } }), "ERR_INVALID_SCOPES", /an id or an array of ids, not a number/],
-    [scoped({ read: { runs: { id: "r" } } }), "ERR_INVALID_SCOPES", /not an object/],
+    [scoped({ read: { runs: {} } }), "ERR_INVALID_SCOPES", /not an object/],
+    [scoped({ read: { runs: { id: 7 } } }), "ERR_INVALID_SCOPES", /must be a string, not a number/],
+    [scoped({ read: { runs: { id: " " } } }), "ERR_INVALID_SCOPES", /blank/],
+    [scoped({ read: { runs: [Promise.resolve({ id: "r" })] } }), "ERR_INVALID_SCOPES", /not a Promise/],
+    [scoped({ read: { tags: { id: "r" } } }), "ERR_INVALID_SCOPES", /not an object/],
+    [scoped({ trigger: { tasks: [{ id: "r" }] } }), "ERR_INVALID_SCOPES", /not an object/],
     [scoped({ read: "runs" }), "ERR_INVALID_SCOPES", /must be an object/],
     [scoped({ read: ["runs"] }), "ERR_INVALID_SCOPES", /must be an object/],
     [scoped(["read:runs:r"]), "ERR_INVALID_SCOPES", /must be an object such as \{ read/],
@@ -72,6 +77,7 @@ test("what cannot be meant is refused before anything is sent, with what to writ
     [until(NOW + 60_000), "ERR_INVALID_EXPIRATION", /Unix seconds, divide by 1000/],
     [until(new Date(NOW - 1)), "ERR_INVALID_EXPIRATION", /not in the future/],
     [until("5m ago"), "ERR_INVALID_EXPIRATION", /not in the future/],
+    [until("99999999y"), "ERR_INVALID_EXPIRATION", /beyond the year 5138/],
     [until("0s"), "ERR_INVALID_EXPIRATION", /not in the future/],
     [until("soon"), "ERR_INVALID_EXPIRATION", /a number and a unit/],
     [until(""), "ERR_INVALID_EXPIRATION", /a number and a unit/],
@@ -93,12 +99,43 @@ test("what cannot be meant is refused before anything is sent, with what to writ
     [() => ours.createPublicToken({ scope: SCOPES }), "ERR_INVALID_OPTIONS", /unknown option "scope"/],
     [() => ours.createPublicToken("1h"), "ERR_INVALID_OPTIONS", /must be an object, not a string/],
     [() => ours.createPublicToken([]), "ERR_INVALID_OPTIONS", /must be an object, not an array/],
+    [() => ours.createPublicToken(new Map()), "ERR_INVALID_OPTIONS", /must be an object, not a Map/],
+    [trigger("a", { realtime: new Set() }), "ERR_INVALID_OPTIONS", /realtime must be an object, not a Set/],
     [trigger("a", { realtime: ["payload"] }), "ERR_INVALID_OPTIONS", /realtime must be an object/],
     [trigger("a", { realtime: { skipColumns: "payload" } }), "ERR_INVALID_OPTIONS", /array of column names/],
     [trigger("a", { realtime: { skipColumns: ["payload", 1] } }), "ERR_INVALID_OPTIONS", /array of column names/],
     [trigger("a", { realtime: { skip: [] } }), "ERR_INVALID_OPTIONS", /skipColumns only/],
   ]);
   assert.equal(requests.length, 0);
+});
+
+test("a handle stands for its id in the scopes of a token", async (t) => {
+  const { url } = await claimsServer(t);
+  configureBoth(t, url);
+  const run = { id: "run_1", taskIdentifier: "task" };
+  const token = await ours.createPublicToken({
+    scopes: {
+      read: { runs: run, batch: [{ batchId: "batch_1" }, "batch_2"], waitpoints: [{ id: "waitpoint_1" }] },
+      write: { inputStreams: [run] },
+    },
+  });
+  assert.deepEqual(JSON.parse(parts(token).payload).scopes, [
+    "read:runs:run_1",
+    "read:batch:batch_1",
+    "read:batch:batch_2",
+    "read:waitpoints:waitpoint_1",
+    "write:inputStreams:run_1",
+  ]);
+});
+
+test("null is as good as missing, wherever an option of a token can stand", async (t) => {
+  freeze(t, NOW);
+  const { url } = await claimsServer(t);
+  configureBoth(t, url);
+  const claims = async (options) => JSON.parse(parts(await ours.createPublicToken(options, null)).payload);
+  const expected = await claims({ scopes: SCOPES });
+  assert.deepEqual(await claims({ scopes: SCOPES, expirationTime: null, realtime: null, more: null }), expected);
+  assert.deepEqual((await claims({ scopes: SCOPES, realtime: { skipColumns: null } })).realtime, {});
 });
 
 test("each refused scope is one the official SDK signs, drops or trips over", async (t) => {

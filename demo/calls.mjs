@@ -17,16 +17,6 @@ export async function trigger(server, token, task, payload) {
 }
 
 /**
- * Cancels a run, as a server does.
- *
- * @param {{ url: string, key: string }} server
- * @param {string} run
- */
-export async function cancel(server, run) {
-  await call("POST", `${server.url}/api/v2/runs/${encodeURIComponent(run)}/cancel`, server.key);
-}
-
-/**
  * Whether the bearer of `token` may read the run: one snapshot of its feed.
  *
  * @param {{ url: string }} server

@@ -1,10 +1,10 @@
 // `npm run demo`: mint tokens, trigger a run as a browser would, follow it to its end, and say what it cost.
 
 import process from "node:process";
-import { auth, configure, runs } from "trigger-native";
-import { cancel, snapshotStatus, trigger } from "./calls.mjs";
+import { auth, configure, NotFoundError, runs } from "trigger-native";
+import { snapshotStatus, trigger } from "./calls.mjs";
 import { describe } from "./claims.mjs";
-import { startOfficial, table, total } from "./compare.mjs";
+import { computed, startOfficial, table, total } from "./compare.mjs";
 import { help, parse, UsageError } from "./options.mjs";
 import { openServer } from "./server.mjs";
 import { Terminal } from "./terminal.mjs";
@@ -29,7 +29,7 @@ async function demo(options, signal) {
       official = await startOfficial({ task: options.task, payload: options.payload, mode: options.mode });
     }
     const { run, token } = await prepare(server, options);
-    const { last, stats } = await follow(server, run, options, signal);
+    const { last, stats } = await follow(run, options, signal);
     if (signal.aborted) {
       terminal.line("stopped", "the subscription is closed");
       return 130;
@@ -38,7 +38,8 @@ async function demo(options, signal) {
     result(last);
     const status = await checked(server, token, run);
     terminal.line("checked", `the server lets a browser with this token read the run: ${status}`);
-    await cost(ours, stats, official);
+    if (official) await cost(ours, official);
+    else estimate(server, options, stats);
     return verdict(last, options);
   } finally {
     terminal.settle();
@@ -79,12 +80,11 @@ async function start(server, options) {
 /**
  * Follows the run to its end, and shows each change.
  *
- * @param {import("./server.mjs").Server} server
  * @param {string} run
  * @param {import("./options.mjs").Options} options
  * @param {AbortSignal} signal
  */
-async function follow(server, run, options, signal) {
+async function follow(run, options, signal) {
   const began = performance.now();
   const subscription = runs.subscribeToRun(run, {
     signal,
@@ -94,13 +94,18 @@ async function follow(server, run, options, signal) {
   /** @type {import("trigger-native").AnyRealtimeRun | undefined} */
   let last;
   let cancelled = false;
-  for await (const state of subscription) {
-    show(state, last, began);
-    last = state;
-    if (options.mode === "cancel" && !cancelled && state.status === "EXECUTING") {
-      cancelled = true;
-      await cancel(server, run);
+  try {
+    for await (const state of subscription) {
+      show(state, last, began);
+      last = state;
+      if (options.mode === "cancel" && !cancelled && state.status === "EXECUTING") {
+        cancelled = true;
+        await runs.cancel(run);
+      }
     }
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+    throw new Error(`${run}: ${error.message} (is it a run of the environment this key is for?)`, { cause: error });
   }
   terminal.settle();
   return { last, stats: subscription.stats() };
@@ -147,18 +152,9 @@ async function checked(server, token, run) {
 
 /**
  * @param {Record<string, number>} ours
- * @param {import("trigger-native").SubscriptionStats} stats
- * @param {Awaited<ReturnType<typeof startOfficial>> | undefined} official
+ * @param {Awaited<ReturnType<typeof startOfficial>>} official
  */
-async function cost(ours, stats, official) {
-  if (!official) {
-    terminal.line(
-      "requests",
-      `${stats.requests} for the feed; the official SDK reads its snapshot once more (protocol.md 4) and`,
-    );
-    terminal.line("", "asks for the claims again for every token (defects.md 14)");
-    return;
-  }
+async function cost(ours, official) {
   const theirs = await official.finish();
   if (!theirs) {
     terminal.line("requests", `${total(ours)} in all; the official SDK could not be run beside it`);
@@ -167,6 +163,26 @@ async function cost(ours, stats, official) {
   terminal.line("requests", "the same work with the official SDK, measured on a second emulator:");
   terminal.line("", table(ours, theirs.requests));
   if (!theirs.ended) terminal.line("", "(the official client had not ended when it was stopped)");
+}
+
+/**
+ * What it cost a server that counts nothing for us.
+ *
+ * @param {import("./server.mjs").Server} server
+ * @param {import("./options.mjs").Options} options
+ * @param {import("trigger-native").SubscriptionStats} stats
+ */
+function estimate(server, options, stats) {
+  const { ours, official } = computed({
+    feed: stats.requests,
+    tokens: options.run ? 1 : 2,
+    calls: (options.run ? 0 : 1) + (options.mode === "cancel" ? 1 : 0),
+    // Other keys than the environment's own cannot sign: the server makes each of their tokens.
+    signs: !/^tr_[a-z]+_sk_/.test(server.key),
+  });
+  terminal.line("requests", `${ours} in all, ${stats.requests} of them for the feed`);
+  terminal.line("", `${official} with the official SDK (computed, not measured: it reads the run's first state twice`);
+  terminal.line("", "and asks for the environment's claims again for every token it signs)");
 }
 
 /** @param {import("trigger-native").AnyRealtimeRun | undefined} last */
@@ -216,12 +232,17 @@ function since(before) {
 
 /** @returns {Promise<number>} The exit code. */
 async function main() {
+  const stop = new AbortController();
+  // Whoever read along has left, as `head` does: there is nobody to tell, so the demo ends in silence.
+  process.stdout.on("error", (error) => {
+    if (!("code" in error) || error.code !== "EPIPE") throw error;
+    stop.abort();
+  });
   const options = parse(process.argv.slice(2), process.env);
   if (options.help) {
     process.stdout.write(help);
     return 0;
   }
-  const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
   return demo(options, stop.signal);
 }
@@ -235,6 +256,9 @@ try {
     error instanceof Error
       ? `${error.name === "Error" || usage ? "" : `${error.name}: `}${error.message}`
       : String(error);
-  process.stderr.write(`${terminal.clean(text)}\n${usage ? "See: npm run demo -- --help\n" : ""}`);
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : "";
+  // "Connection error." alone tells nobody what to mend.
+  const why = cause && !text.includes(cause) ? `because: ${cause}\n` : "";
+  process.stderr.write(`${terminal.clean(`${text}\n${why}`)}${usage ? "See: npm run demo -- --help\n" : ""}`);
   process.exitCode = usage ? 2 : 1;
 }

@@ -3,7 +3,7 @@
 
 import process from "node:process";
 import { auth, configure, runs } from "@trigger.dev/sdk";
-import { cancel, trigger } from "./calls.mjs";
+import { trigger } from "./calls.mjs";
 
 const { url, task, payload, mode } = JSON.parse(process.argv[2] ?? "{}");
 const server = { url, key: process.env.TRIGGER_SECRET_KEY ?? "" };
@@ -15,6 +15,6 @@ let cancelled = false;
 for await (const state of runs.subscribeToRun(run)) {
   if (mode !== "cancel" || cancelled || state.status !== "EXECUTING") continue;
   cancelled = true;
-  await cancel(server, run);
+  await runs.cancel(run);
 }
 process.exit(0);

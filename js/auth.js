@@ -8,10 +8,13 @@
 const { isDate } = require("node:util").types;
 
 const { bounded } = require("./bounded.js");
-const { currentClient } = require("./client.js");
-const { authScope, checkBounds } = require("./config.js");
+const { clientOf } = require("./client.js");
+const { authScope, checkBounds, resolve } = require("./config.js");
+const { Deadline } = require("./deadline.js");
 const errors = require("./errors.js");
 const native = require("./native.js");
+const { isTexts } = require("./options.js");
+const { refresherOf } = require("./refresh.js");
 const { withScope } = require("./scope.js");
 const { describe, flattenScopes, isPlain, taskScopes } = require("./scopes.js");
 
@@ -41,7 +44,7 @@ let warned = false;
 async function createPublicToken(options, bounds) {
   const given = checkOptions("createPublicToken", options, PUBLIC_OPTIONS);
   const scopes = given?.scopes === undefined || given.scopes === null ? undefined : flattenScopes(given.scopes);
-  const token = mint(PUBLIC, scopes, given, bounds);
+  const token = mint("createPublicToken", PUBLIC, scopes, given, bounds);
   if (scopes !== undefined && scopes.length > 0) return token;
   // Only a token that came to be is worth a warning.
   const minted = await token;
@@ -63,7 +66,7 @@ async function createPublicToken(options, bounds) {
  */
 async function createTriggerPublicToken(task, options, bounds) {
   const given = checkOptions("createTriggerPublicToken", options, TRIGGER_OPTIONS);
-  return mint(usage(given), taskScopes("trigger", task), given, bounds);
+  return mint("createTriggerPublicToken", usage(given), taskScopes("trigger", task), given, bounds);
 }
 
 /**
@@ -76,7 +79,7 @@ async function createTriggerPublicToken(task, options, bounds) {
  */
 async function createBatchTriggerPublicToken(task, options, bounds) {
   const given = checkOptions("createBatchTriggerPublicToken", options, TRIGGER_OPTIONS);
-  return mint(usage(given), taskScopes("batchTrigger", task), given, bounds);
+  return mint("createBatchTriggerPublicToken", usage(given), taskScopes("batchTrigger", task), given, bounds);
 }
 
 /**
@@ -132,13 +135,14 @@ async function withBatchTriggerPublicToken(task, options, work) {
 /**
  * The token, or a promise of it where the server has to be asked first.
  *
+ * @param {string} name of the call, for messages
  * @param {number} kind
  * @param {string[] | undefined} scopes
  * @param {any} options
  * @param {{ signal?: AbortSignal, timeoutInMs?: number } | undefined} bounds
  * @returns {string | Promise<string>}
  */
-function mint(kind, scopes, options, bounds) {
+function mint(name, kind, scopes, options, bounds) {
   const request = bounds == null ? undefined : checkBounds("the request options", bounds);
   // An aborted signal is looked at first (defect 17).
   request?.signal?.throwIfAborted();
@@ -151,24 +155,60 @@ function mint(kind, scopes, options, bounds) {
     if (typeof expiry === "string") period = expiry;
     else seconds = unixSeconds(expiry);
   }
-  const client = currentClient();
-  const minted = native.mint(client, kind, scopesJson, realtimeJson, Date.now(), seconds, period);
-  if (minted !== null && isToken(minted)) return minted;
-  const again = () => native.mint(client, kind, scopesJson, realtimeJson, Date.now(), seconds, period);
-  return mintSlowly(minted, again, client, request);
+  const grant = { kind, scopes: scopesJson, realtime: realtimeJson, seconds, period };
+  const resolved = resolve();
+  const refresher = refresherOf(resolved);
+  if (refresher === undefined) return mintWith(clientOf(resolved), grant, request);
+  return mintRenewed(refresher, name, grant, request);
+}
+
+/**
+ * What a token is to say, as native code reads it.
+ *
+ * @typedef {{ kind: number, scopes: string | null, realtime: string | null, seconds: number, period: string | null }} Grant
+ */
+
+/**
+ * The token in use signs, or asks the server to. It is made first where it has to be (defect 5).
+ *
+ * @param {any} refresher
+ * @param {string} name of the call
+ * @param {Grant} grant
+ * @param {import("./bounded.js").Bounds | undefined} bounds
+ * @returns {Promise<string>}
+ */
+function mintRenewed(refresher, name, grant, bounds) {
+  const deadline = new Deadline(name, bounds?.timeoutInMs);
+  const left = () => ({ signal: bounds?.signal, timeoutInMs: deadline.left() });
+  return refresher.authorized(() => mintWith(refresher.signer, grant, left()), left);
+}
+
+/**
+ * @param {object} client
+ * @param {Grant} grant
+ * @param {import("./bounded.js").Bounds | undefined} bounds
+ */
+function mintWith(client, grant, bounds) {
+  const minted = tryMint(client, grant);
+  return minted !== null && isToken(minted) ? minted : mintSlowly(minted, client, grant, bounds);
+}
+
+/** @param {object} client @param {Grant} grant @returns {string | null} */
+function tryMint(client, { kind, scopes, realtime, seconds, period }) {
+  return native.mint(client, kind, scopes, realtime, Date.now(), seconds, period);
 }
 
 /**
  * @param {string | null} minted what the first attempt gave
- * @param {() => string | null} again
  * @param {object} client
- * @param {{ signal?: AbortSignal, timeoutInMs?: number } | undefined} bounds
+ * @param {Grant} grant
+ * @param {import("./bounded.js").Bounds | undefined} bounds
  */
-async function mintSlowly(minted, again, client, bounds) {
+async function mintSlowly(minted, client, grant, bounds) {
   let outcome = minted;
   if (outcome === null) {
     await bounded(bounds, (cancel, timeout) => native.loadClaims(client, cancel, timeout));
-    outcome = again();
+    outcome = tryMint(client, grant);
   }
   if (outcome?.startsWith("@")) {
     // The key cannot sign: the server mints (protocol.md 2).
@@ -217,14 +257,11 @@ function realtime(options) {
   };
   if (!isPlain(options)) return refuse(`must be an object, not ${describe(options)}`);
   for (const name of Object.keys(options)) {
-    if (name !== "skipColumns" && options[name] !== undefined) return refuse(`takes skipColumns only, not "${name}"`);
+    if (name !== "skipColumns" && options[name] != null) return refuse(`takes skipColumns only, not "${name}"`);
   }
-  const columns = options.skipColumns;
-  if (columns !== undefined) {
-    const fits = Array.isArray(columns) && Array.from(columns).every((column) => typeof column === "string");
-    if (!fits) return refuse("skipColumns must be an array of column names");
-  }
-  return JSON.stringify(options);
+  const columns = options.skipColumns ?? undefined;
+  if (columns !== undefined && !isTexts(columns)) return refuse("skipColumns must be an array of column names");
+  return JSON.stringify({ skipColumns: columns });
 }
 
 /**
@@ -243,7 +280,7 @@ function checkOptions(name, options, known) {
   }
   for (const option of Object.keys(options)) {
     // A misspelt option would mint a token that lives longer or may do less than was meant.
-    if (!known.has(option) && options[option] !== undefined) {
+    if (!known.has(option) && options[option] != null) {
       throw new ArgumentError(
         "ERR_INVALID_OPTIONS",
         `${name}: unknown option "${option}", expected one of ${[...known].join(", ")}`,

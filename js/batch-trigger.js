@@ -24,7 +24,8 @@ const created = object({ id: text, runCount: number, isCached: flag });
  */
 async function triggerBatch(call, items, taskOf, options, { origins = { batch: false, items: false } } = {}) {
   const { key, origin } = resolveKey(options?.idempotencyKey);
-  const check = (/** @type {string} */ task) => checkAccess(call, "batchTrigger", [task]);
+  const token = await call.token();
+  const check = (/** @type {string} */ task) => checkAccess(call, token, "batchTrigger", [task]);
   const { count, tasks, spool } = await collect(call, items, { taskOf, check, options, withOrigin: origins.items });
   try {
     const counted = count === 1 ? "1 item" : `${count} items`;

@@ -41,10 +41,23 @@ async function uploadItems(call, batchId, spool) {
   }
 }
 
-/** @returns {Promise<{ error?: Error, retryInMs: number | null }>} */
-async function uploadOnce(call, batchId, spool, attempt) {
+/**
+ * @param {import("./call.js").OneCall} call
+ * @returns {Promise<{ error?: any, retryInMs: number | null }>}
+ */
+function uploadOnce(call, batchId, spool, attempt) {
+  return call.authorized(async (client) => {
+    const outcome = await send(call, client, batchId, spool, attempt);
+    // Thrown, so that a token that can be renewed is: the items are sent once more then.
+    if (outcome.error?.status === 401) throw outcome.error;
+    return outcome;
+  });
+}
+
+/** @returns {Promise<{ error?: any, retryInMs: number | null }>} */
+async function send(call, client, batchId, spool, attempt) {
   const request = call.describe({ path: "/api/v3/batches/{}/items", ids: [["batch id", batchId]] });
-  const upload = native.openUpload(call.client, request, attempt);
+  const upload = native.openUpload(client, request, attempt);
   if (typeof upload === "string") throw fromNative(JSON.parse(upload));
   const abandon = () => upload.abandon();
   const left = call.left();

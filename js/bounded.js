@@ -1,12 +1,15 @@
 "use strict";
 
-const { abortError, fromNative } = require("./errors.js");
+const { TimeoutError, abortError, fromNative } = require("./errors.js");
 const native = require("./native.js");
+const { after } = require("./timer.js");
+
+/** @typedef {{ signal?: AbortSignal, timeoutInMs?: number }} Bounds what ends a call before it is done */
 
 /**
  * Makes a native call within the caller's bounds and gives its outcome.
  *
- * @param {{ signal?: AbortSignal, timeoutInMs?: number } | undefined} bounds
+ * @param {Bounds | undefined} bounds
  * @param {(cancel: object | null, timeoutMs: number | null) => Promise<string>} call resolves with
  *   `{"ok": …}` or `{"error": …}` as text
  * @returns {Promise<any>} what stands under `ok`
@@ -27,4 +30,37 @@ async function bounded(bounds, call) {
   }
 }
 
-module.exports = { bounded };
+/**
+ * Waits for what is not ours to end, within the caller's bounds; the work itself goes on.
+ *
+ * @template T
+ * @param {Bounds | undefined} bounds
+ * @param {Promise<T>} work
+ * @returns {Promise<T>}
+ * @throws the signal's reason when it aborts, a TimeoutError when the time is up; otherwise what the work throws
+ */
+function heldTo(bounds, work) {
+  const { signal, timeoutInMs } = bounds ?? {};
+  if (signal === undefined && timeoutInMs === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      clearTimeout(timer);
+      reject(abortError(signal));
+    };
+    const late = () => {
+      signal?.removeEventListener("abort", abort);
+      reject(new TimeoutError("ERR_TIMEOUT", `the call took longer than timeoutInMs: ${timeoutInMs} ms`));
+    };
+    const over = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    };
+    const timer = timeoutInMs === undefined ? undefined : after(timeoutInMs, late);
+    // In any case, so that what fails after its caller left is nobody's unhandled rejection.
+    work.then(resolve, reject).finally(over);
+    if (signal?.aborted) return abort();
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}
+
+module.exports = { bounded, heldTo };

@@ -8,8 +8,10 @@
 const { bounded } = require("./bounded.js");
 const { clientOf } = require("./client.js");
 const { checkCallOptions, resolve, resolveWith } = require("./config.js");
-const { ArgumentError, ProtocolError, TimeoutError, fromNative } = require("./errors.js");
+const { Deadline } = require("./deadline.js");
+const { ArgumentError, ProtocolError, fromNative } = require("./errors.js");
 const native = require("./native.js");
+const { refresherOf } = require("./refresh.js");
 const { after } = require("./timer.js");
 
 /** What a trigger takes besides the request options of every call. */
@@ -34,13 +36,15 @@ const TRIGGER_OPTIONS = { publicAccessToken: "object", clientConfig: "object" };
 class Call {
   /** The name users know it by, such as `"runs.retrieve"`. */
   name;
-  client;
   resolved;
   signal;
   /** How long a token of a handle lives, where the caller said so. */
   tokenExpiry;
-  #timeoutInMs;
-  #ends;
+  /** Of a plain token. @type {any} */
+  #client;
+  /** Where the token is renewed (defect 5). */
+  #refresher;
+  #deadline;
   #shared;
 
   /**
@@ -61,10 +65,11 @@ class Call {
     this.signal?.throwIfAborted();
     this.resolved =
       resolved ?? (checked.clientConfig ? resolveWith(`${name}() clientConfig`, checked.clientConfig) : resolve());
-    this.client = clientOf(this.resolved);
+    this.#refresher = refresherOf(this.resolved);
+    // A token that has yet to be made is looked at then.
+    if (this.#refresher === undefined) this.#client = clientOf(this.resolved);
     this.tokenExpiry = checked.publicAccessToken?.expirationTime;
-    this.#timeoutInMs = checked.timeoutInMs;
-    this.#ends = checked.timeoutInMs === undefined ? undefined : performance.now() + checked.timeoutInMs;
+    this.#deadline = new Deadline(name, checked.timeoutInMs);
     const whole = this.resolved.requestOptions;
     this.#shared = {
       retry: checked.retry && { ...whole?.retry, ...checked.retry },
@@ -78,10 +83,30 @@ class Call {
    * @param {Request} request
    * @returns {Promise<Answer>}
    */
-  request(request) {
+  async request(request) {
     const text = this.describe(request);
     const body = request.body === undefined ? null : this.json(request.body);
-    return this.within((cancel, timeout) => native.call(this.client, text, body, cancel, timeout));
+    return this.authorized((client) =>
+      this.within((cancel, timeout) => native.call(client, text, body, cancel, timeout)),
+    );
+  }
+
+  /**
+   * Does `work`, which makes requests; once more where the token was refused and can be renewed.
+   *
+   * @template T
+   * @param {(client: any) => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  authorized(work) {
+    return this.#refresher === undefined ? work(this.#client) : this.#refresher.authorized(work, () => this.#bounds());
+  }
+
+  /** The token in use, which is made first where it has to be. @returns {Promise<string | undefined>} */
+  async token() {
+    if (this.#refresher === undefined) return this.resolved.accessToken;
+    await this.#refresher.client(this.#bounds());
+    return this.#refresher.token;
   }
 
   /**
@@ -99,17 +124,16 @@ class Call {
    * @param {(cancel: object | null, timeoutMs: number | null) => Promise<string>} work
    */
   within(work) {
-    return bounded({ signal: this.signal, timeoutInMs: this.left() }, work);
+    return bounded(this.#bounds(), work);
+  }
+
+  #bounds() {
+    return { signal: this.signal, timeoutInMs: this.left() };
   }
 
   /** The milliseconds left, if they are limited. */
   left() {
-    if (this.#ends === undefined) return undefined;
-    const left = Math.floor(this.#ends - performance.now());
-    if (left < 1) {
-      throw new TimeoutError("ERR_TIMEOUT", `${this.name}() took longer than timeoutInMs: ${this.#timeoutInMs} ms`);
-    }
-    return left;
+    return this.#deadline.left();
   }
 
   /**
@@ -167,11 +191,11 @@ class Call {
     let value;
     try {
       value = JSON.parse(answer.body);
-    } catch (cause) {
+    } catch {
+      // The parser's own words would repeat what it read, and a server can have sent the key back.
       throw new ProtocolError(
         "ERR_PROTOCOL",
         `the answer to ${this.name}() is no JSON (status ${answer.status}, ${answer.headers["content-type"] ?? "of no type"}): check that the base URL is a Trigger.dev server`,
-        { cause },
       );
     }
     try {
@@ -195,7 +219,8 @@ class Call {
     const period = typeof expiry === "string" ? expiry : null;
     const seconds =
       period !== null ? Number.NaN : expiry instanceof Date ? Math.floor(expiry.getTime() / 1000) : expiry;
-    const token = native.mintHandle(this.client, claims ?? "{}", JSON.stringify(scopes), Date.now(), seconds, period);
+    const client = this.#refresher?.signer ?? this.#client;
+    const token = native.mintHandle(client, claims ?? "{}", JSON.stringify(scopes), Date.now(), seconds, period);
     if (token.startsWith("!")) throw fromNative(JSON.parse(token.slice(1)));
     return token;
   }

@@ -5,7 +5,6 @@
  * so that a call with an unchanged configuration costs no more than a comparison.
  */
 
-const { resolve } = require("./config.js");
 const { fromNative } = require("./errors.js");
 const native = require("./native.js");
 
@@ -19,20 +18,11 @@ const clients = new Map();
 const byResolved = new WeakMap();
 
 /**
- * The client to call with; the same one while the configuration is the same.
- *
- * @returns {object} an opaque handle for the native functions
- * @throws {import("./errors.js").ConfigError} without a key, or with a base URL, key or branch that cannot work
- */
-function currentClient() {
-  return clientOf(resolve());
-}
-
-/**
- * The client of a configuration.
+ * The client of a configuration; the same one while the configuration is the same.
  *
  * @param {import("./config.js").Resolved} resolved
- * @returns {object}
+ * @returns {object} an opaque handle for the native functions
+ * @throws {import("./errors.js").ConfigError} without a key, or with a base URL, key or branch that cannot work
  */
 function clientOf(resolved) {
   const known = byResolved.get(resolved);
@@ -52,4 +42,4 @@ function clientOf(resolved) {
   return client;
 }
 
-module.exports = { clientOf, currentClient };
+module.exports = { clientOf };

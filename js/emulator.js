@@ -1,15 +1,14 @@
 "use strict";
 
-const { ArgumentError, fromNative } = require("./errors.js");
+const { fromNative } = require("./errors.js");
 const native = require("./native.js");
+const { present } = require("./options.js");
 
 /** @see emulator.d.ts */
-async function startEmulator(options = {}) {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", "startEmulator(): options must be an object");
-  }
+async function startEmulator(options) {
+  const given = present("startEmulator", options);
   const emulator = new native.Emulator();
-  const started = JSON.parse(await emulator.start(JSON.stringify(options)));
+  const started = JSON.parse(await emulator.start(JSON.stringify(given)));
   if (started.error) throw fromNative(started.error);
   // Waiting for the end is what keeps the process alive.
   emulator.ended();

@@ -96,7 +96,7 @@ async function resetKey(task, key, options, requestOptions) {
     return { data: call.read(answer, resetAnswer), answer };
   };
   // A key of 64 characters is one that was made, unless it has a scope to be made with.
-  if (isMade(key) && (origins.has(key) || options?.scope === undefined)) return send(key);
+  if (isMade(key) && (origins.has(key) || options?.scope == null)) return send(key);
   const suffix = suffixOf(scopeOf("idempotencyKeys.reset", options?.scope), options);
   if (suffix === undefined) {
     if (isMade(key)) return send(key);
@@ -122,10 +122,11 @@ function suffixOf(scope, options) {
   if (scope === "global") return [];
   if (!parentRunId) return undefined;
   if (scope === "run") return [parentRunId];
-  return attemptNumber === undefined ? undefined : [parentRunId, String(attemptNumber)];
+  return attemptNumber == null ? undefined : [parentRunId, String(attemptNumber)];
 }
 
-function scopeOf(call, scope = "run") {
+function scopeOf(call, given) {
+  const scope = given ?? "run";
   if (!SCOPES.has(scope)) {
     throw new ArgumentError(
       "ERR_INVALID_IDEMPOTENCY_KEY",

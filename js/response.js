@@ -8,6 +8,7 @@
  */
 
 const { ArgumentError } = require("./errors.js");
+const { flag, milliseconds, takeOptions } = require("./options.js");
 
 /**
  * @typedef {object} ResponseOptions
@@ -20,9 +21,14 @@ const { ArgumentError } = require("./errors.js");
  * How the parts of a source become events.
  * @typedef {object} Format
  * @property {(part: any) => string | undefined} [event] the event's name; none: the browser's "message"
- * @property {(part: any) => string | undefined} [id] up to where everything was sent; asked after each part
+ * @property {(part: any) => string | undefined} [id] up to where everything was sent; asked once after each part
  * @property {(part: any) => unknown} [value] what is sent of it
+ * @property {(part: any) => string | undefined} [subject] the id of what could not be written; default the part's own
+ * @property {(lastEventId: string) => boolean} [owns] whether a last id is one of this source's; default: any is
  * @property {(lastEventId: string) => void} [resume] called before the first part is read
+ * @property {() => { event: string, data: unknown } | undefined} [opening] what is said before the first part
+ * @property {() => boolean} [isOver] after the last part: whether nothing more can come; default it is so
+ * @property {() => { id?: string, data?: unknown }} [end] the last event's id, before its mark, and data
  */
 
 /** What proxies need to pass each event on at once, and nobody to keep it. */
@@ -38,29 +44,31 @@ const FINAL = ";end";
 const BEAT = Symbol("heartbeat");
 
 /**
- * @param {AsyncIterator<any>} parts closed with `return()` when the client leaves
+ * @param {any} source an async iterator, or what makes one; closed with `return()` when the client leaves
  * @param {any} [request] a web `Request`: its `Last-Event-ID` is resumed from, its signal ends the response
  * @param {ResponseOptions} [options]
  * @param {Format} [format]
  * @returns {Response}
  */
-function toResponse(parts, request, options, format = {}) {
+function toResponse(source, request, options, format = {}) {
   const { heartbeatInMs, timer, superjson, retryInMs, headers } = check(request, options);
   const lastEventId = headerOf(request, "last-event-id");
   const all = new Headers(HEADERS);
   for (const [name, value] of new Headers(headers)) all.set(name, value);
-  if (lastEventId?.endsWith(FINAL)) {
+  /** @type {AsyncIterator<any>} */
+  const parts = source[Symbol.asyncIterator]?.() ?? source;
+  if (lastEventId?.endsWith(FINAL) && (format.owns?.(lastEventId) ?? true)) {
     leave(parts);
     all.delete("content-type");
     // The one answer after which an EventSource does not come back.
     return new Response(null, { status: 204, headers: all });
   }
   if (lastEventId) format.resume?.(lastEventId);
-  const source = new Source(parts, format, { heartbeatInMs, timer, superjson, retryInMs, lastEventId });
-  return new Response(source.stream(request?.signal), { headers: all });
+  const events = new Events(parts, format, { heartbeatInMs, timer, superjson, retryInMs, lastEventId });
+  return new Response(events.stream(request?.signal), { headers: all });
 }
 
-class Source {
+class Events {
   #parts;
   #format;
   #options;
@@ -124,8 +132,11 @@ class Source {
     if (!this.#opened) {
       this.#opened = true;
       const { retryInMs } = this.#options;
+      const opening = this.#format.opening?.();
       // The headers go out with it, before there is anything to tell.
-      return send(retryInMs === undefined ? ": open\n\n" : `retry: ${retryInMs}\n\n`);
+      send(retryInMs === undefined ? ": open\n\n" : `retry: ${retryInMs}\n\n`);
+      if (opening) send(event(opening.event, undefined, JSON.stringify(opening.data)));
+      return;
     }
     this.#pending ??= this.#parts.next().then(
       (step) => ({ step }),
@@ -139,7 +150,11 @@ class Source {
     if (outcome.error !== undefined || outcome.step === undefined) {
       send(event("error", undefined, JSON.stringify(describe(outcome.error))));
     } else if (outcome.step.done) {
-      send(event("end", `${this.#id ?? ""}${FINAL}`, "{}"));
+      // Closed on this side: there is more to come, for who comes back.
+      if (this.#format.isOver?.() ?? true) {
+        const { id = this.#id ?? "", data = {} } = this.#format.end?.() ?? {};
+        send(event("end", `${id}${FINAL}`, JSON.stringify(data)));
+      }
     } else {
       const text = await this.#text(outcome.step.value);
       if (!this.#over) send(text);
@@ -159,15 +174,16 @@ class Source {
   }
 
   async #text(part) {
-    const { event: name, id, value } = this.#format;
-    this.#id = id?.(part) ?? this.#id;
+    const { event: name, value, subject } = this.#format;
+    const id = this.#format.id?.(part);
+    this.#id = id ?? this.#id;
     try {
       const sent = value ? value(part) : part;
       const data = this.#options.superjson ? (await loadSuperjson()).stringify(sent) : toJson(sent);
-      return event(name?.(part), id?.(part), data);
+      return event(name?.(part), id, data);
     } catch (error) {
       // One value that cannot be written ends nothing (defect 16).
-      return event("item-error", id?.(part), JSON.stringify({ id: part?.id, ...describe(error) }));
+      return event("item-error", id, JSON.stringify({ id: subject ? subject(part) : part?.id, ...describe(error) }));
     }
   }
 }
@@ -226,19 +242,27 @@ function headerOf(request, name) {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-function check(request, options = {}) {
-  const refuse = (/** @type {string} */ why) => {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", `toResponse(): ${why}`);
-  };
-  if (request !== undefined && request !== null && typeof request !== "object") refuse("request must be a Request");
-  if (typeof options !== "object" || options === null) refuse("options must be an object");
-  const { heartbeatInMs = 15_000, retryInMs, superjson = false, headers, timer = globalThis } = options;
-  for (const [name, value] of Object.entries({ heartbeatInMs, retryInMs })) {
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0 && value < 2 ** 31)) {
-      refuse(`${name} must be a whole number of milliseconds above 0`);
-    }
+/** @type {Record<string, import("./options.js").Check>} */
+const OPTIONS = {
+  heartbeatInMs: wait,
+  retryInMs: wait,
+  superjson: flag,
+  headers: (value) => (typeof value === "object" ? undefined : "must be headers"),
+  timer: (value) => (typeof value === "object" ? undefined : "must be an object"),
+};
+
+/** @type {import("./options.js").Check} */
+function wait(value) {
+  // Timers take no more.
+  return value < 2 ** 31 ? milliseconds(value) : "must be a whole number of milliseconds, below 2^31";
+}
+
+function check(request, options) {
+  if (request !== undefined && request !== null && typeof request !== "object") {
+    throw new ArgumentError("ERR_INVALID_OPTIONS", "toResponse(): request must be a Request");
   }
-  return { heartbeatInMs, retryInMs, superjson: superjson === true, headers, timer };
+  const given = takeOptions("toResponse", "the options", options, OPTIONS);
+  return { heartbeatInMs: 15_000, superjson: false, timer: globalThis, ...given };
 }
 
 module.exports = { toResponse };

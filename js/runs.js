@@ -7,6 +7,8 @@ const { bounded } = require("./bounded.js");
 const { clientOf } = require("./client.js");
 const { resolve } = require("./config.js");
 const { ArgumentError, fromNative } = require("./errors.js");
+const { mailbox } = require("./mailbox.js");
+const { WATCH, callback, columns, flag, takeOptions } = require("./options.js");
 const { Packets } = require("./packets.js");
 const { refresherOf } = require("./refresh.js");
 const { toRun } = require("./run.js");
@@ -14,36 +16,38 @@ const { RunSubscription } = require("./subscription.js");
 const { fetchStream } = require("./streams.js");
 const { streamOpener } = require("./with-streams.js");
 
-/** Stands for a stream whose key cannot be looked at yet. @type {any} */
-const UNOPENED = { close() {} };
+/** What each subscription takes. `onItemError` of a single run is never called: it may stay. */
+const OPTIONS = { ...WATCH, onItemError: callback };
+const RUN_OPTIONS = { stopOnCompletion: flag, skipColumns: columns, ...OPTIONS };
+const BATCH_OPTIONS = { skipColumns: columns, ...OPTIONS };
+const FILTERS = {
+  createdAt: (/** @type {unknown} */ value) =>
+    typeof value === "string" && value.trim() !== "" ? undefined : 'must be a period, such as "1h" or "7d"',
+  skipColumns: columns,
+};
 
 /** @see index.d.ts */
-function subscribeToRun(run, options = {}) {
-  const id = idOf("runs.subscribeToRun", "run", run);
-  checkOptions("runs.subscribeToRun", options);
-  const stopOnCompletion = typeof options.stopOnCompletion === "boolean" ? options.stopOnCompletion : true;
-  return subscribe({ of: "run", id, stopOnCompletion }, options.skipColumns, options);
+function subscribeToRun(run, options) {
+  const call = "runs.subscribeToRun";
+  const id = idOf(call, "run", run);
+  const { stopOnCompletion = true, skipColumns, ...given } = takeOptions(call, "the options", options, RUN_OPTIONS);
+  return subscribe({ of: "run", id, stopOnCompletion }, skipColumns, given);
 }
 
 /** @see index.d.ts */
 function subscribeToRunsWithTag(tag, filters, options) {
   const call = "runs.subscribeToRunsWithTag";
-  const { createdAt, skipColumns } = object(call, "the filters", filters ?? {});
-  const given = options ?? {};
-  checkOptions(call, given);
-  checkSkipColumns(call, skipColumns);
-  if (createdAt !== undefined && (typeof createdAt !== "string" || createdAt.trim() === "")) {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", `${call}(): createdAt must be a period, such as "1h" or "7d"`);
-  }
+  const { createdAt, skipColumns } = takeOptions(call, "the filters", filters, FILTERS);
+  const given = takeOptions(call, "the options", options, OPTIONS);
   return subscribe({ of: "tags", tags: tagsOf(call, tag), createdAt }, skipColumns, given);
 }
 
 /** @see index.d.ts */
 function subscribeToBatch(batch, options) {
-  const id = idOf("runs.subscribeToBatch", "batch", batch);
-  const given = options ?? {};
-  checkOptions("runs.subscribeToBatch", given);
-  return subscribe({ of: "batch", id }, given.skipColumns, given);
+  const call = "runs.subscribeToBatch";
+  const id = idOf(call, "batch", batch);
+  const { skipColumns, ...given } = takeOptions(call, "the options", options, BATCH_OPTIONS);
+  return subscribe({ of: "batch", id }, skipColumns, given);
 }
 
 /**
@@ -62,25 +66,35 @@ function subscribe(subject, skipColumns, options) {
   const refusal = native.checkFeed(feed);
   if (refusal) throw fromNative(JSON.parse(refusal));
   const single = subject.of === "run";
+  const left = new AbortController();
+  const bounds = { signal: left.signal };
   const packets = new Packets({
-    fetchPacket: (id, field, path) => bounded(undefined, () => native.fetchPacket(client, id, field, path)),
+    fetchPacket(id, field, path) {
+      const fetch = (/** @type {any} */ own) =>
+        bounded(bounds, (cancel) => native.fetchPacket(own, id, field, path, cancel));
+      return refresher ? refresher.authorized(fetch, () => bounds) : fetch(client);
+    },
   });
   return new RunSubscription({
     single,
     signal,
-    async open() {
-      if (refresher) client = await refresher.client();
-      const reader = native.openFeed(client, feed);
+    left,
+    ready:
+      refresher &&
+      (async () => {
+        client = await refresher.client(bounds);
+      }),
+    open() {
+      const reader = native.openFeed(client, mailbox(), feed);
       if (typeof reader === "string") throw fromNative(JSON.parse(reader));
       return reader;
     },
     decode: (row) => decode(row, packets),
-    // Before the first token is made there is no client, and no run whose streams could be opened.
-    streams: (runId, key, runOver) => (client ? streamOpener(client, options)(runId, key, runOver) : UNOPENED),
+    streams: streamOpener({ client, refresher }, options),
     notify: notices ? (notice) => notifyOf(options, notice) : undefined,
     fault: onItemError ?? warnOnce(),
-    renew: refresher && (() => refresher.renew()),
-    explain: refresher && ((error) => explain(error, refresher)),
+    renew: refresher && (() => refresher.renew(bounds)),
+    explain: refresher && ((error) => refresher.explain(error)),
   });
 }
 
@@ -93,11 +107,6 @@ function decode(row, packets) {
     return run;
   }
   return run.finally(() => packets.forget(row.id));
-}
-
-/** A refused token says why there was no better one (defect 5). */
-function explain(error, refresher) {
-  if (error.status === 401 && refresher.failure !== undefined) error.cause ??= refresher.failure;
 }
 
 function notifyOf(options, notice) {
@@ -158,42 +167,6 @@ function tagsOf(call, given) {
     if (tags.some((each) => each.trim() === "")) refuse("a tag is blank");
     return tags;
   });
-}
-
-function object(call, what, value) {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", `${call}(): ${what} must be an object`);
-  }
-  return value;
-}
-
-function checkSkipColumns(call, skipColumns) {
-  if (skipColumns === undefined) return;
-  if (!(Array.isArray(skipColumns) && skipColumns.every((name) => typeof name === "string"))) {
-    throw new ArgumentError(
-      "ERR_INVALID_OPTIONS",
-      `${call}(): skipColumns must be an array of column names, such as ["payload", "output"]`,
-    );
-  }
-}
-
-function checkOptions(call, options) {
-  const refuse = (text) => {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", `${call}(): ${text}`);
-  };
-  const { signal, skipColumns, onRetry, onStateChange, onItemError, retry, silenceTimeoutMs } = object(
-    call,
-    "options",
-    options,
-  );
-  if (signal !== undefined && typeof signal?.addEventListener !== "function") refuse("signal must be an AbortSignal");
-  checkSkipColumns(call, skipColumns);
-  for (const [name, callback] of Object.entries({ onRetry, onStateChange, onItemError }))
-    if (callback !== undefined && typeof callback !== "function") refuse(`${name} must be a function`);
-  if (retry !== undefined && (typeof retry !== "object" || retry === null)) refuse("retry must be an object");
-  for (const [name, value] of Object.entries({ silenceTimeoutMs, ...retry }))
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
-      refuse(`${name} must be a whole number of milliseconds above 0`);
 }
 
 module.exports = { fetchStream, subscribeToRun, subscribeToRunsWithTag, subscribeToBatch };

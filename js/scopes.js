@@ -62,7 +62,7 @@ function flattenScopes(permissions) {
  * @param {unknown} ids
  */
 function flattenIds(scopes, action, resource, ids) {
-  if (typeof ids === "string") {
+  if (typeof ids === "string" || idOfHandle(resource, ids) !== undefined) {
     scopes.push(scope(action, resource, ids));
   } else if (Array.isArray(ids)) {
     // By index: a hole in the array is a missing id, not one to skip.
@@ -100,8 +100,25 @@ function taskScopes(action, task) {
   return scopes;
 }
 
-/** @param {string} action @param {string} resource @param {unknown} id */
-function scope(action, resource, id) {
+/** Where a handle can stand for its id. Tasks and tags have none. */
+const HANDLES = new Set(["runs", "batch", "waitpoints", "inputStreams"]);
+
+/**
+ * The id of a handle, as triggering or `wait.createToken()` returns it, or of a run.
+ *
+ * @param {string} resource
+ * @param {unknown} value
+ * @returns {unknown} `undefined` for what is no handle
+ */
+function idOfHandle(resource, value) {
+  if (typeof value !== "object" || value === null || !HANDLES.has(resource)) return undefined;
+  const handle = /** @type {any} */ (value);
+  return (resource === "batch" ? handle.batchId : undefined) ?? handle.id;
+}
+
+/** @param {string} action @param {string} resource @param {unknown} given an id, or what has one */
+function scope(action, resource, given) {
+  const id = idOfHandle(resource, given) ?? given;
   if (typeof id !== "string") refuse(`${action} ${resource}: an id must be a string, not ${describe(id)}`);
   // A blank id would read as "every one" on the server.
   if (id.trim() === "") refuse(`${action} ${resource}: an id is blank: pass the id as the server gave it`);
@@ -131,7 +148,10 @@ function isPlain(value) {
 function describe(value) {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return "an array";
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+  if (typeof value !== "object") return `a ${typeof value}`;
+  // "must be an object, not an object" would help nobody: a Map is called one.
+  const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
+  return tag === "Object" ? "an object" : `${/^[AEIOU]/.test(tag) ? "an" : "a"} ${tag}`;
 }
 
 /** @param {string} text */

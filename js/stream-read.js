@@ -5,8 +5,13 @@
  * `ReadableStream` that is an async iterable too. What nobody reads stays on the wire (defect 9).
  */
 
+const { attempt } = require("./attempt.js");
 const { ArgumentError, TriggerNativeError, fromNative } = require("./errors.js");
+const { mailbox, nextBatch } = require("./mailbox.js");
 const native = require("./native.js");
+const { WATCH, takeOptions } = require("./options.js");
+const { toResponse } = require("./response.js");
+const { chunkEvents } = require("./stream-events.js");
 
 const DONE = Object.freeze({ done: true, value: undefined });
 
@@ -17,27 +22,47 @@ const DONE = Object.freeze({ done: true, value: undefined });
  * @property {() => Promise<any[] | undefined>} pull the next values, `undefined` at the end
  * @property {() => void} close ends it: a waiting `pull()` ends at once
  * @property {() => object} stats
+ * @property {() => any} events how its values become the events of a response; from then on each has an id
  */
 
 /** The values of one stream of a run: a {@link Source}. */
 class StreamSource {
   #open;
+  #refresher;
   #signal;
   #notify;
   #onAbort;
   #reader = null;
+  /** Opening the reader, where a token has to be made first. @type {Promise<void> | undefined} */
+  #opening;
+  /** Aborted when it is closed: ends whatever is waited for on its behalf. */
+  #left = new AbortController();
   #end = null;
   #closed = false;
+  /** Told before there was a reader to tell it to. */
+  #runOver = false;
   #lastStats;
+  #events;
+  #placed = false;
+  /** The place to open it at. @type {string | undefined} */
+  #place;
+  /** Where to resume after each of the values that `pull()` gave last. @type {string[] | undefined} */
+  places;
+  /** It ended by itself, and all of it was pulled. */
+  isOver = false;
 
   /**
    * @param {object} wiring
-   * @param {() => any} wiring.open opens the native reader; called once, at the first `pull()`
+   * @param {(client?: object, place?: string) => any} wiring.open opens the native reader, at this place; called at the first `pull()`
+   * @param {(source: any) => any} [wiring.events]
+   * @param {any} [wiring.refresher] renews the token of the client, which is its own then (defect 5)
    * @param {AbortSignal} [wiring.signal] ends the stream
    * @param {(notice: any) => void} [wiring.notify] gets retries and state changes
    */
-  constructor({ open, signal, notify }) {
+  constructor({ open, refresher, signal, notify, events }) {
     this.#open = open;
+    this.#refresher = refresher;
+    this.#events = events;
     this.#signal = signal;
     this.#notify = notify;
     // An aborted signal is looked at before anything is sent (defect 17).
@@ -51,54 +76,112 @@ class StreamSource {
 
   /** Opens the stream now rather than at the first `pull()`. */
   start() {
-    if (!this.#closed) this.#reader ??= this.#open();
+    if (this.#closed || this.#reader) return;
+    if (this.#refresher === undefined) {
+      this.#reader = this.#open(undefined, this.#place);
+      return;
+    }
+    this.#opening ??= this.#openRenewed();
+    // Looked at by the next `pull()`.
+    this.#opening.catch(noop);
+  }
+
+  async #openRenewed() {
+    const client = await this.#refresher.client({ signal: this.#left.signal });
+    if (this.#closed) return;
+    this.#reader = this.#open(client, this.#place);
+    if (this.#runOver) this.#reader.runOver();
+  }
+
+  /** From now on, `places` is told. */
+  track() {
+    this.#placed = true;
+  }
+
+  /** Reads on from a place of `places`, rather than from where it would. Before the first `pull()`. */
+  resume(/** @type {string} */ place) {
+    this.#place = place;
+    // One that is being opened waits for its token, and looks at the place after that.
+    if (this.#closed || !this.#reader) return;
+    this.#reader.close();
+    this.#reader = null;
+    this.#opening = undefined;
+    this.start();
+  }
+
+  events() {
+    return this.#events?.(this);
   }
 
   async pull() {
     try {
       while (!this.#closed) {
         if (this.#end) {
+          if (this.#end.error) throw this.#failure(this.#end.error);
+          this.isOver = true;
           this.close();
-          if (this.#end.error) throw fromNative(this.#end.error);
           return undefined;
         }
         this.start();
-        const batch = JSON.parse(await this.#reader.next());
+        if (this.#opening) await this.#opening;
         if (this.#closed) return undefined;
-        if (batch.error) throw fromNative(batch.error);
+        const batch = await nextBatch(this.#reader, this.#placed);
+        if (batch.wantsToken) {
+          // Begun also when closed meanwhile: others wait for the same token.
+          await this.#refresher.renew({ signal: this.#left.signal });
+          continue;
+        }
+        if (this.#closed) return undefined;
+        if (batch.error) throw this.#failure(batch.error);
         this.#end = batch.end;
-        if (this.#notify) for (const notice of batch.notices) this.#notify(notice);
+        // The end is told when it is closed: once, and after the last value.
+        for (const notice of batch.notices) if (notice.state !== "ended") this.#tell(notice);
         for (const place of batch.holes) batch.chunks[place] = undefined;
+        this.places = batch.places;
         if (batch.chunks.length > 0) return batch.chunks;
       }
       return undefined;
     } catch (error) {
+      // What was waited for when it was closed ended with it.
+      if (this.#closed) return undefined;
       this.close();
       throw error;
     }
   }
 
+  #failure(data) {
+    const error = fromNative(data);
+    return this.#refresher ? this.#refresher.explain(error) : error;
+  }
+
+  #tell(notice) {
+    if (this.#notify) attempt(() => this.#notify(notice));
+  }
+
   /** The run is over: the stream ends when what was written has been read. */
   runOver() {
+    this.#runOver = true;
     this.#reader?.runOver();
   }
 
   close() {
     if (this.#closed) return;
     this.#closed = true;
+    this.#left.abort();
+    if (this.#onAbort) this.#signal.removeEventListener("abort", this.#onAbort);
     if (this.#reader) {
       // The reader is let go at once; what it cost stays known.
       this.#reader.close();
       this.#lastStats = this.#reader.stats();
+      this.#tell({ type: "state", state: "ended" });
     }
-    if (this.#onAbort) this.#signal.removeEventListener("abort", this.#onAbort);
   }
 
   stats() {
     const text = this.#lastStats ?? this.#reader?.stats();
-    return text
-      ? JSON.parse(text)
-      : { state: "idle", ending: null, requests: 0, retries: 0, chunks: 0, bytes: 0, unreadBytes: 0 };
+    if (text) return JSON.parse(text);
+    const state = this.#closed ? "ended" : "idle";
+    return { state, ending: null, requests: 0, retries: 0, chunks: 0, bytes: 0, unreadBytes: 0 };
   }
 }
 
@@ -145,6 +228,41 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
     return this.#source.stats();
   }
 
+  /**
+   * The same stream as server-sent events, for a route handler (docs/feeds.md). A browser that comes
+   * back gets what comes after the event it saw last.
+   *
+   * @param {Request} [request]
+   * @param {import("./response.js").ResponseOptions} [options]
+   * @returns {Response}
+   */
+  toResponse(request, options) {
+    const format = this.#source.events();
+    const parts = {
+      // Not before the options were looked at: it takes the stream for itself.
+      [Symbol.asyncIterator]: () => {
+        const values = this.values();
+        return {
+          next: async () => {
+            const result = await values.next();
+            if (!result.done) format.given(this.#at - 1);
+            return result;
+          },
+          // At once: a `return()` of the values would wait for what they wait for.
+          return: async () => this.close(),
+        };
+      },
+    };
+    return toResponse(parts, request, options, {
+      ...format,
+      resume: (/** @type {string} */ id) => {
+        format.resume(id);
+        this.#values = [];
+        this.#at = 0;
+      },
+    });
+  }
+
   async [Symbol.asyncDispose]() {
     this.close();
   }
@@ -159,7 +277,7 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
    * @param {{ preventCancel?: boolean }} [options]
    */
   values(options) {
-    if (this.#pulled) return super.values(options);
+    if (this.#pulled) return disposable(super.values(options));
     const preventCancel = options?.preventCancel ?? false;
     // Held, so that nobody else reads meanwhile.
     const lock = this.getReader();
@@ -194,13 +312,13 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
       }
       return { done: true, value };
     };
-    return {
+    return disposable({
       next: () => turn(next),
       return: (/** @type {unknown} */ value) => turn(() => leave(value)),
       [Symbol.asyncIterator]() {
         return this;
       },
-    };
+    });
   }
 
   async #next() {
@@ -229,57 +347,61 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
   }
 }
 
+/** An iterator for `await using`, also where the runtime's own is none. */
+function disposable(iterator) {
+  iterator[Symbol.asyncDispose] ??= async () => {
+    await iterator.return();
+  };
+  return iterator;
+}
+
+/** @type {Record<string, import("./options.js").Check>} */
+const READ_OPTIONS = {
+  timeoutInSeconds: (value) =>
+    Number.isInteger(value) && value >= 1 && value <= 600
+      ? undefined
+      : "must be a whole number of seconds from 1 to 600",
+  startIndex: (value) => (Number.isSafeInteger(value) && value >= 0 ? undefined : "must be a whole number from 0"),
+  from: (value) => (value === "beginning" || value === "latest" ? undefined : 'must be "beginning" or "latest"'),
+  ...WATCH,
+};
+
 /**
- * Checks the options of a read that native code does not.
+ * The options of a read, those that are there.
  *
  * @param {string} call for the message
- * @param {any} options
+ * @param {unknown} options
+ * @returns {any}
  */
-function checkReadOptions(call, options) {
-  const refuse = (/** @type {string} */ text) => {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", `${call}(): ${text}`);
-  };
-  if (typeof options !== "object" || options === null) refuse("options must be an object");
-  const { signal, timeoutInSeconds, startIndex, from, onRetry, onStateChange, retry, silenceTimeoutMs } = options;
-  if (signal !== undefined && typeof signal?.addEventListener !== "function") refuse("signal must be an AbortSignal");
-  if (
-    timeoutInSeconds !== undefined &&
-    !(Number.isInteger(timeoutInSeconds) && timeoutInSeconds >= 1 && timeoutInSeconds <= 600)
-  )
-    refuse("timeoutInSeconds must be a whole number of seconds from 1 to 600");
-  if (startIndex !== undefined && !(Number.isSafeInteger(startIndex) && startIndex >= 0))
-    refuse("startIndex must be a whole number from 0");
-  if (from !== undefined && from !== "beginning" && from !== "latest") refuse('from must be "beginning" or "latest"');
-  for (const [name, callback] of Object.entries({ onRetry, onStateChange }))
-    if (callback !== undefined && typeof callback !== "function") refuse(`${name} must be a function`);
-  if (retry !== undefined && (typeof retry !== "object" || retry === null)) refuse("retry must be an object");
-  for (const [name, value] of Object.entries({ silenceTimeoutMs, ...retry }))
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
-      refuse(`${name} must be a whole number of milliseconds above 0`);
+function readOptions(call, options) {
+  return takeOptions(call, "the options", options, READ_OPTIONS);
 }
 
 /**
  * The source of one stream. Checked now, opened at the first `pull()`.
  *
- * @param {object} client
+ * @param {{ client?: object, refresher?: any }} access a client, or what makes one and renews its token
  * @param {string} runId
  * @param {string} key
  * @param {object} plan what `src/bridge/stream.rs` reads
  * @param {{ signal?: AbortSignal, notify?: (notice: any) => void }} [wiring]
  */
-function streamSource(client, runId, key, plan, wiring = {}) {
+function streamSource(access, runId, key, plan, wiring = {}) {
   for (const [what, id] of Object.entries({ "run id": runId, "stream key": key })) {
     if (typeof id !== "string") throw new ArgumentError("ERR_INVALID_ID", `the ${what} must be a string`);
     // An unpaired surrogate would reach the server as another id.
     if (!id.isWellFormed()) throw new ArgumentError("ERR_INVALID_ID", `the ${what} holds an unpaired surrogate`);
   }
   const text = JSON.stringify({ ...plan, notices: wiring.notify !== undefined });
-  const refusal = native.checkStream(client, runId, key, text);
+  const refusal = native.checkStream(runId, key, text);
   if (refusal) throw fromNative(JSON.parse(refusal));
   return new StreamSource({
     ...wiring,
-    open() {
-      const reader = native.openStream(client, runId, key, text);
+    events: (source) => chunkEvents(source, runId, key),
+    refresher: access.refresher,
+    open(client = access.client, place = undefined) {
+      const planned = place === undefined ? text : JSON.stringify({ ...JSON.parse(text), at: place });
+      const reader = native.openStream(client, mailbox(), runId, key, planned);
       if (typeof reader === "string") throw fromNative(JSON.parse(reader));
       return reader;
     },
@@ -298,4 +420,4 @@ function taskOnly(/** @type {string} */ name) {
 
 function noop() {}
 
-module.exports = { RealtimeStream, checkReadOptions, streamSource, taskOnly };
+module.exports = { RealtimeStream, readOptions, streamSource, taskOnly };

@@ -2,12 +2,12 @@
 
 /** The realtime streams of runs, read from a server route (protocol.md 5). */
 
-const { bounded } = require("./bounded.js");
-const { currentClient } = require("./client.js");
-const { checkBounds } = require("./config.js");
+const { Call } = require("./call.js");
+const { clientOf } = require("./client.js");
+const { resolve } = require("./config.js");
 const { ArgumentError } = require("./errors.js");
-const native = require("./native.js");
-const { RealtimeStream, checkReadOptions, streamSource, taskOnly } = require("./stream-read.js");
+const { refresherOf } = require("./refresh.js");
+const { RealtimeStream, readOptions, streamSource, taskOnly } = require("./stream-read.js");
 
 /** The key of a stream that was given none, as in the official SDK. */
 const DEFAULT_KEY = "default";
@@ -24,9 +24,10 @@ const DEFAULT_TIMEOUT = 60;
  * @returns {Promise<InstanceType<typeof import("./stream-read.js").RealtimeStream>>}
  */
 async function read(run, keyOrOptions, options) {
+  const call = "streams.read";
   const named = typeof keyOrOptions === "string";
-  const given = (named ? options : keyOrOptions) ?? {};
-  return open("streams.read", run, named ? keyOrOptions : DEFAULT_KEY, { timeoutInSeconds: DEFAULT_TIMEOUT, ...given });
+  const given = readOptions(call, named ? options : (keyOrOptions ?? options));
+  return open(call, run, named ? keyOrOptions : DEFAULT_KEY, { timeoutInSeconds: DEFAULT_TIMEOUT, ...given });
 }
 
 /**
@@ -38,19 +39,20 @@ async function read(run, keyOrOptions, options) {
  * @returns {Promise<InstanceType<typeof import("./stream-read.js").RealtimeStream>>}
  */
 async function fetchStream(run, key, options) {
-  return open("runs.fetchStream", run, key, options ?? {});
+  return open("runs.fetchStream", run, key, readOptions("runs.fetchStream", options));
 }
 
 function open(call, run, key, options) {
-  checkReadOptions(call, options);
   const { signal, timeoutInSeconds, startIndex, from, retry, silenceTimeoutMs, onRetry, onStateChange } = options;
   const latest = from === "latest" && startIndex === undefined;
   const notify = (/** @type {any} */ notice) => {
     if (notice.type === "retry") onRetry?.(notice.retry);
     else onStateChange?.(notice.state);
   };
+  const resolved = resolve();
+  const refresher = refresherOf(resolved);
   const source = streamSource(
-    currentClient(),
+    refresher ? { refresher } : { client: clientOf(resolved) },
     idOf(call, run),
     key,
     { timeoutInSeconds, after: startIndex ? startIndex - 1 : undefined, latest, retry, silenceTimeoutMs },
@@ -100,24 +102,19 @@ function input(options) {
  * @param {string} streamId
  * @param {string | { id: string }} run
  * @param {unknown} data any JSON value
- * @param {{ signal?: AbortSignal, timeoutInMs?: number, requestOptions?: object }} [options]
+ * @param {{ signal?: AbortSignal, timeoutInMs?: number, requestOptions?: object }} [options] the bounds win over those
+ *   of `requestOptions`
  * @returns {Promise<void>}
  */
 async function send(streamId, run, data, options) {
-  const runId = idOf("input.send", run);
-  // The official SDK's options of a send say nothing that bounds it: they may stay.
-  const { requestOptions: _, ...bounds } = options ?? {};
-  const checked = checkBounds("the options of input.send()", bounds);
-  checked.signal?.throwIfAborted();
-  let body;
-  try {
-    body = JSON.stringify({ data });
-  } catch (cause) {
-    throw new ArgumentError("ERR_INVALID_DATA", "input.send(): the data cannot be written as JSON", { cause });
-  }
-  await bounded(checked, (cancel, timeout) =>
-    native.sendToInputStream(currentClient(), runId, streamId, body, cancel, timeout),
-  );
+  const { requestOptions, ...own } = options ?? {};
+  const given = Object.entries(own).filter(([, value]) => value !== undefined && value !== null);
+  const call = new Call("input.send", { ...requestOptions, ...Object.fromEntries(given) });
+  const ids = /** @type {[string, string][]} */ ([
+    ["run id", idOf(call.name, run)],
+    ["input stream id", streamId],
+  ]);
+  await call.request({ method: "POST", path: "/realtime/v1/streams/{}/input/{}", ids, body: { data } });
 }
 
 /** @param {string} call @param {any} options */

@@ -7,7 +7,10 @@
  * An open one keeps the process alive while somebody waits for it; a closed one never does.
  */
 
-const { fromNative } = require("./errors.js");
+const { attempt } = require("./attempt.js");
+const { heldTo } = require("./bounded.js");
+const { ArgumentError, fromNative } = require("./errors.js");
+const { nextBatch } = require("./mailbox.js");
 const { toResponse } = require("./response.js");
 const { withStreams } = require("./with-streams.js");
 
@@ -38,16 +41,22 @@ class RunSubscription {
   #newest = Number.NEGATIVE_INFINITY;
   #position = Number.NEGATIVE_INFINITY;
   #merged = null;
+  /** Which rows below the floor are yielded all the same. @type {(row: any) => boolean} */
+  #needs = () => false;
+  /** It ended by itself. */
+  #isOver = false;
 
   /**
    * @param {object} wiring
-   * @param {() => any} wiring.open opens the native reader, or promises it; called once, at the first `next()`
+   * @param {AbortController} wiring.left aborted when it is closed: ends whatever is waited for on its behalf
+   * @param {() => Promise<unknown>} [wiring.ready] makes what `open` needs; called before it
+   * @param {() => any} wiring.open opens the native reader; called once, at the first `next()`
    * @param {(row: any) => any} wiring.decode makes the public value of a row, or a promise of it
    * @param {boolean} [wiring.single] one run only
    * @param {AbortSignal} [wiring.signal] ends the subscription
    * @param {(notice: any) => void} [wiring.notify] gets retries and state changes
    * @param {(error: Error, key: string | null) => void} [wiring.fault] gets rows that cannot be read
-   * @param {() => Promise<void>} [wiring.renew] makes another token; never rejects
+   * @param {() => Promise<void>} [wiring.renew] makes another token; rejects for `left` only
    * @param {(error: any) => void} [wiring.explain] adds what is known of a failure to its error
    * @param {import("./with-streams.js").Opener} [wiring.streams] opens the streams of its runs
    */
@@ -88,13 +97,30 @@ class RunSubscription {
 
   /** The runs and the values of their streams, as parts. Read this instead of the subscription. */
   withStreams(options) {
-    this.#merged = withStreams(this, { open: this.#wiring.streams, signal: this.#wiring.signal }, options);
+    // Each run would go to one of them only.
+    if (this.#merged)
+      throw new ArgumentError(
+        "ERR_ALREADY_READ",
+        "withStreams() was called on this subscription before: subscribe once more for another reader",
+      );
+    const { streams: open, signal, single = false } = this.#wiring;
+    const feed = {
+      single,
+      skewMs: SKEW_MS,
+      version: () => this.#position,
+      resume: (/** @type {string} */ version, /** @type {(row: any) => boolean} */ needs) => {
+        this.#needs = needs;
+        this.#resume(version);
+      },
+    };
+    this.#merged = withStreams(this, { open, signal, feed }, options);
     return this.#merged;
   }
 
   #leave() {
     if (this.#closed) return;
     this.#closed = true;
+    this.#wiring.left.abort();
     this.#rows = [];
     this.#ahead = [];
     if (this.#onAbort) this.#wiring.signal.removeEventListener("abort", this.#onAbort);
@@ -159,6 +185,7 @@ class RunSubscription {
       // `isFinished` is not enumerable: the browser cannot work it out from an unknown status.
       value: (run) => ({ ...run, isFinished: run.isFinished }),
       resume: (id) => this.#resume(id),
+      isOver: () => this.#isOver,
     });
   }
 
@@ -174,15 +201,21 @@ class RunSubscription {
       while (!this.#closed) {
         const next = this.#nextRow();
         if (next) {
-          const value = await next.value;
-          // Closed while a stored packet was fetched: nothing is yielded after the end.
-          if (this.#closed) return DONE;
+          let { value } = next;
+          if (value instanceof Promise) {
+            value = await heldTo({ signal: this.#wiring.left.signal }, value);
+            // Closed while a stored packet was fetched: nothing is yielded after the end.
+            if (this.#closed) return DONE;
+          }
           this.#yielded(next.row);
           return { done: false, value };
         }
         if (this.#end) {
-          this.#leave();
-          if (!this.#end.error) return DONE;
+          if (!this.#end.error) {
+            this.#isOver = true;
+            this.#leave();
+            return DONE;
+          }
           const error = fromNative(this.#end.error);
           this.#wiring.explain?.(error);
           throw error;
@@ -191,6 +224,8 @@ class RunSubscription {
       }
       return DONE;
     } catch (error) {
+      // What was waited for when it was closed ended with it.
+      if (this.#closed) return DONE;
       this.#leave();
       throw error;
     }
@@ -201,7 +236,7 @@ class RunSubscription {
     while (this.#ahead.length < AHEAD && this.#at < this.#rows.length) {
       const row = this.#rows[this.#at++];
       // A replica that lags can tell what the reader of a resumed response has seen the like of.
-      if (row.updatedAt < this.#floor) continue;
+      if (row.updatedAt < this.#floor && !this.#needs(row)) continue;
       const value = this.#wiring.decode(row);
       if (value instanceof Promise) value.catch(noop);
       this.#ahead.push({ row, value });
@@ -217,18 +252,15 @@ class RunSubscription {
 
   async #fill() {
     if (!this.#reader) {
-      const reader = await this.#wiring.open();
-      // Closed while the first token was made.
-      if (this.#closed) return reader.close();
-      this.#reader = reader;
+      await this.#wiring.ready?.();
+      if (this.#closed) return;
+      this.#reader = this.#wiring.open();
     }
-    const batch = JSON.parse(await this.#reader.next());
-    if (batch.wantsToken) {
-      // Also when closed meanwhile: other subscriptions wait for the same token.
-      await this.#wiring.renew?.();
-      return;
-    }
+    const batch = await nextBatch(this.#reader);
+    // Begun also when closed meanwhile: other subscriptions wait for the same token.
+    if (batch.wantsToken) return this.#wiring.renew?.();
     if (this.#closed) return;
+    if (batch.error) throw fromNative(batch.error);
     this.#rows = batch.rows;
     this.#at = 0;
     this.#drained = batch.drained;
@@ -242,13 +274,6 @@ class RunSubscription {
   #notify(notice) {
     attempt(() => this.#wiring.notify?.(notice));
   }
-}
-
-/** What a callback throws is its own affair: the feed goes on. */
-function attempt(callback) {
-  try {
-    callback();
-  } catch {}
 }
 
 function noop() {}

@@ -26,7 +26,7 @@ const triggered = object({ id: text, isCached: optional(flag) });
 async function trigger(task, payload, options, requestOptions) {
   const call = new Call("tasks.trigger", requestOptions, { trigger: true });
   const id = idOf("tasks.trigger", "task", task);
-  checkAccess(call, "trigger", [id]);
+  checkAccess(call, await call.token(), "trigger", [id]);
   const common = commonOptions(call, options);
   const { key, origin } = resolveKey(options?.idempotencyKey);
   const packet = await toPacket(call.name, payload);

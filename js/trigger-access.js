@@ -6,12 +6,13 @@ const { ConfigError } = require("./errors.js");
 
 /**
  * @param {import("./call.js").OneCall} call
+ * @param {string | undefined} token the call's
  * @param {"trigger" | "batchTrigger"} action
  * @param {string[]} tasks
  * @throws {ConfigError} `ERR_MISSING_SCOPE`
  */
-function checkAccess(call, action, tasks) {
-  const scopes = publicScopes(call.resolved.accessToken);
+function checkAccess(call, token, action, tasks) {
+  const scopes = publicScopes(token);
   if (scopes === undefined) return;
   for (const task of tasks) {
     if (scopes.some((scope) => allows(scope, action, task))) continue;

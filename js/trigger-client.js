@@ -11,9 +11,9 @@ const { ConfigError } = require("./errors.js");
 const { withScope } = require("./scope.js");
 
 class TriggerClient {
-  /** @param {import("./config.js").Configuration & { inheritContext?: boolean }} [configuration] */
-  constructor(configuration = {}) {
-    const scope = clientScope(configuration);
+  /** @param {(import("./config.js").Configuration & { inheritContext?: boolean }) | null} [configuration] */
+  constructor(configuration) {
+    const scope = clientScope(configuration ?? {});
     this.tasks = bind(scope, api.tasks);
     this.runs = bind(scope, api.runs);
     const { trigger, triggerByTask, retrieve } = api.batch;

@@ -4,6 +4,7 @@
 
 const { ArgumentError } = require("./errors.js");
 const { deploymentOf, versionOf } = require("./deployment.js");
+const { present } = require("./options.js");
 
 /**
  * What is the same for one trigger and for an item of a batch. What the user did not say is
@@ -13,26 +14,25 @@ const { deploymentOf, versionOf } = require("./deployment.js");
  * @param {any} options
  */
 function commonOptions(call, options) {
-  if (options !== undefined && (typeof options !== "object" || options === null || Array.isArray(options))) {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", `${call.name}(): the options must be an object`);
-  }
+  const given = present(call.name, options);
   return {
-    queue: options?.queue ? { name: queueName(call, options.queue) } : undefined,
-    concurrency: concurrency(call, options?.concurrency),
-    concurrencyKey: options?.concurrencyKey,
-    delay: options?.delay,
-    ttl: options?.ttl,
-    tags: options?.tags,
-    maxAttempts: options?.maxAttempts,
-    metadata: options?.metadata,
-    maxDuration: options?.maxDuration,
-    idempotencyKeyTTL: options?.idempotencyKeyTTL,
-    machine: options?.machine,
-    priority: options?.priority,
-    region: options?.region,
-    lockToVersion: versionOf(options?.version, call.resolved),
+    queue: given.queue ? { name: queueName(call, given.queue) } : undefined,
+    concurrency: concurrency(call, given.concurrency),
+    concurrencyKey: given.concurrencyKey,
+    delay: given.delay,
+    ttl: given.ttl,
+    tags: given.tags,
+    maxAttempts: given.maxAttempts,
+    metadata: given.metadata,
+    maxDuration: given.maxDuration,
+    idempotencyKeyTTL: given.idempotencyKeyTTL,
+    machine: given.machine,
+    priority: given.priority,
+    region: given.region,
+    lockToVersion: versionOf(given.version, call.resolved),
+    // Here `null` says something: none at all.
     externalDeploymentId: deploymentOf(options?.externalDeploymentId, call.resolved),
-    debounce: options?.debounce,
+    debounce: given.debounce,
   };
 }
 

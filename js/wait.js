@@ -9,6 +9,7 @@ const { WaitpointTimeoutError } = require("./errors.js");
 const { tokenFilters } = require("./filters.js");
 const { handleToken } = require("./handle.js");
 const { idOf } = require("./id.js");
+const { present } = require("./options.js");
 const { fetchPages } = require("./page.js");
 const { fetchStored, fromPacket } = require("./payload.js");
 
@@ -48,7 +49,7 @@ function createToken(options, requestOptions) {
   return new ApiPromise(
     (async () => {
       const call = new Call("wait.createToken", requestOptions);
-      const answer = await call.request({ method: "POST", path: PATH, body: options ?? {} });
+      const answer = await call.request({ method: "POST", path: PATH, body: present(call.name, options) });
       const token = call.read(answer, created);
       const publicAccessToken = handleToken(call, answer, token.id, "write:waitpoints", "24h");
       return { data: { ...token, publicAccessToken }, answer };

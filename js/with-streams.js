@@ -8,12 +8,19 @@
  */
 
 const { ArgumentError } = require("./errors.js");
+const { isTexts, takeOptions } = require("./options.js");
+const { Places, tagOf } = require("./places.js");
+const { partEvents } = require("./stream-events.js");
 const { RealtimeStream, streamSource } = require("./stream-read.js");
 
 /** Streams of finished runs that are read at once: no further run is taken meanwhile. */
 const MOST_DRAINING = 64;
 /** Finished runs remembered with the keys of their streams, so that a late update opens none of them again. */
 const MOST_DRAINED = 10_000;
+
+const OPTIONS = {
+  streams: (/** @type {unknown} */ value) => (isTexts(value) ? undefined : 'must be an array of keys, such as ["ai"]'),
+};
 
 /**
  * Opens the streams of a subscription's runs.
@@ -22,14 +29,24 @@ const MOST_DRAINED = 10_000;
  */
 
 /**
- * @param {object} client
+ * What a response has to know of the feed of runs.
+ *
+ * @typedef {object} Feed
+ * @property {boolean} single one run only
+ * @property {number} skewMs how far clocks of several writers may disagree
+ * @property {() => number} version up to which all runs were given
+ * @property {(version: string, needs: (row: any) => boolean) => void} resume leaves out older rows but those it needs
+ */
+
+/**
+ * @param {{ client?: object, refresher?: any }} access
  * @param {{ retry?: object, silenceTimeoutMs?: number, onRetry?: (retry: any) => void }} options
  * @returns {Opener}
  */
-function streamOpener(client, { retry, silenceTimeoutMs, onRetry }) {
+function streamOpener(access, { retry, silenceTimeoutMs, onRetry }) {
   const notify = onRetry && ((/** @type {any} */ notice) => notice.type === "retry" && onRetry(notice.retry));
   return (runId, key, runOver) =>
-    streamSource(client, runId, key, { follow: true, runOver, retry, silenceTimeoutMs }, { notify });
+    streamSource(access, runId, key, { follow: true, runOver, retry, silenceTimeoutMs }, { notify });
 }
 
 /**
@@ -37,18 +54,16 @@ function streamOpener(client, { retry, silenceTimeoutMs, onRetry }) {
  * @param {object} wiring
  * @param {Opener} wiring.open
  * @param {AbortSignal} [wiring.signal]
+ * @param {Feed} [wiring.feed]
  * @param {{ streams?: string[] }} [options] `streams`: keys that are read from the start, whether
  *   or not the run says yet that it has them
  * @returns {InstanceType<typeof import("./stream-read.js").RealtimeStream>}
  */
-function withStreams(subscription, { open, signal }, options = {}) {
-  const keys = options?.streams ?? [];
-  if (!Array.isArray(keys) || !keys.every((key) => typeof key === "string")) {
-    throw new ArgumentError("ERR_INVALID_OPTIONS", 'withStreams(): streams must be an array of keys, such as ["ai"]');
-  }
+function withStreams(subscription, { open, signal, feed }, options) {
+  const { streams: keys = [] } = takeOptions("withStreams", "the options", options, OPTIONS);
   // A key that cannot be one is refused now, not at the first run.
   for (const key of keys) open("run", key, false).close();
-  return new RealtimeStream(new Merge(subscription, open, keys, signal));
+  return new RealtimeStream(new Merge(subscription, open, keys, { signal, feed }));
 }
 
 /**
@@ -75,9 +90,19 @@ class Merge {
   #feedAsked = false;
   #feedOver = false;
   #closed = false;
+  #feed;
+  /** Only a response needs them. @type {InstanceType<typeof Places> | undefined} */
+  #places;
+  /** Where the streams of the parts that were given last stand after each of them. @type {{ tag: string, places: string[] } | undefined} */
+  #moves;
+  /** Streams that a browser may have seen before and that are read from their beginning all the same. */
+  #again = new WeakSet();
+  #started = false;
+  #isOver = false;
 
-  constructor(subscription, open, keys, signal) {
+  constructor(subscription, open, keys, { signal, feed }) {
     this.#subscription = subscription;
+    this.#feed = feed;
     this.#open = open;
     this.#keys = keys;
     this.#signal = signal;
@@ -89,13 +114,32 @@ class Merge {
     }
   }
 
+  /** How its parts become events. From now on, each has an id that a browser can come back with. */
+  events() {
+    if (this.#started) {
+      throw new ArgumentError("ERR_ALREADY_READ", "toResponse(): parts were read before, whose places are not known");
+    }
+    this.#places ??= new Places(this.#feed ?? { single: false, skewMs: 0 });
+    const places = this.#places;
+    return partEvents(places, {
+      given: (index) => {
+        const place = this.#moves?.places[index];
+        if (this.#moves && place !== undefined) places.moved(this.#moves.tag, place);
+      },
+      resume: (id) => this.#feed?.resume(places.resume(id), (row) => places.needs(row)),
+      isOver: () => this.#isOver,
+    });
+  }
+
   async pull() {
+    this.#started = true;
     try {
       while (!this.#closed) {
         const parts = this.#ready.shift()?.();
         if (parts?.length > 0) return parts;
         if (parts !== undefined) continue;
         if (this.#feedOver && this.#entries.size === 0) {
+          this.#isOver = true;
           this.close();
           return undefined;
         }
@@ -162,7 +206,9 @@ class Merge {
     if (isOver(run)) this.#runOver(entry);
     for (const key of [...this.#keys, ...streamsOf(run)]) this.#takeStream(entry, key);
     this.#settle(entry);
-    return [part];
+    this.#moves = undefined;
+    this.#places?.told(this.#feed?.version() ?? Number.NEGATIVE_INFINITY);
+    return this.#places?.hides(run) ? [] : [part];
   }
 
   /** No run follows: what runs wrote so far is all there will be to read. */
@@ -184,27 +230,43 @@ class Merge {
   #takeStream(entry, key) {
     if (entry.keys.has(key)) return;
     entry.keys.add(key);
+    const claim = this.#places?.claim(entry, key);
+    if (claim?.at === null) return;
     const source = this.#open(entry.run.id, key, entry.isOver);
     entry.sources.add(source);
+    if (claim) {
+      source.track();
+      if (claim.at !== undefined) source.resume(claim.at);
+      if (claim.isAgain) this.#again.add(source);
+    }
     this.#askStream(entry, key, source);
   }
 
   #askStream(entry, key, source) {
     source.pull().then(
-      (chunks) => this.#came(() => this.#takeChunks(entry, key, source, chunks)),
+      (chunks) => {
+        const { places } = source;
+        this.#came(() => this.#takeChunks(entry, key, source, chunks, places));
+      },
       (error) => this.#came(() => raise(error)),
     );
   }
 
-  #takeChunks(entry, key, source, chunks) {
+  #takeChunks(entry, key, source, chunks, places) {
+    const tag = this.#places && tagOf(entry.run.id, key);
     if (chunks === undefined) {
+      if (tag) this.#places?.done(tag);
       entry.sources.delete(source);
       this.#settle(entry);
       return [];
     }
     this.#askStream(entry, key, source);
     const { run } = entry;
-    return chunks.map((/** @type {unknown} */ chunk) => ({ type: key, chunk, run }));
+    const parts = chunks.map((/** @type {unknown} */ chunk) => ({ type: key, chunk, run }));
+    this.#moves = tag && places ? { tag, places } : undefined;
+    if (!this.#again.delete(source)) return parts;
+    this.#moves?.places.unshift(/** @type {any} */ (undefined));
+    return [{ type: key, isRestart: true, run }, ...parts];
   }
 
   /** Forgets a run that is over and whose streams are drained (defect 10). */

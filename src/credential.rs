@@ -18,8 +18,9 @@ use crate::config::Secret;
 use crate::http::unix_ms;
 
 /// How long an answer to a wish may take, from when somebody took it. After that the old token's
-/// refusal stands, so that nothing waits for ever.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// refusal stands, so that nothing waits for ever. JavaScript gives the program 30 s and then refuses
+/// the wish itself: longer than that, so that the reason is known when the refusal is told.
+pub const PATIENCE: Duration = Duration::from_secs(35);
 
 /// A token is renewed this long before it expires, or a tenth of its life if that is shorter.
 const AHEAD_MS: u64 = 30_000;

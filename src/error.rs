@@ -96,6 +96,18 @@ impl Error {
         self
     }
 
+    /// Keeps where JSON that came from outside is wrong. What is in it stays out: serde's own words
+    /// repeat the value they stumble over, and that can be a key which a server sends back.
+    #[must_use]
+    pub fn with_json(self, error: &serde_json::Error) -> Self {
+        let what = match error.classify() {
+            serde_json::error::Category::Io | serde_json::error::Category::Syntax => "no JSON",
+            serde_json::error::Category::Data => "not the JSON that was expected",
+            serde_json::error::Category::Eof => "JSON that breaks off",
+        };
+        self.with_source(format!("{what}: line {}, column {}", error.line(), error.column()))
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> Kind {
         self.0.kind
@@ -121,19 +133,19 @@ impl Error {
         self.answer().map(|answer| answer.status)
     }
 
-    /// The error and its causes in one line, outermost first.
-    pub fn chain(&self) -> String {
-        let mut line = self.0.message.clone();
+    /// The causes in one line, outermost first, where they say more than the message.
+    pub fn causes(&self) -> Option<String> {
+        let mut line = String::new();
         let mut next: Option<&dyn StdError> = self.source();
         while let Some(cause) = next {
             let text = cause.to_string();
-            if !line.contains(&text) {
-                line.push_str(": ");
+            if !self.0.message.contains(&text) && !line.contains(&text) {
+                line.push_str(if line.is_empty() { "" } else { ": " });
                 line.push_str(&text);
             }
             next = cause.source();
         }
-        line
+        (!line.is_empty()).then_some(line)
     }
 }
 
@@ -225,8 +237,26 @@ mod tests {
     }
 
     #[test]
-    fn the_chain_names_each_cause_once() {
-        let error = Error::protocol("no").with_source(Error::protocol("inner"));
-        assert_eq!(error.chain(), "no: inner");
+    fn causes_are_named_once_and_the_message_is_not_among_them() {
+        let inner = Error::protocol("inner").with_source(Error::protocol("innermost inner no"));
+        let error = Error::protocol("no").with_source(inner);
+        assert_eq!(error.causes().as_deref(), Some("inner: innermost inner no"));
+        assert_eq!(Error::protocol("no").with_source(Error::protocol("no")).causes(), None);
+        assert_eq!(Error::protocol("no").causes(), None);
+    }
+
+    #[test]
+    fn json_that_cannot_be_read_is_not_repeated() {
+        for (body, words) in [
+            ("\"tr_dev_hidden\"", "not the JSON that was expected: line 1"),
+            ("{\"a\":", "JSON that breaks off: line 1"),
+            ("tr_dev_hidden", "no JSON: line 1"),
+        ] {
+            let error = serde_json::from_str::<std::collections::BTreeMap<String, u8>>(body).expect_err(body);
+            let error = Error::protocol("unread").with_json(&error);
+            let causes = error.causes().expect(body);
+            assert!(causes.starts_with(words), "{causes}");
+            assert!(!format!("{error:?}{causes}").contains("hidden"));
+        }
     }
 }

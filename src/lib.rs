@@ -6,6 +6,7 @@
 
 #![deny(missing_docs, missing_debug_implementations, unsafe_code)]
 
+mod bell;
 #[cfg(feature = "node")]
 pub mod bridge;
 pub mod config;

@@ -48,7 +48,7 @@ pub async fn fetch(
         outcome => outcome?,
     };
     let presigned: Presigned = serde_json::from_slice(&answer.body)
-        .map_err(|error| Error::protocol("the server gave no URL for a stored packet").with_source(error))?;
+        .map_err(|error| Error::protocol("the server gave no URL for a stored packet").with_json(&error))?;
     let stored = Call::get_presigned(&presigned.url).await?;
     let kind = stored.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     Ok(Packet { kind: kind.unwrap_or("application/json").to_owned(), data: text(&stored.body)? })

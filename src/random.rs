@@ -1,5 +1,7 @@
 //! Randomness for ids and jitter, from the operating system.
 
+use std::cell::Cell;
+
 /// `N` random bytes. Should the system have none to give (it never happens on a supported
 /// platform), the bytes come from the standard library's own randomly keyed hasher instead.
 pub fn bytes<const N: usize>() -> [u8; N] {
@@ -14,9 +16,19 @@ pub fn bytes<const N: usize>() -> [u8; N] {
     out
 }
 
-/// A random number in `[0, 1)`, for jitter.
+thread_local! {
+    /// Where this thread's jitter is, begun by the operating system.
+    static JITTER: Cell<u64> = Cell::new(u64::from_le_bytes(bytes()));
+}
+
+/// A random number in `[0, 1)`, for jitter: drawn without asking the operating system each time
+/// (SplitMix64, Steele, Lea and Flood 2014), and so no secret.
 pub fn unit() -> f64 {
-    let drawn = u64::from_le_bytes(bytes());
+    let state = JITTER.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    JITTER.set(state);
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let drawn = mixed ^ (mixed >> 31);
     // 53 bits are what a double holds exactly.
     #[allow(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
     let fraction = (drawn >> 11) as f64;

@@ -1,6 +1,7 @@
 /** Public tokens. */
 
 import type { ApiClientConfiguration, CallBounds, configure } from "./config.js";
+import type { AnyBatchHandle, AnyRunHandle } from "./task.js";
 
 /** Columns that a run feed can leave out (protocol.md 4). */
 export type RealtimeRunSkipColumn =
@@ -26,20 +27,23 @@ export type RealtimeRunSkipColumn =
 /** A list of columns to leave out. */
 export type RealtimeRunSkipColumns = Array<RealtimeRunSkipColumn>;
 
-/** What may be read or written. An id is a non-blank string; a list grants each of its ids. */
+/**
+ * What may be read or written. An id is a non-blank string; a list grants each of its ids. Where a handle can stand for
+ * an id, so can a run.
+ */
 export type PublicTokenPermissionProperties = {
   /** Runs of these tasks, by task id. */
   tasks?: string | string[];
   /** Runs with one of these tags. */
   tags?: string | string[];
   /** These runs, by id; `true` for every run of the environment. */
-  runs?: string | string[] | true;
+  runs?: string | AnyRunHandle | Array<string | AnyRunHandle> | true;
   /** These batches and their runs, by id. */
-  batch?: string | string[];
+  batch?: string | AnyBatchHandle | Array<string | AnyBatchHandle>;
   /** These wait tokens, by id. */
-  waitpoints?: string | string[];
+  waitpoints?: string | { id: string } | Array<string | { id: string }>;
   /** The input streams of these runs, by run id. */
-  inputStreams?: string | string[];
+  inputStreams?: string | AnyRunHandle | Array<string | AnyRunHandle>;
   /** These sessions, by id or external id; an id can be narrowed, as in `my-session:out`. */
   sessions?: string | string[];
 };
@@ -58,7 +62,7 @@ export type PublicTokenPermissions = {
 
 /**
  * When a token ends (protocol.md 3): a `Date`, cut to whole seconds; a number of Unix **seconds**; or a period from
- * now such as `"15m"`, `"1h"`, `"2 days"`, `"1.5 hours"`.
+ * now such as `"15m"`, `"1h"`, `"2 days"`, `"1.5 hours"`. It must be in the future, and before the year 5138.
  */
 export type TokenExpiration = number | Date | string;
 

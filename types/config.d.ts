@@ -67,9 +67,10 @@ export interface ApiClientConfiguration {
   baseURL?: string;
   /**
    * The secret key, `tr_dev_…` or `tr_prod_…` and so on, or a public token. A function is asked for it, once for all
-   * subscriptions of a configuration: at first, shortly before the token it gave ends, and when a server refuses that
-   * token (defects.md 5). Only subscriptions to runs ask a function so far: calls, tokens and streams need a plain token
-   * and throw a {@link ConfigError} without one.
+   * calls, subscriptions and streams of a configuration: when it is first needed, 30 s (or a tenth of its life, if that
+   * is less) before the token it gave ends, and when a server refuses that token (defects.md 5). It has 30 s to answer,
+   * then there is no token: a {@link TimeoutError} where there was none before, else the server's refusal with that as
+   * its `cause`. What it throws rejects what needed a first token.
    *
    * @default `TRIGGER_SECRET_KEY`, then `TRIGGER_ACCESS_TOKEN` (protocol.md 1)
    */
@@ -86,8 +87,9 @@ export interface ApiClientConfiguration {
   /** Settings of the calls made with this configuration. */
   requestOptions?: ApiRequestOptions;
   /**
-   * Gives a fresh token in place of `accessToken`. Asked once for all subscriptions, shortly before the token in use
-   * ends and when a server refuses it; the loops that read them do not notice (defects.md 5).
+   * Gives a fresh token in place of `accessToken`. Asked once for all calls, subscriptions and streams, shortly before
+   * the token in use ends and when a server refuses it; the loops that read them do not notice (defects.md 5). It has
+   * 30 s to answer. A call that was refused is made once more.
    */
   refreshAccessToken?: () => Promise<string>;
   /**

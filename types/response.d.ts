@@ -8,6 +8,29 @@ export interface EventsRequest {
   signal?: AbortSignal | null;
 }
 
+/** The data of a `chunk` event of runs and their streams: a chunk of the stream `type` of the run `runId`. */
+export interface StreamChunkEvent<TKey extends PropertyKey = string, TChunk = unknown> {
+  type: TKey;
+  /** Missing where the writer left it undefined. */
+  chunk: TChunk;
+  runId: string;
+}
+
+/**
+ * The data of a `restart` event of runs and their streams: the next `chunk` of this stream is its first one, so that
+ * what the page has of the stream is to be dropped. That of a single stream is empty.
+ */
+export interface StreamRestartEvent<TKey extends PropertyKey = string> {
+  type: TKey;
+  runId: string;
+}
+
+/** The data of the `end` event of a single stream. */
+export interface StreamEndEvent {
+  /** `"complete"`: nothing more can come. `"idle"`: nothing came for `timeoutInSeconds`. */
+  ending: "complete" | "idle";
+}
+
 /** What {@link Live.toResponse} takes. */
 export interface ToResponseOptions {
   /** Headers to add to ours, and over them. */

@@ -22,7 +22,11 @@ export interface StreamStats {
   unreadBytes: number;
 }
 
-/** The chunks of a stream, live. */
+/**
+ * The chunks of a stream, live. As a response each is an event `chunk`; a browser that comes back with the id of one
+ * gets those after it, each once, read from there on the server; the end is an event `end` with a
+ * {@link StreamEndEvent}.
+ */
 export type RealtimeStream<T> = LiveStream<T, StreamStats>;
 
 /** What {@link streams.read} takes. The official ones are `signal`, `timeoutInSeconds`, `startIndex` and `from`. */
@@ -37,10 +41,10 @@ export type ReadStreamOptions = WatchOptions & {
   from?: "beginning" | "latest";
 };
 
-/** What `send` of an input stream takes: what bounds the call, beside the official `requestOptions`. */
+/** What `send` of an input stream takes: what bounds the call, beside the official `requestOptions` and over them. */
 export type SendInputStreamOptions = CallBounds & {
-  /** Taken for the official SDK's sake; nothing of it is used. */
-  requestOptions?: ApiRequestOptions;
+  /** As of every call: over those of {@link configure}. */
+  requestOptions?: ApiRequestOptions & CallBounds;
 };
 
 /** What {@link streams.define} takes. */

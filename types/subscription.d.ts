@@ -83,7 +83,11 @@ export interface WatchOptions {
   silenceTimeoutMs?: number;
 }
 
-/** What {@link runs.subscribeToRun} takes. The first three are the official ones. */
+/**
+ * What {@link runs.subscribeToRun} takes. The first three are the official ones. Here and in every other options of
+ * subscriptions and streams, `null` is as good as missing, and an unknown name is an {@link ArgumentError}
+ * (`ERR_INVALID_OPTIONS`).
+ */
 export type SubscribeToRunOptions = WatchOptions & {
   /**
    * Whether to end when the run is finished. Set it to `false` when something changes the run's metadata afterwards,
@@ -164,6 +168,10 @@ export interface Live<T, TStats> {
   /**
    * The same as a response of server-sent events, for a route handler: with event ids, heartbeats and the headers that
    * proxies need. With the browser's request it resumes after its `Last-Event-ID`, and ends when the browser leaves.
+   * `docs/feeds.md` lists the events. It takes this for itself: read either.
+   *
+   * @throws {ArgumentError} on options out of range; `ERR_ALREADY_READ` after parts of `withStreams()` were read
+   * @throws {TypeError} when a stream is locked by another reader
    */
   toResponse(request?: EventsRequest, options?: ToResponseOptions): Response;
   /** What it has done so far. */
@@ -195,13 +203,16 @@ export interface RunSubscription<TRunTypes extends AnyRunTypes> extends Live<Run
   /**
    * The runs with the chunks of their streams, in the official shapes. It ends when the run is finished and its streams
    * are drained (defects.md 4); a stream that fails rejects it with a typed error (defects.md 3). Read either this or
-   * the subscription itself.
+   * the subscription itself. As a response it is the events `run`, with a run, and `chunk`, with a
+   * {@link StreamChunkEvent}.
    *
    * @example
    * for await (const part of runs.subscribeToRun(id).withStreams<{ ai: string }>()) {
    *   if (part.type === "ai") process.stdout.write(part.chunk);
    *   else console.log(part.run.status);
    * }
+   *
+   * @throws {ArgumentError} `ERR_ALREADY_READ` when it is called again; `ERR_INVALID_ID` on a key that cannot be one
    */
   withStreams<TStreams extends Record<string, any>>(
     options?: WithStreamsOptions<keyof TStreams>,

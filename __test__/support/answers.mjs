@@ -36,6 +36,11 @@ export function json(status, body, headers = {}) {
     connection.write(bytes(status, { "content-type": JSON_TYPE, ...headers }, JSON.stringify(body)));
 }
 
+/** @returns {Answer} */
+export function text(status, body) {
+  return (connection) => connection.write(bytes(status, { "content-type": "text/plain" }, body));
+}
+
 /** @returns {Answer} messages with the headers of a snapshot (no `cursor`) or of a live answer */
 export function messages(list, headers) {
   return (connection) => connection.write(messageBytes(list, headers));

@@ -1,4 +1,4 @@
-// Answers to every call, made up: of a server that gives claims but signs no tokens.
+// Answers to every call, made up: of a server that gives claims, and signs tokens only for public tokens.
 
 const AT = "2026-05-05T00:00:00.000Z";
 const CLAIMS = '{"sub":"env_1","pub":true}';
@@ -69,9 +69,11 @@ const tokens = {
 /** What the server does; anew for each package, since it counts. */
 export function madeUp() {
   let made = 0;
-  return ({ method, target, path, body }, _index, url) => {
+  return ({ method, target, path, body, headers: asked }, _index, url) => {
     const json = body.startsWith("{") ? tryParse(body) : undefined;
-    const headers = { "x-trigger-jwt-claims": CLAIMS };
+    // Who has only a public token cannot sign another: as recorded, the server does.
+    const isPublic = asked.authorization?.split(".").length === 3;
+    const headers = { "x-trigger-jwt-claims": CLAIMS, ...(isPublic && { "x-trigger-jwt": "signed.by.server" }) };
     const segments = path.split("/").slice(1).map(decodeURIComponent);
     const query = new URLSearchParams(target.split("?")[1] ?? "");
     if (path === "/api/v1/auth/jwt/claims") return { body: CLAIMS };

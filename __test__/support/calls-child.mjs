@@ -1,9 +1,9 @@
 // Makes calls with one of the two packages, in a process of its own, and tells what came of each.
 //
-// `node calls-child.mjs <official|ours>`: superjson `{ calls, env }` on stdin, superjson outcomes on stdout.
+// `node calls-child.mjs <official|ours>`: lines of superjson, `{ calls, url, env }` on stdin, the outcomes on stdout.
 
 import { createRequire } from "node:module";
-import { text } from "node:stream/consumers";
+import { createInterface } from "node:readline";
 import { SuperJSON } from "superjson";
 import { payloads } from "./calls-payloads.mjs";
 
@@ -11,10 +11,14 @@ const require = createRequire(import.meta.url);
 const sdk = process.argv[2] === "ours" ? require("../../index.js") : require("@trigger.dev/sdk");
 const plain = new SuperJSON();
 
-const { calls } = plain.parse(await text(process.stdin));
-const outcomes = [];
-for (const call of calls) outcomes.push(await outcome(() => make(call)));
-process.stdout.write(plain.stringify(outcomes));
+for await (const line of createInterface({ input: process.stdin })) {
+  const { calls, url, env } = plain.parse(line);
+  Object.assign(process.env, { TRIGGER_API_URL: url }, env);
+  const outcomes = [];
+  for (const call of calls) outcomes.push(await outcome(() => make(call)));
+  for (const name of Object.keys(env)) delete process.env[name];
+  process.stdout.write(`${plain.stringify(outcomes)}\n`);
+}
 
 async function outcome(work) {
   try {
@@ -24,12 +28,19 @@ async function outcome(work) {
   }
 }
 
-/** `use` says what is done with what the call gives. */
-async function make({ name, args, configuration, client, withAuth, use }) {
+/**
+ * `use` says what is done with what the call gives, `within` the functions of `auth` around it, each
+ * with its arguments, the outermost first.
+ */
+async function make({ name, args, configuration, client, within = [], use }) {
   if (configuration) sdk.configure(configuration);
   const root = client ? new sdk.TriggerClient(client) : sdk;
   const [namespace, ...rest] = name.split(".");
   const call = () => {
+    if (name === "streams.input.send") {
+      const [input, ...sent] = args;
+      return sdk.streams.input(input).send(...sent);
+    }
     let self = root[namespace];
     let target = self;
     for (const part of rest) [self, target] = [target, target[part]];
@@ -57,7 +68,17 @@ async function make({ name, args, configuration, client, withAuth, use }) {
         return await call();
     }
   };
-  return withAuth ? sdk.auth.withAuth(withAuth, run) : run();
+  // Not all of the official ones hand on what the innermost gives.
+  let given;
+  let wrapped = async () => {
+    given = await run();
+  };
+  for (const [around, ...rest] of within.toReversed()) {
+    const inner = wrapped;
+    wrapped = () => sdk.auth[around](...rest, inner);
+  }
+  await wrapped();
+  return given;
 }
 
 /** Arguments that cannot be written down come as `{ $payload }` and `{ $source, items }`. */

@@ -1,6 +1,7 @@
 // The calls a recording shows, made out of what the official SDK sent, and a server that answers them as recorded.
 
 import { SuperJSON } from "superjson";
+import { listedReason } from "./left-out.mjs";
 import { bearer, header, requestLine } from "./wire.mjs";
 
 const plain = new SuperJSON();
@@ -8,17 +9,26 @@ const plain = new SuperJSON();
 /** Retries are many and quick: what counts is how many. */
 const QUICK = { retry: { minTimeoutInMs: 1, maxTimeoutInMs: 2 } };
 
-/** The exchanges of the SDK that can be made again, without the repetitions that are its own. */
+/**
+ * The exchanges that can be made again: the SDK's, without the repetitions that are its own, and
+ * triggers and messages to runs that were sent by hand.
+ */
 function firstAttempts(recording) {
   const seen = new Set();
   return recording.exchanges.filter((exchange) => {
-    if (!exchange.response || header(exchange.request, "x-trigger-source") !== "sdk") return false;
+    if (!exchange.response || listedReason(recording.name, exchange.n)) return false;
+    if (header(exchange.request, "x-trigger-source") !== "sdk") return isByHand(exchange);
     const key = header(exchange.request, "x-trigger-request-idempotency-key");
     if (key === undefined) return false;
     const repeated = seen.has(key);
     seen.add(key);
     return !repeated;
   });
+}
+
+function isByHand(exchange) {
+  const { method, path } = requestLine(exchange);
+  return method === "POST" && bearer(exchange) !== undefined && /\/trigger$|\/input\/[^/]+$/.test(path);
 }
 
 /** @returns {object[]} calls as `calls-child.mjs` takes them */
@@ -35,7 +45,6 @@ export function callsOf(recording) {
 
 function callOf(recording, exchange) {
   const { method, path, query } = requestLine(exchange);
-  if (exchange.request.body.includes("[shortened by the recorder")) return undefined;
   const body = parsed(exchange.request.body);
   const [, version, kind, ...rest] = path.split("/").slice(1);
   const [id, action] = rest;
@@ -59,6 +68,8 @@ function callOf(recording, exchange) {
     case "POST v1/waitpoints":
       if (rest.length === 1) return { name: "wait.createToken", args: [{ ...body, timeout: dated(body.timeout) }] };
       return { name: "wait.completeToken", args: [rest[1], body.data] };
+    case "POST v1/streams":
+      return { name: "streams.input.send", args: [{ id: rest[2] }, id, body.data] };
     case "GET v1/waitpoints":
       return rest.length === 1
         ? { name: "wait.listTokens", args: [filtersOf(query)] }
@@ -69,11 +80,9 @@ function callOf(recording, exchange) {
 }
 
 function triggerOf(recording, task, body) {
-  if (body?.options === undefined) return undefined;
   return {
     name: "tasks.trigger",
-    args: [task, payloadOf(recording, body), optionsOf(body.options)],
-    sent: body,
+    args: [task, payloadOf(recording, body), optionsOf(body.options ?? {})],
   };
 }
 
@@ -100,6 +109,8 @@ function payloadOf(recording, { payload, options }) {
   switch (options?.payloadType) {
     case "text/plain":
       return payload;
+    case "application/super+json":
+      return plain.parse(payload);
     case "application/store": {
       const put = recording.exchanges.find(
         ({ request }) => request.line.startsWith("PUT /packets/") && request.line.includes(payload),
@@ -111,7 +122,7 @@ function payloadOf(recording, { payload, options }) {
       return plain.parse(put.request.body);
     }
     default:
-      return payload === undefined ? undefined : plain.parse(payload);
+      return payload === undefined ? undefined : JSON.parse(payload);
   }
 }
 
@@ -150,19 +161,24 @@ function parsed(text) {
   }
 }
 
-/** Answers as recorded: to each request in turn, the last answer again and again. */
-export function answerer(recording) {
+/**
+ * Answers as recorded: to each request in turn, the last answer again and again.
+ *
+ * @param {(n: number) => void} [given] is told the number of each exchange that was answered with
+ */
+export function answerer(recording, given = () => {}) {
   const queues = new Map();
   for (const exchange of recording.exchanges) {
-    if (!exchange.response) continue;
+    if (!exchange.response || listedReason(recording.name, exchange.n)) continue;
     const { method, target } = requestLine(exchange);
     const key = nameOf(method, target, header(exchange.request, "authorization"));
-    queues.set(key, [...(queues.get(key) ?? []), exchange.response]);
+    queues.set(key, [...(queues.get(key) ?? []), exchange]);
   }
   return ({ method, target, headers }, _index, url) => {
     const queue = queues.get(nameOf(method, target, headers.authorization));
     if (!queue) return { status: 599, body: { error: `not recorded: ${method} ${target}` } };
-    const response = queue.length > 1 ? queue.shift() : queue[0];
+    const { n, response } = queue.length > 1 ? queue.shift() : queue[0];
+    given(n);
     const kept = response.headers.filter(([name]) => /^(x-|content-type|retry-after)/i.test(name));
     const body = response.body.replaceAll(/http:\/\/127\.0\.0\.1:\d+(?=\/packets\/)/g, url);
     return { status: response.status, headers: Object.fromEntries(kept), body };

@@ -1,13 +1,15 @@
 // A server on 127.0.0.1 that keeps every request and answers as it is told.
 
 import { createServer } from "node:http";
+import { cut } from "./chunks.mjs";
 
 /**
  * @param {(request: { method: string, target: string, path: string, headers: object, body: string }, index: number) =>
  *   object | Promise<object>} answer gives `{ status?, headers?, body? }`; `{ hang: true }` never answers,
  *   `{ reset: true }` breaks the connection
+ * @param {import("./chunks.mjs").Mode} [chunks] how bodies are cut into writes
  */
-export async function startServer(answer) {
+export async function startServer(answer, chunks = { kind: "whole" }) {
   const requests = [];
   let url;
   const server = createServer(async (request, response) => {
@@ -25,7 +27,13 @@ export async function startServer(answer) {
     if (hang) return;
     if (reset) return request.socket.destroy();
     response.writeHead(status, { "content-type": "application/json; charset=utf-8", ...headers });
-    response.end(typeof text === "object" ? JSON.stringify(text) : text);
+    const parts = cut(Buffer.from((typeof text === "object" ? JSON.stringify(text) : text) ?? ""), chunks);
+    const last = parts.pop();
+    for (const part of parts) {
+      response.write(part);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    response.end(last);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   url = `http://127.0.0.1:${server.address().port}`;

@@ -29,6 +29,22 @@ export function feedKey(path, query) {
   return `${path}?${new URLSearchParams(chosen)}`;
 }
 
+/** A stream can be read by its key alone: one path segment after the run's id. */
+export const STREAM = /^\/realtime\/v1\/streams\/([^/]+)\/([^/]+)$/;
+
+/** Whether a stream was read. */
+export function isStreamRead({ method, path }) {
+  return method === "GET" && STREAM.test(path);
+}
+
+export const CLAIMS_PATH = "/api/v1/auth/jwt/claims";
+export const TOKENS_PATH = "/api/v1/auth/public-tokens";
+
+/** Whether claims or a token were asked for. */
+export function isTokenCall({ method, path }) {
+  return method === "POST" && (path === CLAIMS_PATH || path === TOKENS_PATH);
+}
+
 function isRunFeed(exchange) {
   return exchange.method === "GET" && RUN_FEED.test(exchange.path);
 }

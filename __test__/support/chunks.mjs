@@ -22,9 +22,12 @@ function cutEvery(bytes, size) {
 }
 
 /**
+ * `recorded`: as many parts as were recorded.
+ *
+ * @typedef {{ kind: 'whole' | 'byte' } | { kind: 'recorded', count: number } | { kind: 'random', next: () => number }} Mode
+ *
  * @param {Buffer} bytes the body as it goes over the wire
- * @param {{ kind: 'whole' | 'byte' } | { kind: 'recorded', count: number } | { kind: 'random', next: () => number }} mode
- *   `recorded`: as many parts as were recorded
+ * @param {Mode} mode
  * @returns {Buffer[]}
  */
 export function cut(bytes, mode) {

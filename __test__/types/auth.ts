@@ -12,7 +12,8 @@ type TheirTrigger = Options<typeof sdk.auth.createTriggerPublicToken, 1>;
 type TheirBatch = Options<typeof sdk.auth.createBatchTriggerPublicToken, 1>;
 
 type _token = Assignable<TheirToken, ours.CreatePublicTokenOptions>;
-type _tokenBack = Assignable<ours.CreatePublicTokenOptions, TheirToken>;
+// But for handles in the place of ids, which the official one does not take.
+type _tokenBack = Assignable<Omit<ours.CreatePublicTokenOptions, "scopes">, TheirToken>;
 type _scopeNames = Expect<
   Equal<keyof ours.PublicTokenPermissionProperties, keyof NonNullable<NonNullable<TheirToken["scopes"]>["read"]>>
 >;
@@ -47,6 +48,12 @@ export async function uses() {
   await ours.auth.createTriggerPublicToken(["a", "b"], { multipleUse: true, expirationTime: "1h" });
   await ours.auth.createBatchTriggerPublicToken("a", { expirationTime: 1_900_000_000 });
 
+  const run = await ours.tasks.trigger("t", {});
+  const batch = await ours.batch.trigger([{ id: "t", payload: {} }]);
+  await ours.auth.createPublicToken({
+    scopes: { read: { runs: [run, "run_1"], batch }, write: { inputStreams: run, waitpoints: { id: "w" } } },
+  });
+
   await ours.auth.createPublicToken({}, { signal: AbortSignal.timeout(1000), timeoutInMs: 1000 });
 
   ours.configure({ accessToken: async () => "token", refreshAccessToken: async () => "token" });
@@ -55,6 +62,8 @@ export async function uses() {
 
   // @ts-expect-error: unknown scope
   await ours.auth.createPublicToken({ scopes: { read: { run: "run_1" } } });
+  // @ts-expect-error: a tag has no handle
+  await ours.auth.createPublicToken({ scopes: { read: { tags: { id: "a" } } } });
   // @ts-expect-error: an action needs its resources
   await ours.auth.createPublicToken({ scopes: { read: true } });
   // @ts-expect-error: only runs can be granted as a whole

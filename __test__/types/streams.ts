@@ -87,6 +87,12 @@ export async function everyWay(signal: AbortSignal, request: Request): Promise<R
     },
   );
   feed.unsubscribe();
+  type_<Response>(stream.toResponse(request, { superjson: true }));
+  type_<Response>(feed.withStreams<Streams>({ streams: ["ai"] }).toResponse(request));
+  const event: ours.StreamChunkEvent<"ai", string> = JSON.parse("");
+  type_<string>(event.type + event.chunk + event.runId);
+  type_<"complete" | "idle">((JSON.parse("") as ours.StreamEndEvent).ending);
+  type_<ours.StreamRestartEvent>({ type: "ai", runId: "run_1" });
   type_<number>(feed.stats().requests);
   return feed.toResponse(request);
 }

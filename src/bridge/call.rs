@@ -165,7 +165,7 @@ fn signed(client: &Client, claims: &str, scopes: &str, now_ms: f64, exp: f64, pe
         }
     }
     let claims: Map<String, Value> = serde_json::from_str(claims)
-        .map_err(|error| Error::protocol("the x-trigger-jwt-claims header is not a JSON object").with_source(error))?;
+        .map_err(|error| Error::protocol("the x-trigger-jwt-claims header is not a JSON object").with_json(&error))?;
     let expiry = match period {
         _ if !exp.is_nan() => Expiry::At(exp),
         Some(period) => Expiry::Period(period),

@@ -10,9 +10,8 @@ pub(super) fn error_value(error: &Error) -> Value {
     data.insert("kind".into(), kind_name(error.kind()).into());
     data.insert("code".into(), error.code().into());
     data.insert("message".into(), error.message().into());
-    let chain = error.chain();
-    if chain != error.message() {
-        data.insert("cause".into(), chain.into());
+    if let Some(causes) = error.causes() {
+        data.insert("cause".into(), causes.into());
     }
     if let Some(answer) = error.answer() {
         data.insert("status".into(), answer.status.into());

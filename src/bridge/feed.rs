@@ -1,17 +1,17 @@
 //! Feeds of runs, held by JavaScript.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use napi::Env;
-use napi::bindgen_prelude::{Either, External, Object};
+use napi::bindgen_prelude::{Either, External};
 use napi_derive::napi;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::credential::unless_wanted;
 use super::error::{error_value, refusal};
-use super::promise::promise;
+use super::mailbox::{Mailbox, Source, Subscription, Text};
 use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
 use crate::hub::{Batch, End, FeedSpec, Hub, Notice, Patience, Reader, ReaderOptions};
@@ -115,9 +115,7 @@ impl FeedOptions {
 #[napi]
 #[derive(Debug)]
 pub struct FeedReader {
-    reader: Arc<Reader>,
-    endpoint: Endpoint,
-    single: bool,
+    subscription: Arc<Subscription<Feed>>,
 }
 
 /// Why a feed with these options cannot be opened, as text; `null` when it can.
@@ -128,14 +126,14 @@ pub fn check_feed(options: String) -> Option<String> {
 
 /// Opens a feed, or says why not.
 #[napi(catch_unwind)]
-pub fn open_feed(client: &External<Client>, options: String) -> Either<FeedReader, String> {
-    match open(client, &options) {
+pub fn open_feed(client: &External<Client>, mailbox: &Mailbox, options: String) -> Either<FeedReader, String> {
+    match open(client, mailbox, &options) {
         Ok(reader) => Either::A(reader),
         Err(error) => Either::B(refusal(&error)),
     }
 }
 
-fn open(client: &Client, options: &str) -> Result<FeedReader> {
+fn open(client: &Client, mailbox: &Mailbox, options: &str) -> Result<FeedReader> {
     let options = FeedOptions::read(options)?;
     let spec = FeedSpec {
         endpoint: client.endpoint.clone(),
@@ -144,49 +142,67 @@ fn open(client: &Client, options: &str) -> Result<FeedReader> {
         patience: options.patience(),
     };
     let _within = runtime::get(None)?.enter();
-    let reader = Arc::new(Hub::global().open(&spec, options.subject.reader(options.notices)));
-    Ok(FeedReader { reader, endpoint: spec.endpoint, single: options.subject.is_single() })
+    let reader = Hub::global().open(&spec, options.subject.reader(options.notices));
+    let feed = Feed { reader, endpoint: spec.endpoint, single: options.subject.is_single() };
+    Ok(FeedReader { subscription: mailbox.subscribe(feed) })
 }
 
 #[napi]
 impl FeedReader {
-    /// A promise of the next batch: `{"rows", "notices", "faults", "drained", "end"}`, where `end`
-    /// is `null`, `{}` or `{"error"}`; or `{"wantsToken": true}`.
+    /// The next batch, if there is one: `{"rows", "notices", "faults", "drained", "end"}`, where
+    /// `end` is `null`, `{}` or `{"error"}`; or `{"wantsToken": true}`; or `{"error"}`. Else the
+    /// ticket of the letter that brings it. One is asked for at a time.
     #[napi(catch_unwind)]
-    pub fn next<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        let (reader, endpoint, single) = (self.reader.clone(), self.endpoint.clone(), self.single);
-        promise(env, async move {
-            match unless_wanted(&endpoint, reader.next()).await {
-                Some(batch) => batch_text(&batch, single),
-                None => "{\"wantsToken\":true}".to_owned(),
-            }
-        })
+    pub fn next(&self, env: Env) -> napi::Result<Either<Text, u32>> {
+        self.subscription.next(env)
     }
 
     /// Leaves the feed. Idempotent.
     #[napi(catch_unwind)]
     pub fn close(&self) {
-        self.reader.close();
+        self.subscription.source.reader.close();
     }
 
     /// How the feed is doing, as text.
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
-        let status = self.reader.status();
+        let reader = &self.subscription.source.reader;
+        let status = reader.status();
         json!({
             "state": status.stage.as_str(),
             "requests": status.stats.requests,
             "retries": status.stats.retries,
             "rows": status.stats.rows,
             "bytes": status.stats.bytes,
-            "coalesced": self.reader.coalesced(),
+            "coalesced": reader.coalesced(),
         })
         .to_string()
     }
 }
 
+/// What writes a feed's batches.
+#[derive(Debug)]
+struct Feed {
+    reader: Reader,
+    endpoint: Endpoint,
+    single: bool,
+}
+
+impl Source for Feed {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<String> {
+        self.reader.poll_next(cx).map(|batch| batch_text(&batch, self.single))
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+}
+
 fn batch_text(batch: &Batch, single: bool) -> String {
-    let mut text = String::from("{\"rows\":[");
+    // Room for names and escapes, so that it is allocated once.
+    let size: usize = batch.rows.iter().map(|item| item.row.text_len() * 9 / 8 + 640).sum();
+    let mut text = String::with_capacity(size + 80);
+    text.push_str("{\"rows\":[");
     let mut faults: Vec<(Option<&str>, Error)> = Vec::new();
     for fault in &batch.faults {
         let error = Error::new(Kind::Decode, "ERR_INVALID_ROW", format!("a row cannot be read: {}", fault.why));
@@ -207,24 +223,34 @@ fn batch_text(batch: &Batch, single: bool) -> String {
         }
     }
     text.push_str("],\"notices\":");
-    let notices: Vec<_> = batch.notices.iter().map(notice_value).collect();
-    text.push_str(&Value::from(notices).to_string());
+    push_list(&mut text, batch.notices.iter().map(notice_value));
     let end = match (&batch.end, faults.first()) {
         // A feed of one run has nothing to give but this row: it ends with what is wrong with it.
-        (_, Some((_, fault))) if single => json!({ "error": error_value(fault) }),
-        (Some(End::Failed(fault)), _) => json!({ "error": error_value(fault) }),
-        (Some(End::Complete), _) => json!({}),
-        (None, _) => Value::Null,
+        (_, Some((_, fault))) if single => json!({ "error": error_value(fault) }).to_string(),
+        (Some(End::Failed(fault)), _) => json!({ "error": error_value(fault) }).to_string(),
+        (Some(End::Complete), _) => "{}".to_owned(),
+        (None, _) => "null".to_owned(),
     };
     text.push_str(",\"faults\":");
-    let faults: Value = faults.iter().map(|(key, fault)| json!({ "key": key, "error": error_value(fault) })).collect();
-    text.push_str(&faults.to_string());
+    push_list(&mut text, faults.iter().map(|(key, fault)| json!({ "key": key, "error": error_value(fault) })));
     text.push_str(",\"drained\":");
     text.push_str(if batch.drained { "true" } else { "false" });
     text.push_str(",\"end\":");
-    text.push_str(&end.to_string());
+    text.push_str(&end);
     text.push('}');
     text
+}
+
+/// Appends a JSON list.
+pub(super) fn push_list(text: &mut String, values: impl Iterator<Item = Value>) {
+    text.push('[');
+    for (place, value) in values.enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        text.push_str(&value.to_string());
+    }
+    text.push(']');
 }
 
 pub(super) fn notice_value(notice: &Notice) -> Value {

@@ -14,6 +14,7 @@ pub mod credential;
 pub mod emulator;
 mod error;
 pub mod feed;
+pub mod mailbox;
 pub mod mint;
 pub mod packet;
 mod promise;

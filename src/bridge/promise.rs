@@ -31,7 +31,7 @@ pub(super) fn promise(env: &Env, work: impl Future<Output = String> + Send + 'st
 }
 
 /// The error a panic becomes.
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let what = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Error::new(Kind::Internal, "ERR_INTERNAL", format!("a fault of trigger-native: {}", what.unwrap_or("it panicked")))
 }

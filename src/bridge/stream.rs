@@ -1,23 +1,24 @@
 //! Realtime streams, held by JavaScript.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
 use napi::Env;
-use napi::bindgen_prelude::{Either, External, Object};
+use napi::bindgen_prelude::{Either, External};
 use napi_derive::napi;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::cancel::{Bounds, Cancel};
 use super::client::Client;
-use super::error::{error_value, failure, refusal};
+use super::error::{error_value, refusal};
 use super::feed::notice_value;
-use super::promise::promise;
+use super::mailbox::{Mailbox, Source, Subscription, Text};
+use crate::config::Endpoint;
 use crate::error::{Error, Result};
-use crate::http::{Call, Deadlines};
 use crate::hub::Patience;
+use crate::runtime;
 use crate::stream::{Batch, End, Plan, Reader, ReaderOptions, Start, StreamSpec};
-use crate::{id, runtime};
 
 /// The options of a stream, as `js/stream-read.js` sends them.
 #[derive(Debug, Deserialize)]
@@ -26,6 +27,8 @@ struct StreamOptions {
     timeout_in_seconds: Option<u16>,
     /// The position to read after.
     after: Option<u64>,
+    /// The place to read after, as it was told with a value. One that is none of ours is ignored.
+    at: Option<String>,
     #[serde(default)]
     latest: bool,
     #[serde(default)]
@@ -49,11 +52,19 @@ struct RetryOptions {
 }
 
 impl StreamOptions {
+    fn read(text: &str) -> Result<Self> {
+        serde_json::from_str(text).map_err(|error| {
+            Error::argument("ERR_INVALID_OPTIONS", "the options of the stream cannot be read").with_source(error)
+        })
+    }
+
     fn plan(&self) -> Plan {
-        let start = match (self.after, self.latest) {
-            (Some(position), _) => Start::After(position),
-            (None, true) => Start::Latest,
-            (None, false) => Start::Beginning,
+        let at = self.at.as_deref().and_then(|at| at.parse().ok());
+        let start = match (at, self.after, self.latest) {
+            (Some(place), _, _) => Start::At(place),
+            (None, Some(position), _) => Start::After(position),
+            (None, None, true) => Start::Latest,
+            (None, None, false) => Start::Beginning,
         };
         Plan { start, timeout_s: self.timeout_in_seconds, follow: self.follow }
     }
@@ -73,77 +84,72 @@ impl StreamOptions {
 #[napi]
 #[derive(Debug)]
 pub struct StreamReader {
-    reader: Arc<Reader>,
+    subscription: Arc<Subscription<Stream>>,
 }
 
-/// Why this stream cannot be read, as text; `null` when it can.
+/// Why this stream cannot be read, as text; `null` when it can. Needs no client: a token may still have to be made.
 #[napi(catch_unwind)]
-pub fn check_stream(client: &External<Client>, run_id: String, key: String, options: String) -> Option<String> {
-    spec(client, &run_id, &key, &options).err().map(|error| refusal(&error))
+pub fn check_stream(run_id: String, key: String, options: String) -> Option<String> {
+    let check = || StreamSpec::path((&run_id, &key), &StreamOptions::read(&options)?.plan());
+    check().err().map(|error| refusal(&error))
 }
 
 /// Opens the stream `key` of a run, or says why not.
 #[napi(catch_unwind)]
 pub fn open_stream(
     client: &External<Client>,
+    mailbox: &Mailbox,
     run_id: String,
     key: String,
     options: String,
 ) -> Either<StreamReader, String> {
-    match open(client, &run_id, &key, &options) {
-        Ok(reader) => Either::A(StreamReader { reader: Arc::new(reader) }),
+    match open(client, mailbox, &run_id, &key, &options) {
+        Ok(reader) => Either::A(reader),
         Err(error) => Either::B(refusal(&error)),
     }
 }
 
-fn open(client: &Client, run_id: &str, key: &str, options: &str) -> Result<Reader> {
-    let (spec, options) = spec(client, run_id, key, options)?;
+fn open(client: &Client, mailbox: &Mailbox, run_id: &str, key: &str, options: &str) -> Result<StreamReader> {
+    let options = StreamOptions::read(options)?;
+    let (endpoint, client_options) = (client.endpoint.clone(), client.options.clone());
+    let spec = StreamSpec::new(endpoint, client_options, (run_id, key), options.plan(), options.patience())?;
     let _within = runtime::get(None)?.enter();
-    Ok(Reader::open(spec, ReaderOptions { notices: options.notices, run_over: options.run_over }))
-}
-
-fn spec(client: &Client, run_id: &str, key: &str, options: &str) -> Result<(StreamSpec, StreamOptions)> {
-    let options: StreamOptions = serde_json::from_str(options).map_err(|error| {
-        Error::argument("ERR_INVALID_OPTIONS", "the options of the stream cannot be read").with_source(error)
-    })?;
-    let spec = StreamSpec::new(
-        client.endpoint.clone(),
-        client.options.clone(),
-        (run_id, key),
-        options.plan(),
-        options.patience(),
-    )?;
-    Ok((spec, options))
+    let reader = Reader::open(spec, ReaderOptions { notices: options.notices, run_over: options.run_over });
+    let stream = Stream { reader, endpoint: client.endpoint.clone(), placed: AtomicBool::new(false) };
+    Ok(StreamReader { subscription: mailbox.subscribe(stream) })
 }
 
 #[napi]
 impl StreamReader {
-    /// A promise of the next batch: `{"chunks": […], "holes": […], "notices": […], "end": null |
-    /// {"ending"} | {"error"}}`. `holes`: the places of values that are undefined, `null` in `chunks`.
+    /// The next batch, if there is one: `{"chunks": […], "holes": […], "notices": […], "end": null |
+    /// {"ending"} | {"error"}}`; `holes`: the places of values that are undefined, `null` in
+    /// `chunks`. With `placed` also `places`: where to resume after each value. Or `{"wantsToken":
+    /// true}`, or `{"error"}`. Else the ticket of the letter that brings it. One is asked for at a
+    /// time.
     #[napi(catch_unwind)]
-    pub fn next<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        let reader = self.reader.clone();
-        promise(env, async move { batch_text(&reader.next().await) })
+    pub fn next(&self, env: Env, placed: Option<bool>) -> napi::Result<Either<Text, u32>> {
+        self.subscription.source.placed.store(placed.unwrap_or(false), Ordering::Relaxed);
+        self.subscription.next(env)
     }
 
     /// The run is over: the stream ends when what was written has been read. Idempotent.
     #[napi(catch_unwind)]
     pub fn run_over(&self) {
-        self.reader.run_over();
+        self.subscription.source.reader.run_over();
     }
 
     /// Ends the stream. Idempotent.
     #[napi(catch_unwind)]
     pub fn close(&self) {
-        self.reader.close();
+        self.subscription.source.reader.close();
     }
 
     /// How the stream is doing, as text.
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
-        let status = self.reader.status();
+        let status = self.subscription.source.reader.status();
         json!({
-            "state": status.phase.as_str(),
+            "state": status.stage.as_str(),
             "ending": status.ending.map(crate::stream::Ending::as_str),
             "requests": status.stats.requests,
             "retries": status.stats.retries,
@@ -155,7 +161,25 @@ impl StreamReader {
     }
 }
 
-fn batch_text(batch: &Batch) -> String {
+/// What writes a stream's batches.
+#[derive(Debug)]
+struct Stream {
+    reader: Reader,
+    endpoint: Endpoint,
+    placed: AtomicBool,
+}
+
+impl Source for Stream {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<String> {
+        self.reader.poll_next(cx).map(|batch| batch_text(&batch, self.placed.load(Ordering::Relaxed)))
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+}
+
+fn batch_text(batch: &Batch, placed: bool) -> String {
     let size: usize = batch.chunks.iter().filter_map(|chunk| chunk.json.as_ref()).map(|json| json.len() + 1).sum();
     let mut text = String::with_capacity(size + 64);
     text.push_str("{\"chunks\":[");
@@ -178,7 +202,13 @@ fn batch_text(batch: &Batch) -> String {
         Some(End::Closed) => json!({ "ending": "closed" }),
         None => serde_json::Value::Null,
     };
-    text.push_str("],\"holes\":");
+    text.push(']');
+    if placed {
+        let places: Vec<&str> = batch.chunks.iter().map(|chunk| &*chunk.place).collect();
+        text.push_str(",\"places\":");
+        text.push_str(&serde_json::Value::from(places).to_string());
+    }
+    text.push_str(",\"holes\":");
     text.push_str(&serde_json::Value::from(holes).to_string());
     text.push_str(",\"notices\":");
     text.push_str(&serde_json::Value::from(notices).to_string());
@@ -186,38 +216,4 @@ fn batch_text(batch: &Batch) -> String {
     text.push_str(&end.to_string());
     text.push('}');
     text
-}
-
-/// Sends `body` (`{"data": …}` as text) to an input stream of a run. Resolves with `{"ok": null}`
-/// or an error.
-#[napi(catch_unwind)]
-pub fn send_to_input_stream<'env>(
-    env: &'env Env,
-    client: &External<Client>,
-    run_id: String,
-    stream_id: String,
-    body: String,
-    cancel: Option<&Cancel>,
-    timeout_ms: Option<u32>,
-) -> napi::Result<Object<'env>> {
-    let client = Client::clone(client);
-    let bounds = Bounds::new(cancel, timeout_ms);
-    promise(
-        env,
-        bounds.apply(async move {
-            match send(&client, &run_id, &stream_id, body).await {
-                Ok(()) => "{\"ok\":null}".to_owned(),
-                Err(error) => failure(&error),
-            }
-        }),
-    )
-}
-
-async fn send(client: &Client, run_id: &str, stream_id: &str, body: String) -> Result<()> {
-    let run_id = id::path_segment("run id", run_id)?;
-    let stream_id = id::path_segment("input stream id", stream_id)?;
-    let path = format!("/realtime/v1/streams/{run_id}/input/{stream_id}");
-    let call = Call { method: http::Method::POST, path: &path, body: Some(body.into()), deadlines: Deadlines::CALL };
-    call.send(&client.endpoint, &client.options).await?;
-    Ok(())
 }

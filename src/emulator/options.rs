@@ -183,6 +183,7 @@ fn refuse(why: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ident;
     use super::*;
 
     #[test]
@@ -190,6 +191,13 @@ mod tests {
         let options = Options::parse("").expect("defaults");
         assert_eq!((options.port, options.hold, options.environments.len()), (0, Duration::from_secs(20), 1));
         assert!(Options::parse("{}").is_ok());
+    }
+
+    #[test]
+    fn a_poll_without_news_is_held_for_17_to_23_seconds_when_nothing_is_said() {
+        let hold = Options::parse("").expect("defaults").hold;
+        let held = [0.0, 0.5, 1.0].map(|share| ident::strayed(hold, share));
+        assert_eq!(held, [17, 20, 23].map(Duration::from_secs));
     }
 
     #[test]

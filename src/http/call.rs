@@ -8,6 +8,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
 use super::client::clients;
+use super::echo::Echo;
 use super::headers::{ClientOptions, call_headers};
 use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
@@ -121,8 +122,8 @@ impl Failed {
 }
 
 impl Answer {
-    /// The whole of `response`.
-    pub(super) async fn read(mut response: reqwest::Response) -> Result<Self> {
+    /// The whole of `response`, without the key where it is an error.
+    pub(super) async fn read(mut response: reqwest::Response, echo: &Echo) -> Result<Self> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await? {
@@ -131,7 +132,8 @@ impl Answer {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Self { status, headers, body: body.freeze() })
+        let (headers, body) = echo.hide(status, headers, body.freeze());
+        Ok(Self { status, headers, body })
     }
 }
 
@@ -210,11 +212,12 @@ impl Call<'_> {
     }
 
     async fn attempt(&self, url: &str, headers: HeaderMap) -> Result<Answer> {
+        let echo = Echo::of(&headers);
         let mut request = clients()?.calls.request(self.method.clone(), url).headers(headers);
         if let Some(body) = &self.body {
             request = request.body(body.clone());
         }
-        Answer::read(request.send().await?).await
+        Answer::read(request.send().await?, &echo).await
     }
 
     fn late(&self) -> Error {

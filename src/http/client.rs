@@ -9,7 +9,10 @@ use super::tls;
 use crate::error::{Error, Kind, Result};
 
 /// How long a connection may take to open, TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How we call ourselves.
+pub(super) const AGENT: &str = concat!("trigger-native/", env!("CARGO_PKG_VERSION"));
 
 static CLIENTS: OnceCell<Clients> = OnceCell::new();
 
@@ -18,7 +21,7 @@ static CLIENTS: OnceCell<Clients> = OnceCell::new();
 pub struct Clients {
     /// For calls that are answered at once.
     pub calls: reqwest::Client,
-    /// For long-polls.
+    /// For long-polls that a line does not know the way of.
     pub feeds: reqwest::Client,
     /// For streams, whose readers may be slow.
     pub streams: reqwest::Client,
@@ -46,7 +49,7 @@ pub fn clients() -> Result<&'static Clients> {
 fn builder() -> Result<reqwest::ClientBuilder> {
     Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(tls::config()?)
-        .user_agent(concat!("trigger-native/", env!("CARGO_PKG_VERSION")))
+        .user_agent(AGENT)
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_keepalive(Duration::from_secs(30)))
 }

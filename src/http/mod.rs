@@ -3,7 +3,9 @@
 
 mod call;
 mod client;
+mod echo;
 mod headers;
+mod line;
 mod poll;
 mod stream;
 mod tls;
@@ -13,7 +15,8 @@ pub(crate) use call::unix_ms;
 pub use call::{Answer, Call, Deadlines};
 pub use client::{Clients, clients};
 pub use headers::{ClientOptions, RetryOptions, feed_headers};
-pub use poll::{Polled, poll};
+pub use line::Line;
+pub use poll::Polled;
 pub(crate) use stream::silent;
 pub use stream::{Opened, StreamBody, open_stream, stream_headers};
 pub use upload::{Upload, Uploaded};

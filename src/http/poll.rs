@@ -1,4 +1,4 @@
-//! One poll of a feed: a GET whose silence is watched (defect 11).
+//! How one poll of a feed went; silence is watched (defect 11).
 
 use std::time::Duration;
 
@@ -6,11 +6,12 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use tokio::time::timeout;
 
-use super::client::clients;
+use super::echo::Echo;
+use super::stream::silent;
 use crate::error::{Error, Kind, Result};
 
 /// The longest body of one poll, in bytes, after decompression.
-const LONGEST_BODY: usize = 64 * 1024 * 1024;
+pub(super) const LONGEST_BODY: usize = 64 * 1024 * 1024;
 
 /// How a poll went.
 #[derive(Debug)]
@@ -19,9 +20,9 @@ pub enum Polled {
     Answer {
         /// The HTTP status.
         status: u16,
-        /// The headers.
+        /// The headers. Those of an error do not repeat the key.
         headers: HeaderMap,
-        /// The decoded body.
+        /// The decoded body. That of an error does not repeat the key.
         body: Bytes,
     },
     /// No connection, or it broke before the headers.
@@ -34,40 +35,43 @@ pub enum Polled {
     TooLarge(Error),
 }
 
-/// Polls `url`. `silence` is the longest time without a byte, before the headers and between
-/// two chunks of the body.
+/// Polls `url` through `client`, which follows redirections and knows proxies.
 ///
 /// # Errors
-/// Only what no retry can mend: a request that cannot be built, a client that cannot be built.
-pub async fn poll(url: &str, headers: HeaderMap, silence: Duration) -> Result<Polled> {
-    let silent = || {
-        Polled::Silent(Error::new(
-            Kind::Timeout,
-            "ERR_SILENT",
-            format!("the server sent nothing for {} ms", silence.as_millis()),
-        ))
-    };
-    let mut response = match timeout(silence, clients()?.feeds.get(url).headers(headers).send()).await {
+/// Only what no retry can mend: a request that cannot be built.
+pub(super) async fn by_client(
+    client: &reqwest::Client,
+    url: &str,
+    headers: HeaderMap,
+    silence: Duration,
+) -> Result<Polled> {
+    let echo = Echo::of(&headers);
+    let mut response = match timeout(silence, client.get(url).headers(headers).send()).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
             let error = Error::from(error);
             return if error.kind() == Kind::Config { Err(error) } else { Ok(Polled::Connect(error)) };
         }
-        Err(_) => return Ok(silent()),
+        Err(_) => return Ok(Polled::Silent(silent(silence))),
     };
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let mut body = BytesMut::new();
     loop {
         match timeout(silence, response.chunk()).await {
-            Ok(Ok(Some(chunk))) if body.len() + chunk.len() > LONGEST_BODY => {
-                return Ok(Polled::TooLarge(Error::protocol(
-                    "an answer of the feed is longer than 64 MiB: skipColumns can leave out what is not needed",
-                )));
-            }
+            Ok(Ok(Some(chunk))) if body.len() + chunk.len() > LONGEST_BODY => return Ok(too_large()),
             Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
-            Ok(Ok(None)) => return Ok(Polled::Answer { status, headers, body: body.freeze() }),
+            Ok(Ok(None)) => {
+                let (headers, body) = echo.hide(status, headers, body.freeze());
+                return Ok(Polled::Answer { status, headers, body });
+            }
             Ok(Err(error)) => return Ok(Polled::Cut(Error::from(error))),
-            Err(_) => return Ok(silent()),
+            Err(_) => return Ok(Polled::Silent(silent(silence))),
         }
     }
+}
+
+pub(super) fn too_large() -> Polled {
+    Polled::TooLarge(Error::protocol(
+        "an answer of the feed is longer than 64 MiB: skipColumns can leave out what is not needed",
+    ))
 }

@@ -7,6 +7,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::time::timeout;
 
 use super::client::clients;
+use super::echo::Echo;
 use super::headers::{ClientOptions, call_headers};
 use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
@@ -35,9 +36,9 @@ pub enum Opened {
     Refused {
         /// The HTTP status.
         status: u16,
-        /// The headers.
+        /// The headers, without the key.
         headers: HeaderMap,
-        /// The body, cut at 64 KiB.
+        /// The body, cut at 64 KiB and without the key.
         body: Bytes,
     },
     /// No answer.
@@ -72,6 +73,7 @@ impl StreamBody {
 /// # Errors
 /// Only what no retry can mend: a request or a client that cannot be built.
 pub async fn open_stream(url: &str, headers: HeaderMap, silence: Duration) -> Result<Opened> {
+    let echo = Echo::of(&headers);
     let sent = timeout(silence, clients()?.streams.get(url).headers(headers).send()).await;
     let mut response = match sent {
         Ok(Ok(response)) => response,
@@ -94,7 +96,8 @@ pub async fn open_stream(url: &str, headers: HeaderMap, silence: Duration) -> Re
             break;
         }
     }
-    Ok(Opened::Refused { status, headers, body: body.freeze() })
+    let (headers, body) = echo.hide(status, headers, body.freeze());
+    Ok(Opened::Refused { status, headers, body })
 }
 
 /// The error of a connection that says nothing.

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::call::{Answer, Deadlines, Failed};
 use super::client::clients;
+use super::echo::Echo;
 use super::headers::{ClientOptions, items_headers};
 use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
@@ -73,6 +74,7 @@ impl Upload {
     /// Only what no attempt can mend: headers or a client that cannot be built.
     pub fn open(endpoint: &Endpoint, options: &ClientOptions, path: &str, attempt: u32) -> Result<Self> {
         let headers = items_headers(endpoint, options)?;
+        let echo = Echo::of(&headers);
         let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
         let chunks = stream::unfold(Some(receiver), async |receiver| {
             let mut receiver = receiver?;
@@ -92,7 +94,7 @@ impl Upload {
         let task = runtime::get(None)?.spawn(async move {
             tokio::select! {
                 () = token.cancelled() => Err(late("took nothing of the batch's items")),
-                answer = async { Answer::read(request.send().await?).await } => answer,
+                answer = async { Answer::read(request.send().await?, &echo).await } => answer,
             }
         });
         Ok(Self {

@@ -13,7 +13,7 @@ use super::feed::{Crowd, Feed};
 use super::stage::Stage;
 use crate::credential::{Credential, PATIENCE, Renewal};
 use crate::error::{Error, Kind, Result};
-use crate::http::{Polled, feed_headers, poll, unix_ms};
+use crate::http::{Line, Polled, feed_headers, unix_ms};
 use crate::shape::{self, Event, Failure, Now, Outcome, Query, Step};
 
 /// Where a driver is: everything a second one needs to go on from here.
@@ -50,6 +50,7 @@ fn drive_on(hub: &'static Hub, feed: Arc<Feed>, place: Place) -> BoxFuture<'stat
 async fn run(hub: &'static Hub, feed: &Arc<Feed>, place: Place) -> Result<()> {
     let silence = Duration::from_millis(feed.spec().patience.silence_ms);
     let Place { mut machine, mut step, clock, mut renewed } = place;
+    let mut line = Line::new(feed.spec().endpoint.base_url());
     loop {
         feed.enter(machine.phase().into());
         let outcome = match step {
@@ -65,7 +66,7 @@ async fn run(hub: &'static Hub, feed: &Arc<Feed>, place: Place) -> Result<()> {
                     let place = Place { machine: machine.clone(), step, clock, renewed };
                     own.run(tokio::spawn(drive_on(hub, own.clone(), place)).abort_handle());
                 }
-                let polled = request(feed, &query, silence, &mut renewed).await?;
+                let polled = request(feed, &mut line, &query, silence, &mut renewed).await?;
                 answer(&mut machine, polled, now(clock))
             }
         };
@@ -92,16 +93,16 @@ async fn make_way(feed: &Feed) -> Option<Arc<Feed>> {
 
 /// One poll, with a token that is renewed shortly before it expires, and once when the server
 /// refuses it (defect 5).
-async fn request(feed: &Feed, query: &Query, silence: Duration, renewed: &mut bool) -> Result<Polled> {
+async fn request(feed: &Feed, line: &mut Line, query: &Query, silence: Duration, renewed: &mut bool) -> Result<Polled> {
     let endpoint = &feed.spec().endpoint;
-    let Some(credential) = endpoint.credential() else { return send(feed, query, silence).await };
+    let Some(credential) = endpoint.credential() else { return send(feed, line, query, silence).await };
     if credential.is_due(unix_ms()) {
         // Whatever comes of it: the old one may still do.
         renew(feed, credential, credential.generation()).await;
     }
     loop {
         let generation = credential.generation();
-        let polled = send(feed, query, silence).await?;
+        let polled = send(feed, line, query, silence).await?;
         let Polled::Answer { status, .. } = polled else { return Ok(polled) };
         if status != 401 {
             *renewed = false;
@@ -121,10 +122,13 @@ async fn renew(feed: &Feed, credential: &Credential, stale: u64) -> Renewal {
     renewal
 }
 
-async fn send(feed: &Feed, query: &Query, silence: Duration) -> Result<Polled> {
+async fn send(feed: &Feed, line: &mut Line, query: &Query, silence: Duration) -> Result<Polled> {
     feed.count_request();
-    let headers = feed_headers(&feed.spec().endpoint)?;
-    let polled = poll(&feed.spec().url(query), headers, silence).await?;
+    let endpoint = &feed.spec().endpoint;
+    // Read before the token: a token that is newer than its generation is only set once more.
+    let generation = endpoint.credential().map_or(0, Credential::generation);
+    line.set_headers(generation, || feed_headers(endpoint))?;
+    let polled = line.poll(&feed.spec().target(query), silence).await?;
     if let Polled::Answer { body, .. } = &polled {
         feed.count_bytes(body.len());
     }

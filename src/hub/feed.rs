@@ -1,9 +1,8 @@
 //! The shared side of one feed: its published rows, its readers, its state.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use indexmap::IndexMap;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
@@ -12,7 +11,7 @@ use super::reader::{End, Fault, Item, Notice, ReaderOptions, Seat, Slot};
 use super::spec::FeedSpec;
 use super::stage::Stage;
 use crate::error::Error;
-use crate::shape::{Change, Retry, Row, Schema};
+use crate::shape::{ByKey, Change, Retry, Row, Schema};
 
 /// What a feed has cost and done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +47,7 @@ pub(super) struct Feed {
 
 #[derive(Debug)]
 struct State {
-    rows: IndexMap<Arc<str>, Arc<Row>>,
+    rows: ByKey<Arc<Row>>,
     schema: Option<Arc<Schema>>,
     readers: Vec<Seat>,
     stage: Stage,
@@ -76,7 +75,7 @@ impl Feed {
         let feed = Self::with(
             spec,
             State {
-                rows: IndexMap::new(),
+                rows: ByKey::default(),
                 schema: None,
                 readers: Vec::new(),
                 stage: Stage::Connecting,
@@ -158,6 +157,7 @@ impl Feed {
             state.schema = Some(schema.clone());
         }
         let mut let_go = HashSet::new();
+        let changed = !changes.is_empty();
         for change in changes {
             match change {
                 Change::Row { key, row } => {
@@ -189,9 +189,13 @@ impl Feed {
             state.partial = true;
             state.rows.retain(|key, _| !let_go.contains(key));
         }
+        let told = if changed { slots(&state.readers) } else { Vec::new() };
         state.readers.retain(|seat| !seat.slot.is_ended());
         state.closed |= state.readers.is_empty();
-        !state.closed
+        let open = !state.closed;
+        drop(guard);
+        wake(&told);
+        open
     }
 
     /// Looks how the readers keep up. Readers that do not, while others do, leave for a feed of
@@ -210,7 +214,7 @@ impl Feed {
             self.spec.clone(),
             State {
                 // Nobody can join it, so it needs no rows.
-                rows: IndexMap::new(),
+                rows: ByKey::default(),
                 schema: state.schema.clone(),
                 readers: full,
                 stage: state.stage,
@@ -240,9 +244,7 @@ impl Feed {
         let mut state = lock(&self.state);
         if state.stage != stage {
             state.stage = stage;
-            for seat in &state.readers {
-                seat.slot.notice(Notice::Stage(stage));
-            }
+            notify(state, Notice::Stage(stage));
         }
     }
 
@@ -250,9 +252,7 @@ impl Feed {
     pub(super) fn retrying(&self, retry: Retry, wait_ms: u64) {
         let mut state = lock(&self.state);
         state.stats.retries += 1;
-        for seat in &state.readers {
-            seat.slot.notice(Notice::Retry { retry, wait_ms });
-        }
+        notify(state, Notice::Retry { retry, wait_ms });
     }
 
     pub(super) fn count_request(&self) {
@@ -272,14 +272,35 @@ impl Feed {
         let mut state = lock(&self.state);
         state.closed = true;
         state.stage = Stage::Ended;
-        state.rows = IndexMap::new();
-        for seat in state.readers.drain(..) {
+        state.rows = ByKey::default();
+        let told = std::mem::take(&mut state.readers);
+        drop(state);
+        for seat in told {
             seat.slot.end(end.clone());
+            seat.slot.wake();
         }
     }
 
     pub(super) fn status(&self) -> Status {
         let state = lock(&self.state);
         Status { stage: state.stage, stats: state.stats }
+    }
+}
+
+fn slots(readers: &[Seat]) -> Vec<Arc<Slot>> {
+    readers.iter().map(|seat| seat.slot.clone()).collect()
+}
+
+/// Tells those readers of it that asked for notices.
+fn notify(state: MutexGuard<'_, State>, notice: Notice) {
+    let told: Vec<Arc<Slot>> =
+        state.readers.iter().filter(|seat| seat.slot.notice(notice)).map(|seat| seat.slot.clone()).collect();
+    drop(state);
+    wake(&told);
+}
+
+fn wake(slots: &[Arc<Slot>]) {
+    for slot in slots {
+        slot.wake();
     }
 }

@@ -1,7 +1,6 @@
 //! What waits for one reader: bounded, and never without a run's latest state (defect 9).
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use super::reader::{Batch, End, Fault, Item, Notice};
 
@@ -25,8 +24,6 @@ const LARGEST_BATCH_BYTES: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     rows: VecDeque<(Item, usize)>,
-    /// How many states of each run are waiting.
-    waiting: HashMap<Arc<str>, usize>,
     bytes: usize,
     notices: VecDeque<Notice>,
     faults: VecDeque<Fault>,
@@ -38,17 +35,16 @@ impl Queue {
     /// Adds a row. Beyond the lag, older states of the same run make way.
     pub(super) fn push(&mut self, item: Item) {
         let size = item.row.text_len();
-        let key = item.key.clone();
         self.bytes += size;
         self.rows.push_back((item, size));
-        let states = self.waiting.entry(key.clone()).or_default();
-        *states += 1;
-        while *states > 1 && (self.rows.len() > LONGEST_LAG || self.bytes > LARGEST_LAG) {
-            let Some(at) = self.rows.iter().position(|(kept, _)| kept.key == key) else { break };
+        while self.rows.len() > LONGEST_LAG || self.bytes > LARGEST_LAG {
+            let Some(((last, _), older)) = self.rows.iter().next_back().zip(self.rows.len().checked_sub(1)) else {
+                break;
+            };
+            let Some(at) = self.rows.iter().take(older).position(|(kept, _)| kept.key == last.key) else { break };
             if let Some((_, size)) = self.rows.remove(at) {
                 self.bytes -= size;
             }
-            *states -= 1;
             self.coalesced += 1;
         }
     }
@@ -82,17 +78,11 @@ impl Queue {
         if self.rows.is_empty() && self.notices.is_empty() && self.faults.is_empty() && self.end.is_none() {
             return None;
         }
-        let mut rows = Vec::new();
+        let mut rows = Vec::with_capacity(self.rows.len().min(LARGEST_BATCH));
         let mut bytes = 0;
         while rows.len() < LARGEST_BATCH && (rows.is_empty() || bytes < LARGEST_BATCH_BYTES) {
             let Some((item, size)) = self.rows.pop_front() else { break };
             bytes += size;
-            if let Some(states) = self.waiting.get_mut(&item.key) {
-                *states -= 1;
-                if *states == 0 {
-                    self.waiting.remove(&item.key);
-                }
-            }
             rows.push(item);
         }
         self.bytes -= bytes;

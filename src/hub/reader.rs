@@ -1,13 +1,14 @@
 //! One reader of a feed.
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
-
-use tokio::sync::Notify;
+use std::task::{Context, Poll};
 
 use super::feed::{Feed, Status};
 use super::queue::Queue;
 use super::stage::Stage;
 use super::{Hub, lock};
+use crate::bell::Bell;
 use crate::error::Error;
 use crate::run;
 use crate::shape::{Retry, Row, Schema};
@@ -86,12 +87,19 @@ pub struct Batch {
 pub(super) struct Slot {
     options: ReaderOptions,
     queue: Mutex<Queue>,
-    wake: Notify,
+    /// Who waits for something to read.
+    bell: Bell,
 }
 
 impl Slot {
     pub(super) fn new(options: ReaderOptions) -> Self {
-        Self { options, queue: Mutex::default(), wake: Notify::new() }
+        Self { options, queue: Mutex::default(), bell: Bell::default() }
+    }
+
+    /// Wakes who waits for something to read. Never under the feed's lock: the one who is woken may
+    /// read at once, on this very thread. Whoever puts something in calls it afterwards, once.
+    pub(super) fn wake(&self) {
+        self.bell.ring();
     }
 
     pub(super) fn push(&self, item: Item) {
@@ -104,7 +112,6 @@ impl Slot {
         if finished {
             self.end_queue(&mut queue, End::Complete);
         }
-        self.wake.notify_one();
     }
 
     fn end_queue(&self, queue: &mut Queue, end: End) {
@@ -124,19 +131,20 @@ impl Slot {
         let mut queue = lock(&self.queue);
         if queue.end.is_none() {
             queue.fault(fault);
-            self.wake.notify_one();
         }
     }
 
-    pub(super) fn notice(&self, notice: Notice) {
+    /// True when the reader wants to know of it.
+    pub(super) fn notice(&self, notice: Notice) -> bool {
         if !self.options.notices {
-            return;
+            return false;
         }
         let mut queue = lock(&self.queue);
-        if queue.end.is_none() {
+        let wanted = queue.end.is_none();
+        if wanted {
             queue.notice(notice);
-            self.wake.notify_one();
         }
+        wanted
     }
 
     pub(super) fn end(&self, end: End) {
@@ -144,7 +152,6 @@ impl Slot {
         if queue.end.is_none() {
             self.end_queue(&mut queue, end);
         }
-        self.wake.notify_one();
     }
 
     pub(super) fn is_ended(&self) -> bool {
@@ -182,25 +189,30 @@ impl Reader {
     /// The next batch, as soon as there is anything to say. After the end, only the end. Dropping
     /// the future before it is ready loses nothing.
     pub async fn next(&self) -> Batch {
-        loop {
-            let (batch, room) = {
-                let mut queue = lock(&self.seat.slot.queue);
-                let lagged = !queue.has_room();
-                (queue.take(), lagged && queue.has_room())
-            };
-            if room {
-                self.feed().make_room();
-            }
-            if let Some(batch) = batch {
-                return batch;
-            }
-            self.seat.slot.wake.notified().await;
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// As [`Reader::next`]. The last one to ask is woken, on the thread of whoever has the news.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Batch> {
+        self.seat.slot.bell.poll(cx, || self.take())
+    }
+
+    fn take(&self) -> Option<Batch> {
+        let (batch, room) = {
+            let mut queue = lock(&self.seat.slot.queue);
+            let lagged = !queue.has_room();
+            (queue.take(), lagged && queue.has_room())
+        };
+        if room {
+            self.feed().make_room();
         }
+        batch
     }
 
     /// Leaves the feed: a waiting [`Reader::next`] ends at once. Idempotent.
     pub fn close(&self) {
         self.seat.slot.end(End::Complete);
+        self.seat.slot.wake();
         // A feed may hand the reader on just now: then the one it is handed to is left too.
         loop {
             let feed = self.feed();

@@ -61,9 +61,9 @@ pub struct FeedSpec {
 }
 
 impl FeedSpec {
-    /// The URL of one request.
-    pub(super) fn url(&self, query: &crate::shape::Query) -> String {
+    /// The path and query of one request.
+    pub(super) fn target(&self, query: &crate::shape::Query) -> String {
         let own: Vec<(&str, &str)> = self.query.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        format!("{}{}?{}", self.endpoint.base_url(), self.path, query.with(&own))
+        format!("{}?{}", self.path, query.with(&own))
     }
 }

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-
 use super::memory::Memory;
 use super::message::{Message, Pairs};
-use super::row::{Columns, Row};
+use super::row::{ByKey, Columns, Row};
 use super::step::Change;
 use crate::run;
 
@@ -32,7 +30,7 @@ impl Default for Keep {
 #[derive(Clone, Debug)]
 pub(super) struct Book {
     columns: Arc<Columns>,
-    entries: IndexMap<Arc<str>, Entry>,
+    entries: ByKey<Entry>,
     /// Keys touched since the last publication, in the order they were touched.
     touched: Vec<Arc<str>>,
     /// Messages that could not be read, since the last publication (defect 16).
@@ -76,7 +74,7 @@ impl Book {
     pub(super) fn new(keep: Keep) -> Self {
         Self {
             columns: Arc::default(),
-            entries: IndexMap::new(),
+            entries: ByKey::default(),
             touched: Vec::new(),
             bad: Vec::new(),
             dropped: false,
@@ -109,10 +107,11 @@ impl Book {
             self.missing = true;
             return;
         }
-        if !self.entries.contains_key(key) {
-            self.entries.insert(Arc::from(key), Entry::default());
-        }
-        let Some((_, shared_key, entry)) = self.entries.get_full_mut(key) else { return };
+        let place = match self.entries.get_index_of(key) {
+            Some(place) => place,
+            None => self.entries.insert_full(Arc::from(key), Entry::default()).0,
+        };
+        let Some((shared_key, entry)) = self.entries.get_index_mut(place) else { return };
         // Texts are shared with the last version, also over a must-refetch.
         let last = entry.current.as_ref().or(entry.published.as_ref()).map(Arc::clone);
         let before = if over { entry.current.as_deref() } else { None };

@@ -46,7 +46,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Vec<Message<'_>>> {
         } else {
             "the answer is not a JSON array of messages"
         };
-        Error::protocol(message).with_source(error)
+        Error::protocol(message).with_json(&error)
     })?;
     Ok(wire.into_iter().map(Message::from).collect())
 }

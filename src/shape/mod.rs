@@ -28,6 +28,7 @@ pub use book::Keep;
 pub use feed::Feed;
 pub use limits::Limits;
 pub use query::Query;
+pub(crate) use row::ByKey;
 pub use row::{Columns, Row};
 pub use schema::{Column, ColumnType, Schema};
 pub use step::{Change, Event, Failure, Now, Outcome, Phase, Reason, Retry, Step};

@@ -3,6 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
+/// Something for each row's key, in the order they were first seen.
+pub(crate) type ByKey<V> = IndexMap<Arc<str>, V, foldhash::fast::RandomState>;
+
 /// The most columns a feed can have: runs have 26. What a server sends beyond is left out, so that
 /// no answer can make the lookup by name expensive.
 pub(super) const MAX_COLUMNS: usize = 512;

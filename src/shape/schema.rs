@@ -8,7 +8,7 @@ use crate::{Error, Result};
 
 /// The columns of a feed and their types.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Schema(HashMap<Box<str>, Column>);
+pub struct Schema(HashMap<Box<str>, Column, foldhash::fast::RandomState>);
 
 /// The type of one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Schema {
     /// [`crate::error::Kind::Protocol`] when it is not a JSON object of column types.
     pub fn parse(header: &[u8]) -> Result<Self> {
         let wire: HashMap<Box<str>, WireColumn<'_>> = serde_json::from_slice(header)
-            .map_err(|error| Error::protocol("the electric-schema header cannot be read").with_source(error))?;
+            .map_err(|error| Error::protocol("the electric-schema header cannot be read").with_json(&error))?;
         let columns = wire
             .into_iter()
             .map(|(name, column)| (name, Column { kind: ColumnType::of(&column.kind), array: column.dims > 0 }));

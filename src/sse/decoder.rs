@@ -70,9 +70,8 @@ impl Decoder {
         self.hand.put(text);
         match self.poll() {
             Some(Ok(event)) => events.push(event),
-            Some(Err(error)) => {
-                return Err(Error::protocol("the stream holds a line that is no server-sent event").with_source(error));
-            }
+            // The parser's own words would repeat the line.
+            Some(Err(_)) => return Err(Error::protocol("the stream holds a line that is no server-sent event")),
             None => {}
         }
         Ok(())

@@ -7,14 +7,14 @@ use serde_json::value::RawValue;
 pub struct Chunk {
     /// The value as JSON text. `None` is a value the writer left undefined.
     pub json: Option<Box<str>>,
-    /// Where the value stands: on v1 its event's id, which it may share; on v2 its `seq_num`.
-    pub id: Box<str>,
+    /// The place after it, as a [`super::Position`] is written. Empty where none can be told.
+    pub place: Box<str>,
 }
 
 impl Chunk {
     /// The bytes it costs to keep.
     pub(super) fn size(&self) -> usize {
-        self.json.as_ref().map_or(0, |json| json.len()) + self.id.len() + 64
+        self.json.as_ref().map_or(0, |json| json.len()) + self.place.len() + 64
     }
 }
 

@@ -13,8 +13,10 @@ use super::machine::Machine;
 use super::plan::{Request, StreamSpec};
 use super::reader::Shared;
 use super::step::{Ending, Event, Failure, Outcome, Step};
+use crate::credential::{Credential, PATIENCE, Renewal};
 use crate::error::{Error, Kind, Result};
 use crate::http::{Opened, StreamBody, open_stream, silent, stream_headers};
+use crate::hub::Stage;
 use crate::shape::Now;
 
 /// Reads the stream to its end, whatever that is. A panic ends it with an error.
@@ -26,15 +28,15 @@ pub(super) async fn drive(spec: StreamSpec, shared: Arc<Shared>) {
 }
 
 async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
-    let headers = stream_headers(&spec.endpoint, &spec.options)?;
     let silence = Duration::from_millis(spec.patience.silence_ms);
     let mut machine = Machine::new(spec.plan, Limits::from(spec.patience));
     let mut clock = Clock::new();
     let mut body: Option<StreamBody> = None;
     let mut told = false;
+    let mut renewed = false;
     let mut step = machine.start();
     loop {
-        shared.enter(machine.phase());
+        shared.enter(machine.phase().into());
         if !told && shared.is_run_over() {
             told = true;
             step = machine.on(Event::RunOver, clock.now()).step;
@@ -56,8 +58,7 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
             }
             Step::Request(request) => {
                 drop(body.take());
-                shared.count_request();
-                let opened = open_stream(&spec.url, with(&headers, &request), silence).await?;
+                let opened = ask(spec, shared, &request, silence, &mut renewed).await?;
                 let (outcome, open) = answer(&mut machine, opened, clock.now());
                 body = open;
                 outcome
@@ -86,14 +87,58 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
         };
         shared.push(outcome.chunks);
         // The state before the values' reader goes on: who reads the last value has seen both.
-        shared.enter(machine.phase());
+        shared.enter(machine.phase().into());
         clock.pause(shared.room()).await;
         step = outcome.step;
     }
 }
 
-fn with(headers: &HeaderMap, request: &Request) -> HeaderMap {
-    let mut headers = headers.clone();
+/// Sends a request, with a token that is renewed shortly before it expires, and once when the server refuses it
+/// (defect 5). `renewed`: it was renewed after a refusal, and nothing but refusals came since.
+async fn ask(
+    spec: &StreamSpec,
+    shared: &Shared,
+    request: &Request,
+    silence: Duration,
+    renewed: &mut bool,
+) -> Result<Opened> {
+    let Some(credential) = spec.endpoint.credential() else { return send(spec, shared, request, silence).await };
+    if credential.is_due(crate::http::unix_ms()) {
+        // Whatever comes of it: the old one may still do.
+        renew(shared, credential, credential.generation()).await;
+    }
+    loop {
+        let generation = credential.generation();
+        let opened = send(spec, shared, request, silence).await?;
+        match opened {
+            Opened::Refused { status: 401, .. } => {}
+            Opened::Open(_) | Opened::Refused { .. } => {
+                *renewed = false;
+                return Ok(opened);
+            }
+            Opened::Connect(_) | Opened::Silent(_) => return Ok(opened),
+        }
+        if std::mem::replace(renewed, true) || renew(shared, credential, generation).await != Renewal::Renewed {
+            return Ok(opened);
+        }
+    }
+}
+
+async fn renew(shared: &Shared, credential: &Credential, stale: u64) -> Renewal {
+    let before = shared.stage();
+    shared.enter(Stage::Refreshing);
+    let renewal = credential.renew(stale, PATIENCE).await;
+    shared.enter(before);
+    renewal
+}
+
+async fn send(spec: &StreamSpec, shared: &Shared, request: &Request, silence: Duration) -> Result<Opened> {
+    shared.count_request();
+    let headers = with(stream_headers(&spec.endpoint, &spec.options)?, request);
+    open_stream(&spec.url, headers, silence).await
+}
+
+fn with(mut headers: HeaderMap, request: &Request) -> HeaderMap {
     // An id no header can carry is left out: everything comes again, and is dropped.
     if let Some(Ok(id)) = request.last_event_id.as_deref().map(HeaderValue::from_str) {
         headers.insert("last-event-id", id);

@@ -5,7 +5,7 @@ use http::HeaderMap;
 use super::chunk::{Chunk, json_or_text};
 use super::limits::Limits;
 use super::patience::{Patience, Trouble, dropped, garbled};
-use super::plan::{Plan, Request};
+use super::plan::{Plan, Request, Start};
 use super::step::{Ending, Event, Failure, Outcome, Step};
 use super::{v1, v2};
 use crate::error::{Error, Kind, Result};
@@ -172,10 +172,13 @@ impl Machine {
 
     fn ask(&mut self) -> Step {
         let (last_event_id, latest) = match &mut self.place {
-            Place::Unknown => v2::Place::new(self.plan.start).resume(),
+            Place::Unknown => match self.plan.start {
+                Start::At(position) => (position.resume(), false),
+                start @ (Start::Beginning | Start::Latest | Start::After(_)) => v2::Place::new(start).resume(),
+            },
             Place::V1(place) => {
                 let after = place.resume();
-                let latest = after.is_none() && place.is_fresh() && matches!(self.plan.start, super::Start::Latest);
+                let latest = after.is_none() && place.is_fresh() && matches!(self.plan.start, Start::Latest);
                 (after, latest)
             }
             Place::V2(place) => place.resume(),
@@ -196,6 +199,12 @@ impl Machine {
             return self.fail(garbled(Some(status), error), now);
         }
         let is_v2 = text("x-stream-version").is_some_and(|version| version != "v1");
+        if matches!((&self.place, self.plan.start), (Place::Unknown, Start::At(position)) if position.is_v2() != is_v2)
+        {
+            // A place in another stream.
+            self.plan.start = Start::Beginning;
+            return self.ask();
+        }
         let start = self.plan.start;
         match (&self.place, is_v2) {
             (Place::Unknown, true) => self.place = Place::V2(v2::Place::new(start)),
@@ -256,7 +265,8 @@ impl Machine {
                 if !place.admit(&event.id) {
                     return Ok(Seen::Nothing { tail: false });
                 }
-                chunks.push(Chunk { json: Some(json_or_text(&event.data)), id: event.id.as_str().into() });
+                let place = place.position().map(|position| position.to_string().into()).unwrap_or_default();
+                chunks.push(Chunk { json: Some(json_or_text(&event.data)), place });
                 Ok(Seen::New { tail: false })
             }
             Place::V2(place) => {
@@ -333,9 +343,8 @@ impl Machine {
     fn refused(&mut self, status: u16, headers: &HeaderMap, body: &[u8], now: Now) -> Step {
         let error = Error::api(status, headers, body);
         match status {
-            // 401 is where a token that can be refreshed would be.
-            401 => self.end(Err(error)),
-            400 | 403 | 404 | 409 | 410 | 422 => self.end(Err(error)),
+            // A token that can be renewed was renewed before this is asked (S15): no other will do better.
+            400 | 401 | 403 | 404 | 409 | 410 | 422 => self.end(Err(error)),
             _ if retry::is_retryable(status, headers) => {
                 let reason = if status == 429 { Reason::RateLimited } else { Reason::Server };
                 let server_ms = retry::server_delay(status, headers, now.unix_ms)

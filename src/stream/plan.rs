@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::position::Position;
 use crate::config::Endpoint;
 use crate::error::{Error, Result};
 use crate::http::ClientOptions;
@@ -18,6 +19,8 @@ pub enum Start {
     Latest,
     /// The first record after this position, sent as `Last-Event-ID`.
     After(u64),
+    /// The value after this place, which a reader had given away.
+    At(Position),
 }
 
 /// How a stream is read.
@@ -82,13 +85,17 @@ impl StreamSpec {
         plan: Plan,
         patience: Patience,
     ) -> Result<Self> {
-        plan.check()?;
-        let url = format!(
-            "{}/realtime/v1/streams/{}/{}",
-            endpoint.base_url(),
-            id::path_segment("run id", run_id)?,
-            id::path_segment("stream key", key)?
-        );
+        let url = format!("{}{}", endpoint.base_url(), Self::path((run_id, key), &plan)?);
         Ok(Self { endpoint, options, url, plan, patience })
+    }
+
+    /// Where the stream `key` of the run `run_id` is read, and whether it can be read so.
+    ///
+    /// # Errors
+    /// As [`StreamSpec::new`].
+    pub fn path((run_id, key): (&str, &str), plan: &Plan) -> Result<String> {
+        plan.check()?;
+        let (run_id, key) = (id::path_segment("run id", run_id)?, id::path_segment("stream key", key)?);
+        Ok(format!("/realtime/v1/streams/{run_id}/{key}"))
     }
 }

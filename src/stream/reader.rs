@@ -1,7 +1,9 @@
 //! The reader of a stream: a bounded queue that slows the wire (defect 9).
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -10,9 +12,10 @@ use super::chunk::Chunk;
 use super::driver;
 use super::plan::StreamSpec;
 use super::step::Ending;
+use crate::bell::Bell;
 use crate::error::{Error, Result};
-use crate::hub::Notice;
-use crate::shape::{Phase, Retry};
+use crate::hub::{Notice, Stage};
+use crate::shape::Retry;
 
 /// Bytes of unread values above which nothing is read from the wire.
 const FULL_BYTES: usize = 256 * 1024;
@@ -50,7 +53,7 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Its visible state.
-    pub phase: Phase,
+    pub stage: Stage,
     /// What it has cost.
     pub stats: Stats,
     /// How it ended, where it did so well.
@@ -86,7 +89,7 @@ pub struct Batch {
 pub(super) struct Shared {
     state: Mutex<State>,
     notices: bool,
-    readable: Notify,
+    readable: Bell,
     writable: Notify,
     over: Notify,
 }
@@ -97,7 +100,7 @@ struct State {
     bytes: usize,
     notices: VecDeque<Notice>,
     end: Option<End>,
-    phase: Phase,
+    stage: Stage,
     stats: Stats,
     run_over: bool,
 }
@@ -113,16 +116,17 @@ impl Shared {
         let state = State {
             chunks: VecDeque::new(),
             bytes: 0,
-            notices: VecDeque::new(),
+            // The first state of every stream: who asked is told of it too.
+            notices: options.notices.then_some(Notice::Stage(Stage::Connecting)).into_iter().collect(),
             end: None,
-            phase: Phase::Connecting,
+            stage: Stage::Connecting,
             stats: Stats::default(),
             run_over: options.run_over,
         };
         Self {
             state: Mutex::new(state),
             notices: options.notices,
-            readable: Notify::new(),
+            readable: Bell::default(),
             writable: Notify::new(),
             over: Notify::new(),
         }
@@ -141,7 +145,8 @@ impl Shared {
         state.stats.chunks += chunks.len() as u64;
         state.bytes += chunks.iter().map(Chunk::size).sum::<usize>();
         state.chunks.extend(chunks);
-        self.readable.notify_one();
+        drop(state);
+        self.readable.ring();
     }
 
     /// Ready when there is room for more.
@@ -151,18 +156,30 @@ impl Shared {
         }
     }
 
-    pub(super) fn enter(&self, phase: Phase) {
+    pub(super) fn enter(&self, stage: Stage) {
         let mut state = self.lock();
-        if state.phase != phase && state.end.is_none() {
-            state.phase = phase;
-            self.note(&mut state, Notice::Stage(phase.into()));
+        if state.stage != stage && state.end.is_none() {
+            state.stage = stage;
+            self.tell(state, Notice::Stage(stage));
         }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.lock().stage
     }
 
     pub(super) fn retrying(&self, retry: Retry, wait_ms: u64) {
         let mut state = self.lock();
         state.stats.retries += 1;
-        self.note(&mut state, Notice::Retry { retry, wait_ms });
+        self.tell(state, Notice::Retry { retry, wait_ms });
+    }
+
+    fn tell(&self, mut state: MutexGuard<'_, State>, notice: Notice) {
+        self.note(&mut state, notice);
+        drop(state);
+        if self.notices {
+            self.readable.ring();
+        }
     }
 
     fn note(&self, state: &mut State, notice: Notice) {
@@ -171,7 +188,6 @@ impl Shared {
                 state.notices.pop_front();
             }
             state.notices.push_back(notice);
-            self.readable.notify_one();
         }
     }
 
@@ -209,13 +225,14 @@ impl Shared {
     fn finish(&self, end: End) {
         let mut state = self.lock();
         if state.end.is_none() {
-            if state.phase != Phase::Ended {
-                state.phase = Phase::Ended;
-                self.note(&mut state, Notice::Stage(Phase::Ended.into()));
+            if state.stage != Stage::Ended {
+                state.stage = Stage::Ended;
+                self.note(&mut state, Notice::Stage(Stage::Ended));
             }
             state.end = Some(end);
         }
-        self.readable.notify_one();
+        drop(state);
+        self.readable.ring();
         self.writable.notify_one();
     }
 
@@ -256,14 +273,15 @@ impl Reader {
         Self { shared, driver }
     }
 
-    /// The next batch, as soon as there is anything to say. After the end, only the end.
+    /// The next batch, as soon as there is anything to say. After the end, only the end. Dropping the future before it
+    /// is ready loses nothing.
     pub async fn next(&self) -> Batch {
-        loop {
-            if let Some(batch) = self.shared.take() {
-                return batch;
-            }
-            self.shared.readable.notified().await;
-        }
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// As [`Reader::next`]. The last one to ask is woken, on the thread of whoever has the news.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Batch> {
+        self.shared.readable.poll(cx, || self.shared.take())
     }
 
     /// The run is over: the stream ends as soon as what was written has been read.
@@ -290,7 +308,7 @@ impl Reader {
             Some(End::Over(ending)) => Some(ending),
             Some(End::Closed | End::Failed(_)) | None => None,
         };
-        Status { phase: state.phase, stats: state.stats, ending, unread_bytes: state.bytes }
+        Status { stage: state.stage, stats: state.stats, ending, unread_bytes: state.bytes }
     }
 }
 

@@ -2,6 +2,7 @@
 //! after one (protocol.md 5).
 
 use super::plan::Start;
+use super::position::{EventId, Position, before, id_text, parse_id};
 
 /// The place in a v1 stream.
 #[derive(Debug)]
@@ -17,16 +18,57 @@ pub(super) struct Place {
     replay: usize,
     /// Whether events that were taken before may come again.
     replaying: bool,
+    /// Whether other ids than the current one came after the anchor: none the server can parse.
+    mixed: bool,
 }
 
 impl Place {
     pub(super) fn new(start: Start) -> Self {
-        let (anchor, latest) = match start {
-            Start::Beginning => (None, false),
-            Start::Latest => (None, true),
-            Start::After(position) => (Some(position.to_string().into()), false),
+        let fresh = |anchor, latest| Self {
+            latest,
+            anchor,
+            current: None,
+            taken: 0,
+            replay: 0,
+            replaying: false,
+            mixed: false,
         };
-        Self { latest, anchor, current: None, taken: 0, replay: 0, replaying: false }
+        match start {
+            Start::Beginning => fresh(None, false),
+            Start::Latest => fresh(None, true),
+            Start::After(position) => fresh(Some(position.to_string().into()), false),
+            Start::At(Position::Shared { id, taken }) => Self::at(before(id), Some(id), taken),
+            Start::At(Position::Counted { after, taken }) => Self::at(after, None, taken),
+            // A place in another version: the machine reads from the start instead.
+            Start::At(Position::Record(_)) => fresh(None, false),
+        }
+    }
+
+    /// The place after `taken` events, which come again. An id that says nothing stands for those
+    /// that cannot be parsed.
+    fn at(anchor: Option<EventId>, current: Option<EventId>, taken: u64) -> Self {
+        let taken = usize::try_from(taken).unwrap_or(usize::MAX);
+        Self {
+            latest: false,
+            anchor: anchor.map(id_text),
+            current: Some(current.map_or_else(|| "".into(), id_text)),
+            taken,
+            replay: taken,
+            replaying: true,
+            mixed: current.is_none(),
+        }
+    }
+
+    /// The place after the event last taken, for a reader that comes back. `None` where ids say
+    /// nothing and where the reading began is not known.
+    pub(super) fn position(&self) -> Option<Position> {
+        let current = self.current.as_deref()?;
+        let taken = self.taken as u64;
+        match parse_id(current).filter(|id| !self.mixed && *id_text(*id) == *current) {
+            Some(id) => Some(Position::Shared { id, taken }),
+            None if self.anchor.is_none() && self.latest => None,
+            None => Some(Position::Counted { after: self.anchor.as_deref().and_then(parse_id), taken }),
+        }
     }
 
     /// The position to resume after, `None` from the start (S2). What was taken after it will be
@@ -36,7 +78,7 @@ impl Place {
         self.replaying = self.current.is_some();
         match (&self.anchor, &self.current) {
             // There is no event to resume after: the place just before the first one seen.
-            (None, Some(current)) if self.latest => before(current),
+            (None, Some(current)) if self.latest => parse_id(current).and_then(before).map(id_text),
             (anchor, _) => anchor.clone(),
         }
     }
@@ -72,7 +114,8 @@ impl Place {
                     None => self.replaying = false,
                 }
             }
-            if parse(&current).is_some() {
+            self.mixed = parse_id(&current).is_none();
+            if !self.mixed {
                 self.anchor = Some(current);
                 self.taken = 0;
             }
@@ -92,22 +135,8 @@ impl Place {
     }
 }
 
-/// `<ms>-<seq>`, as the server parses it.
-fn parse(id: &str) -> Option<(u64, u64)> {
-    let (ms, seq) = id.split_once('-').unwrap_or((id, "0"));
-    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-    Some((number(ms)?, number(seq)?))
-}
-
 fn order(left: &str, right: &str) -> Option<std::cmp::Ordering> {
-    Some(parse(left)?.cmp(&parse(right)?))
-}
-
-/// The last place before `id`.
-fn before(id: &str) -> Option<Box<str>> {
-    let (ms, seq) = parse(id)?;
-    let (ms, seq) = if seq > 0 { (ms, seq - 1) } else { (ms.checked_sub(1)?, u64::MAX) };
-    Some(format!("{ms}-{seq}").into())
+    Some(parse_id(left)?.cmp(&parse_id(right)?))
 }
 
 #[cfg(test)]
@@ -182,5 +211,59 @@ mod tests {
         assert_eq!(place.resume().as_deref(), Some("4"));
         take(&mut place, &["5-0"]);
         assert_eq!(place.resume().as_deref(), Some("4"));
+    }
+
+    /// What a reader sees that comes back after each event in turn, from a server that resumes.
+    fn come_back_everywhere(ids: &[&str]) {
+        let mut place = Place::new(Start::Beginning);
+        for taken in 1..=ids.len() {
+            assert!(place.admit(ids[taken - 1]));
+            let position = place.position().expect("a place");
+            assert_eq!(position.to_string().parse(), Ok(position));
+            let mut back = Place::new(Start::At(position));
+            let asked = position.resume().and_then(|id| parse_id(&id));
+            let from = ids.iter().position(|id| asked.is_none_or(|asked| parse_id(id).is_none_or(|id| id > asked)));
+            // Ids that cannot be parsed are stored behind the one before them.
+            let from = match asked {
+                Some(asked) => {
+                    ids.iter().rposition(|id| parse_id(id).is_some_and(|id| id <= asked)).map_or(0, |at| at + 1)
+                }
+                None => from.unwrap_or(0),
+            };
+            let seen: Vec<usize> = (from..ids.len()).filter(|at| back.admit(ids[*at])).collect();
+            assert_eq!(seen, (taken..ids.len()).collect::<Vec<_>>(), "after {taken} of {ids:?}: {position}");
+        }
+    }
+
+    #[test]
+    fn a_reader_that_comes_back_after_any_event_loses_and_repeats_nothing() {
+        come_back_everywhere(&["1-0", "1-0", "1-0", "1-1", "2-0", "2-0", "3-5"]);
+        come_back_everywhere(&["0-0", "0-0", "0-1"]);
+        come_back_everywhere(&["", "", "", ""]);
+        come_back_everywhere(&["1-0", "a", "b", "", "2-0", "2-0", "3-0"]);
+        come_back_everywhere(&["a", "1-0", "1-0", "2-0"]);
+        come_back_everywhere(&["5", "5", "06-0", "7-0"]);
+    }
+
+    #[test]
+    fn a_reader_that_came_back_and_is_dropped_amid_the_replay_loses_nothing() {
+        let mut place = Place::new(Start::At(Position::Shared { id: (2, 0), taken: 3 }));
+        assert_eq!(take(&mut place, &["2-0"]), [false]);
+        assert_eq!(place.resume().as_deref(), Some("1-18446744073709551615"));
+        assert_eq!(take(&mut place, &["2-0", "2-0", "2-0", "2-0"]), [false, false, false, true]);
+        assert_eq!(place.position(), Some(Position::Shared { id: (2, 0), taken: 4 }));
+    }
+
+    #[test]
+    fn a_reader_that_comes_back_gets_nothing_twice_from_a_server_that_replays_everything() {
+        let mut place = Place::new(Start::At(Position::Shared { id: (2, 0), taken: 2 }));
+        assert_eq!(take(&mut place, &["1-0", "2-0", "2-0", "2-0", "3-0"]), [false, false, false, true, true]);
+    }
+
+    #[test]
+    fn a_tail_whose_ids_say_nothing_has_no_place_to_come_back_to() {
+        let mut place = Place::new(Start::Latest);
+        take(&mut place, &[""]);
+        assert_eq!(place.position(), None);
     }
 }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::chunk::Chunk;
 use super::ids::Ids;
 use super::plan::Start;
+use super::position::{Position, look_back};
 use crate::error::{Error, Result};
 
 /// The place in a v2 stream.
@@ -16,6 +17,9 @@ pub(super) struct Place {
     start: Start,
     /// The `seq_num` of the record last seen.
     seen: Option<u64>,
+    /// Whether `seen` was given by the caller and no later record came: what is before it is read
+    /// again for its append ids.
+    looking_back: bool,
     /// The tail when nothing had been seen: the `seq_num` the next record will have.
     tail: Option<u64>,
     ids: Ids,
@@ -34,32 +38,48 @@ pub(super) struct Brought {
 
 impl Place {
     pub(super) fn new(start: Start) -> Self {
-        Self { start, seen: None, tail: None, ids: Ids::default() }
+        let seen = match start {
+            Start::At(Position::Record(seq)) => Some(seq),
+            // A place in another version: the machine reads from the start instead.
+            Start::At(Position::Shared { .. } | Position::Counted { .. })
+            | Start::Beginning
+            | Start::Latest
+            | Start::After(_) => None,
+        };
+        Self { start, seen, looking_back: seen.is_some(), tail: None, ids: Ids::default() }
     }
 
     /// The position to resume after, and whether to start at the tail (S4).
     pub(super) fn resume(&self) -> (Option<Box<str>>, bool) {
         let text = |position: u64| Some(position.to_string().into());
         match (self.seen, self.tail, self.start) {
+            (Some(seen), _, _) if self.looking_back => (look_back(seen), false),
             (Some(seen), _, _) => (text(seen), false),
             // The tail was known: what came after it is read, though nothing had been seen yet.
             (None, Some(tail), _) => (tail.checked_sub(1).and_then(text), false),
             (None, None, Start::After(position)) => (text(position), false),
             (None, None, Start::Latest) => (None, true),
-            (None, None, Start::Beginning) => (None, false),
+            (None, None, Start::Beginning | Start::At(_)) => (None, false),
         }
     }
 
     /// Takes `event: batch`.
     pub(super) fn batch(&mut self, data: &str) -> Result<Brought> {
         let batch: Batch<'_> = serde_json::from_str(data)
-            .map_err(|error| Error::protocol("a batch of the stream cannot be read").with_source(error))?;
+            .map_err(|error| Error::protocol("a batch of the stream cannot be read").with_json(&error))?;
         let mut brought = Brought::default();
         for record in batch.records {
-            // A server that did not resume where it was asked to (S5).
+            // A server that did not resume where it was asked to (S5), or what we look back at.
             if self.seen.is_some_and(|seen| record.seq_num <= seen) {
+                if self.looking_back
+                    && !record.is_command()
+                    && let Some(id) = record.envelope().as_ref().and_then(Envelope::append_id)
+                {
+                    self.ids.is_new(id);
+                }
                 continue;
             }
+            self.looking_back = false;
             // Every record moves the place, also those that hold nothing to yield (S4).
             self.seen = Some(record.seq_num);
             brought.moved = true;
@@ -68,7 +88,7 @@ impl Place {
                 && envelope.append_id().is_none_or(|id| self.ids.is_new(id))
             {
                 let json = envelope.data.map(|data| data.get().into());
-                brought.chunks.push(Chunk { json, id: record.seq_num.to_string().into() });
+                brought.chunks.push(Chunk { json, place: Position::Record(record.seq_num).to_string().into() });
             }
         }
         brought.at_tail = batch.tail.is_some_and(|tail| self.is_at(tail.seq_num));
@@ -93,7 +113,7 @@ impl Place {
             (Some(seen), _) => tail <= seen.saturating_add(1),
             (None, Start::After(position)) => tail <= position.saturating_add(1),
             (None, Start::Latest) => true,
-            (None, Start::Beginning) => tail == 0,
+            (None, Start::Beginning | Start::At(_)) => tail == 0,
         }
     }
 }
@@ -252,5 +272,25 @@ mod tests {
         for data in ["", "<html>", "{\"records\":[{\"body\":\"\"}]}", "{\"records\":3}"] {
             assert_eq!(Place::new(Start::Beginning).batch(data).expect_err(data).code(), "ERR_PROTOCOL");
         }
+    }
+
+    #[test]
+    fn a_reader_that_comes_back_knows_the_appends_before_its_place() {
+        let mut place = Place::new(Start::At(Position::Record(70)));
+        assert_eq!(place.resume().0.as_deref(), Some("6"));
+        let append = |id: &str| format!(r#","body":"{{\"data\":1,\"id\":\"{id}\"}}""#);
+        assert_eq!(values(&mut place, &record(69, &append("a"))), []);
+        assert_eq!(place.resume().0.as_deref(), Some("6"), "dropped amid it, it looks back again");
+        assert_eq!(values(&mut place, &record(70, &append("b"))), []);
+        assert_eq!(values(&mut place, &record(71, &append("b"))), [], "a retry of what was before the place");
+        assert_eq!(values(&mut place, &record(72, &append("c"))), some("1"));
+        assert_eq!(place.resume().0.as_deref(), Some("72"));
+    }
+
+    #[test]
+    fn a_place_at_the_tail_is_there_before_anything_comes() {
+        let mut place = Place::new(Start::At(Position::Record(4)));
+        assert!(place.ping(r#"{"tail":{"seq_num":5}}"#).at_tail);
+        assert!(!place.ping(r#"{"tail":{"seq_num":6}}"#).at_tail);
     }
 }

@@ -6,8 +6,9 @@ use crate::error::{Error, Result};
 /// A token lives this long when nothing is said, in seconds (protocol.md 3).
 const DEFAULT_LIFE: f64 = 900.0;
 
-/// Unix seconds above this are the year 5138 or, far likelier, milliseconds.
-const MILLISECONDS_FROM: f64 = 1e11;
+/// The last Unix seconds taken, in the year 5138. A number above it is far likelier milliseconds, a
+/// period that ends later a slip of the keyboard: the token would never end.
+const LATEST: f64 = 1e11;
 
 /// When a token ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -25,8 +26,8 @@ impl Expiry<'_> {
     /// The `exp` claim in Unix seconds, for a token minted at `now` (Unix seconds).
     ///
     /// # Errors
-    /// `ERR_INVALID_EXPIRATION` for what is not finite, negative, not later than `now`, looks like
-    /// milliseconds, or is no period.
+    /// `ERR_INVALID_EXPIRATION` for what is not finite, negative, not later than `now`, beyond the
+    /// year 5138 (a number that looks like milliseconds, a period that is too long), or is no period.
     pub fn resolve(self, now: i64) -> Result<f64> {
         #[expect(clippy::cast_precision_loss, reason = "a clock's seconds are far below 2^53")]
         let now_seconds = now as f64;
@@ -34,7 +35,7 @@ impl Expiry<'_> {
             Self::Default => return Ok(now_seconds + DEFAULT_LIFE),
             Self::At(at) if !at.is_finite() => return Err(refuse("is not a finite number or a valid Date")),
             Self::At(at) if at < 0.0 => return Err(refuse("is negative")),
-            Self::At(at) if at > MILLISECONDS_FROM => {
+            Self::At(at) if at > LATEST => {
                 return Err(refuse("looks like milliseconds: numbers are Unix seconds, divide by 1000"));
             }
             Self::At(at) => at,
@@ -43,6 +44,9 @@ impl Expiry<'_> {
         };
         if exp <= now_seconds {
             return Err(refuse("is not in the future"));
+        }
+        if exp > LATEST {
+            return Err(refuse("is beyond the year 5138"));
         }
         Ok(exp)
     }
@@ -70,6 +74,8 @@ mod tests {
             (Expiry::Period("1h"), 1_795_343_168.0),
             (Expiry::At(1_795_339_569.0), 1_795_339_569.0),
             (Expiry::At(1_795_339_568.5), 1_795_339_568.5),
+            (Expiry::At(1e11), 1e11),
+            (Expiry::Period("98204660432s"), 1e11),
         ] {
             assert_eq!(expiry.resolve(NOW).expect("valid").to_bits(), f64::to_bits(exp), "{expiry:?}");
         }
@@ -84,6 +90,9 @@ mod tests {
             (Expiry::At(0.0), "not in the future"),
             (Expiry::At(1_795_339_568.0), "not in the future"),
             (Expiry::At(1_795_339_568_000.0), "Unix seconds, divide by 1000"),
+            (Expiry::At(100_000_000_000.5), "Unix seconds, divide by 1000"),
+            (Expiry::Period("99999999y"), "beyond the year 5138"),
+            (Expiry::Period("98204660433s"), "beyond the year 5138"),
             (Expiry::Period("0s"), "not in the future"),
             (Expiry::Period("-5m"), "not in the future"),
             (Expiry::Period("5m ago"), "not in the future"),

@@ -1,0 +1,158 @@
+// Run objects where the official client fails or misleads, and the packets in them.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { describe, test } from "node:test";
+
+import { render } from "./helpers/render.mjs";
+import { feedOf, runOf, SCHEMA } from "./helpers/run-rows.mjs";
+
+const require = createRequire(import.meta.url);
+const { toRun } = require("../js/run.js");
+const { Packets } = require("../js/packets.js");
+
+describe("where the official client fails or misleads", () => {
+  test("an unknown status is passed through as it is (defect 21)", async () => {
+    const run = await runOf({ status: "HIBERNATING" });
+    assert.equal(run.status, "HIBERNATING");
+    for (const flag of [
+      "isQueued",
+      "isWaiting",
+      "isExecuting",
+      "isCompleted",
+      "isFailed",
+      "isSuccess",
+      "isCancelled",
+      "isFinished",
+    ]) {
+      assert.equal(run[flag], false, flag);
+    }
+  });
+
+  test("isFinished says whether a run is over, and does not show up among the keys (defect 21)", async () => {
+    const run = await runOf({ status: "CANCELED" });
+    assert.equal(run.isFinished, true);
+    assert.equal(run.isCompleted, false);
+    assert.ok(!Object.keys(run).includes("isFinished"));
+    assert.equal((await runOf({ status: "EXECUTING" })).isFinished, false);
+    assert.equal((await runOf({ status: "HIBERNATING", completedAt: "2026-11-22T08:24:59" })).isFinished, true);
+  });
+
+  test("what cannot be decoded is named in decodeErrors, and the rest is there (defect 16)", async () => {
+    const run = await runOf({
+      payload: "{broken",
+      payloadType: "application/json",
+      output: "path",
+      outputType: "application/store",
+      metadata: '{"ok":1}',
+      metadataType: "application/json",
+      runTags: "{a",
+      usageDurationMs: "9007199254740993",
+      startedAt: "infinity",
+      isTest: "perhaps",
+      error: "{",
+    });
+    const failed = ["tags", "durationMs", "isTest", "error", "payload", "output", "startedAt"];
+    assert.deepEqual(Object.keys(run.decodeErrors).sort(), failed.sort());
+    for (const error of Object.values(run.decodeErrors)) assert.ok(error instanceof Error);
+    assert.deepEqual(
+      [run.payload, run.output, run.tags, run.durationMs, run.isTest],
+      [undefined, undefined, [], 0, false],
+    );
+    assert.deepEqual(run.metadata, { ok: 1 });
+    assert.equal(run.status, "EXECUTING");
+    assert.ok(!("decodeErrors" in (await runOf({}))));
+  });
+
+  test("a stored packet that cannot be fetched costs its own property only, and is tried again", async () => {
+    let attempts = 0;
+    const packets = new Packets({
+      fetchPacket: async () => {
+        attempts += 1;
+        if (attempts === 1) throw new Error("404");
+        return { data: "7", type: "application/json" };
+      },
+    });
+    const stored = { payload: "path", payloadType: "application/store", output: "1", outputType: "application/json" };
+    const first = await runOf(stored, { packets });
+    assert.deepEqual([first.payload, first.output], [undefined, 1]);
+    assert.match(first.decodeErrors.payload.message, /404/);
+    assert.equal(first.decodeErrors.payload.code, "ERR_DECODE");
+    const second = await runOf(stored, { packets });
+    assert.equal(second.payload, 7);
+    assert.ok(!("decodeErrors" in second));
+    assert.equal(attempts, 2);
+  });
+
+  test("columns that are skipped or null have the official defaults", async () => {
+    const skipped = Object.fromEntries(
+      ["updatedAt", "number", "isTest", "usageDurationMs", "costInCents", "baseCostInCents"].map((name) => [
+        name,
+        null,
+      ]),
+    );
+    const run = await runOf(skipped);
+    assert.deepEqual(
+      [run.updatedAt, run.isTest, run.durationMs, run.costInCents, run.baseCostInCents, run.tags, run.realtimeStreams],
+      [undefined, false, 0, 0, 0, [], []],
+    );
+  });
+
+  test("a NULL in a list is left out, and lists may also come as JSON", async () => {
+    assert.deepEqual((await runOf({ runTags: '{a,NULL,"NULL"}' })).tags, ["a", "NULL"]);
+    const schema = JSON.stringify({ ...JSON.parse(SCHEMA), runTags: { type: "jsonb" } });
+    assert.deepEqual((await runOf({ runTags: '["a","b\\"c"]' }, { schema })).tags, ["a", 'b"c']);
+  });
+
+  test("an error of a kind to come is shown by its message", async () => {
+    assert.deepEqual((await runOf({ error: '{"type":"REMOTE_ERROR","message":"far away","node":3}' })).error, {
+      message: "far away",
+    });
+    assert.deepEqual((await runOf({ error: '{"type":"INTERNAL_ERROR","code":"TO_COME"}' })).error, {
+      message: "trigger.dev internal error (TO_COME)",
+    });
+    assert.ok("error" in (await runOf({ error: '{"type":"REMOTE_ERROR"}' })).decodeErrors);
+  });
+
+  test("a row that is no run is an error of that row alone", () => {
+    const [[[rendered]]] = render([feedOf({ friendlyId: null })]);
+    assert.match(rendered.error, /friendlyId/);
+  });
+});
+
+describe("packets of a subscription", () => {
+  test("a payload that did not change is the same object as before, and fetched once", async () => {
+    let fetched = 0;
+    const packets = new Packets({
+      fetchPacket: async () => {
+        fetched += 1;
+        return { data: '{"big":true}', type: "application/json" };
+      },
+    });
+    const stored = {
+      payload: "path",
+      payloadType: "application/store",
+      output: '{"a":1}',
+      outputType: "application/json",
+    };
+    const [first, second] = await Promise.all([runOf(stored, { packets }), runOf(stored, { packets })]);
+    const third = await runOf({ ...stored, status: "COMPLETED_SUCCESSFULLY" }, { packets });
+    assert.equal(fetched, 1);
+    assert.deepEqual(first.payload, { big: true });
+    for (const run of [second, third]) {
+      assert.equal(run.payload, first.payload);
+      assert.equal(run.output, first.output);
+    }
+    const changed = await runOf({ ...stored, payload: "other" }, { packets });
+    assert.equal(fetched, 2);
+    assert.notEqual(changed.payload, first.payload);
+    packets.forget("run_plain");
+    await runOf({ ...stored, payload: "other" }, { packets });
+    assert.equal(fetched, 3);
+  });
+
+  test("a run without stored or superjson packets needs no promise", () => {
+    const [[[rendered]]] = render([feedOf({ payload: "1", payloadType: "application/json" })]);
+    assert.ok(!(toRun(rendered, new Packets()) instanceof Promise));
+  });
+});

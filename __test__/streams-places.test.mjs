@@ -1,0 +1,216 @@
+/** The ids of runs and their streams as events: bounded, and still enough to come back with. */
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { describe, test } from "node:test";
+import { all, back, events } from "./support/events.mjs";
+
+const require = createRequire(import.meta.url);
+const { MOST_PLACES, Places, tagOf } = require("../js/places.js");
+const { withStreams } = require("../js/with-streams.js");
+
+const SKEW_MS = 10_000;
+const many = () => new Places({ single: false, skewMs: SKEW_MS });
+const live = (id) => ({ run: { id, updatedAt: new Date(1) }, isOver: false, keys: new Set(), sources: new Set() });
+const over = (id, at) => {
+  const run = { id, updatedAt: new Date(at), finishedAt: new Date(at) };
+  return { run, isOver: true, keys: new Set(), sources: new Set() };
+};
+
+/** Streams that are being read and stand at a place each. */
+function reading(places, entries) {
+  for (const [index, entry] of entries.entries()) {
+    places.claim(entry, "ai");
+    places.moved(tagOf(entry.run.id, "ai"), String(index));
+  }
+}
+
+/** Places of a browser that comes back with an id. */
+function returning(id) {
+  const places = many();
+  places.resume(id);
+  return places;
+}
+
+describe("the id of an event of runs and streams", () => {
+  test("holds the version and every place, in letters that a header takes", () => {
+    const places = many();
+    reading(places, [live("run_a"), live("run_b")]);
+    places.told(1_767_323_045_000);
+    assert.equal(places.id(), `1767323045000,${tagOf("run_b", "ai")}1,${tagOf("run_a", "ai")}0`);
+    new Headers({ "last-event-id": places.id() });
+    const after = returning(places.id());
+    assert.deepEqual(after.claim(live("run_a"), "ai"), { at: "0", isAgain: false });
+    assert.deepEqual(after.claim(live("run_c"), "ai"), { at: undefined, isAgain: false });
+  });
+
+  test("fits in a header however many streams there are; those it has no room for begin again", () => {
+    const places = many();
+    const entries = Array.from({ length: 500 }, (_, n) => live(`run_${n}`));
+    reading(places, entries);
+    const id = places.id();
+    assert.ok(id.length < 4_096, `${id.length} letters`);
+    const after = returning(id);
+    const claims = entries.map((entry) => after.claim(entry, "ai"));
+    assert.equal(claims.filter(({ at }) => at !== undefined).length, MOST_PLACES);
+    assert.deepEqual(claims.at(-1), { at: "499", isAgain: false }, "the last that moved");
+    assert.deepEqual(claims[0], { at: undefined, isAgain: true });
+  });
+
+  test("always holds the streams of finished runs that are still being read", () => {
+    const places = many();
+    const entry = over("run_over", 5);
+    places.claim(entry, "ai");
+    reading(
+      places,
+      Array.from({ length: 500 }, (_, n) => live(`run_${n}`)),
+    );
+    places.told(1_000_000);
+    // Long finished, and nothing of it was given yet: it is read from its beginning.
+    assert.deepEqual(returning(places.id()).claim(entry, "ai"), { at: undefined, isAgain: false });
+    assert.equal(returning("1000000").claim(entry, "ai").at, null, "told and drained: not read again");
+  });
+
+  test("forgets a drained stream when its run is not told again, and not before", () => {
+    const places = many();
+    const entry = over("run_over", 50_000);
+    reading(places, [entry]);
+    places.done(tagOf("run_over", "ai"));
+    places.told(50_000 + SKEW_MS);
+    assert.equal(returning(places.id()).claim(entry, "ai").at, "0");
+    places.told(50_001 + SKEW_MS);
+    assert.equal(places.id(), String(50_001 + SKEW_MS));
+    assert.equal(returning(places.id()).claim(entry, "ai").at, null);
+  });
+
+  test("keeps what it was given for runs that did not come yet", () => {
+    const places = many();
+    reading(places, [live("run_a"), live("run_b")]);
+    places.told(5);
+    const once = returning(places.id());
+    reading(once, [live("run_b")]);
+    const twice = returning(once.id());
+    assert.equal(twice.claim(live("run_a"), "ai").at, "0");
+    // When every run there is was told, what nobody claimed belongs to none.
+    once.told(6);
+    assert.equal(once.id(), `6,${tagOf("run_b", "ai")}0`);
+  });
+
+  test("says for good that places are missing once they were", () => {
+    const places = many();
+    reading(
+      places,
+      Array.from({ length: MOST_PLACES + 1 }, (_, n) => live(`run_${n}`)),
+    );
+    const after = returning(places.id());
+    assert.match(after.id(), /,\*$/);
+  });
+
+  test("that is none of ours changes nothing", () => {
+    for (const id of ["x", "1,2", "1,*,*", "1;2", `,${"a".repeat(10)}!`, "-1", "1e3"]) {
+      const places = returning(id);
+      assert.equal(places.id(), "", id);
+      assert.equal(places.hides({ updatedAt: new Date(0) }), false, id);
+    }
+  });
+});
+
+/** A response over a feed and streams in memory. `rows` are told at once; each stream holds `chunks` and goes on. */
+function respond(rows, chunks, lastEventId) {
+  const resumed = [];
+  const subscription = {
+    async next() {
+      const run = rows.shift();
+      if (run) return { done: false, value: run };
+      return new Promise(() => {});
+    },
+    close() {},
+  };
+  const open = (runId, key) => {
+    let at = 0;
+    const source = {
+      places: undefined,
+      track() {},
+      runOver() {},
+      close() {},
+      resume(place) {
+        at = Number(place) + 1;
+        resumed.push(`${runId}/${key}`);
+      },
+      async pull() {
+        if (at >= chunks.length) return new Promise(() => {});
+        source.places = [String(at)];
+        return [chunks[at++]];
+      },
+    };
+    return source;
+  };
+  let version = Number.NEGATIVE_INFINITY;
+  const feed = {
+    single: false,
+    skewMs: SKEW_MS,
+    version: () => {
+      if (rows.length === 0) version = 100_000;
+      return version;
+    },
+    resume() {},
+  };
+  const response = withStreams(subscription, { open, feed }, { streams: ["ai"] }).toResponse(back(lastEventId));
+  return { response, resumed };
+}
+
+describe("a feed of more streams than an id has room for", () => {
+  const rows = () =>
+    Array.from({ length: MOST_PLACES + 6 }, (_, n) => ({ id: `run_${n}`, updatedAt: new Date(100_000) }));
+
+  /** Reads until every stream gave `count` values. */
+  async function gather(response, page, count) {
+    let last;
+    for await (const { event, data, id } of events(response)) {
+      last = id ?? last;
+      const { runId, chunk } = event === "run" ? {} : JSON.parse(data ?? "{}");
+      if (event === "restart") page[runId] = [];
+      if (event === "chunk") page[runId] = [...(page[runId] ?? []), chunk];
+      const lists = Object.values(page);
+      if (lists.length === rows().length && lists.every((list) => list.length >= count)) break;
+    }
+    return last;
+  }
+
+  test("tells the browser which ones begin again, and what it has is right in the end", async () => {
+    const page = {};
+    const last = await gather(respond(rows(), ["a", "b"]).response, page, 2);
+    assert.match(last, /,\*$/);
+    const again = respond(rows(), ["a", "b", "c"], last);
+    await gather(again.response, page, 3);
+    for (const [id, list] of Object.entries(page)) assert.deepEqual(list, ["a", "b", "c"], id);
+    assert.equal(again.resumed.length, MOST_PLACES);
+  });
+
+  test("a stream called run is still a stream", async () => {
+    const subscription = { next: async () => ({ done: true }), close() {} };
+    let first = true;
+    subscription.next = async () => {
+      const run = first ? { id: "run_1", isFinished: true } : undefined;
+      first = false;
+      return run ? { done: false, value: run } : { done: true };
+    };
+    const values = [["x"], undefined];
+    const source = {
+      places: ["0"],
+      track() {},
+      runOver() {},
+      close() {},
+      resume() {},
+      pull: async () => values.shift(),
+    };
+    const list = await all(withStreams(subscription, { open: () => source }, { streams: ["run"] }).toResponse());
+    assert.deepEqual(
+      list.map(({ event, data }) => [event, JSON.parse(data)]),
+      [
+        ["run", { id: "run_1", isFinished: true }],
+        ["chunk", { type: "run", chunk: "x", runId: "run_1" }],
+        ["end", {}],
+      ],
+    );
+  });
+});

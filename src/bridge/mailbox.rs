@@ -1,0 +1,256 @@
+//! What comes to JavaScript of its own time: batches of feeds and streams, many in one crossing.
+//!
+//! A promise of Node-API's costs more than a whole update of a run (15 to 29 µs). Here a crossing is
+//! made when the mailbox was empty, and takes whatever has come until JavaScript looks.
+
+use std::fmt::Write as _;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures_util::FutureExt as _;
+use napi::bindgen_prelude::{Either, Function, ToNapiValue};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, JsValue as _, Status, sys};
+use napi_derive::napi;
+
+use super::credential::unless_wanted;
+use super::error::failure;
+use super::promise::panicked;
+use crate::config::Endpoint;
+use crate::runtime;
+
+/// The most text of one crossing, in bytes, unless a single letter is longer: JavaScript parses it
+/// in one go.
+const LARGEST_CROSSING: usize = 256 * 1024;
+
+type Signal = ThreadsafeFunction<(), (), Text, Status, false, true>;
+
+/// The mailbox of one JavaScript environment.
+#[napi]
+pub struct Mailbox {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    letters: Arc<Mutex<Letters>>,
+    signal: Signal,
+}
+
+#[derive(Debug, Default)]
+struct Letters {
+    /// Tickets and texts, oldest first.
+    waiting: Vec<(u32, String)>,
+    /// Letters that JavaScript waits for. While there are any, the process lives.
+    expected: usize,
+    last_ticket: u32,
+}
+
+impl std::fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mailbox").finish_non_exhaustive()
+    }
+}
+
+#[napi]
+impl Mailbox {
+    /// `deliver` gets `[ticket, letter, ticket, letter, …]` as JSON text, and must not throw.
+    #[napi(constructor)]
+    pub fn new(deliver: Function<'_, Text, ()>) -> napi::Result<Self> {
+        let letters = Arc::new(Mutex::new(Letters::default()));
+        let taken = letters.clone();
+        let signal = deliver
+            .build_threadsafe_function::<()>()
+            .callee_handled::<false>()
+            .weak::<true>()
+            .build_callback(move |_| Ok(Text(lock(&taken).take())))?;
+        Ok(Self { shared: Arc::new(Shared { letters, signal }) })
+    }
+
+    /// JavaScript took letters, and some more wait or none are expected any more: goes on, or lets
+    /// the process end.
+    #[napi(catch_unwind)]
+    pub fn settle(&self, env: Env) {
+        let letters = lock(&self.shared.letters);
+        if letters.expected == 0 {
+            // It fails only while the environment ends, which nothing keeps alive.
+            let _ = self.shared.keep_alive(env, false);
+        }
+        if !letters.waiting.is_empty() {
+            drop(letters);
+            self.shared.ring();
+        }
+    }
+}
+
+impl Mailbox {
+    /// Subscribes to what `source` writes.
+    pub(super) fn subscribe<S: Source>(&self, source: S) -> Arc<Subscription<S>> {
+        let mut letters = lock(&self.shared.letters);
+        letters.last_ticket = letters.last_ticket.wrapping_add(1);
+        let address = Address { shared: self.shared.clone(), ticket: letters.last_ticket };
+        Arc::new(Subscription { source, address })
+    }
+}
+
+/// What writes letters: batches as JSON text, one at a time.
+pub(super) trait Source: Send + Sync + 'static {
+    /// The next batch; else whoever has news wakes `cx`.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<String>;
+
+    /// What renews its token, if anything does.
+    fn endpoint(&self) -> &Endpoint;
+}
+
+/// A source, and where its letters go.
+#[derive(Debug)]
+pub(super) struct Subscription<S> {
+    pub(super) source: S,
+    address: Address,
+}
+
+impl<S: Source> Subscription<S> {
+    /// The next batch, if there is one. Else the ticket of the letter it will come in.
+    pub(super) fn next(self: &Arc<Self>, env: Env) -> napi::Result<Either<Text, u32>> {
+        if self.source.endpoint().credential().is_some() {
+            self.address.expect(env)?;
+            let this = self.clone();
+            self.address.clone().post_from(async move {
+                let next = poll_fn(|cx| this.source.poll(cx));
+                unless_wanted(this.source.endpoint(), next).await.unwrap_or_else(|| "{\"wantsToken\":true}".to_owned())
+            });
+            return Ok(Either::B(self.address.ticket));
+        }
+        match self.source.poll(&mut Context::from_waker(&Waker::from(self.clone()))) {
+            Poll::Ready(text) => Ok(Either::A(Text(text))),
+            Poll::Pending => self.address.expect(env).map(|()| Either::B(self.address.ticket)),
+        }
+    }
+}
+
+/// Whoever has news writes the letter at once, on its own thread: no task is woken for it.
+impl<S: Source> Wake for Subscription<S> {
+    fn wake(self: Arc<Self>) {
+        let waker = Waker::from(self.clone());
+        // A panic is posted as a failure, for JavaScript waits.
+        match catch_unwind(AssertUnwindSafe(|| self.source.poll(&mut Context::from_waker(&waker)))) {
+            Ok(Poll::Ready(text)) => self.address.post(text),
+            Ok(Poll::Pending) => {}
+            Err(panic) => self.address.post(failure(&panicked(&panic))),
+        }
+    }
+}
+
+/// Where one subscription's letters go.
+#[derive(Clone)]
+struct Address {
+    shared: Arc<Shared>,
+    ticket: u32,
+}
+
+impl Address {
+    /// JavaScript waits for a letter, which keeps the process alive.
+    fn expect(&self, env: Env) -> napi::Result<()> {
+        let mut letters = lock(&self.shared.letters);
+        letters.expected += 1;
+        if letters.expected == 1 { self.shared.keep_alive(env, true) } else { Ok(()) }
+    }
+
+    /// Posts what `work` gives, once it does.
+    fn post_from(self, work: impl Future<Output = String> + Send + 'static) {
+        match runtime::get(None) {
+            Ok(runtime) => drop(runtime.spawn(async move {
+                let text = AssertUnwindSafe(work).catch_unwind().await;
+                self.post(text.unwrap_or_else(|panic| failure(&panicked(&panic))));
+            })),
+            Err(error) => self.post(failure(&error)),
+        }
+    }
+
+    fn post(&self, text: String) {
+        let first = {
+            let mut letters = lock(&self.shared.letters);
+            letters.waiting.push((self.ticket, text));
+            letters.waiting.len() == 1
+        };
+        if first {
+            self.shared.ring();
+        }
+    }
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Address").field("ticket", &self.ticket).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn ring(&self) {
+        // Closing: the environment is on its way out, and nobody waits there any more.
+        let _ = self.signal.call((), ThreadsafeFunctionCallMode::NonBlocking);
+    }
+
+    #[allow(
+        unsafe_code,
+        reason = "napi knows no safe way to say whether a thread-safe function keeps the process alive"
+    )]
+    fn keep_alive(&self, env: Env, alive: bool) -> napi::Result<()> {
+        // SAFETY: on the environment's own thread, with its own env; the function lives as long as `signal`.
+        let status = unsafe {
+            if alive {
+                sys::napi_ref_threadsafe_function(env.raw(), self.signal.raw())
+            } else {
+                sys::napi_unref_threadsafe_function(env.raw(), self.signal.raw())
+            }
+        };
+        match Status::from(status) {
+            Status::Ok => Ok(()),
+            status => Err(napi::Error::new(status, "the process cannot be kept alive")),
+        }
+    }
+}
+
+impl Letters {
+    /// `[ticket,letter,…]` of what fits into one crossing.
+    fn take(&mut self) -> String {
+        let mut size = 0;
+        let fits = self.waiting.iter().take_while(|(_, text)| {
+            let fits = size == 0 || size + text.len() <= LARGEST_CROSSING;
+            size += text.len();
+            fits
+        });
+        let count = fits.count();
+        let mut all = String::with_capacity(size + 12 * count + 2);
+        all.push('[');
+        for (place, (ticket, text)) in self.waiting.drain(..count).enumerate() {
+            if place > 0 {
+                all.push(',');
+            }
+            // Writing into a String cannot fail.
+            let _ = write!(all, "{ticket},");
+            all.push_str(&text);
+        }
+        all.push(']');
+        self.expected = self.expected.saturating_sub(count);
+        all
+    }
+}
+
+fn lock(letters: &Mutex<Letters>) -> MutexGuard<'_, Letters> {
+    letters.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Text for JavaScript. ASCII, which V8 takes over as it is, needs no decoding.
+#[derive(Debug)]
+pub struct Text(pub(super) String);
+
+#[allow(unsafe_code, reason = "the trait is")]
+impl ToNapiValue for Text {
+    unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> napi::Result<sys::napi_value> {
+        let env = Env::from_raw(env);
+        let string = if text.0.is_ascii() { env.create_string_latin1(text.0)? } else { env.create_string(text.0)? };
+        Ok(string.raw())
+    }
+}

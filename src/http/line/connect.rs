@@ -1,0 +1,69 @@
+//! Connections: TCP with happy eyeballs, TLS with what the server chose of HTTP/2 and HTTP/1.1.
+
+use std::time::Duration;
+
+use http::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::TokioIo;
+use once_cell::sync::{Lazy, OnceCell};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tower_service::Service as _;
+
+use crate::error::{Error, Kind, Result};
+use crate::http::client::CONNECT_TIMEOUT;
+use crate::http::tls;
+
+/// An open connection.
+pub(super) type Socket = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// One connector, and so one TLS session cache, for all feeds.
+static CONNECTOR: OnceCell<HttpsConnector<HttpConnector>> = OnceCell::new();
+
+static PROXIES: Lazy<Matcher> = Lazy::new(Matcher::from_system);
+
+/// Whether requests to `uri` go through a proxy of the environment's.
+pub(super) fn is_proxied(uri: &Uri) -> bool {
+    PROXIES.intercept(uri).is_some()
+}
+
+/// Connects to `uri`. True when the server chose HTTP/2.
+///
+/// # Errors
+/// `ERR_CONNECTION` when there is no connection within 10 s, TLS included.
+pub(super) async fn connect(uri: Uri) -> Result<(Socket, bool)> {
+    let mut connector = connector()?.clone();
+    match timeout(CONNECT_TIMEOUT, connector.call(uri)).await {
+        Ok(Ok(socket)) => {
+            let http2 = socket.connected().is_negotiated_h2();
+            Ok((socket, http2))
+        }
+        Ok(Err(error)) => Err(failed().with_source(error)),
+        Err(elapsed) => Err(failed().with_source(elapsed)),
+    }
+}
+
+/// No connection, or one that broke.
+pub(super) fn failed() -> Error {
+    Error::new(Kind::Connection, "ERR_CONNECTION", "Connection error.")
+}
+
+fn connector() -> Result<&'static HttpsConnector<HttpConnector>> {
+    CONNECTOR.get_or_try_init(|| {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(Duration::from_secs(30)));
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let mut config = tls::config()?;
+        // The builder writes them itself.
+        config.alpn_protocols.clear();
+        Ok(HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(tcp))
+    })
+}

@@ -1,0 +1,264 @@
+//! The way of a feed's polls to its server.
+//!
+//! A feed always has exactly one request out. Over HTTP/1.1 each feed therefore has a connection of
+//! its own; over HTTP/2 feeds share connections, each with no more streams than its server allows:
+//! beyond that a connection queues in silence, and a long-poll would starve the others (design.md).
+
+mod connect;
+mod decode;
+mod one;
+mod origin;
+mod shard;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use http::{Request, Uri};
+use tokio::time::timeout;
+
+use self::decode::Encoding;
+use self::one::One;
+use self::origin::Origin;
+use self::shard::Place;
+use super::client::{AGENT, clients};
+use super::echo::Echo;
+use super::poll::{LONGEST_BODY, Polled, by_client, too_large};
+use super::stream::silent;
+use crate::error::{Error, Result};
+
+/// A connection in use before that breaks so soon after a request may never have brought it to the
+/// server: servers close idle connections, and the news of it can be under way.
+const STALE: Duration = Duration::from_secs(1);
+
+/// One feed's way to its server.
+#[derive(Debug)]
+pub struct Line {
+    base_url: Arc<str>,
+    /// `None` where only the general client knows the way: through a proxy, or with a user name in
+    /// the URL.
+    origin: Option<Arc<Origin>>,
+    /// What stands before every path.
+    prefix: String,
+    /// The headers of every poll, as they are given, and with what the client would add.
+    given: HeaderMap,
+    prepared: HeaderMap,
+    /// Which headers these are.
+    version: Option<u64>,
+    /// The connection between two polls.
+    kept: Option<Way>,
+}
+
+/// What one request at a time can go out on.
+#[derive(Debug)]
+enum Way {
+    One(Box<One>),
+    Shared(Place),
+}
+
+/// Why there are no headers of an answer.
+#[derive(Debug)]
+struct Failed {
+    error: Error,
+    /// The server did not act on the request: it can go out again at once.
+    unsent: bool,
+}
+
+impl Line {
+    /// The way to `base_url`, which [`crate::config::Endpoint`] has checked.
+    #[must_use]
+    pub fn new(base_url: &str) -> Self {
+        let url = url::Url::parse(base_url).ok();
+        let prefix = url.as_ref().map_or_else(String::new, |url| url.path().trim_end_matches('/').to_owned());
+        Self {
+            base_url: base_url.into(),
+            origin: url.and_then(|url| Origin::of(&url)),
+            prefix,
+            given: HeaderMap::new(),
+            prepared: HeaderMap::new(),
+            version: None,
+            kept: None,
+        }
+    }
+
+    /// Polls are sent with the headers that `make` gives, which is asked again when `version` changes.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn set_headers(&mut self, version: u64, make: impl FnOnce() -> Result<HeaderMap>) -> Result<()> {
+        if self.version == Some(version) {
+            return Ok(());
+        }
+        let headers = make()?;
+        self.prepared.clone_from(&headers);
+        self.prepared.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        self.prepared.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd"));
+        self.given = headers;
+        self.version = Some(version);
+        Ok(())
+    }
+
+    /// Polls `path`, which is encoded and has its query. `silence` is the longest time without a
+    /// byte, before the headers and between two chunks of the body.
+    ///
+    /// # Errors
+    /// Only what no retry can mend: a request or a client that cannot be built.
+    pub async fn poll(&mut self, path: &str, silence: Duration) -> Result<Polled> {
+        let Some(origin) = self.origin.clone() else { return self.ask_client(path, silence).await };
+        let mut repeated = false;
+        loop {
+            let mut way = match self.way(&origin, silence).await {
+                Ok(way) => way,
+                Err(error) => return Ok(Polled::Connect(error)),
+            };
+            let request = self.request(&origin, &way, path)?;
+            let (used, sent) = (way.was_used(), Instant::now());
+            let head = match timeout(silence, way.head(request)).await {
+                Ok(Ok(head)) => head,
+                Ok(Err(failed)) => {
+                    if !repeated && (failed.unsent || (used && sent.elapsed() < STALE)) {
+                        repeated = true;
+                        continue;
+                    }
+                    return Ok(Polled::Connect(failed.error));
+                }
+                Err(_) => {
+                    way.abandon();
+                    return Ok(Polled::Silent(silent(silence)));
+                }
+            };
+            if head.status.is_redirection() && head.headers.contains_key(http::header::LOCATION) {
+                return self.ask_client(path, silence).await;
+            }
+            return Ok(match body(&mut way, silence).await {
+                Ok(body) => {
+                    self.kept = Some(way).filter(Way::is_open);
+                    whole(head, body, &self.given)
+                }
+                Err(polled) => polled,
+            });
+        }
+    }
+
+    /// The connection kept, while it is open, or another.
+    async fn way(&mut self, origin: &Arc<Origin>, patience: Duration) -> Result<Way> {
+        if let Some(way) = self.kept.take().filter(Way::is_open) {
+            return Ok(way);
+        }
+        timeout(patience, origin.way()).await.unwrap_or_else(|_| Err(silent(patience)))
+    }
+
+    fn request(&self, origin: &Origin, way: &Way, path: &str) -> Result<Request<()>> {
+        let target = format!("{}{path}", self.prefix);
+        let invalid = |error: http::Error| {
+            Error::config("ERR_INVALID_REQUEST", "the request could not be built: check the base URL")
+                .with_source(error)
+        };
+        let builder = match way {
+            Way::One(_) => Request::get(target),
+            Way::Shared(_) => Request::get(
+                Uri::builder()
+                    .scheme(origin.scheme())
+                    .authority(origin.authority())
+                    .path_and_query(target)
+                    .build()
+                    .map_err(invalid)?,
+            ),
+        };
+        let mut request = builder.body(()).map_err(invalid)?;
+        request.headers_mut().clone_from(&self.prepared);
+        match way {
+            Way::One(_) => drop(request.headers_mut().insert(HOST, origin.host())),
+            Way::Shared(_) => {}
+        }
+        Ok(request)
+    }
+
+    async fn ask_client(&self, path: &str, silence: Duration) -> Result<Polled> {
+        by_client(&clients()?.feeds, &format!("{}{path}", self.base_url), self.given.clone(), silence).await
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if let (Some(origin), Some(Way::One(one))) = (&self.origin, self.kept.take()) {
+            origin.park(one);
+        }
+    }
+}
+
+impl Way {
+    fn was_used(&self) -> bool {
+        match self {
+            Self::One(one) => one.was_used(),
+            Self::Shared(_) => true,
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        match self {
+            Self::One(one) => one.is_open(),
+            Self::Shared(place) => place.is_open(),
+        }
+    }
+
+    async fn head(&mut self, request: Request<()>) -> Result<http::response::Parts, Failed> {
+        match self {
+            Self::One(one) => one.head(request).await,
+            Self::Shared(place) => place.head(request).await,
+        }
+    }
+
+    async fn chunk(&mut self) -> Option<Result<Bytes>> {
+        match self {
+            Self::One(one) => one.chunk().await,
+            Self::Shared(place) => place.chunk().await,
+        }
+    }
+
+    /// It said nothing: whatever else is on the same connection may be as dead (defect 11).
+    fn abandon(&mut self) {
+        match self {
+            Self::One(_) => {}
+            Self::Shared(place) => place.abandon(),
+        }
+    }
+}
+
+async fn body(way: &mut Way, silence: Duration) -> Result<Bytes, Polled> {
+    // Most bodies are one chunk, which then is the body.
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        match timeout(silence, way.chunk()).await {
+            Ok(Some(Ok(chunk))) if first.len() + rest.len() + chunk.len() > LONGEST_BODY => return Err(too_large()),
+            Ok(Some(Ok(chunk))) if first.is_empty() => first = chunk,
+            Ok(Some(Ok(chunk))) => {
+                if rest.is_empty() {
+                    rest.extend_from_slice(&first);
+                }
+                rest.extend_from_slice(&chunk);
+            }
+            Ok(Some(Err(error))) => return Err(Polled::Cut(error)),
+            Ok(None) => return Ok(if rest.is_empty() { first } else { rest.freeze() }),
+            Err(_) => {
+                way.abandon();
+                return Err(Polled::Silent(silent(silence)));
+            }
+        }
+    }
+}
+
+fn whole(head: http::response::Parts, body: Bytes, asked: &HeaderMap) -> Polled {
+    let encoding = head.headers.get(CONTENT_ENCODING).and_then(|value| Encoding::of(value.as_bytes()));
+    match encoding.map_or_else(|| Ok(Some(body.clone())), |encoding| encoding.decode(&body, LONGEST_BODY)) {
+        Ok(Some(body)) => {
+            let status = head.status.as_u16();
+            let (headers, body) = Echo::of(asked).hide(status, head.headers, body);
+            Polled::Answer { status, headers, body }
+        }
+        Ok(None) => too_large(),
+        Err(error) => Polled::Cut(error),
+    }
+}
