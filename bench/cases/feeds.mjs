@@ -18,8 +18,8 @@ export const measure = { ours: follow("ours"), official: follow("official") };
 const PLANS = [
   { feeds: 1, official: 1_000, ours: 4_000, least: 10 },
   { feeds: 100, official: 8, ours: 80, least: 25 },
-  { feeds: 1_000, official: 2, ours: 10, least: 20 },
-  { feeds: 3_000, official: 1, ours: 4, least: 20 },
+  { feeds: 1_000, official: 4, ours: 10, least: 20 },
+  { feeds: 3_000, official: 2, ours: 4, least: 20 },
 ];
 
 export async function run(bench) {
