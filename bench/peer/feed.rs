@@ -116,7 +116,7 @@ async fn next(plan: &Plan<'_>, version: u64, state: &State) -> Option<(u64, Opti
             group.wait(version + 1).await;
             Some((version + 1, None))
         }
-        Kind::Tick => {
+        Kind::Tick | Kind::Gather => {
             if version == 0 {
                 group.arrive();
             }
@@ -142,6 +142,9 @@ async fn next(plan: &Plan<'_>, version: u64, state: &State) -> Option<(u64, Opti
 fn unix_ms(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1_000.0
 }
+
+/// How often in a second a server that gathers updates looks for them.
+const LOOKS: f64 = 10.0;
 
 /// The answer to a request of a tag feed: of its `feeds` runs one after another is updated, each
 /// once in `detail` milliseconds, whether or not anybody asks; an answer tells what there is by then.
@@ -175,8 +178,9 @@ pub(crate) async fn of_tag(query: &str, state: &Arc<State>) -> Option<Response<F
                 tokio::time::sleep(Duration::from_secs(20)).await;
             }
             let pace = plan.detail as f64 / 1_000.0 / runs as f64;
-            let at = start + Duration::from_secs_f64(pace * (place + 1) as f64);
-            tokio::time::sleep_until(at.into()).await;
+            let at = pace * (place + 1) as f64;
+            let at = if plan.kind == Kind::Gather { (at * LOOKS).ceil() / LOOKS } else { at };
+            tokio::time::sleep_until((start + Duration::from_secs_f64(at)).into()).await;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of updates")]
             let due = (start.elapsed().as_secs_f64() / pace) as u64;
             let now = due.max(place + 1).min(end).max(place);

@@ -9,6 +9,8 @@ pub(crate) enum Kind {
     Step,
     /// `tick`: an update becomes due every `detail` milliseconds, whether or not anybody asks.
     Tick,
+    /// `gather`, of a tag: as `tick`, but the server looks for updates ten times a second.
+    Gather,
     /// `hold`: nothing ever changes; an up-to-date after `detail` milliseconds.
     Hold,
     /// `drive`: an update is there once a control call has released it.
@@ -26,7 +28,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) feeds: u32,
     /// The last of them completes the run.
     pub(crate) updates: u64,
-    /// `tick`: the period. `hold`: how long. `step` and `drive`: the payload in bytes, 0 for a
+    /// `tick`, `gather`: the period. `hold`: how long. `step` and `drive`: the payload in bytes, 0 for a
     /// small one.
     pub(crate) detail: u64,
     /// Which feed of the group it is.
@@ -46,6 +48,7 @@ impl<'a> Plan<'a> {
         let kind = match parts.next()? {
             "step" => Kind::Step,
             "tick" => Kind::Tick,
+            "gather" => Kind::Gather,
             "hold" => Kind::Hold,
             "drive" => Kind::Drive,
             _ => return None,
