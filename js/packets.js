@@ -2,6 +2,8 @@
 
 // Packets: the payload, output and metadata of a run, decoded by their type (protocol.md 4).
 
+const { NOT_SIMPLE, namesTypes, readSimple } = require("./super-json.js");
+
 /**
  * A packet as it comes: text, and the type that says how to read it.
  *
@@ -22,7 +24,7 @@ let loading;
 let superjson;
 
 /**
- * superjson is loaded on first use: most programs mint tokens and never need it. Our own instance,
+ * superjson is loaded on first use: most programs never need it (`js/super-json.js`). Our own instance,
  * so that nothing is registered on the one the program may use itself.
  */
 function loadSuperjson() {
@@ -62,13 +64,20 @@ function decode({ data, type }) {
     case "application/json":
       return JSON.parse(data);
     case "application/super+json":
-      return superjson ? superjson.parse(data) : loadSuperjson().then((loaded) => loaded.parse(data));
+      return decodeSuper(data);
     case "application/store":
       throw new Error("the packet is stored elsewhere, and there is nothing to fetch it with");
     default:
       // text/plain, and what we do not know.
       return data;
   }
+}
+
+/** @param {string} data */
+function decodeSuper(data) {
+  const value = readSimple(data);
+  if (value !== NOT_SIMPLE) return value;
+  return superjson ? superjson.parse(data) : loadSuperjson().then((loaded) => loaded.parse(data));
 }
 
 /**
@@ -106,8 +115,8 @@ class Lazy {
  * it is neither fetched, nor parsed, nor even handed over again.
  */
 class Packets {
-  /** By run and field: the packet, and once it was asked for its value. @type {Map<string, Entry>} */
-  #kept = new Map();
+  /** By run and field: the packet, and once it was asked for its value. @type {Map<string, Entry> | undefined} */
+  #kept;
   #fetch;
 
   /** @param {{ fetchPacket?: FetchPacket }} [options] */
@@ -148,13 +157,13 @@ class Packets {
    * @param {string} runId
    */
   forget(runId) {
-    this.#kept.delete(`${runId}/payload`);
-    this.#kept.delete(`${runId}/output`);
-    this.#kept.delete(`${runId}/metadata`);
+    if (this.#kept === undefined) return;
+    for (const field of ["payload", "output", "metadata"]) this.#kept.delete(`${runId}/${field}`);
   }
 
   #entry(runId, field, packet) {
     const key = `${runId}/${field}`;
+    this.#kept ??= new Map();
     const kept = this.#kept.get(key);
     if (packet === SAME) {
       if (kept) return kept;
@@ -195,7 +204,7 @@ function later(packet) {
       return new Lazy(packet);
     case "application/super+json":
       // Reading is no time to wait for a module.
-      return superjson ? new Lazy(packet) : loadSuperjson().then(() => new Lazy(packet));
+      return superjson || !namesTypes(packet.data) ? new Lazy(packet) : loadSuperjson().then(() => new Lazy(packet));
     default:
       return decode(packet);
   }

@@ -14,8 +14,6 @@ const { Packets } = require("./packets.js");
 const { refresherOf } = require("./refresh.js");
 const { toRun } = require("./run.js");
 const { RunSubscription } = require("./subscription.js");
-const { fetchStream } = require("./streams.js");
-const { streamOpener } = require("./with-streams.js");
 
 /** What each subscription takes. `onItemError` of a single run is never called: it may stay. */
 const OPTIONS = { ...WATCH, onItemError: callback };
@@ -91,7 +89,8 @@ function subscribe(subject, skipColumns, options) {
     },
     decode: (row) => decode(row, packets),
     skip: (row) => (row.isFinished ? packets.forget(row.id) : packets.note(row)),
-    streams: streamOpener({ client, refresher }, options),
+    // Loaded by who reads streams.
+    streams: () => require("./with-streams.js").streamOpener({ client, refresher }, options),
     notify: notices ? (notice) => notifyOf(options, notice) : undefined,
     fault: onItemError ?? warnOnce(),
     renew: refresher && (() => refresher.renew(left)),
@@ -170,4 +169,4 @@ function tagsOf(call, given) {
   });
 }
 
-module.exports = { fetchStream, subscribeToRun, subscribeToRunsWithTag, subscribeToBatch };
+module.exports = { subscribeToRun, subscribeToRunsWithTag, subscribeToBatch };

@@ -11,8 +11,6 @@ const { attempt } = require("./attempt.js");
 const { heldTo } = require("./bounded.js");
 const { ArgumentError, fromNative } = require("./errors.js");
 const { nextBatch } = require("./mailbox.js");
-const { toResponse } = require("./response.js");
-const { withStreams } = require("./with-streams.js");
 
 /** @type {Promise<any>} */
 const NOTHING = Promise.resolve();
@@ -65,7 +63,7 @@ class RunSubscription {
    * @param {(error: Error, key: string | null) => void} [wiring.fault] gets rows that cannot be read
    * @param {() => Promise<void>} [wiring.renew] makes another token; rejects for `left` only
    * @param {(error: any) => void} [wiring.explain] adds what is known of a failure to its error
-   * @param {import("./with-streams.js").Opener} [wiring.streams] opens the streams of its runs
+   * @param {() => import("./with-streams.js").Opener} [wiring.streams] gives what opens the streams of its runs
    */
   constructor(wiring) {
     this.#wiring = wiring;
@@ -115,7 +113,9 @@ class RunSubscription {
         "ERR_ALREADY_READ",
         "withStreams() was called on this subscription before: subscribe once more for another reader",
       );
-    const { streams: open, signal, single = false } = this.#wiring;
+    // Loaded by who reads streams: it costs as much as everything else here.
+    const { withStreams } = require("./with-streams.js");
+    const { streams, signal, single = false } = this.#wiring;
     const feed = {
       single,
       skewMs: SKEW_MS,
@@ -125,7 +125,7 @@ class RunSubscription {
         this.#resume(version);
       },
     };
-    this.#merged = withStreams(this, { open, signal, feed }, options);
+    this.#merged = withStreams(this, { open: streams(), signal, feed }, options);
     return this.#merged;
   }
 
@@ -191,6 +191,7 @@ class RunSubscription {
    * @returns {Response}
    */
   toResponse(request, options) {
+    const { toResponse } = require("./response.js");
     return toResponse(this, request, options, {
       event: () => "run",
       id: () => (Number.isFinite(this.#position) ? String(this.#position) : undefined),
