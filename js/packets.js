@@ -16,6 +16,7 @@ const { NOT_SIMPLE, namesTypes, readSimple } = require("./super-json.js");
  *
  * @typedef {"payload" | "output" | "metadata"} Field
  * @typedef {{ packet: Packet, known: boolean, value: unknown }} Entry
+ * @typedef {Record<Field, Entry | undefined>} Kept
  */
 
 /** @type {Promise<{ parse(text: string): any, serialize(value: unknown): { json: any, meta?: any } }> | undefined} */
@@ -115,7 +116,7 @@ class Lazy {
  * it is neither fetched, nor parsed, nor even handed over again.
  */
 class Packets {
-  /** By run and field: the packet, and once it was asked for its value. @type {Map<string, Entry> | undefined} */
+  /** By run: its packets, and once they were asked for their values. @type {Map<string, Kept> | undefined} */
   #kept;
   #fetch;
 
@@ -157,21 +158,24 @@ class Packets {
    * @param {string} runId
    */
   forget(runId) {
-    if (this.#kept === undefined) return;
-    for (const field of ["payload", "output", "metadata"]) this.#kept.delete(`${runId}/${field}`);
+    this.#kept?.delete(runId);
   }
 
   #entry(runId, field, packet) {
-    const key = `${runId}/${field}`;
     this.#kept ??= new Map();
-    const kept = this.#kept.get(key);
+    let run = this.#kept.get(runId);
+    if (run === undefined) {
+      run = { payload: undefined, output: undefined, metadata: undefined };
+      this.#kept.set(runId, run);
+    }
+    const kept = run[field];
     if (packet === SAME) {
       if (kept) return kept;
       throw new Error("the packet was not handed over: a fault of trigger-native");
     }
     if (kept && kept.packet.data === packet.data && kept.packet.type === packet.type) return kept;
     const entry = { packet, known: false, value: undefined };
-    this.#kept.set(key, entry);
+    run[field] = entry;
     return entry;
   }
 
