@@ -37,11 +37,7 @@ function decodeWhenRead(run, errors) {
     [inspect.custom]: {
       configurable: true,
       value() {
-        for (const name of PACKETS) {
-          const { get } = /** @type {PropertyDescriptor} */ (Object.getOwnPropertyDescriptor(this, name) ?? {});
-          if (get) plain(this, name, get.call(this));
-        }
-        return this;
+        return { ...this };
       },
     },
   });
