@@ -2,7 +2,7 @@
 // nothing that was recorded is left without a replay, here or in another suite, but for a reason.
 
 import assert from "node:assert/strict";
-import { after, describe, it } from "node:test";
+import { after, describe } from "node:test";
 import { assertSame, assertSameRequests, startBoth } from "./support/calls-both.mjs";
 import { answerer, callsOf } from "./support/calls-recorded.mjs";
 import { isStreamRead, isTokenCall, runFeedCases } from "./support/cases.mjs";
@@ -27,7 +27,7 @@ function elsewhere(recording) {
   return new Set([...feeds.flatMap(({ exchanges }) => exchanges), ...others].map(({ n }) => n));
 }
 
-withRecordings("call", (all) => {
+withRecordings("call", 27, (all, it) => {
   const cases = recordings()
     .map((recording) => ({ recording, calls: callsOf(recording) }))
     .filter(({ calls }) => calls.length > 0);

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { startOfficial } from "./support/client.mjs";
 import { manyRunsCases } from "./support/many.mjs";
 import { ours } from "./support/ours.mjs";
@@ -38,7 +38,7 @@ async function replayTo(client, feedCase, due, chunks, paced) {
   }
 }
 
-withRecordings("feeds of many runs", (recordings) => {
+withRecordings("many-runs feed", 41, (recordings, test) => {
   const cases = recordings.flatMap(manyRunsCases);
 
   test("the recordings hold feeds of tags and of batches", () => {

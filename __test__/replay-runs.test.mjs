@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { runFeedCases } from "./support/cases.mjs";
 import { startOfficial } from "./support/client.mjs";
 import { KNOWN } from "./support/model.mjs";
@@ -81,7 +81,7 @@ function isSubsequence(part, whole) {
   return at === part.length;
 }
 
-withRecordings("run feed", (recordings) => {
+withRecordings("run feed", 523, (recordings, test) => {
   const cases = recordings.flatMap(runFeedCases);
 
   test("the recordings hold run feeds", () => {

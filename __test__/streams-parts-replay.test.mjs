@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { ACCESS_TOKEN, FAILSAFE_MS, QUICK } from "./support/against.mjs";
 import { STREAM } from "./support/cases.mjs";
 import { cut, random } from "./support/chunks.mjs";
@@ -112,7 +112,7 @@ function byType(values) {
   return grouped;
 }
 
-withRecordings("withStreams()", (all) => {
+withRecordings("withStreams()", 4, (all, test) => {
   const cases = all.flatMap(casesOf);
 
   test("there are runs with streams to compare", () => assert.ok(cases.length > 0));

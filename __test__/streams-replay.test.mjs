@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { gzipSync } from "node:zlib";
 import { ACCESS_TOKEN } from "./support/against.mjs";
 import { isStreamRead, STREAM } from "./support/cases.mjs";
@@ -59,7 +59,7 @@ async function serve(exchange, mode, use) {
   }
 }
 
-withRecordings("stream", (all) => {
+withRecordings("stream", 36, (all, test) => {
   const cases = all.flatMap(({ name, exchanges }) =>
     exchanges
       .filter((exchange) => isStreamRead(exchange) && exchange.response !== null)
