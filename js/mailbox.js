@@ -43,7 +43,9 @@ function deliver(text) {
     for (let at = 0; at < letters.length; at += 2) hand(letters[at], letters[at + 1]);
   } catch (cause) {
     // A fault of ours. Nobody can tell whose letter it was, and nobody may wait for ever.
-    const fault = new TriggerNativeError("ERR_INTERNAL", "a fault of trigger-native: a batch cannot be read", { cause });
+    const fault = new TriggerNativeError("ERR_INTERNAL", "a fault of trigger-native: a batch cannot be read", {
+      cause,
+    });
     for (const ticket of [...waiting.keys()]) hand(ticket, Promise.reject(fault));
   }
   box.settle();
