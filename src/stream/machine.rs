@@ -3,14 +3,14 @@
 use http::HeaderMap;
 
 use super::limits::Limits;
-use super::patience::{Patience, Trouble, dropped, garbled, lost};
+use super::patience::{Patience, dropped, garbled, lost};
 use super::place::{Place, Seen};
 use super::plan::{Plan, Request, Start};
 use super::step::{Ending, Event, Outcome, Step};
 use super::{v1, v2};
 use crate::error::{Error, Result};
 use crate::retry;
-use crate::shape::{Now, Phase, Reason};
+use crate::shape::{Now, Phase, Reason, Trouble};
 use crate::sse::Decoder;
 
 /// The machine of one stream. It never reads a clock.

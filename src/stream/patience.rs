@@ -3,18 +3,7 @@
 use super::limits::Limits;
 use super::step::Failure;
 use crate::error::{Error, Kind, Result};
-use crate::shape::{Now, Reason, Retry};
-
-/// A failure that may pass.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) reason: Reason,
-    pub(super) status: Option<u16>,
-    /// How long the server asks to wait, in ms.
-    pub(super) server_ms: Option<u64>,
-    /// What to end with, should it not pass.
-    pub(super) error: Error,
-}
+use crate::shape::{Now, Reason, Retry, Trouble};
 
 /// The failures since the last progress.
 #[derive(Debug, Default)]
