@@ -68,7 +68,7 @@ impl Replay {
                 Change::Row { key, row } => {
                     let schema = self.feed.schema().expect("rows have types");
                     let mut text = String::new();
-                    run::render(&row, schema, &mut text).expect(name);
+                    run::render(&row, schema, None, &mut text).expect(name);
                     let parsed: Value = serde_json::from_str(&text).expect("rendered rows are JSON");
                     assert!(parsed.get("faults").is_none(), "{name}: {text}");
                     let repeated = self.published.insert(key.to_string(), text.clone()) == Some(text);
