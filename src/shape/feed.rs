@@ -11,6 +11,7 @@ use super::row::Row;
 use super::schema::Schema;
 use super::seen::{self, Batch, Known, Seen};
 use super::step::{Change, Event, Now, Outcome, Phase, Reason, Retry, Step};
+use super::trouble::Trouble;
 use crate::{Error, Result};
 
 /// The machine of one feed. It asks for one request at a time and never reads a clock.
@@ -310,7 +311,7 @@ impl Feed {
         }
     }
 
-    fn fail(&mut self, trouble: seen::Trouble, asked_at: u64, now: Now) -> Step {
+    fn fail(&mut self, trouble: Trouble, asked_at: u64, now: Now) -> Step {
         match self.patience.trouble(trouble, asked_at, now, &self.limits) {
             Ok(pause) => self.wait(pause, now),
             Err(error) => self.end(Err(error)),
@@ -360,8 +361,8 @@ fn bust(handle: &str) -> String {
     format!("{handle}-next")
 }
 
-fn nowhere() -> seen::Trouble {
-    seen::Trouble {
+fn nowhere() -> Trouble {
+    Trouble {
         reason: Reason::Protocol,
         status: Some(204),
         server_ms: None,
