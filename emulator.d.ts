@@ -13,7 +13,7 @@ export type ScriptValue = string | number | boolean | null | { [key: string]: Sc
 export type Step =
   /** Waits. */
   | { wait: number }
-  /** Sets the raw status: `"EXECUTING"`, `"WAITING_TO_RESUME"` and so on (protocol.md 4). */
+  /** Sets the raw status: `"EXECUTING"`, `"WAITING_TO_RESUME"` and so on, unknown ones too (docs/emulator.md). */
   | { status: string }
   /** Sets these keys of the metadata. */
   | { metadata: { [key: string]: ScriptValue } }

@@ -5,8 +5,7 @@
  *
  * A replacement for what a server route uses of `@trigger.dev/sdk` 4.8: same names, same options, same values. What is
  * added or different says so; `docs/compatibility.md` lists every export. Facts about the server are those of its own
- * answers, as recorded and written down in this project's protocol notes ("protocol.md") and list of defects
- * ("defects.md").
+ * answers, as recorded. "defects.md 5" is a row of `docs/defects.md`, the official client's defects.
  */
 
 export * from "./types/auth.js";

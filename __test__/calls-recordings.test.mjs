@@ -2,18 +2,18 @@
 // nothing that was recorded is left without a replay, here or in another suite, but for a reason.
 
 import assert from "node:assert/strict";
-import { after, describe, it } from "node:test";
+import { after, describe } from "node:test";
 import { assertSame, assertSameRequests, startBoth } from "./support/calls-both.mjs";
 import { answerer, callsOf } from "./support/calls-recorded.mjs";
 import { isStreamRead, isTokenCall, runFeedCases } from "./support/cases.mjs";
-import { random } from "./support/chunks.mjs";
+import { anySeed, random } from "./support/chunks.mjs";
 import { listed, listedReason, place, plainReason } from "./support/left-out.mjs";
 import { manyRunsCases } from "./support/many.mjs";
 import { withRecordings } from "./support/recordings.mjs";
 import { recordings } from "./support/wire.mjs";
 
 const KEY = "tr_dev_fakefakefakefakefakef";
-const seed = Number(process.env.TEST_SEED) || 1 + Math.floor(Math.random() * 2 ** 31);
+const seed = anySeed();
 
 /** The numbers of the exchanges of a recording that the suites of feeds, streams and tokens replay. */
 function elsewhere(recording) {
@@ -27,7 +27,7 @@ function elsewhere(recording) {
   return new Set([...feeds.flatMap(({ exchanges }) => exchanges), ...others].map(({ n }) => n));
 }
 
-withRecordings("call", (all) => {
+withRecordings("call", 27, (all, it) => {
   const cases = recordings()
     .map((recording) => ({ recording, calls: callsOf(recording) }))
     .filter(({ calls }) => calls.length > 0);

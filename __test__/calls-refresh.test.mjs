@@ -4,6 +4,7 @@ import { afterEach, describe, test } from "node:test";
 import * as trigger from "trigger-native";
 import { serveCalls } from "./support/calls-server.mjs";
 import { CLAIMS, parts, ROOT } from "./support/token-servers.mjs";
+import { jwt, maker, silent } from "./support/tokens.mjs";
 
 const { auth, batch, configure, runs, streams, tasks, wait } = trigger;
 const { AuthenticationError, ConfigError, TimeoutError, TriggerClient } = trigger;
@@ -42,26 +43,6 @@ const calls = {
   "wait.createToken": () => wait.createToken({}),
   "streams.input().send": () => streams.input({ id: "approval" }).send("run_1", 1),
 };
-
-/** A function that gives these tokens in turn, the last one again and again; counts its calls. */
-function maker(...tokens) {
-  const make = async () => tokens[Math.min(make.calls++, tokens.length - 1)];
-  make.calls = 0;
-  return make;
-}
-
-/** A function that never answers, and a promise that it was called. */
-function silent() {
-  let asked;
-  const called = new Promise((resolve) => {
-    asked = resolve;
-  });
-  const make = () => {
-    asked();
-    return new Promise(() => {});
-  };
-  return { make, called };
-}
 
 describe("accessToken as a function", () => {
   for (const [name, call] of Object.entries(calls)) {
@@ -237,10 +218,9 @@ describe("a token that the server refuses", () => {
 });
 
 test("a token that is about to expire is renewed before the call", async (t) => {
-  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const exp = Math.floor(Date.now() / 1000) + 2;
-  const token = (name, at) => `${part({ alg: "HS256" })}.${part({ name, exp: at })}.c2ln`;
-  const [first, second] = [token("first", exp), token("second", exp + 3_600)];
+  // Far enough for a busy machine to get to the first request.
+  const exp = Math.floor(Date.now() / 1000) + 5;
+  const [first, second] = [jwt("first", exp), jwt("second", exp + 3_600)];
   const server = await serveCalls(t, (request) => api(tokenOf(request))(request));
   configure({ baseURL: server.url, accessToken: first, refreshAccessToken: maker(second) });
   await runs.list();

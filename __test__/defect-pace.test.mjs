@@ -23,7 +23,8 @@ describe("defect 6: refusals for a while are waited out, visibly", { concurrency
   const unavailable = answers.json(503, { error: "later" }, { "retry-after": "30" });
 
   test("the official client asks again and again before Retry-After", async () => {
-    const theirs = await watchOfficial(feedScript({ start: [unavailable] }), official, {}, WINDOW_MS);
+    const until = (requests) => requests.length >= 4;
+    const theirs = await against(feedScript({ start: [unavailable] }), official, {}, { until });
     assert.ok(theirs.requests.length >= 4, `${theirs.requests.length} requests`);
     assert.equal(theirs.hung, true);
   });
@@ -68,7 +69,7 @@ describe("defect 6: refusals for a while are waited out, visibly", { concurrency
     const options = { retry: { minDelayMs: 1, maxDelayMs: 200 } };
     const mine = await against(feedScript({ start: [unavailable, answers.snapshot(completed())] }), ours, { options });
     assert.deepEqual(statuses(mine), ["COMPLETED"]);
-    assert.ok(mine.ms < 5_000, `${mine.ms} ms`);
+    assert.ok(mine.ms < 12_000, `${mine.ms} ms`);
   });
 
   test("a budget ends retries with the last refusal", async () => {
@@ -77,14 +78,14 @@ describe("defect 6: refusals for a while are waited out, visibly", { concurrency
     assert.equal(mine.hung, false);
     assert.ok(mine.error);
     assert.ok(mine.requests.length > 1, "tried again");
-    assert.ok(mine.ms < 5_000, `${mine.ms} ms`);
+    assert.ok(mine.ms < 12_000, `${mine.ms} ms`);
   });
 
   test("a wait longer than the budget is not begun", async () => {
     const options = { retry: { ...HEEDING, maxElapsedMs: 2_000 } };
     const mine = await against(feedScript({ start: [unavailable] }), ours, { options });
     assert.equal(mine.error?.status, 503);
-    assert.ok(mine.ms < 5_000, `${mine.ms} ms`);
+    assert.ok(mine.ms < 12_000, `${mine.ms} ms`);
   });
 
   test("a budget is counted anew after progress", async () => {
@@ -186,12 +187,12 @@ describe("defect 11: a peer that vanished is noticed", { concurrency: 8 }, () =>
       answers.messageBytes([insert(completed()), upToDate()], { offset: "2_2", cursor: "2" }),
       {
         size: 16,
-        everyMs: 20,
+        everyMs: 60,
       },
     );
-    const options = { retry: QUICK, silenceTimeoutMs: 300 };
+    const options = { retry: QUICK, silenceTimeoutMs: 1_000 };
     const mine = await against(feedScript({ start: [answers.snapshot(row())], live: [slow] }), ours, { options });
-    assert.ok(mine.ms > 600, "took longer than the silence allowed");
+    assert.ok(mine.ms > 1_000, "took longer than the silence allowed");
     assert.deepEqual(statuses(mine), ["QUEUED", "COMPLETED"]);
     assert.equal(mine.requests.length, 2);
   });
@@ -201,7 +202,7 @@ describe("defect 11: a peer that vanished is noticed", { concurrency: 8 }, () =>
     const mine = await against(feedScript({ start: [answers.hold()] }), ours, { options });
     assert.equal(mine.hung, false);
     assert.match(mine.error?.code ?? "", /^ERR_/);
-    assert.ok(mine.ms < 5_000, `${mine.ms} ms`);
+    assert.ok(mine.ms < 12_000, `${mine.ms} ms`);
   });
 });
 
@@ -241,7 +242,7 @@ describe("defect 19: calls end in time", { concurrency: 8 }, () => {
         const started = Date.now();
         const { error } = await ours.call(config(server, "b"), ...mint, [scopes, { timeoutInMs: 500 }]);
         assert.ok(error);
-        assert.ok(Date.now() - started < 3_000);
+        assert.ok(Date.now() - started < 10_000);
       },
     ));
 
@@ -253,7 +254,7 @@ describe("defect 19: calls end in time", { concurrency: 8 }, () => {
         const { error } = await ours.call(config(server, "c"), ...mint, [scopes, { timeoutInMs: 400 }]);
         assert.equal(error?.className, "TimeoutError");
         assert.match(error.code, /^ERR_/);
-        assert.ok(Date.now() - started < 3_000);
+        assert.ok(Date.now() - started < 10_000);
       },
     ));
 

@@ -2,9 +2,10 @@
 // recorded state; its answer must be the server's apart from ids, times, handles and transport.
 
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 
 import { startEmulatorProcess } from "./support/emulator-process.mjs";
+import { withRecordings } from "./support/recordings.mjs";
 import { beginning, callRoute, callRoutes, maskCall, ownerOf, replayCall, shown } from "./support/replay-calls.mjs";
 import { isGroup, maskGroup, replayGroup } from "./support/replay-groups.mjs";
 import { Names, send } from "./support/replay-http.mjs";
@@ -20,9 +21,6 @@ import {
   requestLine,
   rootKeysOf,
 } from "./support/wire.mjs";
-
-const all = recordings();
-const everyRootKey = rootKeysOf(all);
 
 // Set by the connection, not by the route.
 const transport = new Set(["date", "transfer-encoding", "content-length", "content-encoding", "etag"]);
@@ -196,81 +194,96 @@ function count(route) {
   compared.set(route, (compared.get(route) ?? 0) + 1);
 }
 
-describe("the emulator answers as the recorded server did", { timeout: 300_000 }, () => {
-  for (const recording of all) {
-    const exchanges = recording.exchanges
-      .map((exchange) => ({ exchange, kind: classify(recording, exchange) }))
-      .filter(({ kind }) => kind.route);
-    if (exchanges.length === 0) continue;
+withRecordings("emulator", 50, (_, test) => {
+  const all = recordings();
+  const everyRootKey = rootKeysOf(all);
 
-    test(recording.name, async (t) => {
-      const environments = environmentsOf(recording, everyRootKey);
-      const [main, ...others] = environments;
-      const emulator = await startEmulatorProcess({
-        secretKey: main.secretKey,
-        environmentId: main.id,
-        additionalKeys: main.additionalKeys,
-        environments: others,
-        // Runs here are changed by hand alone, and a poll without news ends soon.
-        tasks: { "*": { queued: null } },
-        holdMs: 300,
-      });
-      t.after(() => emulator.stop());
-      const state = {
-        recording,
-        environments,
-        renew: renewer(environments),
-        recordedAt: 0,
-        names: new Names(),
-        places: new Names(),
-        runs: new Map(),
-        groups: new Map(),
-        streams: new Map(),
-      };
-      // Readers of streams wait for seconds of silence: all at once.
-      const readers = [];
-      const begin = beginning(recording);
-      const kinds = new Map(exchanges.map(({ exchange, kind }) => [exchange, kind]));
-      for (const group of grouped(exchanges.map(({ exchange }) => exchange))) {
-        const ours = [];
-        const theirs = [];
-        for (const exchange of group) {
-          const kind = kinds.get(exchange);
-          const where = { ...kind, method: requestLine(exchange).method };
-          state.recordedAt = Math.floor((begin + exchange.startedAtMs) / 1000);
-          if (kind.route === "stream-read") {
-            const owner = ownerOf(exchange, environments);
-            const call = (method, path, body) => emulator.call(method, path, body, owner.secretKey);
-            const { recordedAt } = state;
-            readers.push({ exchange, where, sides: replayRead(emulator, exchange, { ...state, recordedAt }, call) });
-            // A reader that resumes needs what the readers before it had made known.
-            await new Promise((resolve) => setImmediate(resolve));
-            continue;
+  describe("the emulator answers as the recorded server did", { timeout: 300_000 }, () => {
+    for (const recording of all) {
+      const exchanges = recording.exchanges
+        .map((exchange) => ({ exchange, kind: classify(recording, exchange) }))
+        .filter(({ kind }) => kind.route);
+      if (exchanges.length === 0) continue;
+
+      test(recording.name, async (t) => {
+        const environments = environmentsOf(recording, everyRootKey);
+        const [main, ...others] = environments;
+        const emulator = await startEmulatorProcess({
+          secretKey: main.secretKey,
+          environmentId: main.id,
+          additionalKeys: main.additionalKeys,
+          environments: others,
+          // Runs here are changed by hand alone, and a poll without news ends soon.
+          tasks: { "*": { queued: null } },
+          holdMs: 300,
+        });
+        t.after(() => emulator.stop());
+        const state = {
+          recording,
+          environments,
+          renew: renewer(environments),
+          recordedAt: 0,
+          names: new Names(),
+          places: new Names(),
+          runs: new Map(),
+          groups: new Map(),
+          streams: new Map(),
+        };
+        // Readers of streams wait for seconds of silence: all at once.
+        const readers = [];
+        const begin = beginning(recording);
+        const kinds = new Map(exchanges.map(({ exchange, kind }) => [exchange, kind]));
+        for (const group of grouped(exchanges.map(({ exchange }) => exchange))) {
+          const ours = [];
+          const theirs = [];
+          for (const exchange of group) {
+            const kind = kinds.get(exchange);
+            const where = { ...kind, method: requestLine(exchange).method };
+            state.recordedAt = Math.floor((begin + exchange.startedAtMs) / 1000);
+            if (kind.route === "stream-read") {
+              const owner = ownerOf(exchange, environments);
+              const call = (method, path, body) => emulator.call(method, path, body, owner.secretKey);
+              const { recordedAt } = state;
+              readers.push({ exchange, where, sides: replayRead(emulator, exchange, { ...state, recordedAt }, call) });
+              // A reader that resumes needs what the readers before it had made known.
+              await new Promise((resolve) => setImmediate(resolve));
+              continue;
+            }
+            ours.push(comparable(await replay(emulator, exchange, kind, state), where));
+            theirs.push(comparable(exchange.response, where));
+            count(kind.route);
           }
-          ours.push(comparable(await replay(emulator, exchange, kind, state), where));
-          theirs.push(comparable(exchange.response, where));
-          count(kind.route);
+          const sorted = (answers) =>
+            answers
+              .map((answer) => JSON.stringify(answer))
+              .sort()
+              .map((text) => JSON.parse(text));
+          assert.deepEqual(sorted(ours), sorted(theirs), `${group[0].n}: ${group[0].request.line}`);
         }
-        const sorted = (answers) =>
-          answers
-            .map((answer) => JSON.stringify(answer))
-            .sort()
-            .map((text) => JSON.parse(text));
-        assert.deepEqual(sorted(ours), sorted(theirs), `${group[0].n}: ${group[0].request.line}`);
-      }
-      for (const { exchange, where, sides } of readers) {
-        const { ours, theirs } = await sides;
-        count("stream-read");
-        const label = `${exchange.n}: ${exchange.request.line}`;
-        assert.deepEqual(comparable(ours, where), comparable(theirs, where), label);
+        for (const { exchange, where, sides } of readers) {
+          const { ours, theirs } = await sides;
+          count("stream-read");
+          const label = `${exchange.n}: ${exchange.request.line}`;
+          assert.deepEqual(comparable(ours, where), comparable(theirs, where), label);
+        }
+      });
+    }
+
+    test("every route was compared", () => {
+      const own = [
+        "feed",
+        "claims",
+        "public-tokens",
+        "trigger",
+        "cancel",
+        "retrieve",
+        "other",
+        "tag-feed",
+        "batch-feed",
+      ];
+      for (const route of [...own, "stream-read", "stream-write", "input-send", ...callRoutes]) {
+        assert.ok(compared.get(route) > 0, `${route}: nothing was compared`);
       }
     });
-  }
-
-  test("every route was compared", () => {
-    const own = ["feed", "claims", "public-tokens", "trigger", "cancel", "retrieve", "other", "tag-feed", "batch-feed"];
-    for (const route of [...own, "stream-read", "stream-write", "input-send", ...callRoutes]) {
-      assert.ok(compared.get(route) > 0, `${route}: nothing was compared`);
-    }
   });
 });

@@ -3,8 +3,8 @@
  * must give the same runs, whatever the chunks.
  */
 import assert from "node:assert/strict";
-import { randomInt } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
+import { anySeed } from "./support/chunks.mjs";
 import { startOfficial } from "./support/client.mjs";
 import { manyRunsCases } from "./support/many.mjs";
 import { ours } from "./support/ours.mjs";
@@ -15,7 +15,7 @@ import { startReplay } from "./support/replay-server.mjs";
 
 const FAILSAFE_MS = 20_000;
 
-const seed = Number(process.env.TEST_SEED ?? randomInt(2 ** 31));
+const seed = anySeed();
 
 let official;
 before(async () => {
@@ -38,7 +38,7 @@ async function replayTo(client, feedCase, due, chunks, paced) {
   }
 }
 
-withRecordings("feeds of many runs", (recordings) => {
+withRecordings("many-runs feed", 41, (recordings, test) => {
   const cases = recordings.flatMap(manyRunsCases);
 
   test("the recordings hold feeds of tags and of batches", () => {

@@ -79,7 +79,7 @@ describe("the model of a feed", () => {
   });
 });
 
-withRecordings("replay server", (all) => {
+withRecordings("replay server", 25, (all, test) => {
   const cases = all.flatMap(runFeedCases);
   let official;
   before(async () => {

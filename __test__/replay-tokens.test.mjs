@@ -3,7 +3,7 @@
  * token then follows its run.
  */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { CLAIMS_PATH, runFeedCases, TOKENS_PATH } from "./support/cases.mjs";
 import { startOfficial } from "./support/client.mjs";
 import { ours } from "./support/ours.mjs";
@@ -62,7 +62,7 @@ function claims(token) {
   return { header, order: Object.keys(JSON.parse(payload)), life: exp - iat, rest };
 }
 
-withRecordings("token", (recordings) => {
+withRecordings("token", 32, (recordings, test) => {
   const claimed = recordings.flatMap(({ name, exchanges }) =>
     exchanges
       .filter(({ path, response }) => path === CLAIMS_PATH && response?.status === 200)

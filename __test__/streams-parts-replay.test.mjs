@@ -5,22 +5,15 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { ACCESS_TOKEN, FAILSAFE_MS, QUICK } from "./support/against.mjs";
 import { STREAM } from "./support/cases.mjs";
-import { cut, random } from "./support/chunks.mjs";
+import { anySeed, cut, random } from "./support/chunks.mjs";
 import { withRecordings } from "./support/recordings.mjs";
+import { OWN_HEADERS } from "./support/replay-server.mjs";
 import { startStreamClient } from "./support/stream-client.mjs";
 
-const OWN_HEADERS = new Set([
-  "connection",
-  "keep-alive",
-  "transfer-encoding",
-  "content-length",
-  "content-encoding",
-  "date",
-]);
-const seed = Number(process.env.TEST_SEED) || 1 + Math.floor(Math.random() * 2 ** 31);
+const seed = anySeed();
 /** The official client never ends (defect 4): it is watched for as long as it may take to yield all. */
 const WATCH_MS = 2_500;
 
@@ -112,7 +105,7 @@ function byType(values) {
   return grouped;
 }
 
-withRecordings("withStreams()", (all) => {
+withRecordings("withStreams()", 4, (all, test) => {
   const cases = all.flatMap(casesOf);
 
   test("there are runs with streams to compare", () => assert.ok(cases.length > 0));

@@ -18,22 +18,26 @@ after(() => Promise.all(Object.values(clients).map((client) => client.close())))
 
 const AI = { realtimeStreams: "{ai}" };
 
-/** A gate that tests open. */
-function gate() {
-  let open;
-  const opened = new Promise((resolve) => {
-    open = resolve;
-  });
-  return { open, opened };
+/** How many values the client has yielded. */
+function progress() {
+  let count = 0;
+  let waiting = [];
+  return {
+    onValue(now) {
+      count = now;
+      for (const { least, resolve } of waiting) if (count >= least) resolve();
+      waiting = waiting.filter(({ least }) => count < least);
+    },
+    /** @param {number} least */
+    until: (least) => new Promise((resolve) => (count >= least ? resolve() : waiting.push({ least, resolve }))),
+  };
 }
 
-/** An answer that waits for a gate. */
-const afterGate =
-  ({ opened }, answer) =>
-  async (connection) => {
-    await opened;
-    await answer(connection);
-  };
+/** An answer once the client has yielded so many values. */
+const onceSeen = (seen, count, answer) => async (connection) => {
+  await seen.until(count);
+  await answer(connection);
+};
 
 /**
  * A server of one run and its streams.
@@ -70,11 +74,11 @@ async function against(parts, use) {
   }
 }
 
-const read = (which, parts, { named, options = {}, ...job } = {}) =>
+const read = (which, parts, { named, options = {}, seen, ...job } = {}) =>
   against(parts, async (config, server) => {
     const mine = which === "ours" ? { retry: QUICK, ...options } : options;
     const all = { config, call: "runs.subscribeToRun", args: [RUN_ID], options: mine, parts: named ?? true };
-    const result = await clients[which].read({ ...all, timeoutMs: FAILSAFE_MS, ...job });
+    const result = await clients[which].read({ ...all, timeoutMs: FAILSAFE_MS, ...job }, seen?.onValue);
     return { ...result, requests: server.requests.slice() };
   });
 
@@ -90,46 +94,39 @@ describe("withStreams()", { concurrency: 6 }, () => {
     ["v2", [v2(0, 0), ping(1), v2(1, 1)]],
   ]) {
     test(`defect 4: ${version}: yields the run and its stream as the official client does, and then ends`, async () => {
-      const parts = (over) => ({
+      const parts = (seen) => ({
         snapshot: executing(AI),
-        live: [afterGate(over, answers.change(completed(AI), "2_2"))],
-        streams: {
-          ai: [
-            async (connection) => {
-              await sse({ v2: version === "v2", texts, next: "hold" })(connection);
-              await connection.wait(150);
-              over.open();
-            },
-          ],
-        },
+        live: [onceSeen(seen, 3, answers.change(completed(AI), "2_2"))],
+        streams: { ai: [sse({ v2: version === "v2", texts, next: "hold" })] },
       });
-      const mine = await read("ours", parts(gate()));
+      const readAs = (which, job) => {
+        const seen = progress();
+        return read(which, parts(seen), { ...job, seen });
+      };
+      const mine = await readAs("ours");
       const expected = ["run:EXECUTING", "ai:0@EXECUTING", "ai:1@EXECUTING", "run:COMPLETED"];
       assert.deepEqual(short(mine.values), expected);
       assert.deepEqual([mine.ended, mine.error], [true, null]);
-      const theirs = await read("official", parts(gate()), { timeoutMs: 2_000 });
+      const theirs = await readAs("official", { timeoutMs: 2_000 });
       assert.deepEqual(theirs.values, mine.values);
       assert.equal(theirs.hung, true, "the official client never ends");
     });
   }
 
   test("defect 21: what a stream held when the run ended is still read, with the run as it is now", async () => {
-    const parts = () => ({
+    const parts = (seen) => ({
       snapshot: executing(AI),
       live: [answers.change(completed(AI), "2_2")],
-      streams: {
-        ai: [
-          async (connection) => {
-            await connection.wait(200);
-            await sse({ v2: true, texts: [v2(0, "a"), v2(1, "b")], next: "hold" })(connection);
-          },
-        ],
-      },
+      streams: { ai: [onceSeen(seen, 2, sse({ v2: true, texts: [v2(0, "a"), v2(1, "b")], next: "hold" }))] },
     });
-    const mine = await read("ours", parts());
+    const readAs = (which, job) => {
+      const seen = progress();
+      return read(which, parts(seen), { ...job, seen });
+    };
+    const mine = await readAs("ours");
     assert.deepEqual(short(mine.values), ["run:EXECUTING", "run:COMPLETED", "ai:a@COMPLETED", "ai:b@COMPLETED"]);
     assert.equal(mine.ended, true);
-    const theirs = await read("official", parts(), { take: 4 });
+    const theirs = await readAs("official", { take: 4 });
     const first = ["run:EXECUTING", "run:COMPLETED", "ai:a@EXECUTING", "ai:b@EXECUTING"];
     assert.deepEqual(short(theirs.values), first, "the official client's parts carry the run as it was at first");
   });
@@ -148,21 +145,13 @@ describe("withStreams()", { concurrency: 6 }, () => {
   });
 
   test("a stream named by the caller is read while the run does not say it has it", async () => {
-    const over = gate();
+    const seen = progress();
     const parts = {
       snapshot: executing(),
-      live: [afterGate(over, answers.change(completed(), "2_2"))],
-      streams: {
-        ai: [
-          async (connection) => {
-            await sse({ v2: true, texts: [ping(0), v2(0, "a")], next: "hold" })(connection);
-            await connection.wait(150);
-            over.open();
-          },
-        ],
-      },
+      live: [onceSeen(seen, 2, answers.change(completed(), "2_2"))],
+      streams: { ai: [sse({ v2: true, texts: [ping(0), v2(0, "a")], next: "hold" })] },
     };
-    const mine = await read("ours", parts, { named: { streams: ["ai"] } });
+    const mine = await read("ours", parts, { named: { streams: ["ai"] }, seen });
     assert.deepEqual(short(mine.values), ["run:EXECUTING", "ai:a@EXECUTING", "run:COMPLETED"]);
     assert.equal(mine.ended, true);
   });
@@ -178,22 +167,19 @@ describe("withStreams()", { concurrency: 6 }, () => {
   });
 
   test("an idle stream is opened again while the run lives, and loses nothing", async () => {
-    const over = gate();
-    const mine = await read("ours", {
+    const seen = progress();
+    const parts = {
       snapshot: executing(AI),
-      live: [afterGate(over, answers.change(completed(AI), "2_2"))],
+      live: [onceSeen(seen, 4, answers.change(completed(AI), "2_2"))],
       streams: {
         ai: [
           sse({ v2: true, texts: [v2(0, "a"), DONE] }),
           sse({ v2: true, texts: [v2(1, "b")], next: "reset" }),
-          async (connection) => {
-            await sse({ v2: true, texts: [v2(2, "c")], next: "hold" })(connection);
-            await connection.wait(100);
-            over.open();
-          },
+          sse({ v2: true, texts: [v2(2, "c")], next: "hold" }),
         ],
       },
-    });
+    };
+    const mine = await read("ours", parts, { seen });
     assert.deepEqual(
       ofStreams(mine.values).map(([, chunk]) => chunk),
       ["a", "b", "c"],
@@ -213,14 +199,10 @@ describe("withStreams()", { concurrency: 6 }, () => {
 
   test("a failing run feed reaches the reader, and its streams end", async () => {
     let closed;
-    const mine = await read("ours", {
+    const seen = progress();
+    const parts = {
       snapshot: executing(AI),
-      live: [
-        async (connection) => {
-          await connection.wait(100);
-          await answers.json(401, { error: "expired" })(connection);
-        },
-      ],
+      live: [onceSeen(seen, 2, answers.json(401, { error: "expired" }))],
       streams: {
         ai: [
           async (connection) => {
@@ -229,7 +211,8 @@ describe("withStreams()", { concurrency: 6 }, () => {
           },
         ],
       },
-    });
+    };
+    const mine = await read("ours", parts, { seen });
     assert.equal(mine.error?.status, 401);
     assert.deepEqual(ofStreams(mine.values), [["ai", "a"]]);
     await closed;

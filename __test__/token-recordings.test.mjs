@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { CLAIMS_PATH, isTokenCall, TOKENS_PATH } from "./support/cases.mjs";
 import { freeze } from "./support/clock.mjs";
+import { withRecordings } from "./support/recordings.mjs";
 import {
   ADDITIONAL,
   CLAIMS,
@@ -16,7 +16,6 @@ import {
   serve,
 } from "./support/token-servers.mjs";
 
-const WIRE = new URL("../../shared/wire/", import.meta.url);
 /** Headers that are the transport's, or differ from call to call. */
 const OWN = new Set([
   "host",
@@ -39,35 +38,23 @@ const OWN = new Set([
 ]);
 
 /** Every recorded exchange with a token route, whatever recording it is in. */
-function recorded() {
-  const found = [];
-  for (const name of readdirSync(WIRE).filter((file) => file.endsWith(".json"))) {
-    for (const { request, response } of JSON.parse(readFileSync(new URL(name, WIRE), "utf8")).exchanges) {
-      const [method, path] = request.line.split(" ");
-      if (!isTokenCall({ method, path }) || !response) continue;
-      found.push({
-        name,
-        path,
-        body: request.body,
-        sent: new Map(request.headers.map(([key, value]) => [key.toLowerCase(), value])),
-        response,
-      });
-    }
-  }
-  return found;
+function tokenCalls(recordings) {
+  return recordings.flatMap(({ name, exchanges }) =>
+    exchanges
+      .filter((exchange) => isTokenCall(exchange) && exchange.response)
+      .map(({ path, headers, response }) => ({ name, path, sent: headers, response })),
+  );
 }
 
-const exchanges = recorded();
-
 /** The recorded answer, as a server would give it again. */
-function replay({ status, headers, body }) {
+function replay({ status, headers, texts }) {
   const kept = headers.filter(
     ([key]) =>
       !["transfer-encoding", "content-encoding", "connection", "keep-alive", "content-length"].includes(
         key.toLowerCase(),
       ),
   );
-  return { status, headers: Object.fromEntries(kept), body };
+  return { status, headers: Object.fromEntries(kept), body: texts.join("") };
 }
 
 /** What a user sees of an error. Codes of our own, where the server gave none, are left out. */
@@ -93,43 +80,70 @@ function seen({ method, path, headers, body }) {
   };
 }
 
-test("the recordings hold the routes this file is about", () => {
-  const statuses = (path) =>
-    new Set(exchanges.filter((exchange) => exchange.path === path).map(({ response }) => response.status));
-  assert.ok(statuses(CLAIMS_PATH).has(200) && statuses(CLAIMS_PATH).has(401));
-  for (const status of [200, 400, 401, 403]) assert.ok(statuses(TOKENS_PATH).has(status), `${status}`);
-});
+withRecordings("token answer", 4, (recordings, test) => {
+  const exchanges = tokenCalls(recordings);
 
-test("every recorded answer to a claims request gives what it gives the official SDK", async (t) => {
-  freeze(t, 1_795_339_568_000);
-  for (const { name, sent, response } of exchanges.filter(({ path }) => path === CLAIMS_PATH)) {
-    const { url, requests } = await serve(t, () => replay(response));
-    configureBoth(t, url);
-    const options = { scopes: { read: { runs: ["run_1"] } } };
-    const theirs = await outcome(official.createPublicToken(options));
-    const mine = await outcome(ours.createPublicToken(options));
-    assert.deepEqual(shown(mine), shown(theirs), name);
-    assert.equal(requests.length, 2, name);
-    assert.deepEqual(seen(requests[1]), seen(requests[0]), name);
-    // What the recorded SDK told the server, ours tells it too; some recordings were made by hand.
-    if (sent.get("x-trigger-source") !== "sdk") continue;
-    for (const header of [...sent.keys()].filter((header) => header.startsWith("x-trigger-") && !OWN.has(header))) {
-      assert.equal(requests[1].headers[header], sent.get(header), `${name}: ${header}`);
+  test("the recordings hold the routes this file is about", () => {
+    const statuses = (path) =>
+      new Set(exchanges.filter((exchange) => exchange.path === path).map(({ response }) => response.status));
+    assert.ok(statuses(CLAIMS_PATH).has(200) && statuses(CLAIMS_PATH).has(401));
+    for (const status of [200, 400, 401, 403]) assert.ok(statuses(TOKENS_PATH).has(status), `${status}`);
+  });
+
+  test("every recorded answer to a claims request gives what it gives the official SDK", async (t) => {
+    freeze(t, 1_795_339_568_000);
+    for (const { name, sent, response } of exchanges.filter(({ path }) => path === CLAIMS_PATH)) {
+      const { url, requests } = await serve(t, () => replay(response));
+      configureBoth(t, url);
+      const options = { scopes: { read: { runs: ["run_1"] } } };
+      const theirs = await outcome(official.createPublicToken(options));
+      const mine = await outcome(ours.createPublicToken(options));
+      assert.deepEqual(shown(mine), shown(theirs), name);
+      assert.equal(requests.length, 2, name);
+      assert.deepEqual(seen(requests[1]), seen(requests[0]), name);
+      // What the recorded SDK told the server, ours tells it too; some recordings were made by hand.
+      if (sent.get("x-trigger-source") !== "sdk") continue;
+      for (const header of [...sent.keys()].filter((header) => header.startsWith("x-trigger-") && !OWN.has(header))) {
+        assert.equal(requests[1].headers[header], sent.get(header), `${name}: ${header}`);
+      }
     }
-  }
-});
+  });
 
-test("every recorded answer to server minting gives what it gives the official SDK", async (t) => {
-  freeze(t, 1_795_339_568_000);
-  for (const { name, response } of exchanges.filter(({ path }) => path === TOKENS_PATH)) {
-    const { url, requests } = await serve(t, () => replay(response));
-    configureBoth(t, url, ADDITIONAL);
-    const options = { scopes: { read: { runs: ["run_1"] } } };
-    const theirs = await outcome(official.createPublicToken(options));
-    const mine = await outcome(ours.createPublicToken(options));
-    assert.deepEqual(shown(mine), shown(theirs), `${name}: ${response.body}`);
-    assert.deepEqual(seen(requests[1]), seen(requests[0]), name);
-  }
+  test("every recorded answer to server minting gives what it gives the official SDK", async (t) => {
+    freeze(t, 1_795_339_568_000);
+    for (const { name, response } of exchanges.filter(({ path }) => path === TOKENS_PATH)) {
+      const { url, requests } = await serve(t, () => replay(response));
+      configureBoth(t, url, ADDITIONAL);
+      const options = { scopes: { read: { runs: ["run_1"] } } };
+      const theirs = await outcome(official.createPublicToken(options));
+      const mine = await outcome(ours.createPublicToken(options));
+      assert.deepEqual(shown(mine), shown(theirs), `${name}: ${response.texts.join("")}`);
+      assert.deepEqual(seen(requests[1]), seen(requests[0]), name);
+    }
+  });
+
+  test("recorded tokens of the root key come out again from the same inputs", async (t) => {
+    // What a real server's worker minted, by the second of its own clock.
+    const minted = exchanges.filter(
+      ({ path, response, sent }) =>
+        path === TOKENS_PATH && response.status === 200 && sent.get("authorization") === `Bearer ${ROOT}`,
+    );
+    const sets = minted.map(({ response }) => JSON.parse(parts(JSON.parse(response.texts.join("")).token).payload));
+    assert.ok(sets.length > 0);
+    const { url } = await serve(t, () => ({ body: CLAIMS }));
+    configureBoth(t, url);
+    for (const claims of sets.filter(({ otu }) => !otu)) {
+      const clock = freeze(t, claims.iat * 1000);
+      const scopes = {};
+      for (const scope of claims.scopes) {
+        const [action, resource, id] = scope.split(":");
+        scopes[action] = { ...scopes[action], [resource]: id ?? true };
+      }
+      const token = await ours.createPublicToken({ scopes, realtime: claims.realtime, expirationTime: claims.exp });
+      assert.deepEqual(JSON.parse(parts(token).payload), { ...JSON.parse(CLAIMS), ...claims });
+      clock.stop();
+    }
+  });
 });
 
 test("server minting is asked for with the official SDK's body, byte for byte", async (t) => {
@@ -163,29 +177,6 @@ test("server minting is asked for with the official SDK's body, byte for byte", 
   // Nothing is kept of a token the server minted.
   clock.set(1_795_339_569_000);
   assert.equal(requests.length, 2);
-});
-
-test("recorded tokens of the root key come out again from the same inputs", async (t) => {
-  // What a real server's worker minted, by the second of its own clock.
-  const minted = exchanges.filter(
-    ({ path, response, sent }) =>
-      path === TOKENS_PATH && response.status === 200 && sent.get("authorization") === `Bearer ${ROOT}`,
-  );
-  const sets = minted.map(({ response }) => JSON.parse(parts(JSON.parse(response.body).token).payload));
-  assert.ok(sets.length > 0);
-  const { url } = await serve(t, () => ({ body: CLAIMS }));
-  configureBoth(t, url);
-  for (const claims of sets.filter(({ otu }) => !otu)) {
-    const clock = freeze(t, claims.iat * 1000);
-    const scopes = {};
-    for (const scope of claims.scopes) {
-      const [action, resource, id] = scope.split(":");
-      scopes[action] = { ...scopes[action], [resource]: id ?? true };
-    }
-    const token = await ours.createPublicToken({ scopes, realtime: claims.realtime, expirationTime: claims.exp });
-    assert.deepEqual(JSON.parse(parts(token).payload), { ...JSON.parse(CLAIMS), ...claims });
-    clock.stop();
-  }
 });
 
 test("a server too old to mint is named with the way out", async (t) => {

@@ -1,63 +1,82 @@
 //! The floor of a feed's cost: polls and parses every row with reqwest and serde_json, and does
-//! nothing else. Prints the CPU time of its steady state as JSON.
+//! nothing else. Prints the CPU time of its steady state as JSON: as `bench/lib/follow.mjs` measures
+//! it, from the moment every feed waits until every feed had `updates` updates and waits again.
 //!
-//! Usage: `bench-bare <base url> <group> <feeds> <updates>`.
+//! Usage: `bench-bare <base url> <group> <feeds> <updates> <payload bytes>`.
 
 #![allow(clippy::print_stdout, reason = "its output is its interface")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [base, group, feeds, updates] = &args[..] else { return Err("four arguments".into()) };
-    let feeds: usize = feeds.parse()?;
+    let [base, group, feeds, updates, bytes] = &args[..] else { return Err("five arguments".into()) };
+    let (feeds, updates): (u64, u64) = (feeds.parse()?, updates.parse()?);
     // Plain HTTP only, but reqwest wants to know.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let live = Arc::new(Barrier::new(feeds + 1));
     let delivered = Arc::new(AtomicU64::new(0));
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     for index in 0..feeds {
-        let url = format!("{base}/realtime/v1/runs/run_{group}_{feeds}_{updates}_{index}");
-        let (client, live, delivered) = (client.clone(), live.clone(), delivered.clone());
-        tasks.spawn(async move {
-            let mut query = "log=full&offset=-1".to_owned();
-            let mut first = true;
-            loop {
-                let answer = client.get(format!("{url}?{query}")).send().await?;
-                let header = |name| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
-                let (handle, offset, cursor) =
-                    (header("electric-handle"), header("electric-offset"), header("electric-cursor"));
-                let messages: Vec<Value> = serde_json::from_slice(&answer.bytes().await?)?;
-                if first {
-                    first = false;
-                    live.wait().await;
-                } else {
-                    delivered.fetch_add(1, Ordering::Relaxed);
-                }
-                if messages.iter().any(|message| !message["value"]["completedAt"].is_null()) {
-                    return Ok::<_, Box<dyn std::error::Error + Send + Sync>>(());
-                }
-                query = format!("cursor={cursor}&handle={handle}&live=true&log=full&offset={offset}");
-            }
-        });
+        let url = format!("{base}/realtime/v1/runs/run_step_{group}_0_{}_{bytes}_{index}", updates + 1);
+        tasks.spawn(follow(client.clone(), url, delivered.clone()));
     }
-    live.wait().await;
+    all_wait(&client, base, feeds).await?;
     let before = cpu_micros()?;
+    client.get(format!("{base}/bench/release/{group}/1")).send().await?;
+    while delivered.load(Ordering::Relaxed) < feeds * updates {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    all_wait(&client, base, feeds).await?;
+    let spent = cpu_micros()? - before;
+    client.get(format!("{base}/bench/release/{group}/all")).send().await?;
     while let Some(done) = tasks.join_next().await {
         done??;
     }
-    println!("{{\"cpuMicros\":{},\"updates\":{}}}", cpu_micros()? - before, delivered.load(Ordering::Relaxed));
+    println!("{{\"cpuMicros\":{spent},\"updates\":{}}}", feeds * updates);
     Ok(())
 }
 
+/// Follows one run to its end.
+async fn follow(client: reqwest::Client, url: String, delivered: Arc<AtomicU64>) -> Outcome<()> {
+    let mut query = "log=full&offset=-1".to_owned();
+    loop {
+        let answer = client.get(format!("{url}?{query}")).send().await?;
+        let header = |name| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
+        let (handle, offset, cursor) =
+            (header("electric-handle"), header("electric-offset"), header("electric-cursor"));
+        let messages: Vec<Value> = serde_json::from_slice(&answer.bytes().await?)?;
+        if query.contains("live=true") {
+            delivered.fetch_add(1, Ordering::Relaxed);
+        }
+        if messages.iter().any(|message| !message["value"]["completedAt"].is_null()) {
+            return Ok(());
+        }
+        query = format!("cursor={cursor}&handle={handle}&live=true&log=full&offset={offset}");
+    }
+}
+
+/// Waits until the server holds a request of every feed.
+async fn all_wait(client: &reqwest::Client, base: &str, feeds: u64) -> Outcome<()> {
+    loop {
+        let stats = client.get(format!("{base}/bench/stats")).send().await?.bytes().await?;
+        if serde_json::from_slice::<Value>(&stats)?["held"].as_u64() == Some(feeds) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// User and system time of this process, from the kernel, in microseconds.
-fn cpu_micros() -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
+fn cpu_micros() -> Outcome<u64> {
     // /proc/self/schedstat counts nanoseconds, but of one thread; each thread has its own.
     let mut nanos = 0;
     for task in std::fs::read_dir("/proc/self/task")? {

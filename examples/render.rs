@@ -48,7 +48,7 @@ fn show(feed: &Feed, change: &Change) -> String {
     match (change, feed.schema()) {
         (Change::Row { row, .. }, Some(schema)) => {
             let mut text = String::new();
-            match run::render(row, schema, &mut text) {
+            match run::render(row, schema, None, &mut text) {
                 Ok(()) => text,
                 Err(error) => serde_json::json!({ "error": error.message() }).to_string(),
             }

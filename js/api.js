@@ -1,23 +1,55 @@
 "use strict";
 
-/** The namespaces users see. `TriggerClient` binds the same ones. */
+/**
+ * The namespaces users see. `TriggerClient` binds the same ones.
+ *
+ * Most programs use one or two of them, and each costs time and memory at the start of a process:
+ * all but minting is loaded by its first call.
+ */
 
 const auth = require("./auth.js");
-const batch = require("./batch.js");
 const { configure } = require("./config.js");
-const idempotency = require("./idempotency.js");
-const calls = require("./run-calls.js");
-const { fetchStream, subscribeToBatch, subscribeToRun, subscribeToRunsWithTag } = require("./runs.js");
-const { define, input, read } = require("./streams.js");
-const tasks = require("./tasks.js");
-const wait = require("./wait.js");
+
+const batch = () => require("./batch.js");
+const idempotency = () => require("./idempotency.js");
+const runCalls = () => require("./run-calls.js");
+const feeds = () => require("./runs.js");
+const streams = () => require("./streams.js");
+const tasks = () => require("./tasks.js");
+const wait = () => require("./wait.js");
+
+/**
+ * Functions of a module that is loaded when one of them is called. Plain ones, under their own names:
+ * programs that replace them in tests find what they expect.
+ *
+ * @param {() => any} load
+ * @param {string[]} names
+ * @returns {Record<string, (...given: any[]) => any>}
+ */
+function later(load, names) {
+  /** @type {Record<string, (...given: any[]) => any>} */
+  const functions = {};
+  for (const name of names) {
+    // A computed method has the name that the function itself has.
+    Object.assign(functions, {
+      [name](/** @type {any[]} */ ...given) {
+        return load()[name](...given);
+      },
+    });
+  }
+  return functions;
+}
 
 module.exports = {
   auth: { configure, ...auth },
-  batch: { ...batch },
-  idempotencyKeys: { create: idempotency.create, reset: idempotency.reset },
-  runs: { ...calls, fetchStream, subscribeToBatch, subscribeToRun, subscribeToRunsWithTag },
-  streams: { define, input, read },
-  tasks: { ...tasks },
-  wait: { ...wait },
+  batch: later(batch, ["retrieve", "trigger", "triggerByTask"]),
+  idempotencyKeys: later(idempotency, ["create", "reset"]),
+  runs: {
+    ...later(runCalls, ["cancel", "list", "poll", "replay", "reschedule", "retrieve"]),
+    ...later(streams, ["fetchStream"]),
+    ...later(feeds, ["subscribeToBatch", "subscribeToRun", "subscribeToRunsWithTag"]),
+  },
+  streams: later(streams, ["define", "input", "read"]),
+  tasks: later(tasks, ["batchTrigger", "trigger"]),
+  wait: later(wait, ["completeToken", "createToken", "listTokens", "retrieveToken"]),
 };

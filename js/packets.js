@@ -2,6 +2,8 @@
 
 // Packets: the payload, output and metadata of a run, decoded by their type (protocol.md 4).
 
+const { NOT_SIMPLE, namesTypes, readSimple } = require("./super-json.js");
+
 /**
  * A packet as it comes: text, and the type that says how to read it.
  *
@@ -10,7 +12,11 @@
  * @property {string} type
  *
  * Fetches what a packet of type `application/store` stands for.
- * @typedef {(runId: string, field: "payload" | "output", path: string) => Promise<Packet>} FetchPacket
+ * @typedef {(runId: string, field: Field, path: string) => Promise<Packet>} FetchPacket
+ *
+ * @typedef {"payload" | "output" | "metadata"} Field
+ * @typedef {{ packet: Packet, known: boolean, value: unknown }} Entry
+ * @typedef {Record<Field, Entry | undefined>} Kept
  */
 
 /** @type {Promise<{ parse(text: string): any, serialize(value: unknown): { json: any, meta?: any } }> | undefined} */
@@ -19,7 +25,7 @@ let loading;
 let superjson;
 
 /**
- * superjson is loaded on first use: most programs mint tokens and never need it. Our own instance,
+ * superjson is loaded on first use: most programs never need it (`js/super-json.js`). Our own instance,
  * so that nothing is registered on the one the program may use itself.
  */
 function loadSuperjson() {
@@ -59,7 +65,7 @@ function decode({ data, type }) {
     case "application/json":
       return JSON.parse(data);
     case "application/super+json":
-      return superjson ? superjson.parse(data) : loadSuperjson().then((loaded) => loaded.parse(data));
+      return decodeSuper(data);
     case "application/store":
       throw new Error("the packet is stored elsewhere, and there is nothing to fetch it with");
     default:
@@ -68,13 +74,50 @@ function decode({ data, type }) {
   }
 }
 
+/** @param {string} data */
+function decodeSuper(data) {
+  const value = readSimple(data);
+  if (value !== NOT_SIMPLE) return value;
+  return superjson ? superjson.parse(data) : loadSuperjson().then((loaded) => loaded.parse(data));
+}
+
 /**
- * The decoded payloads and outputs of a subscription's runs. A packet that did not change is the
- * same value as before: it is neither fetched nor parsed again.
+ * From here on a packet is decoded when it is read, not when its run is given out, in characters of
+ * its text. Below, an object that decodes on demand costs more than decoding does.
+ */
+const LAZY = 512;
+
+/** What native code writes for a packet that is the one it wrote before (`src/run/render.rs`). */
+const SAME = 1;
+
+/** A packet that is decoded when it is first read. */
+class Lazy {
+  #packet;
+  #value;
+
+  /** @param {Packet} packet */
+  constructor(packet) {
+    this.#packet = packet;
+  }
+
+  /** The value. Throws, each time, when it cannot be decoded. */
+  read() {
+    if (this.#packet) {
+      this.#value = decode(this.#packet);
+      // The text is not needed any more.
+      this.#packet = undefined;
+    }
+    return this.#value;
+  }
+}
+
+/**
+ * The decoded packets of a subscription's runs. One that did not change is the same value as before:
+ * it is neither fetched, nor parsed, nor even handed over again.
  */
 class Packets {
-  /** @type {Map<string, { data: string, type: string, value: unknown }>} */
-  #kept = new Map();
+  /** By run: its packets, and once they were asked for their values. @type {Map<string, Kept> | undefined} */
+  #kept;
   #fetch;
 
   /** @param {{ fetchPacket?: FetchPacket }} [options] */
@@ -83,36 +126,30 @@ class Packets {
   }
 
   /**
-   * The value of a run's payload or output. Throws, or rejects, when it cannot be had; that is
-   * not kept.
+   * The value of a run's packet; a {@link Lazy} one where it is long. Throws, or rejects, when it
+   * cannot be had; that is not kept.
    *
    * @param {string} runId
-   * @param {"payload" | "output"} field
-   * @param {Packet} packet
+   * @param {Field} field
+   * @param {Packet | typeof SAME | undefined} packet
    * @returns {unknown | Promise<unknown>}
    */
   get(runId, field, packet) {
-    const key = `${runId}/${field}`;
-    const kept = this.#kept.get(key);
-    if (kept && kept.data === packet.data && kept.type === packet.type) return kept.value;
-    const stored = packet.type === "application/store" && this.#fetch !== undefined;
-    const value = stored ? this.#fetch(runId, field, packet.data).then(decode) : decode(packet);
-    const entry = { data: packet.data, type: packet.type, value };
-    this.#kept.set(key, entry);
-    if (isPromise(value)) {
-      // Readers that come meanwhile share the promise; those that come later get the value.
-      entry.value = value.then(
-        (decoded) => {
-          entry.value = decoded;
-          return decoded;
-        },
-        (error) => {
-          if (this.#kept.get(key) === entry) this.#kept.delete(key);
-          throw error;
-        },
-      );
-    }
+    if (packet === undefined) return undefined;
+    const entry = this.#entry(runId, field, packet);
+    if (!entry.known) this.#fill(entry, runId, field);
     return entry.value;
+  }
+
+  /**
+   * Takes notice of the packets of a row that is not given out: later ones refer to them.
+   *
+   * @param {{ id: string, payload?: any, output?: any, metadata?: any }} row
+   */
+  note({ id, payload, output, metadata }) {
+    for (const [field, packet] of Object.entries({ payload, output, metadata })) {
+      if (packet !== undefined) this.#entry(id, /** @type {Field} */ (field), packet);
+    }
   }
 
   /**
@@ -121,14 +158,60 @@ class Packets {
    * @param {string} runId
    */
   forget(runId) {
-    this.#kept.delete(`${runId}/payload`);
-    this.#kept.delete(`${runId}/output`);
+    this.#kept?.delete(runId);
+  }
+
+  #entry(runId, field, packet) {
+    this.#kept ??= new Map();
+    let run = this.#kept.get(runId);
+    if (run === undefined) {
+      run = { payload: undefined, output: undefined, metadata: undefined };
+      this.#kept.set(runId, run);
+    }
+    const kept = run[field];
+    if (packet === SAME) {
+      if (kept) return kept;
+      throw new Error("the packet was not handed over: a fault of trigger-native");
+    }
+    if (kept && kept.packet.data === packet.data && kept.packet.type === packet.type) return kept;
+    const entry = { packet, known: false, value: undefined };
+    run[field] = entry;
+    return entry;
+  }
+
+  #fill(entry, runId, field) {
+    const { packet } = entry;
+    const stored = packet.type === "application/store" && field !== "metadata" && this.#fetch !== undefined;
+    const value = stored ? this.#fetch(runId, field, packet.data).then(decode) : later(packet);
+    entry.known = true;
+    entry.value = value;
+    if (!(value instanceof Promise)) return;
+    // Readers that come meanwhile share the promise; those that come later get the value.
+    entry.value = value.then(
+      (decoded) => {
+        entry.value = decoded;
+        return decoded;
+      },
+      (error) => {
+        entry.known = false;
+        throw error;
+      },
+    );
   }
 }
 
-/** @returns {value is Promise<unknown>} */
-function isPromise(value) {
-  return value instanceof Promise;
+/** The value of a packet, now or when it is read. */
+function later(packet) {
+  if (!packet.data || packet.data.length < LAZY) return decode(packet);
+  switch (packet.type) {
+    case "application/json":
+      return new Lazy(packet);
+    case "application/super+json":
+      // Reading is no time to wait for a module.
+      return superjson || !namesTypes(packet.data) ? new Lazy(packet) : loadSuperjson().then(() => new Lazy(packet));
+    default:
+      return decode(packet);
+  }
 }
 
-module.exports = { Packets, decode, loadSuperjson };
+module.exports = { Lazy, Packets, decode, loadSuperjson };

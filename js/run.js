@@ -4,7 +4,8 @@
 // are those of the official SDK on the same bytes, which `__test__/run-object.test.mjs` compares.
 
 const { ApiError, DecodeError, TriggerNativeError } = require("./errors.js");
-const { decode } = require("./packets.js");
+const { decodeWhenRead } = require("./lazy.js");
+const { Lazy } = require("./packets.js");
 const { toRunError } = require("./run-error.js");
 
 /** @typedef {InstanceType<typeof import("./packets.js").Packets>} Packets */
@@ -35,6 +36,8 @@ const PROPERTY_OF = { runTags: "tags", usageDurationMs: "durationMs" };
  * named in `decodeErrors`, which is there only then (defect 16). `isFinished` is there for those
  * who wait for an end, but is not enumerable: the object equals the official one (defect 21).
  *
+ * Long packets are decoded when they are read (`js/lazy.js`).
+ *
  * @param {any} parsed A {@link RenderedRun}, parsed from JSON.
  * @param {Packets} packets The subscription's packets.
  * @returns {object | Promise<object>} A promise only where a packet has to be fetched, or its
@@ -42,25 +45,20 @@ const PROPERTY_OF = { runTags: "tags", usageDurationMs: "durationMs" };
  */
 function toRun(parsed, packets) {
   const errors = new Errors(parsed.faults);
-  const payload = errors.attempt("payload", () => parsed.payload && packets.get(parsed.id, "payload", parsed.payload));
-  const output = errors.attempt("output", () => parsed.output && packets.get(parsed.id, "output", parsed.output));
-  const metadata = errors.attempt("metadata", () => parsed.metadata && decode(parsed.metadata));
+  const payload = errors.packet(parsed, "payload", packets);
+  const output = errors.packet(parsed, "output", packets);
+  const metadata = errors.packet(parsed, "metadata", packets);
   if (payload instanceof Promise || output instanceof Promise || metadata instanceof Promise) {
     return Promise.all([
       errors.settle("payload", payload),
       errors.settle("output", output),
       errors.settle("metadata", metadata),
-    ]).then((values) => build(parsed, values, errors));
+    ]).then((values) => build(parsed, values[0], values[1], values[2], errors));
   }
-  return build(parsed, [payload, output, metadata], errors);
+  return build(parsed, payload, output, metadata, errors);
 }
 
-/**
- * @param {any} parsed
- * @param {unknown[]} values
- * @param {Errors} errors
- */
-function build(parsed, [payload, output, metadata], errors) {
+function build(parsed, payload, output, metadata, errors) {
   const { status } = parsed;
   const isFailed = FAILED.has(status);
   const isSuccess = status === "COMPLETED";
@@ -94,8 +92,9 @@ function build(parsed, [payload, output, metadata], errors) {
     isSuccess,
     isCancelled: status === "CANCELED",
   };
-  if (errors.found) run.decodeErrors = errors.found;
   Object.defineProperty(run, "isFinished", { value: parsed.isFinished });
+  if (payload instanceof Lazy || output instanceof Lazy || metadata instanceof Lazy) return decodeWhenRead(run, errors);
+  if (errors.found) run.decodeErrors = errors.found;
   return run;
 }
 
@@ -121,10 +120,10 @@ class Errors {
         : new DecodeError("ERR_DECODE", `the ${property} of the run cannot be decoded: ${message}`, { cause: error });
   }
 
-  /** @param {string} property @param {() => unknown} get */
-  attempt(property, get) {
+  /** @param {any} parsed @param {"payload" | "output" | "metadata"} property @param {Packets} packets */
+  packet(parsed, property, packets) {
     try {
-      return get();
+      return packets.get(parsed.id, property, parsed[property]);
     } catch (error) {
       this.note(property, error);
       return undefined;

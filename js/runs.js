@@ -7,14 +7,13 @@ const { bounded } = require("./bounded.js");
 const { clientOf } = require("./client.js");
 const { resolve } = require("./config.js");
 const { ArgumentError, fromNative } = require("./errors.js");
+const { Left } = require("./left.js");
 const { mailbox } = require("./mailbox.js");
 const { WATCH, callback, columns, flag, takeOptions } = require("./options.js");
 const { Packets } = require("./packets.js");
 const { refresherOf } = require("./refresh.js");
 const { toRun } = require("./run.js");
 const { RunSubscription } = require("./subscription.js");
-const { fetchStream } = require("./streams.js");
-const { streamOpener } = require("./with-streams.js");
 
 /** What each subscription takes. `onItemError` of a single run is never called: it may stay. */
 const OPTIONS = { ...WATCH, onItemError: callback };
@@ -66,13 +65,12 @@ function subscribe(subject, skipColumns, options) {
   const refusal = native.checkFeed(feed);
   if (refusal) throw fromNative(JSON.parse(refusal));
   const single = subject.of === "run";
-  const left = new AbortController();
-  const bounds = { signal: left.signal };
+  const left = new Left();
   const packets = new Packets({
     fetchPacket(id, field, path) {
       const fetch = (/** @type {any} */ own) =>
-        bounded(bounds, (cancel) => native.fetchPacket(own, id, field, path, cancel));
-      return refresher ? refresher.authorized(fetch, () => bounds) : fetch(client);
+        bounded(left, (cancel) => native.fetchPacket(own, id, field, path, cancel));
+      return refresher ? refresher.authorized(fetch, () => left) : fetch(client);
     },
   });
   return new RunSubscription({
@@ -82,7 +80,7 @@ function subscribe(subject, skipColumns, options) {
     ready:
       refresher &&
       (async () => {
-        client = await refresher.client(bounds);
+        client = await refresher.client(left);
       }),
     open() {
       const reader = native.openFeed(client, mailbox(), feed);
@@ -90,10 +88,12 @@ function subscribe(subject, skipColumns, options) {
       return reader;
     },
     decode: (row) => decode(row, packets),
-    streams: streamOpener({ client, refresher }, options),
+    skip: (row) => (row.isFinished ? packets.forget(row.id) : packets.note(row)),
+    // Loaded by who reads streams.
+    streams: () => require("./with-streams.js").streamOpener({ client, refresher }, options),
     notify: notices ? (notice) => notifyOf(options, notice) : undefined,
     fault: onItemError ?? warnOnce(),
-    renew: refresher && (() => refresher.renew(bounds)),
+    renew: refresher && (() => refresher.renew(left)),
     explain: refresher && ((error) => refresher.explain(error)),
   });
 }
@@ -169,4 +169,4 @@ function tagsOf(call, given) {
   });
 }
 
-module.exports = { fetchStream, subscribeToRun, subscribeToRunsWithTag, subscribeToBatch };
+module.exports = { subscribeToRun, subscribeToRunsWithTag, subscribeToBatch };

@@ -5,14 +5,27 @@
 const { Call } = require("./call.js");
 const { clientOf } = require("./client.js");
 const { resolve } = require("./config.js");
-const { ArgumentError } = require("./errors.js");
+const { ArgumentError, TriggerNativeError } = require("./errors.js");
+const { WATCH, takeOptions } = require("./options.js");
+const { RealtimeStream } = require("./realtime-stream.js");
 const { refresherOf } = require("./refresh.js");
-const { RealtimeStream, readOptions, streamSource, taskOnly } = require("./stream-read.js");
+const { streamSource } = require("./stream-source.js");
 
 /** The key of a stream that was given none, as in the official SDK. */
 const DEFAULT_KEY = "default";
 /** How long a read waits for the next value, in seconds, as in the official SDK. */
 const DEFAULT_TIMEOUT = 60;
+
+/** @type {Record<string, import("./options.js").Check>} */
+const READ_OPTIONS = {
+  timeoutInSeconds: (value) =>
+    Number.isInteger(value) && value >= 1 && value <= 600
+      ? undefined
+      : "must be a whole number of seconds from 1 to 600",
+  startIndex: (value) => (Number.isSafeInteger(value) && value >= 0 ? undefined : "must be a whole number from 0"),
+  from: (value) => (value === "beginning" || value === "latest" ? undefined : 'must be "beginning" or "latest"'),
+  ...WATCH,
+};
 
 /**
  * Reads a stream of a run: `read(runId, options?)` or `read(runId, key, options?)`. It ends when
@@ -21,7 +34,7 @@ const DEFAULT_TIMEOUT = 60;
  * @param {string | { id: string }} run
  * @param {string | object} [keyOrOptions]
  * @param {object} [options]
- * @returns {Promise<InstanceType<typeof import("./stream-read.js").RealtimeStream>>}
+ * @returns {Promise<InstanceType<typeof import("./realtime-stream.js").RealtimeStream>>}
  */
 async function read(run, keyOrOptions, options) {
   const call = "streams.read";
@@ -36,10 +49,21 @@ async function read(run, keyOrOptions, options) {
  * @param {string | { id: string }} run
  * @param {string} key
  * @param {object} [options]
- * @returns {Promise<InstanceType<typeof import("./stream-read.js").RealtimeStream>>}
+ * @returns {Promise<InstanceType<typeof import("./realtime-stream.js").RealtimeStream>>}
  */
 async function fetchStream(run, key, options) {
   return open("runs.fetchStream", run, key, readOptions("runs.fetchStream", options));
+}
+
+/**
+ * The options of a read, those that are there.
+ *
+ * @param {string} call for the message
+ * @param {unknown} options
+ * @returns {any}
+ */
+function readOptions(call, options) {
+  return takeOptions(call, "the options", options, READ_OPTIONS);
 }
 
 function open(call, run, key, options) {
@@ -115,6 +139,16 @@ async function send(streamId, run, data, options) {
     ["input stream id", streamId],
   ]);
   await call.request({ method: "POST", path: "/realtime/v1/streams/{}/input/{}", ids, body: { data } });
+}
+
+/** What a method of the SDK that only works inside a task says here. */
+function taskOnly(/** @type {string} */ name) {
+  return () => {
+    throw new TriggerNativeError(
+      "ERR_TASK_ONLY",
+      `${name} works inside a task only: import streams from "@trigger.dev/sdk" there`,
+    );
+  };
 }
 
 /** @param {string} call @param {any} options */

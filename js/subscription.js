@@ -11,9 +11,9 @@ const { attempt } = require("./attempt.js");
 const { heldTo } = require("./bounded.js");
 const { ArgumentError, fromNative } = require("./errors.js");
 const { nextBatch } = require("./mailbox.js");
-const { toResponse } = require("./response.js");
-const { withStreams } = require("./with-streams.js");
 
+/** @type {Promise<any>} */
+const NOTHING = Promise.resolve();
 const DONE = Object.freeze({ done: true, value: undefined });
 
 /** Rows decoded ahead, so that stored packets of several runs are fetched at once. */
@@ -26,6 +26,8 @@ class RunSubscription {
   #wiring;
   #onAbort;
   #reader = null;
+  /** What `open` needs was made. */
+  #isReady = false;
   #rows = [];
   #at = 0;
   /** Rows that are being decoded: `{ row, value }`, in order. */
@@ -34,7 +36,9 @@ class RunSubscription {
   #drained = false;
   #end = null;
   #closed = false;
-  #tail = Promise.resolve();
+  /** Reads that were asked for and not answered, and the last of them. */
+  #turns = 0;
+  #last = NOTHING;
   #stream = null;
   /** Versions (updatedAt, Unix ms): rows below are not yielded; the newest yielded; all up to it were. */
   #floor = Number.NEGATIVE_INFINITY;
@@ -48,17 +52,18 @@ class RunSubscription {
 
   /**
    * @param {object} wiring
-   * @param {AbortController} wiring.left aborted when it is closed: ends whatever is waited for on its behalf
+   * @param {InstanceType<typeof import("./left.js").Left>} wiring.left aborted when it is closed: ends whatever is waited for on its behalf
    * @param {() => Promise<unknown>} [wiring.ready] makes what `open` needs; called before it
    * @param {() => any} wiring.open opens the native reader; called once, at the first `next()`
    * @param {(row: any) => any} wiring.decode makes the public value of a row, or a promise of it
+   * @param {(row: any) => void} [wiring.skip] takes notice of a row that is not yielded
    * @param {boolean} [wiring.single] one run only
    * @param {AbortSignal} [wiring.signal] ends the subscription
    * @param {(notice: any) => void} [wiring.notify] gets retries and state changes
    * @param {(error: Error, key: string | null) => void} [wiring.fault] gets rows that cannot be read
    * @param {() => Promise<void>} [wiring.renew] makes another token; rejects for `left` only
    * @param {(error: any) => void} [wiring.explain] adds what is known of a failure to its error
-   * @param {import("./with-streams.js").Opener} [wiring.streams] opens the streams of its runs
+   * @param {() => import("./with-streams.js").Opener} [wiring.streams] gives what opens the streams of its runs
    */
   constructor(wiring) {
     this.#wiring = wiring;
@@ -74,9 +79,14 @@ class RunSubscription {
 
   /** Calls that overlap are answered in order. */
   next() {
-    const turn = this.#tail.then(() => this.#pull());
-    this.#tail = turn.then(noop, noop);
-    return turn;
+    this.#turns += 1;
+    if (this.#turns === 1) {
+      this.#last = this.#pull();
+    } else {
+      const pull = () => this.#pull();
+      this.#last = this.#last.then(pull, pull);
+    }
+    return this.#last;
   }
 
   return(value) {
@@ -103,7 +113,9 @@ class RunSubscription {
         "ERR_ALREADY_READ",
         "withStreams() was called on this subscription before: subscribe once more for another reader",
       );
-    const { streams: open, signal, single = false } = this.#wiring;
+    // Loaded by who reads streams: it costs as much as everything else here.
+    const { withStreams } = require("./with-streams.js");
+    const { streams, signal, single = false } = this.#wiring;
     const feed = {
       single,
       skewMs: SKEW_MS,
@@ -113,7 +125,7 @@ class RunSubscription {
         this.#resume(version);
       },
     };
-    this.#merged = withStreams(this, { open, signal, feed }, options);
+    this.#merged = withStreams(this, { open: streams(), signal, feed }, options);
     return this.#merged;
   }
 
@@ -179,6 +191,7 @@ class RunSubscription {
    * @returns {Response}
    */
   toResponse(request, options) {
+    const { toResponse } = require("./response.js");
     return toResponse(this, request, options, {
       event: () => "run",
       id: () => (Number.isFinite(this.#position) ? String(this.#position) : undefined),
@@ -220,7 +233,8 @@ class RunSubscription {
           this.#wiring.explain?.(error);
           throw error;
         }
-        await this.#fill();
+        const filled = this.#fill();
+        if (filled) await filled;
       }
       return DONE;
     } catch (error) {
@@ -228,6 +242,8 @@ class RunSubscription {
       if (this.#closed) return DONE;
       this.#leave();
       throw error;
+    } finally {
+      this.#turns -= 1;
     }
   }
 
@@ -236,7 +252,10 @@ class RunSubscription {
     while (this.#ahead.length < AHEAD && this.#at < this.#rows.length) {
       const row = this.#rows[this.#at++];
       // A replica that lags can tell what the reader of a resumed response has seen the like of.
-      if (row.updatedAt < this.#floor && !this.#needs(row)) continue;
+      if (row.updatedAt < this.#floor && !this.#needs(row)) {
+        this.#wiring.skip?.(row);
+        continue;
+      }
       const value = this.#wiring.decode(row);
       if (value instanceof Promise) value.catch(noop);
       this.#ahead.push({ row, value });
@@ -250,13 +269,17 @@ class RunSubscription {
     if (this.#wiring.single || (last && this.#drained)) this.#position = this.#newest;
   }
 
-  async #fill() {
+  /** Gets the next batch: a promise where it has yet to come. */
+  #fill() {
     if (!this.#reader) {
-      await this.#wiring.ready?.();
-      if (this.#closed) return;
+      if (this.#wiring.ready && !this.#isReady) return this.#wiring.ready().then(() => (this.#isReady = true));
       this.#reader = this.#wiring.open();
     }
-    const batch = await nextBatch(this.#reader);
+    const batch = nextBatch(this.#reader);
+    return batch instanceof Promise ? batch.then(this.#take) : this.#take(batch);
+  }
+
+  #take = (/** @type {any} */ batch) => {
     // Begun also when closed meanwhile: other subscriptions wait for the same token.
     if (batch.wantsToken) return this.#wiring.renew?.();
     if (this.#closed) return;
@@ -269,7 +292,7 @@ class RunSubscription {
     if (!this.#wiring.single) {
       for (const { key, error } of batch.faults) attempt(() => this.#wiring.fault?.(fromNative(error), key));
     }
-  }
+  };
 
   #notify(notice) {
     attempt(() => this.#wiring.notify?.(notice));

@@ -10,8 +10,9 @@
 const { ArgumentError } = require("./errors.js");
 const { isTexts, takeOptions } = require("./options.js");
 const { Places, tagOf } = require("./places.js");
+const { RealtimeStream } = require("./realtime-stream.js");
 const { partEvents } = require("./stream-events.js");
-const { RealtimeStream, streamSource } = require("./stream-read.js");
+const { streamSource } = require("./stream-source.js");
 
 /** Streams of finished runs that are read at once: no further run is taken meanwhile. */
 const MOST_DRAINING = 64;
@@ -57,7 +58,7 @@ function streamOpener(access, { retry, silenceTimeoutMs, onRetry }) {
  * @param {Feed} [wiring.feed]
  * @param {{ streams?: string[] }} [options] `streams`: keys that are read from the start, whether
  *   or not the run says yet that it has them
- * @returns {InstanceType<typeof import("./stream-read.js").RealtimeStream>}
+ * @returns {InstanceType<typeof import("./realtime-stream.js").RealtimeStream>}
  */
 function withStreams(subscription, { open, signal, feed }, options) {
   const { streams: keys = [] } = takeOptions("withStreams", "the options", options, OPTIONS);

@@ -1,8 +1,9 @@
 //! The feed machine on the recorded answers of the real server: it asks what the official client
 //! asked, but for the request that downloads a snapshot twice.
 
+mod wire_support;
+
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use http::HeaderMap;
 use serde_json::Value;
@@ -67,7 +68,7 @@ impl Replay {
                 Change::Row { key, row } => {
                     let schema = self.feed.schema().expect("rows have types");
                     let mut text = String::new();
-                    run::render(&row, schema, &mut text).expect(name);
+                    run::render(&row, schema, None, &mut text).expect(name);
                     let parsed: Value = serde_json::from_str(&text).expect("rendered rows are JSON");
                     assert!(parsed.get("faults").is_none(), "{name}: {text}");
                     let repeated = self.published.insert(key.to_string(), text.clone()) == Some(text);
@@ -84,15 +85,9 @@ impl Replay {
 
 #[test]
 fn every_recorded_feed_is_followed_as_the_official_client_did() {
-    let wire = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/wire");
     let (mut feeds, mut exchanges) = (0, 0);
-    for entry in std::fs::read_dir(&wire).expect("the recordings are beside the project") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
-        let recording: Value = serde_json::from_slice(&std::fs::read(&path).expect("a file")).expect("JSON");
-        for replay in replays(&recording, &path.display().to_string()) {
+    for (name, recorded) in wire_support::recordings() {
+        for replay in replays(&recorded, &name) {
             feeds += 1;
             exchanges += replay.asked;
         }
@@ -100,10 +95,10 @@ fn every_recorded_feed_is_followed_as_the_official_client_did() {
     assert!(feeds >= 20 && exchanges >= 60, "{feeds} feeds and {exchanges} exchanges were found");
 }
 
-fn replays(recording: &Value, name: &str) -> Vec<Replay> {
+fn replays(exchanges: &[Value], name: &str) -> Vec<Replay> {
     let mut done = Vec::new();
     let mut open: BTreeMap<String, Replay> = BTreeMap::new();
-    for exchange in recording["exchanges"].as_array().expect("exchanges") {
+    for exchange in exchanges {
         let line = exchange["request"]["line"].as_str().unwrap_or_default();
         let target = line.strip_prefix("GET ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
         let url = url::Url::parse("http://server").and_then(|base| base.join(target)).expect("a URL");
@@ -123,14 +118,6 @@ fn replays(recording: &Value, name: &str) -> Vec<Replay> {
         if !followed || !asked.contains_key("log") {
             continue;
         }
-        let mut headers = HeaderMap::new();
-        for pair in response["headers"].as_array().expect("headers") {
-            let text = |place: usize| pair[place].as_str().expect("text");
-            headers.append(
-                http::HeaderName::from_bytes(text(0).as_bytes()).expect("a name"),
-                text(1).parse().expect("a value"),
-            );
-        }
         let key = format!("{path}?{}", own.join("&"));
         if asked["offset"] == "-1" && !asked.contains_key("handle") {
             done.extend(open.insert(key.clone(), Replay::new()));
@@ -138,7 +125,7 @@ fn replays(recording: &Value, name: &str) -> Vec<Replay> {
         let status = u16::try_from(status).expect("a status");
         let ms = exchange["durationMs"].as_u64().unwrap_or(0);
         if let Some(replay) = open.get_mut(&key) {
-            replay.exchange(&asked, status, &headers, body, ms, &format!("{name}: {line}"));
+            replay.exchange(&asked, status, &wire_support::headers(response), body, ms, &format!("{name}: {line}"));
         }
     }
     done.extend(open.into_values());

@@ -3,8 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a test prints the seed to repeat it with")]
 
 mod stream_support;
-
-use std::path::Path;
+mod wire_support;
 
 use http::HeaderMap;
 use stream_support::Bench;
@@ -24,16 +23,9 @@ struct Recorded {
 
 /// Every answer of a stream in every recording.
 fn recordings() -> Vec<Recorded> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/wire");
     let mut all = Vec::new();
-    for entry in std::fs::read_dir(&folder).expect("the recordings") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).expect("a recording");
-        let recording: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        for exchange in recording["exchanges"].as_array().expect("exchanges") {
+    for (name, exchanges) in wire_support::recordings() {
+        for exchange in &exchanges {
             let line = exchange["request"]["line"].as_str().expect("a line");
             if !line.starts_with("GET /realtime/v1/streams/") || exchange["response"].is_null() {
                 continue;
@@ -44,18 +36,10 @@ fn recordings() -> Vec<Recorded> {
                 found.and_then(|pair| pair[1].as_str()).map(str::to_owned)
             };
             let response = &exchange["response"];
-            let mut headers = HeaderMap::new();
-            for pair in response["headers"].as_array().expect("headers") {
-                let (name, value) = (pair[0].as_str().expect("a name"), pair[1].as_str().expect("a value"));
-                headers.append(
-                    name.parse::<http::HeaderName>().expect("a name"),
-                    value.parse::<http::HeaderValue>().expect("a value"),
-                );
-            }
             let chunks = response["chunks"].as_array().expect("chunks");
             all.push(Recorded {
-                name: format!("{}: {line}", path.display()),
-                headers,
+                name: format!("{name}: {line}"),
+                headers: wire_support::headers(response),
                 status: u16::try_from(response["status"].as_u64().expect("a status")).expect("a status"),
                 timeout_s: asked("timeout-seconds").and_then(|seconds| seconds.parse().ok()),
                 after: asked("last-event-id").and_then(|id| id.parse().ok()),
@@ -65,7 +49,7 @@ fn recordings() -> Vec<Recorded> {
             });
         }
     }
-    assert!(all.iter().any(|recorded| recorded.status == 200), "no stream was recorded in {}", folder.display());
+    assert!(all.iter().any(|recorded| recorded.status == 200), "no stream was recorded");
     all
 }
 

@@ -3,7 +3,7 @@
 import type { ApiClientConfiguration, CallBounds, configure } from "./config.js";
 import type { AnyBatchHandle, AnyRunHandle } from "./task.js";
 
-/** Columns that a run feed can leave out (protocol.md 4). */
+/** Columns that a run feed can leave out. */
 export type RealtimeRunSkipColumn =
   | "startedAt"
   | "delayUntil"
@@ -48,7 +48,7 @@ export type PublicTokenPermissionProperties = {
   sessions?: string | string[];
 };
 
-/** Everything a public token can grant. How a server reads it: protocol.md 3. */
+/** Everything a public token can grant. */
 export type PublicTokenPermissions = {
   /** What the bearer may read. */
   read?: PublicTokenPermissionProperties;
@@ -61,7 +61,7 @@ export type PublicTokenPermissions = {
 };
 
 /**
- * When a token ends (protocol.md 3): a `Date`, cut to whole seconds; a number of Unix **seconds**; or a period from
+ * When a token ends: a `Date`, cut to whole seconds; a number of Unix **seconds**; or a period from
  * now such as `"15m"`, `"1h"`, `"2 days"`, `"1.5 hours"`. It must be in the future, and before the year 5138.
  */
 export type TokenExpiration = number | Date | string;
@@ -98,7 +98,7 @@ export type CreateTriggerTokenOptions = {
 /**
  * Public tokens: JSON Web Tokens that a browser may hold.
  *
- * With a root secret key they are signed here (protocol.md 3). The first one of a process asks the server once for the
+ * With a root secret key they are signed here. The first one of a process asks the server once for the
  * environment's claims; those are kept for each base URL, key and branch, and no later token needs the network
  * (defects.md 14). With an additional key (`tr_…_sk_…`) or a run's token, the server makes each one.
  *

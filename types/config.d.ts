@@ -3,8 +3,8 @@
 /**
  * How a failed call is tried again. Every member is optional.
  *
- * Source: protocol.md 6. Only what can succeed later is repeated: no answer at all, 408, 409, 429, 5xx, and whatever
- * the server's `x-should-retry` header says.
+ * Only what can succeed later is repeated: no answer at all, 408, 409, 429, 5xx, and whatever the server's
+ * `x-should-retry` header says (docs/calls.md).
  */
 export interface RetryOptions {
   /** Attempts in all, the first included. @default 5 */
@@ -62,7 +62,7 @@ export interface ApiClientConfiguration {
   /**
    * The server's URL, `http` or `https`; a trailing `/` is dropped.
    *
-   * @default `TRIGGER_API_URL`, then `https://api.trigger.dev` (protocol.md 1)
+   * @default `TRIGGER_API_URL`, then `https://api.trigger.dev`
    */
   baseURL?: string;
   /**
@@ -72,7 +72,7 @@ export interface ApiClientConfiguration {
    * then there is no token: a {@link TimeoutError} where there was none before, else the server's refusal with that as
    * its `cause`. What it throws rejects what needed a first token.
    *
-   * @default `TRIGGER_SECRET_KEY`, then `TRIGGER_ACCESS_TOKEN` (protocol.md 1)
+   * @default `TRIGGER_SECRET_KEY`, then `TRIGGER_ACCESS_TOKEN`
    */
   accessToken?: string | (() => string | Promise<string>);
   /** @deprecated Use `accessToken`. Where both are given this one wins, as in the official SDK. */
@@ -81,7 +81,6 @@ export interface ApiClientConfiguration {
    * The preview branch; an empty one means none.
    *
    * @default `TRIGGER_PREVIEW_BRANCH`, `VERCEL_GIT_COMMIT_REF`, then `TRIGGER_DEV_BRANCH` unless it is `default`
-   * (protocol.md 1)
    */
   previewBranch?: string;
   /** Settings of the calls made with this configuration. */
@@ -99,7 +98,7 @@ export interface ApiClientConfiguration {
    * @default `TRIGGER_EXTERNAL_DEPLOYMENT_ID`
    */
   externalDeploymentId?: string;
-  /** `v2RealtimeStreams: false` asks for streams of the first version (protocol.md 1). */
+  /** `v2RealtimeStreams: false` asks for streams of the first version. */
   future?: { v2RealtimeStreams?: boolean };
 }
 

@@ -4,7 +4,7 @@
 export type APIHeaders = Record<string, string | null | undefined>;
 
 /**
- * The server refused, or did not answer. Name and fields are the official SDK's (protocol.md 6); `name` is
+ * The server refused, or did not answer. Name and fields are the official SDK's; `name` is
  * `"TriggerApiError"` for all of its kin.
  */
 export class ApiError extends Error {
@@ -43,7 +43,7 @@ export class ApiConnectionError extends ApiError {
 export class BadRequestError extends ApiError {
   readonly status: 400;
 }
-/** 401: the key or token is not valid. An expired token and a badly signed one look the same (protocol.md 3). */
+/** 401: the key or token is not valid. An expired token and a badly signed one look the same. */
 export class AuthenticationError extends ApiError {
   readonly status: 401;
 }

@@ -1,4 +1,4 @@
-/** Runs as calls give them, and what those calls take (protocol.md 6). */
+/** Runs as calls give them, and what those calls take (docs/calls.md). */
 
 import type { IdempotencyKey } from "./idempotency.js";
 import type { CursorPageParams } from "./page.js";
@@ -19,7 +19,7 @@ interface CommonRun {
   isQueued: boolean;
   isExecuting: boolean;
   isWaiting: boolean;
-  /** Nothing more will happen. Other than in feeds it is true for CANCELED and false for EXPIRED (protocol.md 4). */
+  /** Nothing more will happen. Other than in feeds it is true for CANCELED and false for EXPIRED. */
   isCompleted: boolean;
   isSuccess: boolean;
   isFailed: boolean;
@@ -68,7 +68,7 @@ export interface RetrievedRun extends RelatedRun {
   payloadPresignedUrl?: string | undefined;
   /** Where a large output is, when it was not fetched along. */
   outputPresignedUrl?: string | undefined;
-  /** What it was triggered with, as JSON: dates and maps come as plain JSON (protocol.md 6). */
+  /** What it was triggered with, as JSON: dates and maps come as plain JSON. */
   payload?: any;
   /** What it returned, as JSON. */
   output?: any;

@@ -12,7 +12,7 @@ export type DeserializedJson =
   | DeserializedJson[];
 
 /**
- * Where a run is (protocol.md 4).
+ * Where a run is.
  *
  * Exactly the official union, so that an exhaustive `switch` and an assignment to the official type still compile. A
  * newer server may send a status that is not in it: it arrives unchanged, not disguised as `QUEUED` (defects.md 21),
@@ -46,7 +46,7 @@ export interface SerializedError {
 }
 
 /**
- * A run as a feed tells it (protocol.md 4): the official object, and {@link RunShape.isFinished} and
+ * A run as a feed tells it (docs/feeds.md): the official object, and {@link RunShape.isFinished} and
  * {@link RunShape.decodeErrors}.
  *
  * A column that was skipped or has no value is 0, `[]` or `false` where the type is a number, a list or a flag, and

@@ -50,7 +50,7 @@ export const runs: {
     options?: SubscribeToRunOptions,
   ): RunSubscription<InferRunTypes<TRunId>>;
   /**
-   * Follows all runs that have every one of the tags (protocol.md 4), those of later too. It does not end by itself.
+   * Follows all runs that have every one of the tags (docs/feeds.md), those of later too. It does not end by itself.
    *
    * A run that cannot be decoded does not end it (defects.md 16); what is kept depends on the runs that are live, not
    * on those that were (defects.md 10).

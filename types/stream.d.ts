@@ -73,7 +73,7 @@ export type DefinedStream<TPart> = {
 export type DefinedInputStream<TData> = {
   id: string;
   /**
-   * Sends data to a run, up to 1 MB as JSON (protocol.md 5).
+   * Sends data to a run, up to 1 MB as JSON.
    *
    * @throws {BadRequestError} when the run is over, {@link NotFoundError} when there is none, {@link ApiError} with
    * status 413 when the data is too large

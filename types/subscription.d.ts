@@ -146,7 +146,7 @@ export type RunWithStreamsResult<TRun, TStreams extends Record<string, any>> =
 export type WithStreamsOptions<TKey> = {
   /**
    * Keys of streams to open from the start. Others are opened when the run tells of them, which a server may do only
-   * at the run's end (protocol.md 4). @default []
+   * at the run's end. @default []
    */
   streams?: TKey[];
 };

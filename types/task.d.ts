@@ -66,7 +66,7 @@ export interface AnyBatchHandle {
  * - `id`: the run's id, `run_…`
  * - `taskIdentifier`: the task's id, for the compiler alone: neither this package nor the official one fills it
  * - `publicAccessToken`: a public token that reads this run and writes its input streams, for an hour unless
- *   `requestOptions.publicAccessToken.expirationTime` says otherwise (protocol.md 6)
+ *   `requestOptions.publicAccessToken.expirationTime` says otherwise (docs/calls.md)
  */
 export type RunHandle<TTaskIdentifier extends string, TPayload, TOutput> = AnyRunHandleOf<
   TTaskIdentifier,
@@ -89,7 +89,7 @@ export type BatchedRunHandle<TTaskIdentifier extends string, TPayload, TOutput> 
  * - `batchId`: the batch's id, `batch_…`
  * - `runCount`: how many items it has
  * - `publicAccessToken`: a public token that reads the batch and its runs, for an hour unless
- *   `requestOptions.publicAccessToken.expirationTime` says otherwise (protocol.md 6)
+ *   `requestOptions.publicAccessToken.expirationTime` says otherwise (docs/calls.md)
  */
 export type BatchRunHandle<_TTaskIdentifier extends string, TPayload, TOutput> = {
   batchId: string;

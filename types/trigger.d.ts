@@ -29,7 +29,7 @@ export type SerializableJson =
 export type TriggerOptions = {
   /**
    * A second trigger of the task with the same key returns the run of the first. Strings are sent hashed; what
-   * {@link idempotencyKeys.create} made is sent as it is (protocol.md 6).
+   * {@link idempotencyKeys.create} made is sent as it is.
    */
   idempotencyKey?: IdempotencyKey | string | string[];
   /** How long the key holds: a period. */
@@ -86,7 +86,7 @@ export type TriggerOptions = {
 
 /**
  * Triggering tasks from outside. Payloads go as superjson: dates, maps, sets, bigints and `undefined` arrive as they
- * are. From 128 KiB on they are uploaded first (protocol.md 6).
+ * are. From 128 KiB on they are uploaded first (docs/calls.md).
  *
  * These throw:
  * - {@link ConfigError} without a key, and at once for a public token that visibly lacks the scope to trigger;

@@ -26,7 +26,7 @@ export type CreateWaitpointTokenResponse = {
   isCached: boolean;
   /** A POST there completes it with the body as data: for webhooks. */
   url: string;
-  /** A public token that completes it, for 24 hours (protocol.md 6). */
+  /** A public token that completes it, for 24 hours. */
   publicAccessToken: string;
 };
 
@@ -92,15 +92,15 @@ export const wait: {
   ): CursorPagePromise<WaitpointListTokenItem>;
   /**
    * Completes a token, with data that the waiting run gets as plain JSON. Completing one that is completed or timed out
-   * already succeeds and changes nothing (protocol.md 6).
+   * already succeeds and changes nothing.
    *
    * @throws {NotFoundError} when there is no such token
    */
   completeToken<T>(token: string | { id: string }, data: T, requestOptions?: CallOptions): Promise<{ success: true }>;
   /**
-   * A token with its output. A token's own public token cannot retrieve it (protocol.md 6).
+   * A token with its output. A token's own public token cannot retrieve it.
    *
-   * @throws {InternalServerError} when there is no such token: servers answer 500 (protocol.md 6)
+   * @throws {InternalServerError} when there is no such token: servers answer 500
    */
   retrieveToken<T>(token: string | { id: string }, requestOptions?: CallOptions): Promise<WaitpointRetrievedToken<T>>;
 };

@@ -1,11 +1,13 @@
 // The run feeds in the recordings, as lists of answers; and the official client run over such
 // answers without a network.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-const WIRE = new URL("../../../shared/wire/", import.meta.url);
+import { recordingFiles } from "../../scripts/lib/recordings.mjs";
+
 const official = createRequire(import.meta.url)(
   fileURLToPath(
     new URL("../../node_modules/@trigger.dev/core/dist/commonjs/v3/apiClient/runStream.js", import.meta.url),
@@ -22,10 +24,10 @@ const official = createRequire(import.meta.url)(
 /** @returns {Feed[]} Every run feed of every recording. */
 export function recordedFeeds() {
   const feeds = [];
-  for (const file of readdirSync(WIRE).filter((name) => name.endsWith(".json"))) {
+  for (const file of recordingFiles()) {
     /** @type {Map<string, Feed>} */
     const open = new Map();
-    const { exchanges } = JSON.parse(readFileSync(new URL(file, WIRE), "utf8"));
+    const { exchanges } = JSON.parse(readFileSync(file, "utf8"));
     for (const { request, response } of exchanges) {
       const [method, target] = request.line.split(" ");
       const url = new URL(target, "http://server");
@@ -33,7 +35,7 @@ export function recordedFeeds() {
       if (response?.status !== 200 || !response.body?.startsWith("[")) continue;
       const snapshot = (url.searchParams.get("offset") ?? "-1") === "-1";
       for (const name of ["offset", "handle", "live", "cursor", "log", "expired_handle"]) url.searchParams.delete(name);
-      const name = `${file} ${url.pathname}${url.search}`;
+      const name = `${path.basename(file)} ${url.pathname}${url.search}`;
       const schema = response.headers.find(([header]) => header.toLowerCase() === "electric-schema")?.[1];
       if (snapshot) {
         const feed = { name, schema, bodies: [] };

@@ -1,6 +1,9 @@
 /** How bytes are cut into writes. Every client must see the same values whatever the cuts. */
 
-/** A small seeded generator (mulberry32): the seed is printed, so that a failure can be repeated. */
+/** `TEST_SEED`, or any other. To be printed, so that a failure can be repeated. */
+export const anySeed = () => Number(process.env.TEST_SEED) || 1 + Math.floor(Math.random() * 2 ** 31);
+
+/** A small seeded generator (mulberry32). */
 export function random(seed) {
   let state = seed >>> 0;
   return () => {

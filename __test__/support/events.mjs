@@ -32,3 +32,6 @@ export async function all(response) {
 /** The request of a browser that comes back after the event with this id; `undefined`: one that comes first. */
 export const back = (id, init = {}) =>
   new Request("http://app.invalid/events", { ...init, headers: id === undefined ? {} : { "last-event-id": id } });
+
+/** The names of events. */
+export const names = (list) => list.map(({ event }) => event);

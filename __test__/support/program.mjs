@@ -10,11 +10,12 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
  * @param {string} source CommonJS; `baseURL` and `accessToken` are in scope
- * @param {{ baseURL: string, accessToken?: string, timeoutMs: number, env?: Record<string, string>, onOut?: (out: string, child: import('node:child_process').ChildProcess) => void }} options
+ * @param {{ baseURL: string, accessToken?: string, timeoutMs: number, quietMs?: number, env?: Record<string, string> }} options
+ *   `quietMs`: how long it may run on after it has printed something, counted anew with each print; `env`: variables besides
  * @returns {Promise<{ code: number | null, hung: boolean, out: string, err: string, ms: number }>} `hung`: it
- *   was still running after `timeoutMs` and was killed
+ *   was still running after one of these times and was killed
  */
-export function runProgram(source, { baseURL, accessToken = "tr_dev_peerskeypeerskeypeer", timeoutMs, env, onOut }) {
+export function runProgram(source, { baseURL, accessToken = "tr_dev_peerskeypeerskeypeer", timeoutMs, quietMs, env }) {
   const prelude = `const baseURL = ${JSON.stringify(baseURL)}; const accessToken = ${JSON.stringify(accessToken)};\n`;
   const started = Date.now();
   const child = spawn(process.execPath, ["-e", prelude + source], {
@@ -23,22 +24,26 @@ export function runProgram(source, { baseURL, accessToken = "tr_dev_peerskeypeer
   });
   let out = "";
   let err = "";
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    out += text;
-    onOut?.(out, child);
-  });
   child.stderr.setEncoding("utf8").on("data", (text) => {
     err += text;
   });
   return new Promise((resolve, reject) => {
     let hung = false;
-    const timer = setTimeout(() => {
+    const kill = () => {
       hung = true;
       child.kill("SIGKILL");
-    }, timeoutMs);
+    };
+    const timer = setTimeout(kill, timeoutMs);
+    let quiet;
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      out += text;
+      clearTimeout(quiet);
+      if (quietMs !== undefined) quiet = setTimeout(kill, quietMs);
+    });
     child.on("error", reject);
     child.on("close", (code) => {
       clearTimeout(timer);
+      clearTimeout(quiet);
       resolve({ code, hung, out, err, ms: Date.now() - started });
     });
   });

@@ -3,15 +3,12 @@
  *
  * Nothing here knows a file's name: what a recording holds is found in its request lines.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-
-/** Where the recordings are looked for: `TRIGGER_NATIVE_WIRE`, else beside the project. */
-export const wireDirectory = process.env.TRIGGER_NATIVE_WIRE ?? path.join(root, "..", "shared", "wire");
+import { recordingFiles } from "../../scripts/lib/recordings.mjs";
 
 /**
  * @typedef {object} Exchange One request and its answer, as recorded and taken apart.
@@ -53,17 +50,10 @@ function exchange(raw) {
   };
 }
 
-/** @returns {Recording[] | null} null when the recordings are not there */
+/** @returns {Recording[]} none when the recordings are not there */
 export function recordings() {
-  let files;
-  try {
-    files = readdirSync(wireDirectory).filter((file) => file.endsWith(".json"));
-  } catch (error) {
-    if (error.code === "ENOENT") return null;
-    throw error;
-  }
-  return files.sort().map((file) => {
-    const raw = JSON.parse(readFileSync(path.join(wireDirectory, file), "utf8"));
+  return recordingFiles().map((file) => {
+    const raw = JSON.parse(readFileSync(file, "utf8"));
     const notes = (raw.clientNotes ?? []).map((note) => (typeof note === "string" ? note : JSON.stringify(note)));
     return { name: path.basename(file, ".json"), notes, exchanges: raw.exchanges.map(exchange) };
   });
@@ -71,21 +61,30 @@ export function recordings() {
 
 /**
  * Hands the recordings to `define`, which registers tests. Without recordings one test is
- * registered that is skipped and says what was left out; under CI it fails instead: a suite that
+ * registered that is skipped and says how many were left out; under CI it fails instead: a suite that
  * replays nothing must not look green there.
  *
- * @param {string} what named in the skip, "N cases of …" cannot be counted without the files
- * @param {(recordings: Recording[]) => void} define
+ * @param {string} what named in the skip
+ * @param {number} atLeast how many cases the recordings give: it is said where there are none to count,
+ *   and fewer fail where there are
+ * @param {(recordings: Recording[], test: typeof import("node:test").test) => void} define every test that
+ *   it registers with the `test` it is given is a case
  */
-export function withRecordings(what, define) {
+export function withRecordings(what, atLeast, define) {
   const all = recordings();
-  if (all !== null && all.length > 0) {
-    define(all);
+  if (all.length > 0) {
+    let cases = 0;
+    define(all, (...args) => {
+      cases += 1;
+      return test(...args);
+    });
+    test(`${what}: the recordings give at least ${atLeast} cases`, () => {
+      assert.ok(cases >= atLeast, `there are ${cases}`);
+    });
     return;
   }
-  const reason = `all ${what} cases left out: ../shared/wire is missing`;
+  const reason = `at least ${atLeast} ${what} cases left out: ../shared/wire is missing`;
   test(`${what}: recordings are present`, { skip: process.env.CI ? false : reason }, () => {
     throw new Error(reason);
   });
-  console.log(reason);
 }

@@ -16,7 +16,7 @@ import { cut, random } from "./chunks.mjs";
 import { FeedModel } from "./model.mjs";
 
 /** Set by the connection, not by the answer; or applied anew to the replayed body. */
-const OWN_HEADERS = new Set([
+export const OWN_HEADERS = new Set([
   "connection",
   "keep-alive",
   "transfer-encoding",

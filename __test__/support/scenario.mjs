@@ -25,7 +25,7 @@
  * @property {Record<string, unknown>} [options] for `subscribeToRun`, without `signal`
  * @property {number} [take] stop after this many items, default all
  * @property {number} [abortAfter] abort the signal after this many items; 0 means before subscribing
- * @property {number} timeoutMs a failsafe, after which a pending `next()` counts as hung
+ * @property {number} timeoutMs a failsafe: a `next()` pending for so long counts as hung
  */
 
 const STOPPED = Symbol("stopped");
@@ -119,6 +119,7 @@ export async function follow(subscribe, spec, hooks = {}) {
         break;
       }
       result.items.push(itemOf(step.value));
+      timer.refresh();
       result.keys.push(Object.keys(step.value));
       hooks.onItem?.(result.items.length);
       if (result.items.length === abortAfter) controller.abort();

@@ -17,7 +17,7 @@ function compared(value) {
   return portable({ ...part, run: run.id, status: run.status });
 }
 
-async function read({ config, call, args, options, parts, take = Infinity, timeoutMs }) {
+async function read({ config, call, args, options, parts, take = Infinity, timeoutMs }, onValue) {
   const result = { values: [], error: null, ended: false, hung: false };
   const started = unhandled.length;
   const controller = new AbortController();
@@ -43,6 +43,8 @@ async function read({ config, call, args, options, parts, take = Infinity, timeo
         break;
       }
       result.values.push(compared(step.value));
+      timer.refresh();
+      onValue(result.values.length);
     }
   } catch (error) {
     result.error = describe(error);
@@ -54,6 +56,9 @@ async function read({ config, call, args, options, parts, take = Infinity, timeo
   return { ...result, unhandled: unhandled.slice(started) };
 }
 
-process.on("message", async ({ id, job }) => process.send({ id, result: await read(job) }));
+process.on("message", async ({ id, job }) => {
+  const result = await read(job, (count) => process.send({ id, count }));
+  process.send({ id, result });
+});
 process.on("disconnect", () => process.exit(0));
 process.send({ ready: true });

@@ -14,7 +14,7 @@ const CHILD = fileURLToPath(new URL("./stream-child.mjs", import.meta.url));
  * @property {object} [options] follow the arguments, with a signal
  * @property {boolean | object} [parts] read `withStreams()`, with these options
  * @property {number} [take]
- * @property {number} timeoutMs a failsafe: a `next()` pending then counts as hung
+ * @property {number} timeoutMs a failsafe: a `next()` pending for so long counts as hung
  *
  * @param {'official' | 'ours'} which
  */
@@ -22,18 +22,25 @@ export async function startStreamClient(which) {
   const child = fork(CHILD, [which], { serialization: "advanced", env: cleanEnvironment() });
   const pending = new Map();
   let lastId = 0;
-  child.on("message", (message) => pending.get(message.id)?.resolve(message.result));
+  child.on("message", ({ id, count, result }) => {
+    if (result) pending.get(id)?.resolve(result);
+    else pending.get(id)?.onValue?.(count);
+  });
   child.on("exit", (code, signal) => {
     for (const waiting of pending.values()) waiting.reject(new Error(`the ${which} client ended: ${code ?? signal}`));
   });
   await once(child, "message");
   return {
-    /** @param {Job} job @returns {Promise<{ values: any[], error: any, ended: boolean, hung: boolean, unhandled: string[] }>} */
-    read(job) {
+    /**
+     * @param {Job} job
+     * @param {(count: number) => void} [onValue] told how many values there were, with each
+     * @returns {Promise<{ values: any[], error: any, ended: boolean, hung: boolean, unhandled: string[] }>}
+     */
+    read(job, onValue) {
       lastId += 1;
       const id = lastId;
       return new Promise((resolve, reject) => {
-        pending.set(id, { resolve, reject });
+        pending.set(id, { resolve, reject, onValue });
         child.send({ id, job });
       }).finally(() => pending.delete(id));
     },

@@ -1,21 +1,20 @@
 // The recordings of the real server, as cases to compare the emulator's answers with.
 
 import { createHmac } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
+import path from "node:path";
 
-const folder = join(dirname(fileURLToPath(import.meta.url)), "../../../shared/wire");
+import { recordingFiles } from "../../scripts/lib/recordings.mjs";
 
 // For recordings that show tokens and no key.
 const unseenKey = "tr_dev_recordedkeyisnotshown";
 
-/** Every recording of the native backend. Throws when there are none: nothing would be compared. */
+/** Every recording of the native backend. */
 export function recordings() {
-  const all = readdirSync(folder)
-    .filter((name) => name.endsWith(".json"))
-    .map((name) => ({ name, ...JSON.parse(readFileSync(join(folder, name), "utf8")) }));
-  if (all.length === 0) throw new Error(`no recordings in ${folder}`);
+  const all = recordingFiles().map((file) => ({
+    name: path.basename(file),
+    ...JSON.parse(readFileSync(file, "utf8")),
+  }));
   return all.filter((recording) => !recording.server.includes("Electric backend"));
 }
 

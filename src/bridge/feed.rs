@@ -1,6 +1,6 @@
 //! Feeds of runs, held by JavaScript.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use napi::Env;
@@ -14,7 +14,8 @@ use super::error::{error_value, refusal};
 use super::mailbox::{Mailbox, Source, Subscription, Text};
 use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
-use crate::hub::{Batch, End, FeedSpec, Hub, Notice, Patience, Reader, ReaderOptions};
+use crate::hub::{Batch, End, FeedSpec, Hub, Item, Notice, Patience, Reader, ReaderOptions};
+use crate::shape::{ByKey, Row};
 use crate::{id, run, runtime};
 
 /// What a feed is of, as `js/runs.js` sends it.
@@ -143,7 +144,7 @@ fn open(client: &Client, mailbox: &Mailbox, options: &str) -> Result<FeedReader>
     };
     let _within = runtime::get(None)?.enter();
     let reader = Hub::global().open(&spec, options.subject.reader(options.notices));
-    let feed = Feed { reader, endpoint: spec.endpoint, single: options.subject.is_single() };
+    let feed = Feed { reader, endpoint: spec.endpoint, single: options.subject.is_single(), given: Mutex::default() };
     Ok(FeedReader { subscription: mailbox.subscribe(feed) })
 }
 
@@ -186,11 +187,21 @@ struct Feed {
     reader: Reader,
     endpoint: Endpoint,
     single: bool,
+    given: Mutex<Given>,
 }
+
+/// The versions of unfinished runs that JavaScript was given last: what did not change since is not
+/// given again. JavaScript keeps at least the packets of these (`js/packets.js`).
+type Given = ByKey<Arc<Row>>;
+
+/// The most of them, so that runs that vanish cost nothing for ever: then all are given anew.
+const MOST_GIVEN: usize = 16_384;
 
 impl Source for Feed {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<String> {
-        self.reader.poll_next(cx).map(|batch| batch_text(&batch, self.single))
+        self.reader.poll_next(cx).map(|batch| {
+            batch_text(&batch, self.single, &mut self.given.lock().unwrap_or_else(PoisonError::into_inner))
+        })
     }
 
     fn endpoint(&self) -> &Endpoint {
@@ -198,7 +209,7 @@ impl Source for Feed {
     }
 }
 
-fn batch_text(batch: &Batch, single: bool) -> String {
+fn batch_text(batch: &Batch, single: bool, given: &mut Given) -> String {
     // Room for names and escapes, so that it is allocated once.
     let size: usize = batch.rows.iter().map(|item| item.row.text_len() * 9 / 8 + 640).sum();
     let mut text = String::with_capacity(size + 80);
@@ -214,8 +225,11 @@ fn batch_text(batch: &Batch, single: bool) -> String {
         if !first {
             text.push(',');
         }
-        match run::render(&item.row, &item.schema, &mut text) {
-            Ok(()) => first = false,
+        match run::render(&item.row, &item.schema, given.get(&*item.key).map(|row| &**row), &mut text) {
+            Ok(()) => {
+                first = false;
+                give(given, item);
+            }
             Err(fault) => {
                 text.truncate(before);
                 faults.push((Some(&item.key), fault));
@@ -239,6 +253,20 @@ fn batch_text(batch: &Batch, single: bool) -> String {
     text.push_str(&end);
     text.push('}');
     text
+}
+
+fn give(given: &mut Given, item: &Item) {
+    if run::is_finished(&item.row) {
+        given.swap_remove(&*item.key);
+        return;
+    }
+    if given.len() >= MOST_GIVEN {
+        given.clear();
+    }
+    match given.get_mut(&*item.key) {
+        Some(row) => row.clone_from(&item.row),
+        None => drop(given.insert(item.key.clone(), item.row.clone())),
+    }
 }
 
 /// Appends a JSON list.

@@ -20,7 +20,7 @@ use crate::hub::Patience;
 use crate::runtime;
 use crate::stream::{Batch, End, Plan, Reader, ReaderOptions, Start, StreamSpec};
 
-/// The options of a stream, as `js/stream-read.js` sends them.
+/// The options of a stream, as `js/stream-source.js` sends them.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StreamOptions {

@@ -6,17 +6,18 @@ use crate::shape::{ColumnType, Row, Schema};
 use crate::{Error, Result};
 
 /// Appends the run of `row` to `out` as one JSON object, decoded by `schema`; on an error nothing
-/// is appended.
+/// is appended. `last` is the version of it that the reader got before, if it did.
 ///
 /// Its keys are those of the run object (`js/run.js`), each absent where the column is missing,
 /// skipped or null. Times are Unix milliseconds, or the raw text where it is not a plain
-/// timestamp. `payload`, `output` and `metadata` are `{data, type}`, still undecoded; `error` is
+/// timestamp. `payload`, `output` and `metadata` are `{data, type}`, still undecoded, or `1` where they
+/// are those of `last`; `error` is
 /// the column's own JSON. `isFinished` is always there. A column that cannot be decoded is named
 /// in `faults`, with the reason, and costs nothing else (defect 16).
 ///
 /// # Errors
 /// A row without `friendlyId` or `status` is no run: [`Kind::Decode`]. It concerns this row alone.
-pub fn render(row: &Row, schema: &Schema, out: &mut String) -> Result<()> {
+pub fn render(row: &Row, schema: &Schema, last: Option<&Row>, out: &mut String) -> Result<()> {
     let start = out.len();
     let mut writer = Writer { out, schema, faults: Vec::new(), first: true };
     let mut packets = Packets::default();
@@ -58,9 +59,21 @@ pub fn render(row: &Row, schema: &Schema, out: &mut String) -> Result<()> {
         out.truncate(start);
         return Err(Error::new(Kind::Decode, "ERR_INVALID_ROW", format!("the row is not a run: it has no {missing}")));
     }
-    writer.packet("payload", packets.payload);
-    writer.packet("output", packets.output);
-    writer.packet("metadata", packets.metadata);
+    writer.packet(
+        "payload",
+        packets.payload,
+        last.is_some_and(|last| row.shares(last, "payload") && row.shares(last, "payloadType")),
+    );
+    writer.packet(
+        "output",
+        packets.output,
+        last.is_some_and(|last| row.shares(last, "output") && row.shares(last, "outputType")),
+    );
+    writer.packet(
+        "metadata",
+        packets.metadata,
+        last.is_some_and(|last| row.shares(last, "metadata") && row.shares(last, "metadataType")),
+    );
     writer.key("isFinished");
     writer.out.push_str(if status::is_finished(row) { "true" } else { "false" });
     writer.finish();
@@ -168,12 +181,16 @@ impl<'b> Writer<'_, 'b> {
     }
 
     /// A packet without data or without a type is none, for the official client too.
-    fn packet(&mut self, name: &str, packet: (Option<&str>, Option<&str>)) {
+    fn packet(&mut self, name: &str, packet: (Option<&str>, Option<&str>), known: bool) {
         let (Some(data), Some(kind)) = packet else { return };
         if data.is_empty() || kind.is_empty() {
             return;
         }
         self.key(name);
+        if known {
+            self.out.push('1');
+            return;
+        }
         self.out.push_str("{\"data\":");
         json::string(self.out, data);
         self.out.push_str(",\"type\":");
@@ -211,7 +228,7 @@ mod tests {
         let pairs = run.iter().chain(pairs).map(|&(name, text)| (name.into(), (text != "-").then(|| text.into())));
         let row = Row::merge(&mut Arc::default(), None, None, pairs);
         let mut out = "kept".to_owned();
-        let result = render(&row, &Schema::parse(SCHEMA)?, &mut out);
+        let result = render(&row, &Schema::parse(SCHEMA)?, None, &mut out);
         let json = out.strip_prefix("kept").expect("what was there is kept");
         result.map(|()| serde_json::from_str(json).expect(json)).inspect_err(|_| assert_eq!(json, ""))
     }
@@ -233,6 +250,32 @@ mod tests {
         assert!(value.get("error").is_none() && value.get("durationMs").is_none());
         let faults: Vec<&String> = value["faults"].as_object().expect("faults").keys().collect();
         assert_eq!(faults, ["error", "usageDurationMs"]);
+    }
+
+    #[test]
+    fn a_packet_that_did_not_change_is_not_written_again() {
+        let mut columns = Arc::default();
+        let mut version = |last: Option<&Row>, payload: &'static str, output: &'static str| {
+            let pairs = [
+                ("friendlyId", "run_1"),
+                ("status", "PENDING"),
+                ("payload", payload),
+                ("payloadType", "text/plain"),
+                ("output", output),
+                ("outputType", "text/plain"),
+            ];
+            Row::merge(&mut columns, None, last, pairs.map(|(name, text)| (name.into(), Some(text.into()))))
+        };
+        let first = version(None, "same", "one");
+        let second = version(Some(&first), "same", "two");
+        let mut out = String::new();
+        render(&second, &Schema::default(), Some(&first), &mut out).expect("a run");
+        let run: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+        assert_eq!(run["payload"], 1);
+        assert_eq!(run["output"]["data"], "two");
+        out.clear();
+        render(&second, &Schema::default(), None, &mut out).expect("a run");
+        assert!(out.contains("\"same\""), "a reader that has nothing gets everything");
     }
 
     #[test]

@@ -17,12 +17,14 @@ mod memory;
 mod message;
 mod patience;
 mod query;
+mod repeat;
 mod row;
 mod schema;
 #[cfg(test)]
 mod script;
 mod seen;
 mod step;
+mod trouble;
 
 pub use book::Keep;
 pub use feed::Feed;
@@ -32,3 +34,4 @@ pub(crate) use row::ByKey;
 pub use row::{Columns, Row};
 pub use schema::{Column, ColumnType, Schema};
 pub use step::{Change, Event, Failure, Now, Outcome, Phase, Reason, Retry, Step};
+pub(crate) use trouble::Trouble;

@@ -1,8 +1,8 @@
 //! How long the machine goes on in trouble: counts and times since the last progress.
 
 use super::limits::Limits;
-use super::seen::Trouble;
 use super::step::{Now, Reason, Retry};
+use super::trouble::Trouble;
 use crate::error::Kind;
 use crate::{Error, Result};
 

@@ -5,6 +5,7 @@ use http::HeaderMap;
 use super::message::{self, Message};
 use super::schema::Schema;
 use super::step::{Event, Failure, Now, Reason};
+use super::trouble::Trouble;
 use crate::retry;
 use crate::{Error, Result};
 
@@ -33,17 +34,6 @@ pub(super) struct Batch<'a> {
     pub(super) cursor: Option<String>,
     pub(super) schema: Option<Schema>,
     pub(super) messages: Vec<Message<'a>>,
-}
-
-/// A failure that may pass.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) reason: Reason,
-    pub(super) status: Option<u16>,
-    /// How long the server asks to wait, in ms.
-    pub(super) server_ms: Option<u64>,
-    /// What to end with, should it not pass.
-    pub(super) error: Error,
 }
 
 /// What the machine knew when the request was made.

@@ -2,16 +2,16 @@
 
 use http::HeaderMap;
 
-use super::chunk::{Chunk, json_or_text};
 use super::limits::Limits;
-use super::patience::{Patience, Trouble, dropped, garbled};
+use super::patience::{Patience, dropped, garbled, lost};
+use super::place::{Place, Seen};
 use super::plan::{Plan, Request, Start};
-use super::step::{Ending, Event, Failure, Outcome, Step};
+use super::step::{Ending, Event, Outcome, Step};
 use super::{v1, v2};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::retry;
-use crate::shape::{Now, Phase, Reason};
-use crate::sse::{self, Decoder};
+use crate::shape::{Now, Phase, Reason, Trouble};
+use crate::sse::Decoder;
 
 /// The machine of one stream. It never reads a clock.
 ///
@@ -55,14 +55,6 @@ struct Body {
     settled: bool,
     /// It was asked for after the run was over: where it says the tail is, there it is.
     last: bool,
-}
-
-/// Where the stream stands. The version is known from the first answer on.
-#[derive(Debug)]
-enum Place {
-    Unknown,
-    V1(v1::Place),
-    V2(v2::Place),
 }
 
 /// How a body ended, by what it said.
@@ -171,18 +163,7 @@ impl Machine {
     }
 
     fn ask(&mut self) -> Step {
-        let (last_event_id, latest) = match &mut self.place {
-            Place::Unknown => match self.plan.start {
-                Start::At(position) => (position.resume(), false),
-                start @ (Start::Beginning | Start::Latest | Start::After(_)) => v2::Place::new(start).resume(),
-            },
-            Place::V1(place) => {
-                let after = place.resume();
-                let latest = after.is_none() && place.is_fresh() && matches!(self.plan.start, Start::Latest);
-                (after, latest)
-            }
-            Place::V2(place) => place.resume(),
-        };
+        let (last_event_id, latest) = self.place.resume(self.plan.start);
         self.state = State::Asking;
         Step::Request(Request { last_event_id, latest, timeout_s: self.plan.timeout_s })
     }
@@ -235,7 +216,7 @@ impl Machine {
         let mut chunks = Vec::new();
         let mut at_tail = false;
         for event in events {
-            match self.event(&event, &mut chunks) {
+            match self.place.take(&event, &mut chunks) {
                 Ok(Seen::New { tail }) => {
                     body.moved = true;
                     at_tail = tail;
@@ -256,40 +237,6 @@ impl Machine {
             Ok(()) => self.read_on(body),
         };
         Outcome { step, chunks }
-    }
-
-    fn event(&mut self, event: &sse::Event, chunks: &mut Vec<Chunk>) -> Result<Seen> {
-        match &mut self.place {
-            Place::Unknown => Ok(Seen::Nothing { tail: false }),
-            Place::V1(place) => {
-                if !place.admit(&event.id) {
-                    return Ok(Seen::Nothing { tail: false });
-                }
-                let place = place.position().map(|position| position.to_string().into()).unwrap_or_default();
-                chunks.push(Chunk { json: Some(json_or_text(&event.data)), place });
-                Ok(Seen::New { tail: false })
-            }
-            Place::V2(place) => {
-                let brought = match event.event.as_str() {
-                    "batch" => place.batch(&event.data)?,
-                    "ping" => place.ping(&event.data),
-                    "error" => {
-                        let why: String = event.data.chars().take(500).collect();
-                        return Err(Error::new(
-                            Kind::Protocol,
-                            "ERR_STREAM",
-                            format!("the server could not read the stream: {why}"),
-                        ));
-                    }
-                    "message" if event.data.trim() == "[DONE]" => return Ok(Seen::Done),
-                    // Events of later servers.
-                    _ => v2::Brought::default(),
-                };
-                chunks.extend(brought.chunks);
-                let tail = brought.at_tail;
-                Ok(if brought.moved { Seen::New { tail } } else { Seen::Nothing { tail } })
-            }
-        }
     }
 
     /// A body ended without breaking: is the stream complete, idle, or was it dropped (S6)?
@@ -380,23 +327,4 @@ impl Machine {
         self.phase = Phase::Ended;
         Step::End(result)
     }
-}
-
-/// What an event was.
-enum Seen {
-    /// Something new; whether the place is at the tail now.
-    New { tail: bool },
-    /// Nothing new; whether the server said that the place is at the tail.
-    Nothing { tail: bool },
-    /// The end of the window.
-    Done,
-}
-
-fn lost(failure: Failure) -> Trouble {
-    let (reason, error) = match failure {
-        Failure::Connect(error) => (Reason::Unreachable, error),
-        Failure::Silent(error) => (Reason::Silent, error),
-        Failure::Cut(error) => (Reason::Cut, error),
-    };
-    Trouble { reason, status: None, server_ms: None, error }
 }

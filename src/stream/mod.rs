@@ -10,6 +10,7 @@ mod ids;
 mod limits;
 mod machine;
 mod patience;
+mod place;
 mod plan;
 mod position;
 mod reader;

@@ -1,19 +1,9 @@
 //! What went wrong in a row, how long to wait, and when to stop trying (defects 1, 6 and 7).
 
 use super::limits::Limits;
+use super::step::Failure;
 use crate::error::{Error, Kind, Result};
-use crate::shape::{Now, Reason, Retry};
-
-/// A failure that may pass.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) reason: Reason,
-    pub(super) status: Option<u16>,
-    /// How long the server asks to wait, in ms.
-    pub(super) server_ms: Option<u64>,
-    /// What to end with, should it not pass.
-    pub(super) error: Error,
-}
+use crate::shape::{Now, Reason, Retry, Trouble};
 
 /// The failures since the last progress.
 #[derive(Debug, Default)]
@@ -64,4 +54,14 @@ pub(super) fn dropped() -> Trouble {
 /// What came is no stream, or one the server cannot read.
 pub(super) fn garbled(status: Option<u16>, error: Error) -> Trouble {
     Trouble { reason: Reason::Protocol, status, server_ms: None, error }
+}
+
+/// A request, or a body, that failed on its way.
+pub(super) fn lost(failure: Failure) -> Trouble {
+    let (reason, error) = match failure {
+        Failure::Connect(error) => (Reason::Unreachable, error),
+        Failure::Silent(error) => (Reason::Silent, error),
+        Failure::Cut(error) => (Reason::Cut, error),
+    };
+    Trouble { reason, status: None, server_ms: None, error }
 }

@@ -140,11 +140,8 @@ fn read(given: &Map<String, Value>) -> std::result::Result<(u64, Vec<&str>), Str
 
 /// Shows a batch.
 pub(super) fn retrieve(context: &Context, request: &Request, id: &str) -> Answer {
-    if request.method == Method::OPTIONS {
-        return Answer::preflight();
-    }
-    if request.method != Method::GET && request.method != Method::HEAD {
-        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
+    if let Err(answer) = request.only_reads() {
+        return answer;
     }
     let caller = match request.api_caller(context) {
         Ok(caller) => caller,

@@ -41,11 +41,8 @@ pub(super) fn upload(context: &Context, request: &Request, name: &str) -> Result
 /// # Errors
 /// `ERR_INTERNAL`.
 pub(super) fn url(context: &Context, request: &Request, name: &str) -> Result<Answer> {
-    if request.method == Method::OPTIONS {
-        return Ok(Answer::preflight());
-    }
-    if request.method != Method::GET && request.method != Method::HEAD {
-        return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
+    if let Err(answer) = request.only_reads() {
+        return Ok(answer);
     }
     let caller = match request.caller(context) {
         Ok(caller) => caller,
@@ -70,11 +67,8 @@ pub(super) fn url(context: &Context, request: &Request, name: &str) -> Result<An
 /// # Errors
 /// `ERR_INTERNAL`.
 pub(super) fn of_run(context: &Context, request: &Request, id: &str, field: &str) -> Result<Answer> {
-    if request.method == Method::OPTIONS {
-        return Ok(Answer::preflight());
-    }
-    if request.method != Method::GET && request.method != Method::HEAD {
-        return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
+    if let Err(answer) = request.only_reads() {
+        return Ok(answer);
     }
     let caller = match request.caller(context) {
         Ok(caller) => caller,

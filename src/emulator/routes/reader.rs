@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 use super::Context;
 use super::request::Request;
@@ -42,12 +42,7 @@ pub(super) struct Place {
 /// # Errors
 /// The preflight, the wrong method, the 401.
 pub(super) fn admit<'c>(context: &'c Context, request: &Request) -> Result<Caller<'c>, Answer> {
-    if request.method == Method::OPTIONS {
-        return Err(Answer::preflight());
-    }
-    if request.method != Method::GET && request.method != Method::HEAD {
-        return Err(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
-    }
+    request.only_reads()?;
     request.caller(context).map_err(|refusal| Answer::api_error(StatusCode::UNAUTHORIZED, refusal.text()))
 }
 

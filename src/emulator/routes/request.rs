@@ -44,6 +44,18 @@ impl Request {
         url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
+    /// Lets through what only reads.
+    ///
+    /// # Errors
+    /// The answer to a preflight, or to a method that does more than read.
+    pub(super) fn only_reads(&self) -> Result<(), Answer> {
+        match self.method {
+            Method::GET | Method::HEAD => Ok(()),
+            Method::OPTIONS => Err(Answer::preflight()),
+            _ => Err(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED)),
+        }
+    }
+
     /// Recognises the caller.
     ///
     /// # Errors

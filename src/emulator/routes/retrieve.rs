@@ -1,6 +1,6 @@
 //! `GET /api/v3/runs/{id}`: a run as REST shows it (protocol.md 6).
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::Value;
 
 use super::Context;
@@ -15,11 +15,8 @@ use crate::error::Result;
 /// # Errors
 /// `ERR_INTERNAL`.
 pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Result<Answer> {
-    if request.method == Method::OPTIONS {
-        return Ok(Answer::preflight());
-    }
-    if request.method != Method::GET && request.method != Method::HEAD {
-        return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
+    if let Err(answer) = request.only_reads() {
+        return Ok(answer);
     }
     let caller = match request.api_caller(context) {
         Ok(caller) => caller,

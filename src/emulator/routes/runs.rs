@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -19,11 +19,8 @@ use crate::token::Resource;
 
 /// Answers the call.
 pub(super) fn list(context: &Context, request: &Request) -> Answer {
-    if request.method == Method::OPTIONS {
-        return Answer::preflight();
-    }
-    if request.method != Method::GET && request.method != Method::HEAD {
-        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
+    if let Err(answer) = request.only_reads() {
+        return answer;
     }
     let caller = match request.api_caller(context) {
         Ok(caller) => caller,

@@ -1,19 +1,12 @@
 "use strict";
 
-/**
- * Reading a realtime stream: values pulled in batches from the native reader, given out as a web
- * `ReadableStream` that is an async iterable too. What nobody reads stays on the wire (defect 9).
- */
+/** The values of one realtime stream, pulled in batches from the native reader. What nobody reads stays on the wire (defect 9). */
 
 const { attempt } = require("./attempt.js");
-const { ArgumentError, TriggerNativeError, fromNative } = require("./errors.js");
+const { ArgumentError, fromNative } = require("./errors.js");
 const { mailbox, nextBatch } = require("./mailbox.js");
 const native = require("./native.js");
-const { WATCH, takeOptions } = require("./options.js");
-const { toResponse } = require("./response.js");
 const { chunkEvents } = require("./stream-events.js");
-
-const DONE = Object.freeze({ done: true, value: undefined });
 
 /**
  * Values of one stream, batch by batch.
@@ -185,198 +178,6 @@ class StreamSource {
   }
 }
 
-/** A `ReadableStream` of the values of a source: `for await`, `getReader()`, `pipeThrough()`, … */
-class RealtimeStream extends /** @type {any} */ (ReadableStream) {
-  #source;
-  #controller;
-  #values = [];
-  #at = 0;
-  /** Whether the stream's own machinery was used: then it may hold a value that comes first. */
-  #pulled = false;
-
-  /** @param {Source} source */
-  constructor(source) {
-    /** @type {any} */
-    let controller;
-    super(
-      {
-        start(given) {
-          controller = given;
-        },
-        pull: () => this.#feed(),
-        cancel: () => this.close(),
-      },
-      { highWaterMark: 0 },
-    );
-    this.#source = source;
-    this.#controller = controller;
-  }
-
-  /** The same stream, for code that asks for one. */
-  toReadableStream() {
-    return this;
-  }
-
-  /** Ends the stream. Idempotent. */
-  close() {
-    this.#values = [];
-    this.#at = 0;
-    this.#source.close();
-  }
-
-  stats() {
-    return this.#source.stats();
-  }
-
-  /**
-   * The same stream as server-sent events, for a route handler (docs/feeds.md). A browser that comes
-   * back gets what comes after the event it saw last.
-   *
-   * @param {Request} [request]
-   * @param {import("./response.js").ResponseOptions} [options]
-   * @returns {Response}
-   */
-  toResponse(request, options) {
-    const format = this.#source.events();
-    const parts = {
-      // Not before the options were looked at: it takes the stream for itself.
-      [Symbol.asyncIterator]: () => {
-        const values = this.values();
-        return {
-          next: async () => {
-            const result = await values.next();
-            if (!result.done) format.given(this.#at - 1);
-            return result;
-          },
-          // At once: a `return()` of the values would wait for what they wait for.
-          return: async () => this.close(),
-        };
-      },
-    };
-    return toResponse(parts, request, options, {
-      ...format,
-      resume: (/** @type {string} */ id) => {
-        format.resume(id);
-        this.#values = [];
-        this.#at = 0;
-      },
-    });
-  }
-
-  async [Symbol.asyncDispose]() {
-    this.close();
-  }
-
-  [Symbol.asyncIterator](options) {
-    return this.values(options);
-  }
-
-  /**
-   * As a web stream's own iterator, but without its cost for each value.
-   *
-   * @param {{ preventCancel?: boolean }} [options]
-   */
-  values(options) {
-    if (this.#pulled) return disposable(super.values(options));
-    const preventCancel = options?.preventCancel ?? false;
-    // Held, so that nobody else reads meanwhile.
-    const lock = this.getReader();
-    let over = false;
-    let tail = Promise.resolve();
-    const turn = (/** @type {() => any} */ work) => {
-      const done = tail.then(work);
-      tail = done.then(noop, noop);
-      return done;
-    };
-    const next = async () => {
-      if (over) return DONE;
-      try {
-        const result = await this.#next();
-        if (!result.done) return result;
-        this.#settle();
-      } catch (error) {
-        over = true;
-        this.#settle(error);
-        lock.releaseLock();
-        throw error;
-      }
-      over = true;
-      lock.releaseLock();
-      return DONE;
-    };
-    const leave = async (/** @type {unknown} */ value) => {
-      if (!over) {
-        over = true;
-        if (!preventCancel) await lock.cancel(value);
-        lock.releaseLock();
-      }
-      return { done: true, value };
-    };
-    return disposable({
-      next: () => turn(next),
-      return: (/** @type {unknown} */ value) => turn(() => leave(value)),
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    });
-  }
-
-  async #next() {
-    while (this.#at >= this.#values.length) {
-      const values = await this.#source.pull();
-      if (values === undefined) return DONE;
-      this.#values = values;
-      this.#at = 0;
-    }
-    return { done: false, value: this.#values[this.#at++] };
-  }
-
-  async #feed() {
-    this.#pulled = true;
-    const { done, value } = await this.#next();
-    if (done) this.#settle();
-    else this.#controller.enqueue(value);
-  }
-
-  /** The stream is over for those who ask it later. A cancelled one is over already. */
-  #settle(...error) {
-    try {
-      if (error.length > 0) this.#controller.error(error[0]);
-      else this.#controller.close();
-    } catch {}
-  }
-}
-
-/** An iterator for `await using`, also where the runtime's own is none. */
-function disposable(iterator) {
-  iterator[Symbol.asyncDispose] ??= async () => {
-    await iterator.return();
-  };
-  return iterator;
-}
-
-/** @type {Record<string, import("./options.js").Check>} */
-const READ_OPTIONS = {
-  timeoutInSeconds: (value) =>
-    Number.isInteger(value) && value >= 1 && value <= 600
-      ? undefined
-      : "must be a whole number of seconds from 1 to 600",
-  startIndex: (value) => (Number.isSafeInteger(value) && value >= 0 ? undefined : "must be a whole number from 0"),
-  from: (value) => (value === "beginning" || value === "latest" ? undefined : 'must be "beginning" or "latest"'),
-  ...WATCH,
-};
-
-/**
- * The options of a read, those that are there.
- *
- * @param {string} call for the message
- * @param {unknown} options
- * @returns {any}
- */
-function readOptions(call, options) {
-  return takeOptions(call, "the options", options, READ_OPTIONS);
-}
-
 /**
  * The source of one stream. Checked now, opened at the first `pull()`.
  *
@@ -408,16 +209,6 @@ function streamSource(access, runId, key, plan, wiring = {}) {
   });
 }
 
-/** What a method of the SDK that only works inside a task says here. */
-function taskOnly(/** @type {string} */ name) {
-  return () => {
-    throw new TriggerNativeError(
-      "ERR_TASK_ONLY",
-      `${name} works inside a task only: import streams from "@trigger.dev/sdk" there`,
-    );
-  };
-}
-
 function noop() {}
 
-module.exports = { RealtimeStream, readOptions, streamSource, taskOnly };
+module.exports = { streamSource };

@@ -1,0 +1,140 @@
+/** What the documentation names is there: files, functions, tests, invariants, defects. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const FOLDERS = ["src", "js", "types", "tests", "__test__", "scripts", "demo", "bench", "docs", "examples"];
+
+/** The text of every file of the project that may be named, by its path. @type {Map<string, string>} */
+const files = new Map(
+  [...readdirSync(ROOT), ...FOLDERS.flatMap(within)]
+    .filter((name) => /\.(rs|js|mjs|ts|mts|cts|md|json)$/.test(name))
+    .map((name) => [name, readFileSync(path.join(ROOT, name), "utf8")]),
+);
+
+function within(folder) {
+  const names = /** @type {string[]} */ (readdirSync(path.join(ROOT, folder), { recursive: true }));
+  return names.map((name) => path.posix.join(folder, name.split(path.sep).join("/")));
+}
+
+/** The texts of the files that a name means: `seen.rs`, `sse/lines.rs` and `tests/hub.rs` all mean some. */
+const named = (name) =>
+  [...files].filter(([file]) => file === name || file.endsWith(`/${name}`)).map(([, text]) => text);
+
+const texts = (folder) => [...files].filter(([file]) => file.startsWith(folder)).map(([, text]) => text);
+const rust = [...texts("src/"), ...texts("tests/")].join("\n");
+const javascript = [...files].filter(([file]) => file.endsWith(".test.mjs") && !file.endsWith("/docs.test.mjs"));
+const titles = javascript.map(([, text]) => text).join("\n");
+
+const quoted = (text) => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
+const isFile = (name) => /^[\w./-]+\.(rs|js|mjs|ts)$/.test(name);
+/** Rust tests are sentences: no other name has so many words. */
+const isRustTest = (name) => /^[a-z0-9]+(_[a-z0-9]+){3,}$/.test(name);
+const holds = (text, word) => new RegExp(`(?<!\\w)${word}(?!\\w)`).test(text);
+
+/** What of the places and tests behind an invariant is not there. */
+function missing(proof) {
+  const lost = [];
+  let places = [];
+  for (const name of quoted(proof)) {
+    if (isFile(name)) {
+      places = named(name);
+      if (places.length === 0) lost.push(name);
+    } else if (isRustTest(name)) {
+      if (!rust.includes(`fn ${name}(`)) lost.push(name);
+    } else if (name.includes(" ")) {
+      if (!titles.includes(name)) lost.push(name);
+    } else {
+      // A function, a method or a type: in one of the files that the name before it means.
+      const [owner, member] = name.replace(/^#/, "").split(/::|#/);
+      const word = (member ?? owner).replace(/\W.*/, "");
+      const where = name.includes("#") ? texts("js/") : places;
+      if (!where.some((text) => holds(text, word) && holds(text, owner.replace(/\W.*/, "")))) lost.push(name);
+    }
+  }
+  return lost;
+}
+
+const INVARIANT = /^- \*\*([IS]\d+)\.\*\*.*(?:\n {2}.*)*/gm;
+const invariants = ["docs/protocol.md", "docs/streams.md"].flatMap((page) =>
+  [...files.get(page).matchAll(INVARIANT)].map(([text, number]) => ({ number, text })),
+);
+
+describe("an invariant", () => {
+  test("has a number of its own, and every number is there", () => {
+    for (const letter of ["I", "S"]) {
+      const numbers = invariants
+        .filter(({ number }) => number[0] === letter)
+        .map(({ number }) => Number(number.slice(1)));
+      const expected = Array.from({ length: numbers.length }, (_, index) => index + 1);
+      assert.deepEqual(
+        numbers.sort((a, b) => a - b),
+        expected,
+      );
+    }
+    assert.ok(invariants.length > 30);
+  });
+
+  for (const { number, text } of invariants) {
+    test(`${number} names places and tests that exist`, () => {
+      // The proof is what ends the paragraph in italics.
+      const proof = /\*([^*]+)\*$/.exec(text)?.[1] ?? "";
+      assert.ok(quoted(proof).length > 1, "it says what enforces and what proves it");
+      assert.deepEqual(missing(proof), []);
+    });
+  }
+
+  test("that a comment cites is written down", () => {
+    const known = new Set(invariants.map(({ number }) => number));
+    for (const [file, text] of files) {
+      if (file.endsWith(".md")) continue;
+      for (const [, list] of text.matchAll(/\(([IS]\d+(?:, [IS]\d+)*)\)/g)) {
+        for (const number of list.split(", ")) assert.ok(known.has(number), `${file}: ${number}`);
+      }
+    }
+  });
+});
+
+test("defects that are cited have a row, and the rows' tests are there", () => {
+  const rows = files
+    .get("docs/defects.md")
+    .split("\n")
+    .filter((line) => /^\| \d+ \|/.test(line));
+  for (const [index, row] of rows.entries()) {
+    const cells = row.split("|").map((cell) => cell.trim());
+    assert.equal(Number(cells[1]), index + 1);
+    const tests = quoted(cells[4]);
+    assert.ok(tests.length > 0, row);
+    for (const name of tests) assert.ok(files.has(`__test__/${name}.test.mjs`), `${cells[1]}: ${name}`);
+  }
+  for (const [file, text] of files) {
+    for (const [, number] of text.matchAll(/\bdefects?(?:\.md)? (\d+)\b/g)) {
+      assert.ok(Number(number) >= 1 && Number(number) <= rows.length, `${file}: defect ${number}`);
+    }
+  }
+});
+
+test("files and pages that the documentation names are there", () => {
+  const pages = [...files].filter(([file]) => file.endsWith(".md") && !file.startsWith("bench/"));
+  for (const [page, text] of pages) {
+    for (const [, link] of text.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
+      const target = path.posix.join(path.posix.dirname(page), link).replace(/\/$/, "");
+      assert.ok(
+        files.has(target) || [...files.keys()].some((file) => file.startsWith(`${target}/`)) || target === "LICENSE",
+        `${page}: ${link}`,
+      );
+    }
+    for (const name of quoted(text).filter((each) => FOLDERS.includes(each.split("/")[0]) && isFile(each))) {
+      assert.ok(files.has(name), `${page}: ${name}`);
+    }
+  }
+});
+
+test("pages that types and comments cite are there", () => {
+  for (const [file, text] of files) {
+    for (const [page] of text.matchAll(/\bdocs\/[a-z-]+\.md\b/g)) assert.ok(files.has(page), `${file}: ${page}`);
+  }
+});

@@ -1,0 +1,91 @@
+// The processes of a benchmark: the server, the clients, the floor.
+
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
+const target = process.env.CARGO_TARGET_DIR ?? path.join(root, "target");
+
+/** A program of the benchmarks, once it is built. @param {string} name */
+export const program = (name) => path.join(target, "release", "examples", name);
+
+/** Compiles the server and the floor. Without the Node bridge: they need none. */
+export function build() {
+  const examples = ["bench-peer", "bench-bare"].flatMap((name) => ["--example", name]);
+  const built = spawnSync("cargo", ["build", "--release", "--no-default-features", ...examples], {
+    cwd: root,
+    stdio: "inherit",
+  });
+  if (built.status !== 0) throw new Error("the benchmark's server did not build");
+}
+
+/**
+ * Starts the server. It ends when its standard input closes, so also when this process does.
+ *
+ * @param {number} [callDelayMs] how long a call takes: the network's part
+ */
+export async function startPeer(callDelayMs = 0) {
+  const peer = spawn(program("bench-peer"), [String(callDelayMs)], { stdio: ["pipe", "pipe", "inherit"] });
+  const url = await firstLine(peer, "listening ");
+  return {
+    url,
+    port: Number(new URL(url).port),
+    async stop() {
+      peer.stdin.end();
+      if (peer.exitCode === null) await once(peer, "close");
+    },
+  };
+}
+
+/** The rest of the line with which a program says that it is ready. */
+async function firstLine(child, prefix) {
+  let text = "";
+  for await (const chunk of child.stdout.setEncoding("utf8")) {
+    text += chunk;
+    const line = text.split("\n", 1)[0];
+    if (text.includes("\n") && line.startsWith(prefix)) return line.slice(prefix.length).trim();
+  }
+  throw new Error(`${child.spawnfile} ended before it was ready`);
+}
+
+/**
+ * Runs a program to its end; the JSON of its last line.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ env?: Record<string, string>, timeoutMs?: number }} [options]
+ */
+export async function json(command, args, { env, timeoutMs = 180_000 } = {}) {
+  const child = spawn(command, args, {
+    cwd: root,
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...clean(process.env), ...env },
+  });
+  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk) => (text += chunk));
+  // "exit" can come before the last of the output.
+  const [code, signal] = await once(child, "close");
+  clearTimeout(timer);
+  const what = [path.basename(command), ...args].join(" ").slice(0, 200);
+  if (code !== 0) throw new Error(`${what} ended with ${signal ?? `exit code ${code}`}`);
+  try {
+    return JSON.parse(text.trim().split("\n").at(-1) ?? "");
+  } catch {
+    throw new Error(`${what} gave no figures: ${text.slice(0, 200)}`);
+  }
+}
+
+/** The environment without what would point a client elsewhere, or at another configuration. */
+function clean(env) {
+  const configured = /^(TRIGGER_|OTEL_|NODE_OPTIONS$|NODE_EXTRA_CA_CERTS$|(https?|all|no)_proxy$)/i;
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !configured.test(name)));
+}
+
+/** One measurement of a case in a Node process of its own. */
+export function child(client, name, args, options) {
+  const script = path.join(root, "bench/child.mjs");
+  return json(process.execPath, [script, name, client, JSON.stringify(args)], options);
+}

@@ -1,0 +1,128 @@
+//! The server of the benchmarks: answers claims, tokens, run feeds, tag feeds and streams as fast
+//! as it can, so that what is measured is the client. It is never part of the package.
+//!
+//! Usage: `bench-peer [<milliseconds before a call is answered>]`; prints `listening <url>` and
+//! ends when its standard input closes. `bench-peer certificate <folder>` writes a throwaway
+//! authority and certificate instead.
+
+#![allow(clippy::print_stdout, reason = "its output is its interface")]
+
+mod certificate;
+mod feed;
+mod gate;
+mod plan;
+mod row;
+mod stream;
+
+use std::convert::Infallible;
+use std::io::Read as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpSocket;
+
+use feed::State;
+use stream::Chunks;
+
+type Answer = Response<Either<Full<Bytes>, Chunks>>;
+
+async fn answer(request: Request<Incoming>, state: Arc<State>, call_delay: Duration) -> Answer {
+    let (path, query) = (request.uri().path(), request.uri().query().unwrap_or(""));
+    let found = match path {
+        "/api/v1/auth/jwt/claims" => {
+            tokio::time::sleep(call_delay).await;
+            Some(json(r#"{"sub":"env_bench","pub":true}"#.to_owned()))
+        }
+        "/api/v1/auth/public-tokens" => {
+            tokio::time::sleep(call_delay).await;
+            Some(json(r#"{"token":"eyJhbGciOiJIUzI1NiJ9.eyJwdWIiOnRydWV9.c2lnbmF0dXJl"}"#.to_owned()))
+        }
+        "/bench/stats" => Some(json(format!(
+            r#"{{"held":{},"polls":{}}}"#,
+            state.held.load(Ordering::Relaxed),
+            state.polls.load(Ordering::Relaxed)
+        ))),
+        "/realtime/v1/runs" => feed::of_tag(query, &state).await,
+        _ => {
+            if let Some(id) = path.strip_prefix("/realtime/v1/runs/") {
+                feed::of_run(id, query, &state).await
+            } else if let Some(key) = path.strip_prefix("/realtime/v1/streams/").and_then(|rest| rest.split_once('/')) {
+                return Chunks::answer(key.1).map_or_else(missing, |answer| answer.map(Either::Right));
+            } else {
+                path.strip_prefix("/bench/release/").and_then(|rest| release(rest, &state))
+            }
+        }
+    };
+    found.map_or_else(missing, |answer| answer.map(Either::Left))
+}
+
+/// `<group>/<version>` lets the group's updates up to that version be told; `<group>/all` all of them.
+fn release(rest: &str, state: &State) -> Option<Response<Full<Bytes>>> {
+    let (group, version) = rest.split_once('/')?;
+    let version = if version == "all" { u64::MAX } else { version.parse().ok()? };
+    state.groups.get(group, 0).release(version);
+    Some(json("{}".to_owned()))
+}
+
+fn json(body: String) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::from(body));
+    answer.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
+    answer
+}
+
+fn missing() -> Answer {
+    let mut missing = Response::new(Either::Left(Full::from("not found")));
+    *missing.status_mut() = http::StatusCode::NOT_FOUND;
+    missing
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let mut args = std::env::args().skip(1);
+    let first = args.next();
+    if first.as_deref() == Some("certificate") {
+        return certificate::write(args.next().ok_or("a folder is missing")?.as_ref());
+    }
+    let call_delay = Duration::from_millis(first.map_or(Ok(0), |ms| ms.parse())?);
+    let socket = TcpSocket::new_v4()?;
+    socket.bind("127.0.0.1:0".parse()?)?;
+    // Thousands of feeds connect at once.
+    let listener = socket.listen(8_192)?;
+    println!("listening http://{}", listener.local_addr()?);
+    let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    let state = Arc::new(State::default());
+    let serve = async {
+        loop {
+            let Ok((socket, _)) = listener.accept().await else {
+                // Out of file descriptors: some will be free again.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            };
+            let _ = socket.set_nodelay(true);
+            let state = state.clone();
+            tokio::spawn(async move {
+                let service = service_fn(move |request| {
+                    let state = state.clone();
+                    async move { Ok::<_, Infallible>(answer(request, state, call_delay).await) }
+                });
+                let mut builder = Builder::new(TokioExecutor::new());
+                builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
+                // A client that goes away is no fault of the server's.
+                let _ = builder.serve_connection(TokioIo::new(socket), service).await;
+            });
+        }
+    };
+    tokio::select! {
+        () = serve => {}
+        _ = ended => {}
+    }
+    Ok(())
+}

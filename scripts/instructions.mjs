@@ -1,0 +1,97 @@
+// `npm run instructions`: counts the instructions of the core's hot work under callgrind, and fails
+// when one of them costs more than the baseline allows. Seconds differ from run to run; these hardly do.
+//
+// `--write` takes what is counted as the new baseline: benches/instructions.json.
+
+import { spawnSync } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import process from "node:process";
+import { compare } from "./lib/instructions.mjs";
+import { isMain, root, run, StepError, script } from "./lib/run.mjs";
+
+const BASELINE = path.join(root, "benches", "instructions.json");
+
+/** How often each piece of work is repeated: the difference of so often and twice as often is counted. */
+const WORK = { mint: 200, decode: 200, arrays: 200, merge: 200, "sse-v1": 10, "sse-v2": 10 };
+
+/** @typedef {import("./lib/instructions.mjs").Baseline} Baseline */
+
+/** Compiles the counted program, and says where it is. */
+async function build() {
+  /** @type {string[]} */
+  const chunks = [];
+  const args = ["build", "--release", "--no-default-features", "--bench", "instructions"];
+  args.push("--message-format=json-render-diagnostics");
+  if (process.env.CI) args.push("--locked");
+  const code = await run("cargo", args, { onStdout: (chunk) => void chunks.push(chunk) });
+  if (code !== 0) throw new StepError(`the counted program did not build (exit code ${code})`);
+  const messages = chunks
+    .join("")
+    .split("\n")
+    .filter((line) => line.startsWith("{"));
+  const built = messages.map((line) => JSON.parse(line)).findLast((message) => message.executable);
+  if (!built) throw new StepError("cargo build made no program: is [[bench]] instructions still there?");
+  return /** @type {string} */ (built.executable);
+}
+
+/**
+ * @param {string} program
+ * @param {string} work
+ * @param {number} iterations
+ * @returns {number} the instructions of the whole program
+ */
+function count(program, work, iterations) {
+  const args = ["--tool=callgrind", "--callgrind-out-file=/dev/null", program, work, String(iterations)];
+  const { error, status, stderr } = spawnSync("valgrind", args, { encoding: "utf8", cwd: root });
+  if (error && "code" in error && error.code === "ENOENT") {
+    throw new StepError("valgrind was not found (Debian: apt-get install valgrind)");
+  }
+  const found = /Collected\s*:\s*(\d+)/.exec(stderr ?? "");
+  if (status !== 0 || !found) throw new StepError(`${work} could not be counted:\n${stderr?.slice(-2_000)}`);
+  return Number(found[1]);
+}
+
+/** @returns {Promise<Baseline | undefined>} */
+async function baseline() {
+  try {
+    return JSON.parse(await readFile(BASELINE, "utf8"));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+if (isMain(import.meta.url)) {
+  await script(async () => {
+    const program = await build();
+    /** @type {Record<string, number>} */
+    const counted = {};
+    for (const [work, iterations] of Object.entries(WORK)) {
+      // What is not repeated is in both counts, and so in neither difference.
+      const [once, twice] = [count(program, work, iterations), count(program, work, 2 * iterations)];
+      counted[work] = Math.round((twice - once) / iterations);
+    }
+    const compiler = spawnSync("rustc", ["--version"], { encoding: "utf8" }).stdout?.trim() ?? "unknown";
+    const machine = `${process.platform} ${process.arch}`;
+    if (process.argv.includes("--write")) {
+      const tolerancePercent = (await baseline())?.tolerancePercent ?? 3;
+      const fresh = { tolerancePercent, compiler, machine, instructions: counted };
+      await writeFile(BASELINE, `${JSON.stringify(fresh, null, 2)}\n`);
+    }
+    const known = await baseline();
+    if (!known) throw new StepError("there is no baseline: npm run instructions -- --write");
+    const { lines, failures } = compare(known, counted);
+    for (const line of lines) console.error(line);
+    if (failures.length === 0) return;
+    if (known.machine !== machine) {
+      console.error(`not held against ${machine}: the baseline was counted on ${known.machine}`);
+      return;
+    }
+    const other =
+      known.compiler === compiler ? "" : ` The baseline was counted with ${known.compiler}; this is ${compiler}.`;
+    throw new StepError(
+      `${failures.join("\n")}\n${other}Where the change is meant: npm run instructions -- --write, and say why in the commit.`,
+    );
+  });
+}

@@ -1,0 +1,81 @@
+//! Where a stream stands, in either version.
+
+use super::chunk::{Chunk, json_or_text};
+use super::plan::Start;
+use super::{v1, v2};
+use crate::error::{Error, Kind, Result};
+use crate::sse;
+
+/// Where the stream stands. The version is known from the first answer on.
+#[derive(Debug)]
+pub(super) enum Place {
+    Unknown,
+    V1(v1::Place),
+    V2(v2::Place),
+}
+
+/// What an event was.
+pub(super) enum Seen {
+    /// Something new; whether the place is at the tail now.
+    New { tail: bool },
+    /// Nothing new; whether the server said that the place is at the tail.
+    Nothing { tail: bool },
+    /// The end of the window.
+    Done,
+}
+
+impl Place {
+    /// What the next request says: `Last-Event-ID`, and whether to begin at the tail.
+    pub(super) fn resume(&mut self, start: Start) -> (Option<Box<str>>, bool) {
+        match self {
+            Self::Unknown => match start {
+                Start::At(position) => (position.resume(), false),
+                start @ (Start::Beginning | Start::Latest | Start::After(_)) => v2::Place::new(start).resume(),
+            },
+            Self::V1(place) => {
+                let after = place.resume();
+                let latest = after.is_none() && place.is_fresh() && matches!(start, Start::Latest);
+                (after, latest)
+            }
+            Self::V2(place) => place.resume(),
+        }
+    }
+
+    /// Reads one event: what is new goes to `chunks`.
+    ///
+    /// # Errors
+    /// What cannot be read, or what the server says went wrong.
+    pub(super) fn take(&mut self, event: &sse::Event, chunks: &mut Vec<Chunk>) -> Result<Seen> {
+        match self {
+            Self::Unknown => Ok(Seen::Nothing { tail: false }),
+            Self::V1(place) => {
+                if !place.admit(&event.id) {
+                    return Ok(Seen::Nothing { tail: false });
+                }
+                let place = place.position().map(|position| position.to_string().into()).unwrap_or_default();
+                chunks.push(Chunk { json: Some(json_or_text(&event.data)), place });
+                Ok(Seen::New { tail: false })
+            }
+            Self::V2(place) => {
+                let brought = match event.event.as_str() {
+                    "batch" => place.batch(&event.data)?,
+                    "ping" => place.ping(&event.data),
+                    "error" => {
+                        let why: String = event.data.chars().take(500).collect();
+                        return Err(Error::new(
+                            Kind::Protocol,
+                            "ERR_STREAM",
+                            format!("the server could not read the stream: {why}"),
+                        ));
+                    }
+                    "message" if event.data.trim() == "[DONE]" => return Ok(Seen::Done),
+                    // Events of later servers.
+                    _ => v2::Brought::default(),
+                };
+                chunks.extend(brought.chunks);
+                let tail = brought.at_tail;
+                Ok(if brought.moved { Seen::New { tail } } else { Seen::Nothing { tail } })
+            }
+        }
+    }
+}
