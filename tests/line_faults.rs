@@ -23,7 +23,7 @@ async fn warm(lines: &mut [Line], raw: &mut Raw) {
             let stream = raw.request().await.expect("a request");
             raw.answer(stream, &[], "first").await;
         };
-        let (polled, ()) = together(poll(line), answer).await;
+        let (polled, ()) = Box::pin(together(poll(line), answer)).await;
         assert_eq!(text(polled), "first");
     }
 }
@@ -39,7 +39,7 @@ async fn connected<const N: usize>(cap: u32) -> ([Line; N], tokio::net::TcpListe
         raw.answer(stream, &[], "opened").await;
         raw
     };
-    let (polled, mut raw) = together(poll(&mut lines[0]), open).await;
+    let (polled, mut raw) = Box::pin(together(poll(&mut lines[0]), open)).await;
     assert_eq!(text(polled), "opened");
     warm(&mut lines, &mut raw).await;
     (lines, listener, acceptor, raw)
@@ -47,7 +47,7 @@ async fn connected<const N: usize>(cap: u32) -> ([Line; N], tokio::net::TcpListe
 
 #[tokio::test]
 async fn requests_that_a_server_did_not_see_before_it_went_away_go_out_again_at_once() {
-    let (mut lines, listener, acceptor, mut raw) = connected::<3>(100).await;
+    let (mut lines, listener, acceptor, mut raw) = Box::pin(connected::<3>(100)).await;
     let polls = join_all(lines.iter_mut().map(poll));
     let serve = async {
         let streams =
@@ -60,7 +60,7 @@ async fn requests_that_a_server_did_not_see_before_it_went_away_go_out_again_at_
             next.answer(stream, &[], "new").await;
         }
     };
-    let (polled, ()) = together(polls, serve).await;
+    let (polled, ()) = Box::pin(together(polls, serve)).await;
     let mut answers: Vec<String> = polled.into_iter().map(text).collect();
     answers.sort();
     assert_eq!(answers, ["new", "new", "old"]);
@@ -84,27 +84,27 @@ async fn connections_that_go_away_one_after_another_are_no_failure_until_the_six
             }
         };
         let mut line = line(&url);
-        let (polled, ()) = together(poll(&mut line), serve).await;
+        let (polled, ()) = Box::pin(together(poll(&mut line), serve)).await;
         assert_eq!(matches!(polled, Polled::Connect(_)), fails, "{polled:?}");
     }
 }
 
 #[tokio::test]
 async fn a_request_that_is_refused_for_now_goes_out_again_at_once() {
-    let ([mut line], _listener, _acceptor, mut raw) = connected::<1>(100).await;
+    let ([mut line], _listener, _acceptor, mut raw) = Box::pin(connected::<1>(100)).await;
     let serve = async {
         let stream = raw.request().await.expect("a request");
         raw.reset(stream, REFUSED_STREAM).await;
         let stream = raw.request().await.expect("a request");
         raw.answer(stream, &[], "taken").await;
     };
-    let (polled, ()) = together(poll(&mut line), serve).await;
+    let (polled, ()) = Box::pin(together(poll(&mut line), serve)).await;
     assert_eq!(text(polled), "taken");
 }
 
 #[tokio::test]
 async fn a_connection_that_falls_silent_is_left_by_the_next_request_of_every_feed_on_it() {
-    let ([mut first, mut second], listener, acceptor, _raw) = connected::<2>(100).await;
+    let ([mut first, mut second], listener, acceptor, _raw) = Box::pin(connected::<2>(100)).await;
     let polled = timeout(FAILSAFE, first.poll("/", Duration::from_millis(50))).await.expect("in time");
     assert!(matches!(polled, Ok(Polled::Silent(_))), "{polled:?}");
     let serve = async {
@@ -114,13 +114,13 @@ async fn a_connection_that_falls_silent_is_left_by_the_next_request_of_every_fee
             next.answer(stream, &[], "new").await;
         }
     };
-    let (polls, ()) = together(async { [poll(&mut second).await, poll(&mut first).await] }, serve).await;
+    let (polls, ()) = Box::pin(together(async { [poll(&mut second).await, poll(&mut first).await] }, serve)).await;
     assert_eq!(polls.map(text), ["new", "new"]);
 }
 
 #[tokio::test]
 async fn feeds_leave_a_connection_whose_server_comes_to_allow_fewer() {
-    let (mut lines, listener, acceptor, mut raw) = connected::<3>(3).await;
+    let (mut lines, listener, acceptor, mut raw) = Box::pin(connected::<3>(3)).await;
     raw.settings(1).await;
     // That of the beginning came with the first request.
     raw.acknowledged(1).await;
@@ -134,7 +134,7 @@ async fn feeds_leave_a_connection_whose_server_comes_to_allow_fewer() {
         }
         raw.answer(stream, &[], "old").await;
     };
-    let (polled, ()) = together(polls, serve).await;
+    let (polled, ()) = Box::pin(together(polls, serve)).await;
     let mut answers: Vec<String> = polled.into_iter().map(text).collect();
     answers.sort();
     assert_eq!(answers, ["new", "new", "old"]);
@@ -186,7 +186,7 @@ async fn a_feed_whose_connection_closes_amid_an_answer_or_before_it_misses_nothi
         raw.answer(stream, &headers(2), &body(2)).await;
         raw
     };
-    let (seen, _raw) = together(numbers(&reader), serve).await;
+    let (seen, _raw) = Box::pin(together(numbers(&reader), serve)).await;
     assert_eq!(seen, ["0", "1", "2"]);
     assert_eq!(reader.status().stats.retries, 1);
 }

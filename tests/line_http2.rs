@@ -174,3 +174,10 @@ async fn a_shared_connection_that_nobody_needs_is_closed_after_half_a_minute() {
     let took = until_ended(&server).await;
     assert!((30..=60).contains(&took), "{took} s");
 }
+
+#[tokio::test]
+async fn a_poll_that_waits_takes_little_memory() {
+    let mut line = line("https://127.0.0.1:1");
+    let size = size_of_val(&line.poll("/", FAILSAFE));
+    assert!(size < 2_048, "{size} bytes");
+}

@@ -1,7 +1,7 @@
 //! A server for the lines' tests: HTTP/2 or HTTP/1.1 over TLS, with a cap on streams, that counts
 //! its connections and what is open on each.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, clippy::panic, reason = "each test file uses its part; a test fails by panicking")]
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -220,29 +220,26 @@ async fn serve<H, F>(
         }
     });
     // A client that goes away is what some tests are about.
-    match stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        false => {
-            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            let mut connection = std::pin::pin!(connection);
-            tokio::select! {
-                _ = connection.as_mut() => {}
-                _ = shutting.changed() => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
-                }
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .max_concurrent_streams(manner.cap)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            _ = connection.as_mut() => {}
+            _ = shutting.changed() => {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
             }
         }
-        true => {
-            let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                .max_concurrent_streams(manner.cap)
-                .serve_connection(TokioIo::new(stream), service);
-            let mut connection = std::pin::pin!(connection);
-            tokio::select! {
-                _ = connection.as_mut() => {}
-                _ = shutting.changed() => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
-                }
+    } else {
+        let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            _ = connection.as_mut() => {}
+            _ = shutting.changed() => {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
             }
         }
     }
@@ -338,5 +335,6 @@ pub async fn until_ended(server: &Server) -> u64 {
 
 /// What the client and its server do at the same time.
 pub async fn together<A, B>(client: impl Future<Output = A>, server: impl Future<Output = B>) -> (A, B) {
-    tokio::time::timeout(FAILSAFE, async { tokio::join!(client, server) }).await.expect("in time")
+    let both = async { tokio::join!(client, server) };
+    tokio::time::timeout(FAILSAFE, Box::pin(both)).await.expect("in time")
 }

@@ -156,7 +156,8 @@ impl Origin {
             };
             match plan {
                 Plan::Take(way) => return Ok(way),
-                Plan::Open => return self.open().await,
+                // Boxed: else every poll had the room of a handshake for as long as it waits.
+                Plan::Open => return Box::pin(self.open()).await,
                 Plan::Wait => news.await,
                 // Each of a thousand feeds trying in turn would keep them waiting for hours.
                 Plan::Fail(why) => return Err(failed().with_source(why)),
