@@ -43,7 +43,7 @@ static TLS: LazyLock<ServerConfig> = LazyLock::new(|| {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = params.self_signed(&key).expect("a CA");
-    let file = std::env::temp_dir().join(format!("trigger-native-ca-{}.pem", std::process::id()));
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ca-{}.pem", std::process::id()));
     std::fs::write(&file, ca.pem()).expect("written");
     // SAFETY: every test of a file that uses this comes here before it does anything else, and the
     // others wait for it: nothing reads the environment meanwhile.
