@@ -25,5 +25,7 @@ pub mod shape;
 pub mod sse;
 pub mod stream;
 pub mod token;
+#[cfg(any(feature = "node", test))]
+mod turn;
 
 pub use error::{Error, Result};

@@ -20,6 +20,7 @@ use super::error::failure;
 use super::promise::panicked;
 use crate::config::Endpoint;
 use crate::runtime;
+use crate::turn::Turn;
 
 /// The most text of one crossing, in bytes, unless a single letter is longer: JavaScript parses it
 /// in one go.
@@ -90,7 +91,7 @@ impl Mailbox {
         let mut letters = lock(&self.shared.letters);
         letters.last_ticket = letters.last_ticket.wrapping_add(1);
         let address = Address { shared: self.shared.clone(), ticket: letters.last_ticket };
-        Arc::new(Subscription { source, address })
+        Arc::new(Subscription { source, address, turn: Turn::default() })
     }
 }
 
@@ -108,6 +109,7 @@ pub(super) trait Source: Send + Sync + 'static {
 pub(super) struct Subscription<S> {
     pub(super) source: S,
     address: Address,
+    turn: Turn,
 }
 
 impl<S: Source> Subscription<S> {
@@ -122,7 +124,8 @@ impl<S: Source> Subscription<S> {
             });
             return Ok(Either::B(self.address.ticket));
         }
-        match self.source.poll(&mut Context::from_waker(&Waker::from(self.clone()))) {
+        let waker = Waker::from(self.clone());
+        match self.turn.ask(|| self.source.poll(&mut Context::from_waker(&waker))) {
             Poll::Ready(text) => Ok(Either::A(Text(text))),
             Poll::Pending => self.address.expect(env).map(|()| Either::B(self.address.ticket)),
         }
@@ -134,7 +137,8 @@ impl<S: Source> Wake for Subscription<S> {
     fn wake(self: Arc<Self>) {
         let waker = Waker::from(self.clone());
         // A panic is posted as a failure, for JavaScript waits.
-        match catch_unwind(AssertUnwindSafe(|| self.source.poll(&mut Context::from_waker(&waker)))) {
+        match catch_unwind(AssertUnwindSafe(|| self.turn.answer(|| self.source.poll(&mut Context::from_waker(&waker)))))
+        {
             Ok(Poll::Ready(text)) => self.address.post(text),
             Ok(Poll::Pending) => {}
             Err(panic) => self.address.post(failure(&panicked(&panic))),
