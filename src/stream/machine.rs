@@ -230,12 +230,15 @@ impl Machine {
     /// Bytes of a body.
     fn take(&mut self, mut body: Box<Body>, bytes: &[u8], now: Now) -> Outcome {
         body.byte_at = Some(now.monotonic_ms);
-        let mut events = Vec::new();
-        let decoded = body.decoder.push(bytes, &mut events);
         let mut chunks = Vec::new();
         let mut at_tail = false;
-        for event in events {
-            match self.event(&event, &mut chunks) {
+        // What came after the one that ended it is not looked at.
+        let mut stopped = None;
+        let decoded = body.decoder.push(bytes, |event| {
+            if stopped.is_some() {
+                return;
+            }
+            match self.event(event, &mut chunks) {
                 Ok(Seen::New { tail }) => {
                     body.moved = true;
                     at_tail = tail;
@@ -244,35 +247,36 @@ impl Machine {
                     self.patience.progress();
                 }
                 Ok(Seen::Nothing { tail }) => at_tail |= tail,
-                Ok(Seen::Done) => return Outcome { step: self.closed(&body, Close::Done, now), chunks },
-                Err(error) => return Outcome { step: self.fail(garbled(None, error), now), chunks },
+                Ok(Seen::Done) => stopped = Some(Ok(Close::Done)),
+                Err(error) => stopped = Some(Err(error)),
             }
-        }
-        let step = match decoded {
+        });
+        let step = match (stopped, decoded) {
+            (Some(Ok(close)), _) => self.closed(&body, close, now),
+            (Some(Err(error)), _) => self.fail(garbled(None, error), now),
             // Asked for anew, it would come again.
-            Err(error) => self.end(Err(error)),
+            (None, Err(error)) => self.end(Err(error)),
             // The run wrote nothing after this (S9).
-            Ok(()) if body.last && at_tail => self.end(Ok(Ending::Complete)),
-            Ok(()) => self.read_on(body),
+            (None, Ok(())) if body.last && at_tail => self.end(Ok(Ending::Complete)),
+            (None, Ok(())) => self.read_on(body),
         };
         Outcome { step, chunks }
     }
 
-    fn event(&mut self, event: &sse::Event, chunks: &mut Vec<Chunk>) -> Result<Seen> {
+    fn event(&mut self, event: sse::Event<'_>, chunks: &mut Vec<Chunk>) -> Result<Seen> {
         match &mut self.place {
             Place::Unknown => Ok(Seen::Nothing { tail: false }),
             Place::V1(place) => {
-                if !place.admit(&event.id) {
+                if !place.admit(event.id) {
                     return Ok(Seen::Nothing { tail: false });
                 }
-                let place = place.position().map(|position| position.to_string().into()).unwrap_or_default();
-                chunks.push(Chunk { json: Some(json_or_text(&event.data)), place });
+                chunks.push(Chunk { json: Some(json_or_text(event.data)), place: place.position() });
                 Ok(Seen::New { tail: false })
             }
             Place::V2(place) => {
-                let brought = match event.event.as_str() {
-                    "batch" => place.batch(&event.data)?,
-                    "ping" => place.ping(&event.data),
+                let brought = match event.event {
+                    "batch" => place.batch(event.data)?,
+                    "ping" => place.ping(event.data),
                     "error" => {
                         let why: String = event.data.chars().take(500).collect();
                         return Err(Error::new(
