@@ -132,7 +132,7 @@ proptest! {
         noise in prop::collection::vec(any::<u8>(), 0..4),
         at in any::<prop::sample::Index>(),
     ) {
-        let text: String = lines.iter().map(|(field, value, end)| format!("{field}{value}{end}")).collect();
+        let text: String = lines.iter().flat_map(|(field, value, end)| [*field, value, end]).collect();
         let mut bytes = text.into_bytes();
         let at = at.index(bytes.len() + 1);
         bytes.splice(at..at, noise);
