@@ -104,11 +104,17 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
     const lock = this.getReader();
     let over = false;
     let tail = Promise.resolve();
+    /** Turns that are not over. */
+    let turns = 0;
     const turn = (/** @type {() => any} */ work) => {
+      turns += 1;
       const done = tail.then(work);
-      tail = done.then(noop, noop);
+      tail = done.then(taken, taken);
       return done;
     };
+    function taken() {
+      turns -= 1;
+    }
     const next = async () => {
       if (over) return DONE;
       try {
@@ -134,7 +140,11 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
       return { done: true, value };
     };
     return disposable({
-      next: () => turn(next),
+      // A value that is there is given without a turn, where nobody waits for theirs.
+      next: () =>
+        turns === 0 && !over && this.#at < this.#values.length
+          ? Promise.resolve({ done: false, value: this.#values[this.#at++] })
+          : turn(next),
       return: (/** @type {unknown} */ value) => turn(() => leave(value)),
       [Symbol.asyncIterator]() {
         return this;
@@ -176,6 +186,5 @@ function disposable(iterator) {
   return iterator;
 }
 
-function noop() {}
 
 module.exports = { RealtimeStream };

@@ -1,12 +1,17 @@
 //! Server-sent events: the same events however the bytes are cut, bounded in size.
 
-use proptest::prelude::*;
-use trigger_native::sse::{Decoder, Event, Lines, TooLong};
+use std::convert::Infallible;
 
-fn lines(limit: usize, chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, TooLong> {
-    let (mut framer, mut out) = (Lines::new(limit), Vec::new());
+use eventsource_stream::{Event, EventStream};
+use futures_util::{FutureExt as _, StreamExt as _};
+use proptest::prelude::*;
+use trigger_native::sse::{self, Blocks, Decoder, TooLong};
+
+/// Whole lines up to a blank one, which is in it.
+fn blocks(limit: usize, chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, TooLong> {
+    let (mut framer, mut out) = (Blocks::new(limit), Vec::new());
     for chunk in chunks {
-        framer.push(chunk, |line| out.push(line.to_vec()))?;
+        framer.push(chunk, |block| out.push(block.to_vec()))?;
     }
     Ok(out)
 }
@@ -14,9 +19,25 @@ fn lines(limit: usize, chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, TooLong> {
 fn events(chunks: &[&[u8]]) -> Vec<Event> {
     let (mut decoder, mut out) = (Decoder::new(1 << 20), Vec::new());
     for chunk in chunks {
-        decoder.push(chunk, &mut out).expect("no event is too long");
+        decoder.push(chunk, |event| out.push(owned(event))).expect("no event is too long");
     }
     out
+}
+
+fn owned(event: sse::Event<'_>) -> Event {
+    let [id, kind, data] = [event.id, event.event, event.data].map(str::to_owned);
+    Event { id, event: kind, data, retry: None }
+}
+
+/// What the parser alone makes of it, given everything line by line.
+fn parsed(bytes: &[u8]) -> Vec<Event> {
+    let text = String::from_utf8_lossy(bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)).into_owned();
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    // It panics on a byte order mark in what it is given first.
+    let lines = [":\n"].into_iter().chain(text.split_inclusive('\n')).map(|line| Ok::<_, Infallible>(line.to_owned()));
+    let stream = EventStream::new(futures_util::stream::iter(lines.collect::<Vec<_>>()));
+    let events = stream.map(|event| Event { retry: None, ..event.expect("every line is one") });
+    events.collect::<Vec<_>>().now_or_never().expect("everything is there")
 }
 
 /// Cuts `bytes` where `cuts` say.
@@ -33,8 +54,13 @@ fn data(text: &str) -> Event {
 
 #[test]
 fn every_kind_of_line_end_ends_a_line_once() {
-    assert_eq!(lines(9, &[b"a\nb\r\nc\rd\n\n\r\r\n"]).expect("short"), [&b"a"[..], b"b", b"c", b"d", b"", b"", b""]);
-    assert_eq!(lines(9, &[b"a\r", b"\nb\r", b"c\r", b"", b"\n\n"]).expect("short"), [&b"a"[..], b"b", b"c", b""]);
+    let whole = [&b"a\nb\r\nc\rd\n\n"[..], b"e\r\r", b"f\r\n\r\n"];
+    assert_eq!(blocks(9, &[b"\n\ra\nb\r\nc\rd\n\n\r\re\r\rf\r\n\r\n\ng"]).expect("short"), whole);
+    let cut = [&b"a\rb\r\r"[..], b"c\rd\r\r"];
+    assert_eq!(
+        blocks(9, &[b"a\r", b"\nb\r", b"\r", b"\n", b"c\r", b"", b"\nd\r", b"\n\r", b"\n"]).expect("short"),
+        cut
+    );
 }
 
 #[test]
@@ -62,26 +88,55 @@ fn bytes_that_are_no_text_are_replaced_and_stop_nothing() {
 
 #[test]
 fn a_line_or_an_event_that_is_too_long_is_refused_with_bounded_memory() {
-    assert_eq!(lines(3, &[b"abc\n", b"ab", b"cd"]), Err(TooLong));
-    assert_eq!(lines(3, &[b"abcd\n"]), Err(TooLong));
+    assert_eq!(blocks(3, &[b"abc\n\n", b"ab", b"cd"]), Err(TooLong));
+    assert_eq!(blocks(3, &[b"abcd\n"]), Err(TooLong));
+    assert_eq!(blocks(3, &[b"ab\ncd"]), Err(TooLong));
     let mut decoder = Decoder::new(10);
-    let mut out = Vec::new();
-    let error = (0..4).find_map(|_| decoder.push(b"data: x\n", &mut out).err()).expect("two lines are too much");
+    let error = (0..4).find_map(|_| decoder.push(b"data: x\n", |_| {}).err()).expect("two lines are too much");
     assert_eq!(error.code(), "ERR_TOO_LARGE");
     let mut decoder = Decoder::new(10);
+    let mut count = 0;
     for _ in 0..4 {
-        decoder.push(b"data: x\n\n", &mut out).expect("each event is short enough");
+        decoder.push(b"data: x\n\n", |_| count += 1).expect("each event is short enough");
     }
-    assert_eq!(out.len(), 4);
+    assert_eq!(count, 4);
 }
 
 proptest! {
     #[test]
-    fn any_chunking_gives_the_same_lines(
+    fn any_chunking_gives_the_same_blocks(
         bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..200),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
     ) {
-        prop_assert_eq!(lines(1_000, &cut(&bytes, &cuts)), lines(1_000, &[&bytes]));
+        // An LF that came in another chunk than its CR is left out.
+        let text = |blocks: Vec<Vec<u8>>| -> Vec<String> {
+            blocks.iter().map(|block| String::from_utf8_lossy(block).replace("\r\n", "\r")).collect()
+        };
+        let whole = blocks(1_000, &[&bytes]).map(text);
+        prop_assert_eq!(blocks(1_000, &cut(&bytes, &cuts)).map(text), whole);
+    }
+
+    #[test]
+    fn what_is_read_as_it_lies_there_is_what_the_parser_reads(
+        lines in prop::collection::vec(
+            (
+                prop_oneof![
+                    Just("data:"), Just("data"), Just("id:"), Just("id"), Just("event:"), Just("event"), Just(":"),
+                    Just("retry:"), Just(""), Just(""), Just(" data:"), Just("\u{feff}"), Just("other:"),
+                ],
+                prop_oneof![Just(String::new()), Just(" ".to_owned()), "[ :a\\x00-\\x09]{0,3}", "\\PC{0,6}"],
+                prop_oneof![Just("\n"), Just("\n\n"), Just("\r\n"), Just("\r"), Just("\r\n\r\n")],
+            ),
+            0..40,
+        ),
+        noise in prop::collection::vec(any::<u8>(), 0..4),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let text: String = lines.iter().flat_map(|(field, value, end)| [*field, value, end]).collect();
+        let mut bytes = text.into_bytes();
+        let at = at.index(bytes.len() + 1);
+        bytes.splice(at..at, noise);
+        prop_assert_eq!(events(&[&bytes]), parsed(&bytes));
     }
 
     #[test]

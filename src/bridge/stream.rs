@@ -18,7 +18,7 @@ use crate::config::Endpoint;
 use crate::error::{Error, Result};
 use crate::hub::Patience;
 use crate::runtime;
-use crate::stream::{Batch, End, Plan, Reader, ReaderOptions, Start, StreamSpec};
+use crate::stream::{Batch, Chunk, End, Plan, Reader, ReaderOptions, Start, StreamSpec};
 
 /// The options of a stream, as `js/stream-source.js` sends them.
 #[derive(Debug, Deserialize)]
@@ -204,7 +204,8 @@ fn batch_text(batch: &Batch, placed: bool) -> String {
     };
     text.push(']');
     if placed {
-        let places: Vec<&str> = batch.chunks.iter().map(|chunk| &*chunk.place).collect();
+        let place = |chunk: &Chunk| chunk.place.map(|place| place.to_string()).unwrap_or_default();
+        let places: Vec<String> = batch.chunks.iter().map(place).collect();
         text.push_str(",\"places\":");
         text.push_str(&serde_json::Value::from(places).to_string());
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::client::clients;
@@ -86,6 +88,16 @@ impl StreamBody {
             // It is this body's alone.
             Source::Client(_) => {}
         }
+    }
+
+    /// As [`StreamBody::chunk`], of what has come already; `None` where nothing has.
+    pub async fn ready(&mut self) -> Option<Result<Option<Bytes>>> {
+        if let Some(chunk) = self.chunk().now_or_never() {
+            return Some(chunk);
+        }
+        // Who reads the connection hands over one chunk at a time, on a task of its own.
+        yield_now().await;
+        self.chunk().now_or_never()
     }
 }
 

@@ -2,19 +2,21 @@
 
 use serde_json::value::RawValue;
 
+use super::position::Position;
+
 /// One value of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
     /// The value as JSON text. `None` is a value the writer left undefined.
     pub json: Option<Box<str>>,
-    /// The place after it, as a [`super::Position`] is written. Empty where none can be told.
-    pub place: Box<str>,
+    /// The place after it, where one can be told.
+    pub place: Option<Position>,
 }
 
 impl Chunk {
     /// The bytes it costs to keep.
     pub(super) fn size(&self) -> usize {
-        self.json.as_ref().map_or(0, |json| json.len()) + self.place.len() + 64
+        self.json.as_ref().map_or(0, |json| json.len()) + 64
     }
 }
 

@@ -4,12 +4,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::limits::Limits;
 use super::machine::Machine;
+use super::pace::Pace;
 use super::plan::{Request, StreamSpec};
 use super::reader::Shared;
 use super::step::{Ending, Event, Failure, Outcome, Step};
@@ -18,6 +20,9 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{Opened, StreamBody, open_stream, silent, stream_headers};
 use crate::hub::Stage;
 use crate::shape::Now;
+
+/// Bytes that are taken before their values are handed over.
+const MOST_GATHERED: usize = 96 * 1024;
 
 /// Reads the stream to its end, whatever that is. A panic ends it with an error.
 pub(super) async fn drive(spec: StreamSpec, shared: Arc<Shared>) {
@@ -34,6 +39,7 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
     let mut body: Option<StreamBody> = None;
     let mut told = false;
     let mut renewed = false;
+    let mut pace = Pace::default();
     let mut step = machine.start();
     loop {
         shared.enter(machine.phase().into());
@@ -46,6 +52,7 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
             }
             continue;
         }
+        let mut rest_ms = None;
         let outcome = match step {
             Step::End(result) => return result,
             Step::Wait { ms, retry } => {
@@ -79,8 +86,11 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
                         continue;
                     }
                     Some(Ok(Ok(Some(bytes)))) => {
-                        shared.count_bytes(bytes.len());
-                        machine.on(Event::Bytes(&bytes), clock.now())
+                        let now = clock.now();
+                        let gathered = gather(&mut machine, open, bytes, now).await;
+                        shared.count_bytes(gathered.bytes);
+                        rest_ms = pace.taken(now.monotonic_ms, gathered.pieces, gathered.bytes);
+                        gathered.outcome
                     }
                     Some(Ok(Ok(None))) => machine.on(Event::Closed, clock.now()),
                     Some(Ok(Err(error))) => machine.on(Event::Failed(Failure::Cut(error)), clock.now()),
@@ -97,7 +107,41 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
         shared.enter(machine.phase().into());
         clock.pause(shared.room()).await;
         step = outcome.step;
+        if let Some(ms) = rest_ms
+            && matches!(step, Step::Read { .. })
+            && !told
+        {
+            // Whether it was the time or the end of the run: the next round tells.
+            shared.unless_run_over(told, sleep(Duration::from_millis(ms))).await;
+        }
     }
+}
+
+/// Takes `bytes`, and with them what has come behind them already: its values are handed over together.
+async fn gather(machine: &mut Machine, body: &mut StreamBody, bytes: Bytes, now: Now) -> Gathered {
+    let mut gathered = Gathered { outcome: machine.on(Event::Bytes(&bytes), now), pieces: 1, bytes: bytes.len() };
+    while gathered.bytes < MOST_GATHERED && matches!(gathered.outcome.step, Step::Read { .. }) {
+        let next = match body.ready().await {
+            Some(Ok(Some(bytes))) => {
+                gathered.pieces += 1;
+                gathered.bytes += bytes.len();
+                machine.on(Event::Bytes(&bytes), now)
+            }
+            Some(Ok(None)) => machine.on(Event::Closed, now),
+            Some(Err(error)) => machine.on(Event::Failed(Failure::Cut(error)), now),
+            None => break,
+        };
+        gathered.outcome.step = next.step;
+        gathered.outcome.chunks.extend(next.chunks);
+    }
+    gathered
+}
+
+/// What was taken in one go.
+struct Gathered {
+    outcome: Outcome,
+    pieces: usize,
+    bytes: usize,
 }
 
 /// Sends a request, with a token that is renewed shortly before it expires, and once when the server refuses it

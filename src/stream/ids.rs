@@ -12,7 +12,7 @@ const MOST_BYTES: usize = 1024 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Ids {
     order: VecDeque<Arc<str>>,
-    known: HashSet<Arc<str>>,
+    known: HashSet<Arc<str>, foldhash::fast::RandomState>,
     bytes: usize,
 }
 

@@ -211,11 +211,14 @@ impl Machine {
     /// Bytes of a body.
     fn take(&mut self, mut body: Box<Body>, bytes: &[u8], now: Now) -> Outcome {
         body.byte_at = Some(now.monotonic_ms);
-        let mut events = Vec::new();
-        let decoded = body.decoder.push(bytes, &mut events);
         let mut chunks = Vec::new();
         let mut at_tail = false;
-        for event in events {
+        // What came after the one that ended it is not looked at.
+        let mut stopped = None;
+        let decoded = body.decoder.push(bytes, |event| {
+            if stopped.is_some() {
+                return;
+            }
             match self.place.take(&event, &mut chunks) {
                 Ok(Seen::New { tail }) => {
                     body.moved = true;
@@ -225,16 +228,18 @@ impl Machine {
                     self.patience.progress();
                 }
                 Ok(Seen::Nothing { tail }) => at_tail |= tail,
-                Ok(Seen::Done) => return Outcome { step: self.closed(&body, Close::Done, now), chunks },
-                Err(error) => return Outcome { step: self.fail(garbled(None, error), now), chunks },
+                Ok(Seen::Done) => stopped = Some(Ok(Close::Done)),
+                Err(error) => stopped = Some(Err(error)),
             }
-        }
-        let step = match decoded {
+        });
+        let step = match (stopped, decoded) {
+            (Some(Ok(close)), _) => self.closed(&body, close, now),
+            (Some(Err(error)), _) => self.fail(garbled(None, error), now),
             // Asked for anew, it would come again.
-            Err(error) => self.end(Err(error)),
+            (None, Err(error)) => self.end(Err(error)),
             // The run wrote nothing after this (S9).
-            Ok(()) if body.last && at_tail => self.end(Ok(Ending::Complete)),
-            Ok(()) => self.read_on(body),
+            (None, Ok(())) if body.last && at_tail => self.end(Ok(Ending::Complete)),
+            (None, Ok(())) => self.read_on(body),
         };
         Outcome { step, chunks }
     }

@@ -9,6 +9,7 @@ mod driver;
 mod ids;
 mod limits;
 mod machine;
+mod pace;
 mod patience;
 mod place;
 mod plan;

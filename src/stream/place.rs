@@ -45,21 +45,20 @@ impl Place {
     ///
     /// # Errors
     /// What cannot be read, or what the server says went wrong.
-    pub(super) fn take(&mut self, event: &sse::Event, chunks: &mut Vec<Chunk>) -> Result<Seen> {
+    pub(super) fn take(&mut self, event: &sse::Event<'_>, chunks: &mut Vec<Chunk>) -> Result<Seen> {
         match self {
             Self::Unknown => Ok(Seen::Nothing { tail: false }),
             Self::V1(place) => {
-                if !place.admit(&event.id) {
+                if !place.admit(event.id) {
                     return Ok(Seen::Nothing { tail: false });
                 }
-                let place = place.position().map(|position| position.to_string().into()).unwrap_or_default();
-                chunks.push(Chunk { json: Some(json_or_text(&event.data)), place });
+                chunks.push(Chunk { json: Some(json_or_text(event.data)), place: place.position() });
                 Ok(Seen::New { tail: false })
             }
             Self::V2(place) => {
-                let brought = match event.event.as_str() {
-                    "batch" => place.batch(&event.data)?,
-                    "ping" => place.ping(&event.data),
+                let brought = match event.event {
+                    "batch" => place.batch(event.data)?,
+                    "ping" => place.ping(event.data),
                     "error" => {
                         let why: String = event.data.chars().take(500).collect();
                         return Err(Error::new(

@@ -62,6 +62,12 @@ pub(super) fn parse_id(text: &str) -> Option<EventId> {
     Some((number(ms)?, number(seq)?))
 }
 
+/// Whether an id that can be parsed is just what [`id_text`] writes.
+pub(super) fn is_written(text: &str) -> bool {
+    let written = |number: &str| number == "0" || number.starts_with(|first| matches!(first, '1'..='9'));
+    text.split_once('-').is_some_and(|(ms, seq)| written(ms) && written(seq))
+}
+
 pub(super) fn id_text((ms, seq): EventId) -> Box<str> {
     format!("{ms}-{seq}").into()
 }

@@ -23,7 +23,7 @@ const FULL_BYTES: usize = 256 * 1024;
 const FULL_CHUNKS: usize = 1_024;
 /// Values handed out at once, and their bytes.
 const LARGEST_BATCH: usize = 256;
-const LARGEST_BATCH_BYTES: usize = 64 * 1024;
+const LARGEST_BATCH_BYTES: usize = 96 * 1024;
 /// Notices that may be left unread; the oldest go first.
 const LONGEST_NOTICES: usize = 64;
 

@@ -2,7 +2,7 @@
 //! after one (protocol.md 5).
 
 use super::plan::Start;
-use super::position::{EventId, Position, before, id_text, parse_id};
+use super::position::{EventId, Position, before, id_text, is_written, parse_id};
 
 /// The place in a v1 stream.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub(super) struct Place {
     /// The last id before the current one that the server can parse: what to resume after.
     anchor: Option<Box<str>>,
     /// The id of the event last taken.
-    current: Option<Box<str>>,
+    current: Option<Id>,
     /// How many events after the anchor were taken.
     taken: usize,
     /// How many events of the replay are still to be dropped.
@@ -20,6 +20,23 @@ pub(super) struct Place {
     replaying: bool,
     /// Whether other ids than the current one came after the anchor: none the server can parse.
     mixed: bool,
+}
+
+/// The id of an event.
+#[derive(Debug)]
+struct Id {
+    text: Box<str>,
+    /// As the server parses it, where it can.
+    parsed: Option<EventId>,
+    /// Whether it is just what the server writes.
+    written: bool,
+}
+
+impl Id {
+    fn new(text: &str) -> Self {
+        let parsed = parse_id(text);
+        Self { text: text.into(), parsed, written: parsed.is_some() && is_written(text) }
+    }
 }
 
 impl Place {
@@ -51,7 +68,7 @@ impl Place {
         Self {
             latest: false,
             anchor: anchor.map(id_text),
-            current: Some(current.map_or_else(|| "".into(), id_text)),
+            current: Some(current.map_or_else(|| Id::new(""), |id| Id::new(&id_text(id)))),
             taken,
             replay: taken,
             replaying: true,
@@ -62,9 +79,9 @@ impl Place {
     /// The place after the event last taken, for a reader that comes back. `None` where ids say
     /// nothing and where the reading began is not known.
     pub(super) fn position(&self) -> Option<Position> {
-        let current = self.current.as_deref()?;
+        let current = self.current.as_ref()?;
         let taken = self.taken as u64;
-        match parse_id(current).filter(|id| !self.mixed && *id_text(*id) == *current) {
+        match current.parsed.filter(|_| current.written && !self.mixed) {
             Some(id) => Some(Position::Shared { id, taken }),
             None if self.anchor.is_none() && self.latest => None,
             None => Some(Position::Counted { after: self.anchor.as_deref().and_then(parse_id), taken }),
@@ -78,7 +95,7 @@ impl Place {
         self.replaying = self.current.is_some();
         match (&self.anchor, &self.current) {
             // There is no event to resume after: the place just before the first one seen.
-            (None, Some(current)) if self.latest => parse_id(current).and_then(before).map(id_text),
+            (None, Some(current)) if self.latest => current.parsed.and_then(before).map(id_text),
             (anchor, _) => anchor.clone(),
         }
     }
@@ -91,7 +108,7 @@ impl Place {
     /// Whether the event with this id is new (S2, S3).
     pub(super) fn admit(&mut self, id: &str) -> bool {
         if let Some(current) = self.current.take() {
-            if *current == *id {
+            if *current.text == *id {
                 self.current = Some(current);
                 return self.count();
             }
@@ -114,13 +131,13 @@ impl Place {
                     None => self.replaying = false,
                 }
             }
-            self.mixed = parse_id(&current).is_none();
+            self.mixed = current.parsed.is_none();
             if !self.mixed {
-                self.anchor = Some(current);
+                self.anchor = Some(current.text);
                 self.taken = 0;
             }
         }
-        self.current = Some(id.into());
+        self.current = Some(Id::new(id));
         self.taken += 1;
         true
     }
@@ -135,8 +152,8 @@ impl Place {
     }
 }
 
-fn order(left: &str, right: &str) -> Option<std::cmp::Ordering> {
-    Some(parse_id(left)?.cmp(&parse_id(right)?))
+fn order(left: &str, right: &Id) -> Option<std::cmp::Ordering> {
+    Some(parse_id(left)?.cmp(&right.parsed?))
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ impl Place {
                 && envelope.append_id().is_none_or(|id| self.ids.is_new(id))
             {
                 let json = envelope.data.map(|data| data.get().into());
-                brought.chunks.push(Chunk { json, place: Position::Record(record.seq_num).to_string().into() });
+                brought.chunks.push(Chunk { json, place: Some(Position::Record(record.seq_num)) });
             }
         }
         brought.at_tail = batch.tail.is_some_and(|tail| self.is_at(tail.seq_num));
