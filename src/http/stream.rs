@@ -95,9 +95,14 @@ impl StreamBody {
         if let Some(chunk) = self.chunk().now_or_never() {
             return Some(chunk);
         }
-        // Who reads the connection hands over one chunk at a time, on a task of its own.
-        yield_now().await;
-        self.chunk().now_or_never()
+        match &self.source {
+            Source::Line(_) => None,
+            Source::Client(_) => {
+                // Who reads the connection hands over one chunk at a time, on a task of its own.
+                yield_now().await;
+                self.chunk().now_or_never()
+            }
+        }
     }
 }
 
