@@ -27,6 +27,7 @@ use super::echo::Echo;
 use super::poll::{LONGEST_BODY, Polled, by_client, too_large};
 use super::stream::silent;
 use crate::error::{Error, Result};
+use crate::shared::Shared;
 
 /// A connection in use before that breaks so soon after a request may never have brought it to the
 /// server: servers close idle connections, and the news of it can be under way.
@@ -41,14 +42,23 @@ pub struct Line {
     origin: Option<Arc<Origin>>,
     /// What stands before every path.
     prefix: String,
-    /// The headers of every poll, as they are given, and with what the client would add.
-    given: HeaderMap,
-    prepared: HeaderMap,
+    headers: Arc<Headers>,
     /// Which headers these are.
     version: Option<u64>,
     /// The connection between two polls.
     kept: Option<Way>,
 }
+
+/// The headers of every poll. Feeds of one endpoint share them.
+#[derive(Debug, Default, PartialEq)]
+struct Headers {
+    /// As they are given.
+    given: HeaderMap,
+    /// With what the general client would add.
+    prepared: HeaderMap,
+}
+
+static HEADERS: Shared<Headers> = Shared::new();
 
 /// What one request at a time can go out on.
 #[derive(Debug)]
@@ -75,8 +85,7 @@ impl Line {
             base_url: base_url.into(),
             origin: url.and_then(|url| Origin::of(&url)),
             prefix,
-            given: HeaderMap::new(),
-            prepared: HeaderMap::new(),
+            headers: Arc::default(),
             version: None,
             kept: None,
         }
@@ -90,11 +99,11 @@ impl Line {
         if self.version == Some(version) {
             return Ok(());
         }
-        let headers = make()?;
-        self.prepared.clone_from(&headers);
-        self.prepared.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        self.prepared.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd"));
-        self.given = headers;
+        let given = make()?;
+        let mut prepared = given.clone();
+        prepared.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        prepared.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd"));
+        self.headers = HEADERS.of(Headers { given, prepared });
         self.version = Some(version);
         Ok(())
     }
@@ -105,7 +114,8 @@ impl Line {
     /// # Errors
     /// Only what no retry can mend: a request or a client that cannot be built.
     pub async fn poll(&mut self, path: &str, silence: Duration) -> Result<Polled> {
-        let Some(origin) = self.origin.clone() else { return self.ask_client(path, silence).await };
+        // Rare ways are boxed: a feed that waits would hold room for them all the time.
+        let Some(origin) = self.origin.clone() else { return Box::pin(self.ask_client(path, silence)).await };
         let mut repeated = false;
         loop {
             let mut way = match self.way(&origin, silence).await {
@@ -129,12 +139,12 @@ impl Line {
                 }
             };
             if head.status.is_redirection() && head.headers.contains_key(http::header::LOCATION) {
-                return self.ask_client(path, silence).await;
+                return Box::pin(self.ask_client(path, silence)).await;
             }
             return Ok(match body(&mut way, silence).await {
                 Ok(body) => {
                     self.kept = Some(way).filter(Way::is_open);
-                    whole(head, body, &self.given)
+                    whole(head, body, &self.headers.given)
                 }
                 Err(polled) => polled,
             });
@@ -146,7 +156,7 @@ impl Line {
         if let Some(way) = self.kept.take().filter(Way::is_open) {
             return Ok(way);
         }
-        timeout(patience, origin.way()).await.unwrap_or_else(|_| Err(silent(patience)))
+        timeout(patience, Box::pin(origin.way())).await.unwrap_or_else(|_| Err(silent(patience)))
     }
 
     fn request(&self, origin: &Origin, way: &Way, path: &str) -> Result<Request<()>> {
@@ -167,7 +177,7 @@ impl Line {
             ),
         };
         let mut request = builder.body(()).map_err(invalid)?;
-        request.headers_mut().clone_from(&self.prepared);
+        request.headers_mut().clone_from(&self.headers.prepared);
         match way {
             Way::One(_) => drop(request.headers_mut().insert(HOST, origin.host())),
             Way::Shared(_) => {}
@@ -176,7 +186,7 @@ impl Line {
     }
 
     async fn ask_client(&self, path: &str, silence: Duration) -> Result<Polled> {
-        by_client(&clients()?.feeds, &format!("{}{path}", self.base_url), self.given.clone(), silence).await
+        by_client(&clients()?.feeds, &format!("{}{path}", self.base_url), self.headers.given.clone(), silence).await
     }
 }
 
