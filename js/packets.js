@@ -115,13 +115,13 @@ class Lazy {
  * it is neither fetched, nor parsed, nor even handed over again.
  */
 class Packets {
-  /** By run and field: the packet, and once it was asked for its value. @type {Map<string, Entry> | undefined} */
+  /** By run and field: the packet, and once it was asked for its value. @type {Map<string, Record<Field, Entry | undefined>> | undefined} */
   #kept;
-  #fetch;
+  #source;
 
-  /** @param {{ fetchPacket?: FetchPacket }} [options] */
-  constructor({ fetchPacket } = {}) {
-    this.#fetch = fetchPacket;
+  /** @param {{ fetchPacket?: FetchPacket }} [source] */
+  constructor(source) {
+    this.#source = source;
   }
 
   /**
@@ -157,28 +157,34 @@ class Packets {
    * @param {string} runId
    */
   forget(runId) {
-    if (this.#kept === undefined) return;
-    for (const field of ["payload", "output", "metadata"]) this.#kept.delete(`${runId}/${field}`);
+    this.#kept?.delete(runId);
   }
 
   #entry(runId, field, packet) {
-    const key = `${runId}/${field}`;
     this.#kept ??= new Map();
-    const kept = this.#kept.get(key);
+    let run = this.#kept.get(runId);
+    if (run === undefined) {
+      run = { payload: undefined, output: undefined, metadata: undefined };
+      this.#kept.set(runId, run);
+    }
+    const kept = run[field];
     if (packet === SAME) {
       if (kept) return kept;
       throw new Error("the packet was not handed over: a fault of trigger-native");
     }
     if (kept && kept.packet.data === packet.data && kept.packet.type === packet.type) return kept;
     const entry = { packet, known: false, value: undefined };
-    this.#kept.set(key, entry);
+    run[field] = entry;
     return entry;
   }
 
   #fill(entry, runId, field) {
     const { packet } = entry;
-    const stored = packet.type === "application/store" && field !== "metadata" && this.#fetch !== undefined;
-    const value = stored ? this.#fetch(runId, field, packet.data).then(decode) : later(packet);
+    const stored =
+      packet.type === "application/store" && field !== "metadata" && this.#source?.fetchPacket !== undefined;
+    const value = stored
+      ? /** @type {any} */ (this.#source).fetchPacket(runId, field, packet.data).then(decode)
+      : later(packet);
     entry.known = true;
     entry.value = value;
     if (!(value instanceof Promise)) return;

@@ -172,6 +172,6 @@ mod tests {
         let options = ReaderOptions { until_finished: true, until_gone: true, notices: false };
         let feed = Feed::new(spec, options).0;
         let driver = drive(Hub::global(), feed);
-        assert!(size_of_val(&*driver) <= 3_072, "{} bytes", size_of_val(&*driver));
+        assert!(size_of_val(&*driver) <= 2_560, "{} bytes", size_of_val(&*driver));
     }
 }

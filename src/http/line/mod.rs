@@ -159,7 +159,8 @@ impl Line {
         timeout(patience, Box::pin(origin.way())).await.unwrap_or_else(|_| Err(silent(patience)))
     }
 
-    fn request(&self, origin: &Origin, way: &Way, path: &str) -> Result<Request<()>> {
+    /// Boxed: a future keeps what it is given by value, also when it has handed it on.
+    fn request(&self, origin: &Origin, way: &Way, path: &str) -> Result<Box<Request<()>>> {
         let target = format!("{}{path}", self.prefix);
         let invalid = |error: http::Error| {
             Error::config("ERR_INVALID_REQUEST", "the request could not be built: check the base URL")
@@ -176,7 +177,7 @@ impl Line {
                     .map_err(invalid)?,
             ),
         };
-        let mut request = builder.body(()).map_err(invalid)?;
+        let mut request = Box::new(builder.body(()).map_err(invalid)?);
         request.headers_mut().clone_from(&self.headers.prepared);
         match way {
             Way::One(_) => drop(request.headers_mut().insert(HOST, origin.host())),
@@ -213,7 +214,7 @@ impl Way {
         }
     }
 
-    async fn head(&mut self, request: Request<()>) -> Result<http::response::Parts, Failed> {
+    async fn head(&mut self, request: Box<Request<()>>) -> Result<http::response::Parts, Failed> {
         match self {
             Self::One(one) => one.head(request).await,
             Self::Shared(place) => place.head(request).await,
