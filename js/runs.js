@@ -5,13 +5,12 @@
 const native = require("./native.js");
 const { bounded } = require("./bounded.js");
 const { clientOf } = require("./client.js");
-const { resolve } = require("./config.js");
+const { refresherOf, resolve } = require("./config.js");
 const { ArgumentError, fromNative } = require("./errors.js");
 const { Left } = require("./left.js");
 const { mailbox } = require("./mailbox.js");
 const { WATCH, callback, columns, flag, takeOptions } = require("./options.js");
 const { Packets } = require("./packets.js");
-const { refresherOf } = require("./refresh.js");
 const { toRun } = require("./run.js");
 const { RunSubscription } = require("./subscription.js");
 

@@ -4,9 +4,8 @@
 
 const { Call } = require("./call.js");
 const { clientOf } = require("./client.js");
-const { resolve } = require("./config.js");
+const { refresherOf, resolve } = require("./config.js");
 const { ArgumentError } = require("./errors.js");
-const { refresherOf } = require("./refresh.js");
 const { RealtimeStream, readOptions, streamSource, taskOnly } = require("./stream-read.js");
 
 /** The key of a stream that was given none, as in the official SDK. */
