@@ -58,7 +58,7 @@ fn decode(iterations: usize, tags: &str) -> Outcome {
     let mut out = String::new();
     for _ in 0..iterations {
         out.clear();
-        render(black_box(row), &schema, &mut out)?;
+        render(black_box(row), &schema, None, &mut out)?;
         black_box(&out);
     }
     Ok(())

@@ -14,7 +14,7 @@ const errors = require("./errors.js");
 const native = require("./native.js");
 const { isTexts } = require("./options.js");
 const { withScope } = require("./scope.js");
-const { describe, flattenScopes, isPlain, taskScopes } = require("./scopes.js");
+const { describe, flattenScopes, isPlain, scopesText, taskScopes } = require("./scopes.js");
 
 const { ArgumentError } = errors;
 
@@ -144,7 +144,7 @@ function mint(name, kind, scopes, options, bounds) {
   const request = bounds == null ? undefined : checkBounds("the request options", bounds);
   // An aborted signal is looked at first (defect 17).
   request?.signal?.throwIfAborted();
-  const scopesJson = scopes === undefined ? null : JSON.stringify(scopes);
+  const scopesJson = scopes === undefined ? null : scopesText(scopes);
   const realtimeJson = realtime(options?.realtime);
   let seconds = NaN;
   let period = null;

@@ -5,7 +5,10 @@
  * (protocol.md 1), in the official SDK's order.
  */
 
+const { isMainThread } = require("node:worker_threads");
+
 const { ConfigError } = require("./errors.js");
+const native = require("./native.js");
 const { currentScope } = require("./scope.js");
 
 /**
@@ -70,6 +73,8 @@ class Source {
   #last;
   /** The inputs `#last` was made from. @type {unknown[]} */
   #inputs = [];
+  /** The environment's version then. @type {number | undefined} */
+  #version;
 
   /**
    * @param {Readonly<Configuration>} explicit
@@ -92,23 +97,28 @@ class Source {
    * @returns {Resolved}
    */
   resolve(env) {
-    // An empty URL or key is a missing one (protocol.md 1). Only what can matter is read: each
-    // look at process.env costs about as much as everything else here.
+    // An empty URL or key is a missing one (protocol.md 1). Only what can matter is read, and only
+    // after something changed: each look at process.env costs about as much as everything else here.
+    const version = isMainThread && env === process.env ? native.environment() : undefined;
+    if (version !== undefined && version === this.#version) return /** @type {Resolved} */ (this.#last);
+    this.#version = version;
     const explicit = this.#explicit;
     const url = this.#fixed ? this.#fixed.url : urlOf(explicit, env);
     const token = explicit.secretKey || explicit.accessToken || env.TRIGGER_SECRET_KEY || env.TRIGGER_ACCESS_TOKEN;
     const branch = this.#fixed ? this.#fixed.branch : branchOf(explicit, env);
     const last = this.#last;
     const inputs = this.#inputs;
-    if (last !== undefined && inputs[0] === url && inputs[1] === token && inputs[2] === branch) return last;
-    this.#inputs = [url, token, branch];
+    const streams = streamsVersion(explicit, env);
+    if (last !== undefined && inputs[0] === url && inputs[1] === token && inputs[2] === branch && inputs[3] === streams)
+      return last;
+    this.#inputs = [url, token, branch, streams];
     this.#last = Object.freeze({
       baseURL: (url || DEFAULT_URL).replace(/\/$/, ""),
       accessToken: plainToken(token),
       // An empty branch is none, and asks no further: the SDK's way to switch a variable off.
       branch: branch || undefined,
       requestOptions: explicit.requestOptions,
-      streamsVersion: streamsVersion(explicit, env),
+      streamsVersion: streams,
       refreshAccessToken: typeof token === "function" ? token : explicit.refreshAccessToken,
       externalDeploymentId: explicit.externalDeploymentId,
       inheritContext: this.#inheritContext,

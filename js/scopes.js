@@ -76,6 +76,20 @@ function flattenIds(scopes, action, resource, ids) {
   }
 }
 
+/** Texts that JSON writes as they are. */
+const PLAIN = /^[\w:./ -]*$/;
+
+/**
+ * Scopes as `JSON.stringify` writes them.
+ *
+ * @param {string[]} scopes
+ * @returns {string}
+ */
+function scopesText(scopes) {
+  for (const scope of scopes) if (!PLAIN.test(scope)) return JSON.stringify(scopes);
+  return scopes.length === 0 ? "[]" : `["${scopes.join('","')}"]`;
+}
+
 /**
  * The scopes of a trigger or batch-trigger token.
  *
@@ -164,4 +178,4 @@ function refuse(message) {
   throw new ArgumentError("ERR_INVALID_SCOPES", message);
 }
 
-module.exports = { flattenScopes, taskScopes, isPlain, describe };
+module.exports = { flattenScopes, scopesText, taskScopes, isPlain, describe };

@@ -12,6 +12,7 @@ pub mod cancel;
 pub mod client;
 pub mod credential;
 pub mod emulator;
+pub mod environment;
 mod error;
 pub mod feed;
 pub mod mailbox;

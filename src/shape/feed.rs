@@ -94,13 +94,30 @@ impl Feed {
     pub fn on(&mut self, event: Event<'_>, now: Now) -> Outcome {
         let now = now.sane();
         let known = Known { schema: self.schema.is_some(), offset: &self.place.query.offset };
-        let seen = seen::read(event, known, now);
+        // Long texts that came before are not read again.
+        let body = match &event {
+            Event::Answer { body, .. } => *body,
+            Event::Failed(_) | Event::Woken => b"",
+        };
+        let marked = self.book.repeats.mark(body);
+        let seen = match (&marked, event) {
+            (Some((marked, marks)), Event::Answer { status, headers, body }) => {
+                match seen::read(Event::Answer { status, headers, body: marked }, known, now) {
+                    // A mark where none can be read: not a column's text, whatever it was.
+                    Seen::Batch(batch) if self.book.repeats.count(&batch.messages) != *marks => {
+                        seen::read(Event::Answer { status, headers, body }, known, now)
+                    }
+                    seen => seen,
+                }
+            }
+            (_, event) => seen::read(event, known, now),
+        };
         let step = match (self.state, seen) {
             (
                 State::Snapshot { asked_at } | State::CatchUp { asked_at } | State::Live { asked_at },
                 Seen::Batch(batch),
             ) => {
-                return self.take(batch, asked_at, now);
+                return self.take(batch, body, asked_at, now);
             }
             (State::Snapshot { asked_at }, Seen::Empty { handle, offset }) => match (handle, offset) {
                 (Some(handle), Some(offset)) => return self.confirm(Some(handle), Some(offset), asked_at, now),
@@ -161,7 +178,7 @@ impl Feed {
     }
 
     /// An answer of the protocol (I2 to I7, I11, I12).
-    fn take(&mut self, batch: Batch<'_>, asked_at: u64, now: Now) -> Outcome {
+    fn take(&mut self, batch: Batch<'_>, body: &[u8], asked_at: u64, now: Now) -> Outcome {
         let query = &mut self.place.query;
         if query.expired_handle.as_deref() == Some(&*batch.handle) {
             // A cache answers from the shape the server called expired: its rows are not taken,
@@ -188,7 +205,7 @@ impl Feed {
         let last = batch.messages.iter().rposition(|message| matches!(message, Message::UpToDate));
         let mut changes = Vec::new();
         for (place, message) in batch.messages.into_iter().enumerate() {
-            self.book.apply(message);
+            self.book.apply(message, body);
             // What follows the last up-to-date waits for the next one (I5).
             if last == Some(place) {
                 changes = self.book.publish();

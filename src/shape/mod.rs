@@ -17,6 +17,7 @@ mod memory;
 mod message;
 mod patience;
 mod query;
+mod repeat;
 mod row;
 mod schema;
 #[cfg(test)]

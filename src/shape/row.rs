@@ -61,6 +61,15 @@ impl Row {
         text(self).is_some_and(|own| text(last).is_some_and(|other| std::ptr::addr_eq(own, other)))
     }
 
+    /// Its columns with their texts, to be shared, where those are not the very ones of `last`.
+    pub(super) fn fresh<'a>(&'a self, last: Option<&'a Self>) -> impl Iterator<Item = (&'a str, &'a Arc<str>)> {
+        let kept = move |place: usize| last.and_then(|last| last.values.get(place)).and_then(Option::as_ref);
+        self.columns.iter().zip(&self.values).enumerate().filter_map(move |(place, (name, value))| {
+            let text = value.as_ref()?;
+            (!kept(place).is_some_and(|old| Arc::ptr_eq(old, text))).then_some((name, text))
+        })
+    }
+
     /// The bytes of all its texts.
     #[must_use]
     pub fn text_len(&self) -> usize {
@@ -70,11 +79,23 @@ impl Row {
     /// A row of `pairs` over `before` (an update, which can be partial) or from nothing (an
     /// insert). `columns` grows when a pair names a column no row had before. Equal texts of
     /// `shared` (the row's last version, whatever the operation) are not copied.
+    #[cfg(test)]
     pub(crate) fn merge<'a>(
         columns: &mut Arc<Columns>,
         before: Option<&Row>,
         shared: Option<&Row>,
         pairs: impl IntoIterator<Item = (Cow<'a, str>, Option<Cow<'a, str>>)>,
+    ) -> Self {
+        Self::merge_with(columns, before, shared, pairs, |_| None)
+    }
+
+    /// As [`Row::merge`]; `known` gives the text that another stands for, where it does.
+    pub(super) fn merge_with<'a>(
+        columns: &mut Arc<Columns>,
+        before: Option<&Row>,
+        shared: Option<&Row>,
+        pairs: impl IntoIterator<Item = (Cow<'a, str>, Option<Cow<'a, str>>)>,
+        known: impl Fn(&str) -> Option<Arc<str>>,
     ) -> Self {
         let mut values: Vec<Option<Arc<str>>> = before.map(|row| row.values.to_vec()).unwrap_or_default();
         values.resize(columns.0.len(), None);
@@ -98,7 +119,7 @@ impl Row {
             let old = shared.and_then(|row| row.values.get(place)).and_then(Option::as_ref);
             values[place] = text.map(|text| match old {
                 Some(old) if **old == *text => Arc::clone(old),
-                Some(_) | None => Arc::from(text.as_ref()),
+                Some(_) | None => known(&text).unwrap_or_else(|| Arc::from(text.as_ref())),
             });
         }
         if columns.0.len() > before {

@@ -56,8 +56,11 @@ pub(super) fn write_string(out: &mut String, text: &str) {
 pub(super) fn write_f64(out: &mut String, number: f64) {
     let size = number.abs();
     // Writing into a String cannot fail.
-    let _ = if number == 0.0 {
-        write!(out, "0")
+    let _ = if number.fract() == 0.0 && size < 9e15 {
+        // Below 2^53 an integer is written as one, zero without its sign.
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and below 2^53")]
+        let whole = number as i64;
+        write!(out, "{whole}")
     } else if (1e-6..1e21).contains(&size) {
         write!(out, "{number}")
     } else {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Request, Uri};
 use tokio::time::timeout;
 
@@ -33,6 +33,9 @@ use crate::shared::Shared;
 /// server: servers close idle connections, and the news of it can be under way.
 const STALE: Duration = Duration::from_secs(1);
 
+/// The most room made for a body before it comes, in bytes.
+const MOST_RESERVED: usize = 1 << 20;
+
 /// One feed's way to its server.
 #[derive(Debug)]
 pub struct Line {
@@ -45,6 +48,8 @@ pub struct Line {
     headers: Arc<Headers>,
     /// Which headers these are.
     version: Option<u64>,
+    /// Room for long bodies.
+    buffer: BytesMut,
     /// The connection between two polls.
     kept: Option<Way>,
 }
@@ -87,6 +92,7 @@ impl Line {
             prefix,
             headers: Arc::default(),
             version: None,
+            buffer: BytesMut::new(),
             kept: None,
         }
     }
@@ -141,7 +147,9 @@ impl Line {
             if head.status.is_redirection() && head.headers.contains_key(http::header::LOCATION) {
                 return Box::pin(self.ask_client(path, silence)).await;
             }
-            return Ok(match body(&mut way, silence).await {
+            // What an answer that broke off left there.
+            self.buffer.clear();
+            return Ok(match body(&mut way, length_of(&head), &mut self.buffer, silence).await {
                 Ok(body) => {
                     self.kept = Some(way).filter(Way::is_open);
                     whole(head, body, &self.headers.given)
@@ -237,28 +245,36 @@ impl Way {
     }
 }
 
-async fn body(way: &mut Way, silence: Duration) -> Result<Bytes, Polled> {
+/// The rest of an answer. One that comes in several chunks is put together in `buffer`, whose room
+/// is used again once the last answer is done with.
+async fn body(way: &mut Way, length: usize, buffer: &mut BytesMut, silence: Duration) -> Result<Bytes, Polled> {
     // Most bodies are one chunk, which then is the body.
     let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
     loop {
         match timeout(silence, way.chunk()).await {
-            Ok(Some(Ok(chunk))) if first.len() + rest.len() + chunk.len() > LONGEST_BODY => return Err(too_large()),
-            Ok(Some(Ok(chunk))) if first.is_empty() => first = chunk,
+            Ok(Some(Ok(chunk))) if first.len() + buffer.len() + chunk.len() > LONGEST_BODY => return Err(too_large()),
+            Ok(Some(Ok(chunk))) if buffer.is_empty() && first.is_empty() => first = chunk,
             Ok(Some(Ok(chunk))) => {
-                if rest.is_empty() {
-                    rest.extend_from_slice(&first);
+                if buffer.is_empty() {
+                    buffer.reserve(length.max(first.len() + chunk.len()));
+                    buffer.extend_from_slice(&std::mem::take(&mut first));
                 }
-                rest.extend_from_slice(&chunk);
+                buffer.extend_from_slice(&chunk);
             }
             Ok(Some(Err(error))) => return Err(Polled::Cut(error)),
-            Ok(None) => return Ok(if rest.is_empty() { first } else { rest.freeze() }),
+            Ok(None) => return Ok(if buffer.is_empty() { first } else { buffer.split().freeze() }),
             Err(_) => {
                 way.abandon();
                 return Err(Polled::Silent(silent(silence)));
             }
         }
     }
+}
+
+/// How long a body says it is, as far as that is believed.
+fn length_of(head: &http::response::Parts) -> usize {
+    let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    length.unwrap_or(0).min(MOST_RESERVED)
 }
 
 fn whole(head: http::response::Parts, body: Bytes, asked: &HeaderMap) -> Polled {

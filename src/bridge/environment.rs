@@ -1,0 +1,41 @@
+//! The environment variables that decide whom to call as whom, watched for JavaScript: each look of
+//! its own at `process.env` costs as much as a fifth of a token.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+
+use napi_derive::napi;
+
+/// The variables of protocol.md 1, as `js/config.js` reads them.
+const NAMES: [&str; 8] = [
+    "TRIGGER_API_URL",
+    "TRIGGER_SECRET_KEY",
+    "TRIGGER_ACCESS_TOKEN",
+    "TRIGGER_PREVIEW_BRANCH",
+    "VERCEL_GIT_COMMIT_REF",
+    "TRIGGER_DEV_BRANCH",
+    "TRIGGER_V2_REALTIME_STREAMS",
+    "TRIGGER_REALTIME_STREAMS_V2",
+];
+
+thread_local! {
+    static SEEN: RefCell<(u32, [Option<OsString>; NAMES.len()])> = RefCell::default();
+}
+
+/// A number that is another one after any of the variables changed. For the main thread: there,
+/// `process.env` is the environment of the process; a worker's is a copy.
+#[napi(catch_unwind)]
+pub fn environment() -> u32 {
+    SEEN.with_borrow_mut(|(version, values)| {
+        let mut changed = false;
+        for (name, value) in NAMES.iter().zip(values) {
+            let now = std::env::var_os(name);
+            if *value != now {
+                *value = now;
+                changed = true;
+            }
+        }
+        *version = version.wrapping_add(u32::from(changed));
+        *version
+    })
+}
