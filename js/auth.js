@@ -9,12 +9,10 @@ const { isDate } = require("node:util").types;
 
 const { bounded } = require("./bounded.js");
 const { clientOf } = require("./client.js");
-const { authScope, checkBounds, resolve } = require("./config.js");
-const { Deadline } = require("./deadline.js");
+const { authScope, checkBounds, refresherOf, resolve } = require("./config.js");
 const errors = require("./errors.js");
 const native = require("./native.js");
 const { isTexts } = require("./options.js");
-const { refresherOf } = require("./refresh.js");
 const { withScope } = require("./scope.js");
 const { describe, flattenScopes, isPlain, scopesText, taskScopes } = require("./scopes.js");
 
@@ -178,6 +176,7 @@ function mint(name, kind, scopes, options, bounds) {
  * @returns {Promise<string>}
  */
 function mintRenewed(refresher, name, grant, bounds) {
+  const { Deadline } = require("./deadline.js");
   const deadline = new Deadline(name, bounds?.timeoutInMs);
   const left = () => ({ signal: bounds?.signal, timeoutInMs: deadline.left() });
   return refresher.authorized(() => mintWith(refresher.signer, grant, left()), left);

@@ -7,11 +7,10 @@
 
 const { bounded } = require("./bounded.js");
 const { clientOf } = require("./client.js");
-const { checkCallOptions, resolve, resolveWith } = require("./config.js");
+const { checkCallOptions, refresherOf, resolve, resolveWith } = require("./config.js");
 const { Deadline } = require("./deadline.js");
 const { ArgumentError, ProtocolError, fromNative } = require("./errors.js");
 const native = require("./native.js");
-const { refresherOf } = require("./refresh.js");
 const { after } = require("./timer.js");
 
 /** What a trigger takes besides the request options of every call. */

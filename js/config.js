@@ -344,6 +344,17 @@ function refuse(message) {
   throw new ConfigError("ERR_INVALID_CONFIG", message);
 }
 
+/**
+ * What renews the token of a configuration; `undefined` when it is a plain one.
+ *
+ * @param {Resolved} resolved
+ * @returns {any}
+ */
+function refresherOf(resolved) {
+  // Loaded by who has one: few do, and every file counts at the start of a process.
+  return resolved.refreshAccessToken === undefined ? undefined : require("./refresh.js").refresherOf(resolved);
+}
+
 module.exports = {
   authScope,
   checkBounds,
@@ -351,6 +362,7 @@ module.exports = {
   clientScope,
   configure,
   looksLikeCallOptions,
+  refresherOf,
   resolve,
   resolveWith,
 };

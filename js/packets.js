@@ -118,11 +118,11 @@ class Lazy {
 class Packets {
   /** By run: its packets, and once they were asked for their values. @type {Map<string, Kept> | undefined} */
   #kept;
-  #fetch;
+  #source;
 
-  /** @param {{ fetchPacket?: FetchPacket }} [options] */
-  constructor({ fetchPacket } = {}) {
-    this.#fetch = fetchPacket;
+  /** @param {{ fetchPacket?: FetchPacket }} [source] */
+  constructor(source) {
+    this.#source = source;
   }
 
   /**
@@ -181,8 +181,11 @@ class Packets {
 
   #fill(entry, runId, field) {
     const { packet } = entry;
-    const stored = packet.type === "application/store" && field !== "metadata" && this.#fetch !== undefined;
-    const value = stored ? this.#fetch(runId, field, packet.data).then(decode) : later(packet);
+    const stored =
+      packet.type === "application/store" && field !== "metadata" && this.#source?.fetchPacket !== undefined;
+    const value = stored
+      ? /** @type {any} */ (this.#source).fetchPacket(runId, field, packet.data).then(decode)
+      : later(packet);
     entry.known = true;
     entry.value = value;
     if (!(value instanceof Promise)) return;

@@ -186,5 +186,4 @@ function disposable(iterator) {
   return iterator;
 }
 
-
 module.exports = { RealtimeStream };

@@ -4,9 +4,7 @@
 // are those of the official SDK on the same bytes, which `__test__/run-object.test.mjs` compares.
 
 const { ApiError, DecodeError, TriggerNativeError } = require("./errors.js");
-const { decodeWhenRead } = require("./lazy.js");
 const { Lazy } = require("./packets.js");
-const { toRunError } = require("./run-error.js");
 
 /** @typedef {InstanceType<typeof import("./packets.js").Packets>} Packets */
 /** @typedef {import("./packets.js").Packet} Packet */
@@ -23,6 +21,9 @@ const { toRunError } = require("./run-error.js");
  * @property {Packet} [output]
  * @property {Packet} [metadata]
  */
+
+/** Loaded with the first long packet. @type {typeof import("./lazy.js").decodeWhenRead | undefined} */
+let decodeWhenRead;
 
 const QUEUED = new Set(["PENDING_VERSION", "QUEUED", "PENDING", "DELAYED"]);
 const EXECUTING = new Set(["DEQUEUED", "EXECUTING"]);
@@ -93,7 +94,10 @@ function build(parsed, payload, output, metadata, errors) {
     isCancelled: status === "CANCELED",
   };
   Object.defineProperty(run, "isFinished", { value: parsed.isFinished });
-  if (payload instanceof Lazy || output instanceof Lazy || metadata instanceof Lazy) return decodeWhenRead(run, errors);
+  if (payload instanceof Lazy || output instanceof Lazy || metadata instanceof Lazy) {
+    decodeWhenRead ??= require("./lazy.js").decodeWhenRead;
+    return decodeWhenRead(run, errors);
+  }
   if (errors.found) run.decodeErrors = errors.found;
   return run;
 }
@@ -159,7 +163,7 @@ class Errors {
   /** @param {any} error */
   runError(error) {
     if (error === undefined || error === null) return undefined;
-    const shown = toRunError(error);
+    const shown = require("./run-error.js").toRunError(error);
     if (shown === undefined) this.note("error", new Error("the run's error is of a kind we do not know"));
     return shown;
   }

@@ -5,13 +5,12 @@
 const native = require("./native.js");
 const { bounded } = require("./bounded.js");
 const { clientOf } = require("./client.js");
-const { resolve } = require("./config.js");
+const { refresherOf, resolve } = require("./config.js");
 const { ArgumentError, fromNative } = require("./errors.js");
 const { Left } = require("./left.js");
 const { mailbox } = require("./mailbox.js");
 const { WATCH, callback, columns, flag, takeOptions } = require("./options.js");
 const { Packets } = require("./packets.js");
-const { refresherOf } = require("./refresh.js");
 const { toRun } = require("./run.js");
 const { RunSubscription } = require("./subscription.js");
 
@@ -55,76 +54,115 @@ function subscribeToBatch(batch, options) {
  * @param {any} options
  */
 function subscribe(subject, skipColumns, options) {
-  const { signal, onRetry, onStateChange, onItemError, retry, silenceTimeoutMs } = options;
+  const { onRetry, onStateChange, retry, silenceTimeoutMs } = options;
   const resolved = resolve();
   const refresher = refresherOf(resolved);
   // Checked now, opened at the first read. A token that has yet to be made is checked then.
-  let client = refresher && resolved.accessToken === undefined ? undefined : clientOf(resolved);
+  const client = refresher && resolved.accessToken === undefined ? undefined : clientOf(resolved);
   const notices = Boolean(onRetry ?? onStateChange);
   const feed = JSON.stringify({ subject, skipColumns: skipColumns ?? [], notices, retry, silenceTimeoutMs });
   const refusal = native.checkFeed(feed);
   if (refusal) throw fromNative(JSON.parse(refusal));
-  const single = subject.of === "run";
-  const left = new Left();
-  const packets = new Packets({
-    fetchPacket(id, field, path) {
-      const fetch = (/** @type {any} */ own) =>
-        bounded(left, (cancel) => native.fetchPacket(own, id, field, path, cancel));
-      return refresher ? refresher.authorized(fetch, () => left) : fetch(client);
-    },
-  });
-  return new RunSubscription({
-    single,
-    signal,
-    left,
-    ready:
-      refresher &&
-      (async () => {
-        client = await refresher.client(left);
-      }),
-    open() {
-      const reader = native.openFeed(client, mailbox(), feed);
-      if (typeof reader === "string") throw fromNative(JSON.parse(reader));
-      return reader;
-    },
-    decode: (row) => decode(row, packets),
-    skip: (row) => (row.isFinished ? packets.forget(row.id) : packets.note(row)),
-    // Loaded by who reads streams.
-    streams: () => require("./with-streams.js").streamOpener({ client, refresher }, options),
-    notify: notices ? (notice) => notifyOf(options, notice) : undefined,
-    fault: onItemError ?? warnOnce(),
-    renew: refresher && (() => refresher.renew(left)),
-    explain: refresher && ((error) => refresher.explain(error)),
-  });
+  return new RunSubscription(new Wiring({ single: subject.of === "run", feed, client, refresher, options }));
 }
 
-/** The run of a row. Of a finished one nothing is kept: what comes of it is little (defect 10). */
-function decode(row, packets) {
-  const run = toRun(row, packets);
-  if (!row.isFinished) return run;
-  if (!(run instanceof Promise)) {
-    packets.forget(row.id);
-    return run;
+/**
+ * What a subscription needs of its feed. A class, so that ten thousand subscriptions share its functions.
+ */
+class Wiring {
+  single;
+  left = new Left();
+  #options;
+  #client;
+  #refresher;
+  /** As native code reads it, until it is opened. @type {string | undefined} */
+  #feed;
+  #packets = new Packets(this);
+  #warned = false;
+
+  constructor({ single, feed, client, refresher, options }) {
+    this.single = single;
+    this.#feed = feed;
+    this.#client = client;
+    this.#refresher = refresher;
+    this.#options = options;
   }
-  return run.finally(() => packets.forget(row.id));
-}
 
-function notifyOf(options, notice) {
-  if (notice.type === "retry") options.onRetry?.(notice.retry);
-  else options.onStateChange?.(notice.state);
-}
+  get signal() {
+    return this.#options.signal;
+  }
 
-/** A row that is left out must not be left out in silence (defect 16). */
-function warnOnce() {
-  let warned = false;
-  return (/** @type {Error} */ error) => {
-    if (warned) return;
-    warned = true;
+  /** Makes what {@link open} needs; nothing where it is there. */
+  ready() {
+    return this.#refresher?.client(this.left).then((/** @type {object} */ client) => {
+      this.#client = client;
+    });
+  }
+
+  open() {
+    const reader = native.openFeed(this.#client, mailbox(), this.#feed);
+    if (typeof reader === "string") throw fromNative(JSON.parse(reader));
+    this.#feed = undefined;
+    return reader;
+  }
+
+  /** The run of a row. Of a finished one nothing is kept: what comes of it is little (defect 10). */
+  decode(row) {
+    const run = toRun(row, this.#packets);
+    if (!row.isFinished) return run;
+    if (!(run instanceof Promise)) {
+      this.#packets.forget(row.id);
+      return run;
+    }
+    return run.finally(() => this.#packets.forget(row.id));
+  }
+
+  /** Takes notice of a row that is not given out. */
+  skip(row) {
+    if (row.isFinished) this.#packets.forget(row.id);
+    else this.#packets.note(row);
+  }
+
+  fetchPacket(id, field, path) {
+    const fetch = (/** @type {any} */ client) =>
+      bounded(this.left, (cancel) => native.fetchPacket(client, id, field, path, cancel));
+    return this.#refresher ? this.#refresher.authorized(fetch, () => this.left) : fetch(this.#client);
+  }
+
+  /** What opens the streams of its runs. Loaded by who reads streams: it costs as much as all else here. */
+  streams() {
+    return require("./with-streams.js").streamOpener(
+      { client: this.#client, refresher: this.#refresher },
+      this.#options,
+    );
+  }
+
+  notify(notice) {
+    if (notice.type === "retry") this.#options.onRetry?.(notice.retry);
+    else this.#options.onStateChange?.(notice.state);
+  }
+
+  /** A row that is left out must not be left out in silence (defect 16). */
+  fault(error, key) {
+    const { onItemError } = this.#options;
+    if (onItemError) return onItemError(error, key);
+    if (this.#warned) return;
+    this.#warned = true;
     process.emitWarning(`A run was left out of a subscription: ${error.message}. onItemError tells of each one.`, {
       type: "TriggerNativeWarning",
       code: "TRIGGER_NATIVE_INVALID_ROW",
     });
-  };
+  }
+
+  /** Makes another token; rejects for `left` only. */
+  renew() {
+    return this.#refresher?.renew(this.left);
+  }
+
+  /** Adds what is known of a failure to its error. */
+  explain(error) {
+    this.#refresher?.explain(error);
+  }
 }
 
 /**

@@ -4,11 +4,10 @@
 
 const { Call } = require("./call.js");
 const { clientOf } = require("./client.js");
-const { resolve } = require("./config.js");
+const { refresherOf, resolve } = require("./config.js");
 const { ArgumentError, TriggerNativeError } = require("./errors.js");
 const { WATCH, takeOptions } = require("./options.js");
 const { RealtimeStream } = require("./realtime-stream.js");
-const { refresherOf } = require("./refresh.js");
 const { streamSource } = require("./stream-source.js");
 
 /** The key of a stream that was given none, as in the official SDK. */

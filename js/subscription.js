@@ -16,6 +16,9 @@ const { nextBatch } = require("./mailbox.js");
 const NOTHING = Promise.resolve();
 const DONE = Object.freeze({ done: true, value: undefined });
 
+/** No rows. @type {any[]} */
+const NONE = [];
+
 /** Rows decoded ahead, so that stored packets of several runs are fetched at once. */
 const AHEAD = 8;
 
@@ -28,7 +31,7 @@ class RunSubscription {
   #reader = null;
   /** What `open` needs was made. */
   #isReady = false;
-  #rows = [];
+  #rows = NONE;
   #at = 0;
   /** Rows that are being decoded: `{ row, value }`, in order. */
   #ahead = [];
@@ -45,26 +48,12 @@ class RunSubscription {
   #newest = Number.NEGATIVE_INFINITY;
   #position = Number.NEGATIVE_INFINITY;
   #merged = null;
-  /** Which rows below the floor are yielded all the same. @type {(row: any) => boolean} */
-  #needs = () => false;
+  /** Which rows below the floor are yielded all the same. @type {((row: any) => boolean) | undefined} */
+  #needs;
   /** It ended by itself. */
   #isOver = false;
 
-  /**
-   * @param {object} wiring
-   * @param {InstanceType<typeof import("./left.js").Left>} wiring.left aborted when it is closed: ends whatever is waited for on its behalf
-   * @param {() => Promise<unknown>} [wiring.ready] makes what `open` needs; called before it
-   * @param {() => any} wiring.open opens the native reader; called once, at the first `next()`
-   * @param {(row: any) => any} wiring.decode makes the public value of a row, or a promise of it
-   * @param {(row: any) => void} [wiring.skip] takes notice of a row that is not yielded
-   * @param {boolean} [wiring.single] one run only
-   * @param {AbortSignal} [wiring.signal] ends the subscription
-   * @param {(notice: any) => void} [wiring.notify] gets retries and state changes
-   * @param {(error: Error, key: string | null) => void} [wiring.fault] gets rows that cannot be read
-   * @param {() => Promise<void>} [wiring.renew] makes another token; rejects for `left` only
-   * @param {(error: any) => void} [wiring.explain] adds what is known of a failure to its error
-   * @param {() => import("./with-streams.js").Opener} [wiring.streams] gives what opens the streams of its runs
-   */
+  /** @param {any} wiring what it needs of its feed (`js/runs.js`) */
   constructor(wiring) {
     this.#wiring = wiring;
     const { signal } = wiring;
@@ -115,7 +104,7 @@ class RunSubscription {
       );
     // Loaded by who reads streams: it costs as much as everything else here.
     const { withStreams } = require("./with-streams.js");
-    const { streams, signal, single = false } = this.#wiring;
+    const { signal, single } = this.#wiring;
     const feed = {
       single,
       skewMs: SKEW_MS,
@@ -125,7 +114,7 @@ class RunSubscription {
         this.#resume(version);
       },
     };
-    this.#merged = withStreams(this, { open: streams(), signal, feed }, options);
+    this.#merged = withStreams(this, { open: this.#wiring.streams(), signal, feed }, options);
     return this.#merged;
   }
 
@@ -133,7 +122,7 @@ class RunSubscription {
     if (this.#closed) return;
     this.#closed = true;
     this.#wiring.left.abort();
-    this.#rows = [];
+    this.#rows = NONE;
     this.#ahead = [];
     if (this.#onAbort) this.#wiring.signal.removeEventListener("abort", this.#onAbort);
     if (this.#reader) {
@@ -230,7 +219,7 @@ class RunSubscription {
             return DONE;
           }
           const error = fromNative(this.#end.error);
-          this.#wiring.explain?.(error);
+          this.#wiring.explain(error);
           throw error;
         }
         const filled = this.#fill();
@@ -252,8 +241,8 @@ class RunSubscription {
     while (this.#ahead.length < AHEAD && this.#at < this.#rows.length) {
       const row = this.#rows[this.#at++];
       // A replica that lags can tell what the reader of a resumed response has seen the like of.
-      if (row.updatedAt < this.#floor && !this.#needs(row)) {
-        this.#wiring.skip?.(row);
+      if (row.updatedAt < this.#floor && !this.#needs?.(row)) {
+        this.#wiring.skip(row);
         continue;
       }
       const value = this.#wiring.decode(row);
@@ -272,16 +261,18 @@ class RunSubscription {
   /** Gets the next batch: a promise where it has yet to come. */
   #fill() {
     if (!this.#reader) {
-      if (this.#wiring.ready && !this.#isReady) return this.#wiring.ready().then(() => (this.#isReady = true));
+      const ready = this.#isReady ? undefined : this.#wiring.ready();
+      if (ready) return ready.then(() => (this.#isReady = true));
       this.#reader = this.#wiring.open();
     }
     const batch = nextBatch(this.#reader);
-    return batch instanceof Promise ? batch.then(this.#take) : this.#take(batch);
+    return batch instanceof Promise ? batch.then((next) => this.#take(next)) : this.#take(batch);
   }
 
-  #take = (/** @type {any} */ batch) => {
+  /** @param {any} batch */
+  #take(batch) {
     // Begun also when closed meanwhile: other subscriptions wait for the same token.
-    if (batch.wantsToken) return this.#wiring.renew?.();
+    if (batch.wantsToken) return this.#wiring.renew();
     if (this.#closed) return;
     if (batch.error) throw fromNative(batch.error);
     this.#rows = batch.rows;
@@ -290,12 +281,12 @@ class RunSubscription {
     this.#end = batch.end;
     for (const notice of batch.notices) if (notice.state !== "ended") this.#notify(notice);
     if (!this.#wiring.single) {
-      for (const { key, error } of batch.faults) attempt(() => this.#wiring.fault?.(fromNative(error), key));
+      for (const { key, error } of batch.faults) attempt(() => this.#wiring.fault(fromNative(error), key));
     }
-  };
+  }
 
   #notify(notice) {
-    attempt(() => this.#wiring.notify?.(notice));
+    attempt(() => this.#wiring.notify(notice));
   }
 }
 

@@ -22,6 +22,7 @@ pub mod retry;
 pub mod run;
 pub mod runtime;
 pub mod shape;
+mod shared;
 pub mod sse;
 pub mod stream;
 pub mod token;

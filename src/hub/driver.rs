@@ -27,18 +27,18 @@ struct Place {
 }
 
 /// Drives `feed` from its beginning to its end.
-pub(super) async fn drive(hub: &'static Hub, feed: Arc<Feed>) {
+pub(super) fn drive(hub: &'static Hub, feed: Arc<Feed>) -> BoxFuture<'static, ()> {
     let mut machine = shape::Feed::new(feed.spec().patience.limits());
     let clock = Instant::now();
     let step = machine.start(now(clock));
-    drive_on(hub, feed, Place { machine, step, clock, renewed: false }).await;
+    drive_on(hub, feed, Place { machine, step, clock, renewed: false })
 }
 
 /// Drives `feed` from `place` to its end, whatever that is. A panic ends it with an error.
 /// (Boxed: a driver starts others like itself.)
-fn drive_on(hub: &'static Hub, feed: Arc<Feed>, place: Place) -> BoxFuture<'static, ()> {
+fn drive_on(hub: &'static Hub, feed: Arc<Feed>, mut place: Place) -> BoxFuture<'static, ()> {
     async move {
-        let result = AssertUnwindSafe(run(hub, &feed, place)).catch_unwind().await.unwrap_or_else(|_| {
+        let result = AssertUnwindSafe(run(hub, &feed, &mut place)).catch_unwind().await.unwrap_or_else(|_| {
             Err(Error::new(Kind::Internal, "ERR_INTERNAL", "a fault of trigger-native: a feed's driver panicked"))
         });
         feed.end(result);
@@ -47,15 +47,18 @@ fn drive_on(hub: &'static Hub, feed: Arc<Feed>, place: Place) -> BoxFuture<'stat
     .boxed()
 }
 
-async fn run(hub: &'static Hub, feed: &Arc<Feed>, place: Place) -> Result<()> {
+async fn run(hub: &'static Hub, feed: &Arc<Feed>, place: &mut Place) -> Result<()> {
     let silence = Duration::from_millis(feed.spec().patience.silence_ms);
-    let Place { mut machine, mut step, clock, mut renewed } = place;
+    // By reference: a future keeps what it is given by value twice.
+    let Place { machine, step, clock, renewed } = place;
+    let clock = *clock;
     let mut line = Line::new(feed.spec().endpoint.base_url());
     loop {
         feed.enter(machine.phase().into());
         let outcome = match step {
-            Step::End(result) => return result,
+            Step::End(result) => return std::mem::replace(result, Ok(())),
             Step::Wait { ms, retry } => {
+                let (ms, retry) = (*ms, *retry);
                 feed.retrying(retry, ms);
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 machine.on(Event::Woken, now(clock))
@@ -63,11 +66,11 @@ async fn run(hub: &'static Hub, feed: &Arc<Feed>, place: Place) -> Result<()> {
             Step::Request(query) => {
                 while let Some(own) = make_way(feed).await {
                     let step = Step::Request(query.clone());
-                    let place = Place { machine: machine.clone(), step, clock, renewed };
+                    let place = Place { machine: machine.clone(), step, clock, renewed: *renewed };
                     own.run(tokio::spawn(drive_on(hub, own.clone(), place)).abort_handle());
                 }
-                let polled = request(feed, &mut line, &query, silence, &mut renewed).await?;
-                answer(&mut machine, polled, now(clock))
+                let polled = request(feed, &mut line, query, silence, renewed).await?;
+                answer(machine, polled, now(clock))
             }
         };
         // The state before the rows: a reader that ends with its last row has seen both.
@@ -75,7 +78,7 @@ async fn run(hub: &'static Hub, feed: &Arc<Feed>, place: Place) -> Result<()> {
         if !feed.publish(outcome.changes, machine.schema()) {
             return Ok(());
         }
-        step = outcome.step;
+        *step = outcome.step;
     }
 }
 
@@ -98,7 +101,7 @@ async fn request(feed: &Feed, line: &mut Line, query: &Query, silence: Duration,
     let Some(credential) = endpoint.credential() else { return send(feed, line, query, silence).await };
     if credential.is_due(unix_ms()) {
         // Whatever comes of it: the old one may still do.
-        renew(feed, credential, credential.generation()).await;
+        Box::pin(renew(feed, credential, credential.generation())).await;
     }
     loop {
         let generation = credential.generation();
@@ -108,7 +111,7 @@ async fn request(feed: &Feed, line: &mut Line, query: &Query, silence: Duration,
             *renewed = false;
             return Ok(polled);
         }
-        if std::mem::replace(renewed, true) || renew(feed, credential, generation).await != Renewal::Renewed {
+        if std::mem::replace(renewed, true) || Box::pin(renew(feed, credential, generation)).await != Renewal::Renewed {
             return Ok(polled);
         }
     }
@@ -153,5 +156,22 @@ fn now(clock: Instant) -> Now {
         monotonic_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
         unix_ms: unix_ms(),
         jitter: crate::random::unit(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Endpoint;
+    use crate::hub::{FeedSpec, Patience, ReaderOptions};
+
+    #[test]
+    fn a_feed_that_waits_holds_little() {
+        let endpoint = Endpoint::new("http://a.b", "tr_dev_1234567890", None).expect("valid");
+        let spec = FeedSpec { endpoint, path: "/".into(), query: [].into(), patience: Patience::default() };
+        let options = ReaderOptions { until_finished: true, until_gone: true, notices: false };
+        let feed = Feed::new(spec, options).0;
+        let driver = drive(Hub::global(), feed);
+        assert!(size_of_val(&*driver) <= 2_560, "{} bytes", size_of_val(&*driver));
     }
 }

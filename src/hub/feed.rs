@@ -75,7 +75,8 @@ impl Feed {
         let feed = Self::with(
             spec,
             State {
-                rows: ByKey::default(),
+                // Room for one: most feeds are of one run.
+                rows: ByKey::with_capacity_and_hasher(1, foldhash::fast::RandomState::default()),
                 schema: None,
                 readers: Vec::new(),
                 stage: Stage::Connecting,

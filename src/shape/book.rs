@@ -77,7 +77,8 @@ impl Book {
     pub(super) fn new(keep: Keep) -> Self {
         Self {
             columns: Arc::default(),
-            entries: ByKey::default(),
+            // Room for one: most feeds are of one run.
+            entries: ByKey::with_capacity_and_hasher(1, foldhash::fast::RandomState::default()),
             touched: Vec::new(),
             bad: Vec::new(),
             dropped: false,

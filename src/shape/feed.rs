@@ -199,7 +199,7 @@ impl Feed {
         if let Some(schema) = batch.schema
             && self.schema.as_deref() != Some(&schema)
         {
-            self.schema = Some(Arc::new(schema));
+            self.schema = Some(schema.shared());
         }
         let peak = self.book.peak();
         let named = batch.messages.iter().any(is_change);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use crate::shared::Shared;
+
 /// Something for each row's key, in the order they were first seen.
 pub(crate) type ByKey<V> = IndexMap<Arc<str>, V, foldhash::fast::RandomState>;
 
@@ -13,7 +15,7 @@ pub(crate) type ByKey<V> = IndexMap<Arc<str>, V, foldhash::fast::RandomState>;
 pub(super) const MAX_COLUMNS: usize = 512;
 
 /// The column names of a feed, in the order they were first seen. Shared by all of its rows.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns(Vec<Box<str>>);
 
 impl Columns {
@@ -27,12 +29,9 @@ impl Columns {
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|name| &**name)
     }
-
-    /// `self` with `name` added. Rare: only when a row brings a column no row had before.
-    fn with(&self, name: &str) -> Self {
-        Self(self.0.iter().cloned().chain([name.into()]).collect())
-    }
 }
+
+static COLUMNS: Shared<Columns> = Shared::new();
 
 /// One row. A column that is missing and one that is null are the same.
 #[derive(Clone, Debug)]
@@ -101,6 +100,7 @@ impl Row {
         let mut values: Vec<Option<Arc<str>>> = before.map(|row| row.values.to_vec()).unwrap_or_default();
         values.resize(columns.0.len(), None);
         let mut guess = 0;
+        let before = columns.0.len();
         for (name, text) in pairs {
             // Rows name their columns in the same order nearly always.
             let place = if columns.0.get(guess).is_some_and(|column| **column == *name) {
@@ -110,7 +110,8 @@ impl Row {
             } else if columns.0.len() >= MAX_COLUMNS {
                 continue;
             } else {
-                *columns = Arc::new(columns.with(&name));
+                // Rare: only when a row brings a column no row had before.
+                Arc::make_mut(columns).0.push(name.as_ref().into());
                 values.push(None);
                 columns.0.len() - 1
             };
@@ -120,6 +121,9 @@ impl Row {
                 Some(old) if **old == *text => Arc::clone(old),
                 Some(_) | None => known(&text).unwrap_or_else(|| Arc::from(text.as_ref())),
             });
+        }
+        if columns.0.len() > before {
+            *columns = COLUMNS.of(Columns::clone(columns));
         }
         Self { columns: Arc::clone(columns), values: values.into_boxed_slice() }
     }

@@ -1,10 +1,14 @@
 //! The types of a feed's columns, from the `electric-schema` header.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::shared::Shared;
 use crate::{Error, Result};
+
+static SCHEMAS: Shared<Schema> = Shared::new();
 
 /// The columns of a feed and their types.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +73,11 @@ impl Schema {
             .into_iter()
             .map(|(name, column)| (name, Column { kind: ColumnType::of(&column.kind), array: column.dims > 0 }));
         Ok(Self(columns.collect()))
+    }
+
+    /// The same one for every feed with these columns.
+    pub(super) fn shared(self) -> Arc<Self> {
+        SCHEMAS.of(self)
     }
 
     /// The type of a column; text when the schema does not name it.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::Scheme;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
 use hyper_util::client::proxy::matcher::Matcher;
@@ -34,6 +35,14 @@ pub(super) fn is_proxied(uri: &Uri) -> bool {
 /// # Errors
 /// `ERR_CONNECTION` when there is no connection within 10 s, TLS included.
 pub(super) async fn connect(uri: Uri) -> Result<(Socket, bool)> {
+    if uri.scheme() == Some(&Scheme::HTTP) {
+        // Nothing of TLS is set up for it.
+        return match timeout(CONNECT_TIMEOUT, tcp().call(uri)).await {
+            Ok(Ok(socket)) => Ok((MaybeHttpsStream::Http(socket), false)),
+            Ok(Err(error)) => Err(failed().with_source(error)),
+            Err(elapsed) => Err(failed().with_source(elapsed)),
+        };
+    }
     let mut connector = connector()?.clone();
     match timeout(CONNECT_TIMEOUT, connector.call(uri)).await {
         Ok(Ok(socket)) => {
@@ -52,15 +61,19 @@ pub(super) fn failed() -> Error {
 
 fn connector() -> Result<&'static HttpsConnector<HttpConnector>> {
     CONNECTOR.get_or_try_init(|| {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(Duration::from_secs(30)));
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         Ok(HttpsConnectorBuilder::new()
             .with_tls_config(tls::config()?)
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(tcp))
+            .wrap_connector(tcp()))
     })
+}
+
+fn tcp() -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(Duration::from_secs(30)));
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    tcp
 }

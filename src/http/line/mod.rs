@@ -30,6 +30,7 @@ use super::echo::Echo;
 use super::poll::{LONGEST_BODY, Polled, by_client, too_large};
 use super::stream::silent;
 use crate::error::Result;
+use crate::shared::Shared;
 
 pub(super) use self::stream::{Body, Sent, open};
 
@@ -45,9 +46,7 @@ pub struct Line {
     origin: Option<Arc<Origin>>,
     /// What stands before every path.
     prefix: String,
-    /// The headers of every poll, as they are given, and with what the client would add.
-    given: HeaderMap,
-    prepared: HeaderMap,
+    headers: Arc<Headers>,
     /// Which headers these are.
     version: Option<u64>,
     /// Room for long bodies.
@@ -55,6 +54,17 @@ pub struct Line {
     /// The connection between two polls.
     kept: Option<Way>,
 }
+
+/// The headers of every poll. Feeds of one endpoint share them.
+#[derive(Debug, Default, PartialEq)]
+struct Headers {
+    /// As they are given.
+    given: HeaderMap,
+    /// With what the general client would add.
+    prepared: HeaderMap,
+}
+
+static HEADERS: Shared<Headers> = Shared::new();
 
 impl Line {
     /// The way to `base_url`, which [`crate::config::Endpoint`] has checked.
@@ -66,8 +76,7 @@ impl Line {
             base_url: base_url.into(),
             origin: url.and_then(|url| Origin::of(&url, Use::Polls)),
             prefix,
-            given: HeaderMap::new(),
-            prepared: HeaderMap::new(),
+            headers: Arc::default(),
             version: None,
             buffer: BytesMut::new(),
             kept: None,
@@ -82,8 +91,9 @@ impl Line {
         if self.version == Some(version) {
             return Ok(());
         }
-        self.given = make()?;
-        self.prepared = prepared(&self.given);
+        let given = make()?;
+        let prepared = prepared(&given);
+        self.headers = HEADERS.of(Headers { given, prepared });
         self.version = Some(version);
         Ok(())
     }
@@ -94,29 +104,30 @@ impl Line {
     /// # Errors
     /// Only what no retry can mend: a request or a client that cannot be built.
     pub async fn poll(&mut self, path: &str, silence: Duration) -> Result<Polled> {
-        let Some(origin) = self.origin.clone() else { return self.ask_client(path, silence).await };
+        // Rare ways are boxed: a feed that waits would hold room for them all the time.
+        let Some(origin) = self.origin.clone() else { return Box::pin(self.ask_client(path, silence)).await };
         let target = format!("{}{path}", self.prefix);
-        let (head, mut way) = match ask(&origin, self.kept.take(), &target, &self.prepared, silence).await? {
+        let (head, mut way) = match ask(&origin, self.kept.take(), &target, &self.headers.prepared, silence).await? {
             Asked::Head(head, way) => (head, way),
             Asked::Connect(error) => return Ok(Polled::Connect(error)),
             Asked::Silent(error) => return Ok(Polled::Silent(error)),
         };
         if leads_elsewhere(&head) {
-            return self.ask_client(path, silence).await;
+            return Box::pin(self.ask_client(path, silence)).await;
         }
         // What an answer that broke off left there.
         self.buffer.clear();
         Ok(match body(&mut way, length_of(&head), &mut self.buffer, silence).await {
             Ok(body) => {
                 self.kept = Some(way).filter(Way::is_open);
-                whole(head, body, &self.given)
+                whole(head, body, &self.headers.given)
             }
             Err(polled) => polled,
         })
     }
 
     async fn ask_client(&self, path: &str, silence: Duration) -> Result<Polled> {
-        by_client(&clients()?.long, &format!("{}{path}", self.base_url), self.given.clone(), silence).await
+        by_client(&clients()?.long, &format!("{}{path}", self.base_url), self.headers.given.clone(), silence).await
     }
 }
 

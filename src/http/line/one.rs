@@ -53,7 +53,7 @@ impl One {
     }
 
     /// Sends `request`; the headers of its answer.
-    pub(super) async fn head(&mut self, request: Request<()>) -> Result<Parts, Failed> {
+    pub(super) async fn head(&mut self, request: Box<Request<()>>) -> Result<Parts, Failed> {
         // Takes notice of the end of a connection that was idle.
         poll_fn(|cx| {
             self.drive(cx);
@@ -63,7 +63,7 @@ impl One {
         if self.over {
             return Err(Failed { error: failed(), unsent: true });
         }
-        let mut answer = pin!(self.sender.send_request(request.map(|()| Empty::new())));
+        let mut answer = pin!(self.sender.send_request((*request).map(|()| Empty::new())));
         let (connection, over) = (&mut self.connection, &mut self.over);
         let answer = poll_fn(|cx| {
             drive(connection, over, cx);

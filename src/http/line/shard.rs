@@ -174,10 +174,10 @@ impl Place {
     }
 
     /// Sends `request`; the headers of its answer.
-    pub(super) async fn head(&mut self, request: Request<()>) -> Result<Parts, Failed> {
+    pub(super) async fn head(&mut self, request: Box<Request<()>>) -> Result<Parts, Failed> {
         let sender = self.shard.sender.clone();
         let answer = match sender.ready().await {
-            Ok(mut sender) => sender.send_request(request, true).map(|(answer, _)| answer),
+            Ok(mut sender) => sender.send_request(*request, true).map(|(answer, _)| answer),
             Err(error) => Err(error),
         };
         let answer = match answer {

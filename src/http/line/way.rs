@@ -70,7 +70,8 @@ pub(super) async fn ask(
                 Err(_) => return Ok(Asked::Connect(silent(silence))),
             },
         };
-        let request = request(origin, &way, target, headers)?;
+        // Boxed: a future keeps what it is given by value, also when it has handed it on.
+        let request = Box::new(request(origin, &way, target, headers)?);
         let (used, sent) = (way.was_used(), Instant::now());
         match timeout(silence, way.head(request)).await {
             Ok(Ok(head)) => return Ok(Asked::Head(head, way)),
@@ -130,7 +131,7 @@ impl Way {
         }
     }
 
-    async fn head(&mut self, request: Request<()>) -> Result<Parts, Failed> {
+    async fn head(&mut self, request: Box<Request<()>>) -> Result<Parts, Failed> {
         match self {
             Self::One(one) => one.head(request).await,
             Self::Shared(place) => place.head(request).await,
