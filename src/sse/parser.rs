@@ -47,6 +47,10 @@ impl Parser {
         for line in lines(block) {
             event = self.line(&String::from_utf8_lossy(line))?.or(event);
         }
+        // A block may come without its blank line: where that is an LF after a CR of another chunk.
+        if event.is_none() {
+            event = self.line("")?;
+        }
         if let Some(event) = event {
             return Ok(Parsed { id: event.id.clone(), event: Some(event) });
         }
