@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
+use reqwest::{Client, ClientBuilder};
 
 use super::tls;
 use crate::error::{Error, Kind, Result};
@@ -14,18 +15,9 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How we call ourselves.
 pub(super) const AGENT: &str = concat!("trigger-native/", env!("CARGO_PKG_VERSION"));
 
-static CLIENTS: OnceCell<Clients> = OnceCell::new();
-
-/// The clients of the process.
-#[derive(Debug)]
-pub struct Clients {
-    /// For calls that are answered at once.
-    pub calls: reqwest::Client,
-    /// For long-polls that a line does not know the way of.
-    pub feeds: reqwest::Client,
-    /// For streams, whose readers may be slow.
-    pub streams: reqwest::Client,
-}
+static CALLS: OnceCell<Client> = OnceCell::new();
+static FEEDS: OnceCell<Client> = OnceCell::new();
+static STREAMS: OnceCell<Client> = OnceCell::new();
 
 /// What a stream may have under way over HTTP/2 while nobody reads, in bytes (defect 9).
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -33,28 +25,46 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 /// stops its neighbours.
 const CONNECTION_WINDOW: u32 = 1 << 30;
 
-/// The clients, built on first use. A failure is not kept: the next call tries again.
+/// For calls that are answered at once. As the others it is built on first use, for most processes need
+/// one of them; a failure is not kept: the next call tries again.
 ///
 /// # Errors
-/// `ERR_HTTP_CLIENT` when a client cannot be built, as with a proxy variable that is no URL.
-pub fn clients() -> Result<&'static Clients> {
-    CLIENTS.get_or_try_init(|| {
-        let streams = builder()?
-            .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW);
-        Ok(Clients { calls: build(builder()?)?, feeds: build(builder()?)?, streams: build(streams)? })
+/// `ERR_HTTP_CLIENT` when it cannot be built, as with a proxy variable that is no URL.
+pub(super) fn calls() -> Result<&'static Client> {
+    CALLS.get_or_try_init(|| build(builder()?))
+}
+
+/// For long-polls that a line does not know the way of.
+///
+/// # Errors
+/// As [`calls`].
+pub(super) fn feeds() -> Result<&'static Client> {
+    FEEDS.get_or_try_init(|| build(builder()?))
+}
+
+/// For streams, whose readers may be slow.
+///
+/// # Errors
+/// As [`calls`].
+pub(super) fn streams() -> Result<&'static Client> {
+    STREAMS.get_or_try_init(|| {
+        build(
+            builder()?
+                .http2_initial_stream_window_size(STREAM_WINDOW)
+                .http2_initial_connection_window_size(CONNECTION_WINDOW),
+        )
     })
 }
 
-fn builder() -> Result<reqwest::ClientBuilder> {
-    Ok(reqwest::Client::builder()
+fn builder() -> Result<ClientBuilder> {
+    Ok(Client::builder()
         .tls_backend_preconfigured(tls::config()?)
         .user_agent(AGENT)
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_keepalive(Duration::from_secs(30)))
 }
 
-fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
+fn build(builder: ClientBuilder) -> Result<Client> {
     builder.build().map_err(|error| {
         Error::new(Kind::Config, "ERR_HTTP_CLIENT", "the HTTP client could not be built: check the proxy variables")
             .with_source(error.without_url())

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::time::timeout;
 
-use super::client::clients;
+use super::client;
 use super::echo::Echo;
 use super::headers::{ClientOptions, call_headers};
 use crate::config::Endpoint;
@@ -74,7 +74,7 @@ impl StreamBody {
 /// Only what no retry can mend: a request or a client that cannot be built.
 pub async fn open_stream(url: &str, headers: HeaderMap, silence: Duration) -> Result<Opened> {
     let echo = Echo::of(&headers);
-    let sent = timeout(silence, clients()?.streams.get(url).headers(headers).send()).await;
+    let sent = timeout(silence, client::streams()?.get(url).headers(headers).send()).await;
     let mut response = match sent {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
