@@ -5,8 +5,6 @@
  * (protocol.md 1), in the official SDK's order.
  */
 
-const { isMainThread } = require("node:worker_threads");
-
 const { ConfigError } = require("./errors.js");
 const native = require("./native.js");
 const { currentScope } = require("./scope.js");
@@ -99,7 +97,8 @@ class Source {
   resolve(env) {
     // An empty URL or key is a missing one (protocol.md 1). Only what can matter is read, and only
     // after something changed: each look at process.env costs about as much as everything else here.
-    const version = isMainThread && env === process.env ? native.environment() : undefined;
+    const watched = this.#last !== undefined && env === process.env && isMainThread();
+    const version = watched ? native.environment() : undefined;
     if (version !== undefined && version === this.#version) return /** @type {Resolved} */ (this.#last);
     this.#version = version;
     const explicit = this.#explicit;
@@ -125,6 +124,15 @@ class Source {
     });
     return this.#last;
   }
+}
+
+/** @type {boolean | undefined} */
+let main;
+
+/** Asked with the second call: the module is not small, and many programs make one. */
+function isMainThread() {
+  main ??= require("node:worker_threads").isMainThread;
+  return main;
 }
 
 /** What `configure()` set last. */

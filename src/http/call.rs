@@ -7,7 +7,7 @@ use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
-use super::client::clients;
+use super::client;
 use super::echo::Echo;
 use super::headers::{ClientOptions, call_headers};
 use crate::config::Endpoint;
@@ -213,7 +213,7 @@ impl Call<'_> {
 
     async fn attempt(&self, url: &str, headers: HeaderMap) -> Result<Answer> {
         let echo = Echo::of(&headers);
-        let mut request = clients()?.calls.request(self.method.clone(), url).headers(headers);
+        let mut request = client::calls()?.request(self.method.clone(), url).headers(headers);
         if let Some(body) = &self.body {
             request = request.body(body.clone());
         }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
+use reqwest::{Client, ClientBuilder};
 
 use super::tls;
 use crate::error::{Error, Kind, Result};
@@ -14,42 +15,38 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How we call ourselves.
 pub(super) const AGENT: &str = concat!("trigger-native/", env!("CARGO_PKG_VERSION"));
 
-static CLIENTS: OnceCell<Clients> = OnceCell::new();
+static CALLS: OnceCell<Client> = OnceCell::new();
+static LONG: OnceCell<Client> = OnceCell::new();
 
-/// The clients of the process.
-#[derive(Debug)]
-pub struct Clients {
-    /// For calls that are answered at once.
-    pub calls: reqwest::Client,
-    /// For long-polls and streams that a line does not know the way of. It speaks HTTP/1.1: each has
-    /// a connection of its own, where HTTP/2 would queue them in silence beyond the server's cap.
-    pub long: reqwest::Client,
-}
-
-/// The clients, built on first use. A failure is not kept: the next call tries again.
+/// For calls that are answered at once. As the other it is built on first use, for most processes need
+/// one of them; a failure is not kept: the next call tries again.
 ///
 /// # Errors
-/// `ERR_HTTP_CLIENT` when a client cannot be built, as with a proxy variable that is no URL.
-pub fn clients() -> Result<&'static Clients> {
-    CLIENTS.get_or_try_init(|| {
-        Ok(Clients {
-            calls: build(builder(&[b"h2", b"http/1.1"])?)?,
-            long: build(builder(&[b"http/1.1"])?.http1_only())?,
-        })
-    })
+/// `ERR_HTTP_CLIENT` when it cannot be built, as with a proxy variable that is no URL.
+pub(super) fn calls() -> Result<&'static Client> {
+    CALLS.get_or_try_init(|| build(builder(&[b"h2", b"http/1.1"])?))
 }
 
-fn builder(protocols: &[&[u8]]) -> Result<reqwest::ClientBuilder> {
+/// For long-polls and streams that a line does not know the way of. It speaks HTTP/1.1: each has a
+/// connection of its own, where HTTP/2 would queue them in silence beyond the server's cap.
+///
+/// # Errors
+/// As [`calls`].
+pub(super) fn long() -> Result<&'static Client> {
+    LONG.get_or_try_init(|| build(builder(&[b"http/1.1"])?.http1_only()))
+}
+
+fn builder(protocols: &[&[u8]]) -> Result<ClientBuilder> {
     let mut tls = tls::config()?;
     tls.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    Ok(reqwest::Client::builder()
+    Ok(Client::builder()
         .tls_backend_preconfigured(tls)
         .user_agent(AGENT)
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_keepalive(Duration::from_secs(30)))
 }
 
-fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
+fn build(builder: ClientBuilder) -> Result<Client> {
     builder.build().map_err(|error| {
         Error::new(Kind::Config, "ERR_HTTP_CLIENT", "the HTTP client could not be built: check the proxy variables")
             .with_source(error.without_url())

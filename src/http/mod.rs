@@ -13,7 +13,6 @@ mod upload;
 
 pub(crate) use call::unix_ms;
 pub use call::{Answer, Call, Deadlines};
-pub use client::{Clients, clients};
 pub use headers::{ClientOptions, RetryOptions, feed_headers};
 pub use line::Line;
 pub use poll::Polled;

@@ -8,7 +8,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use super::client::clients;
+use super::client;
 use super::echo::Echo;
 use super::headers::{ClientOptions, call_headers};
 use super::line::{Body, Sent, open};
@@ -118,7 +118,7 @@ pub async fn open_stream(url: &str, headers: HeaderMap, silence: Duration) -> Re
         }
         Sent::Connect(error) => return Ok(Opened::Connect(error)),
         Sent::Silent(error) => return Ok(Opened::Silent(error)),
-        Sent::Elsewhere => match timeout(silence, clients()?.long.get(url).headers(headers).send()).await {
+        Sent::Elsewhere => match timeout(silence, client::long()?.get(url).headers(headers).send()).await {
             Ok(Ok(response)) => {
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
                 StreamBody { status, headers, source: Source::Client(Box::new(response)) }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::call::{Answer, Deadlines, Failed};
-use super::client::clients;
+use super::client;
 use super::echo::Echo;
 use super::headers::{ClientOptions, items_headers};
 use crate::config::Endpoint;
@@ -84,8 +84,7 @@ impl Upload {
                 None => Some((Err(Abandoned), None)),
             }
         });
-        let request = clients()?
-            .calls
+        let request = client::calls()?
             .post(format!("{}{path}", endpoint.base_url()))
             .headers(headers)
             .body(reqwest::Body::wrap_stream(chunks));

@@ -100,7 +100,7 @@ impl Row {
         let mut values: Vec<Option<Arc<str>>> = before.map(|row| row.values.to_vec()).unwrap_or_default();
         values.resize(columns.0.len(), None);
         let mut guess = 0;
-        let before = columns.0.len();
+        let at_first = columns.0.len();
         for (name, text) in pairs {
             // Rows name their columns in the same order nearly always.
             let place = if columns.0.get(guess).is_some_and(|column| **column == *name) {
@@ -122,7 +122,7 @@ impl Row {
                 Some(_) | None => known(&text).unwrap_or_else(|| Arc::from(text.as_ref())),
             });
         }
-        if columns.0.len() > before {
+        if columns.0.len() > at_first {
             *columns = COLUMNS.of(Columns::clone(columns));
         }
         Self { columns: Arc::clone(columns), values: values.into_boxed_slice() }
