@@ -34,6 +34,8 @@ pub(super) struct Book {
     entries: ByKey<Entry>,
     /// Keys touched since the last publication, in the order they were touched.
     touched: Vec<Arc<str>>,
+    /// Keys deleted since then, once rows were let go: unless they come back, nothing is remembered of them.
+    deleted: Vec<Arc<str>>,
     /// Messages that could not be read, since the last publication (defect 16).
     bad: Vec<Change>,
     /// A must-refetch dropped everything: what the new snapshot does not bring is gone.
@@ -80,6 +82,7 @@ impl Book {
             // Room for one: most feeds are of one run.
             entries: ByKey::with_capacity_and_hasher(1, foldhash::fast::RandomState::default()),
             touched: Vec::new(),
+            deleted: Vec::new(),
             bad: Vec::new(),
             dropped: false,
             present: 0,
@@ -148,7 +151,9 @@ impl Book {
     }
 
     fn remove(&mut self, key: &str) {
-        self.memory.forget(key);
+        if self.evicted {
+            self.deleted.push(Arc::from(key));
+        }
         let Some((_, shared_key, entry)) = self.entries.get_full_mut(key) else { return };
         if entry.current.take().is_some() {
             self.present -= 1;
@@ -218,6 +223,11 @@ impl Book {
             self.finished = self.finished + usize::from(entry.finished.is_some()) - usize::from(before.is_some());
             self.finished_bytes = self.finished_bytes + entry.finished.unwrap_or(0) - before.unwrap_or(0);
             changes.extend(change);
+        }
+        for key in self.deleted.drain(..) {
+            if self.entries.get(&key).is_none_or(|entry| entry.current.is_none()) {
+                self.memory.forget(&key);
+            }
         }
         if std::mem::take(&mut self.dropped) {
             for (key, entry) in &mut self.entries {
