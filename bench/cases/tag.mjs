@@ -51,7 +51,7 @@ export async function run(bench) {
     ["gather", "told ten times a second"],
   ]) {
     const measured = (client) => () =>
-      bench.child(client, { url: peer.url, group: bench.group(), live, updates: bench.size(8, 3), kind });
+      bench.child(client, { url: peer.url, group: bench.group(), live, updates: bench.size(4, 3), kind });
     const samples = await bench.alternate({ official: measured("official"), ours: measured("ours") });
     const [official, ours] = ["official", "ours"].map((name) => figure(samples[name], "micros"));
     const ratio = check(
