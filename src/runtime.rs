@@ -19,18 +19,15 @@ const MOST_LOOKUPS: usize = 16;
 
 static RUNTIME: OnceCell<Runtime> = OnceCell::new();
 
-/// The runtime, started when this is the first call: with `threads` workers (1 to 64), or as many as
-/// `TRIGGER_NATIVE_THREADS` says, or 2. Later calls get the running one, whatever they ask for.
+/// The runtime, started when this is the first call: with as many workers as `TRIGGER_NATIVE_THREADS`
+/// says (1 to 64), or 2.
 ///
 /// # Errors
 /// `ERR_INVALID_THREADS` when the variable is no such number, `ERR_RUNTIME` when the operating system
 /// gives no threads; the next call tries again.
-pub fn get(threads: Option<usize>) -> Result<&'static Runtime> {
+pub fn get() -> Result<&'static Runtime> {
     RUNTIME.get_or_try_init(|| {
-        let threads = match threads {
-            Some(threads) => threads.clamp(1, MOST),
-            None => parse(std::env::var_os(VARIABLE).as_deref().map(std::ffi::OsStr::to_string_lossy).as_deref())?,
-        };
+        let threads = parse(std::env::var_os(VARIABLE).as_deref().map(std::ffi::OsStr::to_string_lossy).as_deref())?;
         Builder::new_multi_thread()
             .worker_threads(threads)
             .max_blocking_threads(MOST_LOOKUPS)

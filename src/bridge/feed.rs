@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::error::{error_value, refusal};
 use super::mailbox::{Mailbox, Source, Subscription, Text};
+use super::patience::RetryOptions;
 use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
 use crate::hub::{Batch, End, FeedSpec, Hub, Item, Notice, Patience, Reader, ReaderOptions};
@@ -86,15 +87,6 @@ struct FeedOptions {
     silence_timeout_ms: Option<u64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[allow(clippy::struct_field_names, reason = "the names of the public options")]
-struct RetryOptions {
-    max_elapsed_ms: Option<u64>,
-    min_delay_ms: Option<u64>,
-    max_delay_ms: Option<u64>,
-}
-
 impl FeedOptions {
     fn read(text: &str) -> Result<Self> {
         serde_json::from_str(text)
@@ -102,13 +94,7 @@ impl FeedOptions {
     }
 
     fn patience(&self) -> Patience {
-        let default = Patience::default();
-        Patience {
-            retry_for_ms: self.retry.max_elapsed_ms.unwrap_or(default.retry_for_ms),
-            min_delay_ms: self.retry.min_delay_ms.unwrap_or(default.min_delay_ms),
-            max_delay_ms: self.retry.max_delay_ms.unwrap_or(default.max_delay_ms),
-            silence_ms: self.silence_timeout_ms.unwrap_or(default.silence_ms),
-        }
+        self.retry.patience(self.silence_timeout_ms)
     }
 }
 
@@ -142,7 +128,7 @@ fn open(client: &Client, mailbox: &Mailbox, options: &str) -> Result<FeedReader>
         query: options.subject.query(&options.skip_columns),
         patience: options.patience(),
     };
-    let _within = runtime::get(None)?.enter();
+    let _within = runtime::get()?.enter();
     let reader = Hub::global().open(&spec, options.subject.reader(options.notices));
     let feed = Feed { reader, endpoint: spec.endpoint, single: options.subject.is_single(), given: Mutex::default() };
     Ok(FeedReader { subscription: mailbox.subscribe(feed) })

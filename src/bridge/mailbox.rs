@@ -163,7 +163,7 @@ impl Address {
 
     /// Posts what `work` gives, once it does.
     fn post_from(self, work: impl Future<Output = String> + Send + 'static) {
-        match runtime::get(None) {
+        match runtime::get() {
             Ok(runtime) => drop(runtime.spawn(async move {
                 let text = AssertUnwindSafe(work).catch_unwind().await;
                 self.post(text.unwrap_or_else(|panic| failure(&panicked(&panic))));

@@ -18,5 +18,6 @@ pub mod feed;
 pub mod mailbox;
 pub mod mint;
 pub mod packet;
+mod patience;
 mod promise;
 pub mod stream;

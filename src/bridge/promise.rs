@@ -14,7 +14,7 @@ use crate::runtime;
 /// promise always settles. It never rejects.
 pub(super) fn promise(env: &Env, work: impl Future<Output = String> + Send + 'static) -> napi::Result<Object<'_>> {
     let (deferred, promise) = env.create_deferred()?;
-    match runtime::get(None) {
+    match runtime::get() {
         Ok(runtime) => {
             runtime.spawn(async move {
                 let text =

@@ -14,6 +14,7 @@ use super::client::Client;
 use super::error::{error_value, refusal};
 use super::feed::notice_value;
 use super::mailbox::{Mailbox, Source, Subscription, Text};
+use super::patience::RetryOptions;
 use crate::config::Endpoint;
 use crate::error::{Error, Result};
 use crate::hub::Patience;
@@ -42,15 +43,6 @@ struct StreamOptions {
     silence_timeout_ms: Option<u64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[allow(clippy::struct_field_names, reason = "the names of the public options")]
-struct RetryOptions {
-    max_elapsed_ms: Option<u64>,
-    min_delay_ms: Option<u64>,
-    max_delay_ms: Option<u64>,
-}
-
 impl StreamOptions {
     fn read(text: &str) -> Result<Self> {
         serde_json::from_str(text).map_err(|error| {
@@ -70,13 +62,7 @@ impl StreamOptions {
     }
 
     fn patience(&self) -> Patience {
-        let default = Patience::default();
-        Patience {
-            retry_for_ms: self.retry.max_elapsed_ms.unwrap_or(default.retry_for_ms),
-            min_delay_ms: self.retry.min_delay_ms.unwrap_or(default.min_delay_ms),
-            max_delay_ms: self.retry.max_delay_ms.unwrap_or(default.max_delay_ms),
-            silence_ms: self.silence_timeout_ms.unwrap_or(default.silence_ms),
-        }
+        self.retry.patience(self.silence_timeout_ms)
     }
 }
 
@@ -113,7 +99,7 @@ fn open(client: &Client, mailbox: &Mailbox, run_id: &str, key: &str, options: &s
     let options = StreamOptions::read(options)?;
     let (endpoint, client_options) = (client.endpoint.clone(), client.options.clone());
     let spec = StreamSpec::new(endpoint, client_options, (run_id, key), options.plan(), options.patience())?;
-    let _within = runtime::get(None)?.enter();
+    let _within = runtime::get()?.enter();
     let reader = Reader::open(spec, ReaderOptions { notices: options.notices, run_over: options.run_over });
     let stream = Stream { reader, endpoint: client.endpoint.clone(), placed: AtomicBool::new(false) };
     Ok(StreamReader { subscription: mailbox.subscribe(stream) })

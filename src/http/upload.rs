@@ -90,7 +90,7 @@ impl Upload {
             .body(reqwest::Body::wrap_stream(chunks));
         let given_up = CancellationToken::new();
         let token = given_up.clone();
-        let task = runtime::get(None)?.spawn(async move {
+        let task = runtime::get()?.spawn(async move {
             tokio::select! {
                 () = token.cancelled() => Err(late("took nothing of the batch's items")),
                 answer = async { Answer::read(request.send().await?, &echo).await } => answer,
