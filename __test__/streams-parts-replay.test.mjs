@@ -3,7 +3,7 @@
  * `withStreams()` and to ours: the same runs and the same values, however the bytes are cut.
  */
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import http from "node:http";
 import { after, before, describe } from "node:test";
 import { ACCESS_TOKEN, FAILSAFE_MS, QUICK } from "./support/against.mjs";
@@ -57,9 +57,16 @@ function casesOf({ name, exchanges }) {
   return [...cases.values()].filter((found) => found.feed.length > 0 && found.streams.size > 0 && isAsked(found));
 }
 
-/** Serves one case. What follows the first answer of a stream is a connection that says nothing. */
+/**
+ * Serves one case. What follows the first answer of a stream is a connection that says nothing.
+ *
+ * A feed's answer waits for the streams that were asked for before it: their bodies say where the tail was at
+ * that time, which is no longer true of a stream that is asked for after its run is over.
+ */
 async function serve({ feed, streams }, mode, use) {
-  const given = new Map();
+  const asked = new Set();
+  const written = new EventEmitter();
+  const given = new Map([...streams.keys()].map((key) => [key, once(written, key)]));
   const write = async (exchange, response) => {
     const headers = exchange.response.headers.filter(([name]) => !OWN_HEADERS.has(name.toLowerCase()));
     response.writeHead(200, headers.flat());
@@ -72,9 +79,10 @@ async function serve({ feed, streams }, mode, use) {
     const url = new URL(request.url, "http://127.0.0.1");
     const [, , key] = STREAM.exec(url.pathname) ?? [];
     if (key !== undefined) {
-      if (given.has(key)) return;
-      given.set(key, true);
+      if (asked.has(key)) return;
+      asked.add(key);
       await write(streams.get(key), response);
+      written.emit(key);
       return;
     }
     const offset = url.searchParams.get("offset");
@@ -82,6 +90,8 @@ async function serve({ feed, streams }, mode, use) {
       ({ query }) => query.get("offset") === offset && query.get("live") === url.searchParams.get("live"),
     );
     if (found === undefined) return;
+    const before = [...streams].filter(([, stream]) => stream.n < found.n);
+    await Promise.all(before.map(([key]) => given.get(key)));
     await write(found, response);
     response.end();
   });
