@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::clock::from_wire;
 use super::column::Column;
 use super::lifecycle::{self, Change};
 use super::packet::Packet;
@@ -16,6 +15,7 @@ use super::run::{Effect, Run};
 use super::script::Task;
 use super::stage;
 use super::world::World;
+use crate::serve::clock::from_wire;
 
 /// How long a worker takes from dequeuing a run to running its code, in milliseconds before the
 /// emulator's speed (recorded: about 100 to 700 ms).
@@ -135,9 +135,9 @@ pub(super) fn spawn(future: impl Future<Output = ()> + Send + 'static, stop: &to
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emulator::clock::Clock;
     use crate::emulator::options::Options;
-    use crate::emulator::stream::{StreamName, StreamVersion};
+    use crate::serve::clock::Clock;
+    use crate::serve::stream::{StreamName, StreamVersion};
     use serde_json::{Value, json};
     use std::sync::Mutex;
     use tokio_util::sync::CancellationToken;

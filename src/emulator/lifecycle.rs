@@ -4,10 +4,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::clock::to_wire;
 use super::column::Column;
 use super::packet::Packet;
 use super::row::Row;
+use crate::serve::clock::to_wire;
 
 /// The raw statuses a run never leaves (protocol.md 4).
 pub(super) fn is_final(raw: &str) -> bool {

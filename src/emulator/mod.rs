@@ -5,9 +5,7 @@
 //! options, tasks and control calls are described in docs/emulator.md.
 
 mod access;
-mod answer;
 mod batch;
-mod clock;
 mod column;
 mod driver;
 mod fault;
@@ -15,7 +13,6 @@ mod ident;
 mod journal;
 mod jwt;
 mod lifecycle;
-mod limits;
 mod object;
 mod options;
 mod order;
@@ -27,11 +24,9 @@ mod row;
 mod run;
 mod running;
 mod script;
-mod server;
 mod stage;
 mod stats;
 mod store;
-mod stream;
 mod waitpoint;
 mod world;
 

@@ -6,10 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::clock::to_wire;
 use super::{ident, jwt};
 use crate::error::Result;
 use crate::random;
+use crate::serve::clock::to_wire;
 
 /// The most bytes kept; beyond them the oldest objects go.
 const MOST_BYTES: usize = 512 << 20;

@@ -6,16 +6,16 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::access::Environment;
-use super::clock::from_wire;
 use super::column::Column;
 use super::driver::{self, Plan};
 use super::packet::Packet;
 use super::row::Row;
 use super::run::Run;
 use super::store::{Placed, Terms};
-use super::stream::StreamVersion;
 use super::world::World;
 use super::{ident, object, period};
+use crate::serve::clock::from_wire;
+use crate::serve::stream::StreamVersion;
 
 const MAX_TAGS: usize = 10;
 const TAG_LENGTH: usize = 128;

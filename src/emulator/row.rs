@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::clock::{from_wire, to_wire};
 use super::column::{Column, Kind, Skipped};
+use crate::serve::clock::{from_wire, to_wire};
 
 /// One version of a run. Every cell is the text the feed writes, or null.
 #[derive(Clone, Debug, PartialEq, Eq)]

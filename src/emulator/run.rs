@@ -9,7 +9,7 @@ use super::column::Column;
 use super::journal::Journal;
 use super::lifecycle;
 use super::row::Row;
-use super::stream::{Log, StreamName, StreamVersion};
+use crate::serve::stream::{Log, StreamName, StreamVersion};
 
 /// One run.
 #[derive(Debug)]

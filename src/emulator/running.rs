@@ -1,18 +1,18 @@
 //! A started emulator: where it is, and how it stops.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::clock::Clock;
 use super::options::Options;
-use super::routes::Context;
-use super::server;
+use super::routes::{Context, respond};
 use crate::config::Secret;
 use crate::error::Result;
+use crate::serve::clock::Clock;
+use crate::serve::listener;
 
 /// A started emulator. It runs on the tokio runtime it was started on; dropping it ends its
 /// runs, its connections and its listener at once.
@@ -34,8 +34,12 @@ pub async fn start(options_json: &str) -> Result<Running> {
     let port = options.port;
     // Before the port is bound: a wrong option is told first.
     let context = Arc::new(Context::new(options, Clock::system(), CancellationToken::new())?);
-    let (listener, address) = server::bind(port).await?;
-    let task = tokio::spawn(server::serve(listener, context.clone()));
+    let (listener, address) = listener::bind(Ipv4Addr::LOCALHOST.into(), port, "ERR_EMULATOR_PORT").await?;
+    let answering = context.clone();
+    let task = tokio::spawn(listener::serve(listener, context.stop.clone(), move |request| {
+        let context = answering.clone();
+        async move { respond(&context, request).await }
+    }));
     Ok(Running { address, secret_key, context, task: Some(task) })
 }
 

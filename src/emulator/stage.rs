@@ -11,10 +11,10 @@ use super::object::{self, Object};
 use super::packet::{self, Packet};
 use super::run::{Effect, Run};
 use super::script::WaitToken;
-use super::stream::{StreamName, StreamVersion};
 use super::waitpoint::{self, Wanted};
 use super::world::World;
 use super::{ident, jwt};
+use crate::serve::stream::{StreamName, StreamVersion};
 
 /// An output above this goes to the object store, as payloads do (protocol.md 6).
 const STORED_BYTES: usize = 128 * 1024;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::clock::{Clock, to_wire};
 use super::packet::Packet;
 use super::{ident, period};
 use crate::random;
+use crate::serve::clock::{Clock, to_wire};
 
 /// How long a token waits unless told otherwise: ten minutes.
 pub(super) const TIMEOUT_MS: u64 = 600_000;
@@ -192,7 +192,7 @@ impl Waitpoints {
 /// (recorded: "soon" is accepted).
 pub(super) fn timeout_of(text: Option<&str>, now_ms: u64) -> u64 {
     text.and_then(|text| {
-        super::clock::from_wire(text).or_else(|| period::span_ms(text).map(|ms| now_ms.saturating_add(ms)))
+        crate::serve::clock::from_wire(text).or_else(|| period::span_ms(text).map(|ms| now_ms.saturating_add(ms)))
     })
     .unwrap_or(now_ms + TIMEOUT_MS)
 }

@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Environment;
 use super::batch::Batches;
-use super::clock::Clock;
 use super::object::Objects;
 use super::options::Options;
 use super::script::Tasks;
 use super::store::Store;
 use super::waitpoint::Waitpoints;
+use crate::serve::clock::Clock;
 
 /// The world of an emulator.
 pub(super) struct World {

@@ -6,14 +6,15 @@ use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::Context;
-use super::request::{Request, body, limited};
+use super::caller::limited;
 use super::result::of_run;
 use crate::emulator::access::Caller;
-use crate::emulator::answer::Answer;
 use crate::emulator::batch::Batch;
-use crate::emulator::clock::to_wire;
 use crate::emulator::{ident, jwt};
 use crate::error::Result;
+use crate::serve::Answer;
+use crate::serve::clock::to_wire;
+use crate::serve::{Request, body};
 use crate::token::Resource;
 
 /// The most items of a batch.

@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::batch::may_batch;
-use super::request::{Request, limited};
+use super::caller::limited;
 use crate::emulator::access::Caller;
-use crate::emulator::answer::Answer;
 use crate::emulator::batch::Batch;
 use crate::emulator::order::{self, Order, Seat};
 use crate::emulator::store::Placed;
+use crate::serve::Answer;
+use crate::serve::Request;
 use crate::token::Resource;
 
 /// The most one line may take, in bytes.

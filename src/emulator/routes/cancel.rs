@@ -4,11 +4,12 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::Context;
-use super::request::{Request, limited};
+use super::caller::limited;
 use crate::emulator::access::Refusal;
-use crate::emulator::answer::Answer;
 use crate::emulator::lifecycle;
 use crate::emulator::run::Effect;
+use crate::serve::Answer;
+use crate::serve::Request;
 use crate::token::Resource;
 
 /// Answers the call. Cancelling a run that has ended changes nothing and is no error (recorded:

@@ -4,9 +4,9 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::Context;
-use super::request::Request;
 use crate::emulator::access::{Caller, Refusal};
-use crate::emulator::answer::Answer;
+use crate::serve::Answer;
+use crate::serve::Request;
 
 /// Answers the call. Public tokens may not make it (recorded: `errors-auth`).
 pub(super) fn handle(context: &Context, request: &Request) -> Answer {

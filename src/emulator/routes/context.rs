@@ -7,16 +7,16 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::emulator::access::Caller;
-use crate::emulator::clock::Clock;
 use crate::emulator::fault::Faults;
 use crate::emulator::jwt;
-use crate::emulator::limits::Limit;
 use crate::emulator::options::Options;
 use crate::emulator::routes::Label;
 use crate::emulator::stats::Stats;
 use crate::emulator::world::World;
 use crate::error::{Error, Result};
 use crate::random;
+use crate::serve::Limit;
+use crate::serve::clock::Clock;
 
 /// What every route works with.
 pub(in crate::emulator) struct Context {

@@ -5,15 +5,15 @@ use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::Context;
-use super::request::{Request, body};
 use crate::emulator::access::{Credential, Refusal};
-use crate::emulator::answer::Answer;
 use crate::emulator::batch::Batch;
 use crate::emulator::column::Column;
 use crate::emulator::ident;
 use crate::emulator::row::Row;
 use crate::emulator::run::{Effect, Run};
-use crate::emulator::stream::StreamVersion;
+use crate::serve::Answer;
+use crate::serve::stream::StreamVersion;
+use crate::serve::{Request, body};
 
 /// `POST /emulator/runs`: a run with the given columns and no script.
 pub(super) async fn create(context: &Context, request: &Request, incoming: Incoming) -> Answer {

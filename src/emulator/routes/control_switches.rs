@@ -6,14 +6,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::control::{columns, owner, refused};
-use super::request::{Request, body};
 use super::{Context, Label};
-use crate::emulator::answer::Answer;
 use crate::emulator::batch::Batch;
 use crate::emulator::fault;
 use crate::emulator::ident;
 use crate::emulator::object::{self, Object};
-use crate::emulator::stream::{StreamName, StreamVersion};
+use crate::serve::Answer;
+use crate::serve::stream::{StreamName, StreamVersion};
+use crate::serve::{Request, body};
 
 /// What `POST /emulator/runs/{id}/streams/{key}` takes.
 #[derive(Deserialize)]

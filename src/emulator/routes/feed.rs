@@ -7,12 +7,12 @@ use tokio::time::timeout;
 
 use super::Context;
 use super::reader::{Place, Reader, admit};
-use super::request::Request;
 use crate::emulator::access::Caller;
-use crate::emulator::answer::Answer;
 use crate::emulator::column::Column;
 use crate::emulator::row::{Operation, Row, UP_TO_DATE};
 use crate::emulator::run::Run;
+use crate::serve::Answer;
+use crate::serve::Request;
 use crate::token::Resource;
 
 /// Answers the call; a live one when the run changes, or after the hold.

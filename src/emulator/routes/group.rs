@@ -9,12 +9,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Context;
 use super::reader::{Place, Reader, admit};
-use super::request::Request;
-use crate::emulator::answer::Answer;
 use crate::emulator::journal::Topic;
 use crate::emulator::row::{Operation, Row, UP_TO_DATE};
 use crate::emulator::{ident, period};
 use crate::random;
+use crate::serve::Answer;
+use crate::serve::Request;
 use crate::token::Resource;
 
 /// How far back a tag feed goes unless it says otherwise (recorded: a day).

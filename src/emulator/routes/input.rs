@@ -6,10 +6,10 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::request::{Request, body_up_to};
-use crate::emulator::answer::Answer;
-use crate::emulator::stream::StreamName;
 use crate::emulator::waitpoint;
+use crate::serve::Answer;
+use crate::serve::stream::StreamName;
+use crate::serve::{Request, body_up_to};
 use crate::token::Resource;
 
 /// The most one message may take, in bytes.

@@ -2,6 +2,7 @@
 
 mod batch;
 mod batch_items;
+mod caller;
 mod cancel;
 mod claims;
 mod context;
@@ -18,7 +19,6 @@ mod page;
 mod public_tokens;
 mod reader;
 mod replay;
-mod request;
 mod reschedule;
 mod respond;
 mod result;

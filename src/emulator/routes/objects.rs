@@ -5,10 +5,10 @@ use http::{Method, StatusCode};
 use hyper::body::Incoming;
 
 use super::Context;
-use super::request::{Request, body_up_to};
-use crate::emulator::answer::Answer;
 use crate::emulator::object::Object;
 use crate::error::Result;
+use crate::serve::Answer;
+use crate::serve::{Request, body_up_to};
 
 /// The most an object may take, in bytes.
 const OBJECT_BYTES: u64 = 64 << 20;

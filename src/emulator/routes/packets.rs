@@ -7,12 +7,12 @@ use serde_json::json;
 
 use super::Context;
 use super::feed::may_read;
-use super::request::Request;
 use crate::emulator::access::Refusal;
-use crate::emulator::answer::Answer;
 use crate::emulator::column::Column;
 use crate::emulator::object;
 use crate::error::Result;
+use crate::serve::Answer;
+use crate::serve::Request;
 use crate::token::Resource;
 
 /// A URL to upload a packet to.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::request::Request;
+use crate::serve::Request;
 
 /// The entries of a page unless its request says otherwise, and the most it may say.
 const SIZE: usize = 25;

@@ -7,11 +7,12 @@ use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::Context;
-use super::request::{Request, body, limited};
+use super::caller::limited;
 use crate::emulator::access::{Caller, Credential, Refusal};
-use crate::emulator::answer::Answer;
 use crate::emulator::jwt;
 use crate::error::Result;
+use crate::serve::Answer;
+use crate::serve::{Request, body};
 use crate::token::{Resource, Scope, parse_period};
 
 const LIFE_S: u64 = 900;

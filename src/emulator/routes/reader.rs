@@ -6,14 +6,14 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::Context;
-use super::request::Request;
 use crate::emulator::access::Caller;
-use crate::emulator::answer::Answer;
 use crate::emulator::column::Skipped;
 use crate::emulator::ident;
-use crate::emulator::limits::Permit;
 use crate::emulator::row::{Operation, Row, messages};
 use crate::random;
+use crate::serve::Answer;
+use crate::serve::Permit;
+use crate::serve::Request;
 
 /// A reader of a feed.
 pub(super) struct Reader<'a> {

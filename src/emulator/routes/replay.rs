@@ -4,11 +4,12 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::Context;
-use super::request::{Request, limited};
-use crate::emulator::answer::Answer;
+use super::caller::limited;
 use crate::emulator::column::Column;
 use crate::emulator::order::{self, Order, Seat};
 use crate::emulator::store::Placed;
+use crate::serve::Answer;
+use crate::serve::Request;
 use crate::token::Resource;
 
 /// Answers the call.

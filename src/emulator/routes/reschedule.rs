@@ -5,15 +5,16 @@ use hyper::body::Incoming;
 use serde_json::Value;
 
 use super::Context;
+use super::caller::limited;
 use super::describe::describe;
-use super::request::{Request, body, limited};
 use crate::emulator::access::Caller;
-use crate::emulator::answer::Answer;
-use crate::emulator::clock::from_wire;
 use crate::emulator::column::Column;
 use crate::emulator::period;
 use crate::emulator::run::Effect;
 use crate::error::Result;
+use crate::serve::Answer;
+use crate::serve::clock::from_wire;
+use crate::serve::{Request, body};
 use crate::token::Resource;
 
 /// Answers the call.

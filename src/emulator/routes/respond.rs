@@ -5,16 +5,16 @@ use std::io;
 use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
 
-use super::request::Request;
 use super::route::{Control, Route};
 use super::{
     Context, Label, batch, batch_items, cancel, claims, control, control_switches, feed, group, input, objects,
     packets, public_tokens, replay, reschedule, result, retrieve, runs, streams, token_list, tokens, trigger, writes,
 };
-use crate::emulator::answer::{Answer, Body};
 use crate::emulator::fault::Fault;
-use crate::emulator::stream::StreamName;
 use crate::error::Error;
+use crate::serve::Request;
+use crate::serve::stream::StreamName;
+use crate::serve::{Answer, Body};
 
 /// Answers one request.
 ///

@@ -4,10 +4,11 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::request::{Request, limited};
-use crate::emulator::answer::Answer;
+use super::caller::limited;
 use crate::emulator::column::Column;
 use crate::emulator::run::Run;
+use crate::serve::Answer;
+use crate::serve::Request;
 use crate::token::Resource;
 
 /// Answers the call.

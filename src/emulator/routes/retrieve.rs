@@ -4,11 +4,12 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::Context;
+use super::caller::limited;
 use super::describe::describe;
 use super::feed::may_read;
-use super::request::{Request, limited};
-use crate::emulator::answer::Answer;
 use crate::error::Result;
+use crate::serve::Answer;
+use crate::serve::Request;
 
 /// Answers the call.
 ///

@@ -1,8 +1,8 @@
 //! The paths: which is whose.
 
 use super::Label;
-use super::request::decode_segment;
-use crate::emulator::stream::StreamName;
+use crate::serve::decode_segment;
+use crate::serve::stream::StreamName;
 
 /// A path that somebody answers.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::describe::{VERSION, status_of};
-use super::request::Request;
-use crate::emulator::clock::from_wire;
 use crate::emulator::column::Column;
 use crate::emulator::period;
 use crate::emulator::run::Run;
+use crate::serve::Request;
+use crate::serve::clock::from_wire;
 
 /// The statuses a list may be asked for.
 const STATUSES: [&str; 13] = [

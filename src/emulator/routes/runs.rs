@@ -6,15 +6,16 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::caller::limited;
 use super::describe::summary;
 use super::page::Page;
-use super::request::{Request, limited};
 use super::run_filter::Filter;
 use crate::emulator::access::Caller;
-use crate::emulator::answer::Answer;
 use crate::emulator::column::Column;
 use crate::emulator::journal::Topic;
 use crate::emulator::row::Row;
+use crate::serve::Answer;
+use crate::serve::Request;
 use crate::token::Resource;
 
 /// Answers the call.

@@ -9,9 +9,9 @@ use http::StatusCode;
 use super::Context;
 use super::feed::readable;
 use super::reader::admit;
-use super::request::Request;
-use crate::emulator::answer::Answer;
-use crate::emulator::stream::{StreamName, StreamVersion, V1, V2};
+use crate::serve::Answer;
+use crate::serve::Request;
+use crate::serve::stream::{StreamName, StreamVersion, V1, V2};
 
 /// How long a stream may be silent unless its reader says otherwise.
 const SILENCE: Duration = Duration::from_secs(60);

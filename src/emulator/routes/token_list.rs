@@ -7,14 +7,15 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::Context;
+use super::caller::limited;
 use super::page::Page;
-use super::request::{Request, limited};
 use super::tokens::{callback_url, status_of};
-use crate::emulator::answer::Answer;
-use crate::emulator::clock::{from_wire, to_wire};
 use crate::emulator::period;
 use crate::emulator::waitpoint::Token;
 use crate::error::Result;
+use crate::serve::Answer;
+use crate::serve::Request;
+use crate::serve::clock::{from_wire, to_wire};
 use crate::token::Resource;
 
 /// Answers the call.

@@ -6,14 +6,15 @@ use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::Context;
-use super::request::{Request, body, limited};
+use super::caller::limited;
 use crate::emulator::access::Caller;
-use crate::emulator::answer::Answer;
-use crate::emulator::clock::to_wire;
 use crate::emulator::waitpoint::{Token, Wanted, timeout_of};
 use crate::emulator::world::World;
 use crate::emulator::{jwt, period, stage};
 use crate::error::Result;
+use crate::serve::Answer;
+use crate::serve::clock::to_wire;
+use crate::serve::{Request, body};
 use crate::token::Resource;
 
 /// How long an idempotency key counts unless the call says otherwise: 30 days.

@@ -5,13 +5,14 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::request::{Request, body, limited};
+use super::caller::limited;
 use crate::emulator::access::{Caller, Environment};
-use crate::emulator::answer::Answer;
 use crate::emulator::order::{Order, Seat};
 use crate::emulator::store::Placed;
 use crate::emulator::{jwt, order};
 use crate::error::Result;
+use crate::serve::Answer;
+use crate::serve::{Request, body};
 use crate::token::Resource;
 
 /// The life of the token that comes back with a run (protocol.md 3).

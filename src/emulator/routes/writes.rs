@@ -9,13 +9,13 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::request::{Request, body_up_to};
 use super::route::StreamTarget;
 use crate::emulator::access::Refusal;
-use crate::emulator::answer::Answer;
 use crate::emulator::ident;
 use crate::emulator::run::Run;
-use crate::emulator::stream::{Log, StreamName, StreamVersion};
+use crate::serve::Answer;
+use crate::serve::stream::{Log, StreamName, StreamVersion};
+use crate::serve::{Request, body_up_to};
 
 /// The most one append may bring, in bytes.
 const APPEND_BYTES: u64 = 512 * 1024;

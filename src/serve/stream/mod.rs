@@ -5,7 +5,7 @@ mod v1;
 mod v2;
 mod version;
 
-pub(super) use log::Log;
-pub(super) use v1::V1;
-pub(super) use v2::V2;
-pub(super) use version::{StreamName, StreamVersion};
+pub(crate) use log::Log;
+pub(crate) use v1::V1;
+pub(crate) use v2::V2;
+pub(crate) use version::{StreamName, StreamVersion};

@@ -1,4 +1,4 @@
-//! A request as the routes see it.
+//! A request as whoever answers it sees it.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
@@ -6,40 +6,35 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::{Duration, timeout};
 
-use super::Context;
-use crate::emulator::access::{self, Caller, Refusal};
-use crate::emulator::answer::Answer;
-use crate::emulator::stream::StreamVersion;
+use super::answer::Answer;
+use super::stream::StreamVersion;
 
 /// The most a request's body may take, in bytes.
 const BODY_BYTES: u64 = 10 * 1024 * 1024;
 /// How long a client may take to send its body.
 const BODY_TIME: Duration = Duration::from_secs(30);
-/// The rate limits that the server tells: of keys a burst, of public tokens a minute (recorded).
-const KEY_LIMIT: u32 = 750;
-const TOKEN_LIMIT: u32 = 60;
 
 /// A request without its body.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// Its method.
-    pub(super) method: Method,
+    pub(crate) method: Method,
     /// Its headers.
-    pub(super) headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// Its query, still encoded.
-    pub(super) query: Option<String>,
+    pub(crate) query: Option<String>,
     /// Where it was sent: `http://` and the host, for URLs in answers.
-    pub(super) origin: String,
+    pub(crate) origin: String,
 }
 
 impl Request {
     /// A header's text.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// A parameter of the query; the first of that name.
-    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         let query = self.query.as_deref()?;
         url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
@@ -48,7 +43,7 @@ impl Request {
     ///
     /// # Errors
     /// The answer to a preflight, or to a method that does more than read.
-    pub(super) fn only_reads(&self) -> Result<(), Answer> {
+    pub(crate) fn only_reads(&self) -> Result<(), Answer> {
         match self.method {
             Method::GET | Method::HEAD => Ok(()),
             Method::OPTIONS => Err(Answer::preflight()),
@@ -56,66 +51,21 @@ impl Request {
         }
     }
 
-    /// Recognises the caller.
-    ///
-    /// # Errors
-    /// The refusal.
-    pub(super) fn caller<'c>(&self, context: &'c Context) -> Result<Caller<'c>, Refusal> {
-        let bearer = self.header("authorization").and_then(|text| {
-            let (scheme, token) = text.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-        });
-        access::recognise(&context.world.environments, bearer, context.world.now_ms() / 1000)
+    /// The token of `Authorization: Bearer …`.
+    pub(crate) fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
     /// How a run that is triggered now keeps its streams.
-    pub(super) fn streams(&self) -> StreamVersion {
+    pub(crate) fn streams(&self) -> StreamVersion {
         StreamVersion::named(self.header("x-trigger-realtime-streams-version"))
     }
 
-    /// Recognises the caller of a call that pages may make.
-    ///
-    /// # Errors
-    /// The 401.
-    pub(super) fn api_caller<'c>(&self, context: &'c Context) -> Result<Caller<'c>, Answer> {
-        if !self.headers.contains_key("authorization") {
-            return Err(Answer::no_authorization());
-        }
-        self.caller(context)
-            .map_err(|refusal| limited(Answer::api_error(StatusCode::UNAUTHORIZED, refusal.text()), context, None))
-    }
-
-    /// Recognises the caller of a call for servers: a key, no public token (recorded:
-    /// `calls-wait`).
-    ///
-    /// # Errors
-    /// The 401.
-    pub(super) fn key_caller<'c>(&self, context: &'c Context) -> Result<Caller<'c>, Answer> {
-        if !self.headers.contains_key("authorization") {
-            return Err(Answer::no_authorization());
-        }
-        let caller = self.caller(context);
-        let refuse = |caller: Option<&Caller<'_>>| {
-            let answer = Answer::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text());
-            limited(answer, context, caller)
-        };
-        match caller {
-            Ok(caller) if caller.is_public() => Err(refuse(Some(&caller))),
-            Ok(caller) => Ok(caller),
-            Err(_) => Err(refuse(None)),
-        }
-    }
-
     /// Whether the caller is old enough to be told EXECUTING for DEQUEUED (protocol.md 1).
-    pub(super) fn wants_old_statuses(&self) -> bool {
+    pub(crate) fn wants_old_statuses(&self) -> bool {
         !self.headers.contains_key("x-trigger-api-version")
     }
-}
-
-/// Adds the rate-limit headers for this caller; a stranger is told a key's.
-pub(super) fn limited(answer: Answer, context: &Context, caller: Option<&Caller<'_>>) -> Answer {
-    let limit = if caller.is_some_and(Caller::is_public) { TOKEN_LIMIT } else { KEY_LIMIT };
-    answer.with_rate_limit(limit, context.world.now_ms())
 }
 
 /// Reads a body whole.
@@ -123,7 +73,7 @@ pub(super) fn limited(answer: Answer, context: &Context, caller: Option<&Caller<
 /// # Errors
 /// The answer to give: 413 beyond 10 MiB, 408 for one that does not come, 400 for one that
 /// breaks off.
-pub(super) async fn body(incoming: Incoming) -> Result<Bytes, Answer> {
+pub(crate) async fn body(incoming: Incoming) -> Result<Bytes, Answer> {
     body_up_to(incoming, BODY_BYTES).await
 }
 
@@ -131,7 +81,7 @@ pub(super) async fn body(incoming: Incoming) -> Result<Bytes, Answer> {
 ///
 /// # Errors
 /// As [`body`].
-pub(super) async fn body_up_to(incoming: Incoming, most: u64) -> Result<Bytes, Answer> {
+pub(crate) async fn body_up_to(incoming: Incoming, most: u64) -> Result<Bytes, Answer> {
     let too_large = || Answer::api_error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
     // Told before anything is read, where the client announced its size.
     if incoming.size_hint().lower() > most {
@@ -147,7 +97,7 @@ pub(super) async fn body_up_to(incoming: Incoming, most: u64) -> Result<Bytes, A
 }
 
 /// Decodes one path segment; `None` where its escapes are no text.
-pub(super) fn decode_segment(segment: &str) -> Option<String> {
+pub(crate) fn decode_segment(segment: &str) -> Option<String> {
     let bytes = segment.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;

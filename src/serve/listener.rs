@@ -1,9 +1,10 @@
-//! The listener on 127.0.0.1: connections, their limits, and how they end.
+//! A listener: connections, their limits, and how they end.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use http::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -12,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::routes::{self, Context};
+use super::answer::Body;
 use crate::error::{Error, Result};
 
 /// An idle connection, or one that does not send its headers, is closed after this. The
@@ -27,31 +28,41 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The wait after a failed `accept` (too many open files, for one).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Binds 127.0.0.1.
+/// Binds `host`, an address, at `port`; 0 is any free one.
 ///
 /// # Errors
-/// `ERR_EMULATOR_PORT` when the port is taken.
-pub(super) async fn bind(port: u16) -> Result<(TcpListener, SocketAddr)> {
-    let refuse = |error: std::io::Error| {
-        Error::config("ERR_EMULATOR_PORT", format!("the emulator cannot listen on 127.0.0.1:{port}: is it taken?"))
-            .with_source(error)
+/// `code` when it cannot: the port is taken, or the address is not one of this machine's.
+pub(crate) async fn bind(host: IpAddr, port: u16, code: &'static str) -> Result<(TcpListener, SocketAddr)> {
+    let refuse = |error: io::Error| {
+        let what = match error.kind() {
+            io::ErrorKind::AddrInUse => "the port is taken: choose another one, or 0 for any",
+            io::ErrorKind::PermissionDenied => "this process may not use that port: choose one from 1024 on",
+            _ => "is it an address of this machine?",
+        };
+        let address = SocketAddr::new(host, port);
+        Error::config(code, format!("cannot listen on {address}: {what}")).with_source(error)
     };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(refuse)?;
+    let listener = TcpListener::bind((host, port)).await.map_err(refuse)?;
     let address = listener.local_addr().map_err(refuse)?;
     Ok((listener, address))
 }
 
-/// Serves until `context.stop`, then lets answers under way finish. Dropping the future ends
-/// every connection at once.
-pub(super) async fn serve(listener: TcpListener, context: Arc<Context>) {
+/// Serves until `stop`, then lets answers under way finish. Dropping the future ends every connection at once.
+///
+/// `respond` answers one request; its error ends the connection.
+pub(crate) async fn serve<F, R>(listener: TcpListener, stop: CancellationToken, respond: F)
+where
+    F: Fn(hyper::Request<Incoming>) -> R + Clone + Send + 'static,
+    R: Future<Output = io::Result<Response<Body>>> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            () = context.stop.cancelled() => break,
+            () = stop.cancelled() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve_connection(stream, context.clone()));
+                    connections.spawn(serve_connection(stream, stop.clone(), respond.clone()));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
@@ -63,14 +74,13 @@ pub(super) async fn serve(listener: TcpListener, context: Arc<Context>) {
     let _ = tokio::time::timeout(GRACE, drained).await;
 }
 
-async fn serve_connection(stream: TcpStream, context: Arc<Context>) {
+async fn serve_connection<F, R>(stream: TcpStream, stop: CancellationToken, respond: F)
+where
+    F: Fn(hyper::Request<Incoming>) -> R,
+    R: Future<Output = io::Result<Response<Body>>> + Send + 'static,
+{
     // A long-poll's small answer must not wait for Nagle; an error here only costs time.
     let _ = stream.set_nodelay(true);
-    let stop: CancellationToken = context.stop.clone();
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let context = context.clone();
-        async move { routes::respond(&context, request).await }
-    });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(HEADER_BYTES);
     builder
@@ -79,10 +89,10 @@ async fn serve_connection(stream: TcpStream, context: Arc<Context>) {
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX))
         .keep_alive_interval(IDLE);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(stream), service_fn(respond));
     tokio::pin!(connection);
     tokio::select! {
-        // A client that goes away mid-answer is no event for the emulator.
+        // A client that goes away mid-answer is no event for the server.
         _ = connection.as_mut() => {}
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();

@@ -8,11 +8,11 @@ const DAY_MS: i64 = 86_400_000;
 
 /// Where the time comes from: milliseconds since the Unix epoch.
 #[derive(Clone)]
-pub(super) struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
+pub(crate) struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
 
 impl Clock {
     /// The machine's clock.
-    pub(super) fn system() -> Self {
+    pub(crate) fn system() -> Self {
         Self::from_fn(|| {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
             u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
@@ -20,12 +20,12 @@ impl Clock {
     }
 
     /// Any other clock.
-    pub(super) fn from_fn(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+    pub(crate) fn from_fn(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
     /// Now, in milliseconds since the Unix epoch.
-    pub(super) fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         (self.0)()
     }
 }
@@ -37,7 +37,7 @@ impl fmt::Debug for Clock {
 }
 
 /// `2026-11-22T08:16:42.432`: UTC without a `Z`, as the feed writes timestamps (protocol.md 4).
-pub(super) fn to_wire(ms: u64) -> String {
+pub(crate) fn to_wire(ms: u64) -> String {
     // Year 9999: beyond it the text would need a fifth digit of the year.
     let ms = i64::try_from(ms).unwrap_or(i64::MAX).min(253_402_300_799_999);
     let (days, in_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
@@ -47,7 +47,7 @@ pub(super) fn to_wire(ms: u64) -> String {
 }
 
 /// Reads `2026-11-22T08:16:42[.432][Z]`, always as UTC. `None` for anything else.
-pub(super) fn from_wire(text: &str) -> Option<u64> {
+pub(crate) fn from_wire(text: &str) -> Option<u64> {
     let text = text.strip_suffix('Z').unwrap_or(text);
     let (date, time) = text.split_once(['T', ' '])?;
     let mut date = date.splitn(3, '-').map(number);

@@ -22,7 +22,7 @@ const BREAK: Duration = Duration::from_secs(3);
 
 /// One reader.
 #[derive(Debug)]
-pub(in crate::emulator) struct V1 {
+pub(crate) struct V1 {
     log: Arc<Log>,
     changes: watch::Receiver<()>,
     after: Option<(u64, u64)>,
@@ -38,12 +38,7 @@ pub(in crate::emulator) struct V1 {
 
 impl V1 {
     /// A reader that goes on after `last_event_id`, if any, and ends after `wait` of silence.
-    pub(in crate::emulator) fn new(
-        log: Arc<Log>,
-        last_event_id: Option<&str>,
-        wait: Duration,
-        stop: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new(log: Arc<Log>, last_event_id: Option<&str>, wait: Duration, stop: CancellationToken) -> Self {
         let now = Instant::now();
         let after = last_event_id.map(place_of);
         Self {
@@ -61,7 +56,7 @@ impl V1 {
     }
 
     /// The next part of the body; `None` at its end, an error where it breaks.
-    pub(in crate::emulator) async fn next(&mut self) -> Option<io::Result<Bytes>> {
+    pub(crate) async fn next(&mut self) -> Option<io::Result<Bytes>> {
         if self.ended {
             return None;
         }

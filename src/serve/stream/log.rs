@@ -15,21 +15,21 @@ const BATCH_BYTES: usize = 1 << 20;
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::emulator) struct Record {
+pub(crate) struct Record {
     /// Its place: of all records in v2 (`seq_num`), of its millisecond in v1.
-    pub(in crate::emulator) number: u64,
+    pub(crate) number: u64,
     /// When it was written, in Unix milliseconds.
-    pub(in crate::emulator) timestamp: u64,
+    pub(crate) timestamp: u64,
     /// Its text; in v1 one or more lines.
-    pub(in crate::emulator) body: Option<String>,
+    pub(crate) body: Option<String>,
     /// Its headers, in v2.
-    pub(in crate::emulator) headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl Record {
     /// What it weighs, as v2 counts it (recorded: `sse-v2`): eight bytes, two a header, and the
     /// texts.
-    pub(in crate::emulator) fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(name, value)| 2 + name.len() + value.len()).sum();
         8 + headers + self.body.as_ref().map_or(0, String::len)
     }
@@ -37,7 +37,7 @@ impl Record {
 
 /// One stream.
 #[derive(Debug)]
-pub(in crate::emulator) struct Log {
+pub(crate) struct Log {
     inner: Mutex<Inner>,
     changes: watch::Sender<()>,
 }
@@ -61,12 +61,12 @@ impl Default for Log {
 
 impl Log {
     /// Follows the appends from now on.
-    pub(in crate::emulator) fn follow(&self) -> watch::Receiver<()> {
+    pub(crate) fn follow(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
 
     /// Appends the lines of one write, v1: they share an id.
-    pub(in crate::emulator) fn append_lines(&self, now_ms: u64, lines: String) {
+    pub(crate) fn append_lines(&self, now_ms: u64, lines: String) {
         let mut inner = self.lock();
         let timestamp = now_ms.max(inner.last_ms);
         let number = inner.last.filter(|(ms, _)| *ms == timestamp).map_or(0, |(_, number)| number + 1);
@@ -76,7 +76,7 @@ impl Log {
     }
 
     /// Appends a record, v2.
-    pub(in crate::emulator) fn append(&self, now_ms: u64, body: Option<String>, headers: Vec<(String, String)>) {
+    pub(crate) fn append(&self, now_ms: u64, body: Option<String>, headers: Vec<(String, String)>) {
         let mut inner = self.lock();
         let (number, timestamp) = (inner.next, now_ms.max(inner.last_ms));
         inner.push(Record { number, timestamp, body, headers });
@@ -85,12 +85,12 @@ impl Log {
     }
 
     /// Appends a value under the id of its append, v2, as writers do.
-    pub(in crate::emulator) fn append_value(&self, now_ms: u64, data: &Value, id: &str) {
+    pub(crate) fn append_value(&self, now_ms: u64, data: &Value, id: &str) {
         self.append(now_ms, Some(json!({ "data": data, "id": id }).to_string()), Vec::new());
     }
 
     /// Drops the records before `number`, v2.
-    pub(in crate::emulator) fn trim(&self, number: u64) {
+    pub(crate) fn trim(&self, number: u64) {
         let mut inner = self.lock();
         while inner.records.front().is_some_and(|record| record.number < number) {
             inner.drop_oldest();
@@ -98,7 +98,7 @@ impl Log {
     }
 
     /// Counts a chunk of a writer, v1, and tells its number from 0 on.
-    pub(in crate::emulator) fn count_chunk(&self, client: &str) -> u64 {
+    pub(crate) fn count_chunk(&self, client: &str) -> u64 {
         let mut inner = self.lock();
         let count = inner.chunks.entry(client.to_owned()).or_default();
         *count += 1;
@@ -106,12 +106,12 @@ impl Log {
     }
 
     /// The number of a writer's last chunk, v1.
-    pub(in crate::emulator) fn last_chunk(&self, client: &str) -> Option<u64> {
+    pub(crate) fn last_chunk(&self, client: &str) -> Option<u64> {
         self.lock().chunks.get(client).map(|count| count - 1)
     }
 
     /// The next record that the run itself has not taken yet, v2.
-    pub(in crate::emulator) fn consume(&self) -> Option<Arc<Record>> {
+    pub(crate) fn consume(&self) -> Option<Arc<Record>> {
         let mut inner = self.lock();
         let from = inner.consumed;
         let record = inner.records.iter().find(|record| record.number >= from).cloned()?;
@@ -120,18 +120,18 @@ impl Log {
     }
 
     /// Where the next record will be and when the last one came, v2.
-    pub(in crate::emulator) fn tail(&self) -> (u64, u64) {
+    pub(crate) fn tail(&self) -> (u64, u64) {
         let inner = self.lock();
         (inner.next, inner.last_ms)
     }
 
     /// The next records from `number` on, v2: as many as one event takes.
-    pub(in crate::emulator) fn from(&self, number: u64) -> Vec<Arc<Record>> {
+    pub(crate) fn from(&self, number: u64) -> Vec<Arc<Record>> {
         self.lock().take(|record| record.number >= number)
     }
 
     /// The next records strictly after a time and number, v1.
-    pub(in crate::emulator) fn after(&self, place: Option<(u64, u64)>) -> Vec<Arc<Record>> {
+    pub(crate) fn after(&self, place: Option<(u64, u64)>) -> Vec<Arc<Record>> {
         self.lock().take(|record| place.is_none_or(|place| (record.timestamp, record.number) > place))
     }
 

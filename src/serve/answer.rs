@@ -35,7 +35,7 @@ enum Cors {
 }
 
 /// A body: whole, or part by part.
-pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// What an answer says.
 enum Content {
@@ -63,7 +63,7 @@ impl fmt::Debug for Content {
 
 /// One answer.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     status: StatusCode,
     /// Boxed, so that an answer is small enough to be an error.
     headers: Box<HeaderMap>,
@@ -73,40 +73,40 @@ pub(super) struct Answer {
 
 impl Answer {
     /// A JSON answer for servers only.
-    pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
         let mut headers = Box::new(HeaderMap::new());
         headers.insert(CONTENT_TYPE, JSON);
         Self { status, headers, body: Content::Whole(body.into()), cors: Cors::Closed }
     }
 
     /// A JSON answer that the page that asked may read.
-    pub(super) fn api(status: StatusCode, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn api(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self { cors: Cors::Api, ..Self::json(status, body) }
     }
 
     /// A successful feed answer.
-    pub(super) fn feed(body: impl Into<Bytes>) -> Self {
+    pub(crate) fn feed(body: impl Into<Bytes>) -> Self {
         let answer = Self { cors: Cors::Open, ..Self::json(StatusCode::OK, body) };
         answer.with(CACHE_CONTROL, "no-store")
     }
 
     /// `{"error": …}`, readable by the page that asked.
-    pub(super) fn api_error(status: StatusCode, text: &str) -> Self {
+    pub(crate) fn api_error(status: StatusCode, text: &str) -> Self {
         Self::api(status, json!({ "error": text }).to_string())
     }
 
     /// `{"error": …}` for servers only.
-    pub(super) fn error(status: StatusCode, text: &str) -> Self {
+    pub(crate) fn error(status: StatusCode, text: &str) -> Self {
         Self::json(status, json!({ "error": text }).to_string())
     }
 
     /// The 403 of a caller without the scope (protocol.md 3).
-    pub(super) fn forbidden() -> Value {
+    pub(crate) fn forbidden() -> Value {
         json!({ "error": "Unauthorized", "code": "unauthorized", "param": "access_token", "type": "authorization" })
     }
 
     /// The 401 of a call without `Authorization` (recorded: `calls-trigger`).
-    pub(super) fn no_authorization() -> Self {
+    pub(crate) fn no_authorization() -> Self {
         let body = concat!(
             "{\n  \"title\": \"Unauthorized\",\n  \"status\": 401,\n",
             "  \"type\": \"https://developer.mozilla.org/en-US/docs/Web/HTTP/Status/401\",\n",
@@ -118,24 +118,24 @@ impl Answer {
     }
 
     /// A method the route does not know; the server answers so where it has no handler.
-    pub(super) fn wrong_method(status: StatusCode) -> Self {
+    pub(crate) fn wrong_method(status: StatusCode) -> Self {
         Self::json(status, r#"{"message":"Unexpected Server Error"}"#).with("x-remix-error", "yes")
     }
 
     /// The answer to a preflight: the origin and the headers asked for come back.
-    pub(super) fn preflight() -> Self {
+    pub(crate) fn preflight() -> Self {
         Self { cors: Cors::Preflight, ..Self::json(StatusCode::OK, "{}") }
     }
 
     /// A path nobody answers.
-    pub(super) fn not_found() -> Self {
+    pub(crate) fn not_found() -> Self {
         let mut answer = Self::json(StatusCode::NOT_FOUND, "Not Found");
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
         answer
     }
 
     /// A path with a trailing slash.
-    pub(super) fn moved(location: &str) -> Self {
+    pub(crate) fn moved(location: &str) -> Self {
         let body = format!("Moved Permanently. Redirecting to {location}");
         let mut answer = Self::json(StatusCode::MOVED_PERMANENTLY, body).with("location", location);
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -143,31 +143,31 @@ impl Answer {
     }
 
     /// A feed's shape is gone: its reader starts over with another handle (protocol.md 4).
-    pub(super) fn must_refetch(handle: &str) -> Self {
+    pub(crate) fn must_refetch(handle: &str) -> Self {
         let body = r#"[{"headers":{"control":"must-refetch"}}]"#;
         let answer = Self { status: StatusCode::CONFLICT, ..Self::feed(body) };
         answer.with("electric-handle", &format!("{handle}-next"))
     }
 
     /// A sentence.
-    pub(super) fn text(status: StatusCode, body: &'static str) -> Self {
+    pub(crate) fn text(status: StatusCode, body: &'static str) -> Self {
         let mut answer = Self::json(status, body);
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
         answer
     }
 
     /// Bytes of a type of their own.
-    pub(super) fn bytes(content_type: &str, body: Bytes) -> Self {
+    pub(crate) fn bytes(content_type: &str, body: Bytes) -> Self {
         Self { body: Content::Whole(body), ..Self::empty(StatusCode::OK) }.with(CONTENT_TYPE, content_type)
     }
 
     /// The events of a v1 stream.
-    pub(super) fn events_v1(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+    pub(crate) fn events_v1(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self { cors: Cors::Api, ..Self::events(parts) }.with(CACHE_CONTROL, "no-cache")
     }
 
     /// The events of a v2 stream.
-    pub(super) fn events_v2(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+    pub(crate) fn events_v2(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self { cors: Cors::Stream, ..Self::events(parts) }
             .with(CACHE_CONTROL, "no-cache, no-transform")
             .with("x-accel-buffering", "no")
@@ -181,12 +181,12 @@ impl Answer {
     }
 
     /// The same answer, that a page that asked may read.
-    pub(super) fn open_to_pages(self) -> Self {
+    pub(crate) fn open_to_pages(self) -> Self {
         Self { cors: Cors::Api, ..self }
     }
 
     /// The same answer, whose body breaks after so many bytes.
-    pub(super) fn cut(self, bytes: usize) -> Self {
+    pub(crate) fn cut(self, bytes: usize) -> Self {
         let parts = unfold((self.body.into_body(), Some(bytes)), async |(mut body, left)| {
             let left = left?;
             let next = if left == 0 { None } else { body.frame().await };
@@ -211,12 +211,12 @@ impl Answer {
     }
 
     /// An answer without a body.
-    pub(super) fn empty(status: StatusCode) -> Self {
+    pub(crate) fn empty(status: StatusCode) -> Self {
         Self { status, headers: Box::default(), body: Content::Whole(Bytes::new()), cors: Cors::Closed }
     }
 
     /// Adds a header. A value that no header can carry is left out.
-    pub(super) fn with<N: TryInto<HeaderName>>(mut self, name: N, value: &str) -> Self {
+    pub(crate) fn with<N: TryInto<HeaderName>>(mut self, name: N, value: &str) -> Self {
         if let (Ok(name), Ok(value)) = (name.try_into(), HeaderValue::from_str(value)) {
             self.headers.insert(name, value);
         }
@@ -225,14 +225,14 @@ impl Answer {
 
     /// Adds the rate-limit headers of API calls. The emulator limits nothing: they are there
     /// because the server sends them.
-    pub(super) fn with_rate_limit(self, limit: u32, now_ms: u64) -> Self {
+    pub(crate) fn with_rate_limit(self, limit: u32, now_ms: u64) -> Self {
         self.with("x-ratelimit-limit", &limit.to_string())
             .with("x-ratelimit-remaining", &limit.saturating_sub(1).to_string())
             .with("x-ratelimit-reset", &now_ms.saturating_add(10_000).to_string())
     }
 
     /// The HTTP response, with the headers that depend on the request.
-    pub(super) fn into_response(mut self, request: &HeaderMap, version: Version) -> Response<Body> {
+    pub(crate) fn into_response(mut self, request: &HeaderMap, version: Version) -> Response<Body> {
         let star = HeaderValue::from_static("*");
         let origin = request.get(ORIGIN).cloned();
         let vary = match (self.cors, &origin) {

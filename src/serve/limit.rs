@@ -6,29 +6,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One environment's limit and its live requests.
 #[derive(Debug)]
-pub(super) struct Limit {
+pub(crate) struct Limit {
     most: AtomicUsize,
     live: AtomicUsize,
 }
 
 impl Limit {
     /// A limit; `None` is none.
-    pub(super) fn new(most: Option<usize>) -> Self {
+    pub(crate) fn new(most: Option<usize>) -> Self {
         Self { most: AtomicUsize::new(most.unwrap_or(usize::MAX)), live: AtomicUsize::new(0) }
     }
 
     /// Changes it. Requests that are held go on.
-    pub(super) fn set(&self, most: Option<usize>) {
+    pub(crate) fn set(&self, most: Option<usize>) {
         self.most.store(most.unwrap_or(usize::MAX), Ordering::SeqCst);
     }
 
     /// How many live requests there are.
-    pub(super) fn live(&self) -> usize {
+    pub(crate) fn live(&self) -> usize {
         self.live.load(Ordering::SeqCst)
     }
 
     /// Lets a live request in; it counts until what is returned is dropped. `None` over the limit.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Permit> {
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Permit> {
         let most = self.most.load(Ordering::SeqCst);
         self.live
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |live| (live < most).then_some(live + 1))
@@ -39,7 +39,7 @@ impl Limit {
 
 /// A live request that counts.
 #[derive(Debug)]
-pub(super) struct Permit(Arc<Limit>);
+pub(crate) struct Permit(Arc<Limit>);
 
 impl Drop for Permit {
     fn drop(&mut self) {

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::log::{Log, Record};
-use crate::emulator::clock::Clock;
 use crate::random;
+use crate::serve::clock::Clock;
 
 /// A silent stream pings after five seconds, or up to ten more.
 const SHORTEST_PING: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ const PING_SPAN: Duration = Duration::from_secs(10);
 
 /// One reader.
 #[derive(Debug)]
-pub(in crate::emulator) struct V2 {
+pub(crate) struct V2 {
     log: Arc<Log>,
     changes: watch::Receiver<()>,
     next: u64,
@@ -39,7 +39,7 @@ pub(in crate::emulator) struct V2 {
 impl V2 {
     /// A reader that goes on after the record `last_event_id`, if that is a number, and ends
     /// `wait` after the last record.
-    pub(in crate::emulator) fn new(
+    pub(crate) fn new(
         log: Arc<Log>,
         last_event_id: Option<&str>,
         wait: Duration,
@@ -67,7 +67,7 @@ impl V2 {
 
     /// The next part of the body; `None` at its end. Stopping the emulator ends it without the
     /// marker: it was dropped.
-    pub(in crate::emulator) async fn next(&mut self) -> Option<Bytes> {
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
         }

@@ -1,0 +1,60 @@
+//! Who calls: the request's bearer, recognised, or the answer it gets.
+
+use http::StatusCode;
+
+use super::Context;
+use crate::emulator::access::{self, Caller, Refusal};
+use crate::serve::{Answer, Request};
+
+/// The rate limits that the server tells: of keys a burst, of public tokens a minute (recorded).
+const KEY_LIMIT: u32 = 750;
+const TOKEN_LIMIT: u32 = 60;
+
+impl Request {
+    /// Recognises the caller.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(super) fn caller<'c>(&self, context: &'c Context) -> Result<Caller<'c>, Refusal> {
+        access::recognise(&context.world.environments, self.bearer(), context.world.now_ms() / 1000)
+    }
+
+    /// Recognises the caller of a call that pages may make.
+    ///
+    /// # Errors
+    /// The 401.
+    pub(super) fn api_caller<'c>(&self, context: &'c Context) -> Result<Caller<'c>, Answer> {
+        if !self.headers.contains_key("authorization") {
+            return Err(Answer::no_authorization());
+        }
+        self.caller(context)
+            .map_err(|refusal| limited(Answer::api_error(StatusCode::UNAUTHORIZED, refusal.text()), context, None))
+    }
+
+    /// Recognises the caller of a call for servers: a key, no public token (recorded:
+    /// `calls-wait`).
+    ///
+    /// # Errors
+    /// The 401.
+    pub(super) fn key_caller<'c>(&self, context: &'c Context) -> Result<Caller<'c>, Answer> {
+        if !self.headers.contains_key("authorization") {
+            return Err(Answer::no_authorization());
+        }
+        let caller = self.caller(context);
+        let refuse = |caller: Option<&Caller<'_>>| {
+            let answer = Answer::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text());
+            limited(answer, context, caller)
+        };
+        match caller {
+            Ok(caller) if caller.is_public() => Err(refuse(Some(&caller))),
+            Ok(caller) => Ok(caller),
+            Err(_) => Err(refuse(None)),
+        }
+    }
+}
+
+/// Adds the rate-limit headers for this caller; a stranger is told a key's.
+pub(super) fn limited(answer: Answer, context: &Context, caller: Option<&Caller<'_>>) -> Answer {
+    let limit = if caller.is_some_and(Caller::is_public) { TOKEN_LIMIT } else { KEY_LIMIT };
+    answer.with_rate_limit(limit, context.world.now_ms())
+}

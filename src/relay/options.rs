@@ -1,0 +1,58 @@
+//! What a relay is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::Endpoint;
+use crate::http::ClientOptions;
+
+/// What a relay is told. Whoever makes one checks the texts first: nothing here is refused.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The server, and the relay's own key: for shared feeds and streams only.
+    pub endpoint: Endpoint,
+    /// Headers and retries of requests with the relay's own key.
+    pub client: Arc<ClientOptions>,
+    /// What stands before the server's paths here: empty, or like `/api/trigger`, without a slash at its end.
+    pub base_path: Arc<str>,
+    /// The families of routes that are served (see `route.rs`); `None` is all of them.
+    pub allow: Option<Arc<[String]>>,
+    /// How much is served at once.
+    pub limits: Limits,
+    /// How long a live poll without news is held, give or take 15 percent. Default 20 s.
+    pub hold: Duration,
+    /// How long a feed or stream is kept after its last viewer. Default 5 s.
+    pub keep: Duration,
+    /// The path of the Prometheus text, such as `/metrics`, outside of `base_path`; `None` serves none.
+    pub metrics_path: Option<Arc<str>>,
+}
+
+/// How much is served at once. Beyond it a viewer is told 429 with `Retry-After`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Held polls and open streams of one token. Default 100.
+    pub per_token: usize,
+    /// Of one feed or stream. Default 20,000.
+    pub per_feed: usize,
+    /// In all. Default 50,000.
+    pub viewers: usize,
+    /// Distinct feeds and streams kept at once. Default 10,000.
+    pub feeds: usize,
+    /// The longest body of a request that is passed through, in bytes. Default 10 MiB.
+    pub body_bytes: u64,
+    /// The most a request's headers may take, in bytes. Default 64 KiB.
+    pub header_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            per_token: 100,
+            per_feed: 20_000,
+            viewers: 50_000,
+            feeds: 10_000,
+            body_bytes: 10 << 20,
+            header_bytes: 64 << 10,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Answering HTTP as the server does: what the emulator, over its store, and the relay, over its upstream, share.
+
+mod answer;
+pub(crate) mod clock;
+mod limit;
+pub(crate) mod listener;
+mod request;
+pub(crate) mod stream;
+
+pub(crate) use answer::{Answer, Body};
+pub(crate) use limit::{Limit, Permit};
+pub(crate) use request::{Request, body, body_up_to, decode_segment};
