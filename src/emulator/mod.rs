@@ -27,7 +27,9 @@ mod script;
 mod stage;
 mod stats;
 mod store;
+mod switch;
 mod waitpoint;
 mod world;
 
 pub use running::{Running, start};
+pub use switch::Switches;

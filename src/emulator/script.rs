@@ -31,6 +31,9 @@ pub(super) struct Task {
     /// What it does then. Without an `output` or `fail` it ends without an output.
     #[serde(default, deserialize_with = "shared")]
     pub(super) steps: Arc<[Step]>,
+    /// Whether it is one that every emulator has.
+    #[serde(skip)]
+    pub(super) is_built_in: bool,
 }
 
 /// One step of a task: an object with one key.
@@ -141,11 +144,23 @@ impl Tasks {
         let built_in: Map<String, Value> = serde_json::from_str(include_str!("tasks.json")).map_err(|error| {
             Error::new(crate::error::Kind::Internal, "ERR_INTERNAL", "the built-in tasks").with_source(error)
         })?;
-        for (name, script) in built_in.into_iter().chain(scripts) {
+        for (name, script) in built_in {
+            let task = Task::parse(&name, script)?;
+            tasks.insert(name, Arc::new(Task { is_built_in: true, ..task }));
+        }
+        for (name, script) in scripts {
             let task = Task::parse(&name, script)?;
             tasks.insert(name, Arc::new(task));
         }
         Ok(Self(tasks))
+    }
+
+    /// All but the one for any name, in the order of their names.
+    pub(super) fn list(&self) -> Vec<(&str, &Task)> {
+        let mut names: Vec<_> =
+            self.0.iter().filter(|(name, _)| *name != ANY_TASK).map(|(name, task)| (name.as_str(), &**task)).collect();
+        names.sort_by_key(|(name, _)| *name);
+        names
     }
 
     /// The task of that name, else the one for any name.
@@ -155,6 +170,31 @@ impl Tasks {
 }
 
 impl Task {
+    /// The input streams that it waits for, in the order it first does.
+    pub(super) fn inputs(&self) -> Vec<&str> {
+        fn collect<'a>(steps: &'a [Step], names: &mut Vec<&'a str>) {
+            for step in steps {
+                match step {
+                    Step::Input(input) if !names.contains(&input.stream.as_str()) => names.push(&input.stream),
+                    Step::Repeat(repeat) => collect(&repeat.steps, names),
+                    Step::Input(_)
+                    | Step::Wait(_)
+                    | Step::Status(_)
+                    | Step::Metadata(_)
+                    | Step::ReplaceMetadata(_)
+                    | Step::Tag(_)
+                    | Step::Output(_)
+                    | Step::Fail(_)
+                    | Step::Stream(_)
+                    | Step::WaitToken(_) => {}
+                }
+            }
+        }
+        let mut names = Vec::new();
+        collect(&self.steps, &mut names);
+        names
+    }
+
     /// Reads one task.
     ///
     /// # Errors
