@@ -34,6 +34,13 @@ async fn the_pages_token_reads_triggers_sends_and_completes() {
         let answer = emulator.send_as(Some(token), method, &path, body).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     }
+    // One for a run alone.
+    let body = json!({ "runId": id }).to_string();
+    let narrow = emulator.send_as(None, Method::POST, "/emulator/session", Some(body)).await.json();
+    let narrow = narrow["publicAccessToken"].as_str().expect("a token").to_owned();
+    for (path, status) in [(format!("/api/v3/runs/{id}"), 200), ("/api/v1/runs".to_owned(), 403)] {
+        assert_eq!(emulator.send_as(Some(&narrow), Method::GET, &path, None).await.status, status, "{path}");
+    }
     let made = emulator.send(Method::POST, "/api/v1/waitpoints/tokens", Some(json!({}))).await.json();
     let path = format!("/api/v1/waitpoints/tokens/{}/complete", made["id"].as_str().expect("an id"));
     let completed = emulator.send_as(Some(token), Method::POST, &path, Some("{}".into())).await;
@@ -101,5 +108,5 @@ async fn tasks_are_replaced_for_the_runs_to_come() {
     assert_eq!(tasks(&emulator).await, now);
     let chat = emulator.get("/emulator/tasks").await.json();
     let chat = chat["tasks"].as_array().and_then(|tasks| tasks.iter().find(|task| task["id"] == "chat")).cloned();
-    assert_eq!(chat, Some(json!({ "id": "chat", "builtIn": true, "inputs": ["approval"] })));
+    assert_eq!(chat, Some(json!({ "id": "chat", "builtIn": true, "inputs": ["approval"], "streams": [] })));
 }

@@ -152,7 +152,12 @@ function environment(running) {
 
 /** @param {import("../../emulator.js").Emulator} running */
 function line(running) {
-  const told = { url: running.url, secretKey: running.secretKey, page: `${running.url}/`, environment: environment(running) };
+  const told = {
+    url: running.url,
+    secretKey: running.secretKey,
+    page: `${running.url}/`,
+    environment: environment(running),
+  };
   return `${JSON.stringify(told)}\n`;
 }
 
@@ -169,7 +174,8 @@ function greeting(running, script, tasks) {
     `  url     ${running.url}`,
     `  key     ${running.secretKey}`,
   ];
-  if (script && tasks) lines.push(`  script  ${path.relative("", script.file)} (tasks: ${Object.keys(tasks).join(", ")})`);
+  if (script && tasks)
+    lines.push(`  script  ${path.relative("", script.file)} (tasks: ${Object.keys(tasks).join(", ")})`);
   lines.push("", "Environment of your app:", "");
   for (const [name, value] of Object.entries(environment(running))) lines.push(`${name}=${value}`);
   lines.push("", "Ctrl-C ends it.", "");

@@ -8,6 +8,8 @@ try {
   parentPort?.postMessage({ json: JSON.stringify(tasks) ?? "null" });
 } catch (error) {
   // What was thrown and, for an error of syntax, where: not the way through Node.
-  const text = String(error?.stack ?? error).split("\n    at ")[0].trim();
+  const text = String(error?.stack ?? error)
+    .split("\n    at ")[0]
+    .trim();
   parentPort?.postMessage({ error: error instanceof SyntaxError ? text : text.replace(/^Error: /, "") });
 }

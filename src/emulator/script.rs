@@ -170,29 +170,34 @@ impl Tasks {
 }
 
 impl Task {
-    /// The input streams that it waits for, in the order it first does.
-    pub(super) fn inputs(&self) -> Vec<&str> {
-        fn collect<'a>(steps: &'a [Step], names: &mut Vec<&'a str>) {
+    /// The input streams that it waits for, and the streams that it writes to, each in the order
+    /// it first does.
+    pub(super) fn streams(&self) -> (Vec<&str>, Vec<&str>) {
+        fn add<'a>(names: &mut Vec<&'a str>, name: &'a str) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        fn collect<'a>(steps: &'a [Step], inputs: &mut Vec<&'a str>, outputs: &mut Vec<&'a str>) {
             for step in steps {
                 match step {
-                    Step::Input(input) if !names.contains(&input.stream.as_str()) => names.push(&input.stream),
-                    Step::Repeat(repeat) => collect(&repeat.steps, names),
-                    Step::Input(_)
-                    | Step::Wait(_)
+                    Step::Input(input) => add(inputs, &input.stream),
+                    Step::Stream(stream) => add(outputs, &stream.key),
+                    Step::Repeat(repeat) => collect(&repeat.steps, inputs, outputs),
+                    Step::Wait(_)
                     | Step::Status(_)
                     | Step::Metadata(_)
                     | Step::ReplaceMetadata(_)
                     | Step::Tag(_)
                     | Step::Output(_)
                     | Step::Fail(_)
-                    | Step::Stream(_)
                     | Step::WaitToken(_) => {}
                 }
             }
         }
-        let mut names = Vec::new();
-        collect(&self.steps, &mut names);
-        names
+        let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
+        collect(&self.steps, &mut inputs, &mut outputs);
+        (inputs, outputs)
     }
 
     /// Reads one task.

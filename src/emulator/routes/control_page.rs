@@ -1,6 +1,8 @@
 //! The emulator's own calls, for its page: they need no key, and are kept from pages of others.
 
 use http::{Method, StatusCode};
+use hyper::body::Incoming;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::own_page::{admit, is_own, refused};
@@ -9,7 +11,7 @@ use crate::emulator::jwt;
 use crate::emulator::run::Run;
 use crate::error::Result;
 use crate::serve::clock::Clock;
-use crate::serve::{Answer, Request};
+use crate::serve::{Answer, Request, body};
 
 /// How long the page's token is good, in seconds.
 const SESSION_S: u64 = 86_400;
@@ -17,11 +19,19 @@ const SESSION_S: u64 = 86_400;
 const SCOPES: [&str; 6] =
     ["read:runs", "read:tags", "read:waitpoints", "trigger:tasks", "write:inputStreams", "write:waitpoints"];
 
-/// `POST /emulator/session`: a public token of the main environment.
+/// What `POST /emulator/session` takes.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Wanted {
+    run_id: Option<String>,
+}
+
+/// `POST /emulator/session`: a public token of the main environment; with `{"runId"}` one that
+/// reads this run and sends input to it.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) fn session(context: &Context, request: &Request) -> Result<Answer> {
+pub(super) async fn session(context: &Context, request: &Request, incoming: Incoming) -> Result<Answer> {
     if request.method != Method::POST {
         return Ok(Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST gives a token"));
     }
@@ -29,7 +39,19 @@ pub(super) fn session(context: &Context, request: &Request) -> Result<Answer> {
         return Ok(refused());
     }
     let Some(environment) = context.world.environments.first() else { return Ok(refused()) };
-    let claims = json!({ "sub": environment.id, "pub": true, "scopes": SCOPES });
+    let given: Wanted = match body(incoming).await {
+        Ok(bytes) if bytes.is_empty() => Wanted::default(),
+        Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(given) => given,
+            Err(error) => return Ok(Answer::error(StatusCode::BAD_REQUEST, &error.to_string())),
+        },
+        Err(answer) => return Ok(answer),
+    };
+    let scopes = given.run_id.map_or_else(
+        || SCOPES.map(str::to_owned).to_vec(),
+        |id| vec![format!("read:runs:{id}"), format!("write:inputStreams:{id}")],
+    );
+    let claims = json!({ "sub": environment.id, "pub": true, "scopes": scopes });
     let claims = claims.as_object().cloned().unwrap_or_default();
     let now_s = context.world.now_ms() / 1000;
     // Good by the emulator's clock, and by the machine's where that is another.

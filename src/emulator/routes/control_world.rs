@@ -39,7 +39,10 @@ pub(super) async fn tasks(context: &Context, request: &Request, incoming: Incomi
     let list: Vec<_> = tasks
         .list()
         .into_iter()
-        .map(|(id, task)| json!({ "id": id, "builtIn": task.is_built_in, "inputs": task.inputs() }))
+        .map(|(id, task)| {
+            let (inputs, streams) = task.streams();
+            json!({ "id": id, "builtIn": task.is_built_in, "inputs": inputs, "streams": streams })
+        })
         .collect();
     Answer::json(StatusCode::OK, json!({ "tasks": list }).to_string()).with("cache-control", "no-store")
 }

@@ -148,7 +148,7 @@ async fn handle(
         Route::Control(Control::Stats) => Ok(control::stats(context, request)),
         Route::Control(Control::Tasks) => Ok(control_world::tasks(context, request, body).await),
         Route::Control(Control::Clock) => Ok(control_world::clock(context, request, body).await),
-        Route::Control(Control::Session) => control_page::session(context, request),
+        Route::Control(Control::Session) => control_page::session(context, request, body).await,
         Route::Control(Control::Cancel(id)) => Ok(control_page::cancel(context, request, &id)),
         Route::Control(Control::Replay(id)) => Ok(control_page::replay(context, request, &id)),
         Route::Page(name) => Ok(page_files::handle(context, request, &name).await),
