@@ -32,8 +32,8 @@ export function Dialog({ title, onClose, children }: Props) {
       <div className="dialog">
         <div className="head">
           <h2 id={id}>{title}</h2>
-          <button type="button" className="small" onClick={() => element.current?.close()} aria-label="Close">
-            Esc
+          <button type="button" className="small" onClick={() => element.current?.close()} aria-keyshortcuts="Escape">
+            Close <kbd>Esc</kbd>
           </button>
         </div>
         {children}

@@ -50,7 +50,7 @@ export function RunList({ runs, openId, onOpen, search, list }: Props) {
           ref={search}
           type="search"
           aria-label="Filter by task, run id or tag"
-          placeholder="Task, run id or tag  ( / )"
+          placeholder="Task, run id or tag"
           value={text}
           onChange={(event) => {
             setText(event.target.value);

@@ -59,36 +59,56 @@ export function useRuns(): Runs {
     const follow = async () => {
       while (!end.signal.aborted) {
         try {
-          const broken = () => {
-            state = "broken";
-            draw();
-          };
-          // No tag is every tag.
-          const subscription = latest.current?.subscribeToRunsWithTag(
-            "",
-            { createdAt: "1d", skipColumns: SKIP },
-            { signal: end.signal, onFetchError: broken },
-          );
-          if (!subscription) return;
-          draw();
-          for await (const run of subscription) {
-            state = "live";
-            byId.set(run.id, run);
-            const known = seen.get(run.id) ?? [];
-            if (known.at(-1)?.status !== run.status)
-              seen.set(run.id, [...known, { status: run.status, at: run.updatedAt }]);
-            draw();
-          }
+          await round();
         } catch {
           // Told by the state; the next round tries again.
         }
-        if (end.signal.aborted) return;
-        state = "broken";
+        if (state !== "live") await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    };
+    /** Follows until the emulator cannot be reached. */
+    const round = async () => {
+      const stop = new AbortController();
+      const leave = () => stop.abort();
+      end.signal.addEventListener("abort", leave);
+      let isFirst = true;
+      const tell = (now: Runs["state"]) => {
+        if (now === "live" && isFirst) {
+          isFirst = false;
+          // An emulator that was gone may be another one, which knows nothing of the runs here.
+          byId.clear();
+          seen.clear();
+        }
+        state = now;
         draw();
-        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-        // A restarted emulator has forgotten its runs.
-        byId.clear();
-        seen.clear();
+        // The client would wait ever longer.
+        if (now === "broken") stop.abort();
+      };
+      const fetchClient: typeof fetch = async (input, init) => {
+        try {
+          const response = await fetch(input, init);
+          tell(response.ok ? "live" : "broken");
+          return response;
+        } catch (error) {
+          // The client ends requests of its own, too.
+          if (!(error instanceof Error && error.name === "AbortError") && !init?.signal?.aborted) tell("broken");
+          throw error;
+        }
+      };
+      try {
+        // No tag is every tag.
+        const filters = { createdAt: "1d", skipColumns: SKIP };
+        const options = { signal: stop.signal, fetchClient };
+        for await (const run of latest.current?.subscribeToRunsWithTag("", filters, options) ?? []) {
+          byId.set(run.id, run);
+          const known = seen.get(run.id) ?? [];
+          const status = run.status;
+          if (known.at(-1)?.status !== status) seen.set(run.id, [...known, { status, at: run.updatedAt }]);
+          draw();
+        }
+      } finally {
+        end.signal.removeEventListener("abort", leave);
+        stop.abort();
       }
     };
     follow();
