@@ -67,7 +67,8 @@ async function emulator(argv) {
 async function start(options) {
   try {
     return await startEmulator(options);
-  } catch (error) {
+  } catch (reason) {
+    const error = /** @type {Error & { code?: string }} */ (reason);
     if (error.code === "ERR_EMULATOR_PORT") {
       throw new Error(`${error.message}\nChoose another port with --port, or any free one with --port 0.`);
     }
@@ -96,7 +97,7 @@ function read(argv) {
       },
     }).values;
   } catch (error) {
-    throw new UsageError(error.message.split(". ")[0]);
+    throw new UsageError(/** @type {Error} */ (error).message.split(". ")[0]);
   }
 }
 
@@ -163,7 +164,7 @@ function line(running) {
 
 /**
  * @param {import("../../emulator.js").Emulator} running
- * @param {ScriptFile | undefined} script
+ * @param {InstanceType<typeof ScriptFile> | undefined} script
  * @param {object | undefined} tasks
  */
 function greeting(running, script, tasks) {

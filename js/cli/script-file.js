@@ -49,7 +49,7 @@ class ScriptFile {
     try {
       return await readFile(this.file, "utf8");
     } catch (error) {
-      throw new Error(`${this.file} cannot be read (${error.code})`);
+      throw new Error(`${this.file} cannot be read (${/** @type {NodeJS.ErrnoException} */ (error).code})`);
     }
   }
 
@@ -69,7 +69,7 @@ class ScriptFile {
       } catch (error) {
         // What was refused is told again when it comes again.
         this.#tasks = before;
-        if (!this.#closed) onError(error);
+        if (!this.#closed) onError(/** @type {Error} */ (error));
       }
     };
     const soon = () => {
@@ -102,7 +102,7 @@ function parsed(text, name) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Error(`${name} is no JSON: ${error.message}`);
+    throw new Error(`${name} is no JSON: ${/** @type {Error} */ (error).message}`);
   }
 }
 
