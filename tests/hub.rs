@@ -23,7 +23,7 @@ fn spec(server: &Server) -> FeedSpec {
     }
 }
 
-const RUN: ReaderOptions = ReaderOptions { until_finished: true, until_gone: true, notices: false };
+const RUN: ReaderOptions = ReaderOptions { until_finished: true, until_gone: true, notices: false, copies: false };
 
 async fn next(reader: &Reader) -> Batch {
     timeout(FAILSAFE, reader.next()).await.expect("a batch in time")
