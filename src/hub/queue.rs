@@ -131,3 +131,27 @@ impl Queue {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::Row;
+
+    fn item(key: &str) -> Item {
+        let row = Row::merge(&mut Arc::default(), None, None, [("id".into(), Some(key.into()))]);
+        Item { key: key.into(), row: Arc::new(row), schema: Arc::default() }
+    }
+
+    #[test]
+    fn a_row_that_is_gone_takes_what_waits_of_it_along_and_may_come_back() {
+        let mut queue = Queue::default();
+        queue.push(item("a"));
+        queue.push(item("b"));
+        queue.gone(&"a".into());
+        queue.gone(&"b".into());
+        queue.push(item("b"));
+        let batch = queue.take().expect("a batch");
+        let keys: Vec<_> = batch.rows.iter().map(|item| &*item.key).collect();
+        assert_eq!((keys, batch.gone.len(), queue.bytes), (vec!["b"], 2, 0));
+    }
+}

@@ -111,7 +111,7 @@ impl Viewer<'_> {
         if is_partial {
             return Reply::Elsewhere;
         }
-        let (key, schema) = self.cache_key(None, to, window_ms);
+        let key = self.cache_key(None, to, window_ms);
         let mut cache = self.copy.cache();
         let body = cache.get(&key, || {
             let rows = self.copy.rows();
@@ -122,39 +122,39 @@ impl Viewer<'_> {
         });
         drop(cache);
         let handle = self.copy.handle(window_ms, to);
-        let answer = |bytes| feed::snapshot(self.request, bytes, &handle, &format!("{}_{to}", body.newest_ms), &schema);
-        Reply::Answer(self.give(&body, answer))
+        let offset = format!("{}_{to}", body.newest_ms);
+        let schema = key.skips.schema(&key.schema);
+        Reply::Answer(self.give(&body, |bytes| feed::snapshot(self.request, bytes, &handle, &offset, &schema)))
     }
 
     /// The answer to who goes on at `place`: what it has to be told, or that there is nothing.
     fn go_on(&self, place: &Place, since: Since, window_ms: u64, news: &News, to: u64) -> Answer {
         // Where nothing old was left out, who has another window is told the same.
-        let (key, schema) = self.cache_key(Some(news.least(since)), to, if news.windowed { window_ms } else { 0 });
+        let key = self.cache_key(Some(news.least(since)), to, if news.windowed { window_ms } else { 0 });
         if news.is_empty() {
-            return self.headed(place, UP_TO_DATE.into(), &place.offset, to, &schema);
+            return self.headed(place, UP_TO_DATE.into(), &place.offset, to, &key);
         }
         let body = self
             .copy
             .cache()
             .get(&key, || write(news, &key, |is_new| if is_new { Operation::Insert } else { Operation::Update }));
         let offset = format!("{}_{to}", body.newest_ms.max(place.seen_ms));
-        self.give(&body, |bytes| self.headed(place, bytes, &offset, to, &schema))
+        self.give(&body, |bytes| self.headed(place, bytes, &offset, to, &key))
     }
 
-    fn headed(&self, place: &Place, body: Bytes, offset: &str, to: u64, schema: &str) -> Answer {
+    fn headed(&self, place: &Place, body: Bytes, offset: &str, to: u64, key: &CacheKey) -> Answer {
         if place.live {
             feed::live(self.request, body, &place.handle, offset, to)
         } else {
-            feed::snapshot(self.request, body, &place.handle, offset, schema)
+            feed::snapshot(self.request, body, &place.handle, offset, &key.skips.schema(&key.schema))
         }
     }
 
-    fn cache_key(&self, after: Option<Since>, to: u64, created_since_ms: u64) -> (CacheKey, String) {
+    fn cache_key(&self, after: Option<Since>, to: u64, created_since_ms: u64) -> CacheKey {
         let schema = self.copy.schema();
         let skips = Skips::new(self.skipped.iter().map(String::as_str), &schema);
-        let shown = skips.schema(&schema);
         let old_statuses = self.request.wants_old_statuses();
-        (CacheKey { after, to, created_since_ms, skips, schema, old_statuses }, shown)
+        CacheKey { after, to, created_since_ms, skips, schema, old_statuses }
     }
 
     /// The answer with this body, compressed where the viewer takes it.

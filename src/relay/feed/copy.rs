@@ -55,7 +55,7 @@ impl FeedCopy {
     pub(super) fn new(key: FeedKey, keep: Keep) -> Self {
         Self {
             key,
-            nonce: random::bytes::<8>().iter().map(|byte| format!("{byte:02x}")).collect(),
+            nonce: random::uuid(),
             rows: Mutex::new(Rows::new(keep)),
             schema: Mutex::default(),
             cache: Mutex::default(),

@@ -162,7 +162,7 @@ impl Inner {
                 let _ = tokio::time::timeout(PAUSE, kept.end.cancelled()).await;
             }
         }
-        self.forget(&mut lock(&self.kept), &kept);
+        forget(&mut lock(&self.kept), &kept);
     }
 
     /// Waits until nobody had a seat for long enough; then it is forgotten already.
@@ -175,7 +175,7 @@ impl Inner {
                 drop(seats);
                 if end.is_some_and(|end| end <= Instant::now()) {
                     // Under the lock: nobody takes a seat at a copy that is about to end.
-                    self.forget(&mut all, kept);
+                    forget(&mut all, kept);
                     return;
                 }
                 end
@@ -186,11 +186,12 @@ impl Inner {
             }
         }
     }
+}
 
-    fn forget(&self, all: &mut HashMap<FeedKey, Arc<Kept>>, kept: &Arc<Kept>) {
-        if all.get(&kept.copy.key).is_some_and(|present| Arc::ptr_eq(present, kept)) {
-            all.remove(&kept.copy.key);
-        }
+/// Forgets a copy, unless another one has taken its place already.
+fn forget(all: &mut HashMap<FeedKey, Arc<Kept>>, kept: &Arc<Kept>) {
+    if all.get(&kept.copy.key).is_some_and(|present| Arc::ptr_eq(present, kept)) {
+        all.remove(&kept.copy.key);
     }
 }
 
