@@ -4,6 +4,8 @@
 mod answer;
 mod body;
 mod cache;
+#[cfg(test)]
+mod client_tests;
 mod copy;
 mod failure;
 mod feeds;

@@ -14,13 +14,13 @@ use crate::serve::Request;
 
 const FAILSAFE: Duration = Duration::from_secs(20);
 
-struct Emulator {
+pub(super) struct Emulator {
     running: Running,
     client: reqwest::Client,
 }
 
 impl Emulator {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { running: start("{}").await.expect("an emulator"), client }
@@ -33,16 +33,16 @@ impl Emulator {
         serde_json::from_str(&response.text().await.expect("a body")).unwrap_or_default()
     }
 
-    async fn create(&self, columns: Value) -> String {
+    pub(super) async fn create(&self, columns: Value) -> String {
         let run = self.send(reqwest::Method::POST, "/emulator/runs", columns).await;
         run["id"].as_str().expect("an id").to_owned()
     }
 
-    async fn patch(&self, id: &str, columns: Value) {
+    pub(super) async fn patch(&self, id: &str, columns: Value) {
         self.send(reqwest::Method::PATCH, &format!("/emulator/runs/{id}"), columns).await;
     }
 
-    fn options(&self) -> Options {
+    pub(super) fn options(&self) -> Options {
         options(&self.running.url(), self.running.secret_key())
     }
 
