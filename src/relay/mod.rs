@@ -6,6 +6,8 @@
 
 mod options;
 mod respond;
+#[allow(dead_code, unused_imports, reason = "served once the routes are")]
+mod stream;
 
 use std::fmt;
 use std::sync::Arc;
