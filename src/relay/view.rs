@@ -47,11 +47,9 @@ impl Relay {
         let (list, created_at) = (request.parameter("tags"), request.parameter("createdAt"));
         let split = list.as_deref().unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
         let tags: Vec<String> = split.map(str::to_owned).collect();
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(list.as_ref().map(|list| ("tags", list)));
-        query.extend_pairs(created_at.as_ref().map(|span| ("createdAt", span)));
-        let path = format!("{}?{}", route.path, query.finish());
-        self.permit(viewer, Subject::Tags(&tags), path.trim_end_matches('?'), None).await?;
+        let asked = [("tags", list.as_deref()), ("createdAt", created_at.as_deref())];
+        let path = with_query(&route.path, asked.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        self.permit(viewer, Subject::Tags(&tags), &path, None).await?;
         let feed = self.feeds.open(FeedKey::tags(list.as_deref(), created_at.as_deref()))?;
         Ok(self.give(request, route, viewer, &feed).await)
     }
@@ -127,6 +125,11 @@ fn with_skipped(request: &Request, skipped: &[String]) -> String {
         query.append_pair("skipColumns", &all.join(","));
     }
     query.finish()
+}
+
+fn with_query<'a>(path: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
 fn unknown_run() -> Answer {

@@ -245,6 +245,6 @@ impl Seat {
             idle: Notify::new(),
             end: stop.clone(),
         };
-        (Self { inner: Feeds::new(options, stop.clone()).0, kept: Arc::new(kept) }, stop)
+        (Self { inner: Feeds::new(options, stop.clone(), Arc::default()).0, kept: Arc::new(kept) }, stop)
     }
 }
