@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::StatusCode;
 
 use super::options::Limits;
+use super::stats::Stats;
 use crate::serve::Answer;
 
 /// A token, told from others without being kept: see [`Judge::digest`](super::judge::Judge::digest).
@@ -16,6 +17,7 @@ pub(crate) type Digest = [u8; 32];
 #[derive(Debug)]
 pub(crate) struct Gate {
     limits: Limits,
+    stats: Arc<Stats>,
     state: Mutex<State>,
 }
 
@@ -54,8 +56,8 @@ impl Full {
 
 impl Gate {
     /// Nobody is served yet.
-    pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, state: Mutex::default() })
+    pub(crate) fn new(limits: Limits, stats: Arc<Stats>) -> Arc<Self> {
+        Arc::new(Self { limits, stats, state: Mutex::default() })
     }
 
     /// Lets a viewer of `feed` in. A viewer without a token (`authorize`) counts for its feed and in all.
@@ -79,12 +81,8 @@ impl Gate {
         }
         state.all += 1;
         *state.feeds.entry(feed.clone()).or_default() += 1;
+        self.stats.viewers.enter();
         Ok(Seat { gate: self.clone(), token, feed })
-    }
-
-    /// How many viewers there are.
-    pub(crate) fn viewers(&self) -> usize {
-        self.state().all
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -95,6 +93,7 @@ impl Gate {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.gate.stats.viewers.leave();
         let mut state = self.gate.state();
         state.all = state.all.saturating_sub(1);
         leave(&mut state.feeds, &self.feed);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::stats::{LAG_BOUNDS_MS, Refusal, Stats};
+use super::stats::{Gauges, LAG_BOUNDS_MS, Refusal, Stats};
 
 /// The `content-type` of the text.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -12,22 +12,21 @@ pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 const PREFIX: &str = "trigger_native_relay_";
 
 /// The text.
-pub(crate) fn render(stats: &Stats) -> String {
+pub(crate) fn render(stats: &Stats, present: Gauges) -> String {
     let mut text = Text(String::with_capacity(4096));
-    for (name, level, help) in [
-        ("viewers", &stats.viewers, "Held polls and open streams."),
-        ("feeds", &stats.feeds, "Shared run feeds."),
-        ("streams", &stats.streams, "Shared streams."),
-        ("upstream_connections", &stats.connections, "Requests to the server that are under way."),
-    ] {
+    let gauges = [
+        ("viewers", stats.viewers.now(), "Held polls and open streams."),
+        ("viewers_peak", stats.viewers.peak(), "The most there ever were."),
+        ("feeds", present.feeds as u64, "Shared run feeds."),
+        ("streams", present.streams as u64, "Shared streams."),
+        ("upstream_connections", stats.connections(present), "Requests to the server that are under way."),
+    ];
+    for (name, value, help) in gauges {
         text.head(name, "gauge", help);
-        text.sample(name, &[], level.now());
-        let peak = format!("{name}_peak");
-        text.head(&peak, "gauge", "The most there ever were of the same.");
-        text.sample(&peak, &[], level.peak());
+        text.sample(name, &[], value);
     }
     for (name, count, help) in [
-        ("upstream_requests_total", &stats.requests, "Requests to the server."),
+        ("upstream_requests_total", &stats.requests, "Requests to the server for shared feeds and streams."),
         ("updates_total", &stats.updates, "Changes and parts of streams given to viewers."),
         ("sent_bytes_total", &stats.bytes, "Bytes of bodies given to viewers."),
         ("passed_requests_total", &stats.passed, "Requests passed through to the server."),
@@ -92,7 +91,7 @@ mod tests {
         stats.refuse(Refusal::Scope);
         stats.lag(3);
         stats.lag(4000);
-        let text = render(&stats);
+        let text = render(&stats, Gauges::default());
         for line in [
             "trigger_native_relay_viewers 1",
             "trigger_native_relay_refusals_total{reason=\"scope\"} 1",

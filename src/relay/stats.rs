@@ -1,7 +1,9 @@
 //! What a relay counts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 /// The upper bounds of the histogram of lag, in milliseconds; what is longer is counted beyond them.
@@ -27,6 +29,19 @@ pub(crate) enum Refusal {
 impl Refusal {
     pub(super) const ALL: [Self; 6] =
         [Self::Token, Self::Scope, Self::Unknown, Self::Size, Self::Limit, Self::Upstream];
+
+    /// The refusal behind an answer's status; none for one that is no refusal.
+    pub(crate) fn of(status: StatusCode) -> Option<Self> {
+        match status.as_u16() {
+            401 => Some(Self::Token),
+            403 => Some(Self::Scope),
+            404 => Some(Self::Unknown),
+            413 | 431 => Some(Self::Size),
+            429 => Some(Self::Limit),
+            502..=504 => Some(Self::Upstream),
+            _ => None,
+        }
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -73,13 +88,9 @@ impl Level {
 pub(crate) struct Stats {
     /// Held polls and open streams.
     pub(crate) viewers: Level,
-    /// Shared feeds.
-    pub(crate) feeds: Level,
-    /// Shared streams.
-    pub(crate) streams: Level,
-    /// Requests to the server that are under way: shared feeds and streams, questions, what is passed.
-    pub(crate) connections: Level,
-    /// Requests to the server.
+    /// Requests of viewers' own that are under way at the server: questions, and what is passed.
+    asking: AtomicU64,
+    /// Requests to the server for shared feeds and streams.
     pub(crate) requests: AtomicU64,
     /// Changes and parts of streams that viewers were given.
     pub(crate) updates: AtomicU64,
@@ -92,7 +103,37 @@ pub(crate) struct Stats {
     refusals: [AtomicU64; Refusal::ALL.len()],
 }
 
+/// What there is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gauges {
+    /// Shared feeds.
+    pub(crate) feeds: usize,
+    /// Shared streams.
+    pub(crate) streams: usize,
+}
+
+/// A request of a viewer's own, while it is under way at the server.
+#[derive(Debug)]
+pub(crate) struct Asking(Arc<Stats>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.asking.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Stats {
+    /// Counts a request of a viewer's own until what is returned is dropped.
+    pub(crate) fn asking(self: &Arc<Self>) -> Asking {
+        self.asking.fetch_add(1, Relaxed);
+        Asking(self.clone())
+    }
+
+    /// Requests to the server that are under way: each shared feed and stream has one, and each question.
+    pub(super) fn connections(&self, gauges: Gauges) -> u64 {
+        (gauges.feeds + gauges.streams) as u64 + self.asking.load(Relaxed)
+    }
+
     /// Counts a refusal.
     pub(crate) fn refuse(&self, why: Refusal) {
         self.refusals[why as usize].fetch_add(1, Relaxed);
@@ -119,16 +160,15 @@ impl Stats {
     }
 
     /// The counts, as `stats()` tells them.
-    pub(crate) fn to_json(&self) -> Value {
-        let level = |level: &Level| json!({ "now": level.now(), "peak": level.peak() });
+    pub(crate) fn to_json(&self, gauges: Gauges) -> Value {
         let refusals: Map<String, Value> =
             Refusal::ALL.iter().map(|why| (why.name().to_owned(), self.refused(*why).into())).collect();
         let lags = self.lags();
         json!({
-            "viewers": level(&self.viewers),
-            "feeds": level(&self.feeds),
-            "streams": level(&self.streams),
-            "upstream": { "requests": self.requests.load(Relaxed), "connections": level(&self.connections) },
+            "viewers": { "now": self.viewers.now(), "peak": self.viewers.peak() },
+            "feeds": gauges.feeds,
+            "streams": gauges.streams,
+            "upstream": { "connections": self.connections(gauges), "requests": self.requests.load(Relaxed) },
             "updates": self.updates.load(Relaxed),
             "bytes": self.bytes.load(Relaxed),
             "passed": self.passed.load(Relaxed),
@@ -157,7 +197,13 @@ mod tests {
         for ms in [0, 1, 3, 9_999] {
             stats.lag(ms);
         }
-        let told = stats.to_json();
+        let asking = Arc::new(Stats::default());
+        let under_way = asking.asking();
+        let gauges = Gauges { feeds: 2, streams: 1 };
+        assert_eq!(asking.to_json(gauges)["upstream"]["connections"], 4);
+        drop(under_way);
+        assert_eq!(asking.to_json(gauges)["upstream"]["connections"], 3);
+        let told = stats.to_json(gauges);
         assert_eq!(told["viewers"], json!({ "now": 1, "peak": 2 }));
         assert_eq!(told["refusals"]["limit"], 1);
         assert_eq!(told["refusals"]["scope"], 0);
