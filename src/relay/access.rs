@@ -153,7 +153,7 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000;
 
-    fn own<'a>(key: &'a Secret, kind: KeyKind) -> Own<'a> {
+    fn own(key: &Secret, kind: KeyKind) -> Own<'_> {
         Own { key, kind, sub: Some("env_1") }
     }
 

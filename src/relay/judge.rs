@@ -338,8 +338,8 @@ mod tests {
         }
     }
 
-    fn no() -> Outcome {
-        Ok(Ruling::No(StatusCode::FORBIDDEN, Bytes::from_static(b"{}")))
+    fn no() -> Ruling {
+        Ruling::No(StatusCode::FORBIDDEN, Bytes::from_static(b"{}"))
     }
 
     #[tokio::test(start_paused = true)]
@@ -347,9 +347,9 @@ mod tests {
         let case = Case::new();
         let all = (0..50).map(|_| case.ask("a", None, Ok(Ruling::Yes)));
         assert!(futures_util::future::join_all(all).await.iter().all(|outcome| *outcome == Ok(Ruling::Yes)));
-        assert_eq!(case.ask("a", None, no()).await, Ok(Ruling::Yes));
+        assert_eq!(case.ask("a", None, Ok(no())).await, Ok(Ruling::Yes));
         assert_eq!(case.requests(), 1);
-        assert_eq!(case.ask("b", None, no()).await, no());
+        assert_eq!(case.ask("b", None, Ok(no())).await, Ok(no()));
         assert_eq!(case.requests(), 2);
     }
 
@@ -359,7 +359,7 @@ mod tests {
         for (token, exp, outcome, kept_ms) in [
             ("a", Some(1_010.0), Ok(Ruling::Yes), 10_000),
             ("b", None, Ok(Ruling::Yes), 300_000),
-            ("c", None, no(), 30_000),
+            ("c", None, Ok(no()), 30_000),
         ] {
             let begun = case.requests();
             case.now.store(1_000_000, Ordering::SeqCst);
@@ -388,7 +388,7 @@ mod tests {
         let case = Case::new();
         let mut first = Box::pin(case.ask("a", None, Ok(Ruling::Yes)));
         assert!((&mut first).now_or_never().is_none());
-        let mut second = Box::pin(case.ask("a", None, no()));
+        let mut second = Box::pin(case.ask("a", None, Ok(no())));
         assert!((&mut second).now_or_never().is_none());
         drop(first);
         assert_eq!(second.await, Ok(Ruling::Yes));

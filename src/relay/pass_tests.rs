@@ -122,7 +122,7 @@ async fn a_server_that_is_not_there_is_told_as_502() {
     let server = Server::start(200).await;
     let mut request = server.request("/x");
     request.url = "http://127.0.0.1:1/x".into();
-    let failed = pass(request, parts(&[]), 3).await.err().expect("nobody listens");
+    let failed = pass(request, parts(&[]), 3).await.expect_err("nobody listens");
     assert_eq!(failed, Failed::Unreachable);
     let response = failed.answer().into_response(&HeaderMap::new(), http::Version::HTTP_11);
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
