@@ -4,6 +4,8 @@
 //! It verifies viewers' tokens in place, answers feeds and streams from memory, and passes every other route of the
 //! list through with the viewer's own token. Its own key is used for shared feeds and streams only.
 
+mod base;
+mod listen;
 mod options;
 mod respond;
 
@@ -12,6 +14,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use base::server_target;
+pub(crate) use listen::{Authorize, Listen, Listening, Verdict, for_this_origin};
 pub use options::{Limits, Options};
 pub use respond::Grant;
 
