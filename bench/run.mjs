@@ -20,6 +20,7 @@ const CASES = {
   streams: {},
   response: {},
   nginx: {},
+  relay: { long: true },
   growth: { long: true },
   crowd: { long: true },
 };

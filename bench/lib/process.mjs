@@ -13,7 +13,7 @@ export const program = (name) => path.join(target, "release", "examples", name);
 
 /** Compiles the server and the floor. Without the Node bridge: they need none. */
 export function build() {
-  const examples = ["bench-peer", "bench-bare"].flatMap((name) => ["--example", name]);
+  const examples = ["bench-peer", "bench-bare", "bench-viewers"].flatMap((name) => ["--example", name]);
   const built = spawnSync("cargo", ["build", "--release", "--no-default-features", ...examples], {
     cwd: root,
     stdio: "inherit",

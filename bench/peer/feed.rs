@@ -21,6 +21,8 @@ pub(crate) struct State {
     pub(crate) held: AtomicU64,
     /// Requests of feeds.
     pub(crate) polls: AtomicU64,
+    /// Connections that are open now.
+    pub(crate) connections: AtomicU64,
 }
 
 /// The parameters of a request that matter here.
@@ -44,11 +46,11 @@ fn read(query: &str) -> Asked<'_> {
     asked
 }
 
-/// One held request, while it is held.
-struct Held<'a>(&'a AtomicU64);
+/// Counts something for as long as it is there.
+pub(crate) struct Held<'a>(&'a AtomicU64);
 
 impl<'a> Held<'a> {
-    fn new(count: &'a AtomicU64) -> Self {
+    pub(crate) fn new(count: &'a AtomicU64) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(count)
     }

@@ -29,7 +29,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpSocket;
 
-use feed::State;
+use feed::{Held, State};
 use stream::Chunks;
 
 type Answer = Response<Either<Full<Bytes>, Chunks>>;
@@ -46,9 +46,10 @@ async fn answer(request: Request<Incoming>, state: Arc<State>, call_delay: Durat
             Some(json(r#"{"token":"eyJhbGciOiJIUzI1NiJ9.eyJwdWIiOnRydWV9.c2lnbmF0dXJl"}"#.to_owned()))
         }
         "/bench/stats" => Some(json(format!(
-            r#"{{"held":{},"polls":{}}}"#,
+            r#"{{"held":{},"polls":{},"connections":{}}}"#,
             state.held.load(Ordering::Relaxed),
-            state.polls.load(Ordering::Relaxed)
+            state.polls.load(Ordering::Relaxed),
+            state.connections.load(Ordering::Relaxed)
         ))),
         "/realtime/v1/runs" => feed::of_tag(query, &state).await,
         _ => {
@@ -109,6 +110,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             let _ = socket.set_nodelay(true);
             let state = state.clone();
             tokio::spawn(async move {
+                let counted = state.clone();
+                let _open = Held::new(&counted.connections);
                 let service = service_fn(move |request| {
                     let state = state.clone();
                     async move { Ok::<_, Infallible>(answer(request, state, call_delay).await) }

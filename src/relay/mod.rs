@@ -5,6 +5,8 @@
 //! list through with the viewer's own token. Its own key is used for shared feeds and streams only.
 
 mod base;
+#[allow(dead_code, unused_imports, reason = "nothing is routed to it yet")]
+mod feed;
 mod listen;
 mod options;
 mod respond;

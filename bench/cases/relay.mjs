@@ -1,0 +1,189 @@
+// 10,000 viewers of a relay: of one run, and of 100 runs. Measured in the relay's process are the CPU time of each update
+// of each viewer and the memory of each viewer, beside as many subscriptions of the official SDK as fit, without a relay.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import http from "node:http";
+import { createInterface } from "node:readline";
+import { control, cpuMicros, load, ROOT_KEY, rss, sleep } from "../lib/client.mjs";
+import { followAll, runId } from "../lib/follow.mjs";
+import { program, startPeer } from "../lib/process.mjs";
+import { figure } from "../lib/stats.mjs";
+import { check, number, table, verdict, withSpread } from "../lib/text.mjs";
+
+/** Subscriptions of the official SDK that are measured; what more of them would cost each is taken to be the same. */
+const DIRECT = 1_000;
+
+/** How viewers reach the relay: served by Rust's threads, or by a Node server in front of it. */
+const SERVERS = {
+  async listen(handler) {
+    return handler.listen();
+  },
+  async node(handler) {
+    const server = http.createServer(handler.node).listen({ port: 0, host: "127.0.0.1", backlog: 8_192 });
+    await once(server, "listening");
+    return { url: `http://127.0.0.1:${server.address().port}` };
+  },
+};
+
+/** The viewers, in a process of their own. */
+class Crowd {
+  #lines;
+  #told = -1;
+
+  constructor(url, token, { viewers, runs, updates, plan }) {
+    this.viewers = viewers;
+    const args = [url, viewers, runs, updates, plan].map(String);
+    const env = { ...process.env, BENCH_TOKEN: token };
+    const child = spawn(program("bench-viewers"), args, { stdio: ["ignore", "pipe", "inherit"], env });
+    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** Waits until all viewers have seen the update, or tells why they cannot. */
+  async told(version) {
+    while (this.#told < version) {
+      const line = await this.#next();
+      if (!line.startsWith("told ")) throw new Error(`viewers ended before update ${version}: ${line}`);
+      this.#told = Number(line.slice(5));
+    }
+  }
+
+  async ended() {
+    for (;;) {
+      const line = await this.#next();
+      if (!line.startsWith("told ")) return JSON.parse(line);
+    }
+  }
+
+  async #next() {
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error("the viewers ended without a word");
+    return value;
+  }
+}
+
+async function relay({ url, group, viewers, runs, updates, via }) {
+  const { auth, createRealtimeHandler } = load("ours", url);
+  const limits = { perToken: 2 * viewers, perFeed: 2 * viewers, viewers: 2 * viewers };
+  const handler = createRealtimeHandler({ accessToken: ROOT_KEY, baseURL: url, limits });
+  const server = await SERVERS[via](handler);
+  const token = await auth.createPublicToken({ scopes: { read: { runs: true } }, expirationTime: "1h" });
+  const planOf = (name) => ({ kind: "drive", group: name, feeds: 0, updates });
+  const crowd = (name, size) => {
+    const plan = runId(planOf(name), 0).replace(/^run_|_0$/g, "");
+    return new Crowd(server.url, token, { ...size, updates, plan });
+  };
+  // What the first viewer costs, such as the threads, is not the others'.
+  const first = crowd(`${group}w`, { viewers: 1, runs: 1 });
+  await first.told(0);
+  await control(`${url}/bench/release/${group}w/all`);
+  await first.ended();
+  await sleep(200);
+  const before = rss();
+  const all = crowd(group, { viewers, runs });
+  await all.told(0);
+  await sleep(500);
+  const memory = rss() - before;
+  const upstream = await control(`${url}/bench/stats`);
+  const [cpu, start] = [cpuMicros(), performance.now()];
+  for (let version = 1; version < updates; version++) {
+    await control(`${url}/bench/release/${group}/${version}`);
+    await all.told(version);
+  }
+  const spent = cpuMicros() - cpu;
+  const seconds = (performance.now() - start) / 1000;
+  await control(`${url}/bench/release/${group}/all`);
+  const { finals, delivered, failed, first: failure } = await all.ended();
+  if (failed > 0) throw new Error(`${failed} viewers failed: ${failure}`);
+  return {
+    micros: spent / (viewers * (updates - 1)),
+    kb: memory / viewers,
+    perSecond: (viewers * (updates - 1)) / seconds,
+    // The control call's own connection is not the relay's.
+    upstream: upstream.held,
+    connections: upstream.connections - 1,
+    finals,
+    delivered,
+  };
+}
+
+export const measure = {
+  relay,
+  direct: ({ url, ...plan }) => followAll(load("official", url).runs, url, plan),
+};
+
+const CROWDS = [
+  { viewers: 10_000, runs: 1, via: "listen" },
+  { viewers: 10_000, runs: 100, via: "listen" },
+  { viewers: 10_000, runs: 1, via: "node" },
+  { viewers: 10_000, runs: 100, via: "node" },
+];
+
+export async function run(bench) {
+  const direct = Math.min(DIRECT, bench.size(DIRECT, 50));
+  const measured = (name, args) => async () => {
+    const peer = await startPeer();
+    try {
+      return await bench.child(name, { url: peer.url, group: bench.group(), ...args });
+    } finally {
+      await peer.stop();
+    }
+  };
+  const crowds = CROWDS.map((crowd) => ({ ...crowd, viewers: bench.size(crowd.viewers, 500), updates: 6 }));
+  const key = ({ runs, via }) => `${via} ${runs}`;
+  const samples = await bench.alternate({
+    direct: measured("direct", { feeds: direct, updates: bench.size(4, 2) }),
+    ...Object.fromEntries(crowds.map((crowd) => [key(crowd), measured("relay", crowd)])),
+  });
+  const official = figure(samples.direct, "micros");
+  const [checks, rows] = [[], []];
+  for (const crowd of crowds) {
+    const of = (field) => figure(samples[key(crowd)], field);
+    const name = `${number(crowd.viewers)} viewers of ${crowd.runs === 1 ? "one run" : `${crowd.runs} runs`}`;
+    const where = crowd.via === "listen" ? ".listen()" : "Node's http";
+    const ratio = official.median / of("micros").median;
+    const what = `${name}, ${where}`;
+    const own = [
+      check(`${what}: upstream connections`, of("connections").highest, { most: crowd.runs, unit: "connections" }),
+      check(`${what}: final states`, of("finals").lowest, { least: crowd.viewers, unit: "viewers" }),
+      check(`${what}: CPU an update, over direct subscriptions`, ratio, { least: 20, unit: "×" }),
+      check(`${what}: memory a viewer`, of("kb").median, { most: 20, unit: "KB" }),
+    ];
+    // The targets are for what serves without JavaScript.
+    if (crowd.via === "listen") checks.push(...own);
+    const told = (one) => (crowd.via === "listen" ? verdict(one) : "");
+    rows.push([
+      name,
+      where,
+      number(of("connections").highest),
+      number(of("finals").lowest),
+      withSpread(of("micros")),
+      own[2].text,
+      told(own[2]),
+      withSpread(of("kb")),
+      told(own[3]),
+      withSpread(of("perSecond")),
+    ]);
+  }
+  return {
+    text: `${table(
+      [
+        "viewers",
+        "served by",
+        "upstream connections",
+        "final states",
+        "CPU µs an update of a viewer",
+        "ratio",
+        "target",
+        "KB a viewer",
+        "target",
+        "updates a second",
+      ],
+      rows,
+    )}
+
+The official SDK, ${number(direct)} subscriptions without a relay: ${withSpread(official)} µs an update.`,
+    checks,
+    charts: {},
+  };
+}
