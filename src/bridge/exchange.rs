@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::unfold;
-use http::header::{CONNECTION, HeaderName, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Body as _, Frame};
 use napi::bindgen_prelude::{BufferSlice, Object, ToNapiValue};
@@ -26,7 +25,7 @@ use super::error::refusal;
 use super::mailbox::Text;
 use super::promise::{promise, promise_of};
 use crate::error::{Error, Kind, Result};
-use crate::relay::{Grant, Relay, for_this_origin, server_target};
+use crate::relay::{Grant, Relay, for_this_origin, head_text, read_head};
 use crate::runtime;
 use crate::serve::{Answer, Body};
 
@@ -38,7 +37,6 @@ const WHOLE: u64 = 64 * 1024;
 const PIECES: usize = 4;
 /// How long a relay that was stopped may take to end what it holds.
 const GRACE: Duration = Duration::from_secs(1);
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// What crosses at once: a text and bytes, as `[text, bytes | undefined]`.
 #[derive(Debug)]
@@ -76,41 +74,6 @@ impl ToNapiValue for Crossing {
         }
         Ok(array)
     }
-}
-
-/// A request's head, as `js/relay-exchange.js` writes it: method, path and query, then names and values, a line each.
-fn read_head(text: &str, any_base: bool) -> Option<Request<()>> {
-    let mut lines = text.split('\n');
-    let method = lines.next()?;
-    let target = lines.next()?;
-    let target = if any_base { server_target(target) } else { target };
-    let mut request = Request::builder().method(method).uri(target).body(()).ok()?;
-    let headers = request.headers_mut();
-    while let Some(name) = lines.next() {
-        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-        // One character a byte, as in the headers of a web `Request`.
-        let value: Option<Vec<u8>> = lines.next()?.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect();
-        headers.append(name, HeaderValue::from_bytes(&value?).ok()?);
-    }
-    Some(request)
-}
-
-/// An answer's head: the status, `1` when pieces of the body follow, then names and values, a line each.
-fn head_text(status: StatusCode, headers: &HeaderMap, more: bool) -> String {
-    let mut text = String::with_capacity(1024);
-    text.push_str(status.as_str());
-    text.push_str(if more { "\n1" } else { "\n0" });
-    for (name, value) in headers {
-        // Of a connection, not of the answer: the app's own server says them of its own.
-        if [CONNECTION, KEEP_ALIVE, TRANSFER_ENCODING].contains(name) {
-            continue;
-        }
-        text.push('\n');
-        text.push_str(name.as_str());
-        text.push('\n');
-        text.extend(value.as_bytes().iter().copied().map(char::from));
-    }
-    text
 }
 
 /// One request and its answer. It ends with `abort()`, or when it is collected.
@@ -379,23 +342,4 @@ async fn gather(mut body: Body, wait: Wait) -> (Bytes, Rest) {
         Some(Err(error)) => Rest::Broken(error),
     };
     (bytes, rest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_head_is_read_and_what_is_none_is_refused() {
-        let request =
-            read_head("GET\n/api/trigger/realtime/v1/runs?tags=a\nx-a\n1\nx-a\n\u{e9}", true).expect("a head");
-        assert_eq!((request.method().as_str(), request.uri().to_string()), ("GET", "/realtime/v1/runs?tags=a".into()));
-        let values: Vec<_> = request.headers().get_all("x-a").iter().map(|value| value.as_bytes().to_vec()).collect();
-        assert_eq!(values, [b"1".to_vec(), vec![0xe9]]);
-        for text in
-            ["", "GET", "G T\n/", "GET\n/ x", "GET\n/\nx y\n1", "GET\n/\nx", "GET\n/\nx\n\u{100}", "GET\n/\nx\na\rb"]
-        {
-            assert!(read_head(text, false).is_none(), "{text:?}");
-        }
-    }
 }

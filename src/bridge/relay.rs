@@ -120,7 +120,7 @@ fn open(client: &Client, options: &str) -> Result<Relay> {
 
 #[napi]
 impl Relay {
-    /// One request: its head as `js/relay-exchange.js` writes it, what `authorize` granted, its body or the first piece
+    /// One request: its head as `js/relay.js` writes it, what `authorize` granted, its body or the first piece
     /// of it, and whether more pieces follow. Or the refusal as text.
     #[napi(catch_unwind)]
     pub fn exchange(

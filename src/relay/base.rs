@@ -8,7 +8,7 @@ const ROOTS: [&str; 4] = ["/realtime/v1/", "/api/v1/", "/api/v2/", "/api/v3/"];
 /// Whatever stands before is the mount point of the app's route. That is safe to guess, for nothing is served but the
 /// listed routes, whose authorization depends on what comes after. What is no plain mount point (`..`, an empty segment,
 /// an encoded slash, dot or backslash) is left where it is, and so answered as an unknown path.
-pub(crate) fn server_target(target: &str) -> &str {
+pub fn server_target(target: &str) -> &str {
     let path = target.split('?').next().unwrap_or_default();
     let start = ROOTS.iter().filter_map(|root| path.find(root)).min();
     match start {

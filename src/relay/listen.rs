@@ -20,30 +20,45 @@ use crate::error::Result;
 use crate::serve::{Body, listener};
 
 /// What the app said of a request that it looked at itself.
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// These rights.
     Granted(Grant),
     /// This answer, and none of the relay's.
     Answer(Box<Response<Body>>),
 }
 
+impl fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Granted(grant) => f.debug_tuple("Granted").field(grant).finish(),
+            Self::Answer(answer) => f.debug_tuple("Answer").field(&answer.status()).finish(),
+        }
+    }
+}
+
 /// Asks the app about a request.
-pub(crate) type Authorize = Arc<dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Verdict> + Send>> + Send + Sync>;
+pub type Authorize = Arc<dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Verdict> + Send>> + Send + Sync>;
 
 /// How a relay listens.
-pub(crate) struct Listen {
+pub struct Listen {
     /// An address of this machine.
-    pub(crate) host: IpAddr,
+    pub host: IpAddr,
     /// 0 is any free one.
-    pub(crate) port: u16,
+    pub port: u16,
     /// Whether whatever stands before the server's paths is left out, where no base path was given.
-    pub(crate) any_base: bool,
+    pub any_base: bool,
     /// The app's own look at each request but preflights.
-    pub(crate) authorize: Option<Authorize>,
+    pub authorize: Option<Authorize>,
+}
+
+impl fmt::Debug for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listen").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
+    }
 }
 
 /// A relay that listens, until it is stopped or dropped.
-pub(crate) struct Listening {
+pub struct Listening {
     address: SocketAddr,
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
@@ -54,7 +69,7 @@ impl Relay {
     ///
     /// # Errors
     /// `ERR_RELAY_PORT` when the port is taken or the address is not one of this machine's.
-    pub(crate) async fn listen(self: &Arc<Self>, listen: Listen) -> Result<Listening> {
+    pub async fn listen(self: &Arc<Self>, listen: Listen) -> Result<Listening> {
         let (socket, address) = listener::bind(listen.host, listen.port, "ERR_RELAY_PORT").await?;
         let stop = self.stop.child_token();
         // A connection of HTTP/2 may carry as many held polls as there may be viewers at all.
@@ -97,12 +112,12 @@ async fn answer(
 }
 
 /// Whether the app is asked about a request: not about preflights, which carry no cookie, nor about the metrics.
-pub(crate) fn wants_grant(relay: &Relay, method: &Method, path: &str) -> bool {
+fn wants_grant(relay: &Relay, method: &Method, path: &str) -> bool {
     *method != Method::OPTIONS && relay.options.metrics_path.as_deref() != Some(path)
 }
 
 /// Makes `uri` a path of the server's.
-pub(crate) fn leave_base_out(uri: &mut Uri) {
+fn leave_base_out(uri: &mut Uri) {
     let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
     let rest = server_target(target);
     if rest.len() == target.len() {
@@ -116,18 +131,18 @@ pub(crate) fn leave_base_out(uri: &mut Uri) {
 
 /// Takes back what the server says of its own origin: whether the app's is to be reached by TLS only, for ever, is the
 /// app's to say.
-pub(crate) fn for_this_origin(answer: &mut Response<Body>) {
+pub fn for_this_origin(answer: &mut Response<Body>) {
     answer.headers_mut().remove(STRICT_TRANSPORT_SECURITY);
 }
 
 impl Listening {
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Stops listening: no new connections; answers under way may take another second.
-    pub(crate) async fn stop(mut self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
         if let Some(task) = self.task.take() {
             // An error would be a panic in the server, which has nothing left to do.

@@ -7,6 +7,7 @@
 mod base;
 #[allow(dead_code, unused_imports, reason = "nothing is routed to it yet")]
 mod feed;
+mod head;
 mod listen;
 mod options;
 mod respond;
@@ -16,8 +17,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use base::server_target;
-pub(crate) use listen::{Authorize, Listen, Listening, Verdict, for_this_origin};
+pub use base::server_target;
+pub use head::{head_text, read_head};
+pub use listen::{Authorize, Listen, Listening, Verdict, for_this_origin};
 pub use options::{Limits, Options};
 pub use respond::Grant;
 
