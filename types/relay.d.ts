@@ -35,7 +35,7 @@ export interface RelayGrant {
 
 /** How much is served at once: whole numbers above 0. Beyond it a viewer is told 429 with `Retry-After`. */
 export interface RelayLimits {
-  /** Held polls and open streams of one token. @default 100 */
+  /** Held polls and open streams of one token. @default 1000 */
   viewersPerToken?: number;
   /** Held polls and open streams of one feed or stream. @default 20000 */
   viewersPerFeed?: number;

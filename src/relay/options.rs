@@ -37,7 +37,7 @@ impl Options {
 /// How much is served at once. Beyond it a viewer is told 429 with `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Held polls and open streams of one token. Default 100.
+    /// Held polls and open streams of one token. Default 1,000.
     pub per_token: usize,
     /// Of one feed or stream. Default 20,000.
     pub per_feed: usize,
@@ -54,7 +54,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            per_token: 100,
+            per_token: 1_000,
             per_feed: 20_000,
             viewers: 50_000,
             feeds: 10_000,

@@ -68,6 +68,11 @@ impl FeedKey {
         Self { kind: Kind::Tags { window_ms }, path: "/realtime/v1/runs".into(), query: query.into() }
     }
 
+    /// The path upstream, encoded.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Whether it is of one run.
     pub(super) fn is_run(&self) -> bool {
         match self.kind {
