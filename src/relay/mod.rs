@@ -5,9 +5,12 @@
 //! list through with the viewer's own token. Its own key is used for shared feeds and streams only.
 
 mod access;
+mod base;
 mod feed;
+mod head;
 mod judge;
 mod limits;
+mod listen;
 mod metrics;
 mod options;
 mod pass;
@@ -25,9 +28,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+pub use base::server_target;
 use feed::Feeds;
+pub use head::{head_text, read_head};
 use judge::Judge;
 use limits::Gate;
+pub use listen::{Authorize, Listen, Listening, Verdict, for_this_origin};
 pub use options::{Limits, Options};
 pub use respond::Grant;
 use stats::{Gauges, Stats};

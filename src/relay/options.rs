@@ -27,6 +27,13 @@ pub struct Options {
     pub metrics_path: Option<Arc<str>>,
 }
 
+impl Options {
+    /// The default of [`Options::hold`]: in the middle of what the server does (protocol.md 4).
+    pub const HOLD: Duration = Duration::from_secs(20);
+    /// The default of [`Options::keep`].
+    pub const KEEP: Duration = Duration::from_secs(5);
+}
+
 /// How much is served at once. Beyond it a viewer is told 429 with `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
