@@ -73,14 +73,6 @@ impl FeedKey {
         &self.path
     }
 
-    /// Whether it is of one run.
-    pub(super) fn is_run(&self) -> bool {
-        match self.kind {
-            Kind::Run => true,
-            Kind::Tags { .. } | Kind::Batch => false,
-        }
-    }
-
     /// The oldest creation that a snapshot shows at `now_ms`: whole minutes, as the server has it; 0 is all.
     pub(super) fn since_ms(&self, now_ms: u64) -> u64 {
         match self.kind {
