@@ -10,7 +10,8 @@ use super::options::Limits;
 use super::stats::Stats;
 use crate::serve::Answer;
 
-/// A token, told from others without being kept: see [`Judge::digest`](super::judge::Judge::digest).
+/// A token, or a viewer as the app names it, told from others without being kept: see
+/// [`Judge::digest`](super::judge::Judge::digest).
 pub(crate) type Digest = [u8; 32];
 
 /// Who is served now.
@@ -47,10 +48,10 @@ pub(crate) enum Full {
     All,
 }
 
-impl Full {
-    /// What a viewer is told. Clients wait and try again.
-    pub(crate) fn answer(self) -> Answer {
-        Answer::api_error(StatusCode::TOO_MANY_REQUESTS, "Too many concurrent requests").with("retry-after", "1")
+/// What a viewer is told, whichever it was. Clients wait and try again.
+impl From<Full> for Answer {
+    fn from(_: Full) -> Self {
+        Self::api_error(StatusCode::TOO_MANY_REQUESTS, "Too many concurrent requests").with("retry-after", "1")
     }
 }
 
@@ -60,7 +61,8 @@ impl Gate {
         Arc::new(Self { limits, stats, state: Mutex::default() })
     }
 
-    /// Lets a viewer of `feed` in. A viewer without a token (`authorize`) counts for its feed and in all.
+    /// Lets a viewer of `feed` in. A viewer without a token and a name (`authorize`) counts for its feed
+    /// and in all.
     ///
     /// # Errors
     /// The limit that was reached; nothing counts then.
@@ -137,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_full_relay_says_when_to_come_back() {
-        let response = Full::Token.answer().into_response(&http::HeaderMap::new(), http::Version::HTTP_11);
+        let response = Answer::from(Full::Token).into_response(&http::HeaderMap::new(), http::Version::HTTP_11);
         assert_eq!(
             (response.status().as_u16(), &response.headers()["retry-after"]),
             (429, &"1".parse().expect("text"))

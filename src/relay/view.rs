@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::access::Subject;
 use super::feed::{self, FeedKey};
-use super::pass::{self, Passed};
+use super::pass::{self, Passed, Times};
 use super::respond::{Grant, Outcome};
 use super::route::{Route, Target};
 use super::stream::{self, StreamKey};
@@ -24,7 +24,7 @@ impl Relay {
         };
         let seat = match self.gate.enter(viewer.digest, route.path.as_str().into()) {
             Ok(seat) => seat,
-            Err(full) => return full.answer().into(),
+            Err(full) => return Answer::from(full).into(),
         };
         let answered = match &route.target {
             Target::Run(id) => self.run(request, route, &viewer, id).await,
@@ -110,14 +110,15 @@ impl Relay {
             query = Some(with_skipped(request, &viewer.skip_columns));
         }
         let url = self.upstream(&route.path, query.as_deref());
-        pass::get(Passed { method: request.method.clone(), url, headers }).await.into()
+        pass::get(Passed { method: request.method.clone(), url, headers, times: Times::VIEWER }).await.into()
     }
 }
 
 /// The query of a request with more columns to leave out.
 fn with_skipped(request: &Request, skipped: &[String]) -> String {
     let own = request.parameter("skipColumns").unwrap_or_default();
-    let all: Vec<&str> = skipped.iter().map(String::as_str).chain(own.split(',')).filter(|one| !one.is_empty()).collect();
+    let all: Vec<&str> =
+        skipped.iter().map(String::as_str).chain(own.split(',')).filter(|one| !one.is_empty()).collect();
     let pairs = request.query.as_deref().unwrap_or_default();
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(url::form_urlencoded::parse(pairs.as_bytes()).filter(|(name, _)| name != "skipColumns"));
