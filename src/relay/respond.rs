@@ -89,8 +89,7 @@ impl Relay {
             return Answer::api_error(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request header fields too large")
                 .into();
         }
-        let base = Some(&*self.options.base_path).filter(|base| !base.is_empty());
-        let Some(server_path) = Route::strip(base, path) else { return Answer::not_found().into() };
+        let Some(server_path) = Route::strip(&self.options.base_path, path) else { return Answer::not_found().into() };
         let route = match Route::find(&request.method, server_path) {
             Found::Route(route) => route,
             Found::Preflight => return Answer::preflight().into(),

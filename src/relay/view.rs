@@ -22,7 +22,12 @@ impl Relay {
             Ok(viewer) => viewer,
             Err(answer) => return answer.into(),
         };
-        let seat = match self.gate.enter(viewer.digest, route.path.as_str().into()) {
+        // As many feeds are at one path as there are lists of tags.
+        let feed = match &route.target {
+            Target::Tags => tags_path(request, route).into(),
+            Target::Run(_) | Target::Batch(_) | Target::Stream(..) | Target::Pass => route.path.as_str().into(),
+        };
+        let seat = match self.gate.enter(viewer.digest, feed) {
             Ok(seat) => seat,
             Err(full) => return Answer::from(full).into(),
         };
@@ -47,9 +52,7 @@ impl Relay {
         let (list, created_at) = (request.parameter("tags"), request.parameter("createdAt"));
         let split = list.as_deref().unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
         let tags: Vec<String> = split.map(str::to_owned).collect();
-        let asked = [("tags", list.as_deref()), ("createdAt", created_at.as_deref())];
-        let path = with_query(&route.path, asked.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        self.permit(viewer, Subject::Tags(&tags), &path, None).await?;
+        self.permit(viewer, Subject::Tags(&tags), &tags_path(request, route), None).await?;
         let feed = self.feeds.open(FeedKey::tags(list.as_deref(), created_at.as_deref()))?;
         Ok(self.give(request, route, viewer, &feed).await)
     }
@@ -128,9 +131,12 @@ fn with_skipped(request: &Request, skipped: &[String]) -> String {
     query.finish()
 }
 
-fn with_query<'a>(path: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+/// The path of a tag feed with what tells it from others.
+fn tags_path(request: &Request, route: &Route) -> String {
+    let asked = ["tags", "createdAt"].map(|name| (name, request.parameter(name)));
+    let pairs = asked.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    if query.is_empty() { route.path.clone() } else { format!("{}?{query}", route.path) }
 }
 
 fn unknown_run() -> Answer {
