@@ -48,11 +48,9 @@ pub(crate) enum Full {
     All,
 }
 
-/// What a viewer is told, whichever it was. Clients wait and try again.
-impl From<Full> for Answer {
-    fn from(_: Full) -> Self {
-        Self::api_error(StatusCode::TOO_MANY_REQUESTS, "Too many concurrent requests").with("retry-after", "1")
-    }
+/// What a viewer is told where a limit was reached. Clients wait and try again.
+pub(crate) fn full() -> Answer {
+    Answer::api_error(StatusCode::TOO_MANY_REQUESTS, "Too many concurrent requests").with("retry-after", "1")
 }
 
 impl Gate {
@@ -139,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_full_relay_says_when_to_come_back() {
-        let response = Answer::from(Full::Token).into_response(&http::HeaderMap::new(), http::Version::HTTP_11);
+        let response = full().into_response(&http::HeaderMap::new(), http::Version::HTTP_11);
         assert_eq!(
             (response.status().as_u16(), &response.headers()["retry-after"]),
             (429, &"1".parse().expect("text"))

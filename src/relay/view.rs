@@ -29,7 +29,7 @@ impl Relay {
         };
         let seat = match self.gate.enter(viewer.digest, feed) {
             Ok(seat) => seat,
-            Err(full) => return Answer::from(full).into(),
+            Err(_) => return limits::full().into(),
         };
         let answered = match &route.target {
             Target::Run(id) => self.run(request, route, &viewer, id).await,
