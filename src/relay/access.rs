@@ -1,4 +1,5 @@
-//! Who a viewer is, and what it may read: decided here, without asking anyone (protocol.md 3). Pure.
+//! Who a viewer is, and what it may read: decided here, without asking anyone (protocol.md 3,
+//! docs/relay-access.md). Pure.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
