@@ -27,10 +27,7 @@ impl Relay {
             Target::Tags => tags_path(request, route).into(),
             Target::Run(_) | Target::Batch(_) | Target::Stream(..) | Target::Pass => route.path.as_str().into(),
         };
-        let seat = match self.gate.enter(viewer.digest, feed) {
-            Ok(seat) => seat,
-            Err(_) => return limits::full().into(),
-        };
+        let Ok(seat) = self.gate.enter(viewer.digest, feed) else { return limits::full().into() };
         let answered = match &route.target {
             Target::Run(id) => self.run(request, route, &viewer, id).await,
             Target::Tags => self.tags(request, route, &viewer).await,
