@@ -117,7 +117,8 @@ impl Relay {
 /// The query of a request with more columns to leave out.
 fn with_skipped(request: &Request, skipped: &[String]) -> String {
     let own = request.parameter("skipColumns").unwrap_or_default();
-    let all: Vec<&str> = skipped.iter().map(String::as_str).chain(own.split(',')).filter(|one| !one.is_empty()).collect();
+    let all: Vec<&str> =
+        skipped.iter().map(String::as_str).chain(own.split(',')).filter(|one| !one.is_empty()).collect();
     let pairs = request.query.as_deref().unwrap_or_default();
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(url::form_urlencoded::parse(pairs.as_bytes()).filter(|(name, _)| name != "skipColumns"));
