@@ -22,9 +22,8 @@ impl Relay {
             Ok(viewer) => viewer,
             Err(answer) => return answer.into(),
         };
-        let seat = match self.gate.enter(viewer.digest, route.path.as_str().into()) {
-            Ok(seat) => seat,
-            Err(_) => return limits::full().into(),
+        let Ok(seat) = self.gate.enter(viewer.digest, route.path.as_str().into()) else {
+            return limits::full().into();
         };
         let answered = match &route.target {
             Target::Run(id) => self.run(request, route, &viewer, id).await,
