@@ -202,14 +202,6 @@ describe("a realtime handler in frameworks", () => {
     );
     assert.equal(warnings.length, 1);
   });
-
-  it("counts what it is asked", async () => {
-    const counted = createRealtimeHandler(CONFIGURATION);
-    assert.deepEqual(counted.stats(), { requests: 0, open: 0 });
-    await (await ask(counted, "/nothing")).text();
-    assert.deepEqual(counted.stats(), { requests: 1, open: 0 });
-    await counted.close();
-  });
 });
 
 describe("authorize", () => {
