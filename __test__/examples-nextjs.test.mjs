@@ -1,0 +1,87 @@
+// examples/nextjs, installed from the packed package, built by both bundlers, and its standalone output in Chromium.
+
+import assert from "node:assert/strict";
+import { cp, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { startEmulator } from "trigger-native/emulator";
+import { launch, open } from "./examples/browser.mjs";
+import { attempt, installed, run, serve } from "./examples/support.mjs";
+
+const NEXT = path.join("node_modules", "next", "dist", "bin", "next");
+
+describe("the Next.js example", { concurrency: false }, () => {
+  /** @type {Awaited<ReturnType<typeof installed>>} */
+  let example;
+  /** @type {import("playwright-core").Browser} */
+  let browser;
+  /** @type {import("trigger-native/emulator").Emulator} */
+  let emulator;
+
+  before(async () => {
+    emulator = await startEmulator();
+    browser = await launch();
+    example = await installed("nextjs");
+  });
+
+  after(async () => {
+    await browser?.close();
+    await emulator?.stop();
+    await example?.remove();
+  });
+
+  const build = (/** @type {string[]} */ ...flags) =>
+    attempt(process.execPath, [NEXT, "build", ...flags], { cwd: example.dir });
+
+  for (const [bundler, ...flags] of [["Turbopack"], ["webpack", "--webpack"]]) {
+    test(`is built by ${bundler}, and works from the folder that is deployed`, async () => {
+      await rm(path.join(example.dir, ".next"), { recursive: true, force: true });
+      const { code, text } = await build(...flags);
+      assert.equal(code, 0, text);
+      // Deployed as the Next.js documentation says: that folder and the static files, and nothing else.
+      const deployed = `${example.dir}-deployed`;
+      await cp(path.join(example.dir, ".next", "standalone"), deployed, { recursive: true });
+      await cp(path.join(example.dir, ".next", "static"), path.join(deployed, ".next", "static"), { recursive: true });
+      const env = { TRIGGER_API_URL: emulator.url, TRIGGER_SECRET_KEY: emulator.secretKey };
+      const server = await serve(["server.js"], { cwd: deployed, env });
+      try {
+        await drive(browser, server.url);
+        assert.doesNotMatch(server.text(), /error|warn/i);
+      } finally {
+        await server.stop();
+        await rm(deployed, { recursive: true, force: true });
+      }
+    });
+  }
+});
+
+/** What a visitor does. */
+async function drive(browser, url) {
+  const { page, card, texts, close } = await open(browser);
+  await page.goto(url);
+
+  const progress = card("Progress");
+  await progress.getByRole("button", { name: "Start" }).click();
+  const label = await texts(progress.locator("output"));
+  await progress.getByText("COMPLETED").waitFor();
+  assert.equal(await progress.getByRole("progressbar").getAttribute("value"), "100");
+  assert.ok((await label()).length > 5, `the label moved on: ${await label()}`);
+
+  for (const title of ["Text as it is written", "Without hooks"]) {
+    const story = card(title);
+    await story.getByRole("button", { name: "Start" }).click();
+    const text = await texts(story.locator("output"));
+    await story.getByText("Once upon a time é", { exact: true }).waitFor();
+    const seen = await text();
+    assert.ok(seen.length > 2, `it came in pieces: ${JSON.stringify(seen)}`);
+  }
+  await card("Without hooks").getByText("COMPLETED").waitFor();
+
+  const approval = card("Approval");
+  await approval.getByRole("button", { name: "Start" }).click();
+  await approval.getByRole("button", { name: "Approve" }).click();
+  await approval.getByText("COMPLETED").waitFor();
+  await approval.getByText("Answered: approved").waitFor();
+
+  await close();
+}

@@ -1,0 +1,80 @@
+// examples/node, installed from the packed package: plain http, Express and Hono do the same.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { startEmulator } from "trigger-native/emulator";
+import { installed, serve } from "./examples/support.mjs";
+
+describe("the Node examples", () => {
+  /** @type {Awaited<ReturnType<typeof installed>>} */
+  let example;
+  /** @type {import("trigger-native/emulator").Emulator} */
+  let emulator;
+
+  before(async () => {
+    emulator = await startEmulator();
+    example = await installed("node");
+  });
+
+  after(async () => {
+    await emulator?.stop();
+    await example?.remove();
+  });
+
+  for (const file of ["http.mjs", "express.mjs", "hono.mjs"]) {
+    describe(file, () => {
+      /** @type {Awaited<ReturnType<typeof serve>>} */
+      let server;
+      /** @type {{ id: string, token: string }} */
+      let run;
+
+      before(async () => {
+        const env = { TRIGGER_API_URL: emulator.url, TRIGGER_SECRET_KEY: emulator.secretKey };
+        server = await serve([file], { cwd: example.dir, env });
+      });
+
+      after(() => server?.stop());
+
+      test("starts a run and mints a token for it", async () => {
+        const answer = await fetch(`${server.url}/api/runs`, { method: "POST" });
+        assert.equal(answer.status, 201);
+        run = await answer.json();
+        assert.match(run.id, /^run_/);
+        const { scopes } = JSON.parse(Buffer.from(run.token.split(".")[1], "base64url").toString());
+        assert.deepEqual(scopes, [`read:runs:${run.id}`]);
+      });
+
+      test("relays what the hooks ask for, with the browser's own token", async () => {
+        const feed = `${server.url}/api/trigger/realtime/v1/runs/${run.id}?offset=-1`;
+        const answer = await fetch(feed, { headers: { authorization: `Bearer ${run.token}` } });
+        assert.equal(answer.status, 200);
+        assert.ok((await answer.text()).includes(run.id));
+        const refused = await fetch(feed);
+        assert.equal(refused.status, 401);
+        await refused.body?.cancel();
+      });
+
+      test("follows it as server-sent events to the end", async () => {
+        const answer = await fetch(`${server.url}/api/runs/${run.id}/events`);
+        assert.equal(answer.headers.get("content-type"), "text/event-stream; charset=utf-8");
+        const text = await answer.text();
+        assert.match(text, /"delta":"Once "[^]*"delta":"time é"/);
+        assert.match(text, /"status":"COMPLETED"/);
+        assert.match(text, /;end\nevent: end\n/);
+      });
+
+      test("stops following when the browser leaves", async () => {
+        const { id } = await (await fetch(`${server.url}/api/runs`, { method: "POST" })).json();
+        const leaving = new AbortController();
+        const answer = await fetch(`${server.url}/api/runs/${id}/events`, { signal: leaving.signal });
+        const reader = answer.body.getReader();
+        await reader.read();
+        leaving.abort();
+        // It still serves, and ends when it is told to (`after`): nothing holds it.
+        const next = await fetch(`${server.url}/nowhere`);
+        assert.equal(next.status, 404);
+        await next.body?.cancel();
+      });
+    });
+  }
+});
