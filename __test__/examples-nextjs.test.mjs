@@ -5,9 +5,11 @@ import { cp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startEmulator } from "trigger-native/emulator";
+import { root } from "../scripts/lib/run.mjs";
 import { launch, open } from "./examples/browser.mjs";
-import { attempt, installed, run, serve } from "./examples/support.mjs";
+import { attempt, installed, serve } from "./examples/support.mjs";
 
+const BUNDLERS = [["Turbopack"], ["webpack", "--webpack"]];
 const NEXT = path.join("node_modules", "next", "dist", "bin", "next");
 
 describe("the Next.js example", { concurrency: false }, () => {
@@ -33,7 +35,7 @@ describe("the Next.js example", { concurrency: false }, () => {
   const build = (/** @type {string[]} */ ...flags) =>
     attempt(process.execPath, [NEXT, "build", ...flags], { cwd: example.dir });
 
-  for (const [bundler, ...flags] of [["Turbopack"], ["webpack", "--webpack"]]) {
+  for (const [bundler, ...flags] of BUNDLERS) {
     test(`is built by ${bundler}, and works from the folder that is deployed`, async () => {
       await rm(path.join(example.dir, ".next"), { recursive: true, force: true });
       const { code, text } = await build(...flags);
@@ -53,6 +55,24 @@ describe("the Next.js example", { concurrency: false }, () => {
       }
     });
   }
+
+  describe("of its configuration", () => {
+    before(async () => {
+      // One route is enough, and all that would fail.
+      for (const name of ["app", "components"]) await rm(path.join(example.dir, name), { recursive: true });
+      const route = path.join("app", "api", "token");
+      await cp(path.join(root, "examples", "nextjs", route), path.join(example.dir, route), { recursive: true });
+      await writeFile(path.join(example.dir, "next.config.ts"), 'export default { output: "standalone" };\n');
+    });
+
+    for (const [bundler, ...flags] of BUNDLERS) {
+      test(`needs serverExternalPackages: without it ${bundler} builds nothing, and says what is missing`, async () => {
+        const { code, text } = await build(...flags);
+        assert.equal(code, 1, text);
+        assert.match(text, /ERR_NO_ADDON/);
+      });
+    }
+  });
 });
 
 /** What a visitor does. */
