@@ -17,7 +17,6 @@ mod object;
 mod options;
 mod order;
 mod packet;
-mod period;
 mod player;
 mod routes;
 mod row;
@@ -27,7 +26,9 @@ mod script;
 mod stage;
 mod stats;
 mod store;
+mod switch;
 mod waitpoint;
 mod world;
 
 pub use running::{Running, start};
+pub use switch::Switches;

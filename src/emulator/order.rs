@@ -13,8 +13,9 @@ use super::row::Row;
 use super::run::Run;
 use super::store::{Placed, Terms};
 use super::world::World;
-use super::{ident, object, period};
+use super::{ident, object};
 use crate::serve::clock::from_wire;
+use crate::serve::period;
 use crate::serve::stream::StreamVersion;
 
 const MAX_TAGS: usize = 10;
@@ -56,11 +57,11 @@ pub(super) fn place(
     let terms = Terms { idempotency: order.idempotency, one_time };
     let placed = world.store.place(run, terms, now_ms);
     if let Placed::New(run) = &placed
-        && let Some(script) = world.tasks.find(task)
+        && let Some(script) = world.task(task)
     {
         let payload = stored(world, &environment.id, order.payload);
         let plan = Plan { task: script, payload, ttl_ms };
-        driver::spawn(driver::drive(run.clone(), plan, world.clone()), &world.stop);
+        driver::spawn(driver::drive(run.clone(), plan, world.clone()), world);
     }
     placed
 }

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::options::Options;
 use super::routes::{Context, respond};
+use super::switch::Switches;
 use crate::config::Secret;
 use crate::error::Result;
-use crate::serve::clock::Clock;
 use crate::serve::listener;
 
 /// A started emulator. It runs on the tokio runtime it was started on; dropping it ends its
@@ -33,7 +33,8 @@ pub async fn start(options_json: &str) -> Result<Running> {
     let secret_key = options.environments.first().map_or_else(|| Secret::new(""), |main| main.root_key.clone());
     let port = options.port;
     // Before the port is bound: a wrong option is told first.
-    let context = Arc::new(Context::new(options, Clock::system(), CancellationToken::new())?);
+    let clock = options.clock();
+    let context = Arc::new(Context::new(options, clock, CancellationToken::new())?);
     let (listener, address) = listener::bind(Ipv4Addr::LOCALHOST.into(), port, "ERR_EMULATOR_PORT").await?;
     let answering = context.clone();
     let task = tokio::spawn(listener::serve(listener, context.stop.clone(), move |request| {
@@ -57,6 +58,11 @@ impl Running {
     /// How many requests came, as JSON: `{"total": n, "byRoute": {"POST /api/v1/…": n}}`.
     pub fn stats(&self) -> String {
         self.context.stats.to_json().to_string()
+    }
+
+    /// What changes it while it runs.
+    pub fn switches(&self) -> Switches {
+        Switches::new(self.context.world.clone())
     }
 
     /// Stops it: no new connections, held polls are answered, answers under way are finished

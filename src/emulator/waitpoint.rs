@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::ident;
 use super::packet::Packet;
-use super::{ident, period};
 use crate::random;
 use crate::serve::clock::{Clock, to_wire};
+use crate::serve::period;
 
 /// How long a token waits unless told otherwise: ten minutes.
 pub(super) const TIMEOUT_MS: u64 = 600_000;
@@ -90,7 +91,7 @@ impl Token {
             }
             let left = Duration::from_millis(self.timeout_ms.saturating_sub(now).max(1));
             // The token is borrowed, so its sender lives.
-            let _ = tokio::time::timeout(left, outcome.changed()).await;
+            let _ = clock.timeout(left, outcome.changed()).await;
         }
     }
 
