@@ -3,17 +3,17 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startEmulator } from "trigger-native/emulator";
+import { startHalfway } from "./examples/emulator.mjs";
 import { installed, serve } from "./examples/support.mjs";
 
 describe("the Node examples", () => {
   /** @type {Awaited<ReturnType<typeof installed>>} */
   let example;
-  /** @type {import("trigger-native/emulator").Emulator} */
+  /** @type {Awaited<ReturnType<typeof startHalfway>>} */
   let emulator;
 
   before(async () => {
-    emulator = await startEmulator();
+    emulator = await startHalfway();
     example = await installed("node");
   });
 
@@ -30,8 +30,7 @@ describe("the Node examples", () => {
       let run;
 
       before(async () => {
-        const env = { TRIGGER_API_URL: emulator.url, TRIGGER_SECRET_KEY: emulator.secretKey };
-        server = await serve([file], { cwd: example.dir, env });
+        server = await serve([file], { cwd: example.dir, env: emulator.env });
       });
 
       after(() => server?.stop());
@@ -58,17 +57,15 @@ describe("the Node examples", () => {
       test("follows it as server-sent events to the end", async () => {
         const answer = await fetch(`${server.url}/api/runs/${run.id}/events`);
         assert.equal(answer.headers.get("content-type"), "text/event-stream; charset=utf-8");
-        const text = await answer.text();
+        const text = await everything(answer, '"delta":"upon "', emulator.goOn);
         assert.match(text, /"delta":"Once "[\s\S]*"delta":"time é"/);
         assert.match(text, /"status":"COMPLETED"/);
         assert.match(text, /;end\nevent: end\n/);
       });
 
       test("stops following when the browser leaves", async () => {
-        const asOwner = { headers: { authorization: `Bearer ${emulator.secretKey}` } };
-        const held = async () => (await (await fetch(`${emulator.url}/emulator/limits`, asOwner)).json()).live;
-        const made = await fetch(`${emulator.url}/emulator/runs`, { ...asOwner, method: "POST", body: "{}" });
-        const { id } = await made.json();
+        const held = async () => (await emulator.ask("/emulator/limits")).live;
+        const { id } = await emulator.ask("/emulator/runs", { method: "POST", body: "{}" });
         const leaving = new AbortController();
         const answer = await fetch(`${server.url}/api/runs/${id}/events`, { signal: leaving.signal });
         const reader = answer.body.getReader();
@@ -81,3 +78,22 @@ describe("the Node examples", () => {
     });
   }
 });
+
+/**
+ * The whole text of an answer. Once it has `half`, `then` is done.
+ *
+ * @param {Response} answer
+ * @param {string} half
+ * @param {() => Promise<void>} then
+ */
+async function everything(answer, half, then) {
+  let text = "";
+  let isHalf = false;
+  for await (const chunk of answer.body.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (isHalf || !text.includes(half)) continue;
+    isHalf = true;
+    await then();
+  }
+  return text;
+}

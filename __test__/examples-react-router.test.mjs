@@ -2,7 +2,7 @@
 
 import { routes } from "./examples/routes.mjs";
 
-routes({
+await routes({
   name: "react-router",
   title: "React Router",
   start: ["node_modules/@react-router/serve/bin.js", "build/server/index.js"],

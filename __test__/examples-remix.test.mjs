@@ -2,7 +2,7 @@
 
 import { routes } from "./examples/routes.mjs";
 
-routes({
+await routes({
   name: "remix",
   title: "Remix",
   start: ["node_modules/@remix-run/serve/dist/cli.js", "build/server/index.js"],
