@@ -7,13 +7,17 @@ import { open, value } from "./browser.mjs";
 import { startHalfway } from "./emulator.mjs";
 import { installed, run, serve } from "./support.mjs";
 
-/** @param {{ name: string, title: string, start: readonly string[] }} example */
-export async function routes({ name, title, start }) {
+/**
+ * @param {{ name: string, title: string, start: readonly string[], more?: (dir: () => string) => void }} example `more`
+ *   defines further tests, which may change what is in its folder
+ */
+export async function routes({ name, title, start, more }) {
   await withChromium(6, (launch) =>
     describe(`the ${title} example`, () => {
       /** @type {Array<() => Promise<void>>} */
       const endings = [];
       let url = "";
+      let dir = "";
       /** @type {Awaited<ReturnType<typeof startHalfway>>} */
       let emulator;
       /** @type {Awaited<ReturnType<typeof open>>} */
@@ -24,6 +28,7 @@ export async function routes({ name, title, start }) {
         endings.push(emulator.stop);
         const example = await installed(name);
         endings.push(example.remove);
+        dir = example.dir;
         await run("npm", ["run", "types"], { cwd: example.dir });
         await run("npm", ["run", "build"], { cwd: example.dir });
         const server = await serve(start, { cwd: example.dir, env: emulator.env });
@@ -84,6 +89,8 @@ export async function routes({ name, title, start }) {
       });
 
       test("has nothing to complain of in the console", () => view.close());
+
+      more?.(() => dir);
     }),
   );
 }
