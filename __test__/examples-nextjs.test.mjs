@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { cp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, describe, test } from "node:test";
 import { root } from "../scripts/lib/run.mjs";
 import { open, value } from "./examples/browser.mjs";
 import { startHalfway } from "./examples/emulator.mjs";
@@ -19,6 +19,8 @@ await withChromium(4, (launch) =>
     let example;
     /** @type {import("playwright-core").Browser} */
     let browser;
+    /** What the test that is running leaves behind. @type {Array<() => Promise<void>>} */
+    const endings = [];
     /** @type {Awaited<ReturnType<typeof startHalfway>>} */
     let emulator;
 
@@ -34,6 +36,11 @@ await withChromium(4, (launch) =>
       await example?.remove();
     });
 
+    // The page first, or the server waits for what it holds for it.
+    afterEach(async () => {
+      for (const end of endings.splice(0).reverse()) await end();
+    });
+
     const build = (/** @type {string[]} */ ...flags) =>
       attempt(process.execPath, [NEXT, "build", ...flags], { cwd: example.dir });
 
@@ -44,18 +51,17 @@ await withChromium(4, (launch) =>
         assert.equal(code, 0, text);
         // Deployed as the Next.js documentation says: that folder and the static files, and nothing else.
         const deployed = `${example.dir}-deployed`;
+        endings.push(() => rm(deployed, { recursive: true, force: true }));
         await cp(path.join(example.dir, ".next", "standalone"), deployed, { recursive: true });
         await cp(path.join(example.dir, ".next", "static"), path.join(deployed, ".next", "static"), {
           recursive: true,
         });
         const server = await serve(["server.js"], { cwd: deployed, env: emulator.env });
-        try {
-          await drive(browser, server.url, emulator);
-          assert.doesNotMatch(server.text(), /error|warn/i);
-        } finally {
-          await server.stop();
-          await rm(deployed, { recursive: true, force: true });
-        }
+        endings.push(server.stop);
+        const view = await open(browser);
+        endings.push(view.close);
+        await drive(view, server.url, emulator);
+        assert.doesNotMatch(server.text(), /error|warn/i);
       });
     }
 
@@ -82,12 +88,11 @@ await withChromium(4, (launch) =>
 /**
  * What a visitor does.
  *
- * @param {import("playwright-core").Browser} browser
+ * @param {Awaited<ReturnType<typeof open>>} view
  * @param {string} url
  * @param {Awaited<ReturnType<typeof startHalfway>>} emulator
  */
-async function drive(browser, url, emulator) {
-  const { page, card, close } = await open(browser);
+async function drive({ page, card, calm }, url, emulator) {
   await page.goto(url);
 
   const progress = card("Progress");
@@ -112,5 +117,5 @@ async function drive(browser, url, emulator) {
   await approval.getByText("Answered: approved").waitFor();
   await approval.getByText("COMPLETED").waitFor();
 
-  await close();
+  calm();
 }

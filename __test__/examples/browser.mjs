@@ -25,10 +25,9 @@ export async function open(browser) {
     page,
     /** The card with this heading. @param {string} title */
     card: (title) => page.locator(".card").filter({ has: page.getByRole("heading", { name: title, exact: true }) }),
-    async close() {
-      await context.close();
-      assert.deepEqual(complaints, []);
-    },
+    /** That nothing was complained of so far. */
+    calm: () => assert.deepEqual(complaints, []),
+    close: () => context.close(),
   };
 }
 

@@ -88,7 +88,7 @@ export async function routes({ name, title, start, more }) {
         assert.equal(answer.status, 404);
       });
 
-      test("has nothing to complain of in the console", () => view.close());
+      test("has nothing to complain of in the console", () => view.calm());
 
       more?.(() => dir);
     }),
