@@ -56,6 +56,8 @@ class Relay {
     const pieces = /** @type {any} */ (request.body?.getReader());
     let head = `${method}\n${target}`;
     request.headers.forEach((value, name) => {
+      // Compressing is the framework's: Next.js takes `content-encoding` off what a route answers, and leaves the body.
+      if (name === "accept-encoding") return;
       head += `\n${name}\n${value}`;
     });
     const { signal } = request;

@@ -184,16 +184,18 @@ export interface NodeResponse {
 
 /** A handler of web requests, and what else it can be used as. */
 export interface RealtimeHandler {
+  /** The same for loaders and actions, which get their `request` in an object. */
+  (given: { request: Request }, ...rest: unknown[]): Promise<Response>;
   /**
-   * Answers one request. Takes the `Request` itself, or `{ request }` as loaders and actions get it; what else a
-   * framework passes is left alone. The request's signal ends what is held for it.
+   * Answers one request; what else a framework passes is left alone. The request's signal ends what is held for it.
    *
    * Without a secret key, or with a base URL that cannot work, the answer is 500 with what to set, and the process is
    * warned once.
    *
    * @throws {ArgumentError} for what is no request (`ERR_INVALID_REQUEST`)
    */
-  (request: Request | { request: Request }, ...rest: unknown[]): Promise<Response>;
+  // The last of the two: of several, Next.js checks a route by that one.
+  (request: Request, ...rest: unknown[]): Promise<Response>;
   /**
    * Answers a request of Node's `http` or `http2`, or of Express: `app.use("/api/trigger", handler.node)`. Put it before
    * body parsers. With `next`, paths that cannot be the relay's go on to it. Never rejects.
