@@ -21,3 +21,4 @@ pub mod packet;
 mod patience;
 mod promise;
 pub mod stream;
+pub mod version;
