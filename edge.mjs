@@ -1,41 +1,46 @@
 // What a browser bundle or an Edge runtime gets instead of the package (the conditions "browser", "edge-light",
-// "workerd" and "worker"). It throws when it is run. The names are there so that bundlers resolve every import and this
-// sentence is what a developer reads, instead of "no export named auth".
+// "workerd" and "worker"). It throws as soon as one of its names is used. They are all there, so that bundlers resolve
+// every import and this sentence is what a developer reads, instead of "no export named auth".
 
-throw new Error(
-  "trigger-native runs on a server only, in Node, Bun or Deno: its native core cannot be loaded in a browser or an Edge " +
-    'runtime. Import it in server code alone; a route that imports it needs `export const runtime = "nodejs"`; in a ' +
-    "client component use @trigger.dev/react-hooks.",
-);
+function unavailable() {
+  throw new Error(
+    "trigger-native runs on a server only, in Node, Bun or Deno: its native core cannot be loaded in a browser or an " +
+      'Edge runtime. Import it in server code alone; a route that imports it needs `export const runtime = "nodejs"`; ' +
+      "in a client component use @trigger.dev/react-hooks.",
+  );
+}
 
-export const configure = undefined;
-export const auth = undefined;
-export const batch = undefined;
-export const idempotencyKeys = undefined;
-export const runs = undefined;
-export const streams = undefined;
-export const tasks = undefined;
-export const wait = undefined;
-export const TriggerClient = undefined;
-export const ApiError = undefined;
-export const ApiConnectionError = undefined;
-export const BadRequestError = undefined;
-export const AuthenticationError = undefined;
-export const PermissionDeniedError = undefined;
-export const NotFoundError = undefined;
-export const ConflictError = undefined;
-export const UnprocessableEntityError = undefined;
-export const RateLimitError = undefined;
-export const InternalServerError = undefined;
-export const BatchNotSealedError = undefined;
-export const BatchTriggerError = undefined;
-export const WaitpointTimeoutError = undefined;
-export const TriggerNativeError = undefined;
-export const ProtocolError = undefined;
-export const NoProgressError = undefined;
-export const TimeoutError = undefined;
-export const ConfigError = undefined;
-export const ArgumentError = undefined;
-export const DecodeError = undefined;
-export const isTriggerRealtimeAuthError = undefined;
-export const startEmulator = undefined;
+// Of a call, so that no bundler puts a constant where a name is used, and leaves the sentence out.
+const absent = unavailable();
+
+export const configure = absent;
+export const auth = absent;
+export const batch = absent;
+export const idempotencyKeys = absent;
+export const runs = absent;
+export const streams = absent;
+export const tasks = absent;
+export const wait = absent;
+export const TriggerClient = absent;
+export const ApiError = absent;
+export const ApiConnectionError = absent;
+export const BadRequestError = absent;
+export const AuthenticationError = absent;
+export const PermissionDeniedError = absent;
+export const NotFoundError = absent;
+export const ConflictError = absent;
+export const UnprocessableEntityError = absent;
+export const RateLimitError = absent;
+export const InternalServerError = absent;
+export const BatchNotSealedError = absent;
+export const BatchTriggerError = absent;
+export const WaitpointTimeoutError = absent;
+export const TriggerNativeError = absent;
+export const ProtocolError = absent;
+export const NoProgressError = absent;
+export const TimeoutError = absent;
+export const ConfigError = absent;
+export const ArgumentError = absent;
+export const DecodeError = absent;
+export const isTriggerRealtimeAuthError = absent;
+export const startEmulator = absent;

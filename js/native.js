@@ -20,7 +20,7 @@ function load() {
   const beside = path.join(__dirname, "trigger-native.node");
   if (fs.existsSync(beside)) return checked(beside, fromFile(beside));
   /** @type {Attempt[]} */
-  const attempts = [{ place: beside, cause: new Error("no such file") }];
+  const attempts = [{ place: beside, cause: Object.assign(new Error("no such file"), { code: "ENOENT" }) }];
   for (const target of require("./platform.js").candidates()) {
     const place = `trigger-native-${target}`;
     const attempt = fromPackage(target);

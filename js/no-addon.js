@@ -32,7 +32,8 @@ function missing(attempts) {
  * @param {any} cause
  */
 function unloadable(place, cause) {
-  return failure("ERR_NO_ADDON", `${place} cannot be loaded on ${machine()}: ${reason(cause)}\n${fix([cause])}`, cause);
+  const remedy = isAbsent(cause) ? "Name another file in TRIGGER_NATIVE_ADDON, or none." : fix([cause]);
+  return failure("ERR_NO_ADDON", `${place} cannot be loaded on ${machine()}: ${reason(cause)}\n${remedy}`, cause);
 }
 
 /**
@@ -68,12 +69,17 @@ function reason(cause) {
   return String(cause?.message ?? cause).split("\n", 1)[0];
 }
 
+/** Whether there was nothing to load. @param {any} cause */
+function isAbsent(cause) {
+  return cause?.code === "MODULE_NOT_FOUND" || cause?.code === "ENOENT";
+}
+
 /** @param {any[]} causes of all attempts */
 function fix(causes) {
   const all = causes.map((cause) => String(cause?.message ?? cause)).join("\n");
   if (/NotCapable|[Rr]equires ffi access/.test(all)) return "Allow Deno to load it: --allow-ffi.";
   if (/GLIBC_/.test(all)) return `The system's C library is too old: glibc 2.17 or newer is needed; or ${FROM_SOURCE}.`;
-  if (/GLIBCXX_|ELF|image|architecture|not a valid Win32|dlopen|shared object|shared library/.test(all)) {
+  if (!causes.every(isAbsent)) {
     return `The file is damaged or for another platform: install again on this machine; or ${FROM_SOURCE}.`;
   }
   const [wanted] = candidates();

@@ -7,9 +7,10 @@
  */
 
 const { AsyncLocalStorage } = require("node:async_hooks");
+const { shared } = require("./shared.js");
 
 /** @type {AsyncLocalStorage<any>} */
-const storage = new AsyncLocalStorage();
+const storage = shared("scope", () => new AsyncLocalStorage());
 
 /** What the innermost scope was entered with, if any. */
 function currentScope() {
