@@ -75,13 +75,13 @@ describe("the packed packages", () => {
   });
 
   it("are told when they do not", async () => {
-    const strays = ["docs/here.md", "js/a.js.map", "js/a.node", "js/a.test.js", "lib.rs"];
+    const strays = ["HERE.md", "js/a.js.map", "js/a.node", "js/a.test.js", "lib.rs"];
     const folder = path.join(home.folder, "strays");
     await cp(packed.root.folder, folder, { recursive: true });
     for (const name of strays) await writeFile(path.join(folder, name), name === strays[0] ? `see ${root}/docs` : "");
     assert.deepEqual(await rootFaults({ ...packed.root, folder, files: [...packed.root.files, ...strays].slice(1) }), [
       `${packed.root.files[0]} is not in the package`,
-      "docs/here.md names a folder of this machine",
+      "HERE.md names a folder of this machine",
       "js/a.js.map is a source map",
       "js/a.node is a binary",
       "js/a.test.js is a test",

@@ -73,7 +73,7 @@ describe("a fresh project", () => {
   it("installs with npm: the package, this platform's, and no other", async () => {
     const { run, installed } = await project("npm");
     await run(tools.npm, "install", "trigger-native", "--no-audit", "--no-fund");
-    assert.equal(await run(tools.node20, "mint.mjs"), "3\n");
+    assert.equal(await run(tools.node, "mint.mjs"), "3\n");
     const wanted = [...NEEDED, own.platform.name].sort();
     assert.deepEqual((await installed()).filter((name) => !name.startsWith(".")).sort(), wanted);
     assert.deepEqual([...own.registry.downloads].sort(), wanted);
@@ -83,20 +83,20 @@ describe("a fresh project", () => {
     const { run } = await project("npm-ci");
     await run(tools.npm, "install", "trigger-native", "--no-audit", "--no-fund");
     await run(tools.npm, "ci", "--no-audit", "--no-fund");
-    assert.equal(await run(tools.node20, "mint.mjs"), "3\n");
+    assert.equal(await run(tools.node, "mint.mjs"), "3\n");
   });
 
   it("installs with pnpm", async () => {
     const { run } = await project("pnpm");
     await run(tools.pnpm, "add", "trigger-native");
-    assert.equal(await run(tools.node20, "mint.mjs"), "3\n");
+    assert.equal(await run(tools.node, "mint.mjs"), "3\n");
     assert.deepEqual([...own.registry.downloads].sort(), [...NEEDED, own.platform.name].sort());
   });
 
   it("installs with yarn 4", async () => {
     const { run } = await project("berry");
     await run(tools["yarn-berry"], "add", "trigger-native");
-    assert.equal(await run(tools.node20, "mint.mjs"), "3\n");
+    assert.equal(await run(tools.node, "mint.mjs"), "3\n");
     assert.deepEqual([...own.registry.downloads].sort(), [...NEEDED, own.platform.name].sort());
   });
 
@@ -110,7 +110,7 @@ describe("a fresh project", () => {
   it("installs with yarn 1, which knows no C library and takes both of Linux's", async () => {
     const { run, installed } = await project("yarn");
     await run(tools.yarn, "add", "trigger-native", "--non-interactive", "--cache-folder", "cache");
-    assert.equal(await run(tools.node20, "mint.mjs"), "3\n");
+    assert.equal(await run(tools.node, "mint.mjs"), "3\n");
     const others = (await installed()).filter(
       (name) => name.startsWith("trigger-native-") && name !== own.platform.name,
     );
@@ -121,7 +121,7 @@ describe("a fresh project", () => {
     const { run, installed } = await project("omit");
     await run(tools.npm, "install", "trigger-native", "--omit=optional", "--no-audit", "--no-fund");
     assert.ok(!(await installed()).includes(own.platform.name));
-    await assert.rejects(run(tools.node20, "mint.mjs"), (error) => {
+    await assert.rejects(run(tools.node, "mint.mjs"), (error) => {
       assert.match(error.message, /no native addon for \w+ \w+/);
       assert.ok(error.message.includes(`${own.platform.name}: Cannot find module`), error.message);
       assert.match(error.message, /without --omit=optional or --no-optional/);

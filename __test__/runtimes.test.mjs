@@ -9,7 +9,7 @@ import { build } from "esbuild";
 import { capture, root } from "../scripts/lib/run.mjs";
 import { cleanEnvironment } from "./support/client.mjs";
 import { startOwnRegistry, temporary } from "./support/packages.mjs";
-import { ensureToolbox, tools } from "./support/toolbox.mjs";
+import { ensureToolbox, runtimes, tools } from "./support/toolbox.mjs";
 
 const FOLLOWED = [3, "COMPLETED", "a runtime"];
 const PROGRAMS = {
@@ -57,8 +57,20 @@ describe("the packed packages", () => {
   });
   after(() => home.remove());
 
-  for (const runtime of ["node20", "node22", "node24", "bun", "deno"]) {
-    describe(runtime, () => {
+  it("needs no more of Deno's permissions than the variables, the files and the addon", {
+    skip: !runtimes.includes("deno") && "there is no Deno for this platform",
+  }, async () => {
+    const [command, first] = tools.deno;
+    const permissions = ["--allow-env", "--allow-read"];
+    const refused = await ended([command, first, ...permissions], "esm.mjs", app);
+    assert.equal(refused.code, 1);
+    assert.match(refused.err, /no native addon for .*Allow Deno to load it: --allow-ffi/s);
+    const { code, out, err } = await ended([command, first, ...permissions, "--allow-ffi"], "esm.mjs", app);
+    assert.deepEqual([code, err], [0, ""], out);
+  });
+
+  for (const runtime of runtimes) {
+    describe(runtime === "node" ? `node ${process.versions.node}` : runtime, () => {
       for (const [program, [what, expected]] of Object.entries(PROGRAMS)) {
         it(what, async () => {
           const { code, signal, out, err } = await ended(tools[runtime], program, app);

