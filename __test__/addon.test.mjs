@@ -132,7 +132,7 @@ describe("without a usable addon", () => {
   it("it is said that the addon is of another version, and which", async () => {
     await beside(`trigger-native-${own}`, 'exports.VERSION = "9.9.9";', async () => {
       const message = await thrown();
-      const version = require("../js/version.js");
+      const { version } = require("../package.json");
       assert.ok(
         message.startsWith(
           `ERR_ADDON_VERSION trigger-native: the addon trigger-native-${own} is of version 9.9.9, the package of ${version}. `,

@@ -7,8 +7,7 @@
 
 const { ConfigError } = require("./errors.js");
 const native = require("./native.js");
-const { currentScope } = require("./scope.js");
-const { shared } = require("./shared.js");
+const { currentScope, shared } = require("./scope.js");
 
 /**
  * @typedef {object} RequestOptions

@@ -10,7 +10,9 @@
 
 const fs = require("node:fs");
 const path = require("node:path");
-const version = require("./version.js");
+
+/** The version of this package, which the addon has to be of. `scripts/version.mjs` writes it. */
+const VERSION = "0.1.0";
 
 /** @returns {any} the addon's exports */
 function load() {
@@ -39,7 +41,7 @@ function load() {
 function checked(place, { addon, cause }) {
   if (cause) throw require("./no-addon.js").unloadable(place, cause);
   // Calls of one version over the boundary of another would fail anywhere, and late.
-  if (addon.VERSION !== version) throw require("./no-addon.js").mismatched(place, addon.VERSION, version);
+  if (addon.VERSION !== VERSION) throw require("./no-addon.js").mismatched(place, addon.VERSION, VERSION);
   return addon;
 }
 

@@ -16,7 +16,7 @@ async function places() {
     ["package-lock.json", inJson],
     // The root package, which the lock names a second time.
     ["package-lock.json", /(^ {4}"": \{\s+"name": "trigger-native",\s+"version": ")([^"]+)(")/m],
-    ["js/version.js", /^(module\.exports = ")([^"]+)(")/m],
+    ["js/native.js", /^(const VERSION = ")([^"]+)(")/m],
     ["Cargo.toml", /^(version = ")([^"]+)(")/m],
     ["Cargo.lock", /(^name = "trigger-native"\nversion = ")([^"]+)(")/m],
     ...targets
