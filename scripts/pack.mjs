@@ -125,10 +125,13 @@ async function main() {
     options: {
       addon: { type: "string" },
       glibc: { type: "string" },
+      refuse: { type: "boolean", default: false },
       root: { type: "boolean", default: false },
       target: { type: "string" },
     },
   });
+  // What npm runs before `npm pack` and `npm publish` in a clone: they would leave the platform packages out.
+  if (values.refuse) throw new StepError("not npm pack, but: npm run pack (docs/packaging.md)");
   const alone = values.root || values.addon !== undefined;
   if (!alone) await build();
   const faults = [];
