@@ -24,6 +24,7 @@ const { flag, milliseconds, takeOptions } = require("./options.js");
  * @property {(part: any) => string | undefined} [id] up to where everything was sent; asked once after each part
  * @property {(part: any) => unknown} [value] what is sent of it
  * @property {(part: any) => string | undefined} [subject] the id of what could not be written; default the part's own
+ * @property {(part: any, length: number) => void} [sent] a part goes out, as so many characters
  * @property {(lastEventId: string) => boolean} [owns] whether a last id is one of this source's; default: any is
  * @property {(lastEventId: string) => void} [resume] called before the first part is read
  * @property {() => { event: string, data: unknown } | undefined} [opening] what is said before the first part
@@ -180,6 +181,7 @@ class Events {
     try {
       const sent = value ? value(part) : part;
       const data = this.#options.superjson ? (await loadSuperjson()).stringify(sent) : toJson(sent);
+      this.#format.sent?.(part, data.length);
       return event(name?.(part), id, data);
     } catch (error) {
       // One value that cannot be written ends nothing (defect 16).

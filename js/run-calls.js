@@ -8,6 +8,7 @@ const { Call } = require("./call.js");
 const { looksLikeCallOptions } = require("./config.js");
 const { ArgumentError, TimeoutError } = require("./errors.js");
 const { runFilters } = require("./filters.js");
+const hints = require("./hints.js");
 const { idOf } = require("./id.js");
 const { fetchPages } = require("./page.js");
 const { fetchPresigned, toPacket } = require("./payload.js");
@@ -52,7 +53,9 @@ function retrieve(runId, requestOptions) {
   return new ApiPromise(
     (async () => {
       const call = new Call("runs.retrieve", requestOptions);
-      return retrieveWith(call, idOf(call.name, "run", runId));
+      const id = idOf(call.name, "run", runId);
+      hints.retrieved(id);
+      return retrieveWith(call, id);
     })(),
   );
 }

@@ -67,6 +67,7 @@ function partEvents(places, { given, resume, isOver }) {
       return part.isRestart ? { type, runId: run.id } : { ...run, isFinished: run.isFinished };
     },
     subject: ({ run }) => run.id,
+    sent: (part, length) => "chunk" in part || require("./hints.js").sent(part.run, length),
     resume,
     isOver,
   };

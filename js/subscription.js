@@ -186,6 +186,7 @@ class RunSubscription {
       id: () => (Number.isFinite(this.#position) ? String(this.#position) : undefined),
       // `isFinished` is not enumerable: the browser cannot work it out from an unknown status.
       value: (run) => ({ ...run, isFinished: run.isFinished }),
+      sent: (run, length) => require("./hints.js").sent(run, length),
       resume: (id) => this.#resume(id),
       isOver: () => this.#isOver,
     });

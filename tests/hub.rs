@@ -23,7 +23,7 @@ fn spec(server: &Server) -> FeedSpec {
     }
 }
 
-const RUN: ReaderOptions = ReaderOptions { until_finished: true, until_gone: true, notices: false };
+const RUN: ReaderOptions = ReaderOptions { until_finished: true, until_gone: true, notices: false, copies: false };
 
 async fn next(reader: &Reader) -> Batch {
     timeout(FAILSAFE, reader.next()).await.expect("a batch in time")
@@ -188,4 +188,44 @@ async fn a_feed_that_ended_is_opened_anew_for_the_next_reader() {
         assert_eq!(numbers(&next(&reader).await), ["0"]);
     }
     assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn who_keeps_a_copy_is_told_when_it_is_complete_and_what_is_gone() {
+    let go = Arc::new(Semaphore::new(0));
+    let permits = go.clone();
+    let server = Server::start(move |number, _| {
+        let go = permits.clone();
+        async move {
+            let delete = r#"{"key":"run_1","value":{"id":"run_1"},"headers":{"operation":"delete"}}"#;
+            match number {
+                0 => feed_answer(0, ""),
+                1 => feed_answer(1, &row("run_1", "EXECUTING", 1)),
+                2 => {
+                    go.acquire().await.expect("open").forget();
+                    feed_answer(2, delete)
+                }
+                _ => std::future::pending().await,
+            }
+        }
+    })
+    .await;
+    let copies = ReaderOptions { copies: true, ..ReaderOptions::default() };
+    let first = Hub::global().open(&spec(&server), copies);
+    let begin = next(&first).await;
+    assert!(begin.settled && begin.rows.is_empty() && begin.schema.is_some(), "there is nothing, and it is known");
+    let shown = next(&first).await;
+    assert_eq!((numbers(&shown), shown.settled), (vec!["1"], false));
+    // Who joins is told the rows and that they are all.
+    let second = Hub::global().open(&spec(&server), copies);
+    let joined = next(&second).await;
+    assert_eq!((numbers(&joined), joined.settled), (vec!["1"], true));
+    // Who does not ask for it is told of rows only.
+    let third = Hub::global().open(&spec(&server), ReaderOptions::default());
+    assert!(!next(&third).await.settled);
+    go.add_permits(1);
+    for reader in [&first, &second] {
+        let gone: Vec<String> = next(reader).await.gone.iter().map(ToString::to_string).collect();
+        assert_eq!(gone, ["run_1"]);
+    }
 }

@@ -15,7 +15,7 @@ use trigger_native::credential::Credential;
 use trigger_native::hub::{Batch, End, FeedSpec, Hub, Notice, Patience, Reader, ReaderOptions, Stage};
 
 const FAILSAFE: Duration = Duration::from_secs(30);
-const MANY: ReaderOptions = ReaderOptions { until_finished: false, until_gone: false, notices: false };
+const MANY: ReaderOptions = ReaderOptions { until_finished: false, until_gone: false, notices: false, copies: false };
 const DONE: &str = "COMPLETED_SUCCESSFULLY";
 
 fn spec(server: &Server) -> FeedSpec {
@@ -172,7 +172,7 @@ fn renewable(server: &Server, token: &str) -> (FeedSpec, Credential) {
 async fn a_refused_token_is_renewed_once_for_all_readers_and_they_see_it_happen() {
     let server = guarded(&["new"]).await;
     let (spec, credential) = renewable(&server, "old");
-    let options = ReaderOptions { until_finished: true, until_gone: true, notices: true };
+    let options = ReaderOptions { until_finished: true, until_gone: true, notices: true, copies: false };
     let readers: Vec<Reader> = (0..50).map(|_| Hub::global().open(&spec, options)).collect();
     timeout(FAILSAFE, credential.wanted()).await.expect("a token is wanted");
     credential.supply(Secret::new("new"));

@@ -150,7 +150,8 @@ async fn a_feed_whose_connection_closes_amid_an_answer_or_before_it_misses_nothi
         query: [].into(),
         patience: Patience { min_delay_ms: 1, max_delay_ms: 10, ..Patience::default() },
     };
-    let reader = Hub::global().open(&spec, ReaderOptions { until_finished: true, until_gone: true, notices: false });
+    let reader =
+        Hub::global().open(&spec, ReaderOptions { until_finished: true, until_gone: true, ..ReaderOptions::default() });
     let serve = async {
         let schema = r#"{"friendlyId":{"type":"text"},"status":{"type":"text"},"number":{"type":"int4"}}"#;
         let body = |number: usize| {

@@ -66,11 +66,9 @@ impl Subject {
     fn reader(&self, notices: bool) -> ReaderOptions {
         match self {
             Self::Run { stop_on_completion, .. } => {
-                ReaderOptions { until_finished: *stop_on_completion, until_gone: true, notices }
+                ReaderOptions { until_finished: *stop_on_completion, until_gone: true, notices, copies: false }
             }
-            Self::Tags { .. } | Self::Batch { .. } => {
-                ReaderOptions { until_finished: false, until_gone: false, notices }
-            }
+            Self::Tags { .. } | Self::Batch { .. } => ReaderOptions { notices, ..ReaderOptions::default() },
         }
     }
 }

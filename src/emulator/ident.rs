@@ -1,14 +1,9 @@
 //! Random ids and random spans.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::random;
-
-/// How far a held poll strays from its set length, as a share of it (recorded: 17 to 23 s).
-const STRAY: f64 = 0.15;
 
 /// `c` and 24 lower-case letters and digits, as database ids look; a run's public id is
 /// `run_` before it.
@@ -38,11 +33,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// `span` give or take 15 percent; `share` is in `[0, 1)`.
-pub(super) fn strayed(span: Duration, share: f64) -> Duration {
-    span.mul_f64(1.0 - STRAY + 2.0 * STRAY * share)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,12 +44,5 @@ mod tests {
         assert!(one.starts_with('c') && one.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
         assert_ne!(one, two);
         assert_eq!((nonce().len(), part_id().len(), hex(&[0, 171])), (24, 7, "00ab".into()));
-    }
-
-    #[test]
-    fn a_poll_is_held_within_fifteen_percent() {
-        let hold = Duration::from_secs(20);
-        let ends = [0.0, 0.5, 1.0].map(|share| strayed(hold, share).as_millis());
-        assert_eq!(ends, [17_000, 20_000, 23_000]);
     }
 }

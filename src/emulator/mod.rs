@@ -17,7 +17,6 @@ mod object;
 mod options;
 mod order;
 mod packet;
-mod period;
 mod player;
 mod routes;
 mod row;

@@ -183,7 +183,6 @@ fn refuse(why: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ident;
     use super::*;
 
     #[test]
@@ -196,7 +195,7 @@ mod tests {
     #[test]
     fn a_poll_without_news_is_held_for_17_to_23_seconds_when_nothing_is_said() {
         let hold = Options::parse("").expect("defaults").hold;
-        let held = [0.0, 0.5, 1.0].map(|share| ident::strayed(hold, share));
+        let held = [0.0, 0.5, 1.0].map(|share| crate::serve::feed::strayed(hold, share));
         assert_eq!(held, [17, 20, 23].map(Duration::from_secs));
     }
 

@@ -13,8 +13,9 @@ use super::row::Row;
 use super::run::Run;
 use super::store::{Placed, Terms};
 use super::world::World;
-use super::{ident, object, period};
+use super::{ident, object};
 use crate::serve::clock::from_wire;
+use crate::serve::period;
 use crate::serve::stream::StreamVersion;
 
 const MAX_TAGS: usize = 10;

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::column::{Column, Kind, Skipped};
 use crate::serve::clock::{from_wire, to_wire};
+use crate::serve::feed::{Messages, Operation};
 
 /// One version of a run. Every cell is the text the feed writes, or null.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,74 +197,21 @@ impl Row {
         }
         Ok(())
     }
-
-    /// Writes the message of this row.
-    fn push_message(&self, body: &mut String, operation: Operation, skipped: Skipped, old_statuses: bool) {
-        let id = self.get(Column::Id).unwrap_or_default();
-        body.push_str("{\"key\":");
-        push_string(body, &format!("\"public\".\"TaskRun\"/\"{id}\""));
-        body.push_str(",\"value\":{");
-        let mut first = true;
-        for &column in Column::ALL.iter().filter(|column| !skipped.has(**column)) {
-            if !std::mem::take(&mut first) {
-                body.push(',');
-            }
-            push_string(body, column.name());
-            body.push(':');
-            let text = self.get(column);
-            match text {
-                Some(text) if column == Column::Status => push_string(body, status_for(text, old_statuses)),
-                Some(text) => push_string(body, text),
-                None => body.push_str("null"),
-            }
-        }
-        body.push_str("},\"headers\":{\"operation\":\"");
-        body.push_str(operation.name());
-        body.push_str("\"}}");
-    }
 }
 
-/// The body of a feed answer with these rows: `[{key,value,headers},…,{up-to-date}]`.
-///
-/// `old_statuses` is for callers that send no `x-trigger-api-version` (protocol.md 1).
+/// The body of a feed answer with these rows.
 pub(super) fn messages<'a>(
     rows: impl IntoIterator<Item = (&'a Row, Operation)>,
     skipped: Skipped,
     old_statuses: bool,
 ) -> String {
-    let mut body = String::from("[");
+    let mut messages = Messages::new(old_statuses);
     for (row, operation) in rows {
-        row.push_message(&mut body, operation, skipped, old_statuses);
-        body.push(',');
+        let key = format!("\"public\".\"TaskRun\"/\"{}\"", row.get(Column::Id).unwrap_or_default());
+        let kept = Column::ALL.iter().filter(|column| !skipped.has(**column));
+        messages.push(&key, kept.map(|&column| (column.name(), row.get(column))), operation);
     }
-    body.push_str("{\"headers\":{\"control\":\"up-to-date\"}}]");
-    body
-}
-
-/// The body of a feed answer without news.
-pub(super) const UP_TO_DATE: &str = r#"[{"headers":{"control":"up-to-date"}}]"#;
-
-/// What a message does with its row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
-    /// In a snapshot.
-    Insert,
-    /// In a live answer.
-    Update,
-}
-
-impl Operation {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Insert => "insert",
-            Self::Update => "update",
-        }
-    }
-}
-
-/// The raw status as a caller of the given age sees it.
-pub(super) fn status_for(raw: &str, old_statuses: bool) -> &str {
-    if old_statuses && raw == "DEQUEUED" { "EXECUTING" } else { raw }
+    messages.finish()
 }
 
 /// A Postgres array literal with every element quoted, as recorded.
@@ -271,10 +219,6 @@ fn array_literal(items: &[String]) -> String {
     let quoted: Vec<String> =
         items.iter().map(|item| format!("\"{}\"", item.replace('\\', "\\\\").replace('"', "\\\""))).collect();
     format!("{{{}}}", quoted.join(","))
-}
-
-fn push_string(body: &mut String, text: &str) {
-    body.push_str(&Value::from(text).to_string());
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::ident;
 use super::packet::Packet;
-use super::{ident, period};
 use crate::random;
 use crate::serve::clock::{Clock, to_wire};
+use crate::serve::period;
 
 /// How long a token waits unless told otherwise: ten minutes.
 pub(super) const TIMEOUT_MS: u64 = 600_000;

@@ -14,7 +14,7 @@ use super::stage::Stage;
 use crate::credential::{Credential, PATIENCE, Renewal};
 use crate::error::{Error, Kind, Result};
 use crate::http::{Line, Polled, feed_headers, unix_ms};
-use crate::shape::{self, Event, Failure, Now, Outcome, Query, Step};
+use crate::shape::{self, Event, Failure, Now, Outcome, Phase, Query, Step};
 
 /// Where a driver is: everything a second one needs to go on from here.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ async fn run(hub: &'static Hub, feed: &Arc<Feed>, place: &mut Place) -> Result<(
         };
         // The state before the rows: a reader that ends with its last row has seen both.
         feed.enter(machine.phase().into());
-        if !feed.publish(outcome.changes, machine.schema()) {
+        if !feed.publish(outcome.changes, machine.schema(), machine.phase() == Phase::Live) {
             return Ok(());
         }
         *step = outcome.step;
@@ -169,7 +169,7 @@ mod tests {
     fn a_feed_that_waits_holds_little() {
         let endpoint = Endpoint::new("http://a.b", "tr_dev_1234567890", None).expect("valid");
         let spec = FeedSpec { endpoint, path: "/".into(), query: [].into(), patience: Patience::default() };
-        let options = ReaderOptions { until_finished: true, until_gone: true, notices: false };
+        let options = ReaderOptions { until_finished: true, until_gone: true, ..ReaderOptions::default() };
         let feed = Feed::new(spec, options).0;
         let driver = drive(Hub::global(), feed);
         assert!(size_of_val(&*driver) <= 2_560, "{} bytes", size_of_val(&*driver));

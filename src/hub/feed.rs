@@ -54,6 +54,8 @@ struct State {
     stats: Stats,
     /// Rows of finished runs were let go (I16): a reader that joins needs a snapshot of its own.
     partial: bool,
+    /// It was up to date once: its rows are all there are.
+    settled: bool,
     /// Nobody may join any more: it ended, or its last reader left.
     closed: bool,
 }
@@ -82,6 +84,7 @@ impl Feed {
                 stage: Stage::Connecting,
                 stats: Stats::default(),
                 partial: false,
+                settled: false,
                 closed: false,
             },
         );
@@ -132,6 +135,9 @@ impl Feed {
                 slot.push(Item { key: key.clone(), row: row.clone(), schema: schema.clone() });
             }
         }
+        if state.settled {
+            slot.settle(state.schema.as_ref());
+        }
         let seat = Seat { slot, feed: Arc::new(Mutex::new(self.clone())) };
         state.readers.push(seat.clone());
         seat
@@ -150,8 +156,9 @@ impl Feed {
         true
     }
 
-    /// Gives every reader what changed. False when nobody is left to read on.
-    pub(super) fn publish(&self, changes: Vec<Change>, schema: Option<&Arc<Schema>>) -> bool {
+    /// Gives every reader what changed; `live` says whether the feed is up to date with it. False when nobody is left
+    /// to read on.
+    pub(super) fn publish(&self, changes: Vec<Change>, schema: Option<&Arc<Schema>>, live: bool) -> bool {
         let mut guard = lock(&self.state);
         let state = &mut *guard;
         if let Some(schema) = schema {
@@ -173,7 +180,7 @@ impl Feed {
                 Change::Gone { key } => {
                     state.rows.shift_remove(&key);
                     for seat in &state.readers {
-                        seat.slot.gone();
+                        seat.slot.gone(&key);
                     }
                 }
                 Change::LetGo { key } => {
@@ -190,7 +197,12 @@ impl Feed {
             state.partial = true;
             state.rows.retain(|key, _| !let_go.contains(key));
         }
-        let told = if changed { slots(&state.readers) } else { Vec::new() };
+        let mut told = if changed { slots(&state.readers) } else { Vec::new() };
+        if live && !std::mem::replace(&mut state.settled, true) {
+            // After the rows: a reader that is told has them in its queue.
+            let asked = state.readers.iter().filter(|seat| seat.slot.settle(state.schema.as_ref()));
+            told.extend(asked.filter(|_| !changed).map(|seat| seat.slot.clone()));
+        }
         state.readers.retain(|seat| !seat.slot.is_ended());
         state.closed |= state.readers.is_empty();
         let open = !state.closed;
@@ -221,6 +233,7 @@ impl Feed {
                 stage: state.stage,
                 stats: state.stats,
                 partial: true,
+                settled: state.settled,
                 closed: false,
             },
         );

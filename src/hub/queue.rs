@@ -1,8 +1,10 @@
 //! What waits for one reader: bounded, and never without a run's latest state (defect 9).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::reader::{Batch, End, Fault, Item, Notice};
+use crate::shape::Schema;
 
 /// States a reader may lag behind before older ones of a run make way for newer ones. A feed whose
 /// readers all lag by half of it asks the server for nothing until one of them reads.
@@ -27,6 +29,10 @@ pub(super) struct Queue {
     bytes: usize,
     notices: VecDeque<Notice>,
     faults: VecDeque<Fault>,
+    gone: Vec<Arc<str>>,
+    /// The feed was up to date for the first time, and the reader was not told yet.
+    settled: bool,
+    schema: Option<Arc<Schema>>,
     pub(super) end: Option<End>,
     pub(super) coalesced: u64,
 }
@@ -47,6 +53,26 @@ impl Queue {
             }
             self.coalesced += 1;
         }
+    }
+
+    /// A row is gone, and with it what waits of it.
+    pub(super) fn gone(&mut self, key: &Arc<str>) {
+        self.rows.retain(|(item, size)| {
+            let stays = item.key != *key;
+            if !stays {
+                self.bytes -= size;
+            }
+            stays
+        });
+        if !self.gone.contains(key) {
+            self.gone.push(key.clone());
+        }
+    }
+
+    /// The feed was up to date for the first time.
+    pub(super) fn settle(&mut self, schema: Option<Arc<Schema>>) {
+        self.settled = true;
+        self.schema = schema;
     }
 
     /// Whether this reader keeps up: the feed asks on for its sake.
@@ -75,7 +101,13 @@ impl Queue {
 
     /// What a reader gets at once; `None` when there is nothing to say.
     pub(super) fn take(&mut self) -> Option<Batch> {
-        if self.rows.is_empty() && self.notices.is_empty() && self.faults.is_empty() && self.end.is_none() {
+        if self.rows.is_empty()
+            && self.notices.is_empty()
+            && self.faults.is_empty()
+            && self.gone.is_empty()
+            && !self.settled
+            && self.end.is_none()
+        {
             return None;
         }
         let mut rows = Vec::with_capacity(self.rows.len().min(LARGEST_BATCH));
@@ -91,8 +123,35 @@ impl Queue {
             rows,
             notices: self.notices.drain(..).collect(),
             faults: self.faults.drain(..).collect(),
+            gone: std::mem::take(&mut self.gone),
+            settled: drained && std::mem::take(&mut self.settled),
+            schema: if drained { self.schema.take() } else { None },
             drained,
             end: if drained { self.end.clone() } else { None },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::Row;
+
+    fn item(key: &str) -> Item {
+        let row = Row::merge(&mut Arc::default(), None, None, [("id".into(), Some(key.into()))]);
+        Item { key: key.into(), row: Arc::new(row), schema: Arc::default() }
+    }
+
+    #[test]
+    fn a_row_that_is_gone_takes_what_waits_of_it_along_and_may_come_back() {
+        let mut queue = Queue::default();
+        queue.push(item("a"));
+        queue.push(item("b"));
+        queue.gone(&"a".into());
+        queue.gone(&"b".into());
+        queue.push(item("b"));
+        let batch = queue.take().expect("a batch");
+        let keys: Vec<_> = batch.rows.iter().map(|item| &*item.key).collect();
+        assert_eq!((keys, batch.gone.len(), queue.bytes), (vec!["b"], 2, 0));
     }
 }

@@ -22,6 +22,8 @@ pub struct ReaderOptions {
     pub until_gone: bool,
     /// Collect retries and state changes.
     pub notices: bool,
+    /// Tell also which rows are gone, and when all there is was read once: for who keeps a copy of the feed.
+    pub copies: bool,
 }
 
 /// A row on its way to a reader.
@@ -76,6 +78,13 @@ pub struct Batch {
     pub notices: Vec<Notice>,
     /// Rows that could not be read.
     pub faults: Vec<Fault>,
+    /// Keys of rows that are gone, where [`ReaderOptions::copies`] asked for them. They left before these rows came:
+    /// a key that is among both is there.
+    pub gone: Vec<Arc<str>>,
+    /// Once, where [`ReaderOptions::copies`] asked for it: with these rows, the feed was up to date for the first time.
+    pub settled: bool,
+    /// With it the types of its columns, for a feed without rows.
+    pub schema: Option<Arc<Schema>>,
     /// Whether these rows are all that was published so far.
     pub drained: bool,
     /// Set when nothing follows after these rows.
@@ -121,10 +130,21 @@ impl Slot {
         }
     }
 
-    pub(super) fn gone(&self) {
+    pub(super) fn gone(&self, key: &Arc<str>) {
+        if self.options.copies {
+            lock(&self.queue).gone(key);
+        }
         if self.options.until_gone {
             self.end(End::Complete);
         }
+    }
+
+    /// The feed is up to date for the first time. True when the reader wants to know of it.
+    pub(super) fn settle(&self, schema: Option<&Arc<Schema>>) -> bool {
+        if self.options.copies {
+            lock(&self.queue).settle(schema.cloned());
+        }
+        self.options.copies
     }
 
     pub(super) fn fault(&self, fault: Fault) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// The elements of a literal; `None` is an unquoted NULL. `Err` says what is wrong with it.
-pub(super) fn elements(literal: &str) -> Result<Vec<Option<Cow<'_, str>>>, &'static str> {
+pub(crate) fn elements(literal: &str) -> Result<Vec<Option<Cow<'_, str>>>, &'static str> {
     // A literal whose bounds are not the usual ones names them first: `[2:3]={a,b}`.
     let literal = match literal.strip_prefix('[').and_then(|rest| rest.split_once("]=")) {
         Some((bounds, rest)) if !bounds.contains('[') => rest,

@@ -6,5 +6,6 @@ mod render;
 mod status;
 mod time;
 
+pub(crate) use array::elements;
 pub use render::render;
 pub use status::{is_finished, is_terminal, public_status};

@@ -2,8 +2,10 @@
 
 mod answer;
 pub(crate) mod clock;
+pub(crate) mod feed;
 mod limit;
 pub(crate) mod listener;
+pub(crate) mod period;
 mod request;
 pub(crate) mod stream;
 

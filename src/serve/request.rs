@@ -57,6 +57,16 @@ impl Request {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
+    /// Whether the answer may be compressed with gzip.
+    pub(crate) fn accepts_gzip(&self) -> bool {
+        let accepted = self.header("accept-encoding").unwrap_or_default();
+        accepted.split(',').any(|coding| {
+            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+            let refused = weight.split_once('=').is_some_and(|(_, q)| q.trim().parse().is_ok_and(|q: f32| q <= 0.0));
+            name.trim().eq_ignore_ascii_case("gzip") && !refused
+        })
+    }
+
     /// How a run that is triggered now keeps its streams.
     pub(crate) fn streams(&self) -> StreamVersion {
         StreamVersion::named(self.header("x-trigger-realtime-streams-version"))

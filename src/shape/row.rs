@@ -53,6 +53,11 @@ impl Row {
         self.columns.iter().zip(&self.values).filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
 
+    /// Every column in the order the server writes them, with its wire text; `None` when null or missing.
+    pub fn cells(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.columns.iter().zip(&self.values).map(|(name, value)| (name, value.as_deref()))
+    }
+
     /// Whether `last`, an earlier version of this row, has the very same text in a column: not equal
     /// by chance, but never changed since.
     #[must_use]

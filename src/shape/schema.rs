@@ -12,7 +12,11 @@ static SCHEMAS: Shared<Schema> = Shared::new();
 
 /// The columns of a feed and their types.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Schema(HashMap<Box<str>, Column, foldhash::fast::RandomState>);
+pub struct Schema {
+    columns: HashMap<Box<str>, Column, foldhash::fast::RandomState>,
+    /// The header as it came: whoever answers with these columns says of them what the server said.
+    wire: Box<str>,
+}
 
 /// The type of one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +76,7 @@ impl Schema {
         let columns = wire
             .into_iter()
             .map(|(name, column)| (name, Column { kind: ColumnType::of(&column.kind), array: column.dims > 0 }));
-        Ok(Self(columns.collect()))
+        Ok(Self { columns: columns.collect(), wire: String::from_utf8_lossy(header).into() })
     }
 
     /// The same one for every feed with these columns.
@@ -80,10 +84,22 @@ impl Schema {
         SCHEMAS.of(self)
     }
 
+    /// The `electric-schema` header as it came.
+    #[must_use]
+    pub fn wire(&self) -> &str {
+        &self.wire
+    }
+
+    /// Whether the header names this column.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.columns.contains_key(name)
+    }
+
     /// The type of a column; text when the schema does not name it.
     #[must_use]
     pub fn column(&self, name: &str) -> Column {
-        self.0.get(name).copied().unwrap_or(Column { kind: ColumnType::Text, array: false })
+        self.columns.get(name).copied().unwrap_or(Column { kind: ColumnType::Text, array: false })
     }
 }
 

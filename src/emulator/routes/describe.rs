@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 use super::Context;
 use crate::emulator::access::Environment;
 use crate::emulator::column::Column;
-use crate::emulator::row::{Row, status_for};
+use crate::emulator::row::Row;
 use crate::emulator::{object, packet};
 use crate::error::Result;
+use crate::serve::feed::status_for;
 
 /// The version a deployed task would have.
 pub(super) const VERSION: &str = "20260101.1";

@@ -6,13 +6,14 @@ use http::{Method, StatusCode};
 use tokio::time::timeout;
 
 use super::Context;
-use super::reader::{Place, Reader, admit};
+use super::reader::{Reader, admit};
 use crate::emulator::access::Caller;
 use crate::emulator::column::Column;
-use crate::emulator::row::{Operation, Row, UP_TO_DATE};
+use crate::emulator::row::Row;
 use crate::emulator::run::Run;
 use crate::serve::Answer;
 use crate::serve::Request;
+use crate::serve::feed::{Operation, Place, UP_TO_DATE};
 use crate::token::Resource;
 
 /// Answers the call; a live one when the run changes, or after the hold.

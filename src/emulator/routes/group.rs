@@ -8,13 +8,15 @@ use http::{Method, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
 use super::Context;
-use super::reader::{Place, Reader, admit};
+use super::reader::{Reader, admit};
+use crate::emulator::ident;
 use crate::emulator::journal::Topic;
-use crate::emulator::row::{Operation, Row, UP_TO_DATE};
-use crate::emulator::{ident, period};
+use crate::emulator::row::Row;
 use crate::random;
 use crate::serve::Answer;
 use crate::serve::Request;
+use crate::serve::feed::{Operation, Place, UP_TO_DATE};
+use crate::serve::period;
 use crate::token::Resource;
 
 /// How far back a tag feed goes unless it says otherwise (recorded: a day).

@@ -8,12 +8,11 @@ use http::StatusCode;
 use super::Context;
 use crate::emulator::access::Caller;
 use crate::emulator::column::Skipped;
-use crate::emulator::ident;
-use crate::emulator::row::{Operation, Row, messages};
-use crate::random;
+use crate::emulator::row::{Row, messages};
 use crate::serve::Answer;
 use crate::serve::Permit;
 use crate::serve::Request;
+use crate::serve::feed::{self, Operation, Place};
 
 /// A reader of a feed.
 pub(super) struct Reader<'a> {
@@ -23,18 +22,6 @@ pub(super) struct Reader<'a> {
     pub(super) request: &'a Request,
     /// The columns that are left out for it.
     pub(super) skipped: Skipped,
-}
-
-/// Where a live request goes on.
-pub(super) struct Place {
-    /// The handle it was given.
-    pub(super) handle: String,
-    /// The offset it was given, as it is.
-    pub(super) offset: String,
-    /// The offset's milliseconds.
-    pub(super) seen_ms: u64,
-    /// The offset's number.
-    pub(super) seen: u64,
 }
 
 /// Who reads, or the answer to give at once.
@@ -55,15 +42,9 @@ impl<'a> Reader<'a> {
         Self { context, request, skipped }
     }
 
-    /// Where a live request goes on. A live request without a handle, or from the start, is a
-    /// snapshot (recorded: `run-live-raw`).
+    /// Where a live request goes on; any other is given a snapshot, as the native backend does.
     pub(super) fn place(&self) -> Option<Place> {
-        let is_live = self.request.parameter("live").is_some_and(|live| live == "true");
-        let offset = self.request.parameter("offset").unwrap_or_else(|| "-1".into());
-        let handle = self.request.parameter("handle").filter(|_| is_live && offset != "-1")?;
-        let (ms, number) = offset.split_once('_').unwrap_or((&offset, "0"));
-        let (seen_ms, seen) = (ms.parse().unwrap_or(0), number.parse().unwrap_or(0));
-        Some(Place { handle, offset, seen_ms, seen })
+        Place::of(self.request).filter(|place| place.live)
     }
 
     /// Lets a live request in.
@@ -78,7 +59,7 @@ impl<'a> Reader<'a> {
 
     /// How long this live request is held.
     pub(super) fn hold(&self) -> Duration {
-        ident::strayed(self.context.hold, random::unit())
+        feed::hold(self.context.hold)
     }
 
     /// The body with these rows.
@@ -88,22 +69,11 @@ impl<'a> Reader<'a> {
 
     /// A snapshot.
     pub(super) fn snapshot(&self, body: String, handle: &str, offset: &str) -> Answer {
-        self.answer(body, handle, offset).with("electric-schema", &self.skipped.schema())
+        feed::snapshot(self.request, body, handle, offset, &self.skipped.schema())
     }
 
     /// A live answer.
     pub(super) fn live(&self, body: String, handle: &str, offset: &str, cursor: u64) -> Answer {
-        self.answer(body, handle, offset).with("electric-cursor", &cursor.to_string())
-    }
-
-    /// Clients that do not name their version of the protocol are told the old header names.
-    fn answer(&self, body: String, handle: &str, offset: &str) -> Answer {
-        let modern = self.request.headers.contains_key("x-trigger-electric-version");
-        let (handle_name, offset_name) = if modern {
-            ("electric-handle", "electric-offset")
-        } else {
-            ("electric-shape-id", "electric-chunk-last-offset")
-        };
-        Answer::feed(body).with(handle_name, handle).with(offset_name, offset)
+        feed::live(self.request, body, handle, offset, cursor)
     }
 }

@@ -9,11 +9,11 @@ use super::caller::limited;
 use super::describe::describe;
 use crate::emulator::access::Caller;
 use crate::emulator::column::Column;
-use crate::emulator::period;
 use crate::emulator::run::Effect;
 use crate::error::Result;
 use crate::serve::Answer;
 use crate::serve::clock::from_wire;
+use crate::serve::period;
 use crate::serve::{Request, body};
 use crate::token::Resource;
 

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::describe::{VERSION, status_of};
 use crate::emulator::column::Column;
-use crate::emulator::period;
 use crate::emulator::run::Run;
 use crate::serve::Request;
 use crate::serve::clock::from_wire;
+use crate::serve::period;
 
 /// The statuses a list may be asked for.
 const STATUSES: [&str; 13] = [

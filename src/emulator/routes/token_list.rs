@@ -10,12 +10,12 @@ use super::Context;
 use super::caller::limited;
 use super::page::Page;
 use super::tokens::{callback_url, status_of};
-use crate::emulator::period;
 use crate::emulator::waitpoint::Token;
 use crate::error::Result;
 use crate::serve::Answer;
 use crate::serve::Request;
 use crate::serve::clock::{from_wire, to_wire};
+use crate::serve::period;
 use crate::token::Resource;
 
 /// Answers the call.

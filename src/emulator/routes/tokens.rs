@@ -10,10 +10,11 @@ use super::caller::limited;
 use crate::emulator::access::Caller;
 use crate::emulator::waitpoint::{Token, Wanted, timeout_of};
 use crate::emulator::world::World;
-use crate::emulator::{jwt, period, stage};
+use crate::emulator::{jwt, stage};
 use crate::error::Result;
 use crate::serve::Answer;
 use crate::serve::clock::to_wire;
+use crate::serve::period;
 use crate::serve::{Request, body};
 use crate::token::Resource;
 

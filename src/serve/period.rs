@@ -2,7 +2,7 @@
 
 /// Reads a trigger's `delay` or `ttl`: one or more of `<n>w`, `<n>d`, `<n>h`/`<n>hr`, `<n>m`,
 /// `<n>s` in a row, such as `1h30m`. The result is in milliseconds.
-pub(super) fn span_ms(text: &str) -> Option<u64> {
+pub(crate) fn span_ms(text: &str) -> Option<u64> {
     let mut rest = text;
     let mut total: u64 = 0;
     while !rest.is_empty() {

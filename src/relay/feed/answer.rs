@@ -1,0 +1,179 @@
+//! One viewer's request, answered from its feed's copy.
+
+use bytes::Bytes;
+use http::Method;
+use tokio::time::{Instant, timeout_at};
+
+use super::body::SharedBody;
+use super::cache::CacheKey;
+use super::copy::{FeedCopy, State};
+use super::failure::Failure;
+use super::feeds::Seat;
+use super::rows::{News, Since};
+use super::skips::Skips;
+use crate::http::unix_ms;
+use crate::serve::feed::{self, Messages, Operation, Place, UP_TO_DATE};
+use crate::serve::{Answer, Request};
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// Its answer.
+    Answer(Answer),
+    /// The copy has not all rows any more: the server has to be asked for this snapshot, with the viewer's own token.
+    /// What it answers goes on here: its handle is a stranger's.
+    Elsewhere,
+}
+
+/// A viewer, while its request is answered.
+struct Viewer<'a> {
+    seat: &'a Seat,
+    copy: &'a FeedCopy,
+    request: &'a Request,
+    /// The columns it asked to leave out, and those its token leaves out.
+    skipped: Vec<String>,
+}
+
+/// Answers a GET or HEAD; a live one when something changes, or after the hold. `skipped` are the columns that are left
+/// out whatever the request says; its own `skipColumns` come on top.
+///
+/// Dropping the future costs nothing: the viewer is gone.
+pub(crate) async fn answer(seat: &Seat, request: &Request, skipped: &[String]) -> Reply {
+    let own = request.parameter("skipColumns").unwrap_or_default();
+    let skipped = skipped.iter().cloned().chain(own.split(',').map(str::to_owned)).collect();
+    let viewer = Viewer { seat, copy: seat.copy(), request, skipped };
+    match viewer.answer(unix_ms()).await {
+        Ok(reply) => reply,
+        Err(failure) => Reply::Answer(failure.answer()),
+    }
+}
+
+impl Viewer<'_> {
+    async fn answer(&self, now_ms: u64) -> Result<Reply, Failure> {
+        let stop = &self.seat.inner.stop;
+        let Some(mut states) = stop.run_until_cancelled(self.copy.ready()).await.transpose()? else {
+            return Err(Failure::later("The relay is stopping"));
+        };
+        let Some(place) = Place::of(self.request) else { return Ok(self.snapshot(now_ms)) };
+        let end = Instant::now() + feed::hold(self.seat.inner.hold);
+        let first = self.since(&place);
+        let mut since = first;
+        let window_ms = self.copy.key.since_of(&place.handle, now_ms);
+        loop {
+            if let State::Failed(failure) = &*states.borrow_and_update() {
+                return Err(failure.clone());
+            }
+            let (news, to) = {
+                let rows = self.copy.rows();
+                if rows.is_lost(since, window_ms) {
+                    return Ok(Reply::Answer(Answer::must_refetch(&place.handle)));
+                }
+                (rows.news(since, window_ms), rows.sequence())
+            };
+            let is_over =
+                !place.live || self.request.method == Method::HEAD || stop.is_cancelled() || end <= Instant::now();
+            if !news.is_empty() || is_over {
+                let place = match first {
+                    Since::Change(_) => place,
+                    // It goes on with a handle of this copy's own, and is no stranger any more.
+                    Since::Millis(ms) => {
+                        Place { handle: self.copy.handle(window_ms, to), offset: format!("{ms}_{to}"), ..place }
+                    }
+                };
+                return Ok(Reply::Answer(self.go_on(&place, since, window_ms, &news, to)));
+            }
+            // From here on by changes, also a stranger: there was nothing to tell it of those before.
+            since = Since::Change(to);
+            tokio::select! {
+                // Over, or the copy is: the next look tells.
+                _ = timeout_at(end, states.changed()) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// What the viewer has seen.
+    fn since(&self, place: &Place) -> Since {
+        // A change that never was is nobody's: it is asked by its time then.
+        if self.copy.is_own(&place.handle) && place.seen <= self.copy.rows().sequence() {
+            Since::Change(place.seen)
+        } else {
+            Since::Millis(place.seen_ms)
+        }
+    }
+
+    fn snapshot(&self, now_ms: u64) -> Reply {
+        let window_ms = self.copy.key.since_ms(now_ms);
+        let (to, is_partial) = {
+            let rows = self.copy.rows();
+            (rows.sequence(), rows.is_partial())
+        };
+        if is_partial {
+            return Reply::Elsewhere;
+        }
+        let key = self.cache_key(None, to, window_ms);
+        let mut cache = self.copy.cache();
+        let body = cache.get(&key, || {
+            let rows = self.copy.rows();
+            // What came meanwhile is told again by the next answer: better twice than never.
+            let news = rows.all(window_ms);
+            drop(rows);
+            write(&news, &key, |_| Operation::Insert)
+        });
+        drop(cache);
+        let handle = self.copy.handle(window_ms, to);
+        let offset = format!("{}_{to}", body.newest_ms);
+        let schema = key.skips.schema(&key.schema);
+        Reply::Answer(self.give(&body, |bytes| feed::snapshot(self.request, bytes, &handle, &offset, &schema)))
+    }
+
+    /// The answer to who goes on at `place`: what it has to be told, or that there is nothing.
+    fn go_on(&self, place: &Place, since: Since, window_ms: u64, news: &News, to: u64) -> Answer {
+        // Where nothing old was left out, who has another window is told the same.
+        let key = self.cache_key(Some(news.least(since)), to, if news.windowed { window_ms } else { 0 });
+        if news.is_empty() {
+            return self.headed(place, UP_TO_DATE.into(), &place.offset, to, &key);
+        }
+        let body = self
+            .copy
+            .cache()
+            .get(&key, || write(news, &key, |is_new| if is_new { Operation::Insert } else { Operation::Update }));
+        let offset = format!("{}_{to}", body.newest_ms.max(place.seen_ms));
+        self.give(&body, |bytes| self.headed(place, bytes, &offset, to, &key))
+    }
+
+    fn headed(&self, place: &Place, body: Bytes, offset: &str, to: u64, key: &CacheKey) -> Answer {
+        if place.live {
+            feed::live(self.request, body, &place.handle, offset, to)
+        } else {
+            feed::snapshot(self.request, body, &place.handle, offset, &key.skips.schema(&key.schema))
+        }
+    }
+
+    fn cache_key(&self, after: Option<Since>, to: u64, created_since_ms: u64) -> CacheKey {
+        let schema = self.copy.schema();
+        let skips = Skips::new(self.skipped.iter().map(String::as_str), &schema);
+        let old_statuses = self.request.wants_old_statuses();
+        CacheKey { after, to, created_since_ms, skips, schema, old_statuses }
+    }
+
+    /// The answer with this body, compressed where the viewer takes it.
+    fn give(&self, body: &SharedBody, answer: impl FnOnce(Bytes) -> Answer) -> Answer {
+        match self.request.accepts_gzip().then(|| body.gzip()).flatten() {
+            Some(gzip) => answer(gzip).with("content-encoding", "gzip"),
+            None => answer(body.plain()),
+        }
+    }
+}
+
+/// Writes a body: only what `key` says may be shown (F4).
+fn write(news: &News, key: &CacheKey, operation: impl Fn(bool) -> Operation) -> SharedBody {
+    let mut messages = Messages::new(key.old_statuses);
+    for (name, id) in &news.gone {
+        messages.push(name, [("id", id.as_deref())], Operation::Delete);
+    }
+    for (name, entry, is_new) in &news.rows {
+        messages.push(name, key.skips.cells(&entry.row, &key.schema), operation(*is_new));
+    }
+    SharedBody::new(messages.finish(), news.newest_ms)
+}

@@ -1,0 +1,124 @@
+//! What viewers are told when their feed cannot be read.
+
+use http::StatusCode;
+
+use crate::config::Endpoint;
+use crate::error::{Error, Kind};
+use crate::serve::Answer;
+
+/// What viewers are told when their feed cannot be read. The same for all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    status: StatusCode,
+    body: String,
+    should_retry: Option<bool>,
+    retry_after: Option<u64>,
+}
+
+impl Failure {
+    /// Of how a feed ended upstream.
+    pub(super) fn of(error: &Error, endpoint: &Endpoint) -> Self {
+        let Some(answer) = error.answer() else {
+            return match error.kind() {
+                Kind::Connection | Kind::Timeout => Self::later("The relay cannot reach the Trigger.dev server"),
+                Kind::Api
+                | Kind::Protocol
+                | Kind::NoProgress
+                | Kind::Config
+                | Kind::Argument
+                | Kind::Decode
+                | Kind::Aborted
+                | Kind::Internal => Self::told(StatusCode::BAD_GATEWAY, &format!("The relay: {}", error.message())),
+            };
+        };
+        match answer.status {
+            401 | 403 => Self::told(
+                StatusCode::BAD_GATEWAY,
+                "The server refused the relay's own key: check the accessToken or TRIGGER_SECRET_KEY that the relay was given, and its baseURL",
+            ),
+            429 | 500.. => Self::later("The Trigger.dev server does not answer the relay: try again later"),
+            status => {
+                let retry = answer.headers.iter().find(|(name, _)| name == "x-should-retry");
+                let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&answer.body).is_ok();
+                // Nothing a server could say is worth our key.
+                let fits = is_json && !answer.body.contains(endpoint.token().expose());
+                Self {
+                    status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY),
+                    body: if fits { answer.body.clone() } else { told("Not found") },
+                    should_retry: retry.and_then(|(_, value)| value.parse().ok()),
+                    retry_after: None,
+                }
+            }
+        }
+    }
+
+    /// Nothing came, or nothing can be started: to be tried again.
+    pub(super) fn later(text: &str) -> Self {
+        Self { retry_after: Some(1), ..Self::told(StatusCode::SERVICE_UNAVAILABLE, text) }
+    }
+
+    /// A run that is not there.
+    pub(super) fn not_found() -> Self {
+        Self { should_retry: Some(false), ..Self::told(StatusCode::NOT_FOUND, "Not found") }
+    }
+
+    fn told(status: StatusCode, text: &str) -> Self {
+        Self { status, body: told(text), should_retry: None, retry_after: None }
+    }
+
+    /// Its answer.
+    pub(super) fn answer(&self) -> Answer {
+        let mut answer = Answer::api(self.status, self.body.clone());
+        if let Some(retry) = self.should_retry {
+            answer = answer.with("x-should-retry", if retry { "true" } else { "false" });
+        }
+        match self.retry_after {
+            Some(seconds) => answer.with("retry-after", &seconds.to_string()),
+            None => answer,
+        }
+    }
+}
+
+fn told(text: &str) -> String {
+    serde_json::json!({ "error": text }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    fn of(status: u16, headers: &HeaderMap, body: &str) -> Failure {
+        let endpoint = Endpoint::new("http://127.0.0.1:1", "tr_dev_hidden", None).expect("an endpoint");
+        Failure::of(&Error::api(status, headers, body.as_bytes()), &endpoint)
+    }
+
+    #[test]
+    fn an_unknown_run_is_told_in_the_servers_words() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-should-retry", "false".parse().expect("a value"));
+        let failure = of(404, &headers, r#"{"error":"Not found"}"#);
+        assert_eq!(failure, Failure::not_found());
+        headers.insert("x-should-retry", "true".parse().expect("a value"));
+        assert_eq!(of(404, &headers, r#"{"error":"Not found"}"#).should_retry, Some(true));
+    }
+
+    #[test]
+    fn a_refusal_of_our_key_names_the_fix_and_no_secret() {
+        for status in [401, 403] {
+            let failure = of(status, &HeaderMap::new(), r#"{"error":"tr_dev_hidden"}"#);
+            assert_eq!(failure.status, StatusCode::BAD_GATEWAY);
+            assert!(failure.body.contains("TRIGGER_SECRET_KEY") && !failure.body.contains("hidden"));
+        }
+        assert!(!of(400, &HeaderMap::new(), r#"{"error":"tr_dev_hidden"}"#).body.contains("hidden"));
+        assert!(!of(404, &HeaderMap::new(), "<html>").body.contains("html"));
+    }
+
+    #[test]
+    fn what_may_pass_says_when_to_come_back() {
+        for status in [429, 500, 503] {
+            assert_eq!(of(status, &HeaderMap::new(), "x").retry_after, Some(1), "{status}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The copies there are: started by the first viewer, kept for a while after the last one.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::copy::{Facts, FeedCopy, lock};
+use super::failure::Failure;
+use super::key::FeedKey;
+use super::rows::Keep;
+use crate::config::Endpoint;
+use crate::hub::{FeedSpec, Hub, Patience, ReaderOptions};
+use crate::relay::Options;
+use crate::serve::Answer;
+
+/// A feed that ended is not asked for again so soon: everybody who comes meanwhile is told the same.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The copies there are.
+#[derive(Clone, Debug)]
+pub(crate) struct Feeds(Arc<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    endpoint: Endpoint,
+    pub(super) hold: Duration,
+    keep: Duration,
+    most: usize,
+    pub(super) stop: CancellationToken,
+    kept: Mutex<HashMap<FeedKey, Arc<Kept>>>,
+    started: AtomicU64,
+    failed: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    copy: Arc<FeedCopy>,
+    /// Whose it is now.
+    seats: Mutex<Seats>,
+    /// Told when the last viewer leaves.
+    idle: Notify,
+    /// Ends it: it made way.
+    end: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Seats {
+    taken: usize,
+    /// Since when nobody has one.
+    idle_since: Instant,
+}
+
+/// What the feeds of a relay cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FeedStats {
+    /// Copies there are now.
+    pub(crate) open: usize,
+    /// Requests that are being answered from them.
+    pub(crate) viewers: usize,
+    /// Rows they hold.
+    pub(crate) rows: usize,
+    /// Copies that were ever started, and that ended with an error.
+    pub(crate) started: u64,
+    /// See `started`.
+    pub(crate) failed: u64,
+}
+
+impl Feeds {
+    /// No copies yet. `stop` ends all of them.
+    pub(crate) fn new(options: &Options, stop: CancellationToken) -> Self {
+        Self(Arc::new(Inner {
+            endpoint: options.endpoint.clone(),
+            hold: options.hold,
+            keep: options.keep,
+            most: options.limits.feeds,
+            stop,
+            kept: Mutex::default(),
+            started: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        }))
+    }
+
+    /// A seat at the feed, which is started if nobody has one yet. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// The 429 when there are too many feeds that somebody reads, the 503 of a relay that was stopped.
+    pub(crate) fn open(&self, key: FeedKey) -> Result<Seat, Answer> {
+        let inner = &self.0;
+        let mut all = lock(&inner.kept);
+        if inner.stop.is_cancelled() {
+            return Err(Failure::later("The relay is stopping").answer());
+        }
+        if let Some(kept) = all.get(&key) {
+            lock(&kept.seats).taken += 1;
+            return Ok(Seat { inner: inner.clone(), kept: kept.clone() });
+        }
+        if all.len() >= inner.most && !make_room(&mut all) {
+            let answer = Answer::api_error(StatusCode::TOO_MANY_REQUESTS, "Too many concurrent requests");
+            return Err(answer.with("retry-after", "1"));
+        }
+        let kept = Arc::new(Kept {
+            copy: Arc::new(FeedCopy::new(key.clone(), Keep::default())),
+            seats: Mutex::new(Seats { taken: 1, idle_since: Instant::now() }),
+            idle: Notify::new(),
+            end: inner.stop.child_token(),
+        });
+        all.insert(key, kept.clone());
+        drop(all);
+        inner.started.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(inner.clone().run(kept.clone()));
+        Ok(Seat { inner: inner.clone(), kept })
+    }
+
+    /// What the feeds cost.
+    pub(crate) fn stats(&self) -> FeedStats {
+        let all: Vec<Arc<Kept>> = lock(&self.0.kept).values().cloned().collect();
+        FeedStats {
+            open: all.len(),
+            viewers: all.iter().map(|kept| lock(&kept.seats).taken).sum(),
+            rows: all.iter().map(|kept| kept.copy.rows().len()).sum(),
+            started: self.0.started.load(Ordering::Relaxed),
+            failed: self.0.failed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Ends the copy that nobody read for longest. False when all of them are read.
+fn make_room(all: &mut HashMap<FeedKey, Arc<Kept>>) -> bool {
+    let idle = all.values().filter_map(|kept| {
+        let seats = lock(&kept.seats);
+        (seats.taken == 0).then(|| (seats.idle_since, kept.copy.key.clone()))
+    });
+    let Some((_, key)) = idle.min_by_key(|(since, _)| *since) else { return false };
+    if let Some(kept) = all.remove(&key) {
+        kept.end.cancel();
+    }
+    true
+}
+
+impl Inner {
+    /// Drives a copy from its first viewer to its end.
+    async fn run(self: Arc<Self>, kept: Arc<Kept>) {
+        let copy = &kept.copy;
+        let spec = FeedSpec {
+            endpoint: self.endpoint.clone(),
+            path: copy.key.path.clone(),
+            query: copy.key.query.clone(),
+            patience: Patience::default(),
+        };
+        let reader = Hub::global().open(&spec, ReaderOptions { copies: true, ..ReaderOptions::default() });
+        tokio::select! {
+            () = kept.end.cancelled() => {}
+            () = self.idle(&kept) => return,
+            () = copy.follow(&reader, &self.endpoint) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                let _ = tokio::time::timeout(PAUSE, kept.end.cancelled()).await;
+            }
+        }
+        forget(&mut lock(&self.kept), &kept);
+    }
+
+    /// Waits until nobody had a seat for long enough; then it is forgotten already.
+    async fn idle(&self, kept: &Arc<Kept>) {
+        loop {
+            let end = {
+                let mut all = lock(&self.kept);
+                let seats = lock(&kept.seats);
+                let end = (seats.taken == 0).then(|| seats.idle_since + self.keep);
+                drop(seats);
+                if end.is_some_and(|end| end <= Instant::now()) {
+                    // Under the lock: nobody takes a seat at a copy that is about to end.
+                    forget(&mut all, kept);
+                    return;
+                }
+                end
+            };
+            match end {
+                Some(end) => tokio::time::sleep_until(end).await,
+                None => kept.idle.notified().await,
+            }
+        }
+    }
+}
+
+/// Forgets a copy, unless another one has taken its place already.
+fn forget(all: &mut HashMap<FeedKey, Arc<Kept>>, kept: &Arc<Kept>) {
+    if all.get(&kept.copy.key).is_some_and(|present| Arc::ptr_eq(present, kept)) {
+        all.remove(&kept.copy.key);
+    }
+}
+
+/// A viewer's seat at a feed. While anybody has one, the feed goes on.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(super) inner: Arc<Inner>,
+    kept: Arc<Kept>,
+}
+
+impl Seat {
+    /// What scopes are decided by, of a feed of one run. Waits for its row.
+    ///
+    /// # Errors
+    /// The answer to give instead: the 404 of an unknown run, or why the feed cannot be read.
+    pub(crate) async fn facts(&self) -> Result<Facts, Answer> {
+        let facts = self.inner.stop.run_until_cancelled(self.copy().facts()).await;
+        match facts {
+            Some(facts) => facts.map_err(|failure| failure.answer()),
+            None => Err(Failure::later("The relay is stopping").answer()),
+        }
+    }
+
+    pub(super) fn copy(&self) -> &FeedCopy {
+        &self.kept.copy
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = lock(&self.kept.seats);
+        seats.taken -= 1;
+        if seats.taken == 0 {
+            seats.idle_since = Instant::now();
+            self.kept.idle.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+impl Seat {
+    /// A seat at a copy that nothing drives, and the switch that stops its relay.
+    pub(super) fn detached(key: FeedKey, keep: Keep, options: &Options) -> (Self, CancellationToken) {
+        let stop = CancellationToken::new();
+        let kept = Kept {
+            copy: Arc::new(FeedCopy::new(key, keep)),
+            seats: Mutex::new(Seats { taken: 1, idle_since: Instant::now() }),
+            idle: Notify::new(),
+            end: stop.clone(),
+        };
+        (Self { inner: Feeds::new(options, stop.clone()).0, kept: Arc::new(kept) }, stop)
+    }
+}

@@ -1,0 +1,23 @@
+//! Shared feeds: one upstream for each distinct feed, whatever columns its viewers leave out, and their answers from
+//! memory (docs/relay-feeds.md).
+
+mod answer;
+mod body;
+mod cache;
+#[cfg(test)]
+mod client_tests;
+mod copy;
+mod failure;
+mod feeds;
+mod key;
+mod rows;
+mod skips;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod upstream_tests;
+
+pub(crate) use answer::{Reply, answer};
+pub(crate) use copy::Facts;
+pub(crate) use feeds::{FeedStats, Feeds, Seat};
+pub(crate) use key::FeedKey;

@@ -1,0 +1,383 @@
+//! The present rows of a copy, and what changed when: pure.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::run;
+use crate::serve::clock::from_wire;
+use crate::shape::Row;
+
+/// Rows that are gone, remembered for viewers who have them yet.
+const MOST_GONE: usize = 1_024;
+/// What a row costs beside its text, in bytes; about.
+const ROW_BYTES: usize = 512;
+
+/// How much is kept of runs that are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Keep {
+    /// Their rows.
+    pub(super) rows: usize,
+    /// Those rows in bytes.
+    pub(super) bytes: usize,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { rows: 10_000, bytes: 64 << 20 }
+    }
+}
+
+/// What a viewer has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Since {
+    /// Every change of this copy up to this one.
+    Change(u64),
+    /// Of a stranger, who read somewhere else: rows that changed up to these Unix milliseconds.
+    Millis(u64),
+}
+
+/// A row, and its place among all changes.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) row: Arc<Row>,
+    pub(super) created_ms: u64,
+    pub(super) updated_ms: u64,
+    /// The change that brought it, and the one that brought it first.
+    version: u64,
+    first_version: u64,
+    /// What it costs, when its run is over.
+    finished: Option<usize>,
+}
+
+/// A row that is gone.
+#[derive(Clone, Debug)]
+struct Gone {
+    key: Arc<str>,
+    id: Option<Box<str>>,
+    version: u64,
+    first_version: u64,
+}
+
+/// What was let go: viewers who had not seen it cannot be told of it any more.
+#[derive(Clone, Copy, Debug, Default)]
+struct Floor {
+    version: u64,
+    updated_ms: u64,
+    created_ms: u64,
+}
+
+/// The rows of a copy.
+#[derive(Debug)]
+pub(super) struct Rows {
+    keep: Keep,
+    entries: HashMap<Arc<str>, Entry, foldhash::fast::RandomState>,
+    /// Keys by the change that brought their present row.
+    order: BTreeMap<u64, Arc<str>>,
+    /// The same of runs that are over, with what their rows cost.
+    finished: BTreeMap<u64, usize>,
+    finished_bytes: usize,
+    gone: VecDeque<Gone>,
+    /// The last change.
+    sequence: u64,
+    /// Whether a row was ever deleted: by its time alone, nobody can be told which ones.
+    deletes: bool,
+    /// Changes up to this one may have been deletes that are forgotten.
+    forgotten: u64,
+    floor: Option<Floor>,
+}
+
+/// What a viewer has to be told.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Rows, newest run first, and whether each is new to the viewer.
+    pub(super) rows: Vec<(Arc<str>, Entry, bool)>,
+    /// Keys and ids of rows that are gone.
+    pub(super) gone: Vec<(Arc<str>, Option<Box<str>>)>,
+    /// The newest `updatedAt` among the rows.
+    pub(super) newest_ms: u64,
+    /// Whether rows were left out for being too old.
+    pub(super) windowed: bool,
+}
+
+impl News {
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.gone.is_empty()
+    }
+}
+
+impl Rows {
+    pub(super) fn new(keep: Keep) -> Self {
+        Self {
+            keep,
+            entries: HashMap::default(),
+            order: BTreeMap::new(),
+            finished: BTreeMap::new(),
+            finished_bytes: 0,
+            gone: VecDeque::new(),
+            // The first change is beyond any that a viewer who never read here could name by chance: "0".
+            sequence: 1,
+            deletes: false,
+            forgotten: 0,
+            floor: None,
+        }
+    }
+
+    /// The last change.
+    pub(super) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The row of a feed that has one.
+    pub(super) fn one(&self) -> Option<&Row> {
+        self.entries.values().next().map(|entry| &*entry.row)
+    }
+
+    /// Whether rows of finished runs were let go: there is no snapshot to give any more.
+    pub(super) fn is_partial(&self) -> bool {
+        self.floor.is_some()
+    }
+
+    /// Takes a row in.
+    pub(super) fn put(&mut self, key: &Arc<str>, row: &Arc<Row>) {
+        let before = self.entries.get(key);
+        if before.is_some_and(|entry| entry.row == *row) {
+            return;
+        }
+        self.sequence += 1;
+        let version = self.sequence;
+        let first_version = before.map_or(version, |entry| entry.first_version);
+        self.forget_place(key);
+        let time = |column: &str| row.get(column).and_then(from_wire).unwrap_or(0);
+        let finished = run::is_finished(row).then(|| row.text_len() + ROW_BYTES);
+        if let Some(bytes) = finished {
+            self.finished.insert(version, bytes);
+            self.finished_bytes += bytes;
+        }
+        self.order.insert(version, key.clone());
+        let (created_ms, updated_ms) = (time("createdAt"), time("updatedAt"));
+        let entry = Entry { row: row.clone(), created_ms, updated_ms, version, first_version, finished };
+        self.entries.insert(key.clone(), entry);
+    }
+
+    /// A row is gone.
+    pub(super) fn remove(&mut self, key: &Arc<str>) {
+        self.deletes = true;
+        self.forget_place(key);
+        let Some(entry) = self.entries.remove(key) else { return };
+        self.sequence += 1;
+        let id = entry.row.get("id").map(Into::into);
+        let (version, first_version) = (self.sequence, entry.first_version);
+        self.gone.push_back(Gone { key: key.clone(), id, version, first_version });
+        if self.gone.len() > MOST_GONE
+            && let Some(oldest) = self.gone.pop_front()
+        {
+            self.forgotten = oldest.version;
+        }
+    }
+
+    fn forget_place(&mut self, key: &Arc<str>) {
+        let Some(entry) = self.entries.get(key) else { return };
+        self.order.remove(&entry.version);
+        if entry.finished.is_some()
+            && let Some(bytes) = self.finished.remove(&entry.version)
+        {
+            self.finished_bytes -= bytes;
+        }
+    }
+
+    /// Lets go of what is too much of runs that are over, those first that changed longest ago. Never of the last one:
+    /// a feed of one run is always whole.
+    pub(super) fn let_go(&mut self) {
+        while (self.finished.len() > self.keep.rows || self.finished_bytes > self.keep.bytes) && self.entries.len() > 1
+        {
+            let Some((version, bytes)) = self.finished.pop_first() else { return };
+            self.finished_bytes -= bytes;
+            let Some(entry) = self.order.remove(&version).and_then(|key| self.entries.remove(&key)) else { continue };
+            let floor = self.floor.get_or_insert_default();
+            floor.version = floor.version.max(version);
+            floor.updated_ms = floor.updated_ms.max(entry.updated_ms);
+            floor.created_ms = floor.created_ms.max(entry.created_ms);
+        }
+    }
+
+    /// Whether a viewer may have missed what nobody can tell it any more: it has to read anew.
+    pub(super) fn is_lost(&self, since: Since, created_since_ms: u64) -> bool {
+        let floor = self.floor.filter(|floor| floor.created_ms >= created_since_ms);
+        match since {
+            Since::Change(seen) => seen < self.forgotten || floor.is_some_and(|floor| seen < floor.version),
+            Since::Millis(seen) => self.deletes || floor.is_some_and(|floor| seen < floor.updated_ms),
+        }
+    }
+
+    /// What a viewer has to be told who saw everything up to `since`.
+    pub(super) fn news(&self, since: Since, created_since_ms: u64) -> News {
+        let mut news = News::default();
+        match since {
+            Since::Change(seen) => {
+                for key in self.order.range(seen.saturating_add(1)..).map(|(_, key)| key) {
+                    if let Some(entry) = self.entries.get(key) {
+                        news.add(key, entry, entry.first_version > seen, created_since_ms);
+                    }
+                }
+                let gone = self.gone.iter().rev().take_while(|gone| gone.version > seen);
+                // One that came back is there again.
+                let gone = gone.filter(|gone| gone.first_version <= seen && !self.entries.contains_key(&gone.key));
+                news.gone = gone.map(|gone| (gone.key.clone(), gone.id.clone())).collect();
+            }
+            Since::Millis(seen) => {
+                for (key, entry) in self.entries.iter().filter(|(_, entry)| entry.updated_ms > seen) {
+                    news.add(key, entry, entry.created_ms > seen, created_since_ms);
+                }
+            }
+        }
+        news.rows.sort_by_key(|(_, entry, _)| Reverse((entry.created_ms, entry.first_version)));
+        news
+    }
+
+    /// Everything, oldest run first.
+    pub(super) fn all(&self, created_since_ms: u64) -> News {
+        let mut news = News::default();
+        for (key, entry) in &self.entries {
+            news.add(key, entry, true, created_since_ms);
+        }
+        news.rows.sort_by_key(|(_, entry, _)| (entry.created_ms, entry.first_version));
+        news
+    }
+}
+
+impl News {
+    fn add(&mut self, key: &Arc<str>, entry: &Entry, is_new: bool, created_since_ms: u64) {
+        if entry.created_ms < created_since_ms {
+            self.windowed = true;
+            return;
+        }
+        self.newest_ms = self.newest_ms.max(entry.updated_ms);
+        self.rows.push((key.clone(), entry.clone(), is_new));
+    }
+
+    /// The least a viewer can have seen to be told exactly this: who saw more, and lacks the same, shares its body.
+    pub(super) fn least(&self, since: Since) -> Since {
+        match since {
+            Since::Change(_) if self.gone.is_empty() && !self.rows.iter().any(|(_, _, is_new)| *is_new) => {
+                let first = self.rows.iter().map(|(_, entry, _)| entry.version).min();
+                first.map_or(since, |first| Since::Change(first - 1))
+            }
+            Since::Change(_) | Since::Millis(_) => since,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::feed::copy::tests::row;
+
+    fn rows(keep: Keep) -> Rows {
+        Rows::new(keep)
+    }
+
+    fn put(rows: &mut Rows, id: &str, status: &str, created_ms: u64, updated_ms: u64) {
+        rows.put(&id.into(), &row(id, status, created_ms, updated_ms));
+    }
+
+    fn told(news: &News) -> Vec<(String, bool)> {
+        news.rows.iter().map(|(key, _, is_new)| (key.to_string(), *is_new)).collect()
+    }
+
+    #[test]
+    fn only_what_changed_since_is_told_newest_run_first_and_once() {
+        let mut rows = rows(Keep::default());
+        put(&mut rows, "a", "PENDING", 1_000, 1_000);
+        let seen = Since::Change(rows.sequence());
+        assert!(rows.news(seen, 0).is_empty());
+        put(&mut rows, "a", "DEQUEUED", 1_000, 2_000);
+        put(&mut rows, "b", "PENDING", 3_000, 3_000);
+        put(&mut rows, "a", "EXECUTING", 1_000, 4_000);
+        put(&mut rows, "a", "EXECUTING", 1_000, 4_000);
+        let news = rows.news(seen, 0);
+        assert_eq!(told(&news), [("b".into(), true), ("a".into(), false)]);
+        assert_eq!(news.newest_ms, 4_000);
+        assert_eq!(told(&rows.all(0)), [("a".into(), true), ("b".into(), true)]);
+    }
+
+    #[test]
+    fn a_stranger_is_told_what_changed_after_its_time() {
+        let mut rows = rows(Keep::default());
+        put(&mut rows, "a", "PENDING", 1_000, 5_000);
+        put(&mut rows, "b", "PENDING", 6_000, 6_000);
+        assert_eq!(told(&rows.news(Since::Millis(4_000), 0)), [("b".into(), true), ("a".into(), false)]);
+        assert_eq!(told(&rows.news(Since::Millis(5_000), 0)), [("b".into(), true)]);
+        assert!(rows.news(Since::Millis(6_000), 0).is_empty());
+        assert!(!rows.is_lost(Since::Millis(0), 0), "nothing was deleted");
+    }
+
+    #[test]
+    fn rows_older_than_the_window_are_told_to_nobody_who_came_later() {
+        let mut rows = rows(Keep::default());
+        put(&mut rows, "old", "PENDING", 59_999, 100_000);
+        put(&mut rows, "new", "PENDING", 60_000, 100_001);
+        assert_eq!(told(&rows.all(60_000)), [("new".into(), true)]);
+        assert_eq!(told(&rows.news(Since::Change(0), 60_000)), [("new".into(), true)]);
+    }
+
+    #[test]
+    fn a_delete_is_told_to_who_had_the_row_and_a_stranger_reads_anew() {
+        let mut rows = rows(Keep::default());
+        put(&mut rows, "a", "PENDING", 1_000, 1_000);
+        let seen = Since::Change(rows.sequence());
+        put(&mut rows, "b", "PENDING", 1_000, 1_000);
+        rows.remove(&"a".into());
+        rows.remove(&"b".into());
+        let gone: Vec<_> = rows.news(seen, 0).gone.iter().map(|(key, _)| key.to_string()).collect();
+        assert_eq!(gone, ["a"], "it never had b");
+        assert!(rows.is_lost(Since::Millis(u64::MAX), 0) && !rows.is_lost(seen, 0));
+        put(&mut rows, "a", "PENDING", 1_000, 2_000);
+        assert!(rows.news(seen, 0).gone.is_empty(), "it came back");
+    }
+
+    #[test]
+    fn forgotten_deletes_send_who_missed_them_back_to_the_start() {
+        let mut rows = rows(Keep::default());
+        put(&mut rows, "first", "PENDING", 1, 1);
+        let early = rows.sequence();
+        for n in 0..=MOST_GONE {
+            put(&mut rows, &n.to_string(), "PENDING", 1, 1);
+            rows.remove(&n.to_string().as_str().into());
+        }
+        assert!(rows.is_lost(Since::Change(early), 0));
+        assert!(!rows.is_lost(Since::Change(rows.sequence()), 0));
+        assert_eq!(rows.gone.len(), MOST_GONE);
+    }
+
+    #[test]
+    fn finished_runs_beyond_the_limit_are_let_go_and_nobody_is_told_too_little() {
+        let mut rows = rows(Keep { rows: 2, bytes: usize::MAX });
+        put(&mut rows, "running", "EXECUTING", 1, 1);
+        for n in 2..6 {
+            put(&mut rows, &n.to_string(), "COMPLETED_SUCCESSFULLY", n, n * 10);
+            rows.let_go();
+        }
+        assert!(rows.is_partial());
+        let mut kept: Vec<_> = rows.entries.keys().map(ToString::to_string).collect();
+        kept.sort();
+        assert_eq!(kept, ["4", "5", "running"]);
+        // Change 4 brought run 3, the last one that was let go.
+        assert!(rows.is_lost(Since::Change(3), 0) && !rows.is_lost(Since::Change(4), 0));
+        assert!(rows.is_lost(Since::Millis(29), 0) && !rows.is_lost(Since::Millis(30), 0));
+        assert!(!rows.is_lost(Since::Millis(29), 4), "what was let go is older than its window");
+        assert_eq!((rows.finished.len(), rows.order.len()), (2, 3));
+    }
+
+    #[test]
+    fn a_feed_of_one_run_is_never_partial() {
+        let mut rows = rows(Keep { rows: 0, bytes: 0 });
+        put(&mut rows, "a", "CANCELED", 1, 1);
+        rows.let_go();
+        assert!(!rows.is_partial() && rows.one().is_some());
+    }
+}

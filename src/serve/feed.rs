@@ -1,0 +1,205 @@
+//! What every answer of a run feed has, whoever keeps the rows: the place a request goes on from, the messages of a
+//! body, the headers of an answer (protocol.md 4).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::answer::Answer;
+use super::request::Request;
+use crate::random;
+
+/// The body of an answer without news.
+pub(crate) const UP_TO_DATE: &str = r#"[{"headers":{"control":"up-to-date"}}]"#;
+/// How far from its mean the time a poll is held may be.
+const STRAY: f64 = 0.15;
+
+/// Where a request goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The handle it was given.
+    pub(crate) handle: String,
+    /// The offset it was given, as it is.
+    pub(crate) offset: String,
+    /// The offset's milliseconds.
+    pub(crate) seen_ms: u64,
+    /// The offset's number.
+    pub(crate) seen: u64,
+    /// Whether it may be held until something changes.
+    pub(crate) live: bool,
+}
+
+impl Place {
+    /// Where the request goes on; `None` for one that begins. A request without a handle, or from the start, is a
+    /// snapshot even if it says it is live (recorded: `run-live-raw`).
+    pub(crate) fn of(request: &Request) -> Option<Self> {
+        let offset = request.parameter("offset").filter(|offset| offset != "-1")?;
+        let handle = request.parameter("handle")?;
+        let live = request.parameter("live").is_some_and(|live| live == "true");
+        let (ms, number) = offset.split_once('_').unwrap_or((&offset, "0"));
+        let (seen_ms, seen) = (ms.parse().unwrap_or(0), number.parse().unwrap_or(0));
+        Some(Self { handle, offset, seen_ms, seen, live })
+    }
+}
+
+/// How long one poll is held: `hold` give or take 15 percent.
+pub(crate) fn hold(hold: Duration) -> Duration {
+    strayed(hold, random::unit())
+}
+
+/// `span` give or take 15 percent; `share` is in `[0, 1)`.
+pub(crate) fn strayed(span: Duration, share: f64) -> Duration {
+    span.mul_f64(1.0 - STRAY + 2.0 * STRAY * share)
+}
+
+/// A snapshot, or what follows one while the request may not be held.
+pub(crate) fn snapshot(request: &Request, body: impl Into<Bytes>, handle: &str, offset: &str, schema: &str) -> Answer {
+    answer(request, body, handle, offset).with("electric-schema", schema)
+}
+
+/// A live answer.
+pub(crate) fn live(request: &Request, body: impl Into<Bytes>, handle: &str, offset: &str, cursor: u64) -> Answer {
+    answer(request, body, handle, offset).with("electric-cursor", &cursor.to_string())
+}
+
+/// Clients that do not name their version of the protocol are told the old header names.
+fn answer(request: &Request, body: impl Into<Bytes>, handle: &str, offset: &str) -> Answer {
+    let modern = request.headers.contains_key("x-trigger-electric-version");
+    let (handle_name, offset_name) = if modern {
+        ("electric-handle", "electric-offset")
+    } else {
+        ("electric-shape-id", "electric-chunk-last-offset")
+    };
+    Answer::feed(body).with(handle_name, handle).with(offset_name, offset)
+}
+
+/// What a message does with its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// The row is new to the reader.
+    Insert,
+    /// The reader has an older one.
+    Update,
+    /// The row is gone.
+    Delete,
+}
+
+impl Operation {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// The raw status as a caller of the given age sees it.
+pub(crate) fn status_for(raw: &str, old_statuses: bool) -> &str {
+    if old_statuses && raw == "DEQUEUED" { "EXECUTING" } else { raw }
+}
+
+/// A body that is being written: `[{key,value,headers},…,{up-to-date}]`.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    body: String,
+    /// For callers that send no `x-trigger-api-version` (protocol.md 1).
+    old_statuses: bool,
+}
+
+impl Messages {
+    /// A body without rows yet.
+    pub(crate) fn new(old_statuses: bool) -> Self {
+        Self { body: "[".to_owned(), old_statuses }
+    }
+
+    /// Adds a row: what of its columns its reader may see, in their order.
+    pub(crate) fn push<'a>(
+        &mut self,
+        key: &str,
+        value: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+        operation: Operation,
+    ) {
+        self.body.push_str("{\"key\":");
+        push_string(&mut self.body, key);
+        self.body.push_str(",\"value\":{");
+        let mut first = true;
+        for (name, text) in value {
+            if !std::mem::take(&mut first) {
+                self.body.push(',');
+            }
+            push_string(&mut self.body, name);
+            self.body.push(':');
+            match text {
+                Some(text) if name == "status" => push_string(&mut self.body, status_for(text, self.old_statuses)),
+                Some(text) => push_string(&mut self.body, text),
+                None => self.body.push_str("null"),
+            }
+        }
+        self.body.push_str("},\"headers\":{\"operation\":\"");
+        self.body.push_str(operation.name());
+        self.body.push_str("\"}},");
+    }
+
+    /// The body: up to date with these rows.
+    pub(crate) fn finish(mut self) -> String {
+        self.body.push_str(&UP_TO_DATE[1..]);
+        self.body
+    }
+}
+
+/// Writes a JSON string. Most texts need no escapes, and are copied as they are.
+fn push_string(body: &mut String, text: &str) {
+    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+        body.push('"');
+        body.push_str(text);
+        body.push('"');
+    } else {
+        body.push_str(&serde_json::Value::from(text).to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(query: &str) -> Request {
+        Request {
+            method: http::Method::GET,
+            headers: http::HeaderMap::new(),
+            query: Some(query.into()),
+            origin: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_request_from_the_start_or_without_a_handle_is_a_snapshot() {
+        for query in ["", "offset=-1", "offset=-1&handle=h&live=true", "offset=5_1&live=true", "live=true&handle=h"] {
+            assert_eq!(Place::of(&request(query)), None, "{query}");
+        }
+        let place = Place::of(&request("offset=1795335402432_17&handle=h&live=true")).expect("a place");
+        assert_eq!((place.seen_ms, place.seen, place.live), (1_795_335_402_432, 17, true));
+        let place = Place::of(&request("offset=0_inf&handle=h")).expect("a place");
+        assert_eq!((place.seen_ms, place.seen, place.live, place.offset.as_str()), (0, 0, false, "0_inf"));
+    }
+
+    #[test]
+    fn a_poll_is_held_within_fifteen_percent() {
+        let ends = [0.0, 0.5, 1.0].map(|share| strayed(Duration::from_secs(20), share).as_millis());
+        assert_eq!(ends, [17_000, 20_000, 23_000]);
+    }
+
+    #[test]
+    fn a_body_is_json_whatever_its_texts_hold() {
+        let mut messages = Messages::new(true);
+        let texts = [("a", Some("q\"\\\n\u{1}é\u{2028}")), ("b", None), ("status", Some("DEQUEUED"))];
+        messages.push("\"public\".\"TaskRun\"/\"c1\"", texts, Operation::Update);
+        let body: serde_json::Value = serde_json::from_str(&messages.finish()).expect("JSON");
+        assert_eq!(body[0]["value"], serde_json::json!({ "a": texts[0].1, "b": null, "status": "EXECUTING" }));
+        assert_eq!(
+            (&body[0]["headers"]["operation"], &body[1]["headers"]["control"]),
+            (&"update".into(), &"up-to-date".into())
+        );
+        assert_eq!(Messages::new(false).finish(), UP_TO_DATE);
+    }
+}
