@@ -8,7 +8,7 @@ import { after, before, describe, it } from "node:test";
 import { capture } from "../scripts/lib/run.mjs";
 import { cleanEnvironment } from "./support/client.mjs";
 import { startOwnRegistry, temporary } from "./support/packages.mjs";
-import { ensureToolbox, tools } from "./support/toolbox.mjs";
+import { ensureToolbox, runtimes, tools } from "./support/toolbox.mjs";
 
 const MINT = `
 import { auth } from "trigger-native";
@@ -115,6 +115,22 @@ describe("a fresh project", () => {
       (name) => name.startsWith("trigger-native-") && name !== own.platform.name,
     );
     assert.deepEqual(others, process.platform === "linux" ? [`trigger-native-linux-${process.arch}-musl`] : []);
+  });
+
+  it("installs with bun", async () => {
+    const { run } = await project("bun");
+    await run(tools.bun, "add", "trigger-native");
+    assert.equal(await run(tools.bun, "mint.mjs"), "3\n");
+    assert.deepEqual([...own.registry.downloads].sort(), [...NEEDED, own.platform.name].sort());
+  });
+
+  it("installs with deno, which knows no C library either", {
+    skip: !runtimes.includes("deno") && "there is no Deno for this platform",
+  }, async () => {
+    const { run } = await project("deno");
+    const [command] = tools.deno;
+    await run([command], "add", "npm:trigger-native");
+    assert.equal(await run(tools.deno, "mint.mjs"), "3\n");
   });
 
   it("is told the fix when optional dependencies were left out", async () => {
