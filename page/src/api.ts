@@ -3,7 +3,7 @@
 /**
  * Where the official hooks send their requests, under this page's origin. `?direct` in the page's address leaves it out.
  */
-const API_PATH = "";
+const API_PATH = "/relay";
 
 /** The API's base URL. */
 export const baseURL = location.origin + (new URLSearchParams(location.search).has("direct") ? "" : API_PATH);

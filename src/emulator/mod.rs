@@ -9,6 +9,7 @@ mod batch;
 mod column;
 mod driver;
 mod fault;
+mod front;
 mod ident;
 mod journal;
 mod jwt;
