@@ -43,4 +43,5 @@ export const ConfigError = absent;
 export const ArgumentError = absent;
 export const DecodeError = absent;
 export const isTriggerRealtimeAuthError = absent;
+export const createRealtimeHandler = absent;
 export const startEmulator = absent;

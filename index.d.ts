@@ -15,6 +15,7 @@ export * from "./types/config.js";
 export * from "./types/error.js";
 export * from "./types/idempotency.js";
 export * from "./types/page.js";
+export * from "./types/relay.js";
 export * from "./types/response.js";
 export * from "./types/run.js";
 export * from "./types/run-calls.js";

@@ -15,6 +15,8 @@ exports.streams = api.streams;
 exports.tasks = api.tasks;
 exports.wait = api.wait;
 exports.TriggerClient = TriggerClient;
+// Loaded by who makes one: most programs do not.
+exports.createRealtimeHandler = (options) => require("./js/relay.js").createRealtimeHandler(options);
 
 exports.ApiError = errors.ApiError;
 exports.ApiConnectionError = errors.ApiConnectionError;

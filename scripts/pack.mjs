@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { build, addon as built } from "./build.mjs";
 import { addonFaults, rootFaults, sizeFaults } from "./lib/packed.mjs";
 import { capture, isMain, npmCommand, root, StepError, script } from "./lib/run.mjs";
+import { buildPage } from "./page.mjs";
 
 const require = createRequire(import.meta.url);
 /** @type {{ candidates: () => string[] }} */
@@ -55,6 +56,7 @@ export async function rootManifest() {
  * @returns {Promise<Packed>}
  */
 export async function packRoot(destination = packages) {
+  await buildPage();
   // npm itself says which files its rules and `files` choose; lifecycle scripts are none, and would be skipped.
   const [listed] = await npmPack(root, ["--dry-run"]);
   const folder = await fresh(path.join(destination, "trigger-native"));

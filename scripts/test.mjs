@@ -1,4 +1,4 @@
-// `npm test`: set-up, types, the Rust tests, then the JavaScript tests. Each must pass for the next to start.
+// `npm test`: set-up, types, the Rust tests, then the JavaScript tests, some of them in Chromium. Each must pass for the next to start.
 //
 // `npm test -- <file or word> …` runs only the JavaScript test files whose path holds one of the words.
 // `npm run test:fast` (`--fast`) leaves out what is slow; `--addon` runs what shows that the addon in its place works here,
@@ -7,6 +7,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
+import { ensureChromium } from "./lib/chromium.mjs";
 import { recordingFiles, wireDirectory } from "./lib/recordings.mjs";
 import { isMain, root, run, StepError, script, step } from "./lib/run.mjs";
 import { ADDON, nameOf, SLOW } from "./lib/suites.mjs";
@@ -72,6 +73,7 @@ if (isMain(import.meta.url)) {
     const chosen = words.length === 0 ? files : files.filter((name) => words.some((word) => name.includes(word)));
     if (chosen.length === 0) throw new StepError(`no test file under __test__ matches: ${words.join(" ")}`);
     await setup();
+    if (chosen.some((name) => name.includes("browser-"))) await ensureChromium();
     if (words.length === 0) {
       await checkTypes();
       await rustTests();

@@ -21,7 +21,16 @@ const SYSTEM_LIBRARIES = [
 ];
 
 /** What must be there for the package to be of use. */
-const NEEDED = ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "index.js", "index.d.ts", "edge.mjs"];
+const NEEDED = [
+  "package.json",
+  "README.md",
+  "LICENSE",
+  "CHANGELOG.md",
+  "index.js",
+  "index.d.ts",
+  "edge.mjs",
+  "page/dist/page.js",
+];
 
 /** What only a clone has use for, or nobody. */
 const UNWANTED = [

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
 use napi::Env;
-use napi::bindgen_prelude::Object;
+use napi::bindgen_prelude::{Object, ToNapiValue};
 
 use super::error::failure;
 use crate::error::{Error, Kind};
@@ -13,19 +13,24 @@ use crate::runtime;
 /// A promise of the text that `work` gives. A panic in `work` becomes a failure, so that the
 /// promise always settles. It never rejects.
 pub(super) fn promise(env: &Env, work: impl Future<Output = String> + Send + 'static) -> napi::Result<Object<'_>> {
+    promise_of(env, work, |error| failure(&error))
+}
+
+/// A promise of what `work` gives; of what `failed` makes of the error where it panics or there is no runtime.
+pub(super) fn promise_of<T: ToNapiValue + Send + 'static>(
+    env: &Env,
+    work: impl Future<Output = T> + Send + 'static,
+    failed: fn(Error) -> T,
+) -> napi::Result<Object<'_>> {
     let (deferred, promise) = env.create_deferred()?;
     match runtime::get() {
         Ok(runtime) => {
             runtime.spawn(async move {
-                let text =
-                    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| failure(&panicked(&panic)));
-                deferred.resolve(given(text));
+                let value = AssertUnwindSafe(work).catch_unwind().await;
+                deferred.resolve(given(value.unwrap_or_else(|panic| failed(panicked(&panic)))));
             });
         }
-        Err(error) => {
-            let text = failure(&error);
-            deferred.resolve(given(text));
-        }
+        Err(error) => deferred.resolve(given(failed(error))),
     }
     Ok(promise)
 }
@@ -36,7 +41,7 @@ pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     Error::new(Kind::Internal, "ERR_INTERNAL", format!("a fault of trigger-native: {}", what.unwrap_or("it panicked")))
 }
 
-/// Gives `text` to the promise. One function, so that both settlements have one type.
-fn given(text: String) -> impl FnOnce(Env) -> napi::Result<String> {
-    move |_| Ok(text)
+/// Gives `value` to the promise. One function, so that both settlements have one type.
+fn given<T: 'static>(value: T) -> impl FnOnce(Env) -> napi::Result<T> {
+    move |_| Ok(value)
 }

@@ -17,6 +17,7 @@ pub(super) const AGENT: &str = concat!("trigger-native/", env!("CARGO_PKG_VERSIO
 
 static CALLS: OnceCell<Client> = OnceCell::new();
 static LONG: OnceCell<Client> = OnceCell::new();
+static PASSING: OnceCell<Client> = OnceCell::new();
 
 /// For calls that are answered at once. As the other it is built on first use, for most processes need
 /// one of them; a failure is not kept: the next call tries again.
@@ -34,6 +35,17 @@ pub(super) fn calls() -> Result<&'static Client> {
 /// As [`calls`].
 pub(super) fn long() -> Result<&'static Client> {
     LONG.get_or_try_init(|| build(builder(&[b"http/1.1"])?.http1_only()))
+}
+
+/// For requests that are passed through: bodies stay as they are encoded, and redirects are the viewer's to follow.
+///
+/// # Errors
+/// As [`calls`].
+pub(crate) fn passing() -> Result<&'static Client> {
+    PASSING.get_or_try_init(|| {
+        let redirects = reqwest::redirect::Policy::none();
+        build(builder(&[b"h2", b"http/1.1"])?.redirect(redirects).no_gzip().no_zstd().retry(reqwest::retry::never()))
+    })
 }
 
 fn builder(protocols: &[&[u8]]) -> Result<ClientBuilder> {

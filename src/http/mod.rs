@@ -13,6 +13,7 @@ mod upload;
 
 pub(crate) use call::unix_ms;
 pub use call::{Answer, Call, Deadlines};
+pub(crate) use client::passing;
 pub use headers::{ClientOptions, RetryOptions, feed_headers};
 pub use line::Line;
 pub use poll::Polled;

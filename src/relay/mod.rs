@@ -4,31 +4,87 @@
 //! It verifies viewers' tokens in place, answers feeds and streams from memory, and passes every other route of the
 //! list through with the viewer's own token. Its own key is used for shared feeds and streams only.
 
-#[allow(dead_code, unused_imports, reason = "nothing is routed to it yet")]
+mod access;
+mod base;
 mod feed;
+mod head;
+mod judge;
+mod limits;
+mod listen;
+mod metrics;
 mod options;
+mod pass;
+#[cfg(test)]
+mod pass_tests;
 mod respond;
+mod route;
+mod stats;
+mod stream;
+mod view;
+mod viewer;
 
 use std::fmt;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+pub use base::server_target;
+use feed::Feeds;
+pub use head::{head_text, read_head};
+use judge::Judge;
+use limits::Gate;
+pub use listen::{Authorize, Listen, Listening, Verdict, for_this_origin};
 pub use options::{Limits, Options};
 pub use respond::Grant;
+use stats::{Gauges, Stats};
+use stream::Streams;
+
+use crate::serve::clock::Clock;
 
 /// One relay. Cheap to share; everything it keeps ends with [`Relay::stop`] or when it is dropped.
 pub struct Relay {
     pub(crate) options: Options,
+    /// By which tokens are valid.
+    clock: Clock,
     /// Ends held polls, streams and what is asked upstream.
     pub(crate) stop: CancellationToken,
+    feeds: Feeds,
+    streams: Streams,
+    judge: Judge,
+    gate: Arc<Gate>,
+    stats: Arc<Stats>,
 }
 
 impl Relay {
     /// A relay that has answered nothing yet.
     #[must_use]
     pub fn new(options: Options) -> Arc<Self> {
-        Arc::new(Self { options, stop: CancellationToken::new() })
+        Self::with_clock(options, Clock::system())
+    }
+
+    /// A relay whose tokens are valid by that clock.
+    pub(crate) fn with_clock(options: Options, clock: Clock) -> Arc<Self> {
+        let (stop, stats) = (CancellationToken::new(), Arc::new(Stats::default()));
+        Arc::new(Self {
+            feeds: Feeds::new(&options, stop.clone(), stats.clone()),
+            streams: Streams::new(options.clone(), stop.clone(), stats.clone()),
+            judge: Judge::new(clock.clone()),
+            gate: Gate::new(options.limits, stats.clone()),
+            stats,
+            stop,
+            options,
+            clock,
+        })
+    }
+
+    /// Its counts, as JSON: see `RealtimeStats` in types/relay.d.ts.
+    #[must_use]
+    pub fn stats(&self) -> String {
+        self.stats.to_json(self.gauges()).to_string()
+    }
+
+    fn gauges(&self) -> Gauges {
+        Gauges { feeds: self.feeds.stats().open, streams: self.streams.stats().streams }
     }
 
     /// Ends held polls and streams, and every upstream. Idempotent.

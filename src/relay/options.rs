@@ -27,10 +27,17 @@ pub struct Options {
     pub metrics_path: Option<Arc<str>>,
 }
 
+impl Options {
+    /// The default of [`Options::hold`]: in the middle of what the server does (protocol.md 4).
+    pub const HOLD: Duration = Duration::from_secs(20);
+    /// The default of [`Options::keep`].
+    pub const KEEP: Duration = Duration::from_secs(5);
+}
+
 /// How much is served at once. Beyond it a viewer is told 429 with `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Held polls and open streams of one token. Default 100.
+    /// Held polls and open streams of one token. Default 1,000.
     pub per_token: usize,
     /// Of one feed or stream. Default 20,000.
     pub per_feed: usize,
@@ -47,7 +54,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            per_token: 100,
+            per_token: 1_000,
             per_feed: 20_000,
             viewers: 50_000,
             feeds: 10_000,

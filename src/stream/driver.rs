@@ -34,7 +34,7 @@ pub(super) async fn drive(spec: StreamSpec, shared: Arc<Shared>) {
 
 async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
     let silence = Duration::from_millis(spec.patience.silence_ms);
-    let mut machine = Machine::new(spec.plan, Limits::from(spec.patience));
+    let mut machine = Machine::new(spec.plan, Limits::from(spec.patience)).raw(spec.raw);
     let mut clock = Clock::new();
     let mut body: Option<StreamBody> = None;
     let mut told = false;

@@ -6,6 +6,7 @@ use super::limits::Limits;
 use super::patience::{Patience, dropped, garbled, lost};
 use super::place::{Place, Seen};
 use super::plan::{Plan, Request, Start};
+use super::raw::Raw;
 use super::step::{Ending, Event, Outcome, Step};
 use super::{v1, v2};
 use crate::error::{Error, Result};
@@ -30,6 +31,8 @@ pub struct Machine {
     /// Bodies in a row that ended cleanly and early without anything new.
     barren: u32,
     run_over: bool,
+    /// Events and records are given out as they came.
+    raw: bool,
 }
 
 /// What the driver is doing for us.
@@ -80,7 +83,13 @@ impl Machine {
             record_at: None,
             barren: 0,
             run_over: false,
+            raw: false,
         }
+    }
+
+    /// The same stream, given out as it came: every event or record, tails, and each answer that begins.
+    pub(super) fn raw(self, raw: bool) -> Self {
+        Self { raw, ..self }
     }
 
     /// The first request.
@@ -99,6 +108,7 @@ impl Machine {
     pub fn on(&mut self, event: Event<'_>, now: Now) -> Outcome {
         let ms = now.monotonic_ms;
         self.run_over |= matches!(event, Event::RunOver);
+        let opens = self.raw && matches!(event, Event::Opened { .. });
         let state = std::mem::replace(&mut self.state, State::Ended);
         let step = match (state, event) {
             (State::Asking, Event::Opened { status, headers }) => self.open(status, headers, now),
@@ -159,7 +169,9 @@ impl Machine {
                 | Event::RunOver,
             ) => Step::End(Ok(Ending::Complete)),
         };
-        Outcome { step, chunks: Vec::new() }
+        let opened = (opens && matches!(self.state, State::Reading(_)))
+            .then(|| Raw::Opened(matches!(self.place, Place::V2(_))).chunk());
+        Outcome { step, chunks: opened.into_iter().collect() }
     }
 
     fn ask(&mut self) -> Step {
@@ -219,7 +231,7 @@ impl Machine {
             if stopped.is_some() {
                 return;
             }
-            match self.place.take(&event, &mut chunks) {
+            match self.place.take(&event, self.raw, &mut chunks) {
                 Ok(Seen::New { tail }) => {
                     body.moved = true;
                     at_tail = tail;

@@ -2,7 +2,7 @@
 
 use super::chunk::{Chunk, json_or_text};
 use super::plan::Start;
-use super::{v1, v2};
+use super::{raw, v1, v2};
 use crate::error::{Error, Kind, Result};
 use crate::sse;
 
@@ -45,17 +45,22 @@ impl Place {
     ///
     /// # Errors
     /// What cannot be read, or what the server says went wrong.
-    pub(super) fn take(&mut self, event: &sse::Event<'_>, chunks: &mut Vec<Chunk>) -> Result<Seen> {
+    pub(super) fn take(&mut self, event: &sse::Event<'_>, as_it_came: bool, chunks: &mut Vec<Chunk>) -> Result<Seen> {
         match self {
             Self::Unknown => Ok(Seen::Nothing { tail: false }),
             Self::V1(place) => {
                 if !place.admit(event.id) {
                     return Ok(Seen::Nothing { tail: false });
                 }
-                chunks.push(Chunk { json: Some(json_or_text(event.data)), place: place.position() });
+                chunks.push(if as_it_came {
+                    raw::event(event)
+                } else {
+                    Chunk { json: Some(json_or_text(event.data)), place: place.position() }
+                });
                 Ok(Seen::New { tail: false })
             }
             Self::V2(place) => {
+                let seen = place.seen();
                 let brought = match event.event {
                     "batch" => place.batch(event.data)?,
                     "ping" => place.ping(event.data),
@@ -71,7 +76,11 @@ impl Place {
                     // Events of later servers.
                     _ => v2::Brought::default(),
                 };
-                chunks.extend(brought.chunks);
+                if as_it_came {
+                    raw::records(event.data, seen, chunks);
+                } else {
+                    chunks.extend(brought.chunks);
+                }
                 let tail = brought.at_tail;
                 Ok(if brought.moved { Seen::New { tail } } else { Seen::Nothing { tail } })
             }

@@ -70,6 +70,8 @@ pub struct StreamSpec {
     pub(super) url: String,
     pub(super) plan: Plan,
     pub(super) patience: Patience,
+    /// Events and records are given out as they came.
+    pub(super) raw: bool,
 }
 
 impl StreamSpec {
@@ -86,7 +88,14 @@ impl StreamSpec {
         patience: Patience,
     ) -> Result<Self> {
         let url = format!("{}{}", endpoint.base_url(), Self::path((run_id, key), &plan)?);
-        Ok(Self { endpoint, options, url, plan, patience })
+        Ok(Self { endpoint, options, url, plan, patience, raw: false })
+    }
+
+    /// The stream at `path` from its beginning, window after window, given out as it came.
+    pub(crate) fn raw(endpoint: Endpoint, options: Arc<ClientOptions>, path: &str, timeout_s: u16) -> Self {
+        let url = format!("{}{path}", endpoint.base_url());
+        let plan = Plan { start: Start::Beginning, timeout_s: Some(timeout_s), follow: true };
+        Self { endpoint, options, url, plan, patience: Patience::default(), raw: true }
     }
 
     /// Where the stream `key` of the run `run_id` is read, and whether it can be read so.

@@ -49,6 +49,11 @@ impl Place {
         Self { start, seen, looking_back: seen.is_some(), tail: None, ids: Ids::default() }
     }
 
+    /// The `seq_num` of the record last seen.
+    pub(super) fn seen(&self) -> Option<u64> {
+        self.seen
+    }
+
     /// The position to resume after, and whether to start at the tail (S4).
     pub(super) fn resume(&self) -> (Option<Box<str>>, bool) {
         let text = |position: u64| Some(position.to_string().into());

@@ -49,6 +49,7 @@ pub struct Minter {
     public: Vec<Piece>,
     once: Vec<Piece>,
     multiple: Vec<Piece>,
+    subject: Box<str>,
 }
 
 /// One claim, or several fixed ones, of a payload.
@@ -79,7 +80,14 @@ impl Minter {
             public: layout(claims, [scopes.clone(), realtime.clone()].into_iter().chain(tail())),
             once: layout(claims, trigger("true").into_iter().chain(tail()).chain([own(Piece::Jti, "jti")])),
             multiple: layout(claims, trigger("false").into_iter().chain(tail())),
+            subject: claims.get("sub").and_then(Value::as_str).unwrap_or_default().into(),
         }
+    }
+
+    /// The environment's id: `sub` of every token. Empty where the claims have none.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
     }
 
     /// Mints a token at `now` (Unix seconds). Default life: 15 minutes.

@@ -20,7 +20,7 @@ pub use remote::{
     request_body as remote_body,
 };
 pub use scope::{Resource, Scope, grants};
-pub use verify::{Invalid, PublicClaims, verify};
+pub use verify::{Invalid, PublicClaims, inspect, verify};
 
 /// The `iss` claim of every public token.
 pub const ISSUER: &str = "https://id.trigger.dev";

@@ -37,13 +37,16 @@ impl<'a> Resource<'a> {
 
 impl<'a> Scope<'a> {
     /// Reads a scope. Nothing is refused: what means nothing matches nothing. An empty type or id
-    /// is none, as on the server.
+    /// is none, as on the server; `admin` stands alone or means nothing.
     #[must_use]
     pub fn parse(text: &'a str) -> Self {
         let mut parts = text.splitn(3, ':');
         let action = parts.next().unwrap_or_default();
         let mut part = || parts.next().filter(|part| !part.is_empty());
-        Self { action, kind: part(), id: part() }
+        let (kind, id) = (part(), part());
+        // `admin:` names nothing: it must not be taken for what grants all.
+        let action = if kind.is_none() && action.len() < text.len() { "" } else { action };
+        Self { action, kind, id }
     }
 
     /// Whether this scope lets `action` be done to `resource`.
@@ -99,7 +102,7 @@ mod tests {
             ("*:all", "write", &run, true),
             ("admin", "read", &run, true),
             ("admin", "trigger", &task, true),
-            ("admin:", "read", &run, true),
+            ("admin:", "read", &run, false),
             ("admin:runs", "read", &run, false),
             ("admin:runs", "admin", &run, true),
             ("read", "read", &run, false),

@@ -1,5 +1,7 @@
 //! One viewer's request, answered from its feed's copy.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use bytes::Bytes;
 use http::Method;
 use tokio::time::{Instant, timeout_at};
@@ -58,6 +60,7 @@ impl Viewer<'_> {
         let end = Instant::now() + feed::hold(self.seat.inner.hold);
         let first = self.since(&place);
         let mut since = first;
+        let mut waited = false;
         let window_ms = self.copy.key.since_of(&place.handle, now_ms);
         loop {
             if let State::Failed(failure) = &*states.borrow_and_update() {
@@ -80,10 +83,18 @@ impl Viewer<'_> {
                         Place { handle: self.copy.handle(window_ms, to), offset: format!("{ms}_{to}"), ..place }
                     }
                 };
+                if !news.is_empty() {
+                    let stats = &self.seat.inner.stats;
+                    stats.updates.fetch_add((news.rows.len() + news.gone.len()) as u64, Relaxed);
+                    if waited {
+                        stats.lag(u64::try_from(self.copy.lag().as_millis()).unwrap_or(u64::MAX));
+                    }
+                }
                 return Ok(Reply::Answer(self.go_on(&place, since, window_ms, &news, to)));
             }
             // From here on by changes, also a stranger: there was nothing to tell it of those before.
             since = Since::Change(to);
+            waited = true;
             tokio::select! {
                 // Over, or the copy is: the next look tells.
                 _ = timeout_at(end, states.changed()) => {}

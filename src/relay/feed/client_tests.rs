@@ -1,5 +1,6 @@
 //! This package's own client reading through shared copies, over real sockets.
 
+use std::sync::Arc;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ struct Front {
 impl Front {
     async fn start(emulator: &Emulator, port: u16) -> Self {
         let stop = CancellationToken::new();
-        let feeds = Feeds::new(&emulator.options(), stop.clone());
+        let feeds = Feeds::new(&emulator.options(), stop.clone(), Arc::default());
         let (listener, address) = bind(IpAddr::V4(Ipv4Addr::LOCALHOST), port, "ERR_TEST").await.expect("a port");
         tokio::spawn(serve(listener, stop.clone(), move |request| {
             let feeds = feeds.clone();

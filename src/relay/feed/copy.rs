@@ -1,10 +1,11 @@
 //! One shared copy of a feed: its rows, its state, and what wakes its viewers.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::cache::Cache;
 use super::failure::Failure;
@@ -49,6 +50,8 @@ pub(super) struct FeedCopy {
     schema: Mutex<Arc<Schema>>,
     cache: Mutex<Cache>,
     states: watch::Sender<State>,
+    /// When the last change came.
+    changed: Mutex<Instant>,
 }
 
 impl FeedCopy {
@@ -60,14 +63,19 @@ impl FeedCopy {
             schema: Mutex::default(),
             cache: Mutex::default(),
             states: watch::Sender::new(State::Connecting),
+            changed: Mutex::new(Instant::now()),
         }
     }
 
-    /// Follows its feed to the end, which is told to its viewers.
-    pub(super) async fn follow(&self, reader: &Reader, endpoint: &Endpoint) {
+    /// Follows its feed to the end, which is told to its viewers. `requests` counts what that takes.
+    pub(super) async fn follow(&self, reader: &Reader, endpoint: &Endpoint, requests: &AtomicU64) {
         let mut settled = false;
+        let mut counted = 0;
         loop {
             let batch = reader.next().await;
+            let sent = reader.status().stats.requests;
+            requests.fetch_add(sent.saturating_sub(counted), Ordering::Relaxed);
+            counted = counted.max(sent);
             settled |= batch.settled;
             let is_whole = batch.drained;
             if let Some(end) = self.take(batch, endpoint) {
@@ -103,6 +111,7 @@ impl FeedCopy {
     /// Wakes viewers, if there is anything new.
     pub(super) fn publish(&self) {
         let now = lock(&self.rows).sequence();
+        *lock(&self.changed) = Instant::now();
         self.states.send_if_modified(|state| {
             let is_news = match state {
                 State::Connecting => true,
@@ -140,6 +149,11 @@ impl FeedCopy {
             State::Failed(failure) => Err(failure),
             State::Connecting => Err(Failure::later("The relay has no answer from the Trigger.dev server yet")),
         }
+    }
+
+    /// How long ago the last change came.
+    pub(super) fn lag(&self) -> Duration {
+        lock(&self.changed).elapsed()
     }
 
     /// What scopes are decided by, of a feed of one run.

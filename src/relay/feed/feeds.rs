@@ -17,6 +17,7 @@ use super::rows::Keep;
 use crate::config::Endpoint;
 use crate::hub::{FeedSpec, Hub, Patience, ReaderOptions};
 use crate::relay::Options;
+use crate::relay::stats::Stats;
 use crate::serve::Answer;
 
 /// A feed that ended is not asked for again so soon: everybody who comes meanwhile is told the same.
@@ -33,6 +34,7 @@ pub(super) struct Inner {
     keep: Duration,
     most: usize,
     pub(super) stop: CancellationToken,
+    pub(super) stats: Arc<Stats>,
     kept: Mutex<HashMap<FeedKey, Arc<Kept>>>,
     started: AtomicU64,
     failed: AtomicU64,
@@ -73,13 +75,14 @@ pub(crate) struct FeedStats {
 
 impl Feeds {
     /// No copies yet. `stop` ends all of them.
-    pub(crate) fn new(options: &Options, stop: CancellationToken) -> Self {
+    pub(crate) fn new(options: &Options, stop: CancellationToken, stats: Arc<Stats>) -> Self {
         Self(Arc::new(Inner {
             endpoint: options.endpoint.clone(),
             hold: options.hold,
             keep: options.keep,
             most: options.limits.feeds,
             stop,
+            stats,
             kept: Mutex::default(),
             started: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -157,7 +160,7 @@ impl Inner {
         tokio::select! {
             () = kept.end.cancelled() => {}
             () = self.idle(&kept) => return,
-            () = copy.follow(&reader, &self.endpoint) => {
+            () = copy.follow(&reader, &self.endpoint, &self.stats.requests) => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
                 let _ = tokio::time::timeout(PAUSE, kept.end.cancelled()).await;
             }
@@ -242,6 +245,6 @@ impl Seat {
             idle: Notify::new(),
             end: stop.clone(),
         };
-        (Self { inner: Feeds::new(options, stop.clone()).0, kept: Arc::new(kept) }, stop)
+        (Self { inner: Feeds::new(options, stop.clone(), Arc::default()).0, kept: Arc::new(kept) }, stop)
     }
 }

@@ -68,12 +68,9 @@ impl FeedKey {
         Self { kind: Kind::Tags { window_ms }, path: "/realtime/v1/runs".into(), query: query.into() }
     }
 
-    /// Whether it is of one run.
-    pub(super) fn is_run(&self) -> bool {
-        match self.kind {
-            Kind::Run => true,
-            Kind::Tags { .. } | Kind::Batch => false,
-        }
+    /// The path upstream, encoded.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
     /// The oldest creation that a snapshot shows at `now_ms`: whole minutes, as the server has it; 0 is all.

@@ -18,6 +18,5 @@ mod tests;
 mod upstream_tests;
 
 pub(crate) use answer::{Reply, answer};
-pub(crate) use copy::Facts;
-pub(crate) use feeds::{FeedStats, Feeds, Seat};
+pub(crate) use feeds::{Feeds, Seat};
 pub(crate) use key::FeedKey;

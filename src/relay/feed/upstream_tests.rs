@@ -1,5 +1,6 @@
 //! Copies over the emulator: one upstream, however many viewers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -47,7 +48,7 @@ impl Emulator {
     }
 
     fn feeds(&self) -> Feeds {
-        Feeds::new(&self.options(), CancellationToken::new())
+        Feeds::new(&self.options(), CancellationToken::new(), Arc::default())
     }
 }
 
@@ -145,7 +146,7 @@ async fn an_unknown_run_is_a_404_and_one_that_comes_later_is_found() {
 async fn a_refusal_of_the_relays_own_key_is_no_401_to_viewers() {
     let emulator = Emulator::start().await;
     let id = emulator.create(json!({})).await;
-    let feeds = Feeds::new(&options(&emulator.running.url(), "tr_dev_another_key"), CancellationToken::new());
+    let feeds = Feeds::new(&options(&emulator.running.url(), "tr_dev_another_key"), CancellationToken::new(), Arc::default());
     let answer = ask(&feeds.open(run(&id)).expect("a seat"), &request("offset=-1")).await;
     assert_eq!(answer.status, 502);
     assert!(answer.text().contains("TRIGGER_SECRET_KEY") && !answer.text().contains("another_key"));
@@ -156,7 +157,7 @@ async fn a_copy_is_kept_a_while_after_its_last_viewer_and_then_ends() {
     let emulator = Emulator::start().await;
     let id = emulator.create(json!({})).await;
     let options = Options { keep: Duration::from_millis(300), ..emulator.options() };
-    let feeds = Feeds::new(&options, CancellationToken::new());
+    let feeds = Feeds::new(&options, CancellationToken::new(), Arc::default());
     for _ in 0..3 {
         let seat = feeds.open(run(&id)).expect("a seat");
         assert_eq!(ask(&seat, &request("offset=-1")).await.status, 200);
@@ -177,7 +178,7 @@ async fn a_feed_nobody_reads_makes_way_and_one_that_is_read_does_not() {
     let mut options = emulator.options();
     options.limits.feeds = 1;
     let stop = CancellationToken::new();
-    let feeds = Feeds::new(&options, stop.clone());
+    let feeds = Feeds::new(&options, stop.clone(), Arc::default());
     let seat = feeds.open(run("run_1")).expect("a seat");
     let refused = Told::of(feeds.open(run("run_2")).expect_err("it is full")).await;
     assert_eq!((refused.status, refused.header("retry-after")), (429, "1"));

@@ -1,10 +1,13 @@
 //! The records of one stream, in memory. An append wakes exactly its readers.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::Instant;
+
+use bytes::Bytes;
 
 /// The most records and bytes that are kept of one stream; beyond them the oldest are trimmed.
 const MOST_RECORDS: usize = 100_000;
@@ -14,7 +17,7 @@ const BATCH_RECORDS: usize = 1_000;
 const BATCH_BYTES: usize = 1 << 20;
 
 /// One record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Record {
     /// Its place: of all records in v2 (`seq_num`), of its millisecond in v1.
     pub(crate) number: u64,
@@ -24,6 +27,10 @@ pub(crate) struct Record {
     pub(crate) body: Option<String>,
     /// Its headers, in v2.
     pub(crate) headers: Vec<(String, String)>,
+    /// As its readers are shown it: made once, shared by all.
+    pub(crate) shown: OnceLock<Bytes>,
+    /// What it costs to keep, in bytes: counted when it is appended.
+    pub(crate) kept: usize,
 }
 
 impl Record {
@@ -33,6 +40,23 @@ impl Record {
         let headers: usize = self.headers.iter().map(|(name, value)| 2 + name.len() + value.len()).sum();
         8 + headers + self.body.as_ref().map_or(0, String::len)
     }
+
+    /// The same record, shown as `text`.
+    pub(crate) fn shown_as(self, text: String) -> Self {
+        Self { shown: OnceLock::from(Bytes::from(text)), ..self }
+    }
+
+    /// What it costs to keep.
+    fn cost(&self) -> usize {
+        self.kept
+    }
+
+    /// The number before which it trims its stream, v2: its first header is `["", "trim"]`, its body eight bytes.
+    fn trims(&self) -> Option<u64> {
+        let (name, value) = self.headers.first()?;
+        let bytes: [u8; 8] = self.body.as_ref()?.as_bytes().try_into().ok()?;
+        (name.is_empty() && value == "trim").then(|| u64::from_be_bytes(bytes))
+    }
 }
 
 /// One stream.
@@ -40,6 +64,46 @@ impl Record {
 pub(crate) struct Log {
     inner: Mutex<Inner>,
     changes: watch::Sender<()>,
+    /// The most records and bytes that are kept.
+    bounds: (usize, usize),
+}
+
+/// Where a reader begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// At the record with this index.
+    At(u64),
+    /// Before what is kept: another source has to be asked.
+    Gone,
+}
+
+/// What a reader gets of a log.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Records, and the index of what follows them. None: there are no more yet.
+    Records(Vec<Arc<Record>>, u64),
+    /// What should come next is kept no more.
+    Behind,
+    /// Nothing more comes: the source was lost.
+    Lost,
+}
+
+/// What a log knows of its source.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    /// Whether what the source has is here.
+    is_live: bool,
+    /// Since when it is connected, where it ever was not.
+    since: Option<Instant>,
+    is_lost: bool,
+    /// Where it says the tail is.
+    tail: Option<(u64, u64)>,
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self { is_live: true, since: None, is_lost: false, tail: None }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -51,11 +115,16 @@ struct Inner {
     last: Option<(u64, u64)>,
     chunks: HashMap<String, u64>,
     consumed: u64,
+    /// The index of the first record kept: how many were dropped.
+    base: u64,
+    /// The last record that was dropped for want of room: its index and place.
+    evicted: Option<(u64, (u64, u64))>,
+    source: Source,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { inner: Mutex::default(), changes: watch::Sender::new(()) }
+        Self { inner: Mutex::default(), changes: watch::Sender::new(()), bounds: (MOST_RECORDS, MOST_BYTES) }
     }
 }
 
@@ -65,12 +134,110 @@ impl Log {
         self.changes.subscribe()
     }
 
+    /// A log of a source that has not been reached, which keeps at most so many records and bytes.
+    pub(crate) fn of_source(records: usize, bytes: usize) -> Self {
+        let source = Source { is_live: false, ..Source::default() };
+        let inner = Mutex::new(Inner { source, ..Inner::default() });
+        Self { inner, changes: watch::Sender::new(()), bounds: (records, bytes) }
+    }
+
+    /// Appends what came of a source, numbered and timed by it, with the tail it told.
+    pub(crate) fn extend(&self, records: Vec<Record>, tail: Option<(u64, u64)>) {
+        let mut inner = self.lock();
+        for record in records {
+            let trimmed = record.trims();
+            inner.next = record.number;
+            inner.push(record, self.bounds);
+            if let Some(number) = trimmed {
+                inner.trim(number);
+            }
+        }
+        let before = (inner.source.tail, inner.source.is_live);
+        if let Some(tail) = tail {
+            inner.source.tail = inner.source.tail.max(Some(tail));
+            // Until what is before it was read, nobody is at the tail.
+            inner.source.is_live = tail.0 <= inner.next;
+            if !before.1 && inner.source.is_live {
+                inner.source.since = Some(Instant::now());
+            }
+        }
+        drop(inner);
+        self.changes.send_replace(());
+    }
+
+    /// Whether what the source has is here: it is connected and all was read.
+    pub(crate) fn set_live(&self, is_live: bool) {
+        let mut inner = self.lock();
+        if inner.source.is_live == is_live {
+            return;
+        }
+        inner.source.is_live = is_live;
+        inner.source.since = Some(Instant::now());
+        drop(inner);
+        self.changes.send_replace(());
+    }
+
+    /// The source is lost: readers get what is here, then break off.
+    pub(crate) fn lose(&self) {
+        self.lock().source.is_lost = true;
+        self.changes.send_replace(());
+    }
+
+    /// Whether silence is the stream's own, and since when at the earliest.
+    pub(crate) fn live(&self) -> (bool, Option<Instant>) {
+        let source = self.lock().source;
+        (source.is_live, source.since)
+    }
+
+    /// How many records are kept, and their bytes.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let inner = self.lock();
+        (inner.records.len(), inner.bytes)
+    }
+
+    /// Where a reader begins that has read up to and with the record `last`, v2. Beyond the tail is clamped to it.
+    pub(crate) fn start_v2(&self, last: Option<u64>) -> Start {
+        let inner = self.lock();
+        let from = last.map_or(0, |last| last.saturating_add(1));
+        if inner.evicted.is_some_and(|(_, (_, number))| from <= number) {
+            return Start::Gone;
+        }
+        Start::At(inner.base + inner.records.partition_point(|record| record.number < from) as u64)
+    }
+
+    /// Where a reader begins strictly after a time and number, v1.
+    pub(crate) fn start_v1(&self, after: Option<(u64, u64)>) -> Start {
+        let inner = self.lock();
+        if inner.evicted.is_some_and(|(_, place)| after.is_none_or(|after| after < place)) {
+            return Start::Gone;
+        }
+        let is_before = |record: &Arc<Record>| after.is_some_and(|after| (record.timestamp, record.number) <= after);
+        Start::At(inner.base + inner.records.partition_point(is_before) as u64)
+    }
+
+    /// What comes next for a reader that has read all before the index `at`.
+    pub(crate) fn next(&self, at: u64) -> Next {
+        let inner = self.lock();
+        if inner.evicted.is_some_and(|(index, _)| at <= index) {
+            return Next::Behind;
+        }
+        // What the source trimmed is simply gone.
+        let at = at.max(inner.base);
+        let skip = usize::try_from(at - inner.base).unwrap_or(usize::MAX).min(inner.records.len());
+        let records = inner.take_at(skip);
+        if records.is_empty() && inner.source.is_lost {
+            return Next::Lost;
+        }
+        let next = at + records.len() as u64;
+        Next::Records(records, next)
+    }
+
     /// Appends the lines of one write, v1: they share an id.
     pub(crate) fn append_lines(&self, now_ms: u64, lines: String) {
         let mut inner = self.lock();
         let timestamp = now_ms.max(inner.last_ms);
         let number = inner.last.filter(|(ms, _)| *ms == timestamp).map_or(0, |(_, number)| number + 1);
-        inner.push(Record { number, timestamp, body: Some(lines), headers: Vec::new() });
+        inner.push(Record { number, timestamp, body: Some(lines), ..Record::default() }, self.bounds);
         drop(inner);
         self.changes.send_replace(());
     }
@@ -79,7 +246,7 @@ impl Log {
     pub(crate) fn append(&self, now_ms: u64, body: Option<String>, headers: Vec<(String, String)>) {
         let mut inner = self.lock();
         let (number, timestamp) = (inner.next, now_ms.max(inner.last_ms));
-        inner.push(Record { number, timestamp, body, headers });
+        inner.push(Record { number, timestamp, body, headers, ..Record::default() }, self.bounds);
         drop(inner);
         self.changes.send_replace(());
     }
@@ -92,9 +259,7 @@ impl Log {
     /// Drops the records before `number`, v2.
     pub(crate) fn trim(&self, number: u64) {
         let mut inner = self.lock();
-        while inner.records.front().is_some_and(|record| record.number < number) {
-            inner.drop_oldest();
-        }
+        inner.trim(number);
     }
 
     /// Counts a chunk of a writer, v1, and tells its number from 0 on.
@@ -122,15 +287,17 @@ impl Log {
     /// Where the next record will be and when the last one came, v2.
     pub(crate) fn tail(&self) -> (u64, u64) {
         let inner = self.lock();
-        (inner.next, inner.last_ms)
+        inner.source.tail.filter(|tail| tail.0 >= inner.next).unwrap_or((inner.next, inner.last_ms))
     }
 
+    #[cfg(test)]
     /// The next records from `number` on, v2: as many as one event takes.
     pub(crate) fn from(&self, number: u64) -> Vec<Arc<Record>> {
         self.lock().take(|record| record.number >= number)
     }
 
     /// The next records strictly after a time and number, v1.
+    #[cfg(test)]
     pub(crate) fn after(&self, place: Option<(u64, u64)>) -> Vec<Arc<Record>> {
         self.lock().take(|record| place.is_none_or(|place| (record.timestamp, record.number) > place))
     }
@@ -142,33 +309,51 @@ impl Log {
 }
 
 impl Inner {
-    fn push(&mut self, record: Record) {
+    fn push(&mut self, record: Record, (most, most_bytes): (usize, usize)) {
+        let mut record = record;
+        // Counted once: what it is shown as may be made later.
+        record.kept = record.weight() + record.shown.get().map_or(0, Bytes::len);
         self.next += 1;
         self.last_ms = record.timestamp;
         self.last = Some((record.timestamp, record.number));
-        self.bytes += record.weight();
+        self.bytes += record.cost();
         self.records.push_back(Arc::new(record));
-        while self.records.len() > MOST_RECORDS || self.bytes > MOST_BYTES && self.records.len() > 1 {
+        while self.records.len() > most || self.bytes > most_bytes && self.records.len() > 1 {
+            let front = self.records.front().map(|record| (record.timestamp, record.number));
+            self.evicted = front.map(|place| (self.base, place));
             self.drop_oldest();
         }
     }
 
+    fn trim(&mut self, number: u64) {
+        while self.records.front().is_some_and(|record| record.number < number) {
+            self.drop_oldest();
+        }
+        // The source has it no more either.
+        self.evicted = self.evicted.filter(|(_, (_, evicted))| *evicted >= number);
+    }
+
     fn drop_oldest(&mut self) {
         if let Some(record) = self.records.pop_front() {
-            self.bytes -= record.weight();
+            self.bytes -= record.cost();
+            self.base += 1;
         }
     }
 
+    #[cfg(test)]
     fn take(&self, is_wanted: impl Fn(&Record) -> bool) -> Vec<Arc<Record>> {
         // Records are in order: what is wanted is one run at the end.
-        let first = self.records.partition_point(|record| !is_wanted(record));
+        self.take_at(self.records.partition_point(|record| !is_wanted(record)))
+    }
+
+    fn take_at(&self, first: usize) -> Vec<Arc<Record>> {
         let mut bytes = 0;
         self.records
             .range(first..)
             .take(BATCH_RECORDS)
             .take_while(|record| {
-                let fits = bytes == 0 || bytes + record.weight() <= BATCH_BYTES;
-                bytes += record.weight();
+                let fits = bytes == 0 || bytes + record.cost() <= BATCH_BYTES;
+                bytes += record.cost();
                 fits
             })
             .cloned()
@@ -222,6 +407,7 @@ mod tests {
             timestamp: 0,
             body: body.map(str::to_owned),
             headers: headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            ..Record::default()
         };
         assert_eq!(record(Some(r#"{"data":"{\"n\":0}","id":"part0"}"#), &[]).weight(), 41);
         assert_eq!(record(None, &[("trigger-control", "turn-complete")]).weight(), 38);

@@ -1,11 +1,13 @@
 //! Streams of a run: what is kept of them, and how the two versions write it (protocol.md 5).
 
 mod log;
+mod silence;
 mod v1;
 mod v2;
 mod version;
 
-pub(crate) use log::Log;
-pub(crate) use v1::V1;
+pub(crate) use log::{Log, Record};
+pub(crate) use silence::silence;
+pub(crate) use v1::{V1, place_of};
 pub(crate) use v2::V2;
 pub(crate) use version::{StreamName, StreamVersion};

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::log::{Log, Record};
+use super::log::{Log, Next, Record, Start};
 
 /// How often the server looks whether a stream has been silent for too long.
 const LOOK: Duration = Duration::from_secs(5);
@@ -25,6 +25,8 @@ const BREAK: Duration = Duration::from_secs(3);
 pub(crate) struct V1 {
     log: Arc<Log>,
     changes: watch::Receiver<()>,
+    at: Start,
+    /// What came up to here is dropped: the log may have been filled after this reader came.
     after: Option<(u64, u64)>,
     wait: Duration,
     /// When something last came.
@@ -43,8 +45,9 @@ impl V1 {
         let after = last_event_id.map(place_of);
         Self {
             changes: log.follow(),
-            log,
+            at: log.start_v1(after.flatten()),
             after: after.flatten(),
+            log,
             wait,
             last: now,
             look_at: now + LOOK,
@@ -67,13 +70,24 @@ impl V1 {
         }
         loop {
             self.changes.mark_unchanged();
-            let records = self.log.after(self.after);
-            if let Some(last) = records.last() {
-                self.after = Some((last.timestamp, last.number));
+            let Start::At(at) = self.at else { return Some(self.broken()) };
+            let (mut records, next) = match self.log.next(at) {
+                Next::Records(records, next) => (records, next),
+                Next::Behind | Next::Lost => return Some(self.broken()),
+            };
+            if !records.is_empty() {
+                self.at = Start::At(next);
+                if let Some(after) = self.after {
+                    records.retain(|record| (record.timestamp, record.number) > after);
+                    if records.is_empty() {
+                        continue;
+                    }
+                    self.after = None;
+                }
                 self.last = Instant::now();
                 self.look_at = self.last + LOOK;
                 self.ping_at = self.last + PING;
-                return Some(Ok(Bytes::from(events(&records))));
+                return Some(Ok(events(&records)));
             }
             tokio::select! {
                 biased;
@@ -81,7 +95,10 @@ impl V1 {
                 // The log outlives its readers.
                 _ = self.changes.changed() => {}
                 () = sleep_until(self.look_at) => {
-                    if self.last.elapsed() >= self.wait {
+                    let (is_live, since) = self.log.live();
+                    let now = Instant::now();
+                    self.last = if is_live { since.map_or(self.last, |since| self.last.max(since)) } else { now };
+                    if is_live && self.last.elapsed() >= self.wait {
                         break;
                     }
                     self.look_at += LOOK;
@@ -95,23 +112,41 @@ impl V1 {
         self.ended = true;
         None
     }
+
+    /// Whether what it asks for is kept no more.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.at, Start::Gone)
+    }
+
+    fn broken(&mut self) -> io::Result<Bytes> {
+        self.ended = true;
+        Err(io::Error::other("the stream broke off"))
+    }
+}
+
+fn events(records: &[Arc<Record>]) -> Bytes {
+    match records {
+        [record] => shown(record),
+        records => records.iter().flat_map(|record| shown(record)).collect(),
+    }
 }
 
 /// Every line is an event; those of one write share their id.
-fn events(records: &[Arc<Record>]) -> String {
-    let mut text = String::new();
-    for record in records {
+fn shown(record: &Record) -> Bytes {
+    let make = || {
+        let mut text = String::new();
         let lines = record.body.iter().flat_map(|body| body.lines()).filter(|line| !line.is_empty());
         for line in lines {
             // Writing to a text does not fail.
             let _ = write!(text, "id: {}-{}\ndata: {line}\n\n", record.timestamp, record.number);
         }
-    }
-    text
+        Bytes::from(text)
+    };
+    record.shown.get_or_init(make).clone()
 }
 
 /// Reads `<ms>-<number>`, or `<ms>` alone.
-fn place_of(id: &str) -> Option<(u64, u64)> {
+pub(crate) fn place_of(id: &str) -> Option<(u64, u64)> {
     let (ms, number) = id.split_once('-').unwrap_or((id, "0"));
     Some((ms.parse().ok()?, number.parse().ok()?))
 }

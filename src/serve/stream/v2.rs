@@ -1,6 +1,7 @@
 //! A reader of a v2 stream: batches of records, pings and the marker of the end (protocol.md 5;
 //! recorded: `sse-v2`).
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::log::{Log, Record};
+use super::log::{Log, Next, Record, Start};
 use crate::random;
 use crate::serve::clock::Clock;
 
@@ -23,7 +24,9 @@ const PING_SPAN: Duration = Duration::from_secs(10);
 pub(crate) struct V2 {
     log: Arc<Log>,
     changes: watch::Receiver<()>,
-    next: u64,
+    at: Start,
+    /// What is before this number is dropped: the log may have been filled after this reader came.
+    from: u64,
     /// How many records and bytes were sent, for the events' ids.
     sent: (u64, u64),
     /// Whether it has seen the end of what was there, and said so.
@@ -48,17 +51,17 @@ impl V2 {
     ) -> Self {
         let now = Instant::now();
         let last: Option<u64> = last_event_id.and_then(|id| id.parse().ok());
-        // Beyond the tail is clamped to it.
-        let next = last.map_or(0, |last| last.saturating_add(1).min(log.tail().0));
         Self {
             changes: log.follow(),
+            at: log.start_v2(last),
+            // Beyond the tail is clamped to it, where that is known.
+            from: if log.live().0 { 0 } else { last.map_or(0, |last| last.saturating_add(1)) },
             log,
-            next,
             sent: (0, 0),
             is_live: false,
             wait,
             done_at: now + wait,
-            ping_at: now,
+            ping_at: now + gap(),
             ended: false,
             clock,
             stop,
@@ -67,24 +70,34 @@ impl V2 {
 
     /// The next part of the body; `None` at its end. Stopping the emulator ends it without the
     /// marker: it was dropped.
-    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+    pub(crate) async fn next(&mut self) -> Option<io::Result<Bytes>> {
         if self.ended {
             return None;
         }
         loop {
             self.changes.mark_unchanged();
-            let records = self.log.from(self.next);
-            if let Some(last) = records.last() {
-                self.next = last.number + 1;
+            let Start::At(at) = self.at else { return Some(self.broken()) };
+            let (mut records, next) = match self.log.next(at) {
+                Next::Records(records, next) => (records, next),
+                Next::Behind | Next::Lost => return Some(self.broken()),
+            };
+            if !records.is_empty() {
+                self.at = Start::At(next);
+                records.retain(|record| record.number >= self.from);
+                if records.is_empty() {
+                    continue;
+                }
                 let now = Instant::now();
                 self.done_at = now + self.wait;
                 self.ping_at = now + gap();
-                return Some(Bytes::from(self.batch(&records)));
+                return Some(Ok(Bytes::from(self.batch(&records))));
             }
-            if !self.is_live {
+            let (is_live, since) = self.log.live();
+            if !self.is_live && is_live {
                 self.is_live = true;
+                self.from = 0;
                 self.ping_at = Instant::now() + gap();
-                return Some(self.ping());
+                return Some(Ok(self.ping()));
             }
             tokio::select! {
                 biased;
@@ -95,29 +108,53 @@ impl V2 {
                 // The log outlives its readers.
                 _ = self.changes.changed() => {}
                 () = sleep_until(self.done_at) => {
+                    // Silence of a source that cannot be heard is not the stream's.
+                    let from = if is_live { since } else { Some(Instant::now()) };
+                    if let Some(later) = from.map(|from| from + self.wait).filter(|later| *later > self.done_at) {
+                        self.done_at = later;
+                        continue;
+                    }
                     self.ended = true;
-                    return Some(Bytes::from_static(b"data: [DONE]\n\n"));
+                    return Some(Ok(Bytes::from_static(b"data: [DONE]\n\n")));
                 }
                 () = sleep_until(self.ping_at) => {
                     self.ping_at += gap();
-                    return Some(self.ping());
+                    return Some(Ok(if is_live { self.ping() } else { Bytes::from_static(b": ping\n\n") }));
                 }
             }
         }
     }
 
-    fn batch(&mut self, records: &[Arc<Record>]) -> String {
+    /// Whether what it asks for is kept no more.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.at, Start::Gone)
+    }
+
+    fn broken(&mut self) -> io::Result<Bytes> {
+        self.ended = true;
+        Err(io::Error::other("the stream broke off"))
+    }
+
+    fn batch(&mut self, records: &[Arc<Record>]) -> Vec<u8> {
         for record in records {
             self.sent.0 += 1;
             self.sent.1 += record.weight() as u64;
         }
-        let mut data = Map::new();
-        data.insert("records".into(), records.iter().map(|record| shown(record)).collect());
-        if self.is_live {
-            data.insert("tail".into(), self.tail());
+        let last = records.last().map_or(0, |record| record.number);
+        let mut text =
+            format!("event: batch\nid: {last},{},{}\ndata: {{\"records\":[", self.sent.0, self.sent.1).into_bytes();
+        for (index, record) in records.iter().enumerate() {
+            if index > 0 {
+                text.push(b',');
+            }
+            text.extend_from_slice(record.shown.get_or_init(|| shown(record).to_string().into()));
         }
-        let id = format!("{},{},{}", self.next - 1, self.sent.0, self.sent.1);
-        format!("event: batch\nid: {id}\ndata: {}\n\n", Value::Object(data))
+        text.push(b']');
+        if self.is_live {
+            text.extend_from_slice(format!(",\"tail\":{}", self.tail()).as_bytes());
+        }
+        text.extend_from_slice(b"}\n\n");
+        text
     }
 
     fn ping(&self) -> Bytes {
@@ -158,7 +195,7 @@ mod tests {
     }
 
     async fn text(reader: &mut V2) -> Option<String> {
-        reader.next().await.map(|part| String::from_utf8(part.to_vec()).expect("text"))
+        reader.next().await.map(|part| String::from_utf8(part.expect("a part").to_vec()).expect("text"))
     }
 
     fn log() -> Arc<Log> {

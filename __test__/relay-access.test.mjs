@@ -1,0 +1,238 @@
+// What a token opens: every decision compared with protocol.md 3, written down here a second time.
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+
+import { anySeed, random } from "./support/chunks.mjs";
+import { startEmulatorProcess } from "./support/emulator-process.mjs";
+
+/** Whoever answers: a name, and what starts it over an emulator and gives its URL. */
+const TARGETS = [["the emulator", async (emulator) => ({ url: emulator.url, stop: async () => {} })]];
+
+const PAIRS = 400;
+const ENVIRONMENT = "env_access";
+const KEY = "tr_dev_accessnotasecret";
+const OTHER = { id: "env_other", secretKey: "tr_dev_othernotasecret" };
+
+const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+
+/** A public token; what is given replaces a claim, and `undefined` leaves it out. */
+function token(scopes, { key = KEY, alg = "HS256", ...claims } = {}) {
+  const now = Math.floor(Date.now() / 1000);
+  const all = {
+    sub: ENVIRONMENT,
+    pub: true,
+    scopes,
+    iss: "https://id.trigger.dev",
+    aud: "https://api.trigger.dev",
+    exp: now + 900,
+    iat: now,
+    ...claims,
+  };
+  const message = `${part({ alg })}.${part(all)}`;
+  const signature = alg === "none" ? "" : createHmac("sha256", key).update(message).digest("base64url");
+  return `${message}.${signature}`;
+}
+
+/** protocol.md 3: whether scopes let one of the resources, pairs of a type and an id, be read. */
+function grants(scopes, resources) {
+  return scopes.some((scope) => {
+    if (scope === "admin") return true;
+    const [action, type, ...rest] = scope.split(":");
+    const id = rest.join(":");
+    if (action !== "read" && action !== "*") return false;
+    return resources.some(([of, one]) => type === "all" || (type === of && (id === "" || id === one)));
+  });
+}
+
+for (const [name, start] of TARGETS) {
+  describe(`what a token opens on ${name}`, () => {
+    let emulator;
+    let target;
+    const runs = [];
+    let batch;
+
+    /** Asks with a token. */
+    const ask = (path, bearer, init = {}) =>
+      fetch(`${target.url}${path}`, {
+        redirect: "manual",
+        ...init,
+        headers: { ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }), ...init.headers },
+      });
+
+    /** A call of the server's own. */
+    async function call(path, body) {
+      const response = await fetch(`${emulator.url}${path}`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+        body: typeof body === "string" ? body : JSON.stringify(body),
+      });
+      assert.ok(response.ok, `${path}: ${response.status}`);
+      return response.json();
+    }
+
+    before(async () => {
+      emulator = await startEmulatorProcess({
+        environmentId: ENVIRONMENT,
+        secretKey: KEY,
+        environments: [OTHER],
+        tasks: { a: { queued: null }, b: { queued: null } },
+      });
+      target = await start(emulator);
+      for (const [task, tags] of [
+        ["a", ["x", "user:1"]],
+        ["b", ["y"]],
+        ["a", []],
+      ]) {
+        const payload = JSON.stringify({ secret: "payload" });
+        const { id } = await call(`/api/v1/tasks/${task}/trigger`, {
+          payload,
+          options: { tags, payloadType: "application/json" },
+        });
+        runs.push({ id, task, tags });
+      }
+      batch = (await call("/api/v3/batches", { runCount: 1 })).id;
+      const item = { index: 0, task: "b", payload: "{}", options: { payloadType: "application/json", tags: ["y"] } };
+      await call(`/api/v3/batches/${batch}/items`, `${JSON.stringify(item)}\n`);
+    });
+
+    after(async () => {
+      await target?.stop();
+      await emulator?.stop();
+    });
+
+    test(`${PAIRS} tokens and requests are decided as protocol.md 3 says`, async (t) => {
+      const seed = anySeed();
+      t.diagnostic(`TEST_SEED=${seed}`);
+      const next = random(seed);
+      const any = (list) => list[Math.floor(next() * list.length)];
+      const ids = {
+        runs: [...runs.map((run) => run.id), "run_nobody"],
+        tags: ["x", "y", "user:1", "user"],
+        tasks: ["a", "b", "c"],
+        batch: [batch, "batch_nobody"],
+        all: [],
+        waitpoints: ["w"],
+        inputStreams: runs.map((run) => run.id),
+      };
+      const scope = () => {
+        const action = any(["read", "read", "read", "*", "write", "trigger", "admin"]);
+        if (next() < 0.1) return action;
+        const type = any(Object.keys(ids));
+        return ids[type].length > 0 && next() < 0.75 ? `${action}:${type}:${any(ids[type])}` : `${action}:${type}`;
+      };
+      const request = () => {
+        const of = next();
+        if (of < 0.6) {
+          const run = any([...runs, undefined]);
+          const id = run?.id ?? "run_nobody";
+          const path = next() < 0.8 ? `/realtime/v1/runs/${id}?offset=-1` : null;
+          const resources = run && [["runs", id], ["tasks", run.task], ...run.tags.map((tag) => ["tags", tag])];
+          // Of a stream only the head is asked: its body is held open.
+          return { path: path ?? `/realtime/v1/streams/${id}/k`, resources };
+        }
+        if (of < 0.8) {
+          const tags = any([["x"], ["y", "user:1"], []]);
+          const query = new URLSearchParams({ offset: "-1", tags: tags.join(",") });
+          return {
+            path: `/realtime/v1/runs?${query}`,
+            resources: [["runs"], ["tags"], ...tags.map((tag) => ["tags", tag])],
+          };
+        }
+        const id = any([batch, batch, "batch_nobody"]);
+        const resources = id === batch ? [["batch", id], ["runs"]] : undefined;
+        return { path: `/realtime/v1/batches/${id}?offset=-1`, resources };
+      };
+      const seen = {};
+      for (let at = 0; at < PAIRS; at++) {
+        const scopes = Array.from({ length: Math.floor(next() * 4) }, scope);
+        const { path, resources } = request();
+        const wrong = next() < 0.1 ? any(["key", "exp", "alg", "iss", "aud", "sub"]) : undefined;
+        const broken = {
+          key: { key: "tr_dev_forged" },
+          exp: { exp: Math.floor(Date.now() / 1000) - 60 },
+          alg: { alg: "none" },
+          iss: { iss: "https://elsewhere" },
+          aud: { aud: "https://elsewhere" },
+          sub: { sub: OTHER.id },
+        };
+        let expected = 200;
+        if (wrong) expected = 401;
+        else if (!resources) expected = 404;
+        else if (!grants(scopes, resources)) expected = 403;
+        const ending = new AbortController();
+        const response = await ask(path, token(scopes, wrong && broken[wrong]), { signal: ending.signal });
+        assert.equal(
+          response.status,
+          expected,
+          `seed ${seed}, pair ${at}: ${path} with ${JSON.stringify(scopes)} ${wrong}`,
+        );
+        ending.abort();
+        seen[expected] = (seen[expected] ?? 0) + 1;
+      }
+      for (const status of [200, 401, 403, 404])
+        assert.ok(seen[status] > 0, `no ${status} among ${JSON.stringify(seen)}`);
+    });
+
+    test("a stranger is told nothing but that it is one", async () => {
+      const path = () => `/realtime/v1/runs/${runs[0].id}?offset=-1`;
+      const now = Math.floor(Date.now() / 1000);
+      for (const [what, bearer, text] of [
+        ["no token", undefined, "Invalid or Missing API key"],
+        ["no JWT", "nonsense", "Invalid API key"],
+        ["another key's", token(["admin"], { key: "tr_dev_rotated" }), "Public Access Token is invalid"],
+        ["an expired one", token(["admin"], { exp: now - 60 }), "Public Access Token is invalid"],
+        ["alg none", token(["admin"], { alg: "none" }), "Public Access Token is invalid"],
+        ["another issuer's", token(["admin"], { iss: "x" }), "Public Access Token is invalid"],
+        ["another audience's", token(["admin"], { aud: "x" }), "Public Access Token is invalid"],
+        ["an unknown environment's", token(["admin"], { sub: "env_none" }), "Invalid Public Access Token"],
+      ]) {
+        const response = await ask(path(), bearer);
+        assert.equal(response.status, 401, what);
+        assert.deepEqual(await response.json(), { error: text }, what);
+      }
+      // A token of another environment that exists finds no such run there.
+      const elsewhere = token(["admin"], { sub: OTHER.id, key: OTHER.secretKey });
+      assert.ok([401, 404].includes((await ask(path(), elsewhere)).status));
+    });
+
+    test("a column that a token or a request leaves out is in no feed", async () => {
+      const scopes = ["read:runs", `read:batch:${batch}`];
+      const hidden = token(scopes, { realtime: { skipColumns: ["payload", "payloadType"] } });
+      for (const base of [
+        `/realtime/v1/runs/${runs[0].id}`,
+        "/realtime/v1/runs?tags=x",
+        `/realtime/v1/batches/${batch}`,
+      ]) {
+        for (const encoding of ["identity", "gzip"]) {
+          const path = `${base}${base.includes("?") ? "&" : "?"}offset=-1&skipColumns=metadata`;
+          const response = await ask(path, hidden, {
+            headers: { "accept-encoding": encoding, "x-trigger-electric-version": "1.0.0-beta.1" },
+          });
+          assert.equal(response.status, 200, path);
+          const schema = JSON.parse(response.headers.get("electric-schema"));
+          const rows = (await response.json()).filter((message) => message.value);
+          assert.ok(rows.length > 0, path);
+          for (const columns of [schema, ...rows.map((message) => message.value)]) {
+            for (const column of ["payload", "payloadType", "metadata"])
+              assert.ok(!(column in columns), `${path}: ${column}`);
+            for (const column of ["id", "friendlyId", "status"]) assert.ok(column in columns, `${path}: ${column}`);
+          }
+        }
+      }
+    });
+
+    test("path tricks reach nothing", async () => {
+      const all = token(["admin"]);
+      for (const path of [
+        "/realtime/v1/runs/%2e%2e%2fauth",
+        "/realtime/v1//runs",
+        "/realtime/v1/runs/%00",
+        "/realtime/v1/runs/%zz",
+      ]) {
+        assert.equal((await ask(path, all)).status, 404, path);
+      }
+    });
+  });
+}

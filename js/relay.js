@@ -1,0 +1,377 @@
+"use strict";
+
+/**
+ * The relay's face: a handler of web requests, an adapter for Node's `http`, and a listener (docs/relay.md).
+ *
+ * Nothing is read from the environment or opened before the first request: a handler at the top of a route's module
+ * costs a build nothing, and needs no key there.
+ */
+
+const { GONE, answerOf, refusal, toNodeResponse, toWebResponse } = require("./relay-answer.js");
+const { verdictOf } = require("./relay-authorize.js");
+const { beginningOf, piecesOf, pump } = require("./relay-body.js");
+const { handlerOptions, listenOptions, requestOf } = require("./relay-options.js");
+
+/** What the server's own paths begin with. */
+const SERVER_PATH = /\/(?:realtime\/v1|api\/v[123])\//;
+
+/** @see types/relay.d.ts */
+function createRealtimeHandler(options) {
+  const relay = new Relay(handlerOptions(options));
+  const handler = async (/** @type {any} */ given) => relay.web(requestOf(given));
+  return Object.assign(handler, {
+    node: (/** @type {any} */ req, /** @type {any} */ res, /** @type {any} */ next) => relay.node(req, res, next),
+    listen: async (/** @type {any} */ options) => relay.listen(listenOptions(options)),
+    stats: () => relay.stats(),
+    close: () => relay.close(),
+  });
+}
+
+class Relay {
+  #options;
+  /** @type {any} */
+  #native;
+  #isClosed = false;
+  /** What was told on the process. @type {Set<string>} */
+  #told = new Set();
+  /** What is open to viewers: listeners. @type {Set<{ close(): Promise<void> }>} */
+  #listeners = new Set();
+  #requests = 0;
+  #open = 0;
+
+  /** @param {import("./relay-options.js").HandlerOptions} options */
+  constructor(options) {
+    this.#options = options;
+  }
+
+  /**
+   * @param {Request} request
+   * @returns {Promise<Response>}
+   */
+  async web(request) {
+    const { method } = request;
+    const target = targetOf(request.url);
+    const asked = await this.#ask(method, target, () => request);
+    if (asked.response) return asked.response;
+    if (asked.answer) return toWebResponse(asked.answer, method, noop);
+    if (request.bodyUsed) return toWebResponse(this.#bodyWasRead(), method, noop);
+    const pieces = /** @type {any} */ (request.body?.getReader());
+    let head = `${method}\n${target}`;
+    request.headers.forEach((value, name) => {
+      head += `\n${name}\n${value}`;
+    });
+    const { signal } = request;
+    const leave = new Leaving();
+    const left = () => leave.now();
+    if (signal?.aborted) left();
+    signal?.addEventListener("abort", left, { once: true });
+    const done = this.#entered(() => signal?.removeEventListener("abort", left));
+    const answer = await this.#exchange(head, asked.grant, pieces, request.headers.get("content-length"), leave);
+    return toWebResponse(answer, method, done);
+  }
+
+  /**
+   * @param {any} req
+   * @param {any} res
+   * @param {((error?: unknown) => void) | undefined} next
+   * @returns {Promise<void>} never rejects
+   */
+  async node(req, res, next) {
+    // Express takes the mount point out of `url`.
+    const target = targetOf(req.originalUrl ?? req.url);
+    if (typeof next === "function" && !this.#isOurs(target)) return next();
+    const leave = new Leaving();
+    res.once("close", () => leave.now());
+    const done = this.#entered(noop);
+    try {
+      const answer = await this.#answerNode(req, target, leave);
+      await toNodeResponse(answer, req, res);
+    } catch (error) {
+      const answer = this.#fault(error);
+      if (res.headersSent) res.destroy();
+      else await toNodeResponse(answer, req, res);
+    } finally {
+      done();
+    }
+  }
+
+  /**
+   * @param {any} req
+   * @param {string} target
+   * @param {Leaving} leave
+   */
+  async #answerNode(req, target, leave) {
+    /** @type {[string, string][]} */
+    const headers = [];
+    for (let at = 0; at < req.rawHeaders.length; at += 2) {
+      // HTTP/2 has its request line among them.
+      if (!req.rawHeaders[at].startsWith(":")) headers.push([req.rawHeaders[at], req.rawHeaders[at + 1]]);
+    }
+    const asked = await this.#ask(req.method, target, () => {
+      const host = req.headers.host ?? req.headers[":authority"] ?? "localhost";
+      const scheme = req.socket?.encrypted ? "https" : "http";
+      return new Request(`${scheme}://${host}${target}`, { method: req.method, headers, signal: leave.signal() });
+    });
+    if (asked.response) return wholeAnswer(asked.response);
+    if (asked.answer) return asked.answer;
+    const length = req.headers["content-length"];
+    const hasBody = length ? length !== "0" : req.headers["transfer-encoding"] || req.stream?.endAfterHeaders === false;
+    if (hasBody && (req.readableDidRead || req.readableEnded)) return this.#bodyWasRead();
+    const head = [req.method, target, ...headers.flat()].join("\n");
+    return this.#exchange(head, asked.grant, hasBody ? piecesOf(req) : undefined, length, leave);
+  }
+
+  /**
+   * One request and its answer.
+   *
+   * @param {string} head
+   * @param {string | undefined} grant
+   * @param {import("./relay-body.js").Pieces | undefined} pieces
+   * @param {string | null | undefined} length
+   * @param {Leaving} leave
+   * @returns {Promise<import("./relay-answer.js").Answer>} never rejects
+   */
+  async #exchange(head, grant, pieces, length, leave) {
+    try {
+      let beginning;
+      try {
+        beginning = pieces === undefined ? { first: undefined, more: false } : await beginningOf(pieces, length);
+      } catch {
+        return refusal(400, "The request body broke off");
+      }
+      const { first, more } = beginning;
+      const exchange = this.#opened().exchange(head, grant ?? null, first ?? null, more);
+      if (typeof exchange === "string") return refusal(400, JSON.parse(exchange).message);
+      if (leave.calls(() => exchange.abort())) return GONE;
+      if (more && pieces !== undefined) void pump(pieces, exchange);
+      return await answerOf(exchange);
+    } catch (error) {
+      return this.#fault(error);
+    }
+  }
+
+  /**
+   * What holds before the relay itself is asked: whether there is one, and what the app says of the request.
+   *
+   * @param {string} method
+   * @param {string} target
+   * @param {() => Request} request
+   * @returns {Promise<{ grant?: string, response?: Response, answer?: import("./relay-answer.js").Answer }>}
+   */
+  async #ask(method, target, request) {
+    this.#requests += 1;
+    if (this.#isClosed) return { answer: refusal(503, "The relay was closed") };
+    try {
+      this.#opened();
+    } catch (error) {
+      this.#tell(/** @type {any} */ (error).message);
+      // It names variables and options, and no value of them.
+      return { answer: refusal(500, /** @type {any} */ (error).message) };
+    }
+    const { authorize, metricsPath } = this.#options;
+    // A preflight carries no cookie, and tells nothing.
+    if (authorize === undefined || method === "OPTIONS" || target.split("?", 1)[0] === metricsPath) return {};
+    try {
+      const verdict = await verdictOf(authorize, request());
+      if ("refused" in verdict) return { answer: refusal(401, "Unauthorized") };
+      return verdict;
+    } catch (error) {
+      return { answer: this.#fault(error, "authorize() failed: ") };
+    }
+  }
+
+  /** The native relay. @returns {any} */
+  #opened() {
+    this.#native ??= open(this.#options);
+    return this.#native;
+  }
+
+  /**
+   * What failed is the app's to know, not the viewer's.
+   *
+   * @param {any} error
+   * @param {string} [what]
+   */
+  #fault(error, what = "") {
+    this.#tell(`${what}${error?.message ?? error}`);
+    return refusal(500, "Internal Server Error");
+  }
+
+  #bodyWasRead() {
+    const why =
+      "The request's body was already read: put the relay before body parsers such as express.json(), and read a " +
+      "request.clone() in authorize()";
+    this.#tell(why);
+    return refusal(500, why);
+  }
+
+  /** Warns on the process, once for each text. @param {string} text */
+  #tell(text) {
+    if (this.#told.has(text) || this.#told.size >= 100) return;
+    this.#told.add(text);
+    process.emitWarning(`the realtime handler: ${text}`, { code: "TRIGGER_NATIVE_RELAY" });
+  }
+
+  /** Counts a request until what is returned is called. @param {() => void} left */
+  #entered(left) {
+    let isOver = false;
+    this.#open += 1;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.#open -= 1;
+      left();
+    };
+  }
+
+  /** Whether a path can be one of the relay's. @param {string} target */
+  #isOurs(target) {
+    const path = target.split("?", 1)[0];
+    const { basePath, metricsPath } = this.#options;
+    if (path === metricsPath) return true;
+    return basePath === undefined ? SERVER_PATH.test(path) : path.startsWith(`${basePath}/`);
+  }
+
+  /** @param {{ host: string, port: number }} where */
+  async listen({ host, port }) {
+    const { ConfigError, fromNative } = require("./errors.js");
+    if (this.#isClosed) throw new ConfigError("ERR_CLOSED", "listen(): the handler was closed: create another one");
+    const relay = this.#opened();
+    const { authorize } = this.#options;
+    const decide = (/** @type {number} */ ticket, /** @type {string} */ head) => {
+      this.#decide(head).then(({ grant, answer }) => {
+        const text = answer && [answer.status, ...answer.headers].join("\n");
+        listener.decide(ticket, grant ?? null, text ?? null, answer?.bytes ?? null);
+      });
+    };
+    const listener = relay.listener(host, port, authorize === undefined ? null : decide);
+    if (typeof listener === "string") throw fromNative(JSON.parse(listener));
+    const started = JSON.parse(await listener.start());
+    if (started.error) throw fromNative(started.error);
+    // Waiting for the end is what keeps the process alive.
+    listener.ended();
+    /** @type {Promise<void> | undefined} */
+    let stopped;
+    const listening = {
+      url: /** @type {string} */ (started.ok.url),
+      close: () => {
+        stopped ??= listener.stop().then(() => void this.#listeners.delete(listening));
+        return /** @type {Promise<void>} */ (stopped);
+      },
+      [Symbol.asyncDispose]: () => listening.close(),
+    };
+    this.#listeners.add(listening);
+    // Closed meanwhile.
+    if (this.#isClosed) await listening.close();
+    return listening;
+  }
+
+  /**
+   * What the app says of a request that Rust threads serve. Never rejects.
+   *
+   * @param {string} head
+   * @returns {Promise<{ grant?: string, answer?: import("./relay-answer.js").Answer }>}
+   */
+  async #decide(head) {
+    try {
+      const [method, target, ...lines] = head.split("\n");
+      const headers = new Headers();
+      for (let at = 0; at < lines.length; at += 2) headers.append(lines[at], lines[at + 1]);
+      const url = `http://${headers.get("host") ?? "localhost"}${target}`;
+      if (!URL.canParse(url)) return { answer: refusal(400, "Bad Request") };
+      const asked = await this.#ask(method, target, () => new Request(url, { method, headers }));
+      return asked.response ? { answer: await wholeAnswer(asked.response) } : asked;
+    } catch (error) {
+      return { answer: this.#fault(error) };
+    }
+  }
+
+  stats() {
+    return { requests: this.#requests, open: this.#open };
+  }
+
+  /** @returns {Promise<void>} */
+  async close() {
+    this.#isClosed = true;
+    this.#native?.stop();
+    await Promise.all([...this.#listeners].map((listener) => listener.close()));
+  }
+}
+
+/** A viewer who may leave, at any time. */
+class Leaving {
+  #isOver = false;
+  /** @type {(() => void)[]} */
+  #work = [];
+
+  now() {
+    this.#isOver = true;
+    for (const work of this.#work.splice(0)) work();
+  }
+
+  /**
+   * Has `work` done when the viewer leaves, or now.
+   *
+   * @param {() => void} work
+   * @returns {boolean} whether it was done
+   */
+  calls(work) {
+    if (this.#isOver) work();
+    else this.#work.push(work);
+    return this.#isOver;
+  }
+
+  signal() {
+    const controller = new AbortController();
+    this.calls(() => controller.abort());
+    return controller.signal;
+  }
+}
+
+/**
+ * @param {import("./relay-options.js").HandlerOptions} options
+ * @returns {any}
+ * @throws {import("./errors.js").ConfigError} without a secret key, or with a base URL that cannot work
+ */
+function open({ configuration, native: text }) {
+  const { clientOf } = require("./client.js");
+  const { refresherOf, resolveWith } = require("./config.js");
+  const { ConfigError, fromNative } = require("./errors.js");
+  const native = require("./native.js");
+  const resolved = resolveWith("createRealtimeHandler()", configuration);
+  if (refresherOf(resolved) !== undefined) {
+    throw new ConfigError(
+      "ERR_INVALID_ACCESS_TOKEN",
+      "a relay needs the secret key itself, and configure() was given a function for it: set accessToken of createRealtimeHandler()",
+    );
+  }
+  const relay = native.openRelay(clientOf(resolved), text);
+  if (typeof relay === "string") throw fromNative(JSON.parse(relay));
+  return relay;
+}
+
+/**
+ * A `Response` of the app's own, read to its end.
+ *
+ * @param {Response} response
+ * @returns {Promise<import("./relay-answer.js").Answer>}
+ */
+async function wholeAnswer(response) {
+  return {
+    status: response.status,
+    headers: [...response.headers].flat(),
+    bytes: Buffer.from(await response.arrayBuffer()),
+  };
+}
+
+/** Path and query of a URL, as they are written. @param {string} url */
+function targetOf(url) {
+  const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
+  const target = start < 0 ? "/" : url.slice(start);
+  const hash = target.indexOf("#");
+  return hash < 0 ? target : target.slice(0, hash);
+}
+
+function noop() {}
+
+module.exports = { createRealtimeHandler };

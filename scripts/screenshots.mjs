@@ -1,0 +1,127 @@
+// `npm run screenshots`: takes the pictures of the documentation in Chromium, into docs/images.
+//
+// `-- hooks` or `-- emulator` takes only these.
+
+import { mkdir, stat } from "node:fs/promises";
+import path from "node:path";
+import process from "node:process";
+import { chromium } from "playwright-core";
+import { chromiumAdvice, chromiumFlags, ensureChromium, findChromium } from "./lib/chromium.mjs";
+import { isMain, root, StepError, script } from "./lib/run.mjs";
+import { setup } from "./setup.mjs";
+
+/** The most that a picture may weigh, in bytes: every clone carries it. */
+const MOST = 60 * 1024;
+
+const images = path.join(root, "docs", "images");
+
+/** @typedef {import("playwright-core").Browser} Browser */
+
+/** What the browser tests are made of: no part of the scripts, and not type-checked with them. @param {string} name */
+const load = (name) => import(`../__test__/browser/${name}`);
+
+/**
+ * Opens a page, waits for what it must show, and takes its picture.
+ *
+ * @param {Browser} browser
+ * @param {{ name: string, url: string, width: number, height: number, scheme?: "light" | "dark",
+ *   ready: (page: import("playwright-core").Page) => Promise<unknown> }} picture
+ */
+async function take(browser, { name, url, width, height, scheme = "light", ready }) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme });
+  try {
+    const page = await context.newPage();
+    await page.goto(url);
+    await ready(page);
+    const file = path.join(images, `${name}.png`);
+    await page.screenshot({ path: file, animations: "disabled", caret: "hide" });
+    const { size } = await stat(file);
+    if (size > MOST) throw new StepError(`${name}.png has ${size} bytes; at most ${MOST} are allowed`);
+    console.error(`> ${path.relative(root, file)}: ${size} bytes`);
+  } finally {
+    await context.close();
+  }
+}
+
+/**
+ * The page with the official hooks: a run, its streams, and the runs with its tag.
+ *
+ * @param {Browser} browser
+ * @param {{ url: string, secretKey: string }} emulator
+ */
+async function hooks(browser, emulator) {
+  const { Control } = await load("control.mjs");
+  const { bundle, servePage } = await load("page-server.mjs");
+  const control = new Control(emulator);
+  const page = await servePage(await bundle());
+  try {
+    const run = await control.run({ status: "EXECUTING", streamsVersion: "v2", runTags: ["picture"] });
+    await control.run({ status: "PENDING", runTags: ["picture"] });
+    await control.append(run, "ai", ..."Once upon a time".split(/(?<= )/));
+    await control.change(run, { metadata: { progress: 62, label: "62 of 100" } });
+    const auth = { baseURL: emulator.url, accessToken: control.token(["read:runs", "read:tags:picture"]) };
+    const asked = [
+      { hook: "useRealtimeRun", runId: run, auth },
+      { hook: "useRealtimeStream", runId: run, streamKey: "ai", auth },
+      { hook: "useRealtimeRunsWithTag", tag: "picture", auth },
+    ];
+    const url = `${page.url}/#${encodeURIComponent(JSON.stringify(asked))}`;
+    const ready = async (/** @type {import("playwright-core").Page} */ shown) => {
+      await shown.getByText("62 of 100").waitFor();
+      await shown.getByText("upon").waitFor();
+      await shown.getByText("QUEUED").waitFor();
+    };
+    await take(browser, { name: "hooks", url, width: 960, height: 460, ready });
+  } finally {
+    await page.close();
+  }
+}
+
+/**
+ * The emulator's own page, where it has one.
+ *
+ * @param {Browser} browser
+ * @param {{ url: string, secretKey: string }} emulator
+ */
+async function emulatorPage(browser, emulator) {
+  const { headers, status } = await fetch(`${emulator.url}/`);
+  if (status !== 200 || !headers.get("content-type")?.startsWith("text/html")) {
+    console.error("> the emulator has no page");
+    return;
+  }
+  const { Control } = await load("control.mjs");
+  const control = new Control(emulator);
+  const run = { status: "EXECUTING", taskIdentifier: "import", metadata: { progress: 62, label: "62 of 100" } };
+  await control.run(run);
+  await control.run({ ...run, status: "COMPLETED_SUCCESSFULLY", metadata: { progress: 100 } });
+  for (const scheme of /** @type {const} */ (["light", "dark"])) {
+    const ready = (/** @type {import("playwright-core").Page} */ page) => page.getByText("import").first().waitFor();
+    const picture = { name: `emulator-${scheme}`, url: `${emulator.url}/`, width: 960, height: 600, scheme, ready };
+    await take(browser, picture);
+  }
+}
+
+/** @type {Record<string, typeof hooks>} */
+const pages = { hooks, emulator: emulatorPage };
+
+if (isMain(import.meta.url)) {
+  await script(async () => {
+    const words = process.argv.slice(2);
+    const unknown = words.find((word) => !(word in pages));
+    if (unknown) throw new StepError(`there is no page ${unknown}: ${Object.keys(pages).join(", ")}`);
+    await setup();
+    await ensureChromium();
+    const executablePath = await findChromium();
+    if (!executablePath) throw new StepError(`Chromium was not found: ${chromiumAdvice}`);
+    const { startEmulator } = await import("../emulator.js");
+    await mkdir(images, { recursive: true });
+    const browser = await chromium.launch({ executablePath, args: chromiumFlags });
+    const emulator = await startEmulator();
+    try {
+      for (const name of words.length > 0 ? words : Object.keys(pages)) await pages[name](browser, emulator);
+    } finally {
+      await browser.close();
+      await emulator.stop();
+    }
+  });
+}

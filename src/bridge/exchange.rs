@@ -1,0 +1,345 @@
+//! One viewer's request and its answer, between the relay and JavaScript.
+//!
+//! The usual answer, a held poll's, comes with its body in one crossing; a long one follows piece by piece, as fast as
+//! JavaScript asks for more.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Body as _, Frame};
+use napi::bindgen_prelude::{BufferSlice, Object, ToNapiValue};
+use napi::{Env, JsValue as _, Status, sys};
+use napi_derive::napi;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::error::refusal;
+use super::mailbox::Text;
+use super::promise::{promise, promise_of};
+use crate::error::{Error, Kind, Result};
+use crate::relay::{Grant, Relay, for_this_origin, head_text, read_head};
+use crate::runtime;
+use crate::serve::{Answer, Body};
+
+/// The most of a body that crosses at once, in bytes, unless a single frame is longer.
+const CROSSING: usize = 256 * 1024;
+/// A body announced to be no longer than this is waited for, in bytes, so that head and body cross together.
+const WHOLE: u64 = 64 * 1024;
+/// How many pieces of a request's body wait to be read.
+const PIECES: usize = 4;
+/// How long a relay that was stopped may take to end what it holds.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What crosses at once: a text and bytes, as `[text, bytes | undefined]`.
+#[derive(Debug)]
+pub(super) struct Crossing {
+    text: String,
+    bytes: Option<Bytes>,
+}
+
+impl Crossing {
+    fn failed(error: Error) -> Self {
+        Self { text: format!("!{}", refusal(&error)), bytes: None }
+    }
+
+    fn aborted() -> Self {
+        Self::failed(Error::new(Kind::Aborted, "ERR_ABORTED", "the viewer left"))
+    }
+}
+
+#[allow(unsafe_code, reason = "the trait is")]
+impl ToNapiValue for Crossing {
+    unsafe fn to_napi_value(raw: sys::napi_env, crossing: Self) -> napi::Result<sys::napi_value> {
+        let check = |status| match Status::from(status) {
+            Status::Ok => Ok(()),
+            status => Err(napi::Error::new(status, "an answer cannot be handed over")),
+        };
+        let mut array = std::ptr::null_mut();
+        // SAFETY: `raw` is the environment that napi calls this in, on its own thread; the values are of this scope.
+        unsafe {
+            check(sys::napi_create_array_with_length(raw, 2, &raw mut array))?;
+            check(sys::napi_set_element(raw, array, 0, Text::to_napi_value(raw, Text(crossing.text))?))?;
+            if let Some(bytes) = crossing.bytes {
+                let buffer = BufferSlice::copy_from(&Env::from_raw(raw), &bytes)?;
+                check(sys::napi_set_element(raw, array, 1, buffer.raw()))?;
+            }
+        }
+        Ok(array)
+    }
+}
+
+/// One request and its answer. It ends with `abort()`, or when it is collected.
+#[napi]
+pub struct Exchange {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// The viewer left.
+    left: CancellationToken,
+    asked: Mutex<Option<Asked>>,
+    /// Where pieces of the request's body go.
+    upload: Mutex<Option<mpsc::Sender<io::Result<Bytes>>>>,
+    /// What is left of the answer's body.
+    rest: tokio::sync::Mutex<Rest>,
+}
+
+struct Asked {
+    relay: Arc<Relay>,
+    request: Request<Body>,
+    grant: Option<Grant>,
+}
+
+/// What is left of an answer's body.
+enum Rest {
+    Nothing,
+    Body(Body),
+    Broken(io::Error),
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange").finish_non_exhaustive()
+    }
+}
+
+/// What an exchange begins with.
+pub(super) struct Opening<'a> {
+    pub(super) relay: &'a Arc<Relay>,
+    pub(super) any_base: bool,
+    pub(super) head: &'a str,
+    pub(super) grant: Option<Grant>,
+    /// The body, or its first piece.
+    pub(super) body: Option<&'a [u8]>,
+    /// Whether pieces are written later.
+    pub(super) more: bool,
+}
+
+impl Exchange {
+    /// # Errors
+    /// `ERR_INVALID_REQUEST` for what cannot be a request of HTTP.
+    pub(super) fn open(opening: Opening<'_>) -> Result<Self> {
+        let invalid = || Error::argument("ERR_INVALID_REQUEST", "the request cannot be one of HTTP");
+        let request = read_head(opening.head, opening.any_base).ok_or_else(invalid)?;
+        let first = opening.body.map(Bytes::copy_from_slice);
+        let (upload, body) = if opening.more {
+            let (sender, receiver) = mpsc::channel(PIECES);
+            if let Some(first) = first {
+                // There is room: it is the first.
+                let _ = sender.try_send(Ok(first));
+            }
+            let pieces = unfold(receiver, async |mut receiver| {
+                let piece: io::Result<Bytes> = receiver.recv().await?;
+                Some((piece.map(Frame::data), receiver))
+            });
+            (Some(sender), StreamBody::new(pieces).boxed_unsync())
+        } else {
+            (None, Full::new(first.unwrap_or_default()).map_err(|never| match never {}).boxed_unsync())
+        };
+        let asked = Asked { relay: opening.relay.clone(), request: request.map(|()| body), grant: opening.grant };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                left: CancellationToken::new(),
+                asked: Mutex::new(Some(asked)),
+                upload: Mutex::new(upload),
+                rest: tokio::sync::Mutex::new(Rest::Nothing),
+            }),
+        })
+    }
+}
+
+#[napi]
+impl Exchange {
+    /// A promise of the answer: `[head, body]`, where the head is as in `head_text`, or `!` and an error. Called once.
+    #[napi(catch_unwind)]
+    pub fn respond<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        let shared = self.shared.clone();
+        let work = async move {
+            let left = shared.left.clone();
+            tokio::select! {
+                biased;
+                () = left.cancelled() => Crossing::aborted(),
+                crossing = shared.respond() => crossing,
+            }
+        };
+        promise_of(env, work, Crossing::failed)
+    }
+
+    /// A promise of the next piece of the body: `["", bytes]`, without bytes at its end, or `!` and an error. One is
+    /// asked for at a time.
+    #[napi(catch_unwind)]
+    pub fn next<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        let shared = self.shared.clone();
+        let work = async move {
+            let left = shared.left.clone();
+            let next = async {
+                let mut rest = shared.rest.lock().await;
+                let (bytes, left_over) = match std::mem::replace(&mut *rest, Rest::Nothing) {
+                    Rest::Nothing => (Bytes::new(), Rest::Nothing),
+                    Rest::Body(body) => gather(body, Wait::First).await,
+                    Rest::Broken(error) => {
+                        let what = "the answer's body broke off";
+                        let error = Error::new(Kind::Connection, "ERR_BODY_BROKE_OFF", what).with_source(error);
+                        return Crossing::failed(error);
+                    }
+                };
+                *rest = left_over;
+                if bytes.is_empty() && matches!(&*rest, Rest::Broken(_)) {
+                    *rest = Rest::Nothing;
+                    let error = Error::new(Kind::Connection, "ERR_BODY_BROKE_OFF", "the answer's body broke off");
+                    return Crossing::failed(error);
+                }
+                Crossing { text: String::new(), bytes: (!bytes.is_empty()).then_some(bytes) }
+            };
+            tokio::select! {
+                biased;
+                () = left.cancelled() => Crossing::aborted(),
+                crossing = next => crossing,
+            }
+        };
+        promise_of(env, work, Crossing::failed)
+    }
+
+    /// Resolves with `true` once there was room for a piece of the request's body, with `false` when nobody reads it
+    /// any more.
+    #[napi(catch_unwind)]
+    pub fn write<'env>(&self, env: &'env Env, piece: &[u8]) -> napi::Result<Object<'env>> {
+        let sender = self.shared.upload().clone();
+        let (left, piece) = (self.shared.left.clone(), Bytes::copy_from_slice(piece));
+        promise(env, async move {
+            let Some(sender) = sender else { return "false".to_owned() };
+            tokio::select! {
+                biased;
+                () = left.cancelled() => "false".to_owned(),
+                sent = sender.send(Ok(piece)) => sent.is_ok().to_string(),
+            }
+        })
+    }
+
+    /// Ends the request's body; as one that broke off unless `whole`.
+    #[napi(catch_unwind)]
+    pub fn finish(&self, whole: bool) {
+        let Some(sender) = self.shared.upload().take() else { return };
+        if !whole && let Ok(runtime) = runtime::get() {
+            runtime.spawn(async move {
+                // Nobody reads it any more: then nobody has to know.
+                let _ = sender.send(Err(io::Error::from(io::ErrorKind::UnexpectedEof))).await;
+            });
+        }
+    }
+
+    /// The viewer left: whatever is held for it ends at once. Idempotent.
+    #[napi(catch_unwind)]
+    pub fn abort(&self) {
+        self.shared.abort();
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.shared.abort();
+    }
+}
+
+impl Shared {
+    async fn respond(&self) -> Crossing {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Asked { relay, request, grant }) = asked else { return Crossing::aborted() };
+        let (head, version) = (request.headers().clone(), request.version());
+        let stop = relay.stop.clone();
+        let stopped = async {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let mut answer = tokio::select! {
+            biased;
+            answer = relay.respond(request, grant) => answer,
+            () = stopped => {
+                Answer::api_error(StatusCode::SERVICE_UNAVAILABLE, "The relay was closed").into_response(&head, version)
+            }
+        };
+        for_this_origin(&mut answer);
+        self.hand_over(answer).await
+    }
+
+    async fn hand_over(&self, answer: Response<Body>) -> Crossing {
+        let (head, body) = answer.into_parts();
+        let wait = if body.size_hint().exact().is_some_and(|size| size <= WHOLE) { Wait::Whole } else { Wait::Never };
+        let (bytes, rest) = gather(body, wait).await;
+        let text = head_text(head.status, &head.headers, !matches!(rest, Rest::Nothing));
+        *self.rest.lock().await = rest;
+        Crossing { text, bytes: (!bytes.is_empty()).then_some(bytes) }
+    }
+
+    fn upload(&self) -> std::sync::MutexGuard<'_, Option<mpsc::Sender<io::Result<Bytes>>>> {
+        self.upload.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn abort(&self) {
+        self.left.cancel();
+        self.upload().take();
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Else whoever holds it was just told, and takes it along.
+        if let Ok(mut rest) = self.rest.try_lock() {
+            *rest = Rest::Nothing;
+        }
+    }
+}
+
+/// How long a body is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// It is not: what is there goes.
+    Never,
+    /// Until something of it comes.
+    First,
+    /// Until its end.
+    Whole,
+}
+
+/// What there is of `body`, at most about [`CROSSING`], and what is left of it.
+async fn gather(mut body: Body, wait: Wait) -> (Bytes, Rest) {
+    // The usual body is one frame, which is not copied.
+    let (mut first, mut joined) = (Bytes::new(), Vec::new());
+    let end = poll_fn(|cx| {
+        loop {
+            let size = first.len().max(joined.len());
+            if size >= CROSSING {
+                return Poll::Ready(None);
+            }
+            match Pin::new(&mut body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) if size == 0 => first = data,
+                    Ok(data) => {
+                        if joined.is_empty() {
+                            joined.extend_from_slice(&first);
+                        }
+                        joined.extend_from_slice(&data);
+                    }
+                    // Trailers, which no web `Response` has.
+                    Err(_) => {}
+                },
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(None) => return Poll::Ready(Some(Ok(()))),
+                Poll::Pending if wait == Wait::Whole || (wait == Wait::First && size == 0) => return Poll::Pending,
+                Poll::Pending => return Poll::Ready(None),
+            }
+        }
+    })
+    .await;
+    let bytes = if joined.is_empty() { first } else { joined.into() };
+    let rest = match end {
+        None => Rest::Body(body),
+        Some(Ok(())) => Rest::Nothing,
+        Some(Err(error)) => Rest::Broken(error),
+    };
+    (bytes, rest)
+}

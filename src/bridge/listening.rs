@@ -1,0 +1,189 @@
+//! A relay that listens, held by JavaScript, and the one question it asks there: may this viewer?
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use napi::bindgen_prelude::{FnArgs, Function, Object};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::{Env, Status};
+use napi_derive::napi;
+use serde_json::json;
+use tokio::sync::{Notify, oneshot};
+
+use super::error::failure;
+use super::promise::promise;
+use super::relay::read_grant;
+use crate::relay::{Authorize, Listen, Listening, Relay, Verdict};
+use crate::serve::{Answer, Body};
+
+/// Requests that JavaScript looks at.
+#[derive(Clone, Default)]
+pub(super) struct Asked {
+    waiting: Arc<Mutex<HashMap<u32, oneshot::Sender<Verdict>>>>,
+}
+
+impl Asked {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u32, oneshot::Sender<Verdict>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets a question whose viewer left.
+struct Question {
+    asked: Asked,
+    ticket: u32,
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        self.asked.lock().remove(&self.ticket);
+    }
+}
+
+/// Asks `authorize` about requests. The function keeps no process alive: the listener does.
+pub(super) fn asking(authorize: Function<'_, FnArgs<(u32, String)>, ()>) -> napi::Result<(Asked, Authorize)> {
+    let asked = Asked::default();
+    let call = authorize
+        .build_threadsafe_function::<(u32, String)>()
+        .callee_handled::<false>()
+        .weak::<true>()
+        .build_callback(|context| Ok(FnArgs::from(context.value)))?;
+    let (call, tickets, waiting) = (Arc::new(call), Arc::new(AtomicU32::new(0)), asked.clone());
+    let ask: Authorize = Arc::new(move |head: &Parts| {
+        let ticket = tickets.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        waiting.lock().insert(ticket, sender);
+        let question = Question { asked: waiting.clone(), ticket };
+        let (call, text) = (call.clone(), head_text(head));
+        Box::pin(async move {
+            let _question = question;
+            let status = call.call((ticket, text), ThreadsafeFunctionCallMode::NonBlocking);
+            match (status, receiver.await) {
+                (Status::Ok, Ok(verdict)) => verdict,
+                // JavaScript is on its way out.
+                _ => Verdict::Answer(Box::new(
+                    Answer::error(StatusCode::SERVICE_UNAVAILABLE, "The relay is closing")
+                        .into_response(&http::HeaderMap::new(), http::Version::HTTP_2),
+                )),
+            }
+        })
+    });
+    Ok((asked, ask))
+}
+
+/// Method, URL, then names and values, a line each.
+fn head_text(head: &Parts) -> String {
+    let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let mut text = format!("{}\n{target}", head.method);
+    if let Some(authority) = head.uri.authority() {
+        text.push_str("\nhost\n");
+        text.push_str(authority.as_str());
+    }
+    for (name, value) in &head.headers {
+        text.push('\n');
+        text.push_str(name.as_str());
+        text.push('\n');
+        text.extend(value.as_bytes().iter().copied().map(char::from));
+    }
+    text
+}
+
+/// A relay on a port. It ends with `stop()`, or when it is collected.
+#[napi]
+pub struct RelayListener {
+    /// Taken when it starts.
+    start: Mutex<Option<(Arc<Relay>, Listen)>>,
+    running: Arc<tokio::sync::Mutex<Option<Listening>>>,
+    asked: Asked,
+    stopped: Arc<Notify>,
+}
+
+impl std::fmt::Debug for RelayListener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RelayListener").finish_non_exhaustive()
+    }
+}
+
+impl RelayListener {
+    pub(super) fn new(relay: Arc<Relay>, listen: Listen, asked: Asked) -> Self {
+        Self { start: Mutex::new(Some((relay, listen))), running: Arc::default(), asked, stopped: Arc::default() }
+    }
+}
+
+#[napi]
+impl RelayListener {
+    /// A promise of `{"ok": {"url"}}`, or of an error. Called once.
+    #[napi(catch_unwind)]
+    pub fn start<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        let start = self.start.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let running = self.running.clone();
+        promise(env, async move {
+            let Some((relay, listen)) = start else { return String::new() };
+            match relay.listen(listen).await {
+                Ok(listening) => {
+                    let url = format!("http://{}", listening.address());
+                    *running.lock().await = Some(listening);
+                    json!({ "ok": { "url": url } }).to_string()
+                }
+                Err(error) => failure(&error),
+            }
+        })
+    }
+
+    /// A promise that settles when it was stopped: it keeps the process alive till then.
+    #[napi(catch_unwind)]
+    pub fn ended<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        let stopped = self.stopped.clone();
+        promise(env, async move {
+            stopped.notified().await;
+            String::new()
+        })
+    }
+
+    /// What JavaScript says to a question: rights, or an answer: its status, names and values, a line each, and body.
+    #[napi(catch_unwind)]
+    pub fn decide(&self, ticket: u32, grant: Option<String>, head: Option<String>, body: Option<&[u8]>) {
+        // The viewer may have left.
+        let Some(sender) = self.asked.lock().remove(&ticket) else { return };
+        let verdict = grant
+            .and_then(|grant| read_grant(&grant).ok())
+            .map_or_else(|| Verdict::Answer(Box::new(answer_of(head.as_deref(), body))), Verdict::Granted);
+        let _ = sender.send(verdict);
+    }
+
+    /// Stops listening; a promise that settles when it is done. Idempotent.
+    #[napi(catch_unwind)]
+    pub fn stop<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        let (running, stopped) = (self.running.clone(), self.stopped.clone());
+        promise(env, async move {
+            let listening = running.lock().await.take();
+            if let Some(listening) = listening {
+                listening.stop().await;
+            }
+            stopped.notify_one();
+            String::new()
+        })
+    }
+}
+
+/// The app's own answer. A header that HTTP cannot carry is left out.
+fn answer_of(head: Option<&str>, body: Option<&[u8]>) -> Response<Body> {
+    let mut lines = head.unwrap_or("500").split('\n');
+    let status = lines.next().and_then(|status| status.parse().ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let bytes = Bytes::copy_from_slice(body.unwrap_or_default());
+    let mut answer = Response::new(Full::new(bytes).map_err(|never| match never {}).boxed_unsync());
+    *answer.status_mut() = status;
+    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+        let value: Option<Vec<u8>> = value.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect();
+        let value = value.and_then(|value| HeaderValue::from_bytes(&value).ok());
+        if let (Ok(name), Some(value)) = (HeaderName::from_bytes(name.as_bytes()), value) {
+            answer.headers_mut().append(name, value);
+        }
+    }
+    answer
+}

@@ -1,0 +1,165 @@
+//! A relay, held by JavaScript.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use napi::bindgen_prelude::{Either, External, FnArgs, Function};
+use napi_derive::napi;
+use serde::Deserialize;
+
+use super::client::Client;
+use super::error::refusal;
+use super::exchange::{Exchange, Opening};
+use super::listening::{RelayListener, asking};
+use crate::config::KeyKind;
+use crate::error::{Error, Result};
+use crate::relay::{self, Grant, Limits, Listen, Options};
+use crate::runtime;
+
+/// The options of a relay, as `js/relay-options.js` checked them.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RelayOptions {
+    /// `None`: whatever stands before the server's paths.
+    base_path: Option<String>,
+    allow: Option<Vec<String>>,
+    #[serde(default)]
+    limits: RelayLimits,
+    hold_ms: Option<u64>,
+    keep_ms: Option<u64>,
+    metrics_path: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RelayLimits {
+    viewers_per_token: Option<usize>,
+    viewers_per_feed: Option<usize>,
+    viewers: Option<usize>,
+    feeds: Option<usize>,
+    body_bytes: Option<u64>,
+    header_bytes: Option<usize>,
+}
+
+impl RelayLimits {
+    fn over(&self, usual: Limits) -> Limits {
+        Limits {
+            per_token: self.viewers_per_token.unwrap_or(usual.per_token),
+            per_feed: self.viewers_per_feed.unwrap_or(usual.per_feed),
+            viewers: self.viewers.unwrap_or(usual.viewers),
+            feeds: self.feeds.unwrap_or(usual.feeds),
+            body_bytes: self.body_bytes.unwrap_or(usual.body_bytes),
+            header_bytes: self.header_bytes.unwrap_or(usual.header_bytes),
+        }
+    }
+}
+
+/// What `authorize` granted, as `js/relay-authorize.js` writes it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GrantText {
+    scopes: Vec<String>,
+    #[serde(default)]
+    skip_columns: Vec<String>,
+}
+
+/// Reads a grant.
+///
+/// # Errors
+/// `ERR_INVALID_OPTIONS` for what is none.
+pub(super) fn read_grant(text: &str) -> Result<Grant> {
+    let read: GrantText = serde_json::from_str(text)
+        .map_err(|error| Error::argument("ERR_INVALID_OPTIONS", "a grant cannot be read").with_source(error))?;
+    Ok(Grant { scopes: read.scopes, skip_columns: read.skip_columns })
+}
+
+/// One relay. It ends with `stop()`, or when it is collected.
+#[napi]
+#[derive(Debug)]
+pub struct Relay {
+    relay: Arc<relay::Relay>,
+    any_base: bool,
+}
+
+/// The relay of a client, or the refusal as text.
+#[napi(catch_unwind)]
+pub fn open_relay(client: &External<Client>, options: String) -> Either<Relay, String> {
+    match open(client, &options) {
+        Ok(relay) => Either::A(relay),
+        Err(error) => Either::B(refusal(&error)),
+    }
+}
+
+fn open(client: &Client, options: &str) -> Result<Relay> {
+    let options: RelayOptions = serde_json::from_str(options)
+        .map_err(|error| Error::argument("ERR_INVALID_OPTIONS", "the options cannot be read").with_source(error))?;
+    match client.endpoint.kind() {
+        KeyKind::Root | KeyKind::Additional => {}
+        KeyKind::Public | KeyKind::Run => {
+            return Err(Error::config(
+                "ERR_INVALID_ACCESS_TOKEN",
+                "a relay needs a secret key, and this is a token: set TRIGGER_SECRET_KEY or accessToken to the environment's secret key",
+            ));
+        }
+    }
+    let _within = runtime::get()?.enter();
+    let any_base = options.base_path.is_none();
+    let relay = relay::Relay::new(Options {
+        endpoint: client.endpoint.clone(),
+        client: client.options.clone(),
+        base_path: options.base_path.unwrap_or_default().into(),
+        allow: options.allow.map(Into::into),
+        limits: options.limits.over(Limits::default()),
+        hold: options.hold_ms.map_or(Options::HOLD, Duration::from_millis),
+        keep: options.keep_ms.map_or(Options::KEEP, Duration::from_millis),
+        metrics_path: options.metrics_path.map(Into::into),
+    });
+    Ok(Relay { relay, any_base })
+}
+
+#[napi]
+impl Relay {
+    /// One request: its head as `js/relay.js` writes it, what `authorize` granted, its body or the first piece
+    /// of it, and whether more pieces follow. Or the refusal as text.
+    #[napi(catch_unwind)]
+    pub fn exchange(
+        &self,
+        head: String,
+        grant: Option<String>,
+        body: Option<&[u8]>,
+        more: bool,
+    ) -> Either<Exchange, String> {
+        let open = || {
+            let grant = grant.as_deref().map(read_grant).transpose()?;
+            Exchange::open(Opening { relay: &self.relay, any_base: self.any_base, head: &head, grant, body, more })
+        };
+        match open() {
+            Ok(exchange) => Either::A(exchange),
+            Err(error) => Either::B(refusal(&error)),
+        }
+    }
+
+    /// A listener that has not started. `authorize` gets `(ticket, head)` and owes one `decide`.
+    #[napi(catch_unwind)]
+    pub fn listener(
+        &self,
+        host: String,
+        port: u16,
+        authorize: Option<Function<'_, FnArgs<(u32, String)>, ()>>,
+    ) -> napi::Result<Either<RelayListener, String>> {
+        let Ok(host) = host.parse::<IpAddr>() else {
+            let why = "listen(): host must be an IP address of this machine, such as \"127.0.0.1\" or \"0.0.0.0\"";
+            return Ok(Either::B(refusal(&Error::argument("ERR_INVALID_OPTIONS", why))));
+        };
+        let (asked, authorize) = authorize.map(asking).transpose()?.unzip();
+        let listen = Listen { host, port, any_base: self.any_base, authorize };
+        Ok(Either::A(RelayListener::new(self.relay.clone(), listen, asked.unwrap_or_default())))
+    }
+
+    /// Ends held polls and streams, every upstream and every listener. Idempotent.
+    #[napi(catch_unwind)]
+    pub fn stop(&self) {
+        self.relay.stop();
+    }
+}

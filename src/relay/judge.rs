@@ -1,0 +1,423 @@
+//! What cannot be decided here is asked of the server once, with the viewer's own token, and its answer kept
+//! (design.md 7): tokens of other keys of the environment, and `read:batch` for a single run.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_lc_rs::hmac;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+
+use super::limits::Digest;
+use super::pass::{self, Passed};
+use crate::config::{Endpoint, Secret};
+use crate::error::Result as CrateResult;
+use crate::http::{Call, ClientOptions, Deadlines, feed_headers};
+use crate::random;
+use crate::serve::Answer;
+use crate::serve::clock::Clock;
+use crate::token::{CLAIMS_PATH, ClaimsStore};
+
+/// The most answers kept; the one that was longest not needed goes first.
+const MOST: usize = 10_000;
+/// How long a yes is kept at most: what a key was taken away from must end.
+const YES_MS: u64 = 300_000;
+/// How long a no is kept.
+const NO_MS: u64 = 30_000;
+/// The most of a refusal's body that is read, in bytes.
+const LONGEST_REFUSAL: usize = 4 * 1024;
+/// When to ask again where the server did not say, in seconds.
+const RETRY_S: u64 = 1;
+
+/// What the server said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ruling {
+    /// It shows the viewer the feed.
+    Yes,
+    /// 401, 403 or 404, and what it said.
+    No(StatusCode, Bytes),
+}
+
+impl Ruling {
+    /// The refusal as the viewer gets it, `None` for a yes.
+    pub(crate) fn answer(&self) -> Option<Answer> {
+        match self {
+            Self::Yes => None,
+            Self::No(StatusCode::NOT_FOUND, body) => {
+                Some(Answer::api(StatusCode::NOT_FOUND, body.clone()).with("x-should-retry", "false"))
+            }
+            Self::No(status, body) => Some(Answer::api(*status, body.clone())),
+        }
+    }
+}
+
+/// The server did not say: nothing is kept, and the next viewer asks again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsure {
+    /// It was not reached: 502.
+    Unreachable,
+    /// It is busy (429, 5xx) and will be asked again after so many seconds: 503.
+    Busy(u64),
+}
+
+impl Unsure {
+    /// What the viewer is told.
+    pub(crate) fn answer(self) -> Answer {
+        let (status, text, seconds) = match self {
+            Self::Unreachable => (StatusCode::BAD_GATEWAY, "The server could not be reached", RETRY_S),
+            Self::Busy(seconds) => (StatusCode::SERVICE_UNAVAILABLE, "The server is busy", seconds),
+        };
+        Answer::api_error(status, text).with("retry-after", &seconds.to_string())
+    }
+}
+
+type Outcome = Result<Ruling, Unsure>;
+type Asked = Shared<BoxFuture<'static, Outcome>>;
+
+/// Asks, and keeps the answers. Cheap to clone; clones are the same judge.
+#[derive(Clone)]
+pub(crate) struct Judge(Arc<Inner>);
+
+struct Inner {
+    /// Drawn for this process: what is kept tells nobody a token.
+    key: hmac::Key,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    kept: HashMap<Digest, Kept>,
+    /// By when they were last needed, the longest ago first.
+    order: BTreeMap<u64, Digest>,
+    /// Weak: viewers own their question, and it ends with the last of them.
+    asked: HashMap<Digest, (u64, WeakShared<BoxFuture<'static, Outcome>>)>,
+    next: u64,
+}
+
+struct Kept {
+    ruling: Ruling,
+    until_ms: u64,
+    used: u64,
+}
+
+impl Judge {
+    /// A judge that knows nothing yet.
+    pub(crate) fn new(clock: Clock) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &random::bytes::<32>());
+        Self(Arc::new(Inner { key, clock, state: Mutex::default() }))
+    }
+
+    /// A token, told from others without being kept.
+    pub(crate) fn digest(&self, token: &str) -> Digest {
+        self.mac(&[token])
+    }
+
+    /// Whether the server shows `path` (of a feed, with its query and without an offset) to the holder of `token`,
+    /// which expires at `exp` (Unix seconds). Those who ask at once share one request.
+    ///
+    /// # Errors
+    /// The server did not say.
+    pub(crate) async fn ask(&self, endpoint: &Endpoint, token: &Secret, path: &str, exp: Option<f64>) -> Outcome {
+        let question = question(endpoint, token, path);
+        self.ask_with(token, path, exp, || question).await
+    }
+
+    async fn ask_with<F, Fut>(&self, token: &Secret, path: &str, exp: Option<f64>, question: F) -> Outcome
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Outcome> + Send + 'static,
+    {
+        let digest = self.mac(&[token.expose(), path]);
+        let asked = {
+            let mut state = self.state();
+            if let Some(ruling) = state.known(&digest, self.0.clock.now_ms()) {
+                return Ok(ruling);
+            }
+            match state.asked.get(&digest).and_then(|(_, asked)| asked.upgrade()) {
+                Some(asked) => asked,
+                None => self.begin(&mut state, digest, exp, question()),
+            }
+        };
+        asked.await
+    }
+
+    fn begin<Fut>(&self, state: &mut State, digest: Digest, exp: Option<f64>, question: Fut) -> Asked
+    where
+        Fut: Future<Output = Outcome> + Send + 'static,
+    {
+        // What was dropped by its last viewer leaves a dead entry behind.
+        state.asked.retain(|_, (_, asked)| asked.upgrade().is_some());
+        let number = state.tick();
+        let judge = self.clone();
+        let asked = async move {
+            let outcome = question.await;
+            judge.settle(digest, number, exp, &outcome);
+            outcome
+        }
+        .boxed()
+        .shared();
+        if let Some(weak) = asked.downgrade() {
+            state.asked.insert(digest, (number, weak));
+        }
+        asked
+    }
+
+    fn settle(&self, digest: Digest, number: u64, exp: Option<f64>, outcome: &Outcome) {
+        let now = self.0.clock.now_ms();
+        let mut state = self.state();
+        if state.asked.get(&digest).is_some_and(|(current, _)| *current == number) {
+            state.asked.remove(&digest);
+        }
+        let Ok(ruling) = outcome else { return };
+        let longest = match ruling {
+            Ruling::Yes => YES_MS,
+            Ruling::No(..) => NO_MS,
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturates; a negative time is long past"
+        )]
+        let expires = exp.map_or(u64::MAX, |exp| (exp * 1000.0) as u64);
+        state.keep(digest, ruling.clone(), now.saturating_add(longest).min(expires));
+    }
+
+    fn mac(&self, parts: &[&str]) -> Digest {
+        let mut context = hmac::Context::with_key(&self.0.key);
+        for part in parts {
+            // With its length before it, no part can be taken for two.
+            context.update(&(part.len() as u64).to_le_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut digest = [0; 32];
+        for (to, from) in digest.iter_mut().zip(context.sign().as_ref()) {
+            *to = *from;
+        }
+        digest
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every critical section leaves the state whole.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn tick(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn known(&mut self, digest: &Digest, now_ms: u64) -> Option<Ruling> {
+        let used = self.tick();
+        let kept = self.kept.get_mut(digest)?;
+        self.order.remove(&kept.used);
+        if kept.until_ms <= now_ms {
+            self.kept.remove(digest);
+            return None;
+        }
+        kept.used = used;
+        self.order.insert(used, *digest);
+        Some(kept.ruling.clone())
+    }
+
+    fn keep(&mut self, digest: Digest, ruling: Ruling, until_ms: u64) {
+        let used = self.tick();
+        if let Some(old) = self.kept.insert(digest, Kept { ruling, until_ms, used }) {
+            self.order.remove(&old.used);
+        }
+        self.order.insert(used, digest);
+        while self.kept.len() > MOST {
+            match self.order.pop_first() {
+                Some((_, oldest)) => self.kept.remove(&oldest),
+                None => break,
+            };
+        }
+    }
+}
+
+impl fmt::Debug for Judge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Judge").field("kept", &self.state().kept.len()).finish_non_exhaustive()
+    }
+}
+
+/// The request: the feed's first snapshot, as the viewer's own client would ask for it.
+fn question(endpoint: &Endpoint, token: &Secret, path: &str) -> impl Future<Output = Outcome> + Send + 'static + use<> {
+    let join = if path.contains('?') { '&' } else { '?' };
+    let url = format!("{}{path}{join}offset=-1", endpoint.base_url());
+    let headers = own_headers(endpoint, token);
+    async move {
+        let headers = headers?;
+        let request = Passed { method: Method::GET, url, headers };
+        let response = pass::get(request).await.map_err(|_| Unsure::Unreachable)?;
+        let status = response.status();
+        match status.as_u16() {
+            // The rows themselves are not read: the connection's other requests go on.
+            200..=299 => Ok(Ruling::Yes),
+            401 | 403 | 404 => {
+                let body = Limited::new(response.into_body(), LONGEST_REFUSAL).collect().await;
+                body.map(|body| Ruling::No(status, body.to_bytes())).map_err(|_| Unsure::Unreachable)
+            }
+            _ => {
+                let seconds = response.headers().get("retry-after").and_then(|text| text.to_str().ok()?.parse().ok());
+                Err(Unsure::Busy(seconds.unwrap_or(RETRY_S)))
+            }
+        }
+    }
+}
+
+/// A feed's headers with the viewer's token in the place of the key: the key never leaves with a viewer's question.
+fn own_headers(endpoint: &Endpoint, token: &Secret) -> Result<HeaderMap, Unsure> {
+    let mut headers = feed_headers(endpoint).map_err(|_| Unsure::Unreachable)?;
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| Unsure::Unreachable)?;
+    bearer.set_sensitive(true);
+    headers.insert(http::header::AUTHORIZATION, bearer);
+    Ok(headers)
+}
+
+/// The id of the relay's own environment: asked for once in the life of the process, with its own key.
+///
+/// # Errors
+/// Those of the call. Nothing is kept then.
+pub(crate) async fn subject(endpoint: &Endpoint, options: &Arc<ClientOptions>) -> CrateResult<String> {
+    let (asked, options) = (endpoint.clone(), options.clone());
+    let ask = || async move {
+        let call = Call { method: Method::POST, path: CLAIMS_PATH, body: None, deadlines: Deadlines::CLAIMS };
+        Ok(call.send(&asked, &options).await?.body)
+    };
+    Ok(ClaimsStore::global().get(endpoint, ask).await?.subject().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    /// A judge whose clock is `now`, and a server that counts.
+    struct Case {
+        judge: Judge,
+        now: Arc<AtomicU64>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            let now = Arc::new(AtomicU64::new(1_000_000));
+            let told = now.clone();
+            let judge = Judge::new(Clock::from_fn(move || told.load(Ordering::SeqCst)));
+            Self { judge, now, asked: Arc::default() }
+        }
+
+        fn ask(&self, token: &str, exp: Option<f64>, outcome: Outcome) -> impl Future<Output = Outcome> + use<> {
+            let (judge, asked, token) = (self.judge.clone(), self.asked.clone(), Secret::new(token));
+            async move {
+                let question = || {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    async move {
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        outcome
+                    }
+                };
+                judge.ask_with(&token, "/realtime/v1/runs/r", exp, question).await
+            }
+        }
+
+        fn requests(&self) -> usize {
+            self.asked.load(Ordering::SeqCst)
+        }
+
+        fn pass(&self, ms: u64) {
+            self.now.fetch_add(ms, Ordering::SeqCst);
+        }
+    }
+
+    fn no() -> Ruling {
+        Ruling::No(StatusCode::FORBIDDEN, Bytes::from_static(b"{}"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_viewers_with_one_token_ask_once() {
+        let case = Case::new();
+        let all = (0..50).map(|_| case.ask("a", None, Ok(Ruling::Yes)));
+        assert!(futures_util::future::join_all(all).await.iter().all(|outcome| *outcome == Ok(Ruling::Yes)));
+        assert_eq!(case.ask("a", None, Ok(no())).await, Ok(Ruling::Yes));
+        assert_eq!(case.requests(), 1);
+        assert_eq!(case.ask("b", None, Ok(no())).await, Ok(no()));
+        assert_eq!(case.requests(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_yes_ends_with_the_token_or_after_five_minutes_and_a_no_after_thirty_seconds() {
+        let case = Case::new();
+        for (token, exp, outcome, kept_ms) in [
+            ("a", Some(1_010.0), Ok(Ruling::Yes), 10_000),
+            ("b", None, Ok(Ruling::Yes), 300_000),
+            ("c", None, Ok(no()), 30_000),
+        ] {
+            let begun = case.requests();
+            case.now.store(1_000_000, Ordering::SeqCst);
+            case.ask(token, exp, outcome.clone()).await.expect("an answer");
+            case.pass(kept_ms - 1);
+            case.ask(token, exp, outcome.clone()).await.expect("kept");
+            assert_eq!(case.requests(), begun + 1, "{token}");
+            case.pass(1);
+            case.ask(token, exp, outcome).await.expect("asked again");
+            assert_eq!(case.requests(), begun + 2, "{token}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_servers_trouble_is_told_and_not_kept() {
+        let case = Case::new();
+        for unsure in [Unsure::Unreachable, Unsure::Busy(7)] {
+            assert_eq!(case.ask("a", None, Err(unsure)).await, Err(unsure));
+        }
+        assert_eq!(case.ask("a", None, Ok(Ruling::Yes)).await, Ok(Ruling::Yes));
+        assert_eq!(case.requests(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_viewer_may_go_away_without_harm_to_the_others() {
+        let case = Case::new();
+        let mut first = Box::pin(case.ask("a", None, Ok(Ruling::Yes)));
+        assert!((&mut first).now_or_never().is_none());
+        let mut second = Box::pin(case.ask("a", None, Ok(no())));
+        assert!((&mut second).now_or_never().is_none());
+        drop(first);
+        assert_eq!(second.await, Ok(Ruling::Yes));
+        assert_eq!(case.requests(), 1);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_the_longest_unused_goes_first() {
+        let mut state = State::default();
+        let digest = |at: usize| {
+            let mut digest = [0; 32];
+            digest[..8].copy_from_slice(&(at as u64).to_le_bytes());
+            digest
+        };
+        for at in 0..MOST {
+            state.keep(digest(at), Ruling::Yes, u64::MAX);
+        }
+        assert!(state.known(&digest(0), 0).is_some());
+        state.keep(digest(MOST), Ruling::Yes, u64::MAX);
+        assert!(state.known(&digest(0), 0).is_some());
+        assert!(state.known(&digest(1), 0).is_none());
+        assert_eq!((state.kept.len(), state.order.len()), (MOST, MOST));
+    }
+
+    #[test]
+    fn a_digest_is_of_this_process_and_of_each_part() {
+        let (one, other) = (Judge::new(Clock::system()), Judge::new(Clock::system()));
+        assert_eq!(one.digest("a"), one.digest("a"));
+        assert_ne!(one.digest("a"), other.digest("a"));
+        assert_ne!(one.mac(&["ab", "c"]), one.mac(&["a", "bc"]));
+    }
+}

@@ -1,0 +1,167 @@
+//! The relay on a port of its own, served from the runtime's threads.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::header::STRICT_TRANSPORT_SECURITY;
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response, Uri};
+use http_body_util::BodyExt as _;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::base::server_target;
+use super::{Grant, Relay};
+use crate::error::Result;
+use crate::serve::{Body, listener};
+
+/// What the app said of a request that it looked at itself.
+pub enum Verdict {
+    /// These rights.
+    Granted(Grant),
+    /// This answer, and none of the relay's.
+    Answer(Box<Response<Body>>),
+}
+
+impl fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Granted(grant) => f.debug_tuple("Granted").field(grant).finish(),
+            Self::Answer(answer) => f.debug_tuple("Answer").field(&answer.status()).finish(),
+        }
+    }
+}
+
+/// Asks the app about a request.
+pub type Authorize = Arc<dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Verdict> + Send>> + Send + Sync>;
+
+/// How a relay listens.
+pub struct Listen {
+    /// An address of this machine.
+    pub host: IpAddr,
+    /// 0 is any free one.
+    pub port: u16,
+    /// Whether whatever stands before the server's paths is left out, where no base path was given.
+    pub any_base: bool,
+    /// The app's own look at each request but preflights.
+    pub authorize: Option<Authorize>,
+}
+
+impl fmt::Debug for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listen").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+/// A relay that listens, until it is stopped or dropped.
+pub struct Listening {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Relay {
+    /// Listens, over HTTP/1.1 and HTTP/2 without TLS. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// `ERR_RELAY_PORT` when the port is taken or the address is not one of this machine's.
+    pub async fn listen(self: &Arc<Self>, listen: Listen) -> Result<Listening> {
+        let (socket, address) = listener::bind(listen.host, listen.port, "ERR_RELAY_PORT").await?;
+        let stop = self.stop.child_token();
+        // A connection of HTTP/2 may carry as many held polls as there may be viewers at all.
+        let bounds = listener::Bounds {
+            streams: u32::try_from(self.options.limits.viewers).unwrap_or(u32::MAX).max(listener::STREAMS),
+            header_bytes: self.options.limits.header_bytes,
+        };
+        let relay = self.clone();
+        let (any_base, authorize) = (listen.any_base, listen.authorize);
+        let task = tokio::spawn(listener::serve_within(socket, stop.clone(), bounds, move |request| {
+            let (relay, authorize) = (relay.clone(), authorize.clone());
+            async move { Ok(answer(&relay, authorize.as_ref(), any_base, request).await) }
+        }));
+        Ok(Listening { address, stop, task: Some(task) })
+    }
+}
+
+async fn answer(
+    relay: &Arc<Relay>,
+    authorize: Option<&Authorize>,
+    any_base: bool,
+    request: Request<hyper::body::Incoming>,
+) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let body = body.map_err(io::Error::other).boxed_unsync();
+    let mut grant = None;
+    if let Some(authorize) = authorize.filter(|_| wants_grant(relay, &head.method, head.uri.path())) {
+        match authorize(&head).await {
+            Verdict::Granted(granted) => grant = Some(granted),
+            Verdict::Answer(answer) => return *answer,
+        }
+    }
+    let mut request = Request::from_parts(head, body);
+    if any_base {
+        leave_base_out(request.uri_mut());
+    }
+    let mut answer = relay.respond(request, grant).await;
+    for_this_origin(&mut answer);
+    answer
+}
+
+/// Whether the app is asked about a request: not about preflights, which carry no cookie, nor about the metrics.
+fn wants_grant(relay: &Relay, method: &Method, path: &str) -> bool {
+    *method != Method::OPTIONS && relay.options.metrics_path.as_deref() != Some(path)
+}
+
+/// Makes `uri` a path of the server's.
+fn leave_base_out(uri: &mut Uri) {
+    let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let rest = server_target(target);
+    if rest.len() == target.len() {
+        return;
+    }
+    // A part of what is a path and query from a slash on is one itself.
+    if let Ok(rest) = rest.parse::<PathAndQuery>() {
+        *uri = Uri::from(rest);
+    }
+}
+
+/// Takes back what the server says of its own origin: whether the app's is to be reached by TLS only, for ever, is the
+/// app's to say.
+pub fn for_this_origin(answer: &mut Response<Body>) {
+    answer.headers_mut().remove(STRICT_TRANSPORT_SECURITY);
+}
+
+impl Listening {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops listening: no new connections; answers under way may take another second.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(task) = self.task.take() {
+            // An error would be a panic in the server, which has nothing left to do.
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listening").field("address", &self.address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,262 @@
+//! Passing a request through to the server with the viewer's own token, and the answer back, part by part.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use http::header::{
+    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
+};
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Body as _, Frame};
+use tokio::time::timeout;
+
+use crate::http::passing;
+use crate::serve::{Answer, Body};
+
+/// How long the server may take until it answers.
+const HEAD_TIME: Duration = Duration::from_secs(60);
+/// How long a body may be silent, either way. A stream pings every 15 s.
+const IDLE: Duration = Duration::from_secs(120);
+
+/// A request to pass.
+#[derive(Debug)]
+pub(crate) struct Passed {
+    /// Its method.
+    pub(crate) method: Method,
+    /// Where it goes: the base URL, a path of [`Route`](super::route::Route), and the query.
+    pub(crate) url: String,
+    /// The viewer's headers.
+    pub(crate) headers: HeaderMap,
+}
+
+/// Why there is no answer of the server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failed {
+    /// The request's body is too long.
+    TooLarge,
+    /// The request's body broke off.
+    Broken,
+    /// `Authorization` comes more than once: which one counts is anyone's guess.
+    Ambiguous,
+    /// The server was not reached, or broke off.
+    Unreachable,
+    /// The server did not answer in time.
+    Late,
+}
+
+impl Failed {
+    /// What the viewer is told.
+    pub(crate) fn answer(self) -> Answer {
+        let (status, text) = match self {
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"),
+            Self::Broken => (StatusCode::BAD_REQUEST, "The request body broke off"),
+            Self::Ambiguous => (StatusCode::BAD_REQUEST, "More than one Authorization header"),
+            Self::Unreachable => (StatusCode::BAD_GATEWAY, "The server could not be reached"),
+            Self::Late => (StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time"),
+        };
+        Answer::api_error(status, text)
+    }
+}
+
+/// Passes a request with its body, of at most `most` bytes.
+///
+/// # Errors
+/// Why there is no answer. An answer of the server's is one, whatever its status.
+pub(crate) async fn pass(request: Passed, body: Body, most: u64) -> Result<Response<Body>, Failed> {
+    let hint = body.size_hint();
+    if hint.lower() > most {
+        return Err(Failed::TooLarge);
+    }
+    let headers = forward(request.headers)?;
+    let mut builder = sender(&request.method, &request.url, headers)?;
+    let trouble = Arc::new(Trouble::default());
+    if !body.is_end_stream() {
+        // Told by the body itself: a header could say otherwise.
+        if let Some(length) = hint.exact() {
+            builder = builder.header(CONTENT_LENGTH, length);
+        }
+        builder = builder.body(reqwest::Body::wrap_stream(limited(body, most, trouble.clone())));
+    }
+    let sent = timeout(HEAD_TIME, builder.send()).await.map_err(|_| Failed::Late)?;
+    sent.map(answer).map_err(|error| trouble.failed(&error))
+}
+
+/// Asks with `GET` or `HEAD` and the viewer's headers: streams and feeds that memory does not have.
+///
+/// # Errors
+/// As [`pass`].
+pub(crate) async fn get(request: Passed) -> Result<Response<Body>, Failed> {
+    let headers = forward(request.headers)?;
+    let builder = sender(&request.method, &request.url, headers)?;
+    let sent = timeout(HEAD_TIME, builder.send()).await.map_err(|_| Failed::Late)?;
+    sent.map(answer).map_err(|error| Trouble::default().failed(&error))
+}
+
+fn sender(method: &Method, url: &str, headers: HeaderMap) -> Result<reqwest::RequestBuilder, Failed> {
+    let client = passing().map_err(|_| Failed::Unreachable)?;
+    Ok(client.request(method.clone(), url).headers(headers))
+}
+
+/// What became of a request's body.
+#[derive(Debug, Default)]
+struct Trouble {
+    too_large: AtomicBool,
+    broken: AtomicBool,
+}
+
+impl Trouble {
+    fn failed(&self, error: &reqwest::Error) -> Failed {
+        if self.too_large.load(Ordering::SeqCst) {
+            Failed::TooLarge
+        } else if self.broken.load(Ordering::SeqCst) {
+            Failed::Broken
+        } else if error.is_timeout() {
+            Failed::Late
+        } else {
+            Failed::Unreachable
+        }
+    }
+}
+
+fn limited(
+    body: Body,
+    most: u64,
+    trouble: Arc<Trouble>,
+) -> impl futures_util::Stream<Item = io::Result<Bytes>> + Send + 'static {
+    unfold(Some((body, most)), move |state| {
+        let trouble = trouble.clone();
+        async move {
+            let (mut body, left) = state?;
+            loop {
+                let frame = match timeout(IDLE, body.frame()).await {
+                    Ok(None) => return None,
+                    Ok(Some(Ok(frame))) => frame,
+                    Ok(Some(Err(_))) | Err(_) => {
+                        trouble.broken.store(true, Ordering::SeqCst);
+                        return Some((Err(io::Error::other("the request body broke off")), None));
+                    }
+                };
+                // Trailers end with the hop.
+                let Ok(data) = frame.into_data() else { continue };
+                return Some(if let Some(left) = left.checked_sub(data.len() as u64) {
+                    (Ok(data), Some((body, left)))
+                } else {
+                    trouble.too_large.store(true, Ordering::SeqCst);
+                    (Err(io::Error::other("the request body is too long")), None)
+                });
+            }
+        }
+    })
+}
+
+/// The headers that go on to the server.
+fn forward(mut headers: HeaderMap) -> Result<HeaderMap, Failed> {
+    if headers.get_all(AUTHORIZATION).iter().count() > 1 {
+        return Err(Failed::Ambiguous);
+    }
+    // Whom it is from is the viewer's token alone, even where it names that in `Connection`.
+    let authorization = headers.remove(AUTHORIZATION);
+    drop_hops(&mut headers);
+    for name in [HOST, COOKIE, FORWARDED, CONTENT_LENGTH, EXPECT] {
+        headers.remove(name);
+    }
+    let told: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with("x-forwarded-")).cloned().collect();
+    for name in told.into_iter().chain([HeaderName::from_static("x-real-ip")]) {
+        headers.remove(name);
+    }
+    if let Some(mut authorization) = authorization {
+        authorization.set_sensitive(true);
+        headers.insert(AUTHORIZATION, authorization);
+    }
+    Ok(headers)
+}
+
+/// The server's answer, as the viewer gets it.
+fn answer(response: reqwest::Response) -> Response<Body> {
+    let (status, mut headers) = (response.status(), response.headers().clone());
+    drop_hops(&mut headers);
+    // These are of the server's host, not of this one.
+    for name in [SET_COOKIE, STRICT_TRANSPORT_SECURITY, ALT_SVC] {
+        headers.remove(name);
+    }
+    let parts = unfold(Some(response), |state| async move {
+        let mut response = state?;
+        match timeout(IDLE, response.chunk()).await {
+            Ok(Ok(None)) => None,
+            Ok(Ok(Some(data))) => Some((Ok(Frame::data(data)), Some(response))),
+            Ok(Err(_)) => Some((Err(io::Error::other("the server broke off")), None)),
+            Err(_) => Some((Err(io::Error::from(io::ErrorKind::TimedOut)), None)),
+        }
+    });
+    let mut answer = Response::new(StreamBody::new(parts).boxed_unsync());
+    *answer.status_mut() = status;
+    *answer.headers_mut() = headers;
+    answer
+}
+
+/// Drops what ends with the hop (RFC 9110, 7.6.1), and what `Connection` names.
+fn drop_hops(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value: &HeaderValue| value.to_str().ok())
+        .flat_map(|text| text.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in [CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+    headers.remove("keep-alive");
+    headers.remove("proxy-connection");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(name.parse::<HeaderName>().expect("a name"), value.parse().expect("a value"));
+        }
+        headers
+    }
+
+    #[test]
+    fn what_belongs_to_the_hop_or_the_app_does_not_reach_the_server() {
+        let sent = forward(headers(&[
+            ("authorization", "Bearer viewer"),
+            ("connection", "x-secret, Authorization, close"),
+            ("x-secret", "1"),
+            ("cookie", "session=1"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("forwarded", "for=10.0.0.1"),
+            ("host", "app.example"),
+            ("transfer-encoding", "chunked"),
+            ("content-length", "7"),
+            ("x-trigger-client", "browser"),
+        ]))
+        .expect("unambiguous");
+        let mut left: Vec<_> =
+            sent.iter().map(|(name, value)| (name.as_str(), value.to_str().expect("text"))).collect();
+        left.sort_unstable();
+        assert_eq!(left, [("authorization", "Bearer viewer"), ("x-trigger-client", "browser")]);
+    }
+
+    #[test]
+    fn two_tokens_in_one_request_are_refused() {
+        let twice = headers(&[("authorization", "Bearer a"), ("authorization", "Bearer b")]);
+        assert_eq!(forward(twice).expect_err("ambiguous"), Failed::Ambiguous);
+    }
+}

@@ -1,0 +1,150 @@
+//! Passing through, against a server that tells what reached it.
+
+use std::io;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::judge::{Judge, Ruling, Unsure};
+use super::pass::{Failed, Passed, pass};
+use crate::config::{Endpoint, Secret};
+use crate::serve::clock::Clock;
+use crate::serve::{Body, listener};
+
+/// What reached the server.
+struct Seen {
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// A server that answers every request with `status`, headers that end with the hop, and its body.
+struct Server {
+    url: String,
+    seen: mpsc::UnboundedReceiver<Seen>,
+    stop: CancellationToken,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Server {
+    async fn start(status: u16) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let localhost = std::net::Ipv4Addr::LOCALHOST.into();
+        let (listener, address) = listener::bind(localhost, 0, "ERR_TEST").await.expect("a port");
+        let (tell, seen) = mpsc::unbounded_channel();
+        let stop = CancellationToken::new();
+        tokio::spawn(listener::serve(listener, stop.clone(), move |request: hyper::Request<Incoming>| {
+            let tell = tell.clone();
+            async move {
+                let (head, body) = request.into_parts();
+                let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+                let path = head.uri.to_string();
+                tell.send(Seen { path, headers: head.headers, body: body.clone() }).map_err(io::Error::other)?;
+                let response = Response::builder()
+                    .status(status)
+                    .header("set-cookie", "a=1")
+                    .header("alt-svc", "h3=\":443\"")
+                    .header("content-encoding", "gzip")
+                    .header("location", "/elsewhere")
+                    .header("retry-after", "9")
+                    .header("access-control-allow-origin", "https://app.example")
+                    .body(Full::new(body).map_err(|never| match never {}).boxed_unsync());
+                response.map_err(io::Error::other)
+            }
+        }));
+        Self { url: format!("http://{address}"), seen, stop }
+    }
+
+    fn request(&self, path: &str) -> Passed {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", "Bearer viewer".parse().expect("a value"));
+        headers.insert("accept-encoding", "br".parse().expect("a value"));
+        Passed { method: Method::POST, url: format!("{}{path}", self.url), headers }
+    }
+
+    async fn next(&mut self) -> Seen {
+        self.seen.recv().await.expect("a request")
+    }
+}
+
+fn parts(parts: &'static [&'static str]) -> Body {
+    let parts = parts.iter().map(|part| Ok(Frame::data(Bytes::from_static(part.as_bytes()))));
+    StreamBody::new(futures_util::stream::iter(parts)).boxed_unsync()
+}
+
+#[tokio::test]
+async fn a_request_arrives_as_it_was_sent_and_the_answer_comes_back_as_it_is() {
+    let mut server = Server::start(302).await;
+    let answer = pass(server.request("/api/v1/tasks/a%20b/trigger?x=%2F"), parts(&["ab", "", "c"]), 3).await;
+    let answer = answer.expect("an answer");
+    let seen = server.next().await;
+    assert_eq!((seen.path.as_str(), &seen.body[..]), ("/api/v1/tasks/a%20b/trigger?x=%2F", &b"abc"[..]));
+    assert_eq!(seen.headers["authorization"], "Bearer viewer");
+    assert_eq!(seen.headers["accept-encoding"], "br");
+    assert_eq!(answer.status(), StatusCode::FOUND, "a redirect is the viewer's to follow");
+    assert_eq!(answer.headers()["content-encoding"], "gzip");
+    assert_eq!(answer.headers()["access-control-allow-origin"], "https://app.example");
+    for name in ["set-cookie", "alt-svc", "connection", "transfer-encoding", "keep-alive"] {
+        assert!(!answer.headers().contains_key(name), "{name}");
+    }
+    let body = answer.into_body().collect().await.expect("whole").to_bytes();
+    assert_eq!(&body[..], b"abc", "a body that calls itself gzip is not decoded");
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_refused_whether_its_length_was_told_or_not() {
+    let server = Server::start(200).await;
+    let told: Body = Full::new(Bytes::from_static(b"abcd")).map_err(|never| match never {}).boxed_unsync();
+    for body in [told, parts(&["ab", "cd"])] {
+        assert_eq!(pass(server.request("/x"), body, 3).await.err(), Some(Failed::TooLarge));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_no_whole_request() {
+    let server = Server::start(200).await;
+    let broken = futures_util::stream::iter([Ok(Frame::data(Bytes::from_static(b"a"))), Err(io::Error::other("gone"))]);
+    let body = StreamBody::new(broken).boxed_unsync();
+    assert_eq!(pass(server.request("/x"), body, 3).await.err(), Some(Failed::Broken));
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_told_as_502() {
+    let server = Server::start(200).await;
+    let mut request = server.request("/x");
+    request.url = "http://127.0.0.1:1/x".into();
+    let failed = pass(request, parts(&[]), 3).await.expect_err("nobody listens");
+    assert_eq!(failed, Failed::Unreachable);
+    let response = failed.answer().into_response(&HeaderMap::new(), http::Version::HTTP_11);
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+}
+
+#[tokio::test]
+async fn a_question_carries_the_viewers_token_and_never_the_relays_key() {
+    for (status, expected) in [
+        (200, Ok(Ruling::Yes)),
+        (403, Ok(Ruling::No(StatusCode::FORBIDDEN, Bytes::new()))),
+        (429, Err(Unsure::Busy(9))),
+        (503, Err(Unsure::Busy(9))),
+    ] {
+        let mut server = Server::start(status).await;
+        let endpoint = Endpoint::new(&server.url, "tr_dev_relaykey", None).expect("valid");
+        let judge = Judge::new(Clock::system());
+        let token = Secret::new("viewer.token.x");
+        let ruling = judge.ask(&endpoint, &token, "/realtime/v1/runs?tags=a", None).await;
+        assert_eq!(ruling, expected, "{status}");
+        let seen = server.next().await;
+        assert_eq!(seen.path, "/realtime/v1/runs?tags=a&offset=-1");
+        assert_eq!(seen.headers["authorization"], "Bearer viewer.token.x");
+        assert!(seen.headers.values().all(|value| !value.to_str().unwrap_or_default().contains("relaykey")));
+    }
+}

@@ -1,0 +1,227 @@
+//! What a relay counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+/// The upper bounds of the histogram of lag, in milliseconds; what is longer is counted beyond them.
+pub(super) const LAG_BOUNDS_MS: [u64; 8] = [1, 2, 5, 10, 25, 100, 500, 2_500];
+
+/// Why a viewer was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// 401: no token, or one that is not valid.
+    Token,
+    /// 403: without the scope.
+    Scope,
+    /// 404: no such route, run or batch, or one that is not allowed.
+    Unknown,
+    /// 413 or 431: too large.
+    Size,
+    /// 429: too many at once.
+    Limit,
+    /// 502 or 503: the server could not be asked.
+    Upstream,
+}
+
+impl Refusal {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Token, Self::Scope, Self::Unknown, Self::Size, Self::Limit, Self::Upstream];
+
+    /// The refusal behind an answer's status; none for one that is no refusal.
+    pub(crate) fn of(status: StatusCode) -> Option<Self> {
+        match status.as_u16() {
+            401 => Some(Self::Token),
+            403 => Some(Self::Scope),
+            404 => Some(Self::Unknown),
+            413 | 431 => Some(Self::Size),
+            429 => Some(Self::Limit),
+            502..=504 => Some(Self::Upstream),
+            _ => None,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Scope => "scope",
+            Self::Unknown => "unknown",
+            Self::Size => "size",
+            Self::Limit => "limit",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// A number of something that comes and goes, and the most there ever was.
+#[derive(Debug, Default)]
+pub(crate) struct Level {
+    now: AtomicU64,
+    peak: AtomicU64,
+}
+
+impl Level {
+    /// One more.
+    pub(crate) fn enter(&self) {
+        let now = self.now.fetch_add(1, Relaxed) + 1;
+        self.peak.fetch_max(now, Relaxed);
+    }
+
+    /// One less.
+    pub(crate) fn leave(&self) {
+        let _ = self.now.fetch_update(Relaxed, Relaxed, |now| now.checked_sub(1));
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.now.load(Relaxed)
+    }
+
+    pub(super) fn peak(&self) -> u64 {
+        self.peak.load(Relaxed)
+    }
+}
+
+/// The counts of one relay, since it began. Each is right by itself; together they are of nearly the same moment.
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    /// Held polls and open streams.
+    pub(crate) viewers: Level,
+    /// Requests of viewers' own that are under way at the server: questions, and what is passed.
+    asking: AtomicU64,
+    /// Requests to the server for shared feeds and streams.
+    pub(crate) requests: AtomicU64,
+    /// Changes and parts of streams that viewers were given.
+    pub(crate) updates: AtomicU64,
+    /// Bytes of bodies that viewers were given.
+    pub(crate) bytes: AtomicU64,
+    /// Requests that were passed through.
+    pub(crate) passed: AtomicU64,
+    lag: [AtomicU64; LAG_BOUNDS_MS.len() + 1],
+    lag_ms: AtomicU64,
+    refusals: [AtomicU64; Refusal::ALL.len()],
+}
+
+/// What there is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gauges {
+    /// Shared feeds.
+    pub(crate) feeds: usize,
+    /// Shared streams.
+    pub(crate) streams: usize,
+}
+
+/// A request of a viewer's own, while it is under way at the server.
+#[derive(Debug)]
+pub(crate) struct Asking(Arc<Stats>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.asking.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Stats {
+    /// Counts a request of a viewer's own until what is returned is dropped.
+    pub(crate) fn asking(self: &Arc<Self>) -> Asking {
+        self.asking.fetch_add(1, Relaxed);
+        Asking(self.clone())
+    }
+
+    /// Requests to the server that are under way: each shared feed and stream has one, and each question.
+    pub(super) fn connections(&self, gauges: Gauges) -> u64 {
+        (gauges.feeds + gauges.streams) as u64 + self.asking.load(Relaxed)
+    }
+
+    /// Counts a refusal.
+    pub(crate) fn refuse(&self, why: Refusal) {
+        self.refusals[why as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Counts how long an update took from its arrival to a viewer's waking, in milliseconds.
+    pub(crate) fn lag(&self, ms: u64) {
+        let place = LAG_BOUNDS_MS.iter().position(|bound| ms <= *bound).unwrap_or(LAG_BOUNDS_MS.len());
+        self.lag[place].fetch_add(1, Relaxed);
+        self.lag_ms.fetch_add(ms, Relaxed);
+    }
+
+    pub(super) fn refused(&self, why: Refusal) -> u64 {
+        self.refusals[why as usize].load(Relaxed)
+    }
+
+    /// How often the lag was within each bound and above the one before, and then beyond the last.
+    pub(super) fn lags(&self) -> [u64; LAG_BOUNDS_MS.len() + 1] {
+        std::array::from_fn(|at| self.lag[at].load(Relaxed))
+    }
+
+    pub(super) fn lag_ms(&self) -> u64 {
+        self.lag_ms.load(Relaxed)
+    }
+
+    /// The counts, as `stats()` tells them.
+    pub(crate) fn to_json(&self, gauges: Gauges) -> Value {
+        let refusals: Map<String, Value> =
+            Refusal::ALL.iter().map(|why| (why.name().to_owned(), self.refused(*why).into())).collect();
+        let lags = self.lags();
+        json!({
+            "viewers": { "now": self.viewers.now(), "peak": self.viewers.peak() },
+            "feeds": gauges.feeds,
+            "streams": gauges.streams,
+            "upstream": { "connections": self.connections(gauges), "requests": self.requests.load(Relaxed) },
+            "updates": self.updates.load(Relaxed),
+            "bytes": self.bytes.load(Relaxed),
+            "passed": self.passed.load(Relaxed),
+            "refusals": refusals,
+            "lag": {
+                "count": lags.iter().sum::<u64>(),
+                "sumMs": self.lag_ms(),
+                "boundsMs": LAG_BOUNDS_MS,
+                "counts": lags,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_told() {
+        let stats = Stats::default();
+        stats.viewers.enter();
+        stats.viewers.enter();
+        stats.viewers.leave();
+        stats.refuse(Refusal::Limit);
+        for ms in [0, 1, 3, 9_999] {
+            stats.lag(ms);
+        }
+        let asking = Arc::new(Stats::default());
+        let under_way = asking.asking();
+        let gauges = Gauges { feeds: 2, streams: 1 };
+        assert_eq!(asking.to_json(gauges)["upstream"]["connections"], 4);
+        drop(under_way);
+        assert_eq!(asking.to_json(gauges)["upstream"]["connections"], 3);
+        let told = stats.to_json(gauges);
+        assert_eq!(told["viewers"], json!({ "now": 1, "peak": 2 }));
+        assert_eq!(told["refusals"]["limit"], 1);
+        assert_eq!(told["refusals"]["scope"], 0);
+        assert_eq!(told["lag"]["counts"], json!([2, 0, 1, 0, 0, 0, 0, 0, 1]));
+        assert_eq!(told["lag"]["sumMs"], 10_003);
+    }
+
+    #[test]
+    fn a_level_never_goes_below_nothing() {
+        let level = Level::default();
+        level.leave();
+        assert_eq!((level.now(), level.peak()), (0, 0));
+    }
+
+    #[test]
+    fn each_reason_has_a_place_of_its_own() {
+        for (at, why) in Refusal::ALL.iter().enumerate() {
+            assert_eq!(*why as usize, at);
+        }
+    }
+}

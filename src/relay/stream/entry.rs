@@ -1,0 +1,152 @@
+//! A stream that is shared: its log, and the task that fills it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::parts;
+use crate::hub::{Notice, Stage};
+use crate::relay::stats::Stats;
+use crate::serve::stream::{Log, StreamVersion};
+use crate::stream::{End, Raw, Reader, ReaderOptions, StreamSpec};
+
+/// What is known of the upstream.
+#[derive(Clone, Debug)]
+pub(super) enum Known {
+    /// It has not answered yet.
+    Nothing,
+    /// It answered with a stream.
+    Version(StreamVersion),
+    /// It refused: a status and a body.
+    Refused(StatusCode, String),
+    /// It was lost.
+    Lost,
+}
+
+/// A stream that is shared.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) log: Arc<Log>,
+    pub(super) known: watch::Sender<Known>,
+    pub(super) viewers: watch::Sender<usize>,
+    pub(super) stats: Arc<Stats>,
+}
+
+impl Entry {
+    pub(super) fn new(log: Log, stats: Arc<Stats>) -> Self {
+        Self {
+            log: Arc::new(log),
+            known: watch::Sender::new(Known::Nothing),
+            viewers: watch::Sender::new(0),
+            stats,
+        }
+    }
+
+    /// Fills the log until the upstream ends, `stop`, or `leave` says that nobody came for `keep`.
+    pub(super) async fn run(
+        &self,
+        spec: StreamSpec,
+        keep: Duration,
+        stop: CancellationToken,
+        leave: impl Fn() -> bool + Send + Sync,
+    ) {
+        let reader = Reader::open(spec, ReaderOptions { notices: true, run_over: false });
+        let mut viewers = self.viewers.subscribe();
+        let mut last = (0, 0);
+        let mut counted = 0;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                batch = reader.next() => {
+                    let sent = reader.status().stats.requests;
+                    self.stats.requests.fetch_add(sent - counted, Ordering::Relaxed);
+                    counted = sent;
+                    self.take(&batch.chunks, &mut last);
+                    for notice in &batch.notices {
+                        if let Notice::Stage(Stage::Retrying | Stage::Ended) = notice {
+                            self.log.set_live(false);
+                        }
+                    }
+                    if let Some(end) = batch.end {
+                        self.end(&end);
+                        break;
+                    }
+                }
+                () = idle(&mut viewers, keep) => if leave() { break },
+            }
+        }
+        self.known.send_if_modified(|known| {
+            let waits = matches!(known, Known::Nothing | Known::Version(_));
+            if waits {
+                *known = Known::Lost;
+            }
+            waits
+        });
+        self.log.lose();
+    }
+
+    fn take(&self, chunks: &[crate::stream::Chunk], last: &mut (u64, u64)) {
+        let (mut records, mut tail) = (Vec::new(), None);
+        for raw in chunks.iter().filter_map(Raw::of) {
+            match raw {
+                Raw::Opened(is_v2) => {
+                    let version = if is_v2 { StreamVersion::V2 } else { StreamVersion::V1 };
+                    // v1 has no word for the tail: an answer is all there is.
+                    if !is_v2 {
+                        self.log.set_live(true);
+                    }
+                    self.known.send_if_modified(|known| {
+                        let is_first = matches!(known, Known::Nothing);
+                        if is_first {
+                            *known = Known::Version(version);
+                        }
+                        is_first
+                    });
+                }
+                Raw::Event(text) => {
+                    let record = parts::event(text, *last);
+                    *last = (record.timestamp, record.number);
+                    records.push(record);
+                }
+                Raw::Record(json) => records.extend(parts::record(json)),
+                Raw::Tail(json) => tail = parts::tail(json).or(tail),
+            }
+        }
+        if !records.is_empty() || tail.is_some() {
+            self.log.extend(records, tail);
+        }
+    }
+
+    fn end(&self, end: &End) {
+        let End::Failed(error) = end else { return };
+        let Some(status) = error.status().and_then(|status| StatusCode::from_u16(status).ok()) else { return };
+        let body = error.answer().map(|answer| answer.body.clone()).unwrap_or_default();
+        if status.is_client_error() {
+            self.known.send_if_modified(|known| {
+                let is_first = matches!(known, Known::Nothing);
+                if is_first {
+                    *known = Known::Refused(status, body);
+                }
+                is_first
+            });
+        }
+    }
+}
+
+/// Ready when there was no viewer for `keep`.
+async fn idle(viewers: &mut watch::Receiver<usize>, keep: Duration) {
+    loop {
+        if viewers.wait_for(|count| *count == 0).await.is_err() {
+            return;
+        }
+        let came = timeout(keep, viewers.wait_for(|count| *count > 0)).await.map(|seen| seen.is_ok());
+        if came != Ok(true) {
+            return;
+        }
+    }
+}

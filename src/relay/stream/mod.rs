@@ -1,0 +1,11 @@
+//! One upstream for each stream of a run, for any number of viewers (docs/relay-streams.md).
+
+mod answer;
+mod entry;
+mod parts;
+mod share;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use answer::{Reply, answer};
+pub(crate) use share::{StreamKey, Streams};

@@ -1,0 +1,51 @@
+//! From what came of a stream to the records of a log.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::serve::stream::{Record, place_of};
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    seq_num: u64,
+    #[serde(default)]
+    timestamp: u64,
+    #[serde(borrow)]
+    body: Option<Cow<'a, str>>,
+    #[serde(default)]
+    headers: Vec<(String, String)>,
+}
+
+#[derive(Deserialize)]
+struct Tail {
+    seq_num: u64,
+    #[serde(default)]
+    timestamp: u64,
+}
+
+/// A v2 record, which is shown as it came. `None` for what is none.
+pub(super) fn record(json: &str) -> Option<Record> {
+    let wire: Wire<'_> = serde_json::from_str(json).ok()?;
+    let record = Record {
+        number: wire.seq_num,
+        timestamp: wire.timestamp,
+        body: wire.body.map(Cow::into_owned),
+        headers: wire.headers,
+        ..Record::default()
+    };
+    Some(record.shown_as(json.to_owned()))
+}
+
+/// A v1 event, which is shown as it came. One whose id says nothing stands where the one before it, `last`, does.
+pub(super) fn event(text: &str, last: (u64, u64)) -> Record {
+    let id = text.lines().find_map(|line| line.strip_prefix("id: ")).and_then(place_of);
+    let (timestamp, number) = id.unwrap_or(last);
+    Record { number, timestamp, ..Record::default() }.shown_as(text.to_owned())
+}
+
+/// Where the tail is said to be.
+pub(super) fn tail(json: &str) -> Option<(u64, u64)> {
+    let tail: Tail = serde_json::from_str(json).ok()?;
+    Some((tail.seq_num, tail.timestamp))
+}

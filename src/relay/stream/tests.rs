@@ -1,0 +1,195 @@
+//! Viewers over a scripted upstream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, Version};
+use http_body_util::BodyExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{Reply, StreamKey, Streams, answer};
+use crate::config::Endpoint;
+use crate::relay::{Limits, Options};
+use crate::serve::Request;
+use crate::serve::stream::StreamName;
+
+const FAILSAFE: Duration = Duration::from_secs(20);
+const V2: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-stream-version: v2\r\n\r\n";
+const V1: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+
+fn record(number: u64) -> String {
+    format!("event: batch\ndata: {{\"records\":[{{\"seq_num\":{number},\"timestamp\":7,\"extra\":1}}]}}\n\n")
+}
+
+fn ping(tail: u64) -> String {
+    format!("event: ping\ndata: {{\"timestamp\":1,\"tail\":{{\"seq_num\":{tail},\"timestamp\":7}}}}\n\n")
+}
+
+/// Gives each connection the next text, closes it if told, and tells each request's head.
+async fn upstream(answers: Vec<(String, bool)>) -> (String, mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (tell, heads) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        for (text, closes) in answers {
+            let (mut socket, _) = listener.accept().await.expect("a connection");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(socket.read_u8().await.expect("a request"));
+            }
+            let _ = tell.send(String::from_utf8_lossy(&head).to_ascii_lowercase());
+            socket.write_all(text.as_bytes()).await.expect("it reads");
+            if !closes {
+                open.push(socket);
+            }
+        }
+        std::future::pending::<()>().await;
+    });
+    (url, heads)
+}
+
+fn streams(url: &str) -> (Streams, CancellationToken) {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let options = Options {
+        endpoint: Endpoint::new(url, "tr_dev_own", None).expect("an endpoint"),
+        client: Arc::default(),
+        base_path: "".into(),
+        allow: None,
+        limits: Limits::default(),
+        hold: Duration::from_secs(20),
+        keep: Duration::from_millis(50),
+        metrics_path: None,
+    };
+    let stop = CancellationToken::new();
+    (Streams::new(options, stop.clone(), Arc::default()), stop)
+}
+
+fn key() -> StreamKey {
+    StreamKey { run: "run_1".into(), name: StreamName::Output("ai".into()) }
+}
+
+async fn view(streams: &Streams, last: Option<&'static str>) -> Reply {
+    let mut headers = HeaderMap::new();
+    headers.insert("timeout-seconds", HeaderValue::from_static("1"));
+    if let Some(last) = last {
+        headers.insert("last-event-id", HeaderValue::from_static(last));
+    }
+    let request = Request { method: Method::GET, headers, query: None, origin: String::new() };
+    timeout(FAILSAFE, answer(streams.open(key()).expect("a seat"), &request)).await.expect("an answer in time")
+}
+
+/// The status and the body, and whether that ended well.
+async fn read(reply: Reply) -> (u16, String, bool) {
+    let Reply::Here(answer) = reply else { return (0, String::new(), false) };
+    let response = answer.into_response(&HeaderMap::new(), Version::HTTP_11);
+    let (status, mut body) = (response.status().as_u16(), response.into_body());
+    let mut text = Vec::new();
+    loop {
+        match timeout(FAILSAFE, body.frame()).await.expect("a frame in time") {
+            Some(Ok(frame)) => text.extend(frame.into_data().expect("data")),
+            Some(Err(_)) => return (status, String::from_utf8(text).expect("text"), false),
+            None => return (status, String::from_utf8(text).expect("text"), true),
+        }
+    }
+}
+
+fn numbers(body: &str) -> Vec<u64> {
+    let found = body.split("{\"seq_num\":").skip(1).filter(|part| part.contains("extra"));
+    found.map(|part| part.split(',').next().expect("a number").parse().expect("a number")).collect()
+}
+
+#[tokio::test]
+async fn many_viewers_need_one_upstream_and_late_ones_get_all() {
+    let (url, mut heads) = upstream(vec![(V2.to_owned() + &record(0) + &record(1) + &ping(2), false)]).await;
+    let (streams, _stop) = streams(&url);
+    let replies = futures_util::future::join_all((0..20).map(|_| view(&streams, None))).await;
+    for reply in replies {
+        let (status, body, well) = read(reply).await;
+        assert_eq!((status, numbers(&body), well), (200, vec![0, 1], true), "{body}");
+        assert!(body.contains("\"extra\":1") && body.ends_with("data: [DONE]\n\n"), "{body}");
+    }
+    assert_eq!(numbers(&read(view(&streams, Some("0")).await).await.1), [1]);
+    let head = heads.recv().await.expect("a request");
+    assert!(head.contains("bearer tr_dev_own") && heads.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_dropped_upstream_is_resumed_and_viewers_lose_and_repeat_nothing() {
+    let first = (V2.to_owned() + &record(0) + &record(1), true);
+    let second = (V2.to_owned() + &record(1) + &record(2) + &ping(3), false);
+    let (url, mut heads) = upstream(vec![first, second]).await;
+    let (streams, _stop) = streams(&url);
+    let (_, body, well) = read(view(&streams, None).await).await;
+    assert_eq!((numbers(&body), well), (vec![0, 1, 2], true));
+    heads.recv().await.expect("a request");
+    assert!(heads.recv().await.expect("another").contains("last-event-id: 1"));
+}
+
+#[tokio::test]
+async fn a_viewer_that_comes_back_to_a_fresh_relay_gets_the_rest_alone() {
+    let (url, _heads) = upstream(vec![(V2.to_owned() + &record(0) + &record(1) + &ping(2), false)]).await;
+    let (streams, _stop) = streams(&url);
+    assert_eq!(numbers(&read(view(&streams, Some("0")).await).await.1), [1]);
+}
+
+#[tokio::test]
+async fn what_is_kept_no_more_is_asked_of_the_server() {
+    let text = V2.to_owned() + &(0..5).map(record).collect::<String>() + &ping(5);
+    let (url, _heads) = upstream(vec![(text, false)]).await;
+    let (streams, _stop) = streams(&url);
+    let streams = streams.bounded(2, usize::MAX);
+    // Kept while the others look.
+    let _seat = streams.open(key()).expect("a seat");
+    timeout(FAILSAFE, async {
+        while !matches!(view(&streams, None).await, Reply::Elsewhere) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("the oldest go");
+    assert!(matches!(view(&streams, Some("1")).await, Reply::Elsewhere));
+    assert_eq!(numbers(&read(view(&streams, Some("2")).await).await.1), [3, 4]);
+}
+
+#[tokio::test]
+async fn events_of_v1_come_as_they_came_and_a_resumed_viewer_gets_what_follows() {
+    let text = "id: 7-0\ndata: {\"n\":0}\n\nid: 7-0\ndata: not json\n\nid: 8-0\ndata: 1\n\n";
+    let (url, _heads) = upstream(vec![(V1.to_owned() + text, false)]).await;
+    let (streams, _stop) = streams(&url);
+    let (_, body, well) = read(view(&streams, None).await).await;
+    assert_eq!((body.as_str(), well), (text, true));
+    assert_eq!(read(view(&streams, Some("7-0")).await).await.1, "id: 8-0\ndata: 1\n\n");
+}
+
+#[tokio::test]
+async fn refusals_are_given_on_but_those_of_the_relays_own_key() {
+    for (line, status, said) in [("404 Not Found", 404, "Not found"), ("401 Unauthorized", 502, "own key")] {
+        let text = format!("HTTP/1.1 {line}\r\ncontent-length: 21\r\n\r\n{{\"error\":\"Not found\"}}");
+        let (url, _heads) = upstream(vec![(text, true)]).await;
+        let (streams, _stop) = streams(&url);
+        let (code, body, _) = read(view(&streams, None).await).await;
+        assert!(code == status && body.contains(said), "{code} {body}");
+    }
+}
+
+#[tokio::test]
+async fn stopping_breaks_the_bodies_off_and_forgets_the_streams() {
+    let (url, _heads) = upstream(vec![(V2.to_owned() + &record(0), false)]).await;
+    let (streams, stop) = streams(&url);
+    let reply = view(&streams, None).await;
+    stop.cancel();
+    let (_, body, well) = read(reply).await;
+    assert!(!well && !body.contains("[DONE]"), "{body}");
+    timeout(FAILSAFE, async {
+        while streams.stats().streams > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("it is forgotten");
+}

@@ -1,0 +1,137 @@
+//! What is answered from memory: feeds and streams, for whoever may read them.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, StatusCode};
+
+use super::access::Subject;
+use super::feed::{self, FeedKey};
+use super::pass::{self, Passed};
+use super::respond::{Grant, Outcome};
+use super::route::{Route, Target};
+use super::stream::{self, StreamKey};
+use super::viewer::Viewer;
+use super::{Relay, limits};
+use crate::serve::stream::StreamName;
+use crate::serve::{Answer, Request};
+
+impl Relay {
+    /// Answers a feed or a stream.
+    pub(super) async fn view(self: &Arc<Self>, request: &Request, route: &Route, grant: Option<Grant>) -> Outcome {
+        let viewer = match self.recognise(request, grant).await {
+            Ok(viewer) => viewer,
+            Err(answer) => return answer.into(),
+        };
+        let seat = match self.gate.enter(viewer.digest, route.path.as_str().into()) {
+            Ok(seat) => seat,
+            Err(_) => return limits::full().into(),
+        };
+        let answered = match &route.target {
+            Target::Run(id) => self.run(request, route, &viewer, id).await,
+            Target::Tags => self.tags(request, route, &viewer).await,
+            Target::Batch(id) => self.batch(request, route, &viewer, id).await,
+            Target::Stream(id, name) => return self.stream(request, route, &viewer, (id, name), seat).await,
+            Target::Pass => Err(Answer::not_found()),
+        };
+        answered.unwrap_or_else(Outcome::Answer)
+    }
+
+    async fn run(&self, request: &Request, route: &Route, viewer: &Viewer, id: &str) -> Result<Outcome, Answer> {
+        let key = FeedKey::run(id).map_err(|_| unknown_run())?;
+        self.permit(viewer, Subject::Run(id), &route.path, Some(&key)).await?;
+        let feed = self.feeds.open(key)?;
+        Ok(self.give(request, route, viewer, &feed).await)
+    }
+
+    async fn tags(&self, request: &Request, route: &Route, viewer: &Viewer) -> Result<Outcome, Answer> {
+        let (list, created_at) = (request.parameter("tags"), request.parameter("createdAt"));
+        let split = list.as_deref().unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
+        let tags: Vec<String> = split.map(str::to_owned).collect();
+        let asked = [("tags", list.as_deref()), ("createdAt", created_at.as_deref())];
+        let path = with_query(&route.path, asked.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        self.permit(viewer, Subject::Tags(&tags), &path, None).await?;
+        let feed = self.feeds.open(FeedKey::tags(list.as_deref(), created_at.as_deref()))?;
+        Ok(self.give(request, route, viewer, &feed).await)
+    }
+
+    async fn batch(&self, request: &Request, route: &Route, viewer: &Viewer, id: &str) -> Result<Outcome, Answer> {
+        self.permit(viewer, Subject::Batch(id), &route.path, None).await?;
+        let feed = self.feeds.open(FeedKey::batch(id).map_err(|_| unknown_run())?)?;
+        Ok(self.give(request, route, viewer, &feed).await)
+    }
+
+    async fn give(&self, request: &Request, route: &Route, viewer: &Viewer, feed: &feed::Seat) -> Outcome {
+        match feed::answer(feed, request, &viewer.skip_columns).await {
+            feed::Reply::Answer(answer) => answer.into(),
+            feed::Reply::Elsewhere => self.elsewhere(request, route, viewer).await,
+        }
+    }
+
+    async fn stream(
+        &self,
+        request: &Request,
+        route: &Route,
+        viewer: &Viewer,
+        (id, name): (&str, &StreamName),
+        seat: limits::Seat,
+    ) -> Outcome {
+        // A stream is as readable as its run.
+        let permitted = async {
+            let key = FeedKey::run(id).map_err(|_| unknown_run())?;
+            self.permit(viewer, Subject::Run(id), key.path(), Some(&key)).await
+        };
+        let opened = match permitted.await {
+            Ok(()) => self.streams.open(StreamKey { run: id.to_owned(), name: name.clone() }),
+            Err(answer) => Err(answer),
+        };
+        let stream = match opened {
+            Ok(stream) => stream,
+            Err(answer) => return answer.into(),
+        };
+        match stream::answer(stream, request).await {
+            stream::Reply::Here(answer) => Outcome::Held(answer, seat),
+            stream::Reply::Elsewhere => self.elsewhere(request, route, viewer).await,
+        }
+    }
+
+    /// Asks the server for what memory does not have, with the viewer's own token. A viewer that the app vouches for
+    /// has none: then it is the relay's key that asks, as for every feed, and the server leaves out the same columns.
+    async fn elsewhere(&self, request: &Request, route: &Route, viewer: &Viewer) -> Outcome {
+        let _under_way = self.stats.asking();
+        let mut headers = request.headers.clone();
+        let mut query = request.query.clone();
+        if viewer.token.is_none() {
+            let bearer = format!("Bearer {}", self.options.endpoint.token().expose());
+            let Ok(mut bearer) = HeaderValue::from_str(&bearer) else {
+                return Answer::api_error(StatusCode::BAD_GATEWAY, "The relay's key cannot be sent").into();
+            };
+            bearer.set_sensitive(true);
+            headers.insert("authorization", bearer);
+            query = Some(with_skipped(request, &viewer.skip_columns));
+        }
+        let url = self.upstream(&route.path, query.as_deref());
+        pass::get(Passed { method: request.method.clone(), url, headers }).await.into()
+    }
+}
+
+/// The query of a request with more columns to leave out.
+fn with_skipped(request: &Request, skipped: &[String]) -> String {
+    let own = request.parameter("skipColumns").unwrap_or_default();
+    let all: Vec<&str> = skipped.iter().map(String::as_str).chain(own.split(',')).filter(|one| !one.is_empty()).collect();
+    let pairs = request.query.as_deref().unwrap_or_default();
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(url::form_urlencoded::parse(pairs.as_bytes()).filter(|(name, _)| name != "skipColumns"));
+    if !all.is_empty() {
+        query.append_pair("skipColumns", &all.join(","));
+    }
+    query.finish()
+}
+
+fn with_query<'a>(path: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+fn unknown_run() -> Answer {
+    Answer::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "false")
+}

@@ -1,0 +1,134 @@
+//! Who a viewer is to this relay, and whether it may read what it asks for.
+
+use super::access::{Decision, Own, RunFacts, Subject, Verdict, decide, recognise};
+use super::judge::{self, Unsure};
+use super::limits::Digest;
+use super::respond::Grant;
+use super::Relay;
+use super::feed::FeedKey;
+use crate::config::Secret;
+use crate::serve::{Answer, Request};
+use crate::token::{ClaimsStore, PublicClaims};
+use http::StatusCode;
+
+/// A viewer that was recognised.
+#[derive(Clone, Debug)]
+pub(super) struct Viewer {
+    /// Columns that are left out for it, whatever it asks for.
+    pub(super) skip_columns: Vec<String>,
+    /// Its own token; none where the app vouches for it.
+    pub(super) token: Option<Secret>,
+    /// The token, told from others.
+    pub(super) digest: Option<Digest>,
+    rights: Rights,
+}
+
+/// By what a viewer may read.
+#[derive(Clone, Debug)]
+enum Rights {
+    /// By these scopes.
+    Scopes(Vec<String>),
+    /// By what only the server knows, until the token expires (Unix seconds).
+    Server(Option<f64>),
+}
+
+impl Viewer {
+    /// Whom `authorize` let in.
+    fn granted(grant: Grant) -> Self {
+        Self {
+            skip_columns: grant.skip_columns,
+            token: None,
+            digest: None,
+            rights: Rights::Scopes(grant.scopes),
+        }
+    }
+
+    fn holder(relay: &Relay, token: &str, claims: PublicClaims, is_known: bool) -> Self {
+        Self {
+            skip_columns: claims.skip_columns,
+            token: Some(Secret::new(token)),
+            digest: Some(relay.judge.digest(token)),
+            rights: if is_known { Rights::Scopes(claims.scopes) } else { Rights::Server(claims.exp) },
+        }
+    }
+}
+
+impl Relay {
+    /// Recognises a viewer.
+    ///
+    /// # Errors
+    /// The 401, or the 503 while the relay cannot learn which environment is its own.
+    pub(super) async fn recognise(&self, request: &Request, grant: Option<Grant>) -> Result<Viewer, Answer> {
+        if let Some(grant) = grant {
+            return Ok(Viewer::granted(grant));
+        }
+        let refused = |text: &str| Answer::api_error(StatusCode::UNAUTHORIZED, text);
+        // Which of two counts is anyone's guess.
+        if request.headers.get_all("authorization").iter().count() > 1 {
+            return Err(refused("More than one Authorization header"));
+        }
+        let (endpoint, bearer) = (&self.options.endpoint, request.bearer());
+        let key = endpoint.token();
+        let verdict = |sub: Option<&str>| {
+            let now = i64::try_from(self.clock.now_ms() / 1000).unwrap_or(i64::MAX);
+            recognise(bearer, Own { key: &key, kind: endpoint.kind(), sub }, now)
+        };
+        let known = ClaimsStore::global().known(endpoint);
+        let mut found = verdict(known.as_deref().map(crate::token::Minter::subject));
+        if let (Verdict::Ask(_), None) = (&found, &known) {
+            // Only tokens of the relay's own environment are worth a question.
+            let sub = judge::subject(endpoint, &self.options.client).await.map_err(|_| Unsure::Busy(1).answer())?;
+            found = verdict(Some(&sub));
+        }
+        let token = bearer.unwrap_or_default();
+        match found {
+            Verdict::Known(claims) => Ok(Viewer::holder(self, token, claims, true)),
+            Verdict::Ask(claims) => Ok(Viewer::holder(self, token, claims, false)),
+            Verdict::OwnKey => Ok(Viewer {
+                skip_columns: Vec::new(),
+                token: Some(Secret::new(token)),
+                digest: Some(self.judge.digest(token)),
+                rights: Rights::Scopes(vec!["admin".into()]),
+            }),
+            Verdict::Refused(text) => Err(refused(text)),
+        }
+    }
+
+    /// Whether the viewer may read the subject; `path` is its feed's, with its own query. `run` is that feed where the
+    /// subject is one run: its row is looked at when it decides.
+    ///
+    /// # Errors
+    /// The answer to give instead: 401, 403, 404, or that the server cannot be asked.
+    pub(super) async fn permit(
+        &self,
+        viewer: &Viewer,
+        subject: Subject<'_>,
+        path: &str,
+        run: Option<&FeedKey>,
+    ) -> Result<(), Answer> {
+        let forbidden = || Err(Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
+        let scopes = match &viewer.rights {
+            Rights::Scopes(scopes) => scopes,
+            Rights::Server(exp) => return self.ask(viewer, path, *exp).await,
+        };
+        let mut decision = decide(scopes, subject, None);
+        if let (Decision::NeedsFacts, Some(key)) = (decision, run) {
+            let facts = self.feeds.open(key.clone())?.facts().await?;
+            decision = decide(scopes, subject, Some(RunFacts { task: &facts.task, tags: &facts.tags }));
+        }
+        match decision {
+            Decision::Yes => Ok(()),
+            Decision::AskServer if viewer.token.is_some() => self.ask(viewer, path, None).await,
+            Decision::No | Decision::NeedsFacts | Decision::AskServer => forbidden(),
+        }
+    }
+
+    async fn ask(&self, viewer: &Viewer, path: &str, exp: Option<f64>) -> Result<(), Answer> {
+        let Some(token) = &viewer.token else {
+            return Err(Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
+        };
+        let _under_way = self.stats.asking();
+        let ruling = self.judge.ask(&self.options.endpoint, token, path, exp).await.map_err(Unsure::answer)?;
+        ruling.answer().map_or(Ok(()), Err)
+    }
+}

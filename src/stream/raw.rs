@@ -1,0 +1,91 @@
+//! A stream as it came: what the relay hands on, event by event and record by record.
+//!
+//! It goes through the same queue as values do, as chunks whose text says what it is.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::chunk::Chunk;
+use crate::sse;
+
+/// A part of a stream as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Raw<'a> {
+    /// An answer began; whether the stream is v2.
+    Opened(bool),
+    /// v1: an event's lines with the blank line after them.
+    Event(&'a str),
+    /// v2: a record's JSON.
+    Record(&'a str),
+    /// v2: the JSON of where the server says the tail is.
+    Tail(&'a str),
+}
+
+impl<'a> Raw<'a> {
+    /// Reads what [`Raw::chunk`] wrote.
+    pub(crate) fn of(chunk: &'a Chunk) -> Option<Self> {
+        let text = chunk.json.as_deref()?;
+        let rest = text.get(1..)?;
+        match text.as_bytes().first()? {
+            b'O' => Some(Self::Opened(rest == "2")),
+            b'E' => Some(Self::Event(rest)),
+            b'R' => Some(Self::Record(rest)),
+            b'T' => Some(Self::Tail(rest)),
+            _ => None,
+        }
+    }
+
+    /// A chunk that carries it.
+    pub(super) fn chunk(self) -> Chunk {
+        let (tag, text) = match self {
+            Self::Opened(is_v2) => ("O", if is_v2 { "2" } else { "1" }),
+            Self::Event(text) => ("E", text),
+            Self::Record(text) => ("R", text),
+            Self::Tail(text) => ("T", text),
+        };
+        Chunk { json: Some([tag, text].concat().into()), place: None }
+    }
+}
+
+/// A v1 event as the wire writes it.
+pub(super) fn event(event: &sse::Event<'_>) -> Chunk {
+    let mut text = String::new();
+    if event.event != "message" {
+        text.extend(["event: ", event.event, "\n"]);
+    }
+    if !event.id.is_empty() {
+        text.extend(["id: ", event.id, "\n"]);
+    }
+    for line in event.data.split('\n') {
+        text.extend(["data: ", line, "\n"]);
+    }
+    text.push('\n');
+    Raw::Event(&text).chunk()
+}
+
+/// The records of a batch after `seen`, and the tail that it or a ping tells.
+pub(super) fn records(data: &str, seen: Option<u64>, chunks: &mut Vec<Chunk>) {
+    let Ok(batch) = serde_json::from_str::<Parts<'_>>(data) else { return };
+    for record in batch.records {
+        let number = serde_json::from_str::<Number>(record.get()).ok().map(|record| record.seq_num);
+        if number > seen {
+            chunks.push(Raw::Record(record.get()).chunk());
+        }
+    }
+    if let Some(tail) = batch.tail {
+        chunks.push(Raw::Tail(tail.get()).chunk());
+    }
+}
+
+#[derive(Deserialize)]
+struct Parts<'a> {
+    #[serde(borrow, default)]
+    records: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    tail: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Number {
+    seq_num: u64,
+}

@@ -1,0 +1,186 @@
+/// <reference lib="esnext.disposable" />
+
+/** The relay: the server's realtime protocol on an app's own origin, one upstream for any number of viewers. */
+
+import type { PublicTokenPermissions, RealtimeRunSkipColumns } from "./auth.js";
+
+/**
+ * What a relay can serve: feeds of one run, by tag and of a batch; streams of runs; triggering one task, and many;
+ * completing wait tokens; writing to input streams; retrieving runs; session channels.
+ */
+export type RelayFamily =
+  | "runs"
+  | "tags"
+  | "batches"
+  | "streams"
+  | "trigger"
+  | "batchTrigger"
+  | "waitTokens"
+  | "inputs"
+  | "retrieve"
+  | "sessions";
+
+/** What `authorize` grants a viewer. */
+export interface RelayGrant {
+  /**
+   * As {@link auth.createPublicToken} takes them, or written out as a token holds them, such as
+   * `["read:runs:run_1234"]`. None grants nothing. @default []
+   */
+  scopes?: string[] | PublicTokenPermissions;
+  /** Columns that this viewer never gets, on top of those its requests leave out. @default [] */
+  skipColumns?: RealtimeRunSkipColumns;
+  /** Names the viewer, such as a user's id. Not empty. */
+  id?: string;
+}
+
+/** How much is served at once: whole numbers above 0. Beyond it a viewer is told 429 with `Retry-After`. */
+export interface RelayLimits {
+  /** Held polls and open streams of one token. @default 1000 */
+  viewersPerToken?: number;
+  /** Held polls and open streams of one feed or stream. @default 20000 */
+  viewersPerFeed?: number;
+  /** Held polls and open streams in all. @default 50000 */
+  viewers?: number;
+  /** Distinct feeds and streams kept at once. @default 10000 */
+  feeds?: number;
+  /** The longest body of a request that is passed through, in bytes. @default 10485760 */
+  bodyBytes?: number;
+  /** The most a request's headers may take, in bytes. @default 65536 */
+  headerBytes?: number;
+}
+
+/** What {@link createRealtimeHandler} takes. */
+export interface RealtimeHandlerOptions {
+  /**
+   * The environment's secret key. It follows shared feeds and streams and verifies viewers' tokens, and is sent for no
+   * viewer's own request. A function is not taken.
+   *
+   * @default what {@link configure} was given, `TRIGGER_SECRET_KEY`, then `TRIGGER_ACCESS_TOKEN`
+   */
+  accessToken?: string;
+  /**
+   * The Trigger.dev server, `http` or `https`.
+   *
+   * @default what {@link configure} was given, `TRIGGER_API_URL`, then `https://api.trigger.dev`
+   */
+  baseURL?: string;
+  /**
+   * What stands before the server's paths: the path of the route, such as `/api/trigger`. Where it is given, nothing
+   * else is served.
+   *
+   * @default whatever stands before the first `/realtime/v1/`, `/api/v1/`, `/api/v2/` or `/api/v3/` of a path
+   */
+  basePath?: string;
+  /**
+   * Says what a viewer may see by the request itself, such as its session cookie, in place of a public token. Called for
+   * each request but preflights and the metrics. `null`, `undefined` and `false` are answered 401; a `Response`,
+   * returned or thrown, is given back as it is. What it throws otherwise is answered 500 without its message, which goes
+   * to `process.emitWarning`. Its request's body is the relay's to read.
+   */
+  authorize?(
+    request: Request,
+  ): RelayGrant | Response | null | undefined | false | Promise<RelayGrant | Response | null | undefined | false>;
+  /** What is served; anything else is answered 404. @default everything */
+  allow?: RelayFamily[];
+  /** How much is served at once. */
+  limits?: RelayLimits;
+  /** How long a feed or stream is kept after its last viewer, in milliseconds. @default 5000 */
+  keepMs?: number;
+  /** How long a live poll without news is held, give or take 15 %, in milliseconds. @default 20000 */
+  holdMs?: number;
+  /**
+   * Serves counters as Prometheus text, to whoever asks: `true` at `/metrics`, a string at that whole path.
+   *
+   * @default false
+   */
+  metrics?: boolean | string;
+}
+
+/** Where {@link RealtimeHandler.listen} listens. */
+export interface RelayListenOptions {
+  /** 0 is any free one. @default 0 */
+  port?: number;
+  /** An IP address of this machine, or `localhost`; `0.0.0.0` is every one. @default "127.0.0.1" */
+  host?: string;
+}
+
+/** A relay on a port of its own. */
+export interface RelayListener {
+  /** Where, such as `http://127.0.0.1:41234`. */
+  readonly url: string;
+  /** Stops listening; what is held ends within about a second. Idempotent. */
+  close(): Promise<void>;
+  /** The same, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** How a relay is doing. */
+export interface RelayStats {
+  /** Requests so far, those of listeners only where `authorize` saw them. */
+  requests: number;
+  /** Those of them whose answers are under way: held polls and open streams, mostly. */
+  open: number;
+}
+
+/** Node's `http` or `http2` request, or Express's: as much of one as is needed. */
+export interface NodeRequest {
+  method?: string | undefined;
+  url?: string | undefined;
+  rawHeaders: string[];
+  headers: Record<string, string | string[] | undefined>;
+}
+
+/** The response beside a {@link NodeRequest}. */
+export interface NodeResponse {
+  writeHead(status: number, ...rest: any[]): unknown;
+  end(...rest: any[]): unknown;
+}
+
+/** A handler of web requests, and what else it can be used as. */
+export interface RealtimeHandler {
+  /**
+   * Answers one request. Takes the `Request` itself, or `{ request }` as loaders and actions get it; what else a
+   * framework passes is left alone. The request's signal ends what is held for it.
+   *
+   * Without a secret key, or with a base URL that cannot work, the answer is 500 with what to set, and the process is
+   * warned once.
+   *
+   * @throws {ArgumentError} for what is no request (`ERR_INVALID_REQUEST`)
+   */
+  (request: Request | { request: Request }, ...rest: unknown[]): Promise<Response>;
+  /**
+   * Answers a request of Node's `http` or `http2`, or of Express: `app.use("/api/trigger", handler.node)`. Put it before
+   * body parsers. With `next`, paths that cannot be the relay's go on to it. Never rejects.
+   */
+  node(req: NodeRequest, res: NodeResponse, next?: (error?: any) => void): Promise<void>;
+  /**
+   * Serves the same from the package's own threads, without TLS, over HTTP/1.1 and HTTP/2. Keeps the process alive until
+   * it is closed.
+   *
+   * @throws {ArgumentError} on a wrong option (`ERR_INVALID_OPTIONS`); {@link ConfigError} without a secret key, when the
+   * port is taken (`ERR_RELAY_PORT`), and on a closed handler (`ERR_CLOSED`)
+   */
+  listen(options?: RelayListenOptions): Promise<RelayListener>;
+  /** How it is doing. */
+  stats(): RelayStats;
+  /**
+   * Ends held polls and streams, every upstream and every listener. Requests are answered 503 from then on. Idempotent.
+   * A handler that is not closed keeps no process alive, beyond what is held for viewers.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes a handler that serves Trigger.dev's realtime API on your own origin, so that `@trigger.dev/react-hooks` works with
+ * its `baseURL` pointing there and a thousand viewers of a run take one connection to the server. See `docs/relay.md`.
+ *
+ * Nothing is read from the environment or connected before the first request, so that a build needs no key.
+ *
+ * @throws {ArgumentError} on an option that is unknown or wrong (`ERR_INVALID_OPTIONS`)
+ *
+ * @example
+ * // app/api/trigger/[...path]/route.ts
+ * const handler = createRealtimeHandler();
+ * export { handler as GET, handler as POST, handler as PUT, handler as HEAD, handler as OPTIONS };
+ */
+export function createRealtimeHandler(options?: RealtimeHandlerOptions): RealtimeHandler;
