@@ -87,7 +87,7 @@ describe("the packed packages", () => {
       "js/a.test.js is a test",
       "lib.rs is Rust source",
     ]);
-    assert.equal(sizeFaults([{ ...packed.root, unpackedBytes: 8_000_001 }]).length, 1);
+    assert.equal(sizeFaults([{ ...packed.root, unpackedBytes: 10_000_001 }]).length, 1);
   });
 
   it("name every platform's package in the same version, run nothing at an install, and need one package", () => {
