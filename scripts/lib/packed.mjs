@@ -29,7 +29,7 @@ const NEEDED = [
   "index.js",
   "index.d.ts",
   "edge.mjs",
-  "page/dist/page.js",
+  "page/dist/page.js.gz",
 ];
 
 /** What only a clone has use for, or nobody. */
