@@ -29,6 +29,13 @@ const NEEDED = [
   "index.js",
   "index.d.ts",
   "edge.mjs",
+  "emulator.js",
+  "emulator.d.ts",
+  "bin/trigger-native.js",
+  "js/native.js",
+  "types/auth.d.ts",
+  "docs/README.md",
+  "skills/trigger-native/SKILL.md",
   "page/dist/page.js.gz",
 ];
 
@@ -51,11 +58,8 @@ export async function rootFaults({ files, folder }) {
     for (const [pattern, what] of UNWANTED) {
       if (/** @type {RegExp} */ (pattern).test(name)) faults.push(`${name} ${what}`);
     }
-    const text = await readFile(path.join(folder, name), "utf8");
-    if (text.includes(root) || text.includes(`${os.homedir()}${path.sep}`)) {
-      faults.push(`${name} names a folder of this machine`);
-    }
   }
+  faults.push(...(await folderFaults(files, folder)));
   const manifest = JSON.parse(await readFile(path.join(folder, "package.json"), "utf8"));
   if (manifest.scripts) faults.push("package.json has scripts: nothing may run at an install");
   return faults;
@@ -71,8 +75,21 @@ export async function addonFaults({ files, folder }, target, glibc) {
   const wanted = ["LICENSE", "README.md", "package.json", "trigger-native.node"];
   const faults = files.filter((name) => !wanted.includes(name)).map((name) => `${name} does not belong there`);
   faults.push(...wanted.filter((name) => !files.includes(name)).map((name) => `${name} is not in the package`));
+  faults.push(...(await folderFaults(files, folder)));
   if (target.startsWith("linux-")) {
     faults.push(...elfFaults(await readFile(path.join(folder, "trigger-native.node")), target, glibc));
+  }
+  return faults;
+}
+
+/** What tells where it was made. @param {string[]} files @param {string} folder */
+async function folderFaults(files, folder) {
+  const faults = [];
+  for (const name of files) {
+    const bytes = await readFile(path.join(folder, name));
+    if ([root, `${os.homedir()}${path.sep}`].some((own) => bytes.includes(own))) {
+      faults.push(`${name} names a folder of this machine`);
+    }
   }
   return faults;
 }
