@@ -63,7 +63,7 @@ impl Relay {
     async fn give(&self, request: &Request, route: &Route, viewer: &Viewer, feed: &feed::Seat) -> Outcome {
         match feed::answer(feed, request, &viewer.skip_columns).await {
             feed::Reply::Answer(answer) => answer.into(),
-            feed::Reply::Elsewhere => self.elsewhere(request, route, viewer).await,
+            feed::Reply::Elsewhere => Box::pin(self.elsewhere(request, route, viewer)).await,
         }
     }
 
@@ -90,7 +90,7 @@ impl Relay {
         };
         match stream::answer(stream, request).await {
             stream::Reply::Here(answer) => Outcome::Held(answer, seat),
-            stream::Reply::Elsewhere => self.elsewhere(request, route, viewer).await,
+            stream::Reply::Elsewhere => Box::pin(self.elsewhere(request, route, viewer)).await,
         }
     }
 
