@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::log::{Log, Next, Record, Start};
+use super::log::{Log, Next, Start};
+use super::record::Record;
 
 /// How often the server looks whether a stream has been silent for too long.
 const LOOK: Duration = Duration::from_secs(5);

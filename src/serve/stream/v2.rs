@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::log::{Log, Next, Record, Start};
+use super::log::{Log, Next, Start};
+use super::record::Record;
 use crate::random;
 use crate::serve::clock::Clock;
 
