@@ -29,6 +29,8 @@ pub(crate) struct V1 {
     at: Start,
     /// What came up to here is dropped: the log may have been filled after this reader came.
     after: Option<(u64, u64)>,
+    /// The last place that was told, or where it began.
+    told: Option<(u64, u64)>,
     wait: Duration,
     /// When something last came.
     last: Instant,
@@ -48,6 +50,7 @@ impl V1 {
             changes: log.follow(),
             at: log.start_v1(after.flatten()),
             after: after.flatten(),
+            told: after.flatten(),
             log,
             wait,
             last: now,
@@ -74,7 +77,11 @@ impl V1 {
             let Start::At(at) = self.at else { return Some(self.broken()) };
             let (mut records, next) = match self.log.next(at) {
                 Next::Records(records, next) => (records, next),
-                Next::Behind | Next::Lost => return Some(self.broken()),
+                Next::Behind => {
+                    self.at = Start::Gone;
+                    return Some(self.broken());
+                }
+                Next::Lost => return Some(self.broken()),
             };
             if !records.is_empty() {
                 self.at = Start::At(next);
@@ -85,6 +92,7 @@ impl V1 {
                     }
                     self.after = None;
                 }
+                self.told = records.last().map(|record| (record.timestamp, record.number)).or(self.told);
                 self.last = Instant::now();
                 self.look_at = self.last + LOOK;
                 self.ping_at = self.last + PING;
@@ -114,9 +122,14 @@ impl V1 {
         None
     }
 
-    /// Whether what it asks for is kept no more.
+    /// Whether what comes next is kept no more.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.at, Start::Gone)
+    }
+
+    /// Where whoever goes on from here stands, as `Last-Event-ID`; `None` at the beginning.
+    pub(crate) fn place(&self) -> Option<String> {
+        self.told.map(|(ms, number)| format!("{ms}-{number}"))
     }
 
     fn broken(&mut self) -> io::Result<Bytes> {

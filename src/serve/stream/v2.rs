@@ -28,6 +28,8 @@ pub(crate) struct V2 {
     at: Start,
     /// What is before this number is dropped: the log may have been filled after this reader came.
     from: u64,
+    /// The last record that was told, or the one it began after.
+    told: Option<u64>,
     /// How many records and bytes were sent, for the events' ids.
     sent: (u64, u64),
     /// Whether it has seen the end of what was there, and said so.
@@ -57,6 +59,7 @@ impl V2 {
             at: log.start_v2(last),
             // Beyond the tail is clamped to it, where that is known.
             from: if log.live().0 { 0 } else { last.map_or(0, |last| last.saturating_add(1)) },
+            told: last,
             log,
             sent: (0, 0),
             is_live: false,
@@ -80,7 +83,11 @@ impl V2 {
             let Start::At(at) = self.at else { return Some(self.broken()) };
             let (mut records, next) = match self.log.next(at) {
                 Next::Records(records, next) => (records, next),
-                Next::Behind | Next::Lost => return Some(self.broken()),
+                Next::Behind => {
+                    self.at = Start::Gone;
+                    return Some(self.broken());
+                }
+                Next::Lost => return Some(self.broken()),
             };
             if !records.is_empty() {
                 self.at = Start::At(next);
@@ -88,6 +95,7 @@ impl V2 {
                 if records.is_empty() {
                     continue;
                 }
+                self.told = records.last().map(|record| record.number).or(self.told);
                 let now = Instant::now();
                 self.done_at = now + self.wait;
                 self.ping_at = now + gap();
@@ -97,6 +105,8 @@ impl V2 {
             if !self.is_live && is_live {
                 self.is_live = true;
                 self.from = 0;
+                // Beyond the tail is clamped to it.
+                self.told = self.told.and_then(|told| Some(told.min(self.log.tail().0.checked_sub(1)?)));
                 self.ping_at = Instant::now() + gap();
                 return Some(Ok(self.ping()));
             }
@@ -126,9 +136,14 @@ impl V2 {
         }
     }
 
-    /// Whether what it asks for is kept no more.
+    /// Whether what comes next is kept no more.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.at, Start::Gone)
+    }
+
+    /// Where whoever goes on from here stands, as `Last-Event-ID`; `None` at the beginning.
+    pub(crate) fn place(&self) -> Option<String> {
+        self.told.map(|number| number.to_string())
     }
 
     fn broken(&mut self) -> io::Result<Bytes> {
