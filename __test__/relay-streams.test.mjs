@@ -91,129 +91,186 @@ function counting(parts) {
   return { promise, onText: (body) => partsIn(body) >= parts && reached() };
 }
 
-for (const kind of KINDS) {
-  describe(`a stream through the relay: ${kind.kind}`, { concurrency: 4, timeout: FAILSAFE_MS }, () => {
-    test("is told as the server tells it, what is written meanwhile too", () =>
-      setup(kind, async ({ direct, relay, events, write }) => {
-        await write(VALUES);
-        const all = [direct, relay].map((base) => {
-          const { promise, onText } = counting(VALUES.length);
-          return { reached: promise, body: events(base, {}, { onText }) };
-        });
-        await Promise.all(all.map(({ reached }) => reached));
-        await write([{ live: 1 }, { live: 2 }], VALUES.length);
-        const [straight, relayed] = await Promise.all(all.map(({ body }) => body));
-        const count = VALUES.length + 2;
-        assert.equal(partsIn(straight.body), count);
-        assert.deepEqual(told(relayed), told(straight));
-      }));
-
-    test("goes on after a viewer's place, on a relay that has it and on one that does not", () =>
-      setup(kind, async ({ direct, relay, events, write }) => {
-        await write(VALUES);
-        await write(["later"], VALUES.length);
-        const whole = await events(direct);
-        const place = kind.version === "v1" ? /^id: (.*)$/m.exec(whole.body)[1] : "2";
-        const headers = { "last-event-id": place };
-        const straight = await events(direct, headers);
-        assert.ok(partsIn(straight.body) < partsIn(whole.body));
-        assert.deepEqual(told(await events(relay, headers)), told(straight));
-        assert.deepEqual(told(await events(relay, headers)), told(straight));
-      }));
-
-    test("is asked for once for 200 viewers and for those who come late, who get all of it", () =>
-      setup(kind, async ({ direct, relay, events, write, requests }) => {
-        await write(VALUES);
-        const straight = await events(direct);
-        const before = await requests(kind.route);
-        const viewers = await Promise.all(Array.from({ length: 200 }, () => events(relay)));
-        for (const viewer of viewers) assert.deepEqual(told(viewer), told(straight));
-        assert.deepEqual(told(await events(relay)), told(straight));
-        assert.equal((await requests(kind.route)) - before, 1);
-      }));
-
-    test(`is whole though the relay's connection drops (seed ${seed}: repeat with TEST_SEED=${seed})`, () =>
-      setup(kind, async ({ direct, relay, events, write, requests, faults }) => {
-        const next = random(seed);
-        const values = Array.from({ length: 40 }, (_, n) => ({ n, text: "x".repeat(Math.floor(next() * 200)) }));
-        await write(values);
-        const straight = await events(direct);
-        const before = await requests(kind.route);
-        const bytes = Math.floor(straight.body.length * (0.2 + next() * 0.7));
-        await faults([
-          { kind: "drop", route: kind.route, count: 1 },
-          { kind: "cut", route: kind.route, bytes, count: 1 },
-        ]);
-        const [early, other] = await Promise.all([events(relay), events(relay)]);
-        assert.deepEqual(told(early), told(straight));
-        assert.deepEqual(told(other), told(straight));
-        assert.equal((await requests(kind.route)) - before, 3);
-      }));
-  });
-}
-
-describe("clients of a stream through the relay", { concurrency: 4, timeout: FAILSAFE_MS }, () => {
-  const clients = () => [
-    ["the official SDK", official],
-    ["this package", ours],
-  ];
-  const kinds = KINDS.filter(({ kind }) => kind !== "input");
-
-  for (const kind of kinds) {
-    test(`read ${kind.kind} as they do without it, and where they left off`, () =>
-      setup(kind, async ({ id, token, direct, relay, write }) => {
-        await write(VALUES);
-        const read = (client, baseURL, more = {}) =>
-          client.read({
-            config: { baseURL, accessToken: token },
-            call: "streams.read",
-            args: [id, kind.read],
-            options: { timeoutInSeconds: 1, ...more },
-            timeoutMs: FAILSAFE_MS,
+describe("streams through the relay", { concurrency: 5, timeout: 2 * FAILSAFE_MS }, () => {
+  for (const kind of KINDS) {
+    describe(`a stream through the relay: ${kind.kind}`, { concurrency: 4, timeout: FAILSAFE_MS }, () => {
+      test("is told as the server tells it, what is written meanwhile too", () =>
+        setup(kind, async ({ direct, relay, events, write }) => {
+          await write(VALUES);
+          const all = [direct, relay].map((base) => {
+            const { promise, onText } = counting(VALUES.length);
+            return { reached: promise, body: events(base, {}, { onText }) };
           });
-        const places = kind.version === "v2" ? [{}, { startIndex: 3 }] : [{}];
-        for (const [name, client] of clients()) {
-          for (const place of places) {
-            const [straight, relayed] = await Promise.all([read(client, direct, place), read(client, relay, place)]);
-            assert.equal(straight.ended, true, name);
-            assert.equal(straight.values.length, VALUES.length - (place.startIndex ?? 0), name);
-            assert.deepEqual(relayed, straight, `${name} ${JSON.stringify(place)}`);
-          }
-        }
-      }));
+          await Promise.all(all.map(({ reached }) => reached));
+          await write([{ live: 1 }, { live: 2 }], VALUES.length);
+          const [straight, relayed] = await Promise.all(all.map(({ body }) => body));
+          const count = VALUES.length + 2;
+          assert.equal(partsIn(straight.body), count);
+          assert.deepEqual(told(relayed), told(straight));
+        }));
 
-    test(`fetch ${kind.kind} while it is written, though the relay's connection is cut`, () =>
-      setup(kind, async ({ id, token, direct, relay, write, faults }) => {
-        await write(VALUES);
-        const all = VALUES.length + 3;
-        // One of those that read straight from it would be hit, too: they come after.
-        await faults([{ kind: "cut", route: kind.route, bytes: 150, count: 1 }]);
-        const fetchOf = (client, baseURL, written) =>
-          client.read(
-            {
-              config: { baseURL, accessToken: token },
-              call: "runs.fetchStream",
-              args: [id, kind.read],
-              take: all,
-              timeoutMs: FAILSAFE_MS,
-            },
-            written,
-          );
-        const seen = clients().map(([, client]) => {
-          let reached;
-          const has = new Promise((resolve) => {
-            reached = resolve;
-          });
-          return { has, body: fetchOf(client, relay, (count) => count === VALUES.length && reached()) };
-        });
-        await Promise.all(seen.map(({ has }) => has));
-        for (let n = 0; n < 3; n += 1) await write([{ live: n }], VALUES.length + n);
-        const relayed = await Promise.all(seen.map(({ body }) => body));
-        for (const [index, [name, client]] of clients().entries()) {
-          const straight = await fetchOf(client, direct);
-          assert.equal(straight.values.length, all, name);
-          assert.deepEqual(relayed[index], straight, name);
-        }
-      }));
+      test("goes on after a viewer's place, on a relay that has it and on one that does not", () =>
+        setup(kind, async ({ direct, relay, events, write }) => {
+          await write(VALUES);
+          await write(["later"], VALUES.length);
+          const whole = await events(direct);
+          const place = kind.version === "v1" ? /^id: (.*)$/m.exec(whole.body)[1] : "2";
+          const headers = { "last-event-id": place };
+          const straight = await events(direct, headers);
+          assert.ok(partsIn(straight.body) < partsIn(whole.body));
+          assert.deepEqual(told(await events(relay, headers)), told(straight));
+          assert.deepEqual(told(await events(relay, headers)), told(straight));
+        }));
+
+      test("is asked for once for 200 viewers and for those who come late, who get all of it", () =>
+        setup(kind, async ({ direct, relay, events, write, requests }) => {
+          await write(VALUES);
+          const straight = await events(direct);
+          const before = await requests(kind.route);
+          const viewers = await Promise.all(Array.from({ length: 200 }, () => events(relay)));
+          for (const viewer of viewers) assert.deepEqual(told(viewer), told(straight));
+          assert.deepEqual(told(await events(relay)), told(straight));
+          assert.equal((await requests(kind.route)) - before, 1);
+        }));
+
+      test(`is whole though the relay's connection drops (seed ${seed}: repeat with TEST_SEED=${seed})`, () =>
+        setup(kind, async ({ direct, relay, events, write, requests, faults }) => {
+          const next = random(seed);
+          const values = Array.from({ length: 40 }, (_, n) => ({ n, text: "x".repeat(Math.floor(next() * 200)) }));
+          await write(values);
+          const straight = await events(direct);
+          const before = await requests(kind.route);
+          const bytes = Math.floor(straight.body.length * (0.2 + next() * 0.7));
+          await faults([
+            { kind: "drop", route: kind.route, count: 1 },
+            { kind: "cut", route: kind.route, bytes, count: 1 },
+          ]);
+          const [early, other] = await Promise.all([events(relay), events(relay)]);
+          assert.deepEqual(told(early), told(straight));
+          assert.deepEqual(told(other), told(straight));
+          assert.equal((await requests(kind.route)) - before, 3);
+        }));
+    });
   }
+
+  describe("a stream longer than what a relay keeps", { concurrency: 4, timeout: FAILSAFE_MS }, () => {
+    const MIB = 1 << 20;
+    const long = (n, text) => ({ n, text: text.repeat(100_000) });
+
+    for (const kind of KINDS) {
+      test(`comes whole to the first viewer, and to later ones: ${kind.kind}`, () =>
+        setup(kind, async ({ direct, relay, events, write }) => {
+          for (let at = 0; at < 80; at += 20) {
+            await write(
+              Array.from({ length: 20 }, (_, n) => long(at + n, "y")),
+              at,
+            );
+          }
+          const straight = await events(direct);
+          assert.ok(straight.body.length > 7 * MIB);
+          // Cold: the relay asks for it when the first of them comes.
+          const viewers = await Promise.all([events(relay), events(relay)]);
+          for (const viewer of [...viewers, await events(relay)]) assert.deepEqual(told(viewer), told(straight));
+        }));
+
+      test(`comes whole to a viewer who stops reading for a while: ${kind.kind}`, () =>
+        setup(kind, async ({ direct, relay, events, write, requests }) => {
+          await write(["first"]);
+          let wake;
+          const awake = new Promise((resolve) => {
+            wake = resolve;
+          });
+          let begun;
+          const beginning = new Promise((resolve) => {
+            begun = resolve;
+          });
+          // Longer than the pause: whoever reads late has not been silent.
+          const onText = () => {
+            begun();
+            return awake;
+          };
+          const slow = events(relay, { "timeout-seconds": "5" }, { onText });
+          await beginning;
+          // More than sockets take on their way.
+          for (let at = 1; at < 201; at += 20) {
+            await write(
+              Array.from({ length: 20 }, (_, n) => long(at + n, "z")),
+              at,
+            );
+          }
+          wake();
+          const late = await slow;
+          assert.equal(await requests(kind.route), 2, "the relay's own, and what went on for this viewer alone");
+          const straight = await events(direct);
+          // It was told where the tail was then.
+          assert.deepEqual({ ...told(late), tail: straight.tail }, told(straight));
+        }));
+    }
+  });
+
+  describe("clients of a stream through the relay", { concurrency: 4, timeout: FAILSAFE_MS }, () => {
+    const clients = () => [
+      ["the official SDK", official],
+      ["this package", ours],
+    ];
+    const kinds = KINDS.filter(({ kind }) => kind !== "input");
+
+    for (const kind of kinds) {
+      test(`read ${kind.kind} as they do without it, and where they left off`, () =>
+        setup(kind, async ({ id, token, direct, relay, write }) => {
+          await write(VALUES);
+          const read = (client, baseURL, more = {}) =>
+            client.read({
+              config: { baseURL, accessToken: token },
+              call: "streams.read",
+              args: [id, kind.read],
+              options: { timeoutInSeconds: 1, ...more },
+              timeoutMs: FAILSAFE_MS,
+            });
+          const places = kind.version === "v2" ? [{}, { startIndex: 3 }] : [{}];
+          for (const [name, client] of clients()) {
+            for (const place of places) {
+              const [straight, relayed] = await Promise.all([read(client, direct, place), read(client, relay, place)]);
+              assert.equal(straight.ended, true, name);
+              assert.equal(straight.values.length, VALUES.length - (place.startIndex ?? 0), name);
+              assert.deepEqual(relayed, straight, `${name} ${JSON.stringify(place)}`);
+            }
+          }
+        }));
+
+      test(`fetch ${kind.kind} while it is written, though the relay's connection is cut`, () =>
+        setup(kind, async ({ id, token, direct, relay, write, faults }) => {
+          await write(VALUES);
+          const all = VALUES.length + 3;
+          // One of those that read straight from it would be hit, too: they come after.
+          await faults([{ kind: "cut", route: kind.route, bytes: 150, count: 1 }]);
+          const fetchOf = (client, baseURL, written) =>
+            client.read(
+              {
+                config: { baseURL, accessToken: token },
+                call: "runs.fetchStream",
+                args: [id, kind.read],
+                take: all,
+                timeoutMs: FAILSAFE_MS,
+              },
+              written,
+            );
+          const seen = clients().map(([, client]) => {
+            let reached;
+            const has = new Promise((resolve) => {
+              reached = resolve;
+            });
+            return { has, body: fetchOf(client, relay, (count) => count === VALUES.length && reached()) };
+          });
+          await Promise.all(seen.map(({ has }) => has));
+          for (let n = 0; n < 3; n += 1) await write([{ live: n }], VALUES.length + n);
+          const relayed = await Promise.all(seen.map(({ body }) => body));
+          for (const [index, [name, client]] of clients().entries()) {
+            const straight = await fetchOf(client, direct);
+            assert.equal(straight.values.length, all, name);
+            assert.deepEqual(relayed[index], straight, name);
+          }
+        }));
+    }
+  });
 });

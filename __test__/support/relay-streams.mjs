@@ -23,7 +23,8 @@ export function eventsOf(body) {
  *
  * @param {string} url
  * @param {Record<string, string>} headers
- * @param {{ signal?: AbortSignal, onText?: (body: string) => void }} [options] `onText` is told all there is so far
+ * @param {{ signal?: AbortSignal, onText?: (body: string) => unknown }} [options] `onText` is told all there is so
+ *   far; nothing is read until what it returns is done
  */
 export async function rawEvents(url, headers, { signal, onText } = {}) {
   const response = await fetch(url, { headers, signal });
@@ -32,7 +33,7 @@ export async function rawEvents(url, headers, { signal, onText } = {}) {
   try {
     for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
       body += text;
-      onText?.(body);
+      await onText?.(body);
     }
   } catch {
     broken = true;

@@ -154,8 +154,7 @@ async fn many_viewers_need_one_upstream_and_late_ones_get_all() {
     let (url, mut heads) = upstream(vec![(V2.to_owned() + &record(0) + &record(1) + &ping(2), false)]).await;
     let (streams, _stop) = streams(&url);
     let replies = futures_util::future::join_all((0..20).map(|_| view(&streams, None))).await;
-    for reply in replies {
-        let (status, body, well) = read(reply).await;
+    for (status, body, well) in futures_util::future::join_all(replies.into_iter().map(read)).await {
         assert_eq!((status, numbers(&body), well), (200, vec![0, 1], true), "{body}");
         assert!(body.contains("\"extra\":1") && body.ends_with("data: [DONE]\n\n"), "{body}");
     }

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::record::Record;
@@ -49,9 +48,7 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn push(&mut self, record: Record, (most, most_bytes): (usize, usize)) {
-        let mut record = record;
-        // Counted once: what it is shown as may be made later.
-        record.kept = record.weight() + record.shown.get().map_or(0, Bytes::len);
+        let record = record.counted();
         self.next += 1;
         self.last_ms = record.timestamp;
         self.last = Some((record.timestamp, record.number));

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::kept::{Kept, Source};
 use super::record::Record;
+use super::shared::Shared;
 
 /// The most records and bytes that are kept of one stream; beyond them the oldest are trimmed.
 const MOST_RECORDS: usize = 100_000;
@@ -20,6 +21,8 @@ pub(crate) struct Log {
     changes: watch::Sender<()>,
     /// The most records and bytes that are kept.
     bounds: (usize, usize),
+    /// Parts that readers are told alike.
+    pub(super) shared: Shared,
 }
 
 /// Where a reader begins.
@@ -44,7 +47,7 @@ pub(crate) enum Next {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { inner: Mutex::default(), changes: watch::Sender::new(()), bounds: (MOST_RECORDS, MOST_BYTES) }
+        Self { inner: Mutex::default(), changes: watch::Sender::new(()), bounds: (MOST_RECORDS, MOST_BYTES), shared: Shared::default() }
     }
 }
 
@@ -58,16 +61,16 @@ impl Log {
     pub(crate) fn of_source(records: usize, bytes: usize) -> Self {
         let source = Source { is_live: false, ..Source::default() };
         let inner = Mutex::new(Kept { source, ..Kept::default() });
-        Self { inner, changes: watch::Sender::new(()), bounds: (records, bytes) }
+        Self { inner, changes: watch::Sender::new(()), bounds: (records, bytes), shared: Shared::default() }
     }
 
-    /// Appends what came of a source, numbered and timed by it, with the tail it told.
+    /// Appends what came of a source and is shown as it came, numbered and timed by it, with the tail it told.
     pub(crate) fn extend(&self, records: Vec<Record>, tail: Option<(u64, u64)>) {
         let mut inner = self.lock();
         for record in records {
             let trimmed = record.trims();
             inner.next = record.number;
-            inner.push(record, self.bounds);
+            inner.push(record.shown_alone(), self.bounds);
             if let Some(number) = trimmed {
                 inner.trim(number);
             }

@@ -164,3 +164,33 @@ fn what_the_stream_itself_trimmed_is_gone_and_nobody_is_sent_elsewhere_for_it() 
     assert_eq!([log.start_v2(None), log.start_v2(Some(3))], [Start::At(3), Start::At(4)]);
     assert!(matches!(log.next(0), Next::Records(found, 5) if found.len() == 2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn readers_at_the_same_place_share_what_they_are_told() {
+    let log = source(100);
+    let long = |number| record(number).shown_as("x".repeat(4 << 10));
+    log.extend((0..3).map(long).collect(), Some((3, 7)));
+    let mut readers = [v2(&log, None), v2(&log, None), v2(&log, Some("0"))];
+    let mut parts = Vec::new();
+    for reader in &mut readers {
+        parts.push(reader.next().await.expect("a part").expect("whole"));
+    }
+    assert_eq!(parts[0].as_ptr(), parts[1].as_ptr());
+    assert_ne!(parts[0], parts[2], "what follows a place is another part");
+    let mut readers = [v1(&log), v1(&log)];
+    let mut parts = Vec::new();
+    for reader in &mut readers {
+        parts.push(reader.next().await.expect("a part").expect("whole"));
+    }
+    assert_eq!((parts[0].len(), parts[0].as_ptr()), (3 * (4 << 10), parts[1].as_ptr()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_record_is_shown_as_is_what_it_costs_and_it_weighs_what_it_weighed() {
+    let log = source(100);
+    let body = Some("y".repeat(1_000));
+    log.extend(vec![Record { body, ..record(0) }], Some((1, 7)));
+    assert_eq!(log.size(), (1, 10));
+    let batch = part(&mut v2(&log, None)).await.expect("a batch");
+    assert!(batch.contains("id: 0,1,1008\n"), "{batch}");
+}

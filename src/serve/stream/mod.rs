@@ -5,6 +5,7 @@ mod log;
 #[cfg(test)]
 mod log_tests;
 mod record;
+mod shared;
 mod silence;
 mod v1;
 mod v2;

@@ -19,12 +19,17 @@ pub(crate) struct Record {
     pub(crate) shown: OnceLock<Bytes>,
     /// What it costs to keep, in bytes: counted when it is appended.
     pub(crate) kept: usize,
+    /// What it weighs, where its text is not kept.
+    pub(crate) weighs: Option<usize>,
 }
 
 impl Record {
     /// What it weighs, as v2 counts it (recorded: `sse-v2`): eight bytes, two a header, and the
     /// texts.
     pub(crate) fn weight(&self) -> usize {
+        if let Some(weight) = self.weighs {
+            return weight;
+        }
         let headers: usize = self.headers.iter().map(|(name, value)| 2 + name.len() + value.len()).sum();
         8 + headers + self.body.as_ref().map_or(0, String::len)
     }
@@ -32,6 +37,18 @@ impl Record {
     /// The same record, shown as `text`.
     pub(crate) fn shown_as(self, text: String) -> Self {
         Self { shown: OnceLock::from(Bytes::from(text)), ..self }
+    }
+
+    /// The same record without what it is made of, where that was shown as it came: nobody looks at it any more.
+    pub(super) fn shown_alone(self) -> Self {
+        let weighs = Some(self.weight());
+        Self { weighs, body: None, headers: Vec::new(), ..self }
+    }
+
+    /// What it costs to keep, counted now: what it is shown as may be made later.
+    pub(super) fn counted(self) -> Self {
+        let text = if self.weighs.is_some() { 8 } else { self.weight() };
+        Self { kept: text + self.shown.get().map_or(0, Bytes::len), ..self }
     }
 
     /// What it costs to keep.

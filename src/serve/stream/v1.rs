@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::log::{Log, Next, Start};
 use super::record::Record;
+use super::shared::Part;
 
 /// How often the server looks whether a stream has been silent for too long.
 const LOOK: Duration = Duration::from_secs(5);
@@ -96,7 +97,7 @@ impl V1 {
                 self.last = Instant::now();
                 self.look_at = self.last + LOOK;
                 self.ping_at = self.last + PING;
-                return Some(Ok(events(&records)));
+                return Some(Ok(self.events(&records, next)));
             }
             tokio::select! {
                 biased;
@@ -132,16 +133,18 @@ impl V1 {
         self.told.map(|(ms, number)| format!("{ms}-{number}"))
     }
 
+    fn events(&self, records: &[Arc<Record>], next: u64) -> Bytes {
+        if let [record] = records {
+            return shown(record);
+        }
+        let all: Vec<Bytes> = records.iter().map(|record| shown(record)).collect();
+        let part = Part { records: (next - records.len() as u64, next), sent: (0, 0), tail: None };
+        self.log.shared.part(part, all.iter().map(Bytes::len).sum(), || all.concat())
+    }
+
     fn broken(&mut self) -> io::Result<Bytes> {
         self.ended = true;
         Err(io::Error::other("the stream broke off"))
-    }
-}
-
-fn events(records: &[Arc<Record>]) -> Bytes {
-    match records {
-        [record] => shown(record),
-        records => records.iter().flat_map(|record| shown(record)).collect(),
     }
 }
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::log::{Log, Next, Start};
 use super::record::Record;
+use super::shared::Part;
 use crate::random;
 use crate::serve::clock::Clock;
 
@@ -99,7 +100,7 @@ impl V2 {
                 let now = Instant::now();
                 self.done_at = now + self.wait;
                 self.ping_at = now + gap();
-                return Some(Ok(Bytes::from(self.batch(&records))));
+                return Some(Ok(self.batch(&records, next)));
             }
             let (is_live, since) = self.log.live();
             if !self.is_live && is_live {
@@ -151,37 +152,42 @@ impl V2 {
         Err(io::Error::other("the stream broke off"))
     }
 
-    fn batch(&mut self, records: &[Arc<Record>]) -> Vec<u8> {
+    fn batch(&mut self, records: &[Arc<Record>], next: u64) -> Bytes {
         for record in records {
             self.sent.0 += 1;
             self.sent.1 += record.weight() as u64;
         }
-        let last = records.last().map_or(0, |record| record.number);
-        let mut text =
-            format!("event: batch\nid: {last},{},{}\ndata: {{\"records\":[", self.sent.0, self.sent.1).into_bytes();
-        for (index, record) in records.iter().enumerate() {
-            if index > 0 {
-                text.push(b',');
-            }
-            text.extend_from_slice(record.shown.get_or_init(|| shown(record).to_string().into()));
-        }
-        text.push(b']');
-        if self.is_live {
-            text.extend_from_slice(format!(",\"tail\":{}", self.tail()).as_bytes());
-        }
-        text.extend_from_slice(b"}\n\n");
-        text
+        let tail = self.is_live.then(|| self.log.tail());
+        let part = Part { records: (next - records.len() as u64, next), sent: self.sent, tail };
+        let size = records.iter().map(|record| record.kept).sum();
+        self.log.shared.part(part, size, || batch(records, part))
     }
 
     fn ping(&self) -> Bytes {
-        let data = json!({ "timestamp": self.clock.now_ms(), "tail": self.tail() });
+        let data = json!({ "timestamp": self.clock.now_ms(), "tail": shown_tail(self.log.tail()) });
         Bytes::from(format!("event: ping\ndata: {data}\n\n"))
     }
+}
 
-    fn tail(&self) -> Value {
-        let (next, timestamp) = self.log.tail();
-        json!({ "seq_num": next, "timestamp": timestamp })
+fn batch(records: &[Arc<Record>], Part { sent: (count, bytes), tail, .. }: Part) -> Vec<u8> {
+    let last = records.last().map_or(0, |record| record.number);
+    let mut text = format!("event: batch\nid: {last},{count},{bytes}\ndata: {{\"records\":[").into_bytes();
+    for (index, record) in records.iter().enumerate() {
+        if index > 0 {
+            text.push(b',');
+        }
+        text.extend_from_slice(record.shown.get_or_init(|| shown(record).to_string().into()));
     }
+    text.push(b']');
+    if let Some(tail) = tail {
+        text.extend_from_slice(format!(",\"tail\":{}", shown_tail(tail)).as_bytes());
+    }
+    text.extend_from_slice(b"}\n\n");
+    text
+}
+
+fn shown_tail((next, timestamp): (u64, u64)) -> Value {
+    json!({ "seq_num": next, "timestamp": timestamp })
 }
 
 fn gap() -> Duration {
