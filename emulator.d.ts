@@ -101,6 +101,18 @@ export interface EmulatorOptions {
   environmentId?: string;
   /** The most live requests of the main environment held at once. No limit by default. */
   maxConnections?: number;
+  /**
+   * `"manual"` is a clock that stands until {@link Emulator.advance} moves it: scripts, delays, ttls, time-outs and
+   * timestamps go by it. How long requests are held, and faults, stay in real time. @default "system"
+   */
+  clock?: "system" | "manual";
+  /**
+   * Where a manual clock begins: a time in UTC such as `"2026-01-01T00:00:00Z"`, Unix milliseconds, or a `Date`.
+   * Tokens are checked by this clock too. @default "2026-01-01T00:00:00Z"
+   */
+  now?: string | number | Date;
+  /** The folder of the page at `/`. By default the one that the package brings. */
+  pageDirectory?: string;
   /** What goes wrong on purpose, from the start; `PUT /emulator/faults` changes it. @default [] */
   faults?: Fault[];
   /** More keys of the main environment. @default [] */
@@ -129,6 +141,23 @@ export interface Emulator {
   readonly secretKey: string;
   /** The requests so far; none once it was stopped. */
   stats(): Promise<EmulatorStats>;
+  /**
+   * Moves a manual clock on by so many milliseconds, from 0 on, and waits until everything due was done: in its order,
+   * each at its time. What a run has to do at once, such as after something was sent to it, is done too, by 0 as well.
+   *
+   * @returns Where the clock is then.
+   * @throws {ArgumentError} for a clock that goes by itself, and beyond the year 9999 (`ERR_CLOCK`), and for what is no
+   * whole number (`ERR_INVALID_ARGUMENT`). {@link TriggerNativeError} once it was stopped (`ERR_EMULATOR_STOPPED`).
+   */
+  advance(ms: number): Promise<Date>;
+  /**
+   * Puts these tasks in the place of those it was given; the built-in ones stay. Runs that have begun go on as they were.
+   *
+   * @returns How many tasks there are then, with the built-in ones.
+   * @throws {ArgumentError} on a script that cannot be one (`ERR_INVALID_SCRIPT`); then nothing changes.
+   * {@link TriggerNativeError} once it was stopped (`ERR_EMULATOR_STOPPED`).
+   */
+  replaceTasks(tasks: Record<string, TaskScript>): Promise<number>;
   /** Ends it, with every connection it holds. Idempotent. */
   stop(): Promise<void>;
   /** The same, for `await using`. */

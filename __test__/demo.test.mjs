@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -228,11 +229,74 @@ describe("the demo on a server of the user's", { concurrency: true, timeout }, (
   });
 });
 
+describe("the demo's page", { timeout }, () => {
+  /** Starts it, gives its URL to `use`, and ends it with `signal`. */
+  async function page(signal, use) {
+    const child = spawn(process.execPath, ["demo/demo.mjs", "--web", "--port", "0"], {
+      cwd: root,
+      // Never the user's own server: the page needs no key.
+      env: { ...clean, TRIGGER_SECRET_KEY: "tr_prod_theusersown" },
+      stdio: ["ignore", "pipe", "inherit"],
+      timeout: timeout / 2,
+      killSignal: "SIGKILL",
+    });
+    const closed = once(child, "close");
+    let stdout = "";
+    for await (const text of child.stdout.setEncoding("utf8")) {
+      stdout += text;
+      const url = stdout.match(/^page +(http:\/\/127\.0\.0\.1:\d+\/)$/m)?.[1];
+      if (url && stdout.includes("Ctrl-C")) {
+        await use(url);
+        child.kill(signal);
+        break;
+      }
+    }
+    assertDiscreet({ stdout, stderr: "" }, "tr_prod_theusersown");
+    return closed;
+  }
+
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    it(`--web serves runs to look at, and ends by itself at ${signal}`, async () => {
+      const end = await page(signal, async (url) => {
+        const html = await fetch(url);
+        assert.deepEqual([html.status, html.headers.get("content-type")], [200, "text/html; charset=utf-8"]);
+        const session = await fetch(`${url}emulator/session`, { method: "POST" });
+        const { publicAccessToken } = await session.json();
+        const list = await fetch(`${url}api/v1/runs`, { headers: { authorization: `Bearer ${publicAccessToken}` } });
+        const tasks = (await list.json()).data.map((run) => run.taskIdentifier);
+        for (const task of ["hello", "failing", "streamer", "approval", "import"])
+          assert.ok(tasks.includes(task), task);
+      });
+      assert.deepEqual(end, [0, null]);
+    });
+  }
+
+  it("--web says which port is taken, and goes with no other flag", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const port = String(taken.address().port);
+    try {
+      const result = await demo(["--web", "--port", port]);
+      assert.deepEqual([result.code, result.stdout], [2, ""]);
+      assert.match(result.stderr, new RegExp(`port ${port} is taken: .*--port`));
+    } finally {
+      taken.close();
+    }
+    for (const args of [
+      ["--port", "1"],
+      ["--web", "--fail"],
+      ["--web", "--port", "x"],
+    ]) {
+      assert.equal((await demo(args)).code, 2, args.join(" "));
+    }
+  });
+});
+
 describe("the demo's flags", { timeout }, () => {
   it("--help explains them and exits 0", async () => {
     const result = await demo(["--help"]);
     assert.equal(result.code, 0);
-    for (const flag of ["--fail", "--cancel", "--slow", "--task", "--run"])
+    for (const flag of ["--web", "--fail", "--cancel", "--slow", "--task", "--run"])
       assert.ok(result.stdout.includes(flag), flag);
   });
 

@@ -8,6 +8,7 @@ import { computed, startOfficial, table, total } from "./compare.mjs";
 import { help, parse, UsageError } from "./options.mjs";
 import { openServer } from "./server.mjs";
 import { Terminal } from "./terminal.mjs";
+import { web } from "./web.mjs";
 
 const terminal = new Terminal(process.stdout, process.env);
 
@@ -244,6 +245,10 @@ async function main() {
     return 0;
   }
   process.once("SIGINT", () => stop.abort());
+  if (options.web) {
+    process.once("SIGTERM", () => stop.abort());
+    return web(terminal, options.web.port, stop.signal);
+  }
   return demo(options, stop.signal);
 }
 

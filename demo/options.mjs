@@ -12,6 +12,8 @@ Mints tokens, triggers a run and follows it live. Without a key it does so on a 
   --task <id>        trigger this task
   --payload <json>   with this payload
   --run <id>         follow this run and trigger none (needs a server of yours)
+  --web              serve a page that shows runs live, on a local emulator, until Ctrl-C
+  --port <n>         the page's port (3030); 0 is any free one
   --help             print this
 
 With TRIGGER_SECRET_KEY set it talks to your server instead: https://api.trigger.dev, or TRIGGER_API_URL. Name one of
@@ -29,6 +31,7 @@ export class UsageError extends Error {}
  * @property {string | undefined} task `undefined` when a run is given.
  * @property {string | undefined} run
  * @property {unknown} payload
+ * @property {{ port: number } | undefined} web Set for the page, where nothing else is done.
  * @property {{ url: string, key: string } | undefined} server `undefined` for the emulator.
  */
 
@@ -43,6 +46,8 @@ const builtIn = { succeed: "progress", fail: "failing", cancel: "slow", slow: "s
  */
 export function parse(argv, env) {
   const flags = read(argv);
+  if (flags.port !== undefined && !flags.web) throw new UsageError("--port is for --web");
+  if (flags.web) return { ...webOf(flags), help: flags.help ?? false };
   const modes = /** @type {const} */ (["fail", "cancel", "slow"]).filter((mode) => flags[mode]);
   if (modes.length > 1) throw new UsageError(`--${modes.join(" and --")} exclude each other`);
   const key = env.TRIGGER_SECRET_KEY;
@@ -54,7 +59,29 @@ export function parse(argv, env) {
     task: flags.run ? undefined : taskOf(flags, env, server !== undefined, mode),
     run: runOf(flags, server !== undefined, mode),
     payload: payloadOf(flags.payload),
+    web: undefined,
     server,
+  };
+}
+
+/**
+ * @param {ReturnType<typeof read>} flags
+ * @returns {Omit<Options, "help">}
+ */
+function webOf(flags) {
+  const others = /** @type {const} */ (["fail", "cancel", "slow", "task", "payload", "run"]);
+  const other = others.find((name) => flags[name] !== undefined);
+  if (other) throw new UsageError(`--web shows a page: leave --${other} out`);
+  const port = flags.port ?? "3030";
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new UsageError("--port is a number from 0 to 65535");
+  // Never the user's own server: what the page does needs no key.
+  return {
+    mode: "succeed",
+    task: undefined,
+    run: undefined,
+    payload: undefined,
+    web: { port: Number(port) },
+    server: undefined,
   };
 }
 
@@ -72,6 +99,8 @@ function read(argv) {
         task: { type: "string" },
         payload: { type: "string" },
         run: { type: "string" },
+        web: { type: "boolean" },
+        port: { type: "string" },
         help: { type: "boolean", short: "h" },
       },
     }).values;

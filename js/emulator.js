@@ -1,25 +1,40 @@
 "use strict";
 
-const { fromNative } = require("./errors.js");
+const { existsSync } = require("node:fs");
+const path = require("node:path");
+const { ArgumentError, fromNative } = require("./errors.js");
 const native = require("./native.js");
 const { present } = require("./options.js");
 
+/** The folder of the page that the package brings. */
+const PAGE = path.join(__dirname, "..", "page", "dist");
+
 /** @see emulator.d.ts */
 async function startEmulator(options) {
-  const given = present("startEmulator", options);
+  const given = { ...present("startEmulator", options) };
+  if (given.now instanceof Date) given.now = given.now.getTime();
+  if (given.pageDirectory === undefined && existsSync(PAGE)) given.pageDirectory = PAGE;
   const emulator = new native.Emulator();
-  const started = JSON.parse(await emulator.start(JSON.stringify(given)));
-  if (started.error) throw fromNative(started.error);
+  const started = opened(await emulator.start(JSON.stringify(given)));
   // Waiting for the end is what keeps the process alive.
   emulator.ended();
   let stopped;
   return {
-    url: started.ok.url,
-    secretKey: started.ok.secretKey,
+    url: started.url,
+    secretKey: started.secretKey,
     /** Requests answered so far, in all and by route. */
     async stats() {
       const text = await emulator.stats();
       return text ? JSON.parse(text) : { total: 0, byRoute: {} };
+    },
+    async advance(ms) {
+      if (!Number.isSafeInteger(ms) || ms < 0) {
+        throw new ArgumentError("ERR_INVALID_ARGUMENT", "advance(ms) takes a whole number of milliseconds, from 0 on");
+      }
+      return new Date(opened(await emulator.advance(BigInt(ms))));
+    },
+    async replaceTasks(tasks) {
+      return opened(await emulator.replaceTasks(JSON.stringify(tasks ?? {})));
     },
     stop() {
       stopped ??= emulator.stop().then(() => undefined);
@@ -29,6 +44,13 @@ async function startEmulator(options) {
       await this.stop();
     },
   };
+}
+
+/** What a native call gave; throws its error. */
+function opened(text) {
+  const answer = JSON.parse(text);
+  if (answer.error) throw fromNative(answer.error);
+  return answer.ok;
 }
 
 module.exports = { startEmulator };

@@ -1,4 +1,4 @@
-// Everything a fresh clone needs: npm packages, a Rust tool chain, the addon.
+// Everything a fresh clone needs: npm packages, a Rust tool chain, the addon, the emulator's page.
 //
 // Runs before the demo, the tests and the lints. Does nothing twice; all it prints goes to standard error.
 
@@ -6,6 +6,7 @@ import process from "node:process";
 import { build } from "./build.mjs";
 import { isInstalled } from "./lib/installed.mjs";
 import { isMain, npm, root, run, StepError, script } from "./lib/run.mjs";
+import { buildPage } from "./page.mjs";
 
 /** The oldest Node that works, as in `engines` of package.json. */
 const OLDEST_NODE = 20;
@@ -30,6 +31,7 @@ export async function setup() {
   }
   await ensurePackages();
   if (await build()) console.error("> js/trigger-native.node is built");
+  if (await buildPage()) console.error("> page/dist is built");
 }
 
 if (isMain(import.meta.url)) await script(setup);

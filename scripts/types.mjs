@@ -16,6 +16,7 @@ const projects = [
   ["a consumer that bundles (bundler)", `${consumers}/tsconfig.bundler.json`],
   ["the scripts and the demo", "tsconfig.js.json"],
   ["the JavaScript face", "tsconfig.face.json"],
+  ["the emulator's page", "tsconfig.page.json"],
 ];
 
 /** Checks everything; the first failure ends it. */

@@ -2,13 +2,10 @@
 
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import * as ours from "trigger-native";
+import { createRealtimeHandler } from "trigger-native";
 
 /** How late a token may be used (seconds): a relay forgives other clocks so much. */
 const RELAY_LEEWAY = 5;
-
-/** Whether the relay is there to be tested. */
-const HAS_RELAY = typeof ours.createRealtimeHandler === "function";
 
 const direct = {
   name: "the emulator, on another origin",
@@ -21,7 +18,7 @@ const relays = [
     name: "a relay's own listener, on another origin",
     leeway: RELAY_LEEWAY,
     async mount(emulator) {
-      const handler = ours.createRealtimeHandler({ baseURL: emulator.url, accessToken: emulator.secretKey });
+      const handler = createRealtimeHandler({ baseURL: emulator.url, accessToken: emulator.secretKey });
       const { url, close } = await handler.listen({ port: 0, host: "127.0.0.1" });
       return { baseURL: url, close: () => close().then(() => handler.close()) };
     },
@@ -48,10 +45,10 @@ const relays = [
  * Each with `mount(emulator)`, which gives the hooks' `baseURL` or, for the page's own origin, the `api` that its server
  * calls; and `close()`.
  */
-export const targets = HAS_RELAY ? [direct, ...relays] : [direct];
+export const targets = [direct, ...relays];
 
 function mounted({ url, secretKey }) {
-  return ours.createRealtimeHandler({ baseURL: url, accessToken: secretKey, basePath: "/api/trigger" });
+  return createRealtimeHandler({ baseURL: url, accessToken: secretKey, basePath: "/api/trigger" });
 }
 
 /** What servers on Node's http do to call a fetch handler. */

@@ -4,6 +4,8 @@ import { type Emulator, type EmulatorOptions, startEmulator } from "trigger-nati
 
 export const options: EmulatorOptions = {
   speed: 10,
+  clock: "manual",
+  now: new Date(0),
   additionalKeys: [{ key: "tr_dev_sk_0123456789abcdefABCDEFGH" }],
   tasks: {
     mine: {
@@ -25,6 +27,10 @@ export const options: EmulatorOptions = {
 export async function use(): Promise<void> {
   const emulator: Emulator = await startEmulator(options);
   emulator.url satisfies string;
+  (await emulator.advance(1000)) satisfies Date;
+  (await emulator.replaceTasks({ mine: { steps: [] } })) satisfies number;
+  // @ts-expect-error: there are two clocks
+  await startEmulator({ clock: "fast" });
   // @ts-expect-error: where it listens is not to be changed
   emulator.url = "http://127.0.0.1:1";
   await emulator.stop();

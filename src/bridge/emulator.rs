@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use napi::Env;
-use napi::bindgen_prelude::Object;
+use napi::bindgen_prelude::{BigInt, Object};
 use napi_derive::napi;
 use serde_json::json;
 use tokio::sync::{Mutex, Notify};
@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, Notify};
 use super::error::failure;
 use super::promise::promise;
 use crate::emulator::{self, Running};
+use crate::error::{Error, Kind};
 
 /// One emulator. It ends with `stop()`, or when it is collected.
 #[napi]
@@ -61,6 +62,37 @@ impl Emulator {
         promise(env, async move { place.lock().await.as_ref().map(Running::stats).unwrap_or_default() })
     }
 
+    /// Moves its clock on by so many milliseconds; a promise of `{"ok": where it is then}`, or of an
+    /// error, that settles when everything due was done.
+    #[napi(catch_unwind)]
+    pub fn advance<'env>(&self, env: &'env Env, ms: BigInt) -> napi::Result<Object<'env>> {
+        let place = self.running.clone();
+        promise(env, async move {
+            // Not held meanwhile: stopping must not wait for the clock.
+            let switches = place.lock().await.as_ref().map(Running::switches);
+            match switches {
+                Some(switches) => match switches.advance(ms.get_u64().1).await {
+                    Ok(now) => json!({ "ok": now }).to_string(),
+                    Err(error) => failure(&error),
+                },
+                None => failure(&stopped()),
+            }
+        })
+    }
+
+    /// Replaces the tasks it was given; a promise of `{"ok": how many there are}`, or of an error.
+    #[napi(catch_unwind)]
+    pub fn replace_tasks<'env>(&self, env: &'env Env, scripts: String) -> napi::Result<Object<'env>> {
+        let place = self.running.clone();
+        promise(env, async move {
+            match place.lock().await.as_ref().map(|running| running.switches().replace_tasks(&scripts)) {
+                Some(Ok(count)) => json!({ "ok": count }).to_string(),
+                Some(Err(error)) => failure(&error),
+                None => failure(&stopped()),
+            }
+        })
+    }
+
     /// Stops it; a promise that settles when it is gone. Idempotent.
     #[napi(catch_unwind)]
     pub fn stop<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
@@ -74,4 +106,9 @@ impl Emulator {
             String::new()
         })
     }
+}
+
+/// What a call on an emulator that is not running becomes.
+fn stopped() -> Error {
+    Error::new(Kind::Config, "ERR_EMULATOR_STOPPED", "the emulator was stopped")
 }

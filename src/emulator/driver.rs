@@ -1,10 +1,8 @@
-//! Drives one run through its life on real time: the delay, the queue, the script.
+//! Drives one run through its life, by the emulator's clock: the delay, the queue, the script.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::time::{Instant, sleep_until};
 
 use super::column::Column;
 use super::lifecycle::{self, Change};
@@ -55,10 +53,10 @@ async fn play(run: &Arc<Run>, plan: Plan, world: &World) {
     let wait = plan.task.queued.map(|ms| scaled(ms, world.speed));
     let ttl = plan.ttl_ms.map(Duration::from_millis);
     match (wait, ttl) {
-        (Some(wait), None) => tokio::time::sleep(wait).await,
-        (Some(wait), Some(ttl)) if wait <= ttl => tokio::time::sleep(wait).await,
+        (Some(wait), None) => world.clock.sleep(wait).await,
+        (Some(wait), Some(ttl)) if wait <= ttl => world.clock.sleep(wait).await,
         (_, Some(ttl)) => {
-            tokio::time::sleep(ttl).await;
+            world.clock.sleep(ttl).await;
             change(&lifecycle::expire);
             return;
         }
@@ -67,18 +65,18 @@ async fn play(run: &Arc<Run>, plan: Plan, world: &World) {
     if !change(&lifecycle::dequeue) {
         return;
     }
-    tokio::time::sleep(scaled(START_MS, world.speed)).await;
+    world.clock.sleep(scaled(START_MS, world.speed)).await;
     if !change(&lifecycle::execute) {
         return;
     }
     let mut player = Player::new(&plan.task, plan.payload);
     // Waits are counted from one start, so that a long script does not drift.
-    let mut due = Instant::now();
+    let mut due = world.clock.moment();
     while let Some(next) = player.next() {
         match next {
             Next::Wait(ms) => {
-                due = due.checked_add(scaled(ms, world.speed)).unwrap_or(due);
-                sleep_until(due).await;
+                due = due.saturating_add(scaled(ms, world.speed));
+                world.clock.sleep_until(due).await;
             }
             Next::Change(step) => {
                 let step = match step {
@@ -97,12 +95,12 @@ async fn play(run: &Arc<Run>, plan: Plan, world: &World) {
             }
             Next::Token(token) => {
                 player.resume(stage::wait_token(run, world, &token).await);
-                due = Instant::now();
+                due = world.clock.moment();
             }
             Next::Input(stream, timeout) => {
                 let timeout = timeout.map(|ms| scaled(ms, world.speed));
-                player.resume(stage::input(run, stream, timeout).await);
-                due = Instant::now();
+                player.resume(stage::input(run, world, stream, timeout).await);
+                due = world.clock.moment();
             }
         }
     }
@@ -118,7 +116,7 @@ async fn delay(run: &Run, world: &World) {
             return;
         }
         // Either the time is over or the run changed: looked at again in both cases.
-        let _ = tokio::time::timeout(Duration::from_millis(left), versions.changed()).await;
+        let _ = world.clock.timeout(Duration::from_millis(left), versions.changed()).await;
     }
 }
 
@@ -126,10 +124,18 @@ fn scaled(ms: u64, speed: f64) -> Duration {
     Duration::try_from_secs_f64(Duration::from_millis(ms).as_secs_f64() / speed).unwrap_or(Duration::MAX)
 }
 
-/// Runs `future` in the background until `stop`.
-pub(super) fn spawn(future: impl Future<Output = ()> + Send + 'static, stop: &tokio_util::sync::CancellationToken) {
-    let stop = stop.clone();
-    tokio::spawn(async move { stop.run_until_cancelled_owned(future).await });
+/// Runs `future` in the background until the world ends, as work of the world's clock.
+pub(super) fn spawn(future: impl Future<Output = ()> + Send + 'static, world: &World) {
+    let stop = world.stop.clone();
+    let future = async move { stop.run_until_cancelled_owned(future).await };
+    match world.clock.hand() {
+        Some(hand) => {
+            tokio::spawn(hand.follow(future));
+        }
+        None => {
+            tokio::spawn(future);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +146,7 @@ mod tests {
     use crate::serve::stream::{StreamName, StreamVersion};
     use serde_json::{Value, json};
     use std::sync::Mutex;
+    use tokio::time::Instant;
     use tokio_util::sync::CancellationToken;
 
     /// When a version came, in milliseconds since the start, and its status.

@@ -9,6 +9,7 @@ mod batch;
 mod column;
 mod driver;
 mod fault;
+mod front;
 mod ident;
 mod journal;
 mod jwt;
@@ -26,7 +27,9 @@ mod script;
 mod stage;
 mod stats;
 mod store;
+mod switch;
 mod waitpoint;
 mod world;
 
 pub use running::{Running, start};
+pub use switch::Switches;

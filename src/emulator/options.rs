@@ -1,5 +1,6 @@
 //! What an emulator can be told, as JSON. Described in docs/emulator.md.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -10,10 +11,15 @@ use super::fault;
 use super::script::Tasks;
 use crate::config::{Endpoint, KeyKind, Secret};
 use crate::error::{Error, Result};
+use crate::serve::clock::{Clock, from_wire};
 
 /// The key of an emulator that was not given one: plainly no secret.
 pub(super) const DEFAULT_KEY: &str = "tr_dev_emulatornotasecret";
 const DEFAULT_ENVIRONMENT: &str = "cemulatorenvironment00001";
+/// 2026-01-01T00:00:00Z, where a clock that is moved by hand begins.
+const DEFAULT_NOW_MS: u64 = 1_767_225_600_000;
+/// The end of the year 9999: beyond it no timestamp can be written.
+pub(super) const LATEST_MS: u64 = 253_402_300_799_999;
 
 /// Checked options.
 #[derive(Debug)]
@@ -32,6 +38,10 @@ pub(super) struct Options {
     pub(super) tasks: Tasks,
     /// What goes wrong on purpose, not checked yet.
     pub(super) faults: Vec<fault::Given>,
+    /// Where a clock that is moved by hand begins, in Unix milliseconds; `None` is the machine's.
+    pub(super) stands_at_ms: Option<u64>,
+    /// The folder of the built page; `None` is no page.
+    pub(super) page: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +58,19 @@ struct Given {
     tasks: Map<String, Value>,
     max_connections: Option<usize>,
     faults: Vec<fault::Given>,
+    clock: GivenClock,
+    now: Option<Value>,
+    page_directory: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+enum GivenClock {
+    /// The machine's.
+    #[default]
+    System,
+    /// Moved by hand.
+    Manual,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +105,9 @@ impl Default for Given {
             tasks: Map::new(),
             max_connections: None,
             faults: Vec::new(),
+            clock: GivenClock::System,
+            now: None,
+            page_directory: None,
         }
     }
 }
@@ -128,6 +154,7 @@ impl Options {
                 return Err(refuse("two environments have the same id or secret key"));
             }
         }
+        let stands_at_ms = stands_at(given.clock, given.now.as_ref())?;
         Ok(Self {
             port: given.port,
             speed: given.speed,
@@ -136,7 +163,32 @@ impl Options {
             environments,
             tasks: Tasks::new(given.tasks)?,
             faults: given.faults,
+            stands_at_ms,
+            page: given.page_directory,
         })
+    }
+
+    /// The clock it is to go by.
+    pub(super) fn clock(&self) -> Clock {
+        self.stands_at_ms.map_or_else(Clock::system, Clock::by_hand)
+    }
+}
+
+/// Where a clock that is moved by hand begins.
+fn stands_at(clock: GivenClock, now: Option<&Value>) -> Result<Option<u64>> {
+    match (clock, now) {
+        (GivenClock::System, None) => Ok(None),
+        (GivenClock::System, Some(_)) => Err(refuse("`now` is for `clock: \"manual\"`")),
+        (GivenClock::Manual, None) => Ok(Some(DEFAULT_NOW_MS)),
+        (GivenClock::Manual, Some(now)) => match now {
+            Value::String(text) => from_wire(text),
+            Value::Number(ms) => ms.as_u64().filter(|ms| *ms <= LATEST_MS),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        }
+        .map(Some)
+        .ok_or_else(|| {
+            refuse("`now` is a time such as \"2026-01-01T00:00:00Z\", or Unix milliseconds before the year 10000")
+        }),
     }
 }
 
@@ -210,6 +262,10 @@ mod tests {
             r#"{"speed":0}"#,
             r#"{"holdMs":0}"#,
             r#"{"maxRuns":0}"#,
+            r#"{"clock":"hidden"}"#,
+            r#"{"now":0}"#,
+            r#"{"clock":"manual","now":"hidden"}"#,
+            r#"{"clock":"manual","now":253402300800000}"#,
             r#"{"secretKey":"tr_dev_sk_hiddenhiddenhiddenhidden"}"#,
             r#"{"additionalKeys":[{"key":"tr_dev_hidden"}]}"#,
             r#"{"environments":[{"id":"x","secretKey":"tr_dev_emulatornotasecret"}]}"#,

@@ -57,11 +57,11 @@ pub(super) fn place(
     let terms = Terms { idempotency: order.idempotency, one_time };
     let placed = world.store.place(run, terms, now_ms);
     if let Placed::New(run) = &placed
-        && let Some(script) = world.tasks.find(task)
+        && let Some(script) = world.task(task)
     {
         let payload = stored(world, &environment.id, order.payload);
         let plan = Plan { task: script, payload, ttl_ms };
-        driver::spawn(driver::drive(run.clone(), plan, world.clone()), &world.stop);
+        driver::spawn(driver::drive(run.clone(), plan, world.clone()), world);
     }
     placed
 }

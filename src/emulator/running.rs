@@ -7,11 +7,13 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::front;
 use super::options::Options;
 use super::routes::{Context, respond};
+use super::switch::Switches;
 use crate::config::Secret;
 use crate::error::Result;
-use crate::serve::clock::Clock;
+use crate::relay::Relay;
 use crate::serve::listener;
 
 /// A started emulator. It runs on the tokio runtime it was started on; dropping it ends its
@@ -20,6 +22,7 @@ pub struct Running {
     address: SocketAddr,
     secret_key: Secret,
     context: Arc<Context>,
+    relay: Arc<Relay>,
     task: Option<JoinHandle<()>>,
 }
 
@@ -33,14 +36,21 @@ pub async fn start(options_json: &str) -> Result<Running> {
     let secret_key = options.environments.first().map_or_else(|| Secret::new(""), |main| main.root_key.clone());
     let port = options.port;
     // Before the port is bound: a wrong option is told first.
-    let context = Arc::new(Context::new(options, Clock::system(), CancellationToken::new())?);
+    let clock = options.clock();
+    let context = Arc::new(Context::new(options, clock.clone(), CancellationToken::new())?);
     let (listener, address) = listener::bind(Ipv4Addr::LOCALHOST.into(), port, "ERR_EMULATOR_PORT").await?;
-    let answering = context.clone();
+    let relay = front::front(&format!("http://{address}"), secret_key.expose(), clock)?;
+    let answering = (context.clone(), relay.clone());
     let task = tokio::spawn(listener::serve(listener, context.stop.clone(), move |request| {
-        let context = answering.clone();
-        async move { respond(&context, request).await }
+        let (context, relay) = answering.clone();
+        async move {
+            if front::is_relayed(request.uri().path()) {
+                return Ok(front::respond(&relay, request).await);
+            }
+            respond(&context, request).await
+        }
     }));
-    Ok(Running { address, secret_key, context, task: Some(task) })
+    Ok(Running { address, secret_key, context, relay, task: Some(task) })
 }
 
 impl Running {
@@ -59,9 +69,16 @@ impl Running {
         self.context.stats.to_json().to_string()
     }
 
+    /// What changes it while it runs.
+    pub fn switches(&self) -> Switches {
+        Switches::new(self.context.world.clone())
+    }
+
     /// Stops it: no new connections, held polls are answered, answers under way are finished
     /// (for at most a second), runs end where they are.
     pub async fn stop(mut self) {
+        // First what asks this very server.
+        self.relay.stop();
         self.context.stop.cancel();
         if let Some(task) = self.task.take() {
             // An error would be a panic in the server, which has nothing left to do.
@@ -72,6 +89,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.relay.stop();
         self.context.stop.cancel();
         if let Some(task) = self.task.take() {
             task.abort();

@@ -31,6 +31,9 @@ pub(super) struct Task {
     /// What it does then. Without an `output` or `fail` it ends without an output.
     #[serde(default, deserialize_with = "shared")]
     pub(super) steps: Arc<[Step]>,
+    /// Whether it is one that every emulator has.
+    #[serde(skip)]
+    pub(super) is_built_in: bool,
 }
 
 /// One step of a task: an object with one key.
@@ -141,11 +144,23 @@ impl Tasks {
         let built_in: Map<String, Value> = serde_json::from_str(include_str!("tasks.json")).map_err(|error| {
             Error::new(crate::error::Kind::Internal, "ERR_INTERNAL", "the built-in tasks").with_source(error)
         })?;
-        for (name, script) in built_in.into_iter().chain(scripts) {
+        for (name, script) in built_in {
+            let task = Task::parse(&name, script)?;
+            tasks.insert(name, Arc::new(Task { is_built_in: true, ..task }));
+        }
+        for (name, script) in scripts {
             let task = Task::parse(&name, script)?;
             tasks.insert(name, Arc::new(task));
         }
         Ok(Self(tasks))
+    }
+
+    /// All but the one for any name, in the order of their names.
+    pub(super) fn list(&self) -> Vec<(&str, &Task)> {
+        let mut names: Vec<_> =
+            self.0.iter().filter(|(name, _)| *name != ANY_TASK).map(|(name, task)| (name.as_str(), &**task)).collect();
+        names.sort_by_key(|(name, _)| *name);
+        names
     }
 
     /// The task of that name, else the one for any name.
@@ -155,6 +170,36 @@ impl Tasks {
 }
 
 impl Task {
+    /// The input streams that it waits for, and the streams that it writes to, each in the order
+    /// it first does.
+    pub(super) fn streams(&self) -> (Vec<&str>, Vec<&str>) {
+        fn add<'a>(names: &mut Vec<&'a str>, name: &'a str) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        fn collect<'a>(steps: &'a [Step], inputs: &mut Vec<&'a str>, outputs: &mut Vec<&'a str>) {
+            for step in steps {
+                match step {
+                    Step::Input(input) => add(inputs, &input.stream),
+                    Step::Stream(stream) => add(outputs, &stream.key),
+                    Step::Repeat(repeat) => collect(&repeat.steps, inputs, outputs),
+                    Step::Wait(_)
+                    | Step::Status(_)
+                    | Step::Metadata(_)
+                    | Step::ReplaceMetadata(_)
+                    | Step::Tag(_)
+                    | Step::Output(_)
+                    | Step::Fail(_)
+                    | Step::WaitToken(_) => {}
+                }
+            }
+        }
+        let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
+        collect(&self.steps, &mut inputs, &mut outputs);
+        (inputs, outputs)
+    }
+
     /// Reads one task.
     ///
     /// # Errors

@@ -86,7 +86,7 @@ pub(super) fn public_token(world: &World, environment: usize, id: &str, now_ms: 
 
 /// Waits for the next thing sent to an input stream of the run; null when none came in time.
 /// What was sent before the script came here counts, each once.
-pub(super) async fn input(run: &Arc<Run>, stream: String, timeout: Option<Duration>) -> Value {
+pub(super) async fn input(run: &Arc<Run>, world: &World, stream: String, timeout: Option<Duration>) -> Value {
     let log = run.stream(StreamName::Input(stream));
     let mut changes = log.follow();
     let next = async {
@@ -105,7 +105,7 @@ pub(super) async fn input(run: &Arc<Run>, stream: String, timeout: Option<Durati
         }
     };
     match timeout {
-        Some(timeout) => tokio::time::timeout(timeout, next).await.unwrap_or_default(),
+        Some(timeout) => world.clock.timeout(timeout, next).await.unwrap_or_default(),
         None => next.await,
     }
 }

@@ -91,7 +91,7 @@ impl Token {
             }
             let left = Duration::from_millis(self.timeout_ms.saturating_sub(now).max(1));
             // The token is borrowed, so its sender lives.
-            let _ = tokio::time::timeout(left, outcome.changed()).await;
+            let _ = clock.timeout(left, outcome.changed()).await;
         }
     }
 

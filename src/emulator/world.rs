@@ -2,7 +2,7 @@
 //! them.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +10,7 @@ use super::access::Environment;
 use super::batch::Batches;
 use super::object::Objects;
 use super::options::Options;
-use super::script::Tasks;
+use super::script::{Task, Tasks};
 use super::store::Store;
 use super::waitpoint::Waitpoints;
 use crate::serve::clock::Clock;
@@ -20,7 +20,7 @@ pub(super) struct World {
     /// Who may call; the first is the main one.
     pub(super) environments: Vec<Environment>,
     /// What runs do.
-    pub(super) tasks: Tasks,
+    tasks: RwLock<Tasks>,
     /// How much faster than written they do it.
     pub(super) speed: f64,
     /// The runs.
@@ -42,7 +42,7 @@ impl World {
     pub(super) fn new(options: Options, clock: Clock, stop: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             environments: options.environments,
-            tasks: options.tasks,
+            tasks: RwLock::new(options.tasks),
             speed: options.speed,
             store: Store::new(options.max_runs),
             batches: Batches::default(),
@@ -51,6 +51,21 @@ impl World {
             clock,
             stop,
         })
+    }
+
+    /// What a run of that task does. It goes on with it, whatever becomes of the task.
+    pub(super) fn task(&self, name: &str) -> Option<Arc<Task>> {
+        self.tasks.read().unwrap_or_else(PoisonError::into_inner).find(name)
+    }
+
+    /// All tasks, as they are now.
+    pub(super) fn tasks(&self) -> Tasks {
+        self.tasks.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts other tasks in their place: for runs that come from now on.
+    pub(super) fn replace_tasks(&self, tasks: Tasks) {
+        *self.tasks.write().unwrap_or_else(PoisonError::into_inner) = tasks;
     }
 
     /// Now, in Unix milliseconds.

@@ -47,11 +47,9 @@ pub(crate) enum Full {
     All,
 }
 
-impl Full {
-    /// What a viewer is told. Clients wait and try again.
-    pub(crate) fn answer(self) -> Answer {
-        Answer::api_error(StatusCode::TOO_MANY_REQUESTS, "Too many concurrent requests").with("retry-after", "1")
-    }
+/// What a viewer is told where a limit was reached. Clients wait and try again.
+pub(crate) fn full() -> Answer {
+    Answer::api_error(StatusCode::TOO_MANY_REQUESTS, "Too many concurrent requests").with("retry-after", "1")
 }
 
 impl Gate {
@@ -137,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_full_relay_says_when_to_come_back() {
-        let response = Full::Token.answer().into_response(&http::HeaderMap::new(), http::Version::HTTP_11);
+        let response = full().into_response(&http::HeaderMap::new(), http::Version::HTTP_11);
         assert_eq!(
             (response.status().as_u16(), &response.headers()["retry-after"]),
             (429, &"1".parse().expect("text"))

@@ -44,6 +44,8 @@ use crate::serve::clock::Clock;
 /// One relay. Cheap to share; everything it keeps ends with [`Relay::stop`] or when it is dropped.
 pub struct Relay {
     pub(crate) options: Options,
+    /// By which tokens are valid.
+    clock: Clock,
     /// Ends held polls, streams and what is asked upstream.
     pub(crate) stop: CancellationToken,
     feeds: Feeds,
@@ -57,15 +59,21 @@ impl Relay {
     /// A relay that has answered nothing yet.
     #[must_use]
     pub fn new(options: Options) -> Arc<Self> {
+        Self::with_clock(options, Clock::system())
+    }
+
+    /// A relay whose tokens are valid by that clock.
+    pub(crate) fn with_clock(options: Options, clock: Clock) -> Arc<Self> {
         let (stop, stats) = (CancellationToken::new(), Arc::new(Stats::default()));
         Arc::new(Self {
             feeds: Feeds::new(&options, stop.clone(), stats.clone()),
             streams: Streams::new(options.clone(), stop.clone(), stats.clone()),
-            judge: Judge::new(Clock::system()),
+            judge: Judge::new(clock.clone()),
             gate: Gate::new(options.limits, stats.clone()),
             stats,
             stop,
             options,
+            clock,
         })
     }
 

@@ -39,6 +39,7 @@ pub(crate) enum Family {
 
 impl Family {
     /// Every family.
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 10] = [
         Self::Runs,
         Self::Tags,

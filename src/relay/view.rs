@@ -25,7 +25,7 @@ impl Relay {
         };
         let seat = match self.gate.enter(viewer.digest, route.path.as_str().into()) {
             Ok(seat) => seat,
-            Err(full) => return full.answer().into(),
+            Err(_) => return limits::full().into(),
         };
         let answered = match &route.target {
             Target::Run(id) => self.run(request, route, &viewer, id).await,

@@ -7,7 +7,6 @@ use super::respond::Grant;
 use super::Relay;
 use super::feed::FeedKey;
 use crate::config::Secret;
-use crate::serve::clock::Clock;
 use crate::serve::{Answer, Request};
 use crate::token::{ClaimsStore, PublicClaims};
 use http::StatusCode;
@@ -71,7 +70,7 @@ impl Relay {
         let (endpoint, bearer) = (&self.options.endpoint, request.bearer());
         let key = endpoint.token();
         let verdict = |sub: Option<&str>| {
-            let now = i64::try_from(Clock::system().now_ms() / 1000).unwrap_or(i64::MAX);
+            let now = i64::try_from(self.clock.now_ms() / 1000).unwrap_or(i64::MAX);
             recognise(bearer, Own { key: &key, kind: endpoint.kind(), sub }, now)
         };
         let known = ClaimsStore::global().known(endpoint);

@@ -1,14 +1,25 @@
-//! Time as the emulator sees it, and the two ways the wire writes it.
+//! Time as whoever answers sees it, and the two ways the wire writes it.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::time::Instant;
+
+use super::hand::Hand;
+
 const DAY_MS: i64 = 86_400_000;
 
-/// Where the time comes from: milliseconds since the Unix epoch.
+/// Where the time comes from, and what sleeps by it.
 #[derive(Clone)]
-pub(crate) struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
+pub(crate) struct Clock(Arc<Source>);
+
+enum Source {
+    /// Goes by itself: the time in Unix milliseconds, and when counting began.
+    Real(Box<dyn Fn() -> u64 + Send + Sync>, Instant),
+    /// Moved by hand.
+    Hand(Arc<Hand>),
+}
 
 impl Clock {
     /// The machine's clock.
@@ -19,14 +30,64 @@ impl Clock {
         })
     }
 
-    /// Any other clock.
+    /// A clock that says what `now` says, in Unix milliseconds, and sleeps in real time.
     pub(crate) fn from_fn(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+        Self(Arc::new(Source::Real(Box::new(now), Instant::now())))
+    }
+
+    /// A clock that stands at `start_ms`, in Unix milliseconds, until it is moved.
+    pub(crate) fn by_hand(start_ms: u64) -> Self {
+        Self(Arc::new(Source::Hand(Arc::new(Hand::new(Duration::from_millis(start_ms))))))
+    }
+
+    /// What moves the clock; `None` for one that goes by itself.
+    pub(crate) fn hand(&self) -> Option<&Arc<Hand>> {
+        match &*self.0 {
+            Source::Real(..) => None,
+            Source::Hand(hand) => Some(hand),
+        }
     }
 
     /// Now, in milliseconds since the Unix epoch.
     pub(crate) fn now_ms(&self) -> u64 {
-        (self.0)()
+        match &*self.0 {
+            Source::Real(now, _) => now(),
+            Source::Hand(hand) => u64::try_from(hand.now().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Now on a scale of its own that never goes back, for [`Self::sleep_until`].
+    pub(crate) fn moment(&self) -> Duration {
+        match &*self.0 {
+            Source::Real(_, begin) => begin.elapsed(),
+            Source::Hand(hand) => hand.now(),
+        }
+    }
+
+    /// Sleeps until [`Self::moment`] is `due`.
+    pub(crate) async fn sleep_until(&self, due: Duration) {
+        match &*self.0 {
+            Source::Real(_, begin) => match begin.checked_add(due) {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => std::future::pending().await,
+            },
+            Source::Hand(hand) => hand.sleep_until(due).await,
+        }
+    }
+
+    /// Sleeps for so long.
+    pub(crate) async fn sleep(&self, span: Duration) {
+        self.sleep_until(self.moment().saturating_add(span)).await;
+    }
+
+    /// What `future` gives, unless so long passes first.
+    pub(crate) async fn timeout<F: Future>(&self, span: Duration, future: F) -> Option<F::Output> {
+        tokio::select! {
+            // What is there in time counts, however late it is looked at.
+            biased;
+            output = future => Some(output),
+            () = self.sleep(span) => None,
+        }
     }
 }
 

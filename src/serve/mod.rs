@@ -3,11 +3,13 @@
 mod answer;
 pub(crate) mod clock;
 pub(crate) mod feed;
+pub(crate) mod hand;
 mod limit;
 pub(crate) mod listener;
 pub(crate) mod period;
 mod request;
 pub(crate) mod stream;
+mod tally;
 
 pub(crate) use answer::{Answer, Body};
 pub(crate) use limit::{Limit, Permit};

@@ -1,5 +1,7 @@
 //! `POST /api/v2/runs/{id}/cancel`.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
 use serde_json::json;
 
@@ -7,7 +9,7 @@ use super::Context;
 use super::caller::limited;
 use crate::emulator::access::Refusal;
 use crate::emulator::lifecycle;
-use crate::emulator::run::Effect;
+use crate::emulator::run::{Effect, Run};
 use crate::serve::Answer;
 use crate::serve::Request;
 use crate::token::Resource;
@@ -33,11 +35,14 @@ pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Answer {
         Some(_) if !caller.may("write", &[Resource::one("runs", id)]) => {
             Answer::json(StatusCode::FORBIDDEN, Answer::forbidden().to_string())
         }
-        Some(run) => {
-            let now = context.world.now_ms();
-            run.change(now, |row| if lifecycle::cancel(row, now) { Effect::Loud } else { Effect::None });
-            Answer::json(StatusCode::OK, json!({ "id": id }).to_string())
-        }
+        Some(run) => cancel(context, &run),
     };
     limited(answer, context, Some(&caller))
+}
+
+/// Cancels a run.
+pub(super) fn cancel(context: &Context, run: &Arc<Run>) -> Answer {
+    let now = context.world.now_ms();
+    run.change(now, |row| if lifecycle::cancel(row, now) { Effect::Loud } else { Effect::None });
+    Answer::json(StatusCode::OK, json!({ "id": run.id() }).to_string())
 }

@@ -10,7 +10,7 @@ use crate::emulator::access::Caller;
 use crate::emulator::fault::Faults;
 use crate::emulator::jwt;
 use crate::emulator::options::Options;
-use crate::emulator::routes::Label;
+use crate::emulator::routes::{Label, PageFiles};
 use crate::emulator::stats::Stats;
 use crate::emulator::world::World;
 use crate::error::{Error, Result};
@@ -21,13 +21,15 @@ use crate::serve::clock::Clock;
 /// What every route works with.
 pub(in crate::emulator) struct Context {
     /// The runs and all that moves them.
-    pub(super) world: Arc<World>,
+    pub(in crate::emulator) world: Arc<World>,
     /// How many live requests each environment may have, in the order of the environments.
     pub(super) limits: Vec<Arc<Limit>>,
     /// How long a live poll is held, before it strays.
     pub(super) hold: Duration,
     /// What goes wrong on purpose.
     pub(super) faults: Faults,
+    /// The built page.
+    pub(super) page: Option<PageFiles>,
     /// The counts.
     pub(in crate::emulator) stats: Stats,
     /// Ends everything.
@@ -50,6 +52,7 @@ impl Context {
             limits: options.environments.iter().map(|one| Arc::new(Limit::new(one.max_connections))).collect(),
             hold: options.hold,
             faults,
+            page: options.page.take().map(PageFiles::new),
             stats: Stats::default(),
             world: World::new(options, clock, stop.clone()),
             stop,

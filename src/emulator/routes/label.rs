@@ -54,6 +54,7 @@ labels! {
     Object "/packets",
     Preflight "OPTIONS",
     Unknown "unknown",
+    Page "/page",
     Control "/emulator",
 }
 
@@ -68,6 +69,6 @@ impl Label {
 
     /// Whether it is one of the emulator's own.
     pub(in super::super) fn is_control(self) -> bool {
-        self == Self::Control
+        self == Self::Control || self == Self::Page
     }
 }

@@ -7,8 +7,9 @@ use hyper::body::Incoming;
 
 use super::route::{Control, Route};
 use super::{
-    Context, Label, batch, batch_items, cancel, claims, control, control_switches, feed, group, input, objects,
-    packets, public_tokens, replay, reschedule, result, retrieve, runs, streams, token_list, tokens, trigger, writes,
+    Context, Label, batch, batch_items, cancel, claims, control, control_page, control_switches, control_world, feed,
+    group, input, objects, packets, page_files, public_tokens, replay, reschedule, result, retrieve, runs, streams,
+    token_list, tokens, trigger, writes,
 };
 use crate::emulator::fault::Fault;
 use crate::error::Error;
@@ -145,6 +146,12 @@ async fn handle(
         Route::Control(Control::Limits) => Ok(control_switches::limits(context, request, body).await),
         Route::Control(Control::Faults) => Ok(control_switches::faults(context, request, body).await),
         Route::Control(Control::Stats) => Ok(control::stats(context, request)),
+        Route::Control(Control::Tasks) => Ok(control_world::tasks(context, request, body).await),
+        Route::Control(Control::Clock) => Ok(control_world::clock(context, request, body).await),
+        Route::Control(Control::Session) => control_page::session(context, request, body).await,
+        Route::Control(Control::Cancel(id)) => Ok(control_page::cancel(context, request, &id)),
+        Route::Control(Control::Replay(id)) => Ok(control_page::replay(context, request, &id)),
+        Route::Page(name) => Ok(page_files::handle(context, request, &name).await),
     }
 }
 

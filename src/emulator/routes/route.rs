@@ -34,6 +34,7 @@ pub(super) enum Route {
     PacketUrl(String),
     RunPacket(String, String),
     Object,
+    Page(String),
     Control(Control),
 }
 
@@ -59,6 +60,11 @@ pub(super) enum Control {
     Limits,
     Faults,
     Stats,
+    Tasks,
+    Clock,
+    Session,
+    Cancel(String),
+    Replay(String),
 }
 
 impl Route {
@@ -70,6 +76,8 @@ impl Route {
             ["api", rest @ ..] => Self::find_api(rest)?,
             ["realtime", "v1", rest @ ..] => Self::find_realtime(rest)?,
             ["packets", _, _, _, ..] => Self::Object,
+            [""] => Self::Page("index.html".into()),
+            ["page", name] => Self::Page((*name).to_owned()),
             ["emulator", rest @ ..] => Self::Control(Control::find(rest)?),
             _ => return None,
         })
@@ -157,6 +165,7 @@ impl Route {
             Self::PacketUrl(_) => Label::PacketUrl,
             Self::RunPacket(..) => Label::RunPacket,
             Self::Object => Label::Object,
+            Self::Page(_) => Label::Page,
             Self::Control(_) => Label::Control,
         }
     }
@@ -168,6 +177,8 @@ impl Control {
         Some(match names {
             ["runs"] => Self::Runs,
             ["runs", id] => Self::Run(owned(id)),
+            ["runs", id, "cancel"] => Self::Cancel(owned(id)),
+            ["runs", id, "replay"] => Self::Replay(owned(id)),
             ["runs", id, "streams", key] => Self::Records(owned(id), StreamName::Output(owned(key))),
             ["runs", id, "input", key] => Self::Records(owned(id), StreamName::Input(owned(key))),
             ["batches"] => Self::Batches,
@@ -175,6 +186,9 @@ impl Control {
             ["limits"] => Self::Limits,
             ["faults"] => Self::Faults,
             ["stats"] => Self::Stats,
+            ["tasks"] => Self::Tasks,
+            ["clock"] => Self::Clock,
+            ["session"] => Self::Session,
             _ => return None,
         })
     }
@@ -188,8 +202,15 @@ mod tests {
     fn an_id_is_one_segment() {
         assert_eq!(Route::find("/realtime/v1/runs/run_1"), Some(Route::Feed("run_1".into())));
         assert_eq!(Route::find("/api/v1/tasks/a%2Fb/trigger"), Some(Route::Trigger("a/b".into())));
-        for path in ["/", "/realtime/v1/runs/a/b", "/realtime/v1/runs/%zz", "realtime", "/packets/x", "/api/v1/packets"]
-        {
+        for path in [
+            "/page",
+            "/page/a/b",
+            "/realtime/v1/runs/a/b",
+            "/realtime/v1/runs/%zz",
+            "realtime",
+            "/packets/x",
+            "/api/v1/packets",
+        ] {
             assert_eq!(Route::find(path), None, "{path}");
         }
     }

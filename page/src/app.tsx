@@ -1,0 +1,170 @@
+// The page: a token first, then the list of runs and the run that is open.
+
+import { TriggerAuthContext } from "@trigger.dev/react-hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { baseURL, listTasks, openSession, type Task } from "./api.js";
+import { HelpDialog } from "./help-dialog.js";
+import { RunDetail } from "./run-detail.js";
+import { RunList } from "./run-list.js";
+import { useRuns } from "./runs.js";
+import { useShortcuts } from "./shortcuts.js";
+import { clock, useClockByHand } from "./time.js";
+import { TokenDialog } from "./token-dialog.js";
+import { TriggerDialog } from "./trigger-dialog.js";
+
+export function App() {
+  const [token, setToken] = useState<string>();
+  const [broken, setBroken] = useState(false);
+  const connect = useCallback(async () => {
+    try {
+      setToken(await openSession());
+      setBroken(false);
+    } catch {
+      setBroken(true);
+    }
+  }, []);
+  useEffect(() => {
+    connect();
+  }, [connect]);
+  const auth = useMemo(() => ({ accessToken: token ?? "", baseURL }), [token]);
+  if (token === undefined) {
+    return (
+      <main className="empty">
+        <p role="status">{broken ? "The emulator does not answer." : "Connecting…"}</p>
+        {broken && (
+          <button type="button" onClick={connect}>
+            Try again
+          </button>
+        )}
+      </main>
+    );
+  }
+  return (
+    <TriggerAuthContext.Provider value={auth}>
+      <Emulator />
+    </TriggerAuthContext.Provider>
+  );
+}
+
+type Dialog = "trigger" | "token" | "help" | undefined;
+
+function Emulator() {
+  const { runs, seen, state } = useRuns();
+  const [openId, setOpenId] = useState<string | undefined>(() => location.hash.slice(1) || undefined);
+  const [dialog, setDialog] = useState<Dialog>();
+  const [tasks, setTasks] = useState<Task[]>([]);
+  const byHand = useClockByHand();
+  const search = useRef<HTMLInputElement>(null);
+  const list = useRef<HTMLDivElement>(null);
+
+  const openRun = useCallback((id: string | undefined) => {
+    setOpenId(id);
+    // A link to the run; back closes it.
+    if (id !== undefined) history.pushState(null, "", `#${id}`);
+    else if (location.hash !== "") history.pushState(null, "", location.pathname + location.search);
+  }, []);
+  const closeRun = useCallback(() => {
+    const id = openId;
+    openRun(undefined);
+    // The list may have been hidden until now.
+    requestAnimationFrame(() => list.current?.querySelector<HTMLElement>(`[data-run="${id}"]`)?.focus());
+  }, [openId, openRun]);
+  const show = useCallback((name: Dialog) => {
+    // Scripts may have been read again meanwhile.
+    if (name === "trigger") listTasks().then(setTasks, () => undefined);
+    setDialog(name);
+  }, []);
+  const hide = useCallback(() => setDialog(undefined), []);
+  const opened = useCallback(
+    (id: string) => {
+      setDialog(undefined);
+      openRun(id);
+    },
+    [openRun],
+  );
+
+  useEffect(() => {
+    listTasks().then(setTasks, () => undefined);
+    const back = () => setOpenId(location.hash.slice(1) || undefined);
+    addEventListener("popstate", back);
+    return () => removeEventListener("popstate", back);
+  }, []);
+  useShortcuts({
+    t: () => show("trigger"),
+    w: () => show("token"),
+    "?": () => show("help"),
+    "/": () => search.current?.focus(),
+    Escape: closeRun,
+  });
+
+  const open = runs.find((run) => run.id === openId);
+  return (
+    <div className={openId === undefined ? "page" : "page with-run"}>
+      <a className="skip" href="#runs">
+        Skip to the runs
+      </a>
+      <header>
+        <h1>
+          <img src="/page/icon.svg" alt="" width="22" height="22" />
+          <span>Emulator</span>
+        </h1>
+        <p className={`state ${state}`} role="status">
+          <span className="dot" aria-hidden="true" />
+          <span className="words">
+            {{ connecting: "Connecting", live: "Live", broken: "Not connected, trying again" }[state]}
+          </span>
+        </p>
+        {byHand && <p className="clock">Clock: {clock(byHand)}</p>}
+        <div className="actions">
+          <button type="button" className="primary" onClick={() => show("trigger")} aria-keyshortcuts="t">
+            Trigger <kbd>T</kbd>
+          </button>
+          <button type="button" onClick={() => show("token")} aria-keyshortcuts="w">
+            <span className="wide">Wait token</span>
+            <span className="narrow">Token</span> <kbd>W</kbd>
+          </button>
+          <button type="button" onClick={() => show("help")} aria-label="Keyboard shortcuts" aria-keyshortcuts="?">
+            ?
+          </button>
+        </div>
+      </header>
+      <nav id="runs" aria-label="Runs" tabIndex={-1}>
+        <RunList runs={runs} openId={openId} onOpen={openRun} search={search} list={list} />
+      </nav>
+      <main>
+        {openId === undefined ? (
+          <Nothing hasRuns={runs.length > 0} onTrigger={() => show("trigger")} />
+        ) : (
+          <RunDetail
+            key={openId}
+            id={openId}
+            inList={open}
+            seen={seen.get(openId) ?? []}
+            task={tasks.find((task) => task.id === open?.taskIdentifier)}
+            onClose={closeRun}
+            onOpen={openRun}
+          />
+        )}
+      </main>
+      {dialog === "trigger" && <TriggerDialog tasks={tasks} onClose={hide} onTriggered={opened} />}
+      {dialog === "token" && <TokenDialog onClose={hide} />}
+      {dialog === "help" && <HelpDialog onClose={hide} />}
+    </div>
+  );
+}
+
+function Nothing({ hasRuns, onTrigger }: { hasRuns: boolean; onTrigger: () => void }) {
+  return (
+    <div className="empty">
+      <h2>{hasRuns ? "No run is open" : "No runs yet"}</h2>
+      <p>
+        {hasRuns
+          ? "Choose one of the list: arrow keys move, Enter opens."
+          : "Runs that your app triggers are shown here as they come."}
+      </p>
+      <button type="button" className="primary" onClick={onTrigger}>
+        Trigger a task <kbd>T</kbd>
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,31 @@
+// A button that copies a text, and says that it did.
+
+import { useEffect, useState } from "react";
+
+interface Props {
+  label: string;
+  title?: string;
+  text: string | (() => Promise<string>);
+}
+
+export function CopyButton({ label, title, text }: Props) {
+  const [told, setTold] = useState<string>();
+  useEffect(() => {
+    if (told === undefined) return;
+    const timer = setTimeout(() => setTold(undefined), 1500);
+    return () => clearTimeout(timer);
+  }, [told]);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(typeof text === "string" ? text : await text());
+      setTold("Copied");
+    } catch {
+      setTold("Not copied");
+    }
+  };
+  return (
+    <button type="button" className="small" title={title} onClick={copy}>
+      <span aria-live="polite">{told ?? label}</span>
+    </button>
+  );
+}

@@ -1,0 +1,75 @@
+// Bundles the emulator's page from `page/` to `page/dist/`.
+
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { isMain, root, script } from "./lib/run.mjs";
+
+const home = path.join(root, "page");
+const dist = path.join(home, "dist");
+
+/**
+ * Builds the page; a file that did not change is left alone.
+ *
+ * @returns {Promise<boolean>} Whether anything is new.
+ */
+export async function buildPage() {
+  // Not at the top: this runs before npm's packages are installed, too.
+  const { build } = await import("esbuild");
+  const bundle = await build({
+    absWorkingDir: root,
+    entryPoints: { page: "page/src/main.tsx" },
+    outdir: "page/dist",
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    jsx: "automatic",
+    define: { "process.env.NODE_ENV": '"production"' },
+    // The official packages load it in Node only.
+    external: ["node:*"],
+    plugins: [oneLanguage],
+    legalComments: "none",
+    logLevel: "warning",
+    write: false,
+  });
+  /** @type {Map<string, Uint8Array>} */
+  const files = new Map(bundle.outputFiles.map((file) => [path.basename(file.path), file.contents]));
+  for (const name of ["index.html", "icon.svg"]) files.set(name, await readFile(path.join(home, name)));
+  await mkdir(dist, { recursive: true });
+  const changed = await Promise.all([...files].map(([name, contents]) => replace(path.join(dist, name), contents)));
+  return changed.includes(true);
+}
+
+/** zod brings its messages in some fifty languages, which would be a third of the page. @type {import("esbuild").Plugin} */
+const oneLanguage = {
+  name: "one language",
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]zod[\\/].*[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: 'export { default as en } from "./en.js";',
+    }));
+  },
+};
+
+/**
+ * @param {string} file
+ * @param {Uint8Array} contents
+ */
+async function replace(file, contents) {
+  const present = await readFile(file).catch(() => undefined);
+  if (present?.equals(contents)) return false;
+  // Whole or not at all: an emulator may be serving it.
+  const fresh = `${file}.${process.pid}.tmp`;
+  try {
+    await writeFile(fresh, contents);
+    await rename(fresh, file);
+  } finally {
+    await rm(fresh, { force: true });
+  }
+  return true;
+}
+
+if (isMain(import.meta.url)) {
+  await script(async () => {
+    console.error((await buildPage()) ? "page/dist is new" : "page/dist is up to date");
+  });
+}

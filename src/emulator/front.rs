@@ -1,0 +1,47 @@
+//! The relay before the emulator's own store, at `/relay`: what the page reads through, and what an app can point its
+//! hooks at to see a relay at work.
+
+use std::io;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use crate::config::Endpoint;
+use crate::error::Result;
+use crate::http::ClientOptions;
+use crate::relay::{Limits, Options, Relay};
+use crate::serve::Body;
+use crate::serve::clock::Clock;
+
+/// Where it is mounted.
+const BASE: &str = "/relay";
+
+/// A relay of the emulator at `url`, with the root key of its main environment.
+///
+/// # Errors
+/// `ERR_INVALID_ACCESS_TOKEN` for a key that no header can carry.
+pub(super) fn front(url: &str, key: &str, clock: Clock) -> Result<Arc<Relay>> {
+    let options = Options {
+        endpoint: Endpoint::new(url, key, None)?,
+        client: Arc::new(ClientOptions::default()),
+        base_path: BASE.into(),
+        allow: None,
+        limits: Limits::default(),
+        hold: Options::HOLD,
+        keep: Options::KEEP,
+        metrics_path: None,
+    };
+    Ok(Relay::with_clock(options, clock))
+}
+
+/// Whether a path is the relay's.
+pub(super) fn is_relayed(path: &str) -> bool {
+    path.strip_prefix(BASE).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Answers through the relay.
+pub(super) async fn respond(relay: &Arc<Relay>, request: Request<Incoming>) -> Response<Body> {
+    relay.respond(request.map(|body| body.map_err(io::Error::other).boxed_unsync()), None).await
+}

@@ -1,0 +1,86 @@
+//! The emulator's own calls, for its page: they need no key, and are kept from pages of others.
+
+use http::{Method, StatusCode};
+use hyper::body::Incoming;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::own_page::{admit, is_own, refused};
+use super::{Context, cancel as cancels, replay as replays};
+use crate::emulator::jwt;
+use crate::emulator::run::Run;
+use crate::error::Result;
+use crate::serve::clock::Clock;
+use crate::serve::{Answer, Request, body};
+
+/// How long the page's token is good, in seconds.
+const SESSION_S: u64 = 86_400;
+/// What the page may do.
+const SCOPES: [&str; 6] =
+    ["read:runs", "read:tags", "read:waitpoints", "trigger:tasks", "write:inputStreams", "write:waitpoints"];
+
+/// What `POST /emulator/session` takes.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Wanted {
+    run_id: Option<String>,
+}
+
+/// `POST /emulator/session`: a public token of the main environment; with `{"runId"}` one that
+/// reads this run and sends input to it.
+///
+/// # Errors
+/// `ERR_INTERNAL`.
+pub(super) async fn session(context: &Context, request: &Request, incoming: Incoming) -> Result<Answer> {
+    if request.method != Method::POST {
+        return Ok(Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST gives a token"));
+    }
+    if !is_own(request) {
+        return Ok(refused());
+    }
+    let Some(environment) = context.world.environments.first() else { return Ok(refused()) };
+    let given: Wanted = match body(incoming).await {
+        Ok(bytes) if bytes.is_empty() => Wanted::default(),
+        Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(given) => given,
+            Err(error) => return Ok(Answer::error(StatusCode::BAD_REQUEST, &error.to_string())),
+        },
+        Err(answer) => return Ok(answer),
+    };
+    let scopes = given.run_id.map_or_else(
+        || SCOPES.map(str::to_owned).to_vec(),
+        |id| vec![format!("read:runs:{id}"), format!("write:inputStreams:{id}")],
+    );
+    let claims = json!({ "sub": environment.id, "pub": true, "scopes": scopes });
+    let claims = claims.as_object().cloned().unwrap_or_default();
+    let now_s = context.world.now_ms() / 1000;
+    // Good by the emulator's clock, and by the machine's where that is another.
+    let expires_s = now_s.max(Clock::system().now_ms() / 1000) + SESSION_S;
+    let token = jwt::mint(claims, &environment.root_key, now_s, expires_s)?;
+    let body = json!({ "publicAccessToken": token, "expiresAt": expires_s });
+    Ok(Answer::json(StatusCode::OK, body.to_string()).with("cache-control", "no-store"))
+}
+
+/// `POST /emulator/runs/{id}/cancel`.
+pub(super) fn cancel(context: &Context, request: &Request, id: &str) -> Answer {
+    on_run(context, request, id, |run| cancels::cancel(context, run))
+}
+
+/// `POST /emulator/runs/{id}/replay`.
+pub(super) fn replay(context: &Context, request: &Request, id: &str) -> Answer {
+    on_run(context, request, id, |run| replays::replay(context, run))
+}
+
+fn on_run(context: &Context, request: &Request, id: &str, act: impl FnOnce(&std::sync::Arc<Run>) -> Answer) -> Answer {
+    if request.method != Method::POST {
+        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST does it");
+    }
+    let environment = match admit(context, request) {
+        Ok(environment) => environment,
+        Err(answer) => return answer,
+    };
+    match context.world.store.find(id).filter(|run| run.environment == environment) {
+        Some(run) => act(&run),
+        None => Answer::error(StatusCode::NOT_FOUND, "there is no such run"),
+    }
+}

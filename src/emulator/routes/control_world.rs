@@ -1,0 +1,75 @@
+//! The emulator's own calls: its tasks and its clock.
+
+use http::{Method, StatusCode};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use super::Context;
+use super::control::{columns, owner, refused};
+use super::own_page;
+use crate::emulator::Switches;
+use crate::serve::{Answer, Request};
+
+/// `GET /emulator/tasks`: all tasks; `PUT` with `{"tasks": {…}}` puts others in the place of those
+/// that were given.
+pub(super) async fn tasks(context: &Context, request: &Request, incoming: Incoming) -> Answer {
+    if request.method == Method::PUT {
+        if owner(context, request).is_none() {
+            return refused();
+        }
+        let mut given = match columns(incoming).await {
+            Ok(given) => given,
+            Err(answer) => return answer,
+        };
+        let Some(Value::Object(scripts)) = given.remove("tasks").filter(|_| given.is_empty()) else {
+            return Answer::error(StatusCode::BAD_REQUEST, "the body is {\"tasks\": an object of scripts}");
+        };
+        return match Switches::new(context.world.clone()).replace(scripts) {
+            Ok(count) => Answer::json(StatusCode::OK, json!({ "tasks": count }).to_string()),
+            Err(error) => Answer::error(StatusCode::BAD_REQUEST, error.message()),
+        };
+    }
+    if request.method != Method::GET {
+        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "GET shows the tasks, PUT replaces them");
+    }
+    if let Err(answer) = own_page::admit(context, request) {
+        return answer;
+    }
+    let tasks = context.world.tasks();
+    let list: Vec<_> = tasks
+        .list()
+        .into_iter()
+        .map(|(id, task)| {
+            let (inputs, streams) = task.streams();
+            json!({ "id": id, "builtIn": task.is_built_in, "inputs": inputs, "streams": streams })
+        })
+        .collect();
+    Answer::json(StatusCode::OK, json!({ "tasks": list }).to_string()).with("cache-control", "no-store")
+}
+
+/// `GET /emulator/clock`: where it is; `PUT` with `{"advanceMs": n}` moves one that is moved by
+/// hand, and is answered when everything due was done.
+pub(super) async fn clock(context: &Context, request: &Request, incoming: Incoming) -> Answer {
+    let switches = Switches::new(context.world.clone());
+    if request.method == Method::PUT {
+        if owner(context, request).is_none() {
+            return refused();
+        }
+        let given = match columns(incoming).await {
+            Ok(given) => given,
+            Err(answer) => return answer,
+        };
+        let Some(ms) = given.get("advanceMs").and_then(Value::as_u64).filter(|_| given.len() == 1) else {
+            return Answer::error(StatusCode::BAD_REQUEST, "the body is {\"advanceMs\": a whole number}");
+        };
+        if let Err(error) = switches.advance(ms).await {
+            return Answer::error(StatusCode::CONFLICT, error.message());
+        }
+    } else if request.method != Method::GET {
+        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "GET shows the clock, PUT moves it");
+    } else if let Err(answer) = own_page::admit(context, request) {
+        return answer;
+    }
+    let body = json!({ "now": switches.now(), "manual": switches.is_by_hand() });
+    Answer::json(StatusCode::OK, body.to_string()).with("cache-control", "no-store")
+}

@@ -1,0 +1,103 @@
+//! Whether a request is one of the emulator's own page: then it needs no key.
+//!
+//! The emulator listens on 127.0.0.1, where every page of every browser of this machine can send
+//! requests. What needs no key is therefore kept from pages of others, on other ports too, and
+//! from names that were made to point at this machine (DNS rebinding).
+
+use http::StatusCode;
+
+use super::Context;
+use super::control::owner;
+use crate::serve::{Answer, Request};
+
+/// The environment that may be acted on: the key's, or the main one for the emulator's own page.
+///
+/// # Errors
+/// The refusal.
+pub(super) fn admit(context: &Context, request: &Request) -> Result<usize, Answer> {
+    match owner(context, request) {
+        Some(environment) => Ok(environment),
+        None if is_own(request) => Ok(0),
+        None => Err(refused()),
+    }
+}
+
+/// Whether the request comes from the emulator's own page, or from no page at all.
+pub(super) fn is_own(request: &Request) -> bool {
+    is_local(&request.origin)
+        && request.headers.get("origin").is_none_or(|origin| origin.as_bytes() == request.origin.as_bytes())
+        && request.headers.get("sec-fetch-site").is_none_or(|site| matches!(site.as_bytes(), b"same-origin" | b"none"))
+}
+
+/// Whether the host is a name of this machine that nobody else can give away.
+pub(super) fn is_local(origin: &str) -> bool {
+    let host = origin.strip_prefix("http://").unwrap_or(origin);
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    };
+    name == "127.0.0.1" || name.eq_ignore_ascii_case("localhost")
+}
+
+/// The answer to anybody else.
+pub(super) fn refused() -> Answer {
+    Answer::error(
+        StatusCode::FORBIDDEN,
+        "this call is for the emulator's own page, at http://127.0.0.1 or http://localhost",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, HeaderValue, Method};
+
+    fn request(host: &str, headers: &[(&'static str, &str)]) -> Request {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, HeaderValue::from_str(value).expect("a header"));
+        }
+        Request { method: Method::POST, headers: map, query: None, origin: format!("http://{host}") }
+    }
+
+    #[test]
+    fn the_own_page_and_programs_of_this_machine_are_let_in() {
+        for host in ["127.0.0.1:3030", "localhost:3030", "LocalHost", "127.0.0.1"] {
+            let own = format!("http://{host}");
+            assert!(is_own(&request(host, &[])), "{host}");
+            assert!(is_own(&request(host, &[("origin", &own), ("sec-fetch-site", "same-origin")])), "{host}");
+            assert!(is_own(&request(host, &[("sec-fetch-site", "none")])), "{host}");
+        }
+    }
+
+    #[test]
+    fn pages_of_others_are_kept_out() {
+        for headers in [
+            &[("origin", "http://evil.example")][..],
+            &[("origin", "null")],
+            &[("origin", "http://127.0.0.1:3000"), ("sec-fetch-site", "same-site")],
+            &[("origin", "https://127.0.0.1:3030")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("origin", "http://127.0.0.1:3030"), ("sec-fetch-site", "cross-site")],
+        ] {
+            assert!(!is_own(&request("127.0.0.1:3030", headers)), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_made_to_point_here_is_kept_out() {
+        for host in [
+            "evil.example:3030",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:3030",
+            "0.0.0.0:3030",
+            "127.0.0.1:3030@evil.example",
+            "127.0.0.1:x",
+            "",
+        ] {
+            let own = format!("http://{host}");
+            assert!(!is_own(&request(host, &[("origin", &own), ("sec-fetch-site", "same-origin")])), "{host}");
+        }
+    }
+}

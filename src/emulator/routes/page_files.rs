@@ -1,0 +1,79 @@
+//! The page at `/` and its files under `/page/`, from the folder it was built to.
+
+use std::path::PathBuf;
+
+use http::StatusCode;
+
+use super::Context;
+use super::own_page::{is_local, refused};
+use crate::serve::{Answer, Request};
+
+/// What the page may load and who may frame it: itself, and nobody. No inline script or style.
+const POLICY: &str =
+    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
+
+/// The folder of the built page.
+#[derive(Debug)]
+pub(in crate::emulator) struct PageFiles(PathBuf);
+
+impl PageFiles {
+    /// The page in that folder.
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+}
+
+/// Answers for one file.
+pub(super) async fn handle(context: &Context, request: &Request, name: &str) -> Answer {
+    if let Err(answer) = request.only_reads() {
+        return answer;
+    }
+    if !is_local(&request.origin) {
+        return refused();
+    }
+    let (Some(content_type), Some(PageFiles(folder))) = (content_type(name), &context.page) else {
+        return Answer::not_found();
+    };
+    let path = folder.join(name);
+    // An error of the task would be a panic of `read`.
+    match tokio::task::spawn_blocking(move || std::fs::read(path)).await.unwrap_or_else(|error| Err(error.into())) {
+        Ok(bytes) => Answer::bytes(content_type, bytes.into())
+            .with("content-security-policy", POLICY)
+            .with("cache-control", "no-cache")
+            .with("referrer-policy", "no-referrer")
+            .with("x-content-type-options", "nosniff"),
+        Err(_) if name == "index.html" => Answer::text(StatusCode::NOT_FOUND, "The page was not built: npm run setup"),
+        Err(_) => Answer::not_found(),
+    }
+}
+
+/// The type of a file of the page; `None` for what cannot be one, such as a path out of the folder.
+fn content_type(name: &str) -> Option<&'static str> {
+    let (stem, extension) = name.rsplit_once('.')?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if stem.is_empty() || !stem.bytes().all(is_plain) {
+        return None;
+    }
+    match extension {
+        "html" => Some("text/html; charset=utf-8"),
+        "js" => Some("text/javascript; charset=utf-8"),
+        "css" => Some("text/css; charset=utf-8"),
+        "svg" => Some("image/svg+xml"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_the_folder_are_served() {
+        assert_eq!(content_type("page.js"), Some("text/javascript; charset=utf-8"));
+        for name in
+            ["", ".", "..", ".js", "../page.js", "a/../b.js", "..%2fa.js", "C:\\a.js", "a.b.js", "package.json", "page"]
+        {
+            assert_eq!(content_type(name), None, "{name}");
+        }
+    }
+}

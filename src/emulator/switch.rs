@@ -1,0 +1,76 @@
+//! What can be changed of an emulator while it runs: its tasks, and its clock.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::options::LATEST_MS;
+use super::script::Tasks;
+use super::world::World;
+use crate::error::{Error, Result};
+use crate::serve::clock::to_wire;
+
+/// Changes a running emulator. It outlives the emulator, and does nothing then.
+#[derive(Clone)]
+pub struct Switches(Arc<World>);
+
+impl Switches {
+    pub(super) fn new(world: Arc<World>) -> Self {
+        Self(world)
+    }
+
+    /// Puts these scripts, an object by task id as JSON, in the place of all that were given
+    /// before; the built-in tasks stay. For runs that come from now on. How many tasks there are.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_SCRIPT`, and the tasks stay as they were.
+    pub fn replace_tasks(&self, scripts_json: &str) -> Result<usize> {
+        match serde_json::from_str(scripts_json) {
+            Ok(Value::Object(scripts)) => self.replace(scripts),
+            Ok(_) | Err(_) => Err(Error::argument("ERR_INVALID_SCRIPT", "the tasks are no JSON object")),
+        }
+    }
+
+    pub(super) fn replace(&self, scripts: Map<String, Value>) -> Result<usize> {
+        let tasks = Tasks::new(scripts)?;
+        let count = tasks.list().len();
+        self.0.replace_tasks(tasks);
+        Ok(count)
+    }
+
+    /// Moves the clock on by so many milliseconds, and waits until everything due was done: in
+    /// its order, each at its time. Where the clock is then: `2026-01-01T00:00:00.000Z`.
+    ///
+    /// # Errors
+    /// `ERR_CLOCK` for a clock that goes by itself, and beyond the year 9999.
+    pub async fn advance(&self, ms: u64) -> Result<String> {
+        let Some(hand) = self.0.clock.hand() else {
+            return Err(Error::argument(
+                "ERR_CLOCK",
+                "the clock goes by itself: start with clock: \"manual\" to move it",
+            ));
+        };
+        if self.0.now_ms().checked_add(ms).is_none_or(|then| then > LATEST_MS) {
+            return Err(Error::argument("ERR_CLOCK", "the clock ends with the year 9999"));
+        }
+        hand.advance(Duration::from_millis(ms)).await;
+        Ok(self.now())
+    }
+
+    /// Where the clock is: `2026-01-01T00:00:00.000Z`.
+    pub fn now(&self) -> String {
+        format!("{}Z", to_wire(self.0.now_ms()))
+    }
+
+    pub(super) fn is_by_hand(&self) -> bool {
+        self.0.clock.hand().is_some()
+    }
+}
+
+impl fmt::Debug for Switches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Switches")
+    }
+}
