@@ -10,7 +10,7 @@ import { anySeed, random } from "./support/chunks.mjs";
 import { rawEvents } from "./support/relay-streams.mjs";
 import { startStreamClient } from "./support/stream-client.mjs";
 
-const FAILSAFE_MS = 40_000;
+const FAILSAFE_MS = 60_000;
 const STREAM = "GET /realtime/v1/streams/{id}/{key}";
 const INPUT = "GET /realtime/v1/streams/{id}/input/{key}";
 const VALUES = [{ n: 0 }, "text with a\nnewline", { nested: [null, true, 1.5] }, "é 💡", 4];
@@ -157,7 +157,8 @@ describe("streams through the relay", { concurrency: 5, timeout: 2 * FAILSAFE_MS
     const MIB = 1 << 20;
     const long = (n, text) => ({ n, text: text.repeat(100_000) });
 
-    for (const kind of KINDS) {
+    // Input streams are kept as v2.
+    for (const kind of KINDS.filter(({ kind }) => kind !== "input")) {
       test(`comes whole to the first viewer, and to later ones: ${kind.kind}`, () =>
         setup(kind, async ({ direct, relay, events, write }) => {
           for (let at = 0; at < 80; at += 20) {
@@ -174,7 +175,7 @@ describe("streams through the relay", { concurrency: 5, timeout: 2 * FAILSAFE_MS
         }));
 
       test(`comes whole to a viewer who stops reading for a while: ${kind.kind}`, () =>
-        setup(kind, async ({ direct, relay, events, write, requests }) => {
+        setup(kind, async ({ direct, relay, events, write }) => {
           await write(["first"]);
           let wake;
           const awake = new Promise((resolve) => {
@@ -198,10 +199,11 @@ describe("streams through the relay", { concurrency: 5, timeout: 2 * FAILSAFE_MS
               at,
             );
           }
+          // By then the relay has dropped what the slow one has not read.
+          const quick = await events(relay);
           wake();
-          const late = await slow;
-          assert.equal(await requests(kind.route), 2, "the relay's own, and what went on for this viewer alone");
-          const straight = await events(direct);
+          const [late, straight] = await Promise.all([slow, events(direct)]);
+          assert.deepEqual({ ...told(quick), tail: straight.tail }, told(straight));
           // It was told where the tail was then.
           assert.deepEqual({ ...told(late), tail: straight.tail }, told(straight));
         }));
