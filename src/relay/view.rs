@@ -23,9 +23,8 @@ impl Relay {
             Ok(viewer) => viewer,
             Err(answer) => return answer.into(),
         };
-        let seat = match self.gate.enter(viewer.digest, route.path.as_str().into()) {
-            Ok(seat) => seat,
-            Err(_) => return limits::full().into(),
+        let Ok(seat) = self.gate.enter(viewer.digest, route.path.as_str().into()) else {
+            return limits::full().into();
         };
         let answered = match &route.target {
             Target::Run(id) => self.run(request, route, &viewer, id).await,
@@ -147,7 +146,8 @@ fn bearer(token: &Secret) -> Option<HeaderValue> {
 /// The query of a request with more columns to leave out.
 fn with_skipped(request: &Request, skipped: &[String]) -> String {
     let own = request.parameter("skipColumns").unwrap_or_default();
-    let all: Vec<&str> = skipped.iter().map(String::as_str).chain(own.split(',')).filter(|one| !one.is_empty()).collect();
+    let all: Vec<&str> =
+        skipped.iter().map(String::as_str).chain(own.split(',')).filter(|one| !one.is_empty()).collect();
     let pairs = request.query.as_deref().unwrap_or_default();
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(url::form_urlencoded::parse(pairs.as_bytes()).filter(|(name, _)| name != "skipColumns"));

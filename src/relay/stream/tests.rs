@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::{GoOn, Reply, StreamKey, Streams, answer};
 use crate::config::Endpoint;
 use crate::relay::{Limits, Options};
-use crate::serve::{Body, Request};
 use crate::serve::stream::StreamName;
+use crate::serve::{Body, Request};
 
 const FAILSAFE: Duration = Duration::from_secs(20);
 const V2: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-stream-version: v2\r\n\r\n";

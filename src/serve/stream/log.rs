@@ -47,7 +47,12 @@ pub(crate) enum Next {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { inner: Mutex::default(), changes: watch::Sender::new(()), bounds: (MOST_RECORDS, MOST_BYTES), shared: Shared::default() }
+        Self {
+            inner: Mutex::default(),
+            changes: watch::Sender::new(()),
+            bounds: (MOST_RECORDS, MOST_BYTES),
+            shared: Shared::default(),
+        }
     }
 }
 

@@ -151,11 +151,8 @@ fn one_record_larger_than_the_bounds_is_kept_alone() {
 
 #[test]
 fn what_the_stream_itself_trimmed_is_gone_and_nobody_is_sent_elsewhere_for_it() {
-    let trim = Record {
-        body: Some("\0\0\0\0\0\0\0\u{3}".into()),
-        headers: vec![(String::new(), "trim".into())],
-        ..record(4)
-    };
+    let trim =
+        Record { body: Some("\0\0\0\0\0\0\0\u{3}".into()), headers: vec![(String::new(), "trim".into())], ..record(4) };
     let log = Log::of_source(2, usize::MAX);
     log.extend(records(0..4), None);
     assert_eq!(log.start_v2(None), Start::Gone);
