@@ -1,11 +1,11 @@
 //! Who a viewer is to this relay, and whether it may read what it asks for.
 
+use super::Relay;
 use super::access::{Decision, Own, RunFacts, Subject, Verdict, decide, recognise};
+use super::feed::FeedKey;
 use super::judge::{self, Unsure};
 use super::limits::Digest;
 use super::respond::Grant;
-use super::Relay;
-use super::feed::FeedKey;
 use crate::config::Secret;
 use crate::serve::{Answer, Request};
 use crate::token::{ClaimsStore, PublicClaims};
@@ -35,12 +35,7 @@ enum Rights {
 impl Viewer {
     /// Whom `authorize` let in.
     fn granted(grant: Grant) -> Self {
-        Self {
-            skip_columns: grant.skip_columns,
-            token: None,
-            digest: None,
-            rights: Rights::Scopes(grant.scopes),
-        }
+        Self { skip_columns: grant.skip_columns, token: None, digest: None, rights: Rights::Scopes(grant.scopes) }
     }
 
     fn holder(relay: &Relay, token: &str, claims: PublicClaims, is_known: bool) -> Self {
