@@ -165,19 +165,6 @@ const LIST: &[Row] = &[
 ];
 
 impl Route {
-    /// The server's part of `path`. With a base path that is what comes after it, where it stands before whole
-    /// segments; without one, everything from the first `/realtime/v1/` or `/api/v1/`, `v2`, `v3` on.
-    pub(crate) fn strip<'p>(base: Option<&str>, path: &'p str) -> Option<&'p str> {
-        match base {
-            Some(base) => path.strip_prefix(base.trim_end_matches('/')).filter(|rest| rest.starts_with('/')),
-            None => ["/realtime/v1/", "/api/v1/", "/api/v2/", "/api/v3/"]
-                .iter()
-                .filter_map(|start| path.find(start))
-                .min()
-                .map(|at| &path[at..]),
-        }
-    }
-
     /// Whose a request is. `path` is the server's part, still encoded and without its query.
     pub(crate) fn find(method: &Method, path: &str) -> Found {
         if path.len() > LONGEST {
@@ -351,17 +338,6 @@ mod tests {
         assert_eq!(Route::find(&Method::POST, "/realtime/v1/runs/r"), Found::WrongMethod);
         assert_eq!(Route::find(&Method::OPTIONS, "/realtime/v1/runs/r"), Found::Preflight);
         assert_eq!(Route::find(&Method::GET, "/realtime/v1/runs/r/"), Found::Moved("/realtime/v1/runs/r".into()));
-    }
-
-    #[test]
-    fn a_base_path_ends_where_a_segment_ends() {
-        let all = "/api/trigger/realtime/v1/runs/r";
-        assert_eq!(Route::strip(Some("/api/trigger"), all), Some("/realtime/v1/runs/r"));
-        assert_eq!(Route::strip(Some("/api/trig"), all), None);
-        assert_eq!(Route::strip(Some(""), "/realtime/v1/runs"), Some("/realtime/v1/runs"));
-        assert_eq!(Route::strip(None, all), Some("/realtime/v1/runs/r"));
-        assert_eq!(Route::strip(None, "/x/api/v3/runs/r"), Some("/api/v3/runs/r"));
-        assert_eq!(Route::strip(None, "/elsewhere"), None);
     }
 
     #[test]
