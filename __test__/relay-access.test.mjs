@@ -1,39 +1,12 @@
 // What a token opens: every decision compared with protocol.md 3, written down here a second time.
 
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 
 import { anySeed, random } from "./support/chunks.mjs";
-import { startEmulatorProcess } from "./support/emulator-process.mjs";
-
-/** Whoever answers: a name, and what starts it over an emulator and gives its URL. */
-const TARGETS = [["the emulator", async (emulator) => ({ url: emulator.url, stop: async () => {} })]];
+import { OTHER, seconds, startWithRuns, targets, token } from "./support/viewers.mjs";
 
 const PAIRS = 400;
-const ENVIRONMENT = "env_access";
-const KEY = "tr_dev_accessnotasecret";
-const OTHER = { id: "env_other", secretKey: "tr_dev_othernotasecret" };
-
-const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-
-/** A public token; what is given replaces a claim, and `undefined` leaves it out. */
-function token(scopes, { key = KEY, alg = "HS256", ...claims } = {}) {
-  const now = Math.floor(Date.now() / 1000);
-  const all = {
-    sub: ENVIRONMENT,
-    pub: true,
-    scopes,
-    iss: "https://id.trigger.dev",
-    aud: "https://api.trigger.dev",
-    exp: now + 900,
-    iat: now,
-    ...claims,
-  };
-  const message = `${part({ alg })}.${part(all)}`;
-  const signature = alg === "none" ? "" : createHmac("sha256", key).update(message).digest("base64url");
-  return `${message}.${signature}`;
-}
 
 /** protocol.md 3: whether scopes let one of the resources, pairs of a type and an id, be read. */
 function grants(scopes, resources) {
@@ -46,55 +19,17 @@ function grants(scopes, resources) {
   });
 }
 
-for (const [name, start] of TARGETS) {
-  describe(`what a token opens on ${name}`, () => {
+for (const [name, start] of Object.entries(targets)) {
+  describe(`what a token opens on the ${name}`, () => {
     let emulator;
     let target;
-    const runs = [];
+    let runs;
     let batch;
-
-    /** Asks with a token. */
-    const ask = (path, bearer, init = {}) =>
-      fetch(`${target.url}${path}`, {
-        redirect: "manual",
-        ...init,
-        headers: { ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }), ...init.headers },
-      });
-
-    /** A call of the server's own. */
-    async function call(path, body) {
-      const response = await fetch(`${emulator.url}${path}`, {
-        method: "POST",
-        headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
-        body: typeof body === "string" ? body : JSON.stringify(body),
-      });
-      assert.ok(response.ok, `${path}: ${response.status}`);
-      return response.json();
-    }
+    const ask = (...asked) => target.ask(...asked);
 
     before(async () => {
-      emulator = await startEmulatorProcess({
-        environmentId: ENVIRONMENT,
-        secretKey: KEY,
-        environments: [OTHER],
-        tasks: { a: { queued: null }, b: { queued: null } },
-      });
+      ({ emulator, runs, batch } = await startWithRuns());
       target = await start(emulator);
-      for (const [task, tags] of [
-        ["a", ["x", "user:1"]],
-        ["b", ["y"]],
-        ["a", []],
-      ]) {
-        const payload = JSON.stringify({ secret: "payload" });
-        const { id } = await call(`/api/v1/tasks/${task}/trigger`, {
-          payload,
-          options: { tags, payloadType: "application/json" },
-        });
-        runs.push({ id, task, tags });
-      }
-      batch = (await call("/api/v3/batches", { runCount: 1 })).id;
-      const item = { index: 0, task: "b", payload: "{}", options: { payloadType: "application/json", tags: ["y"] } };
-      await call(`/api/v3/batches/${batch}/items`, `${JSON.stringify(item)}\n`);
     });
 
     after(async () => {
@@ -129,8 +64,13 @@ for (const [name, start] of TARGETS) {
           const id = run?.id ?? "run_nobody";
           const path = next() < 0.8 ? `/realtime/v1/runs/${id}?offset=-1` : null;
           const resources = run && [["runs", id], ["tasks", run.task], ...run.tags.map((tag) => ["tags", tag])];
+          if (run?.batch) resources.push(["batch", run.batch]);
           // Of a stream only the head is asked: its body is held open.
-          return { path: path ?? `/realtime/v1/streams/${id}/k`, resources };
+          return {
+            path: path ?? `/realtime/v1/streams/${id}/k`,
+            resources: resources ?? [],
+            isThere: run !== undefined,
+          };
         }
         if (of < 0.8) {
           const tags = any([["x"], ["y", "user:1"], []]);
@@ -138,20 +78,25 @@ for (const [name, start] of TARGETS) {
           return {
             path: `/realtime/v1/runs?${query}`,
             resources: [["runs"], ["tags"], ...tags.map((tag) => ["tags", tag])],
+            isThere: true,
           };
         }
         const id = any([batch, batch, "batch_nobody"]);
-        const resources = id === batch ? [["batch", id], ["runs"]] : undefined;
-        return { path: `/realtime/v1/batches/${id}?offset=-1`, resources };
+        const isThere = id === batch;
+        return { path: `/realtime/v1/batches/${id}?offset=-1`, resources: [["batch", id], ["runs"]], isThere };
       };
+      const server = await targets.emulator(emulator);
+      // A relay learns which environment is its own when it first needs to know. Until then it goes by the signature
+      // alone, and only a holder of the key can have signed in the name of another one.
+      await ask(`/realtime/v1/runs/${runs[0].id}?offset=-1`, token([], { key: "tr_dev_forged" }));
       const seen = {};
       for (let at = 0; at < PAIRS; at++) {
         const scopes = Array.from({ length: Math.floor(next() * 4) }, scope);
-        const { path, resources } = request();
+        const { path, resources, isThere } = request();
         const wrong = next() < 0.1 ? any(["key", "exp", "alg", "iss", "aud", "sub"]) : undefined;
         const broken = {
           key: { key: "tr_dev_forged" },
-          exp: { exp: Math.floor(Date.now() / 1000) - 60 },
+          exp: { exp: seconds() - 60 },
           alg: { alg: "none" },
           iss: { iss: "https://elsewhere" },
           aud: { aud: "https://elsewhere" },
@@ -159,15 +104,18 @@ for (const [name, start] of TARGETS) {
         };
         let expected = 200;
         if (wrong) expected = 401;
-        else if (!resources) expected = 404;
+        else if (!isThere) expected = 404;
         else if (!grants(scopes, resources)) expected = 403;
+        // A relay asks nobody for a batch that the viewer may not read, and so does not tell whether it is there.
+        const hidden = !wrong && !isThere && path.includes("/batches/") && !grants(scopes, resources);
+        const shown = hidden && name !== "emulator" ? 403 : expected;
         const ending = new AbortController();
-        const response = await ask(path, token(scopes, wrong && broken[wrong]), { signal: ending.signal });
-        assert.equal(
-          response.status,
-          expected,
-          `seed ${seed}, pair ${at}: ${path} with ${JSON.stringify(scopes)} ${wrong}`,
-        );
+        const what = `seed ${seed}, pair ${at}: ${path} with ${JSON.stringify(scopes)} ${wrong}`;
+        const bearer = token(scopes, wrong && broken[wrong]);
+        const response = await ask(path, bearer, { signal: ending.signal });
+        assert.equal(response.status, shown, what);
+        const own = await server.ask(path, bearer, { signal: ending.signal });
+        assert.equal(own.status, expected, `${what}: the server's own decision`);
         ending.abort();
         seen[expected] = (seen[expected] ?? 0) + 1;
       }
@@ -177,7 +125,7 @@ for (const [name, start] of TARGETS) {
 
     test("a stranger is told nothing but that it is one", async () => {
       const path = () => `/realtime/v1/runs/${runs[0].id}?offset=-1`;
-      const now = Math.floor(Date.now() / 1000);
+      const now = seconds();
       for (const [what, bearer, text] of [
         ["no token", undefined, "Invalid or Missing API key"],
         ["no JWT", "nonsense", "Invalid API key"],

@@ -78,7 +78,11 @@ async function hooks(browser, emulator) {
   }
 }
 
-/** What the picture of the emulator's page shows at work. */
+/**
+ * What the picture of the emulator's page shows at work.
+ *
+ * @type {Record<string, import("../emulator.js").TaskScript>}
+ */
 const TASKS = {
   import: {
     queued: 1200,

@@ -29,13 +29,16 @@ export interface RelayGrant {
   scopes?: string[] | PublicTokenPermissions;
   /** Columns that this viewer never gets, on top of those its requests leave out. @default [] */
   skipColumns?: RealtimeRunSkipColumns;
-  /** Names the viewer, such as a user's id. Not empty. */
+  /**
+   * Names the viewer, such as a user's id; not empty. Viewers of one name count for `viewersPerToken` as those of one
+   * token do. @default none: only the limits of a feed and in all hold
+   */
   id?: string;
 }
 
 /** How much is served at once: whole numbers above 0. Beyond it a viewer is told 429 with `Retry-After`. */
 export interface RelayLimits {
-  /** Held polls and open streams of one token. @default 1000 */
+  /** Held polls and open streams of one token, or of one `id` of {@link RelayGrant}. @default 1000 */
   viewersPerToken?: number;
   /** Held polls and open streams of one feed or stream. @default 20000 */
   viewersPerFeed?: number;

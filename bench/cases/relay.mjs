@@ -14,6 +14,9 @@ import { check, number, table, verdict, withSpread } from "../lib/text.mjs";
 /** Subscriptions of the official SDK that are measured; what more of them would cost each is taken to be the same. */
 const DIRECT = 1_000;
 
+/** How long a feed is kept after its last viewer, in milliseconds. */
+const KEEP_MS = 500;
+
 /** How viewers reach the relay: served by Rust's threads, or by a Node server in front of it. */
 const SERVERS = {
   async listen(handler) {
@@ -64,8 +67,8 @@ class Crowd {
 
 async function relay({ url, group, viewers, runs, updates, via }) {
   const { auth, createRealtimeHandler } = load("ours", url);
-  const limits = { perToken: 2 * viewers, perFeed: 2 * viewers, viewers: 2 * viewers };
-  const handler = createRealtimeHandler({ accessToken: ROOT_KEY, baseURL: url, limits });
+  const limits = { viewersPerToken: 2 * viewers, viewersPerFeed: 2 * viewers, viewers: 2 * viewers };
+  const handler = createRealtimeHandler({ accessToken: ROOT_KEY, baseURL: url, limits, keepMs: KEEP_MS });
   const server = await SERVERS[via](handler);
   const token = await auth.createPublicToken({ scopes: { read: { runs: true } }, expirationTime: "1h" });
   const planOf = (name) => ({ kind: "drive", group: name, feeds: 0, updates });
@@ -78,7 +81,7 @@ async function relay({ url, group, viewers, runs, updates, via }) {
   await first.told(0);
   await control(`${url}/bench/release/${group}w/all`);
   await first.ended();
-  await sleep(200);
+  await sleep(2 * KEEP_MS);
   const before = rss();
   const all = crowd(group, { viewers, runs });
   await all.told(0);
@@ -99,9 +102,8 @@ async function relay({ url, group, viewers, runs, updates, via }) {
     micros: spent / (viewers * (updates - 1)),
     kb: memory / viewers,
     perSecond: (viewers * (updates - 1)) / seconds,
-    // The control call's own connection is not the relay's.
-    upstream: upstream.held,
-    connections: upstream.connections - 1,
+    // Each held request has a connection: the server speaks HTTP/1.1.
+    connections: upstream.held,
     finals,
     delivered,
   };

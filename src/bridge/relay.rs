@@ -62,6 +62,7 @@ struct GrantText {
     scopes: Vec<String>,
     #[serde(default)]
     skip_columns: Vec<String>,
+    id: Option<String>,
 }
 
 /// Reads a grant.
@@ -71,7 +72,7 @@ struct GrantText {
 pub(super) fn read_grant(text: &str) -> Result<Grant> {
     let read: GrantText = serde_json::from_str(text)
         .map_err(|error| Error::argument("ERR_INVALID_OPTIONS", "a grant cannot be read").with_source(error))?;
-    Ok(Grant { scopes: read.scopes, skip_columns: read.skip_columns })
+    Ok(Grant { scopes: read.scopes, skip_columns: read.skip_columns, id: read.id })
 }
 
 /// One relay. It ends with `stop()`, or when it is collected.

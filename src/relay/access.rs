@@ -1,4 +1,5 @@
-//! Who a viewer is, and what it may read: decided here, without asking anyone (protocol.md 3). Pure.
+//! Who a viewer is, and what it may read: decided here, without asking anyone (protocol.md 3,
+//! docs/relay-access.md). Pure.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
@@ -16,8 +17,8 @@ pub(crate) enum Verdict {
     /// The holder of a token that only the server can check: of another key of this environment. What it says is only
     /// a claim, good for its `exp`, and for `skipColumns`, which take away and never give.
     Ask(PublicClaims),
-    /// Whoever has the relay's own secret key: a server. It may do what the server lets it do, on the routes of the
-    /// list: everything is passed through with the key it sent itself, and nothing is answered from memory.
+    /// Whoever has the relay's own secret key: a server. It may read everything; what is passed through goes with the
+    /// key that it sent itself.
     OwnKey,
     /// Nobody the server knows: 401, in its words.
     Refused(&'static str),
@@ -213,8 +214,7 @@ mod tests {
         scopes.iter().any(|scope| {
             let (action, rest) = scope.split_once(':').unwrap_or((scope, ""));
             let (kind, id) = rest.split_once(':').unwrap_or((rest, ""));
-            // `admin:` too: an empty type is none, as `Scope::parse` has it.
-            if action == "admin" && kind.is_empty() {
+            if scope == "admin" {
                 return true;
             }
             (action == "read" || action == "*")

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use bytes::Bytes;
@@ -11,9 +12,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
+use tokio::sync::Semaphore;
 
 use super::limits::Digest;
-use super::pass::{self, Passed};
+use super::pass::{self, Passed, Times};
 use crate::config::{Endpoint, Secret};
 use crate::error::Result as CrateResult;
 use crate::http::{Call, ClientOptions, Deadlines, feed_headers};
@@ -30,6 +32,11 @@ const YES_MS: u64 = 300_000;
 const NO_MS: u64 = 30_000;
 /// The most of a refusal's body that is read, in bytes.
 const LONGEST_REFUSAL: usize = 4 * 1024;
+/// The most questions under way. Anyone can sign a token with a key of their own and fill in this environment's id, so
+/// a flood of them must not become a flood of requests (A7).
+const UNDER_WAY: usize = 32;
+/// How long the server may take for an answer, so that one that hangs gives the places back.
+const QUESTION_TIMES: Times = Times { head: Duration::from_secs(15), idle: Duration::from_secs(15) };
 /// When to ask again where the server did not say, in seconds.
 const RETRY_S: u64 = 1;
 
@@ -60,7 +67,8 @@ impl Ruling {
 pub(crate) enum Unsure {
     /// It was not reached: 502.
     Unreachable,
-    /// It is busy (429, 5xx) and will be asked again after so many seconds: 503.
+    /// It is busy (429, 5xx), or as many questions as may be are under way: 503, and to be asked again after so many
+    /// seconds.
     Busy(u64),
 }
 
@@ -86,6 +94,8 @@ struct Inner {
     /// Drawn for this process: what is kept tells nobody a token.
     key: hmac::Key,
     clock: Clock,
+    /// A permit for each question under way.
+    places: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
@@ -99,6 +109,15 @@ struct State {
     next: u64,
 }
 
+/// What a question is about.
+#[derive(Clone, Copy)]
+struct About {
+    token: Digest,
+    /// Of the token and the path.
+    path: Digest,
+    exp: Option<f64>,
+}
+
 struct Kept {
     ruling: Ruling,
     until_ms: u64,
@@ -109,7 +128,7 @@ impl Judge {
     /// A judge that knows nothing yet.
     pub(crate) fn new(clock: Clock) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &random::bytes::<32>());
-        Self(Arc::new(Inner { key, clock, state: Mutex::default() }))
+        Self(Arc::new(Inner { key, clock, places: Arc::new(Semaphore::new(UNDER_WAY)), state: Mutex::default() }))
     }
 
     /// A token, told from others without being kept.
@@ -117,8 +136,14 @@ impl Judge {
         self.mac(&[token])
     }
 
+    /// A viewer as the app names it (`authorize`), told from others and from every token.
+    pub(crate) fn digest_of_viewer(&self, id: &str) -> Digest {
+        self.mac(&["viewer", id])
+    }
+
     /// Whether the server shows `path` (of a feed, with its query and without an offset) to the holder of `token`,
-    /// which expires at `exp` (Unix seconds). Those who ask at once share one request.
+    /// which expires at `exp` (Unix seconds). Those who ask at once share one request. A 401 is about the token, whatever
+    /// it asks for next.
     ///
     /// # Errors
     /// The server did not say.
@@ -132,58 +157,63 @@ impl Judge {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Outcome> + Send + 'static,
     {
-        let digest = self.mac(&[token.expose(), path]);
+        let about = About { token: self.digest(token.expose()), path: self.mac(&[token.expose(), path]), exp };
         let asked = {
             let mut state = self.state();
-            if let Some(ruling) = state.known(&digest, self.0.clock.now_ms()) {
+            let now = self.0.clock.now_ms();
+            if let Some(ruling) = state.known(&about.token, now).or_else(|| state.known(&about.path, now)) {
                 return Ok(ruling);
             }
-            match state.asked.get(&digest).and_then(|(_, asked)| asked.upgrade()) {
+            match state.asked.get(&about.path).and_then(|(_, asked)| asked.upgrade()) {
                 Some(asked) => asked,
-                None => self.begin(&mut state, digest, exp, question()),
+                None => self.begin(&mut state, about, question)?,
             }
         };
         asked.await
     }
 
-    fn begin<Fut>(&self, state: &mut State, digest: Digest, exp: Option<f64>, question: Fut) -> Asked
+    fn begin<F, Fut>(&self, state: &mut State, about: About, question: F) -> Result<Asked, Unsure>
     where
+        F: FnOnce() -> Fut,
         Fut: Future<Output = Outcome> + Send + 'static,
     {
+        let place = self.0.places.clone().try_acquire_owned().map_err(|_| Unsure::Busy(RETRY_S))?;
         // What was dropped by its last viewer leaves a dead entry behind.
         state.asked.retain(|_, (_, asked)| asked.upgrade().is_some());
         let number = state.tick();
-        let judge = self.clone();
+        let (judge, question) = (self.clone(), question());
         let asked = async move {
             let outcome = question.await;
-            judge.settle(digest, number, exp, &outcome);
+            drop(place);
+            judge.settle(about, number, &outcome);
             outcome
         }
         .boxed()
         .shared();
         if let Some(weak) = asked.downgrade() {
-            state.asked.insert(digest, (number, weak));
+            state.asked.insert(about.path, (number, weak));
         }
-        asked
+        Ok(asked)
     }
 
-    fn settle(&self, digest: Digest, number: u64, exp: Option<f64>, outcome: &Outcome) {
+    fn settle(&self, about: About, number: u64, outcome: &Outcome) {
         let now = self.0.clock.now_ms();
         let mut state = self.state();
-        if state.asked.get(&digest).is_some_and(|(current, _)| *current == number) {
-            state.asked.remove(&digest);
+        if state.asked.get(&about.path).is_some_and(|(current, _)| *current == number) {
+            state.asked.remove(&about.path);
         }
         let Ok(ruling) = outcome else { return };
-        let longest = match ruling {
-            Ruling::Yes => YES_MS,
-            Ruling::No(..) => NO_MS,
+        let (longest, digest) = match ruling {
+            Ruling::Yes => (YES_MS, about.path),
+            Ruling::No(StatusCode::UNAUTHORIZED, _) => (NO_MS, about.token),
+            Ruling::No(..) => (NO_MS, about.path),
         };
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "saturates; a negative time is long past"
         )]
-        let expires = exp.map_or(u64::MAX, |exp| (exp * 1000.0) as u64);
+        let expires = about.exp.map_or(u64::MAX, |exp| (exp * 1000.0) as u64);
         state.keep(digest, ruling.clone(), now.saturating_add(longest).min(expires));
     }
 
@@ -254,7 +284,7 @@ fn question(endpoint: &Endpoint, token: &Secret, path: &str) -> impl Future<Outp
     let headers = own_headers(endpoint, token);
     async move {
         let headers = headers?;
-        let request = Passed { method: Method::GET, url, headers };
+        let request = Passed { method: Method::GET, url, headers, times: QUESTION_TIMES };
         let response = pass::get(request).await.map_err(|_| Unsure::Unreachable)?;
         let status = response.status();
         match status.as_u16() {
@@ -295,129 +325,5 @@ pub(crate) async fn subject(endpoint: &Endpoint, options: &Arc<ClientOptions>) -
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-    use std::time::Duration;
-
-    /// A judge whose clock is `now`, and a server that counts.
-    struct Case {
-        judge: Judge,
-        now: Arc<AtomicU64>,
-        asked: Arc<AtomicUsize>,
-    }
-
-    impl Case {
-        fn new() -> Self {
-            let now = Arc::new(AtomicU64::new(1_000_000));
-            let told = now.clone();
-            let judge = Judge::new(Clock::from_fn(move || told.load(Ordering::SeqCst)));
-            Self { judge, now, asked: Arc::default() }
-        }
-
-        fn ask(&self, token: &str, exp: Option<f64>, outcome: Outcome) -> impl Future<Output = Outcome> + use<> {
-            let (judge, asked, token) = (self.judge.clone(), self.asked.clone(), Secret::new(token));
-            async move {
-                let question = || {
-                    asked.fetch_add(1, Ordering::SeqCst);
-                    async move {
-                        tokio::time::sleep(Duration::from_secs(1)).await;
-                        outcome
-                    }
-                };
-                judge.ask_with(&token, "/realtime/v1/runs/r", exp, question).await
-            }
-        }
-
-        fn requests(&self) -> usize {
-            self.asked.load(Ordering::SeqCst)
-        }
-
-        fn pass(&self, ms: u64) {
-            self.now.fetch_add(ms, Ordering::SeqCst);
-        }
-    }
-
-    fn no() -> Ruling {
-        Ruling::No(StatusCode::FORBIDDEN, Bytes::from_static(b"{}"))
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn many_viewers_with_one_token_ask_once() {
-        let case = Case::new();
-        let all = (0..50).map(|_| case.ask("a", None, Ok(Ruling::Yes)));
-        assert!(futures_util::future::join_all(all).await.iter().all(|outcome| *outcome == Ok(Ruling::Yes)));
-        assert_eq!(case.ask("a", None, Ok(no())).await, Ok(Ruling::Yes));
-        assert_eq!(case.requests(), 1);
-        assert_eq!(case.ask("b", None, Ok(no())).await, Ok(no()));
-        assert_eq!(case.requests(), 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_yes_ends_with_the_token_or_after_five_minutes_and_a_no_after_thirty_seconds() {
-        let case = Case::new();
-        for (token, exp, outcome, kept_ms) in [
-            ("a", Some(1_010.0), Ok(Ruling::Yes), 10_000),
-            ("b", None, Ok(Ruling::Yes), 300_000),
-            ("c", None, Ok(no()), 30_000),
-        ] {
-            let begun = case.requests();
-            case.now.store(1_000_000, Ordering::SeqCst);
-            case.ask(token, exp, outcome.clone()).await.expect("an answer");
-            case.pass(kept_ms - 1);
-            case.ask(token, exp, outcome.clone()).await.expect("kept");
-            assert_eq!(case.requests(), begun + 1, "{token}");
-            case.pass(1);
-            case.ask(token, exp, outcome).await.expect("asked again");
-            assert_eq!(case.requests(), begun + 2, "{token}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_servers_trouble_is_told_and_not_kept() {
-        let case = Case::new();
-        for unsure in [Unsure::Unreachable, Unsure::Busy(7)] {
-            assert_eq!(case.ask("a", None, Err(unsure)).await, Err(unsure));
-        }
-        assert_eq!(case.ask("a", None, Ok(Ruling::Yes)).await, Ok(Ruling::Yes));
-        assert_eq!(case.requests(), 3);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_first_viewer_may_go_away_without_harm_to_the_others() {
-        let case = Case::new();
-        let mut first = Box::pin(case.ask("a", None, Ok(Ruling::Yes)));
-        assert!((&mut first).now_or_never().is_none());
-        let mut second = Box::pin(case.ask("a", None, Ok(no())));
-        assert!((&mut second).now_or_never().is_none());
-        drop(first);
-        assert_eq!(second.await, Ok(Ruling::Yes));
-        assert_eq!(case.requests(), 1);
-    }
-
-    #[test]
-    fn what_is_kept_is_bounded_and_the_longest_unused_goes_first() {
-        let mut state = State::default();
-        let digest = |at: usize| {
-            let mut digest = [0; 32];
-            digest[..8].copy_from_slice(&(at as u64).to_le_bytes());
-            digest
-        };
-        for at in 0..MOST {
-            state.keep(digest(at), Ruling::Yes, u64::MAX);
-        }
-        assert!(state.known(&digest(0), 0).is_some());
-        state.keep(digest(MOST), Ruling::Yes, u64::MAX);
-        assert!(state.known(&digest(0), 0).is_some());
-        assert!(state.known(&digest(1), 0).is_none());
-        assert_eq!((state.kept.len(), state.order.len()), (MOST, MOST));
-    }
-
-    #[test]
-    fn a_digest_is_of_this_process_and_of_each_part() {
-        let (one, other) = (Judge::new(Clock::system()), Judge::new(Clock::system()));
-        assert_eq!(one.digest("a"), one.digest("a"));
-        assert_ne!(one.digest("a"), other.digest("a"));
-        assert_ne!(one.mac(&["ab", "c"]), one.mac(&["a", "bc"]));
-    }
-}
+#[path = "judge_tests.rs"]
+mod tests;

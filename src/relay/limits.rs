@@ -10,7 +10,8 @@ use super::options::Limits;
 use super::stats::Stats;
 use crate::serve::Answer;
 
-/// A token, told from others without being kept: see [`Judge::digest`](super::judge::Judge::digest).
+/// A token, or a viewer as the app names it, told from others without being kept: see
+/// [`Judge::digest`](super::judge::Judge::digest).
 pub(crate) type Digest = [u8; 32];
 
 /// Who is served now.
@@ -58,7 +59,8 @@ impl Gate {
         Arc::new(Self { limits, stats, state: Mutex::default() })
     }
 
-    /// Lets a viewer of `feed` in. A viewer without a token (`authorize`) counts for its feed and in all.
+    /// Lets a viewer of `feed` in. A viewer without a token and a name (`authorize`) counts for its feed
+    /// and in all.
     ///
     /// # Errors
     /// The limit that was reached; nothing counts then.

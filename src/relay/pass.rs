@@ -20,10 +20,19 @@ use tokio::time::timeout;
 use crate::http::passing;
 use crate::serve::{Answer, Body};
 
-/// How long the server may take until it answers.
-const HEAD_TIME: Duration = Duration::from_secs(60);
-/// How long a body may be silent, either way. A stream pings every 15 s.
-const IDLE: Duration = Duration::from_secs(120);
+/// How long is waited.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// Until the server answers.
+    pub(crate) head: Duration,
+    /// While a body is silent, either way.
+    pub(crate) idle: Duration,
+}
+
+impl Times {
+    /// For what viewers send. A stream pings every 15 s.
+    pub(crate) const VIEWER: Self = Self { head: Duration::from_secs(60), idle: Duration::from_secs(120) };
+}
 
 /// A request to pass.
 #[derive(Debug)]
@@ -34,6 +43,8 @@ pub(crate) struct Passed {
     pub(crate) url: String,
     /// The viewer's headers.
     pub(crate) headers: HeaderMap,
+    /// How long is waited for the server, and for the viewer's body.
+    pub(crate) times: Times,
 }
 
 /// Why there is no answer of the server's.
@@ -74,6 +85,7 @@ pub(crate) async fn pass(request: Passed, body: Body, most: u64) -> Result<Respo
     if hint.lower() > most {
         return Err(Failed::TooLarge);
     }
+    let times = request.times;
     let headers = forward(request.headers)?;
     let mut builder = sender(&request.method, &request.url, headers)?;
     let trouble = Arc::new(Trouble::default());
@@ -82,10 +94,10 @@ pub(crate) async fn pass(request: Passed, body: Body, most: u64) -> Result<Respo
         if let Some(length) = hint.exact() {
             builder = builder.header(CONTENT_LENGTH, length);
         }
-        builder = builder.body(reqwest::Body::wrap_stream(limited(body, most, trouble.clone())));
+        builder = builder.body(reqwest::Body::wrap_stream(limited(body, most, times.idle, trouble.clone())));
     }
-    let sent = timeout(HEAD_TIME, builder.send()).await.map_err(|_| Failed::Late)?;
-    sent.map(answer).map_err(|error| trouble.failed(&error))
+    let sent = timeout(times.head, builder.send()).await.map_err(|_| Failed::Late)?;
+    sent.map(|response| answer(response, times.idle)).map_err(|error| trouble.failed(&error))
 }
 
 /// Asks with `GET` or `HEAD` and the viewer's headers: streams and feeds that memory does not have.
@@ -93,10 +105,11 @@ pub(crate) async fn pass(request: Passed, body: Body, most: u64) -> Result<Respo
 /// # Errors
 /// As [`pass`].
 pub(crate) async fn get(request: Passed) -> Result<Response<Body>, Failed> {
+    let times = request.times;
     let headers = forward(request.headers)?;
     let builder = sender(&request.method, &request.url, headers)?;
-    let sent = timeout(HEAD_TIME, builder.send()).await.map_err(|_| Failed::Late)?;
-    sent.map(answer).map_err(|error| Trouble::default().failed(&error))
+    let sent = timeout(times.head, builder.send()).await.map_err(|_| Failed::Late)?;
+    sent.map(|response| answer(response, times.idle)).map_err(|error| Trouble::default().failed(&error))
 }
 
 fn sender(method: &Method, url: &str, headers: HeaderMap) -> Result<reqwest::RequestBuilder, Failed> {
@@ -128,6 +141,7 @@ impl Trouble {
 fn limited(
     body: Body,
     most: u64,
+    idle: Duration,
     trouble: Arc<Trouble>,
 ) -> impl futures_util::Stream<Item = io::Result<Bytes>> + Send + 'static {
     unfold(Some((body, most)), move |state| {
@@ -135,7 +149,7 @@ fn limited(
         async move {
             let (mut body, left) = state?;
             loop {
-                let frame = match timeout(IDLE, body.frame()).await {
+                let frame = match timeout(idle, body.frame()).await {
                     Ok(None) => return None,
                     Ok(Some(Ok(frame))) => frame,
                     Ok(Some(Err(_))) | Err(_) => {
@@ -180,16 +194,16 @@ fn forward(mut headers: HeaderMap) -> Result<HeaderMap, Failed> {
 }
 
 /// The server's answer, as the viewer gets it.
-fn answer(response: reqwest::Response) -> Response<Body> {
+fn answer(response: reqwest::Response, idle: Duration) -> Response<Body> {
     let (status, mut headers) = (response.status(), response.headers().clone());
     drop_hops(&mut headers);
     // These are of the server's host, not of this one.
     for name in [SET_COOKIE, STRICT_TRANSPORT_SECURITY, ALT_SVC] {
         headers.remove(name);
     }
-    let parts = unfold(Some(response), |state| async move {
+    let parts = unfold(Some(response), move |state| async move {
         let mut response = state?;
-        match timeout(IDLE, response.chunk()).await {
+        match timeout(idle, response.chunk()).await {
             Ok(Ok(None)) => None,
             Ok(Ok(Some(data))) => Some((Ok(Frame::data(data)), Some(response))),
             Ok(Err(_)) => Some((Err(io::Error::other("the server broke off")), None)),

@@ -1,16 +1,19 @@
 //! Passing through, against a server that tells what reached it.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::judge::{Judge, Ruling, Unsure};
-use super::pass::{Failed, Passed, pass};
+use super::pass::{Failed, Passed, Times, get, pass};
 use crate::config::{Endpoint, Secret};
 use crate::serve::clock::Clock;
 use crate::serve::{Body, listener};
@@ -68,7 +71,7 @@ impl Server {
         let mut headers = HeaderMap::new();
         headers.insert("authorization", "Bearer viewer".parse().expect("a value"));
         headers.insert("accept-encoding", "br".parse().expect("a value"));
-        Passed { method: Method::POST, url: format!("{}{path}", self.url), headers }
+        Passed { method: Method::POST, url: format!("{}{path}", self.url), headers, times: Times::VIEWER }
     }
 
     async fn next(&mut self) -> Seen {
@@ -126,6 +129,59 @@ async fn a_server_that_is_not_there_is_told_as_502() {
     assert_eq!(failed, Failed::Unreachable);
     let response = failed.answer().into_response(&HeaderMap::new(), http::Version::HTTP_11);
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+}
+
+/// Only what is tested here ends soon.
+const SOON: Duration = Duration::from_millis(30);
+
+/// A server that takes connections, says `first` to whoever asks, and then nothing.
+async fn silent(first: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let _ = connection.read(&mut [0; 1024]).await;
+            let _ = connection.write_all(first.as_bytes()).await;
+            open.push(connection);
+        }
+    });
+    url
+}
+
+fn silent_body() -> Body {
+    StreamBody::new(futures_util::stream::pending()).boxed_unsync()
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_told_as_504() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let times = Times { head: SOON, ..Times::VIEWER };
+    let url = silent("").await;
+    let request = || Passed { method: Method::GET, url: format!("{url}/x"), headers: HeaderMap::new(), times };
+    assert_eq!(get(request()).await.err(), Some(Failed::Late));
+    assert_eq!(pass(request(), parts(&[]), 3).await.err(), Some(Failed::Late));
+    let response = Failed::Late.answer().into_response(&HeaderMap::new(), http::Version::HTTP_11);
+    assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+}
+
+#[tokio::test]
+async fn an_answer_that_falls_silent_breaks_off() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let times = Times { idle: SOON, ..Times::VIEWER };
+    let url = silent("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n").await;
+    let request = Passed { method: Method::GET, url: format!("{url}/x"), headers: HeaderMap::new(), times };
+    let answer = get(request).await.expect("a head");
+    let error = answer.into_body().collect().await.expect_err("no body follows");
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn a_viewer_that_falls_silent_within_its_body_is_not_waited_for() {
+    let server = Server::start(200).await;
+    let mut request = server.request("/x");
+    request.times.idle = SOON;
+    assert_eq!(pass(request, silent_body(), 3).await.err(), Some(Failed::Broken));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 
-use super::pass::{self, Passed};
+use super::pass::{self, Passed, Times};
 use super::route::{Found, Route, Target};
 use super::stats::Refusal;
 use super::{Relay, metrics};
@@ -21,6 +21,8 @@ pub struct Grant {
     pub scopes: Vec<String>,
     /// Columns that are left out for it.
     pub skip_columns: Vec<String>,
+    /// The app's name for it: what counts in the place of a token for the limit of one.
+    pub id: Option<String>,
 }
 
 /// What becomes of a request.
@@ -87,8 +89,7 @@ impl Relay {
             return Answer::api_error(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request header fields too large")
                 .into();
         }
-        let base = Some(&*self.options.base_path).filter(|base| !base.is_empty());
-        let Some(server_path) = Route::strip(base, path) else { return Answer::not_found().into() };
+        let Some(server_path) = Route::strip(&self.options.base_path, path) else { return Answer::not_found().into() };
         let route = match Route::find(&request.method, server_path) {
             Found::Route(route) => route,
             Found::Preflight => return Answer::preflight().into(),
@@ -123,6 +124,7 @@ impl Relay {
             method: request.method.clone(),
             url: self.upstream(path, request.query.as_deref()),
             headers: request.headers.clone(),
+            times: Times::VIEWER,
         };
         pass::pass(passed, body, self.options.limits.body_bytes).await.into()
     }

@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::access::Subject;
 use super::feed::{self, FeedKey};
-use super::pass::{self, Passed};
+use super::pass::{self, Passed, Times};
 use super::respond::{Grant, Outcome};
 use super::route::{Route, Target};
 use super::stream::{self, StreamKey};
@@ -22,10 +22,12 @@ impl Relay {
             Ok(viewer) => viewer,
             Err(answer) => return answer.into(),
         };
-        let seat = match self.gate.enter(viewer.digest, route.path.as_str().into()) {
-            Ok(seat) => seat,
-            Err(_) => return limits::full().into(),
+        // As many feeds are at one path as there are lists of tags.
+        let feed = match &route.target {
+            Target::Tags => tags_path(request, route).into(),
+            Target::Run(_) | Target::Batch(_) | Target::Stream(..) | Target::Pass => route.path.as_str().into(),
         };
+        let Ok(seat) = self.gate.enter(viewer.digest, feed) else { return limits::full().into() };
         let answered = match &route.target {
             Target::Run(id) => self.run(request, route, &viewer, id).await,
             Target::Tags => self.tags(request, route, &viewer).await,
@@ -47,9 +49,7 @@ impl Relay {
         let (list, created_at) = (request.parameter("tags"), request.parameter("createdAt"));
         let split = list.as_deref().unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
         let tags: Vec<String> = split.map(str::to_owned).collect();
-        let asked = [("tags", list.as_deref()), ("createdAt", created_at.as_deref())];
-        let path = with_query(&route.path, asked.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        self.permit(viewer, Subject::Tags(&tags), &path, None).await?;
+        self.permit(viewer, Subject::Tags(&tags), &tags_path(request, route), None).await?;
         let feed = self.feeds.open(FeedKey::tags(list.as_deref(), created_at.as_deref()))?;
         Ok(self.give(request, route, viewer, &feed).await)
     }
@@ -110,14 +110,15 @@ impl Relay {
             query = Some(with_skipped(request, &viewer.skip_columns));
         }
         let url = self.upstream(&route.path, query.as_deref());
-        pass::get(Passed { method: request.method.clone(), url, headers }).await.into()
+        pass::get(Passed { method: request.method.clone(), url, headers, times: Times::VIEWER }).await.into()
     }
 }
 
 /// The query of a request with more columns to leave out.
 fn with_skipped(request: &Request, skipped: &[String]) -> String {
     let own = request.parameter("skipColumns").unwrap_or_default();
-    let all: Vec<&str> = skipped.iter().map(String::as_str).chain(own.split(',')).filter(|one| !one.is_empty()).collect();
+    let all: Vec<&str> =
+        skipped.iter().map(String::as_str).chain(own.split(',')).filter(|one| !one.is_empty()).collect();
     let pairs = request.query.as_deref().unwrap_or_default();
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(url::form_urlencoded::parse(pairs.as_bytes()).filter(|(name, _)| name != "skipColumns"));
@@ -127,9 +128,12 @@ fn with_skipped(request: &Request, skipped: &[String]) -> String {
     query.finish()
 }
 
-fn with_query<'a>(path: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+/// The path of a tag feed with what tells it from others.
+fn tags_path(request: &Request, route: &Route) -> String {
+    let asked = ["tags", "createdAt"].map(|name| (name, request.parameter(name)));
+    let pairs = asked.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    if query.is_empty() { route.path.clone() } else { format!("{}?{query}", route.path) }
 }
 
 fn unknown_run() -> Answer {

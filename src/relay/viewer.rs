@@ -1,11 +1,11 @@
 //! Who a viewer is to this relay, and whether it may read what it asks for.
 
+use super::Relay;
 use super::access::{Decision, Own, RunFacts, Subject, Verdict, decide, recognise};
+use super::feed::FeedKey;
 use super::judge::{self, Unsure};
 use super::limits::Digest;
 use super::respond::Grant;
-use super::Relay;
-use super::feed::FeedKey;
 use crate::config::Secret;
 use crate::serve::{Answer, Request};
 use crate::token::{ClaimsStore, PublicClaims};
@@ -18,7 +18,7 @@ pub(super) struct Viewer {
     pub(super) skip_columns: Vec<String>,
     /// Its own token; none where the app vouches for it.
     pub(super) token: Option<Secret>,
-    /// The token, told from others.
+    /// The token, or the viewer as the app names it, told from others.
     pub(super) digest: Option<Digest>,
     rights: Rights,
 }
@@ -34,11 +34,11 @@ enum Rights {
 
 impl Viewer {
     /// Whom `authorize` let in.
-    fn granted(grant: Grant) -> Self {
+    fn granted(relay: &Relay, grant: Grant) -> Self {
         Self {
             skip_columns: grant.skip_columns,
             token: None,
-            digest: None,
+            digest: grant.id.map(|id| relay.judge.digest_of_viewer(&id)),
             rights: Rights::Scopes(grant.scopes),
         }
     }
@@ -60,7 +60,7 @@ impl Relay {
     /// The 401, or the 503 while the relay cannot learn which environment is its own.
     pub(super) async fn recognise(&self, request: &Request, grant: Option<Grant>) -> Result<Viewer, Answer> {
         if let Some(grant) = grant {
-            return Ok(Viewer::granted(grant));
+            return Ok(Viewer::granted(self, grant));
         }
         let refused = |text: &str| Answer::api_error(StatusCode::UNAUTHORIZED, text);
         // Which of two counts is anyone's guess.

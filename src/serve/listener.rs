@@ -2,15 +2,17 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::time::Duration;
 
-use http::Response;
+use http::{HeaderValue, Response};
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Body;
@@ -27,6 +29,10 @@ pub(crate) const STREAMS: u32 = 128;
 const LEAST_BUFFER: usize = 8_192;
 /// How long a stopping server waits for answers under way.
 const GRACE: Duration = Duration::from_secs(1);
+/// How HTTP/2 begins; no method of HTTP/1.1 does.
+const PREFACE: &[u8; 4] = b"PRI ";
+/// How often a connection that began with less is looked at.
+const LOOK: Duration = Duration::from_millis(10);
 /// The wait after a failed `accept` (too many open files, for one).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -84,14 +90,29 @@ where
                 Ok((stream, _)) => {
                     connections.spawn(serve_connection(stream, stop.clone(), bounds, respond.clone()));
                 }
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                Err(_) => sleep(ACCEPT_PAUSE).await,
             },
         }
     }
     drop(listener);
     // A connection that does not end in time is dropped with the set.
     let drained = async { while connections.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(GRACE, drained).await;
+    let _ = timeout(GRACE, drained).await;
+}
+
+/// The same request with texts of its own. As they come they are parts of the connection's buffer, of which a held
+/// request would keep a second one alive: for thousands of them that is most of the memory.
+fn detached(mut request: hyper::Request<Incoming>) -> hyper::Request<Incoming> {
+    for value in request.headers_mut().values_mut() {
+        // A value that was one is one.
+        let Ok(mut own) = HeaderValue::from_bytes(value.as_bytes()) else { continue };
+        own.set_sensitive(value.is_sensitive());
+        *value = own;
+    }
+    if let Ok(own) = request.uri().to_string().parse() {
+        *request.uri_mut() = own;
+    }
+    request
 }
 
 async fn serve_connection<F, R>(stream: TcpStream, stop: CancellationToken, bounds: Bounds, respond: F)
@@ -101,26 +122,64 @@ where
 {
     // A long-poll's small answer must not wait for Nagle; an error here only costs time.
     let _ = stream.set_nodelay(true);
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE)
-        .max_buf_size(bounds.header_bytes.max(LEAST_BUFFER));
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(bounds.streams)
-        .max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))
-        .keep_alive_interval(IDLE);
-    let connection = builder.serve_connection(TokioIo::new(stream), service_fn(respond));
-    tokio::pin!(connection);
-    tokio::select! {
-        // A client that goes away mid-answer is no event for the server.
-        _ = connection.as_mut() => {}
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+    let service = service_fn(move |request| respond(detached(request)));
+    let is_http2 = tokio::select! {
+        is_http2 = timeout(IDLE, speaks_http2(&stream)) => is_http2,
+        () = stop.cancelled() => return,
+    };
+    // A client that goes away is no event for the server.
+    match is_http2 {
+        Ok(Ok(true)) => {
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            builder
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(bounds.streams)
+                .max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))
+                .keep_alive_interval(IDLE);
+            let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
         }
+        Ok(Ok(false)) => {
+            let mut builder = http1::Builder::new();
+            builder
+                .timer(TokioTimer::new())
+                .header_read_timeout(IDLE)
+                .max_buf_size(bounds.header_bytes.max(LEAST_BUFFER));
+            let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
+        }
+        Ok(Err(_)) | Err(_) => {}
+    }
+}
+
+/// Whether a client begins as HTTP/2 does. Nothing is taken: what a library's own look takes would come to HTTP/1.1 in
+/// two pieces, and double the buffer of every connection.
+async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
+    let mut start = [0; PREFACE.len()];
+    loop {
+        let seen = stream.peek(&mut start).await?;
+        if seen == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if start[..seen] != PREFACE[..seen] {
+            return Ok(false);
+        }
+        if seen == PREFACE.len() {
+            return Ok(true);
+        }
+        // What was seen stays readable: only time can bring more.
+        sleep(LOOK).await;
     }
 }

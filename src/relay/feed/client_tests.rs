@@ -1,7 +1,7 @@
 //! This package's own client reading through shared copies, over real sockets.
 
-use std::sync::Arc;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;

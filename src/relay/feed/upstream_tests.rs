@@ -146,7 +146,8 @@ async fn an_unknown_run_is_a_404_and_one_that_comes_later_is_found() {
 async fn a_refusal_of_the_relays_own_key_is_no_401_to_viewers() {
     let emulator = Emulator::start().await;
     let id = emulator.create(json!({})).await;
-    let feeds = Feeds::new(&options(&emulator.running.url(), "tr_dev_another_key"), CancellationToken::new(), Arc::default());
+    let feeds =
+        Feeds::new(&options(&emulator.running.url(), "tr_dev_another_key"), CancellationToken::new(), Arc::default());
     let answer = ask(&feeds.open(run(&id)).expect("a seat"), &request("offset=-1")).await;
     assert_eq!(answer.status, 502);
     assert!(answer.text().contains("TRIGGER_SECRET_KEY") && !answer.text().contains("another_key"));

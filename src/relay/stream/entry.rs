@@ -39,12 +39,7 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn new(log: Log, stats: Arc<Stats>) -> Self {
-        Self {
-            log: Arc::new(log),
-            known: watch::Sender::new(Known::Nothing),
-            viewers: watch::Sender::new(0),
-            stats,
-        }
+        Self { log: Arc::new(log), known: watch::Sender::new(Known::Nothing), viewers: watch::Sender::new(0), stats }
     }
 
     /// Fills the log until the upstream ends, `stop`, or `leave` says that nobody came for `keep`.
