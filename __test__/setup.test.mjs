@@ -1,11 +1,13 @@
 // `npm run demo` and `npm test` install packages when, and only when, something is missing.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { describe, it } from "node:test";
 import { isInstalled, matches } from "../scripts/lib/installed.mjs";
+import { root } from "../scripts/lib/run.mjs";
+import { ADDON, nameOf, SLOW } from "../scripts/lib/suites.mjs";
 
 const a = { version: "1.0.0", integrity: "sha512-a" };
 const b = { version: "2.0.0", integrity: "sha512-b" };
@@ -45,5 +47,12 @@ describe("the check for installed packages", () => {
     } finally {
       await rm(root, { recursive: true, force: true });
     }
+  });
+});
+
+describe("the lists of tests", () => {
+  it("name files that are there", async () => {
+    const names = (await readdir(path.join(root, "__test__"), { recursive: true })).map(nameOf);
+    for (const name of [...Object.keys(SLOW), ...ADDON]) assert.ok(names.includes(name), name);
   });
 });

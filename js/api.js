@@ -29,11 +29,14 @@ const wait = () => require("./wait.js");
 function later(load, names) {
   /** @type {Record<string, (...given: any[]) => any>} */
   const functions = {};
+  // Kept: after modules were thrown away, what is in use goes on as it is.
+  let loaded;
   for (const name of names) {
     // A computed method has the name that the function itself has.
     Object.assign(functions, {
       [name](/** @type {any[]} */ ...given) {
-        return load()[name](...given);
+        loaded ??= load();
+        return loaded[name](...given);
       },
     });
   }

@@ -7,7 +7,7 @@
 
 const { ConfigError } = require("./errors.js");
 const native = require("./native.js");
-const { currentScope } = require("./scope.js");
+const { currentScope, shared } = require("./scope.js");
 
 /**
  * @typedef {object} RequestOptions
@@ -136,7 +136,7 @@ function isMainThread() {
 }
 
 /** What `configure()` set last. */
-let configured = new Source(Object.freeze({}));
+const configured = shared("configuration", () => ({ source: new Source(Object.freeze({})) }));
 
 /**
  * Sets the configuration of this process. Replaces what an earlier call set, as in the SDK.
@@ -145,7 +145,7 @@ let configured = new Source(Object.freeze({}));
  * @throws {ConfigError} `ERR_INVALID_CONFIG` for an option that is unknown or of a wrong type
  */
 function configure(options) {
-  configured = new Source(checkConfiguration("configure()", options));
+  configured.source = new Source(checkConfiguration("configure()", options));
 }
 
 /**
@@ -155,7 +155,7 @@ function configure(options) {
  * @returns {Resolved}
  */
 function resolve(env = process.env) {
-  return (currentScope() ?? configured).resolve(env);
+  return (currentScope() ?? configured.source).resolve(env);
 }
 
 /**
@@ -204,7 +204,7 @@ function clientScope(options) {
  */
 function authScope(options) {
   const given = checkConfiguration("auth.withAuth()", options);
-  const around = { ...(currentScope() ?? configured).explicit };
+  const around = { ...(currentScope() ?? configured.source).explicit };
   if (given.accessToken || given.secretKey) {
     delete around.accessToken;
     delete around.secretKey;

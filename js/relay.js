@@ -36,8 +36,6 @@ class Relay {
   #told = new Set();
   /** What is open to viewers: listeners. @type {Set<{ close(): Promise<void> }>} */
   #listeners = new Set();
-  #requests = 0;
-  #open = 0;
 
   /** @param {import("./relay-options.js").HandlerOptions} options */
   constructor(options) {
@@ -51,13 +49,15 @@ class Relay {
   async web(request) {
     const { method } = request;
     const target = targetOf(request.url);
-    const asked = await this.#ask(method, target, () => request);
+    const asked = this.#counted(await this.#ask(method, target, () => request));
     if (asked.response) return asked.response;
     if (asked.answer) return toWebResponse(asked.answer, method, noop);
     if (request.bodyUsed) return toWebResponse(this.#bodyWasRead(), method, noop);
     const pieces = /** @type {any} */ (request.body?.getReader());
     let head = `${method}\n${target}`;
     request.headers.forEach((value, name) => {
+      // Compressing is the framework's: Next.js takes `content-encoding` off what a route answers, and leaves the body.
+      if (name === "accept-encoding") return;
       head += `\n${name}\n${value}`;
     });
     const { signal } = request;
@@ -65,7 +65,7 @@ class Relay {
     const left = () => leave.now();
     if (signal?.aborted) left();
     signal?.addEventListener("abort", left, { once: true });
-    const done = this.#entered(() => signal?.removeEventListener("abort", left));
+    const done = () => signal?.removeEventListener("abort", left);
     const answer = await this.#exchange(head, asked.grant, pieces, request.headers.get("content-length"), leave);
     return toWebResponse(answer, method, done);
   }
@@ -82,7 +82,6 @@ class Relay {
     if (typeof next === "function" && !this.#isOurs(target)) return next();
     const leave = new Leaving();
     res.once("close", () => leave.now());
-    const done = this.#entered(noop);
     try {
       const answer = await this.#answerNode(req, target, leave);
       await toNodeResponse(answer, req, res);
@@ -90,8 +89,6 @@ class Relay {
       const answer = this.#fault(error);
       if (res.headersSent) res.destroy();
       else await toNodeResponse(answer, req, res);
-    } finally {
-      done();
     }
   }
 
@@ -107,11 +104,12 @@ class Relay {
       // HTTP/2 has its request line among them.
       if (!req.rawHeaders[at].startsWith(":")) headers.push([req.rawHeaders[at], req.rawHeaders[at + 1]]);
     }
-    const asked = await this.#ask(req.method, target, () => {
+    const request = () => {
       const host = req.headers.host ?? req.headers[":authority"] ?? "localhost";
       const scheme = req.socket?.encrypted ? "https" : "http";
       return new Request(`${scheme}://${host}${target}`, { method: req.method, headers, signal: leave.signal() });
-    });
+    };
+    const asked = this.#counted(await this.#ask(req.method, target, request));
     if (asked.response) return wholeAnswer(asked.response);
     if (asked.answer) return asked.answer;
     const length = req.headers["content-length"];
@@ -159,7 +157,6 @@ class Relay {
    * @returns {Promise<{ grant?: string, response?: Response, answer?: import("./relay-answer.js").Answer }>}
    */
   async #ask(method, target, request) {
-    this.#requests += 1;
     if (this.#isClosed) return { answer: refusal(503, "The relay was closed") };
     try {
       this.#opened();
@@ -173,11 +170,22 @@ class Relay {
     if (authorize === undefined || method === "OPTIONS" || target.split("?", 1)[0] === metricsPath) return {};
     try {
       const verdict = await verdictOf(authorize, request());
-      if ("refused" in verdict) return { answer: refusal(401, "Unauthorized") };
-      return verdict;
+      return "refused" in verdict ? { answer: refusal(401, "Unauthorized") } : verdict;
     } catch (error) {
       return { answer: this.#fault(error, "authorize() failed: ") };
     }
+  }
+
+  /**
+   * Has what was answered in the relay's place counted by it: what its listeners answer so, they count themselves.
+   *
+   * @template {{ response?: Response, answer?: import("./relay-answer.js").Answer }} Asked
+   * @param {Asked} asked
+   */
+  #counted(asked) {
+    const given = asked.response ?? asked.answer;
+    if (given !== undefined && !this.#isClosed) this.#native?.refusedElsewhere(given.status);
+    return asked;
   }
 
   /** The native relay. @returns {any} */
@@ -210,18 +218,6 @@ class Relay {
     if (this.#told.has(text) || this.#told.size >= 100) return;
     this.#told.add(text);
     process.emitWarning(`the realtime handler: ${text}`, { code: "TRIGGER_NATIVE_RELAY" });
-  }
-
-  /** Counts a request until what is returned is called. @param {() => void} left */
-  #entered(left) {
-    let isOver = false;
-    this.#open += 1;
-    return () => {
-      if (isOver) return;
-      isOver = true;
-      this.#open -= 1;
-      left();
-    };
   }
 
   /** Whether a path can be one of the relay's. @param {string} target */
@@ -287,7 +283,7 @@ class Relay {
   }
 
   stats() {
-    return { requests: this.#requests, open: this.#open };
+    return JSON.parse(this.#native?.stats() ?? require("./native.js").noRelayStats());
   }
 
   /** @returns {Promise<void>} */

@@ -7,9 +7,27 @@
  */
 
 const { AsyncLocalStorage } = require("node:async_hooks");
+const native = require("./native.js");
+
+/**
+ * What all copies of this package in a process have in common. There are several where bundles hold one each, and after a
+ * development server threw modules away while some of them are in use: what one copy was told to call with holds for all,
+ * as with the official SDK.
+ *
+ * @template T
+ * @param {string} name
+ * @param {() => T} make called once in a process for each version of the package: other versions may keep other things
+ * @returns {T}
+ */
+function shared(name, make) {
+  const key = Symbol.for(`trigger-native ${native.VERSION} ${name}`);
+  const global = /** @type {any} */ (globalThis);
+  global[key] ??= make();
+  return global[key];
+}
 
 /** @type {AsyncLocalStorage<any>} */
-const storage = new AsyncLocalStorage();
+const storage = shared("scope", () => new AsyncLocalStorage());
 
 /** What the innermost scope was entered with, if any. */
 function currentScope() {
@@ -26,4 +44,4 @@ function withScope(scope, work) {
   return storage.run(scope, work);
 }
 
-module.exports = { currentScope, withScope };
+module.exports = { currentScope, shared, withScope };

@@ -7,7 +7,8 @@ import path from "node:path";
 import process from "node:process";
 import { isMain, root, run, StepError, script } from "./lib/run.mjs";
 
-const addon = path.join(root, "js", "trigger-native.node");
+/** Where the addon lies in a clone. */
+export const addon = path.join(root, "js", "trigger-native.node");
 
 /** Compiles the release library; cargo does nothing when nothing changed. */
 export async function build() {

@@ -1,6 +1,8 @@
 // `npm test`: set-up, types, the Rust tests, then the JavaScript tests, some of them in Chromium. Each must pass for the next to start.
 //
 // `npm test -- <file or word> …` runs only the JavaScript test files whose path holds one of the words.
+// `npm run test:fast` (`--fast`) leaves out what is slow; `--addon` runs what shows that the addon in its place works here,
+// without set-up (both: `lib/suites.mjs`).
 
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
@@ -8,6 +10,7 @@ import process from "node:process";
 import { ensureChromium } from "./lib/chromium.mjs";
 import { recordingFiles, wireDirectory } from "./lib/recordings.mjs";
 import { isMain, root, run, StepError, script, step } from "./lib/run.mjs";
+import { ADDON, nameOf, SLOW } from "./lib/suites.mjs";
 import { setup } from "./setup.mjs";
 import { checkTypes } from "./types.mjs";
 
@@ -54,10 +57,19 @@ function javascriptTests(files) {
   ]);
 }
 
+/** What a person runs while working: the Rust unit tests and the JavaScript tests that do not take long. */
+async function fast() {
+  await setup();
+  await step("Rust unit tests", "cargo", ["test", "--no-default-features", "--lib", "--quiet"]);
+  await javascriptTests((await testFiles()).filter((file) => !(nameOf(file) in SLOW)));
+}
+
 if (isMain(import.meta.url)) {
   await script(async () => {
     const words = process.argv.slice(2);
     const files = await testFiles();
+    if (words[0] === "--fast") return fast();
+    if (words[0] === "--addon") return javascriptTests(files.filter((file) => ADDON.includes(nameOf(file))));
     const chosen = words.length === 0 ? files : files.filter((name) => words.some((word) => name.includes(word)));
     if (chosen.length === 0) throw new StepError(`no test file under __test__ matches: ${words.join(" ")}`);
     await setup();

@@ -117,12 +117,55 @@ export interface RelayListener {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** How a relay is doing. */
-export interface RelayStats {
-  /** Requests so far, those of listeners only where `authorize` saw them. */
-  requests: number;
-  /** Those of them whose answers are under way: held polls and open streams, mostly. */
-  open: number;
+/**
+ * How a relay is doing: numbers since its first request, whatever way they came (handler, `node`, `listen`). Each is right
+ * by itself; together they are of nearly the same moment.
+ */
+export interface RealtimeStats {
+  /** Polls and streams that are being answered: how many now, and the most at once so far. */
+  viewers: { now: number; peak: number };
+  /** Feeds that are shared now, those included that are kept for `keepMs` after their last viewer. */
+  feeds: number;
+  /** Streams of runs that are shared now, likewise. */
+  streams: number;
+  upstream: {
+    /** Requests to the server that are under way: one for each feed and stream, and those of viewers' own. */
+    connections: number;
+    /** Requests for shared feeds and streams that the server was sent so far. */
+    requests: number;
+  };
+  /** Rows that changed and parts of streams that viewers were given. */
+  updates: number;
+  /** Bytes of bodies that viewers were given, as they were sent: compressed ones count for what they are. */
+  bytes: number;
+  /** Requests that were passed through to the server. */
+  passed: number;
+  /** Answers that refused a viewer. */
+  refusals: {
+    /** 401: no token, an invalid one, or nothing that `authorize` grants. */
+    token: number;
+    /** 403: without the scope. */
+    scope: number;
+    /** 404: no such route, run or batch, or one that `allow` leaves out. */
+    unknown: number;
+    /** 413 and 431: a body or headers too long. */
+    size: number;
+    /** 429: a limit was reached. */
+    limit: number;
+    /** 502 to 504: the server could not be asked. */
+    upstream: number;
+  };
+  /** How long updates took from their arrival here to a held viewer's waking, as a histogram. */
+  lag: {
+    /** How many were measured. */
+    count: number;
+    /** All of them together, in milliseconds. */
+    sumMs: number;
+    /** The upper bounds of `counts`, in milliseconds. */
+    boundsMs: number[];
+    /** How many were within each bound and above the one before it; the last one counts those above all bounds. */
+    counts: number[];
+  };
 }
 
 /** Node's `http` or `http2` request, or Express's: as much of one as is needed. */
@@ -141,16 +184,18 @@ export interface NodeResponse {
 
 /** A handler of web requests, and what else it can be used as. */
 export interface RealtimeHandler {
+  /** The same for loaders and actions, which get their `request` in an object. */
+  (given: { request: Request }, ...rest: unknown[]): Promise<Response>;
   /**
-   * Answers one request. Takes the `Request` itself, or `{ request }` as loaders and actions get it; what else a
-   * framework passes is left alone. The request's signal ends what is held for it.
+   * Answers one request; what else a framework passes is left alone. The request's signal ends what is held for it.
    *
    * Without a secret key, or with a base URL that cannot work, the answer is 500 with what to set, and the process is
    * warned once.
    *
    * @throws {ArgumentError} for what is no request (`ERR_INVALID_REQUEST`)
    */
-  (request: Request | { request: Request }, ...rest: unknown[]): Promise<Response>;
+  // The last of the two: of several, Next.js checks a route by that one.
+  (request: Request, ...rest: unknown[]): Promise<Response>;
   /**
    * Answers a request of Node's `http` or `http2`, or of Express: `app.use("/api/trigger", handler.node)`. Put it before
    * body parsers. With `next`, paths that cannot be the relay's go on to it. Never rejects.
@@ -164,8 +209,8 @@ export interface RealtimeHandler {
    * port is taken (`ERR_RELAY_PORT`), and on a closed handler (`ERR_CLOSED`)
    */
   listen(options?: RelayListenOptions): Promise<RelayListener>;
-  /** How it is doing. */
-  stats(): RelayStats;
+  /** How it is doing: counts of this handler, all 0 before its first request. Quick enough to be called every second. */
+  stats(): RealtimeStats;
   /**
    * Ends held polls and streams, every upstream and every listener. Requests are answered 503 from then on. Idempotent.
    * A handler that is not closed keeps no process alive, beyond what is held for viewers.

@@ -20,6 +20,9 @@ const handler: RealtimeHandler = createRealtimeHandler({
 // Next.js
 type NextRoute = (request: Request, context: { params: Promise<{ path: string[] }> }) => Promise<Response>;
 export const GET: NextRoute = handler;
+// What its own check of a route infers has to be a request, and that is of the last signature alone.
+type FirstOf<T> = T extends (first: infer First, second: any) => unknown ? First : never;
+export const first = (given: FirstOf<typeof handler>): Request => given;
 // Remix, React Router
 type LoaderFunction = (args: { request: Request; params: Record<string, string | undefined> }) => Promise<Response>;
 export const loader: LoaderFunction = handler;

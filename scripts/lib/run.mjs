@@ -63,10 +63,43 @@ export async function step(label, command, args, options) {
  * @param {readonly string[]} args
  */
 export function npm(label, args) {
+  const [command, first] = npmCommand();
+  return step(label, command, [...first, ...args]);
+}
+
+/** `npm` as a command and its first arguments. @returns {[string, string[]]} */
+export function npmCommand() {
   const own = process.env.npm_execpath;
-  if (own?.endsWith("npm-cli.js")) return step(label, process.execPath, [own, ...args]);
-  if (process.platform === "win32") return step(label, "cmd.exe", ["/d", "/s", "/c", "npm", ...args]);
-  return step(label, "npm", args);
+  if (own?.endsWith("npm-cli.js")) return [process.execPath, [own]];
+  if (process.platform === "win32") return ["cmd.exe", ["/d", "/s", "/c", "npm"]];
+  return ["npm", []];
+}
+
+/**
+ * The standard output of a program, which has to end well.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+ * @returns {Promise<string>}
+ */
+export function capture(command, args, { cwd = root, env = process.env } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    let out = "";
+    let said = "";
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      out += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      said += text;
+    });
+    child.on("error", reject);
+    child.on("close", (code) => {
+      if (code === 0) resolve(out);
+      else reject(new StepError(`${command} ${args.join(" ")} failed (exit code ${code})\n${said || out}`));
+    });
+  });
 }
 
 /**

@@ -114,7 +114,6 @@ impl std::fmt::Debug for Exchange {
 /// What an exchange begins with.
 pub(super) struct Opening<'a> {
     pub(super) relay: &'a Arc<Relay>,
-    pub(super) any_base: bool,
     pub(super) head: &'a str,
     pub(super) grant: Option<Grant>,
     /// The body, or its first piece.
@@ -128,7 +127,7 @@ impl Exchange {
     /// `ERR_INVALID_REQUEST` for what cannot be a request of HTTP.
     pub(super) fn open(opening: Opening<'_>) -> Result<Self> {
         let invalid = || Error::argument("ERR_INVALID_REQUEST", "the request cannot be one of HTTP");
-        let request = read_head(opening.head, opening.any_base).ok_or_else(invalid)?;
+        let request = read_head(opening.head).ok_or_else(invalid)?;
         let first = opening.body.map(Bytes::copy_from_slice);
         let (upload, body) = if opening.more {
             let (sender, receiver) = mpsc::channel(PIECES);

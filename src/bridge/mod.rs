@@ -24,3 +24,4 @@ mod patience;
 mod promise;
 pub mod relay;
 pub mod stream;
+pub mod version;

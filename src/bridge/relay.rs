@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use napi::bindgen_prelude::{Either, External, FnArgs, Function};
 use napi_derive::napi;
 use serde::Deserialize;
@@ -80,7 +81,6 @@ pub(super) fn read_grant(text: &str) -> Result<Grant> {
 #[derive(Debug)]
 pub struct Relay {
     relay: Arc<relay::Relay>,
-    any_base: bool,
 }
 
 /// The relay of a client, or the refusal as text.
@@ -105,18 +105,23 @@ fn open(client: &Client, options: &str) -> Result<Relay> {
         }
     }
     let _within = runtime::get()?.enter();
-    let any_base = options.base_path.is_none();
     let relay = relay::Relay::new(Options {
         endpoint: client.endpoint.clone(),
         client: client.options.clone(),
-        base_path: options.base_path.unwrap_or_default().into(),
+        base_path: options.base_path.map(Into::into),
         allow: options.allow.map(Into::into),
         limits: options.limits.over(Limits::default()),
         hold: options.hold_ms.map_or(Options::HOLD, Duration::from_millis),
         keep: options.keep_ms.map_or(Options::KEEP, Duration::from_millis),
         metrics_path: options.metrics_path.map(Into::into),
     });
-    Ok(Relay { relay, any_base })
+    Ok(Relay { relay })
+}
+
+/// The counts of a relay that has answered nothing, as JSON.
+#[napi(catch_unwind)]
+pub fn no_relay_stats() -> String {
+    relay::Relay::no_stats()
 }
 
 #[napi]
@@ -133,7 +138,7 @@ impl Relay {
     ) -> Either<Exchange, String> {
         let open = || {
             let grant = grant.as_deref().map(read_grant).transpose()?;
-            Exchange::open(Opening { relay: &self.relay, any_base: self.any_base, head: &head, grant, body, more })
+            Exchange::open(Opening { relay: &self.relay, head: &head, grant, body, more })
         };
         match open() {
             Ok(exchange) => Either::A(exchange),
@@ -154,8 +159,22 @@ impl Relay {
             return Ok(Either::B(refusal(&Error::argument("ERR_INVALID_OPTIONS", why))));
         };
         let (asked, authorize) = authorize.map(asking).transpose()?.unzip();
-        let listen = Listen { host, port, any_base: self.any_base, authorize };
+        let listen = Listen { host, port, authorize };
         Ok(Either::A(RelayListener::new(self.relay.clone(), listen, asked.unwrap_or_default())))
+    }
+
+    /// Counts an answer that the app gave in its place.
+    #[napi(catch_unwind)]
+    pub fn refused_elsewhere(&self, status: u16) {
+        if let Ok(status) = StatusCode::from_u16(status) {
+            self.relay.refused_elsewhere(status);
+        }
+    }
+
+    /// Its counts, as JSON.
+    #[napi(catch_unwind)]
+    pub fn stats(&self) -> String {
+        self.relay.stats()
     }
 
     /// Ends held polls and streams, every upstream and every listener. Idempotent.

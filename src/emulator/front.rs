@@ -26,7 +26,7 @@ pub(super) fn front(url: &str, key: &str, clock: Clock) -> Result<Arc<Relay>> {
     let options = Options {
         endpoint: Endpoint::new(url, key, None)?,
         client: Arc::new(ClientOptions::default()),
-        base_path: BASE.into(),
+        base_path: Some(BASE.into()),
         allow: None,
         limits: Limits::default(),
         hold: Options::HOLD,

@@ -3,18 +3,15 @@
 use http::header::{CONNECTION, HeaderName, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
-use super::base::server_target;
-
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// A request's head: method, path and query, then names and values, a line each. With `any_base`, the path is that of
-/// [`server_target`]. `None` for what cannot be a request of HTTP.
+/// A request's head: method, path and query, then names and values, a line each. `None` for what cannot be a request of
+/// HTTP.
 #[must_use]
-pub fn read_head(text: &str, any_base: bool) -> Option<Request<()>> {
+pub fn read_head(text: &str) -> Option<Request<()>> {
     let mut lines = text.split('\n');
     let method = lines.next()?;
     let target = lines.next()?;
-    let target = if any_base { server_target(target) } else { target };
     let mut request = Request::builder().method(method).uri(target).body(()).ok()?;
     let headers = request.headers_mut();
     while let Some(name) = lines.next() {
@@ -51,15 +48,14 @@ mod tests {
 
     #[test]
     fn a_head_is_read_and_what_is_none_is_refused() {
-        let request =
-            read_head("GET\n/api/trigger/realtime/v1/runs?tags=a\nx-a\n1\nx-a\n\u{e9}", true).expect("a head");
+        let request = read_head("GET\n/realtime/v1/runs?tags=a\nx-a\n1\nx-a\n\u{e9}").expect("a head");
         assert_eq!((request.method().as_str(), request.uri().to_string()), ("GET", "/realtime/v1/runs?tags=a".into()));
         let values: Vec<_> = request.headers().get_all("x-a").iter().map(|value| value.as_bytes().to_vec()).collect();
         assert_eq!(values, [b"1".to_vec(), vec![0xe9]]);
         for text in
             ["", "GET", "G T\n/", "GET\n/ x", "GET\n/\nx y\n1", "GET\n/\nx", "GET\n/\nx\n\u{100}", "GET\n/\nx\na\rb"]
         {
-            assert!(read_head(text, false).is_none(), "{text:?}");
+            assert!(read_head(text).is_none(), "{text:?}");
         }
     }
 }

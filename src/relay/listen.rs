@@ -8,13 +8,11 @@ use std::sync::Arc;
 
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{Method, Request, Response, Uri};
+use http::{Method, Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::base::server_target;
 use super::{Grant, Relay};
 use crate::error::Result;
 use crate::serve::{Body, listener};
@@ -45,8 +43,6 @@ pub struct Listen {
     pub host: IpAddr,
     /// 0 is any free one.
     pub port: u16,
-    /// Whether whatever stands before the server's paths is left out, where no base path was given.
-    pub any_base: bool,
     /// The app's own look at each request but preflights.
     pub authorize: Option<Authorize>,
 }
@@ -78,10 +74,10 @@ impl Relay {
             header_bytes: self.options.limits.header_bytes,
         };
         let relay = self.clone();
-        let (any_base, authorize) = (listen.any_base, listen.authorize);
+        let authorize = listen.authorize;
         let task = tokio::spawn(listener::serve_within(socket, stop.clone(), bounds, move |request| {
             let (relay, authorize) = (relay.clone(), authorize.clone());
-            async move { Ok(answer(&relay, authorize.as_ref(), any_base, request).await) }
+            async move { Ok(answer(&relay, authorize.as_ref(), request).await) }
         }));
         Ok(Listening { address, stop, task: Some(task) })
     }
@@ -90,7 +86,6 @@ impl Relay {
 async fn answer(
     relay: &Arc<Relay>,
     authorize: Option<&Authorize>,
-    any_base: bool,
     request: Request<hyper::body::Incoming>,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
@@ -99,14 +94,13 @@ async fn answer(
     if let Some(authorize) = authorize.filter(|_| wants_grant(relay, &head.method, head.uri.path())) {
         match authorize(&head).await {
             Verdict::Granted(granted) => grant = Some(granted),
-            Verdict::Answer(answer) => return *answer,
+            Verdict::Answer(answer) => {
+                relay.refused_elsewhere(answer.status());
+                return *answer;
+            }
         }
     }
-    let mut request = Request::from_parts(head, body);
-    if any_base {
-        leave_base_out(request.uri_mut());
-    }
-    let mut answer = relay.respond(request, grant).await;
+    let mut answer = relay.respond(Request::from_parts(head, body), grant).await;
     for_this_origin(&mut answer);
     answer
 }
@@ -114,19 +108,6 @@ async fn answer(
 /// Whether the app is asked about a request: not about preflights, which carry no cookie, nor about the metrics.
 fn wants_grant(relay: &Relay, method: &Method, path: &str) -> bool {
     *method != Method::OPTIONS && relay.options.metrics_path.as_deref() != Some(path)
-}
-
-/// Makes `uri` a path of the server's.
-fn leave_base_out(uri: &mut Uri) {
-    let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    let rest = server_target(target);
-    if rest.len() == target.len() {
-        return;
-    }
-    // A part of what is a path and query from a slash on is one itself.
-    if let Ok(rest) = rest.parse::<PathAndQuery>() {
-        *uri = Uri::from(rest);
-    }
 }
 
 /// Takes back what the server says of its own origin: whether the app's is to be reached by TLS only, for ever, is the

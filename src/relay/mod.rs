@@ -26,9 +26,9 @@ mod viewer;
 use std::fmt;
 use std::sync::Arc;
 
+use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
-pub use base::server_target;
 use feed::Feeds;
 pub use head::{head_text, read_head};
 use judge::Judge;
@@ -36,7 +36,7 @@ use limits::Gate;
 pub use listen::{Authorize, Listen, Listening, Verdict, for_this_origin};
 pub use options::{Limits, Options};
 pub use respond::Grant;
-use stats::{Gauges, Stats};
+use stats::{Gauges, Refusal, Stats};
 use stream::Streams;
 
 use crate::serve::clock::Clock;
@@ -81,6 +81,19 @@ impl Relay {
     #[must_use]
     pub fn stats(&self) -> String {
         self.stats.to_json(self.gauges()).to_string()
+    }
+
+    /// The counts of a relay that has answered nothing, as JSON.
+    #[must_use]
+    pub fn no_stats() -> String {
+        Stats::default().to_json(Gauges::default()).to_string()
+    }
+
+    /// Counts an answer that the app gave in the relay's place, where it is a refusal.
+    pub fn refused_elsewhere(&self, status: StatusCode) {
+        if let Some(refusal) = Refusal::of(status) {
+            self.stats.refuse(refusal);
+        }
     }
 
     fn gauges(&self) -> Gauges {

@@ -13,8 +13,8 @@ pub struct Options {
     pub endpoint: Endpoint,
     /// Headers and retries of requests with the relay's own key.
     pub client: Arc<ClientOptions>,
-    /// What stands before the server's paths here: empty, or like `/api/trigger`, without a slash at its end.
-    pub base_path: Arc<str>,
+    /// What stands before the server's paths here: empty, or like `/api/trigger`. `None` is whatever stands there.
+    pub base_path: Option<Arc<str>>,
     /// The families of routes that are served (see `route.rs`); `None` is all of them.
     pub allow: Option<Arc<[String]>>,
     /// How much is served at once.

@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 
+use super::base::server_path;
 use super::pass::{self, Passed, Times};
 use super::route::{Found, Route, Target};
 use super::stats::Refusal;
@@ -89,7 +90,9 @@ impl Relay {
             return Answer::api_error(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request header fields too large")
                 .into();
         }
-        let Some(server_path) = Route::strip(&self.options.base_path, path) else { return Answer::not_found().into() };
+        let Some(server_path) = server_path(self.options.base_path.as_deref(), path) else {
+            return Answer::not_found().into();
+        };
         let route = match Route::find(&request.method, server_path) {
             Found::Route(route) => route,
             Found::Preflight => return Answer::preflight().into(),

@@ -165,12 +165,6 @@ const LIST: &[Row] = &[
 ];
 
 impl Route {
-    /// The server's part of `path`: what comes after the base path, where that stands before whole segments. Nothing
-    /// else is guessed here: what stands before an app's route was left out by [`server_target`](super::server_target).
-    pub(crate) fn strip<'p>(base: &str, path: &'p str) -> Option<&'p str> {
-        path.strip_prefix(base.trim_end_matches('/')).filter(|rest| rest.starts_with('/'))
-    }
-
     /// Whose a request is. `path` is the server's part, still encoded and without its query.
     pub(crate) fn find(method: &Method, path: &str) -> Found {
         if path.len() > LONGEST {
@@ -344,15 +338,6 @@ mod tests {
         assert_eq!(Route::find(&Method::POST, "/realtime/v1/runs/r"), Found::WrongMethod);
         assert_eq!(Route::find(&Method::OPTIONS, "/realtime/v1/runs/r"), Found::Preflight);
         assert_eq!(Route::find(&Method::GET, "/realtime/v1/runs/r/"), Found::Moved("/realtime/v1/runs/r".into()));
-    }
-
-    #[test]
-    fn a_base_path_ends_where_a_segment_ends() {
-        let all = "/api/trigger/realtime/v1/runs/r";
-        assert_eq!(Route::strip("/api/trigger", all), Some("/realtime/v1/runs/r"));
-        assert_eq!(Route::strip("/api/trig", all), None);
-        assert_eq!(Route::strip("", all), Some(all), "nothing is guessed");
-        assert_eq!(Route::strip("", "//elsewhere/api/v3/runs/r"), Some("//elsewhere/api/v3/runs/r"));
     }
 
     #[test]

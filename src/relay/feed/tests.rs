@@ -24,7 +24,7 @@ pub(super) fn options(base_url: &str, key: &str) -> Options {
     Options {
         endpoint: crate::config::Endpoint::new(base_url, key, None).expect("an endpoint"),
         client: Arc::new(ClientOptions::default()),
-        base_path: "".into(),
+        base_path: Some("".into()),
         allow: None,
         limits: Limits::default(),
         hold: Duration::from_secs(20),

@@ -58,7 +58,7 @@ fn streams(url: &str) -> (Streams, CancellationToken) {
     let options = Options {
         endpoint: Endpoint::new(url, "tr_dev_own", None).expect("an endpoint"),
         client: Arc::default(),
-        base_path: "".into(),
+        base_path: Some("".into()),
         allow: None,
         limits: Limits::default(),
         hold: Duration::from_secs(20),

@@ -1,0 +1,99 @@
+// examples/node, installed from the packed package: plain http, Express and Hono do the same.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startHalfway } from "./examples/emulator.mjs";
+import { installed, serve } from "./examples/support.mjs";
+
+describe("the Node examples", () => {
+  /** @type {Awaited<ReturnType<typeof installed>>} */
+  let example;
+  /** @type {Awaited<ReturnType<typeof startHalfway>>} */
+  let emulator;
+
+  before(async () => {
+    emulator = await startHalfway();
+    example = await installed("node");
+  });
+
+  after(async () => {
+    await emulator?.stop();
+    await example?.remove();
+  });
+
+  for (const file of ["http.mjs", "express.mjs", "hono.mjs"]) {
+    describe(file, () => {
+      /** @type {Awaited<ReturnType<typeof serve>>} */
+      let server;
+      /** @type {{ id: string, token: string }} */
+      let run;
+
+      before(async () => {
+        server = await serve([file], { cwd: example.dir, env: emulator.env });
+      });
+
+      after(() => server?.stop());
+
+      test("starts a run and mints a token for it", async () => {
+        const answer = await fetch(`${server.url}/api/runs`, { method: "POST" });
+        assert.equal(answer.status, 201);
+        run = await answer.json();
+        assert.match(run.id, /^run_/);
+        const { scopes } = JSON.parse(Buffer.from(run.token.split(".")[1], "base64url").toString());
+        assert.deepEqual(scopes, [`read:runs:${run.id}`]);
+      });
+
+      test("relays what the hooks ask for, with the browser's own token", async () => {
+        const feed = `${server.url}/api/trigger/realtime/v1/runs/${run.id}?offset=-1`;
+        const answer = await fetch(feed, { headers: { authorization: `Bearer ${run.token}` } });
+        assert.equal(answer.status, 200);
+        assert.ok((await answer.text()).includes(run.id));
+        const refused = await fetch(feed);
+        assert.equal(refused.status, 401);
+        await refused.body?.cancel();
+      });
+
+      test("follows it as server-sent events to the end", async () => {
+        const answer = await fetch(`${server.url}/api/runs/${run.id}/events`);
+        assert.equal(answer.headers.get("content-type"), "text/event-stream; charset=utf-8");
+        const text = await everything(answer, '"delta":"upon "', emulator.goOn);
+        assert.match(text, /"delta":"Once "[\s\S]*"delta":"time é"/);
+        assert.match(text, /"status":"COMPLETED"/);
+        assert.match(text, /;end\nevent: end\n/);
+      });
+
+      test("stops following when the browser leaves", async () => {
+        const held = async () => (await emulator.ask("/emulator/limits")).live;
+        const { id } = await emulator.ask("/emulator/runs", { method: "POST", body: "{}" });
+        const leaving = new AbortController();
+        const answer = await fetch(`${server.url}/api/runs/${id}/events`, { signal: leaving.signal });
+        const reader = answer.body.getReader();
+        while (!new TextDecoder().decode((await reader.read()).value).includes("event: run")) {}
+        while ((await held()) === 0) await sleep(20);
+        leaving.abort();
+        // The runner's own limit ends this if it is held for ever.
+        while ((await held()) > 0) await sleep(20);
+      });
+    });
+  }
+});
+
+/**
+ * The whole text of an answer. Once it has `half`, `then` is done.
+ *
+ * @param {Response} answer
+ * @param {string} half
+ * @param {() => Promise<void>} then
+ */
+async function everything(answer, half, then) {
+  let text = "";
+  let isHalf = false;
+  for await (const chunk of answer.body.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (isHalf || !text.includes(half)) continue;
+    isHalf = true;
+    await then();
+  }
+  return text;
+}

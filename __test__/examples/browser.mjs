@@ -1,0 +1,42 @@
+// A page in which nothing may go wrong.
+
+import assert from "node:assert/strict";
+
+/**
+ * A page that keeps what the console, uncaught errors and failed requests say. React tells of a failed hydration on the
+ * console, or as an uncaught error.
+ *
+ * @param {import("playwright-core").Browser} browser
+ */
+export async function open(browser) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  /** @type {string[]} */
+  const complaints = [];
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => complaints.push(`uncaught: ${error.stack ?? error}`));
+  page.on("response", (response) => {
+    if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`);
+  });
+  return {
+    page,
+    /** The card with this heading. @param {string} title */
+    card: (title) => page.locator(".card").filter({ has: page.getByRole("heading", { name: title, exact: true }) }),
+    /** That nothing was complained of so far. */
+    calm: () => assert.deepEqual(complaints, []),
+    close: () => context.close(),
+  };
+}
+
+/**
+ * Waits until a progress bar is there.
+ *
+ * @param {import("playwright-core").Locator} bar
+ * @param {string} expected
+ */
+export function value(bar, expected) {
+  return bar.and(bar.page().locator(`[value="${expected}"]`)).waitFor();
+}

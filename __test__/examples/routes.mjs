@@ -1,0 +1,96 @@
+// What the examples of Remix and React Router have in common: routes, and so what a visitor sees and does.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { withChromium } from "../support/browser.mjs";
+import { open, value } from "./browser.mjs";
+import { startHalfway } from "./emulator.mjs";
+import { installed, run, serve } from "./support.mjs";
+
+/**
+ * @param {{ name: string, title: string, start: readonly string[], more?: (dir: () => string) => void }} example `more`
+ *   defines further tests, which may change what is in its folder
+ */
+export async function routes({ name, title, start, more }) {
+  await withChromium(6, (launch) =>
+    describe(`the ${title} example`, () => {
+      /** @type {Array<() => Promise<void>>} */
+      const endings = [];
+      let url = "";
+      let dir = "";
+      /** @type {Awaited<ReturnType<typeof startHalfway>>} */
+      let emulator;
+      /** @type {Awaited<ReturnType<typeof open>>} */
+      let view;
+
+      before(async () => {
+        emulator = await startHalfway();
+        endings.push(emulator.stop);
+        const example = await installed(name);
+        endings.push(example.remove);
+        dir = example.dir;
+        await run("npm", ["run", "types"], { cwd: example.dir });
+        await run("npm", ["run", "build"], { cwd: example.dir });
+        const server = await serve(start, { cwd: example.dir, env: emulator.env });
+        endings.push(server.stop);
+        url = server.url;
+        const browser = await launch();
+        endings.push(() => browser.close());
+        view = await open(browser);
+      });
+
+      after(async () => {
+        for (const end of endings.reverse()) await end();
+      });
+
+      /** Starts a task from the first page, and waits for the page of its run. @param {string} card */
+      async function begin(card) {
+        await view.page.goto(url);
+        await view.card(card).getByRole("button", { name: "Start" }).click();
+        await view.page.waitForURL(/\/runs\/run_\w+$/);
+      }
+
+      const cards = () => [view.card("By EventSource"), view.card("By the official hooks")];
+
+      test("starts a run and shows its progress to the end", async () => {
+        await begin("Progress");
+        const bars = cards().map((card) => card.getByRole("progressbar"));
+        for (const bar of bars) await value(bar, "40");
+        await emulator.goOn();
+        for (const bar of bars) await value(bar, "100");
+        for (const card of cards()) await card.getByText("COMPLETED").waitFor();
+      });
+
+      test("renders a run that is over on the server", async () => {
+        const answer = await view.page.request.get(view.page.url());
+        assert.match(await answer.text(), /value="100"[\s\S]*COMPLETED/);
+      });
+
+      test("shows text as it is written", async () => {
+        await begin("Text as it is written");
+        for (const card of cards()) await card.getByText("Once upon", { exact: true }).waitFor();
+        await emulator.goOn();
+        for (const card of cards()) {
+          await card.getByText("Once upon a time é", { exact: true }).waitFor();
+          await card.getByText("COMPLETED").waitFor();
+        }
+      });
+
+      test("has a person approve, and the run goes on", async () => {
+        await begin("Approval");
+        await view.page.getByRole("button", { name: "Approve" }).click();
+        await view.page.getByText("Answered: approved").waitFor();
+        for (const card of cards()) await card.getByText("COMPLETED").waitFor();
+      });
+
+      test("shows nobody another's run", async () => {
+        const answer = await fetch(view.page.url());
+        assert.equal(answer.status, 404);
+      });
+
+      test("has nothing to complain of in the console", () => view.calm());
+
+      more?.(() => dir);
+    }),
+  );
+}

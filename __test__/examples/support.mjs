@@ -1,0 +1,160 @@
+// An example as a user has it: its files in a folder of their own, far from this checkout, with the packed package
+// installed from its tarball.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { access, copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import os from "node:os";
+import path from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { root } from "../../scripts/lib/run.mjs";
+
+/** What npm downloaded, so that a second run downloads nothing. */
+const cache = path.join(root, "target", "examples-cache");
+
+const QUIET = { NEXT_TELEMETRY_DISABLED: "1", NO_COLOR: "1", npm_config_update_notifier: "false" };
+
+/**
+ * Copies an example to a temporary folder and installs what it depends on.
+ *
+ * @param {string} name its folder under `examples/`
+ * @returns {Promise<{ dir: string, remove(): Promise<void> }>}
+ */
+export async function installed(name) {
+  const dir = await mkdtemp(path.join(os.tmpdir(), `trigger-native-${name}-`));
+  const filter = (/** @type {string} */ file) => !/[\\/](node_modules|\.next|build|\.react-router)$/.test(file);
+  await cp(path.join(root, "examples", name), dir, { recursive: true, filter });
+  await installPacked(dir);
+  return { dir, remove: () => rm(dir, { recursive: true, force: true, maxRetries: 5 }) };
+}
+
+/**
+ * Installs the packed package, and with it what the lock file of the example says. The lock file cannot name a package
+ * that is not published yet, so the tarball takes the version's place.
+ *
+ * @param {string} dir
+ */
+export async function installPacked(dir) {
+  const tarballs = path.join(dir, ".packed");
+  await mkdir(tarballs);
+  const packed = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", tarballs], {
+    cwd: root,
+  });
+  const [{ filename }] = JSON.parse(packed);
+  const file = path.join(dir, "package.json");
+  const manifest = JSON.parse(await readFile(file, "utf8"));
+  assert.equal(
+    manifest.dependencies["trigger-native"],
+    JSON.parse(await readFile(path.join(root, "package.json"), "utf8")).version,
+  );
+  manifest.dependencies["trigger-native"] = `file:.packed/${filename}`;
+  await writeFile(file, JSON.stringify(manifest));
+  await run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--cache", cache], {
+    cwd: dir,
+  });
+  const addon = path.join("js", "trigger-native.node");
+  const place = path.join(dir, "node_modules", "trigger-native", addon);
+  await access(place).catch(() => copyFile(path.join(root, addon), place));
+}
+
+/**
+ * Runs a program to its end.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ cwd: string, env?: Record<string, string> }} options
+ * @returns {Promise<string>} its standard output. A failure's message ends with all it printed.
+ */
+export async function run(command, args, { cwd, env = {} }) {
+  const { code, stdout, text } = await attempt(command, args, { cwd, env });
+  if (code !== 0) throw new Error(`${[command, ...args].join(" ")} failed (${code}):\n${text.slice(-8000)}`);
+  return stdout;
+}
+
+/** The same for what may fail. @param {Parameters<typeof run>} given */
+export async function attempt(...[command, args, { cwd, env = {} }]) {
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...process.env, ...QUIET, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk) => {
+    stdout += chunk;
+    text += chunk;
+  });
+  child.stderr.setEncoding("utf8").on("data", (chunk) => {
+    text += chunk;
+  });
+  const [code] = await once(child, "close");
+  return { code, stdout, text };
+}
+
+/**
+ * Starts a server on a free port of 127.0.0.1 and waits until it answers.
+ *
+ * @param {readonly string[]} args of `node`
+ * @param {{ cwd: string, env?: Record<string, string> }} options
+ */
+export async function serve(args, { cwd, env = {} }) {
+  const port = await freePort();
+  const preload = new URL("./with-parent.mjs", import.meta.url).href;
+  const child = spawn(process.execPath, ["--import", preload, ...args], {
+    cwd,
+    env: {
+      ...process.env,
+      ...QUIET,
+      NODE_ENV: "production",
+      ...env,
+      PORT: String(port),
+      HOST: "127.0.0.1",
+      HOSTNAME: "127.0.0.1",
+    },
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  const ended = once(child, "close");
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (chunk) => {
+      text += chunk;
+    });
+  }
+  const url = `http://127.0.0.1:${port}`;
+  const server = {
+    url,
+    /** All it printed so far. */
+    text: () => text,
+    /** Ends it as a host does. One that does not go by itself is ended, and the test with it. */
+    async stop() {
+      child.kill("SIGTERM");
+      const late = AbortSignal.timeout(20_000);
+      late.addEventListener("abort", () => child.kill("SIGKILL"));
+      const [, signal] = await ended;
+      assert.notEqual(signal, "SIGKILL", `the server does not end when it is told to:\n${text}`);
+    },
+  };
+  // A server that ends has failed; one that is slow is given time: the machine may be busy.
+  for (const began = Date.now(); ; await sleep(100)) {
+    if (child.exitCode !== null) throw new Error(`the server ended (${child.exitCode}):\n${text}`);
+    const answer = await fetch(url).catch(() => undefined);
+    await answer?.body?.cancel();
+    if (answer) return server;
+    if (Date.now() - began > 60_000) {
+      await server.stop();
+      throw new Error(`the server does not answer:\n${text}`);
+    }
+  }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  server.close();
+  await once(server, "close");
+  return port;
+}

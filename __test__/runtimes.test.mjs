@@ -1,0 +1,104 @@
+// The published packages do the same in every runtime: loaded by import and require, in worker threads, reloaded, bundled.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { cp, mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { after, before, describe, it } from "node:test";
+import { build } from "esbuild";
+import { capture, root } from "../scripts/lib/run.mjs";
+import { cleanEnvironment } from "./support/client.mjs";
+import { startOwnRegistry, temporary } from "./support/packages.mjs";
+import { ensureToolbox, runtimes, tools } from "./support/toolbox.mjs";
+
+const FOLLOWED = [3, "COMPLETED", "a runtime"];
+const PROGRAMS = {
+  "esm.mjs": ["imports it", [...FOLLOWED, "function", "function", true]],
+  "cjs.cjs": ["requires it", FOLLOWED],
+  "workers.cjs": [
+    "uses it in several threads, one of which is terminated amid a subscription",
+    [FOLLOWED, FOLLOWED, FOLLOWED, FOLLOWED, FOLLOWED, [0, 0, 0, 0], FOLLOWED],
+  ],
+  "reload.cjs": ["loads it anew while it is in use", [FOLLOWED, FOLLOWED, FOLLOWED, FOLLOWED, true]],
+  "bundles.cjs": ["runs two bundles with copies of it, one of which is configured", [FOLLOWED, FOLLOWED, "run_", true]],
+};
+
+/** How long a program may take: far more than any needs, so that only one that hangs is stopped. */
+const PATIENCE_MS = 60_000;
+
+describe("the packed packages", () => {
+  let home;
+  let app;
+
+  before(async () => {
+    home = await temporary("runtimes");
+    app = path.join(home.folder, "app");
+    await mkdir(app);
+    const [{ registry }] = await Promise.all([startOwnRegistry(home.folder), ensureToolbox()]);
+    await writeFile(path.join(app, "package.json"), '{ "name": "app", "version": "1.0.0", "private": true }');
+    await writeFile(path.join(app, ".npmrc"), `registry=${registry.url}/\ncache=${home.folder}/cache\n`);
+    const [command, ...first] = tools.npm;
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_config_/i.test(name)));
+    await capture(command, [...first, "install", "trigger-native", "--no-audit", "--no-fund"], { cwd: app, env });
+    await registry.stop();
+    await cp(path.join(root, "__test__", "runtimes"), app, { recursive: true });
+    for (const copy of [1, 2]) {
+      await build({
+        absWorkingDir: app,
+        entryPoints: ["bundle.mjs"],
+        outfile: path.join(app, `bundle-${copy}.cjs`),
+        bundle: true,
+        platform: "node",
+        format: "cjs",
+        external: ["trigger-native-*"],
+        logLevel: "silent",
+      });
+    }
+  });
+  after(() => home.remove());
+
+  it("needs no more of Deno's permissions than the variables, the files and the addon", {
+    skip: !runtimes.includes("deno") && "there is no Deno for this platform",
+  }, async () => {
+    const [command, first] = tools.deno;
+    const permissions = ["--allow-env", "--allow-read"];
+    const refused = await ended([command, first, ...permissions], "esm.mjs", app);
+    assert.equal(refused.code, 1);
+    assert.match(refused.err, /no native addon for .*Allow Deno to load it: --allow-ffi/s);
+    const { code, out, err } = await ended([command, first, ...permissions, "--allow-ffi"], "esm.mjs", app);
+    assert.deepEqual([code, err], [0, ""], out);
+  });
+
+  for (const runtime of runtimes) {
+    describe(runtime === "node" ? `node ${process.versions.node}` : runtime, () => {
+      for (const [program, [what, expected]] of Object.entries(PROGRAMS)) {
+        it(what, async () => {
+          const { code, signal, out, err } = await ended(tools[runtime], program, app);
+          assert.deepEqual([code, signal, err], [0, null, ""], out);
+          assert.deepEqual(JSON.parse(out), expected);
+        });
+      }
+    });
+  }
+});
+
+/** How a program ends. @param {string[]} tool @param {string} program @param {string} cwd */
+function ended([command, ...first], program, cwd) {
+  const child = spawn(command, [...first, program], { cwd, env: { ...cleanEnvironment(), NO_COLOR: "1" } });
+  let out = "";
+  let err = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    out += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    err += text;
+  });
+  const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      clearTimeout(timer);
+      resolve({ code, signal, out, err });
+    });
+  });
+}

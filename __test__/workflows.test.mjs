@@ -1,0 +1,107 @@
+// The workflows build, test and publish every platform, and no more is granted to them than they need.
+
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { describe, it } from "node:test";
+import { parse } from "yaml";
+import { root } from "../scripts/lib/run.mjs";
+import { inOrder } from "../scripts/publish.mjs";
+
+const { TARGETS } = createRequire(import.meta.url)("../js/platform.js");
+const folder = path.join(root, ".github", "workflows");
+const workflows = Object.fromEntries(
+  readdirSync(folder).map((name) => [name, parse(readFileSync(path.join(folder, name), "utf8"))]),
+);
+const { scripts } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
+const { "packages.yml": packages, "release.yml": release } = workflows;
+
+/** Every job of every workflow. */
+const jobs = Object.entries(workflows).flatMap(([file, { jobs }]) =>
+  Object.entries(jobs).map(([name, job]) => ({ where: `${file} ${name}`, job })),
+);
+const steps = jobs.flatMap(({ where, job }) => (job.steps ?? []).map((step) => ({ where, step })));
+
+describe("the workflows", () => {
+  it("build and test every platform, each where it was built", () => {
+    const targets = ({ strategy }) => strategy.matrix.include.map(({ target }) => target);
+    assert.deepEqual(targets(packages.jobs.build), [...TARGETS]);
+    assert.deepEqual(targets(packages.jobs.test), [...TARGETS]);
+    const runners = ({ strategy }) => strategy.matrix.include.map(({ runner }) => runner);
+    assert.deepEqual(runners(packages.jobs.test), runners(packages.jobs.build));
+  });
+
+  it("publish only what was tested", () => {
+    assert.deepEqual(release.jobs.publish.needs, ["check", "packages"]);
+    assert.equal(release.jobs.packages.uses, "./.github/workflows/packages.yml");
+    assert.equal(packages.jobs.test.needs, "build");
+    assert.equal(packages.jobs.root.needs, "test");
+    // A package is uploaded by the job that tested it, after the tests.
+    for (const name of ["build", "test", "root"]) {
+      const uploads = packages.jobs[name].steps.filter(({ uses }) => uses?.startsWith("actions/upload-artifact@"));
+      assert.equal(uploads.length, 1);
+      assert.equal(packages.jobs[name].steps.at(-1), uploads[0]);
+      assert.match(uploads[0].with.name, name === "build" ? /^addon-/ : /^package-/);
+    }
+    const publishing = steps.filter(({ step }) => step.run?.includes("publish"));
+    assert.deepEqual(
+      publishing.map(({ where }) => where),
+      ["release.yml publish"],
+    );
+    assert.deepEqual(Object.keys(release.on), ["push"]);
+    assert.deepEqual(Object.keys(release.on.push), ["tags"]);
+  });
+
+  it("may read the repository, and only publishing may prove who it is", () => {
+    for (const [name, workflow] of Object.entries(workflows)) {
+      assert.deepEqual(workflow.permissions, { contents: "read" }, name);
+    }
+    for (const { where, job } of jobs) {
+      const more = where === "release.yml publish" ? { contents: "read", "id-token": "write" } : undefined;
+      assert.deepEqual(job.permissions, more, where);
+    }
+    assert.ok(!JSON.stringify(workflows).includes("secrets."), "there is no secret to steal");
+  });
+
+  it("use actions of a known major version, and end when they hang", () => {
+    for (const { where, step } of steps) {
+      if (step.uses) assert.match(step.uses, /^actions\/[\w-]+@v\d+$/, where);
+    }
+    for (const { where, job } of jobs) assert.ok(job.uses || job["timeout-minutes"] <= 60, where);
+  });
+
+  it("run scripts that are there", () => {
+    for (const { where, step } of steps) {
+      for (const [, name] of (step.run ?? "").matchAll(/npm run ([\w:]+)/g))
+        assert.ok(scripts[name], `${where}: ${name}`);
+      for (const [file] of (step.run ?? "").matchAll(/(scripts|\.github)\/[\w/]+\.(mjs|sh)/g)) {
+        assert.ok(existsSync(path.join(root, file)), `${where}: ${file}`);
+      }
+    }
+  });
+});
+
+describe("publishing", () => {
+  const targets = ["darwin-x64", "linux-x64-gnu"];
+  const files = [
+    "trigger-native-1.0.0.tgz",
+    "trigger-native-linux-x64-gnu-1.0.0.tgz",
+    "trigger-native-darwin-x64-1.0.0.tgz",
+  ];
+
+  it("goes platform by platform, the root last", () => {
+    assert.deepEqual(
+      inOrder([...files, "trigger-native"], targets, "1.0.0").map(({ name }) => name),
+      ["trigger-native-darwin-x64", "trigger-native-linux-x64-gnu", "trigger-native"],
+    );
+  });
+
+  it("is refused when a package is missing, or one is of another version", () => {
+    assert.throws(
+      () => inOrder(files.slice(0, 2), targets, "1.0.0"),
+      /not there: trigger-native-darwin-x64-1\.0\.0\.tgz/,
+    );
+    assert.throws(() => inOrder([...files, "trigger-native-0.9.0.tgz"], targets, "1.0.0"), /not of version 1\.0\.0/);
+  });
+});

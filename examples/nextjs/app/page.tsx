@@ -1,0 +1,21 @@
+import { Approval } from "@/components/approval";
+import { Events } from "@/components/events";
+import { Progress } from "@/components/progress";
+import { Story } from "@/components/story";
+
+export default function Page() {
+  return (
+    <main>
+      <header>
+        <h1>Runs, live</h1>
+        <p>Started by a server action, followed by the official hooks through this app’s own relay route.</p>
+      </header>
+      <div className="cards">
+        <Progress />
+        <Story />
+        <Approval />
+        <Events />
+      </div>
+    </main>
+  );
+}

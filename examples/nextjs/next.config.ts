@@ -1,0 +1,8 @@
+import type { NextConfig } from "next";
+
+const config: NextConfig = {
+  output: "standalone",
+  serverExternalPackages: ["trigger-native"],
+};
+
+export default config;

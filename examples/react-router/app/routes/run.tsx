@@ -1,0 +1,28 @@
+import { Link } from "react-router";
+import { Hooks } from "../hooks";
+import { Live } from "../live";
+import { runOf } from "../visitor.server";
+import type { Route } from "./+types/run";
+
+/** The run as it is when the page is asked for: what the server renders is no empty shell. */
+export async function loader({ params, request }: Route.LoaderArgs) {
+  const { id, taskIdentifier, status, metadata } = await runOf(request, params.id);
+  return { id, taskIdentifier, status, progress: Number(metadata?.progress ?? 0) };
+}
+
+export default function Run({ loaderData: run }: Route.ComponentProps) {
+  return (
+    <>
+      <header>
+        <h1>{run.taskIdentifier}</h1>
+        <p>
+          <Link to="/">Start another</Link>
+        </p>
+      </header>
+      <div className="cards" key={run.id}>
+        <Live run={run} />
+        <Hooks run={run} />
+      </div>
+    </>
+  );
+}

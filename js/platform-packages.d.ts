@@ -1,0 +1,2 @@
+/** The addon of a platform, which is installed where it fits. */
+declare module "trigger-native-*";

@@ -1,0 +1,49 @@
+// Which JavaScript tests run when not all of them do. Files are told by their names without `.test.mjs`.
+
+/**
+ * Left out of `npm run test:fast`: what took more than about eight seconds alone on a machine of two cores, with the reason.
+ *
+ * @type {Record<string, string>}
+ */
+export const SLOW = {
+  "calls-recordings": "replays every recorded call",
+  compatibility: "type-checks the whole of the official SDK",
+  "defect-endings": "waits for streams that the official SDK never ends",
+  "defect-pace": "waits for a slow reader",
+  demo: "runs the demo with each of its ends",
+  "emulator-recordings": "replays every recorded answer of the real server",
+  "emulator-sdk-surface": "runs everything twice, with the official SDK too",
+  "feeds-defects": "runs everything twice, with the official SDK too",
+  "feeds-memory": "follows thousands of updates to see what is kept",
+  "feeds-refresh": "waits for tokens to run out",
+  "feeds-replay": "replays every recorded feed",
+  "feeds-response": "waits for browsers that come and go",
+  package: "packs, and type-checks what was packed",
+  registry: "installs with every package manager",
+  "replay-runs": "replays every recorded run",
+  "replay-server": "replays every recorded run",
+  "run-lazy": "decodes long packets by the thousand",
+  "run-object": "compares every recorded run with the official SDK's",
+  runtimes: "runs in every runtime",
+  "streams-parts-replay": "replays every recorded stream in parts",
+  "streams-reading": "waits for slow streams",
+  "token-differential": "compares thousands of tokens with the official SDK's",
+};
+
+/** What shows that an addon works on a platform, and needs no recordings and no Rust: `--addon`, in the workflows. */
+export const ADDON = [
+  "addon",
+  "certificates",
+  "emulator-sdk",
+  "faults-process",
+  "faults-run",
+  "package",
+  "registry",
+  "runtimes",
+  "threads",
+  "token-claims",
+  "token-refusals",
+];
+
+/** @param {string} file */
+export const nameOf = (file) => file.replace(/^.*[/\\]/, "").replace(/\.test\.mjs$/, "");

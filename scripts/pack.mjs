@@ -1,0 +1,158 @@
+// `npm run pack`: the tarballs that are published, in target/packages, and what must hold of them.
+//
+//   npm run pack                                            builds, packs the root and this machine's platform
+//   npm run pack -- --target linux-arm64-musl --addon FILE  packs that platform alone, without a build
+//   npm run pack -- --root                                  packs the root alone, without a build
+//   … --glibc 2.17                                          fails where the addon needs a newer glibc
+//
+// The root package gets its optionalDependencies here and not in package.json, see docs/packaging.md.
+
+import { copyFile, cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { build, addon as built } from "./build.mjs";
+import { addonFaults, rootFaults, sizeFaults } from "./lib/packed.mjs";
+import { capture, isMain, npmCommand, root, StepError, script } from "./lib/run.mjs";
+import { buildPage } from "./page.mjs";
+
+const require = createRequire(import.meta.url);
+/** @type {{ candidates: () => string[] }} */
+const { candidates } = require("../js/platform.js");
+
+/** Where the tarballs go, and the folders they are made of. */
+export const packages = path.join(root, "target", "packages");
+
+/**
+ * @typedef {object} Packed
+ * @property {string} name
+ * @property {string} version
+ * @property {string} file the tarball
+ * @property {string} folder what it was made of
+ * @property {string[]} files what is in it
+ * @property {number} packedBytes
+ * @property {number} unpackedBytes
+ */
+
+/** What this machine loads. */
+export function ownTarget() {
+  const [target] = candidates();
+  if (!target) throw new StepError(`there is no package for ${process.platform} ${process.arch}`);
+  return target;
+}
+
+/** The manifest as published: what only a clone needs is left out, the platform packages are put in. */
+export async function rootManifest() {
+  const manifest = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));
+  const { private: _private, scripts: _scripts, devDependencies: _dev, ...published } = manifest;
+  const targets = (await readdir(path.join(root, "npm"))).sort();
+  const optional = Object.fromEntries(targets.map((target) => [`trigger-native-${target}`, manifest.version]));
+  return { ...published, optionalDependencies: optional, publishConfig: { access: "public" } };
+}
+
+/**
+ * @param {string} [destination] a folder
+ * @returns {Promise<Packed>}
+ */
+export async function packRoot(destination = packages) {
+  await buildPage();
+  // npm itself says which files its rules and `files` choose; lifecycle scripts are none, and would be skipped.
+  const [listed] = await npmPack(root, ["--dry-run"]);
+  const folder = await fresh(path.join(destination, "trigger-native"));
+  for (const { path: name } of listed.files) {
+    if (name === "package.json") continue;
+    await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
+    await copyFile(path.join(root, name), path.join(folder, name));
+  }
+  await writeFile(path.join(folder, "package.json"), `${JSON.stringify(await rootManifest(), null, 2)}\n`);
+  return pack(folder, destination);
+}
+
+/**
+ * @param {string} target as `linux-x64-gnu`
+ * @param {string} [addon] the built library
+ * @param {string} [destination] a folder
+ * @returns {Promise<Packed>}
+ */
+export async function packPlatform(target, addon = built, destination = packages) {
+  const source = path.join(root, "npm", target);
+  if (!(await stat(source).catch(() => undefined))) throw new StepError(`there is no folder npm/${target}`);
+  const folder = await fresh(path.join(destination, `trigger-native-${target}`));
+  await cp(source, folder, { recursive: true });
+  await copyFile(path.join(root, "LICENSE"), path.join(folder, "LICENSE"));
+  await copyFile(addon, path.join(folder, "trigger-native.node"));
+  return pack(folder, destination);
+}
+
+/** @param {string} folder @param {string} destination @returns {Promise<Packed>} */
+async function pack(folder, destination) {
+  const [made] = await npmPack(folder, ["--pack-destination", destination]);
+  return {
+    name: made.name,
+    version: made.version,
+    file: path.join(destination, made.filename),
+    folder,
+    files: made.files.map((/** @type {{ path: string }} */ { path: name }) => name),
+    packedBytes: made.size,
+    unpackedBytes: made.unpackedSize,
+  };
+}
+
+/** @param {string} folder @param {string[]} args @returns {Promise<any[]>} */
+async function npmPack(folder, args) {
+  const [command, first] = npmCommand();
+  const out = await capture(command, [...first, "pack", "--json", "--ignore-scripts", ...args], { cwd: folder });
+  const listed = JSON.parse(out);
+  // A list up to npm 11, an object by name since.
+  return Array.isArray(listed) ? listed : Object.values(listed);
+}
+
+/** Empties a folder. @param {string} folder */
+async function fresh(folder) {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  return folder;
+}
+
+/** @param {Packed} packed */
+const described = ({ file, packedBytes, unpackedBytes }) =>
+  `${path.relative(root, file)}: ${megabytes(unpackedBytes)} unpacked, ${megabytes(packedBytes)} packed`;
+
+/** @param {number} bytes */
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(2)} MB`;
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      addon: { type: "string" },
+      glibc: { type: "string" },
+      refuse: { type: "boolean", default: false },
+      root: { type: "boolean", default: false },
+      target: { type: "string" },
+    },
+  });
+  // What npm runs before `npm pack` and `npm publish` in a clone: they would leave the platform packages out.
+  if (values.refuse) throw new StepError("not npm pack, but: npm run pack (docs/packaging.md)");
+  const alone = values.root || values.addon !== undefined;
+  if (!alone) await build();
+  const faults = [];
+  const made = [];
+  if (values.root || !alone) {
+    const packed = await packRoot();
+    made.push(packed);
+    faults.push(...(await rootFaults(packed)));
+  }
+  if (!values.root) {
+    const target = values.target ?? ownTarget();
+    const addon = path.resolve(values.addon ?? built);
+    const packed = await packPlatform(target, addon);
+    made.push(packed);
+    faults.push(...(await addonFaults(packed, target, values.glibc)));
+  }
+  faults.push(...sizeFaults(made));
+  for (const packed of made) console.error(described(packed));
+  if (faults.length > 0) throw new StepError(faults.join("\n"));
+}
+
+if (isMain(import.meta.url)) await script(main);
