@@ -58,6 +58,32 @@ describe("a clock that is moved by hand", { timeout: 30_000 }, () => {
     }
   });
 
+  it("goes for the relay before the emulator too: a token is valid there as long as the emulator's clock says", async () => {
+    for (const now of ["2020-01-01T00:00:00Z", "2040-01-01T00:00:00Z"]) {
+      const { emulator, client } = await standing({ ...script, now });
+      try {
+        const { id } = await client.tasks.trigger("report", {});
+        const session = await fetch(`${emulator.url}/emulator/session`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ runId: id }),
+        });
+        const { publicAccessToken } = await session.json();
+        const { exp } = JSON.parse(Buffer.from(publicAccessToken.split(".")[1], "base64url"));
+        const read = async (base) => {
+          const headers = { authorization: `Bearer ${publicAccessToken}` };
+          return (await fetch(`${emulator.url}${base}/realtime/v1/runs/${id}`, { headers })).status;
+        };
+        assert.deepEqual([await read(""), await read("/relay")], [200, 200], now);
+        // A relay forgives other clocks some seconds.
+        await emulator.advance(exp * 1000 - Date.parse(now) + 10_000);
+        assert.deepEqual([await read(""), await read("/relay")], [401, 401], now);
+      } finally {
+        await emulator.stop();
+      }
+    }
+  });
+
   it("refuses what is no time to move it by, and a clock that goes by itself", async () => {
     const { emulator } = await standing();
     for (const ms of [-1, 1.5, Number.NaN, "1", undefined]) {
