@@ -16,6 +16,23 @@ const script = {
 };
 
 describe("a clock that is moved by hand", { timeout: 30_000 }, () => {
+  it("holds for the windows of tag feeds behind the relay too", async () => {
+    const { emulator } = await standing({ now: new Date("2031-02-03T04:05:06Z") });
+    const relayed = new TriggerClient({ baseURL: `${emulator.url}/relay`, accessToken: emulator.secretKey });
+    const direct = new TriggerClient({ baseURL: emulator.url, accessToken: emulator.secretKey });
+    try {
+      const { id } = await direct.tasks.trigger("hello", {}, { tags: "of-2031" });
+      for (const client of [direct, relayed]) {
+        for await (const run of client.runs.subscribeToRunsWithTag("of-2031", { createdAt: "1h" })) {
+          assert.equal(run.id, id);
+          break;
+        }
+      }
+    } finally {
+      await emulator.stop();
+    }
+  });
+
   it("gives a run exact times and an exact duration", async () => {
     const { emulator, client } = await standing({ ...script, now: new Date("2031-02-03T04:05:06Z") });
     try {
