@@ -20,6 +20,7 @@ mod respond;
 mod route;
 mod stats;
 mod stream;
+mod trigger;
 mod view;
 mod viewer;
 

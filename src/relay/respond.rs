@@ -109,7 +109,10 @@ impl Relay {
             return Answer::not_found().into();
         }
         match route.target {
-            Target::Pass => self.pass(request, &route.path, body).await,
+            Target::Pass => match self.refused_trigger(request, &route) {
+                Some(answer) => answer.into(),
+                None => self.pass(request, &route.path, body).await,
+            },
             Target::Run(_) | Target::Tags | Target::Batch(_) | Target::Stream(..) => {
                 self.view(request, &route, grant).await
             }

@@ -1,13 +1,11 @@
 //! Triggers that the server is sure to refuse: said here, with what to do instead (docs/relay-access.md, A15).
 
-use std::fmt::Write as _;
-
 use http::StatusCode;
 
 use super::Relay;
 use super::route::{Family, Route};
 use crate::config::KeyKind;
-use crate::serve::{Answer, Request};
+use crate::serve::{Answer, Request, decode_segment};
 use crate::token::{PublicClaims, Scope, verify};
 
 /// How far clocks may differ, in seconds.
@@ -29,20 +27,24 @@ impl Relay {
 }
 
 /// What a token would have to allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wanted {
     /// To trigger this task.
-    Task(&'a str),
+    Task(String),
     /// To trigger in batches; of which tasks is in the body.
     Batch,
 }
 
-impl<'a> Wanted<'a> {
-    fn of(route: &'a Route) -> Option<Self> {
+impl Wanted {
+    fn of(route: &Route) -> Option<Self> {
         match route.family {
-            // Uploads of payloads are among them, and open to more.
-            Family::Trigger => route.path.strip_prefix("/api/v1/tasks/")?.strip_suffix("/trigger").map(Self::Task),
-            Family::BatchTrigger => Some(Self::Batch),
+            // Not the uploads of payloads, which are open to more tokens.
+            Family::Trigger => {
+                let task = route.path.strip_prefix("/api/v1/tasks/")?.strip_suffix("/trigger")?;
+                decode_segment(task).map(Self::Task)
+            }
+            // Not the items, which a batch that was begun may be sent with another token.
+            Family::BatchTrigger => (!route.path.ends_with("/items")).then_some(Self::Batch),
             Family::Runs
             | Family::Tags
             | Family::Batches
@@ -55,23 +57,23 @@ impl<'a> Wanted<'a> {
     }
 
     /// Wider than the server reads it (protocol.md 3): only what no server grants is refused.
-    fn is_granted(self, claims: &PublicClaims) -> bool {
+    fn is_granted(&self, claims: &PublicClaims) -> bool {
         claims.scopes.iter().map(|scope| Scope::parse(scope)).any(|scope| {
             let does = match self {
                 Self::Task(_) => ["trigger", "write", "*"].contains(&scope.action),
                 Self::Batch => ["batchTrigger", "trigger", "write", "*"].contains(&scope.action),
             };
             let names = match (self, scope.kind) {
-                (_, Some("all")) => true,
-                (Self::Task(task), Some("tasks")) => scope.id.is_none_or(|id| encoded(id) == task),
+                (Self::Task(_) | Self::Batch, Some("all")) => true,
+                (Self::Task(task), Some("tasks")) => scope.id.is_none_or(|id| id == task),
                 (Self::Batch, Some("tasks" | "batch")) => true,
-                _ => false,
+                (Self::Task(_) | Self::Batch, _) => false,
             };
             scope.action == "admin" || (does && names)
         })
     }
 
-    fn refusal(self) -> Answer {
+    fn refusal(&self) -> Answer {
         let (what, name) = match self {
             Self::Task(_) => ("trigger this task", "createTriggerPublicToken"),
             Self::Batch => ("trigger in batches", "createBatchTriggerPublicToken"),
@@ -79,5 +81,42 @@ impl<'a> Wanted<'a> {
         let mut body = Answer::forbidden();
         body["error"] = format!("The access token may not {what}: make one with auth.{name}(task) on the server").into();
         Answer::api(StatusCode::FORBIDDEN, body.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(scopes: &[&str]) -> PublicClaims {
+        PublicClaims {
+            sub: "env".into(),
+            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+            otu: false,
+            jti: None,
+            skip_columns: Vec::new(),
+            exp: None,
+        }
+    }
+
+    #[test]
+    fn a_trigger_is_refused_where_no_server_would_take_it() {
+        let task = Wanted::Task("a/b".into());
+        for (scopes, wanted, granted) in [
+            (&["read:runs:run_1"][..], &task, false),
+            (&[], &task, false),
+            (&["read:tasks:a/b", "trigger:tasks:c"], &task, false),
+            (&["batchTrigger:tasks:a/b"], &task, false),
+            (&["read:runs", "trigger:tasks:a/b"], &task, true),
+            (&["trigger:tasks"], &task, true),
+            (&["write:tasks:a/b"], &task, true),
+            (&["*:all"], &task, true),
+            (&["admin"], &task, true),
+            (&["read:batch"], &Wanted::Batch, false),
+            (&["batchTrigger:tasks:c"], &Wanted::Batch, true),
+            (&["trigger:tasks:c"], &Wanted::Batch, true),
+        ] {
+            assert_eq!(wanted.is_granted(&claims(scopes)), granted, "{scopes:?} for {wanted:?}");
+        }
     }
 }
