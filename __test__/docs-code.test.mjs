@@ -170,7 +170,8 @@ const userOf = async (request) => request.headers.has("cookie") ? { id: request.
 `;
 
 const all = blocks();
-const compiled = all.filter(({ language }) => COMPILED.includes(language));
+// The examples of docstrings show calls, not programs: that they compile is enough.
+const compiled = all.filter(({ language, page }) => COMPILED.includes(language) && page !== "docs/api.md");
 const blockOf = (page, text) => {
   const found = compiled.filter((block) => block.page === page && block.code.includes(text));
   assert.equal(found.length, 1, `${page}: blocks with ${text}`);

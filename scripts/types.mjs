@@ -54,7 +54,11 @@ async function codeOfDocs() {
   await mkdir(home, { recursive: true });
   const compiled = blocks().filter(({ language }) => COMPILED.includes(language));
   if (compiled.length === 0) throw new StepError("the documentation has no code");
-  for (const block of compiled) await writeFile(path.join(home, fileOf(block)), block.code);
+  // The examples of docstrings leave out what an editor's reader has around them.
+  const around = await readFile(path.join(root, "__test__", "types", "docs", "around.txt"), "utf8");
+  for (const block of compiled) {
+    await writeFile(path.join(home, fileOf(block)), block.page === "docs/api.md" ? block.code + around : block.code);
+  }
   await cp(path.join(root, "__test__", "types", "docs", "stubs.d.ts"), path.join(home, "stubs.d.ts"));
   const project = path.join(home, "tsconfig.json");
   const options = { module: "esnext", moduleResolution: "bundler", moduleDetection: "force", jsx: "react-jsx" };
