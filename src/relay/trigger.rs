@@ -79,7 +79,8 @@ impl Wanted {
             Self::Batch => ("trigger in batches", "createBatchTriggerPublicToken"),
         };
         let mut body = Answer::forbidden();
-        body["error"] = format!("The access token may not {what}: make one with auth.{name}(task) on the server").into();
+        body["error"] =
+            format!("The access token may not {what}: make one with auth.{name}(task) on the server").into();
         Answer::api(StatusCode::FORBIDDEN, body.to_string())
     }
 }
