@@ -1,13 +1,15 @@
 // `npm run demo` and `npm test` install packages when, and only when, something is missing.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { describe, it } from "node:test";
 import { isInstalled, matches } from "../scripts/lib/installed.mjs";
+import { phases } from "../scripts/lib/javascript-tests.mjs";
 import { root } from "../scripts/lib/run.mjs";
-import { ADDON, nameOf, SLOW } from "../scripts/lib/suites.mjs";
+import { ADDON, BROWSER, HEAVY, nameOf, SLOW } from "../scripts/lib/suites.mjs";
 
 const a = { version: "1.0.0", integrity: "sha512-a" };
 const b = { version: "2.0.0", integrity: "sha512-b" };
@@ -51,8 +53,29 @@ describe("the check for installed packages", () => {
 });
 
 describe("the lists of tests", () => {
-  it("name files that are there", async () => {
-    const names = (await readdir(path.join(root, "__test__"), { recursive: true })).map(nameOf);
-    for (const name of [...Object.keys(SLOW), ...ADDON]) assert.ok(names.includes(name), name);
+  const files = readdirSync(path.join(root, "__test__")).filter((name) => name.endsWith(".test.mjs"));
+
+  it("name files that are there", () => {
+    const names = files.map(nameOf);
+    for (const name of [...Object.keys(SLOW), ...ADDON, ...BROWSER]) assert.ok(names.includes(name), name);
+  });
+
+  it("know every file that needs Chromium, so that it is installed", () => {
+    const text = (/** @type {string} */ name) => readFileSync(path.join(root, "__test__", name), "utf8");
+    const needs = files.filter((name) => /"\.\/(support\/browser|examples\/routes)\.mjs"/.test(text(name)));
+    assert.deepEqual(needs.map(nameOf), BROWSER);
+  });
+
+  it("run what is heavy last, and by itself", () => {
+    const ran = phases(["a/registry.test.mjs", "a/addon.test.mjs", "a/package.test.mjs", "a/wire.test.mjs"]);
+    assert.deepEqual(
+      ran.map(({ files }) => files.map(nameOf)),
+      [
+        ["addon", "wire"],
+        ["registry", "package"],
+      ],
+    );
+    assert.equal(phases(["a/addon.test.mjs"]).length, 1);
+    for (const name of Object.keys(HEAVY)) assert.ok(name in SLOW, name);
   });
 });

@@ -1,4 +1,5 @@
-// `npm test`: set-up, types, the Rust tests, then the JavaScript tests, some of them in Chromium. Each must pass for the next to start.
+// `npm test`: set-up, types, the Rust tests, then the JavaScript tests: the quick ones, then the heavy ones, some of
+// them in Chromium. Each must pass for the next to start, and says how long it took.
 //
 // `npm test -- <file or word> …` runs only the JavaScript test files whose path holds one of the words.
 // `npm run test:fast` (`--fast`) leaves out what is slow; `--addon` runs what shows that the addon in its place works here,
@@ -8,9 +9,10 @@ import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
 import { ensureChromium } from "./lib/chromium.mjs";
+import { javascriptTests } from "./lib/javascript-tests.mjs";
 import { recordingFiles, wireDirectory } from "./lib/recordings.mjs";
-import { isMain, root, run, StepError, script, step } from "./lib/run.mjs";
-import { ADDON, nameOf, SLOW } from "./lib/suites.mjs";
+import { isMain, root, run, StepError, script, step, timed } from "./lib/run.mjs";
+import { ADDON, BROWSER, nameOf, SLOW } from "./lib/suites.mjs";
 import { setup } from "./setup.mjs";
 import { checkTypes } from "./types.mjs";
 
@@ -48,15 +50,6 @@ async function rustTests() {
   return step("Rust tests (cargo nextest)", "cargo", ["nextest", "run", ...rest]);
 }
 
-/** @param {readonly string[]} files */
-function javascriptTests(files) {
-  return step(`JavaScript tests (${files.length} files)`, process.execPath, [
-    "--test",
-    "--test-reporter=spec",
-    ...files,
-  ]);
-}
-
 /** What a person runs while working: the Rust unit tests and the JavaScript tests that do not take long. */
 async function fast() {
   await setup();
@@ -73,10 +66,14 @@ if (isMain(import.meta.url)) {
     const chosen = words.length === 0 ? files : files.filter((name) => words.some((word) => name.includes(word)));
     if (chosen.length === 0) throw new StepError(`no test file under __test__ matches: ${words.join(" ")}`);
     await setup();
-    if (chosen.some((name) => name.includes("browser-"))) await ensureChromium();
+    if (chosen.some((file) => BROWSER.includes(nameOf(file)))) await ensureChromium();
     if (words.length === 0) {
+      const typed = timed("types");
       await checkTypes();
+      typed();
+      const tested = timed("Rust tests");
       await rustTests();
+      tested();
     }
     await javascriptTests(chosen);
   });
