@@ -16,6 +16,23 @@ const script = {
 };
 
 describe("a clock that is moved by hand", { timeout: 30_000 }, () => {
+  it("holds for the windows of tag feeds behind the relay too", async () => {
+    const { emulator } = await standing({ now: new Date("2031-02-03T04:05:06Z") });
+    const relayed = new TriggerClient({ baseURL: `${emulator.url}/relay`, accessToken: emulator.secretKey });
+    const direct = new TriggerClient({ baseURL: emulator.url, accessToken: emulator.secretKey });
+    try {
+      const { id } = await direct.tasks.trigger("hello", {}, { tags: "of-2031" });
+      for (const client of [direct, relayed]) {
+        for await (const run of client.runs.subscribeToRunsWithTag("of-2031", { createdAt: "1h" })) {
+          assert.equal(run.id, id);
+          break;
+        }
+      }
+    } finally {
+      await emulator.stop();
+    }
+  });
+
   it("gives a run exact times and an exact duration", async () => {
     const { emulator, client } = await standing({ ...script, now: new Date("2031-02-03T04:05:06Z") });
     try {
@@ -55,6 +72,32 @@ describe("a clock that is moved by hand", { timeout: 30_000 }, () => {
       assert.deepEqual(statuses, ["QUEUED", "DEQUEUED", "EXECUTING", "COMPLETED"]);
     } finally {
       await emulator.stop();
+    }
+  });
+
+  it("goes for the relay before the emulator too: a token is valid there as long as the emulator's clock says", async () => {
+    for (const now of ["2020-01-01T00:00:00Z", "2040-01-01T00:00:00Z"]) {
+      const { emulator, client } = await standing({ ...script, now });
+      try {
+        const { id } = await client.tasks.trigger("report", {});
+        const session = await fetch(`${emulator.url}/emulator/session`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ runId: id }),
+        });
+        const { publicAccessToken } = await session.json();
+        const { exp } = JSON.parse(Buffer.from(publicAccessToken.split(".")[1], "base64url"));
+        const read = async (base) => {
+          const headers = { authorization: `Bearer ${publicAccessToken}` };
+          return (await fetch(`${emulator.url}${base}/realtime/v1/runs/${id}`, { headers })).status;
+        };
+        assert.deepEqual([await read(""), await read("/relay")], [200, 200], now);
+        // A relay forgives other clocks some seconds.
+        await emulator.advance(exp * 1000 - Date.parse(now) + 10_000);
+        assert.deepEqual([await read(""), await read("/relay")], [401, 401], now);
+      } finally {
+        await emulator.stop();
+      }
     }
   });
 

@@ -112,7 +112,9 @@ for (const [name, start] of Object.entries(targets).filter(([name]) => name !== 
           const { isCompressed } = await check(answer, hidden, `${feed} feed, who leaves out ${viewer}`);
           compressed += Number(isCompressed);
         }
-        assert.ok(compressed > 1, feed);
+        // Of a web handler's answer, compressing is left to the framework.
+        if (target.url !== undefined) assert.ok(compressed > 1, feed);
+        else assert.equal(compressed, 0, feed);
       }
     });
 

@@ -111,8 +111,14 @@ for (const { name, open } of WAYS) {
       };
       const [packed, plain] = [await asked("gzip"), await asked("identity")];
       assert.deepEqual([packed.status, plain.status], [200, 200]);
-      assert.equal(packed.headers["content-encoding"], "gzip");
       assert.equal(plain.headers["content-encoding"], undefined);
+      if (!way.url) {
+        // Of a web handler's answer, compressing is left to the framework.
+        assert.equal(packed.headers["content-encoding"], undefined);
+        assert.deepEqual(packed.body, plain.body);
+        return isFree();
+      }
+      assert.equal(packed.headers["content-encoding"], "gzip");
       assert.match(packed.headers.vary, /accept-encoding/i);
       assert.ok(packed.body.length < plain.body.length / 5);
       assert.deepEqual(gunzipSync(packed.body).toString(), plain.body.toString());

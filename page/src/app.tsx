@@ -74,7 +74,8 @@ function Emulator() {
     if (name === "trigger") listTasks().then(setTasks, () => undefined);
     setDialog(name);
   }, []);
-  const hide = useCallback(() => setDialog(undefined), []);
+  // The end of a dialog is told late: another may be open by then.
+  const hide = useCallback((name: Dialog) => setDialog((now) => (now === name ? undefined : now)), []);
   const opened = useCallback(
     (id: string) => {
       setDialog(undefined);
@@ -146,9 +147,9 @@ function Emulator() {
           />
         )}
       </main>
-      {dialog === "trigger" && <TriggerDialog tasks={tasks} onClose={hide} onTriggered={opened} />}
-      {dialog === "token" && <TokenDialog onClose={hide} />}
-      {dialog === "help" && <HelpDialog onClose={hide} />}
+      {dialog === "trigger" && <TriggerDialog tasks={tasks} onClose={() => hide("trigger")} onTriggered={opened} />}
+      {dialog === "token" && <TokenDialog onClose={() => hide("token")} />}
+      {dialog === "help" && <HelpDialog onClose={() => hide("help")} />}
     </div>
   );
 }

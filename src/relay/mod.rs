@@ -66,7 +66,7 @@ impl Relay {
     pub(crate) fn with_clock(options: Options, clock: Clock) -> Arc<Self> {
         let (stop, stats) = (CancellationToken::new(), Arc::new(Stats::default()));
         Arc::new(Self {
-            feeds: Feeds::new(&options, stop.clone(), stats.clone()),
+            feeds: Feeds::with_clock(&options, stop.clone(), stats.clone(), clock.clone()),
             streams: Streams::new(options.clone(), stop.clone(), stats.clone()),
             judge: Judge::new(clock.clone()),
             gate: Gate::new(options.limits, stats.clone()),

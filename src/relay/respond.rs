@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use http::header::{self, HeaderName};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
@@ -60,13 +61,25 @@ impl Relay {
     pub async fn respond(self: &Arc<Self>, request: Request<Body>, grant: Option<Grant>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let origin = head.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-        let request = serve::Request {
+        let mut request = serve::Request {
             method: head.method,
             origin: format!("http://{origin}"),
             query: head.uri.query().map(str::to_owned),
             headers: head.headers,
         };
-        let outcome = self.outcome(&request, head.uri.path(), body, grant).await;
+        let found = self.route(&request, head.uri.path());
+        // A poll is held for long, by thousands of viewers: it keeps no more of its request than it needs, and what is
+        // rare or short keeps its state elsewhere.
+        drop(head.uri);
+        let outcome = match found {
+            Err(answer) => answer.into(),
+            Ok(route) if route.target == Target::Pass => Box::pin(self.pass(&request, &route.path, body)).await,
+            Ok(route) => {
+                drop(body);
+                request.headers = needed(&request.headers);
+                self.view(&request, &route, grant).await
+            }
+        };
         let (response, seat) = match outcome {
             Outcome::Answer(answer) => (answer.into_response(&request.headers, head.version), None),
             Outcome::Held(answer, seat) => (answer.into_response(&request.headers, head.version), Some(seat)),
@@ -75,45 +88,35 @@ impl Relay {
         self.count(response, seat)
     }
 
-    async fn outcome(
-        self: &Arc<Self>,
-        request: &serve::Request,
-        path: &str,
-        body: Body,
-        grant: Option<Grant>,
-    ) -> Outcome {
+    /// Whose a request is.
+    ///
+    /// # Errors
+    /// The answer to one that is nobody's, or that is answered without looking further.
+    fn route(&self, request: &serve::Request, path: &str) -> Result<Route, Answer> {
         if self.options.metrics_path.as_deref() == Some(path) && request.method == Method::GET {
             let text = metrics::render(&self.stats, self.gauges());
-            return Answer::bytes(metrics::CONTENT_TYPE, text.into()).with("cache-control", "no-store").into();
+            return Err(Answer::bytes(metrics::CONTENT_TYPE, text.into()).with("cache-control", "no-store"));
         }
         if size_of(&request.headers) > self.options.limits.header_bytes {
-            return Answer::api_error(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request header fields too large")
-                .into();
+            let text = "Request header fields too large";
+            return Err(Answer::api_error(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, text));
         }
         let Some(server_path) = server_path(self.options.base_path.as_deref(), path) else {
-            return Answer::not_found().into();
+            return Err(Answer::not_found());
         };
         let route = match Route::find(&request.method, server_path) {
             Found::Route(route) => route,
-            Found::Preflight => return Answer::preflight().into(),
-            Found::WrongMethod => return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED).into(),
+            Found::Preflight => return Err(Answer::preflight()),
+            Found::WrongMethod => return Err(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED)),
             Found::Moved(trimmed) => {
                 let before = &path[..path.len() - server_path.len()];
                 let query = request.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-                return Answer::moved(&format!("{before}{trimmed}{query}")).into();
+                return Err(Answer::moved(&format!("{before}{trimmed}{query}")));
             }
-            Found::Unknown => return Answer::not_found().into(),
+            Found::Unknown => return Err(Answer::not_found()),
         };
         let is_allowed = |allow: &Arc<[String]>| allow.iter().any(|family| family == route.family.name());
-        if !self.options.allow.as_ref().is_none_or(is_allowed) {
-            return Answer::not_found().into();
-        }
-        match route.target {
-            Target::Pass => self.pass(request, &route.path, body).await,
-            Target::Run(_) | Target::Tags | Target::Batch(_) | Target::Stream(..) => {
-                self.view(request, &route, grant).await
-            }
-        }
+        if self.options.allow.as_ref().is_none_or(is_allowed) { Ok(route) } else { Err(Answer::not_found()) }
     }
 
     /// Passes a request through, with the viewer's own token: never with the relay's key.
@@ -160,6 +163,26 @@ impl Relay {
             .boxed_unsync()
         })
     }
+}
+
+/// The headers that answering a feed or a stream takes, or asking the server for it.
+fn needed(headers: &HeaderMap) -> HeaderMap {
+    const NEEDED: [HeaderName; 7] = [
+        header::ACCEPT,
+        header::ACCEPT_ENCODING,
+        header::AUTHORIZATION,
+        header::HOST,
+        header::ORIGIN,
+        HeaderName::from_static("last-event-id"),
+        HeaderName::from_static("timeout-seconds"),
+    ];
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers {
+        if NEEDED.contains(name) || name.as_str().starts_with("x-trigger-") {
+            kept.append(name, value.clone());
+        }
+    }
+    kept
 }
 
 /// The bytes of all header lines.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::access::Subject;
 use super::feed::{self, FeedKey};
@@ -12,6 +12,7 @@ use super::route::{Route, Target};
 use super::stream::{self, StreamKey};
 use super::viewer::Viewer;
 use super::{Relay, limits};
+use crate::config::Secret;
 use crate::serve::stream::StreamName;
 use crate::serve::{Answer, Request};
 
@@ -63,12 +64,12 @@ impl Relay {
     async fn give(&self, request: &Request, route: &Route, viewer: &Viewer, feed: &feed::Seat) -> Outcome {
         match feed::answer(feed, request, &viewer.skip_columns).await {
             feed::Reply::Answer(answer) => answer.into(),
-            feed::Reply::Elsewhere => self.elsewhere(request, route, viewer).await,
+            feed::Reply::Elsewhere => Box::pin(self.elsewhere(request, route, viewer)).await,
         }
     }
 
     async fn stream(
-        &self,
+        self: &Arc<Self>,
         request: &Request,
         route: &Route,
         viewer: &Viewer,
@@ -88,9 +89,9 @@ impl Relay {
             Ok(stream) => stream,
             Err(answer) => return answer.into(),
         };
-        match stream::answer(stream, request).await {
+        match stream::answer(stream, request, self.go_on(request, route, viewer)).await {
             stream::Reply::Here(answer) => Outcome::Held(answer, seat),
-            stream::Reply::Elsewhere => self.elsewhere(request, route, viewer).await,
+            stream::Reply::Elsewhere => Box::pin(self.elsewhere(request, route, viewer)).await,
         }
     }
 
@@ -101,17 +102,47 @@ impl Relay {
         let mut headers = request.headers.clone();
         let mut query = request.query.clone();
         if viewer.token.is_none() {
-            let bearer = format!("Bearer {}", self.options.endpoint.token().expose());
-            let Ok(mut bearer) = HeaderValue::from_str(&bearer) else {
+            let Some(bearer) = bearer(&self.options.endpoint.token()) else {
                 return Answer::api_error(StatusCode::BAD_GATEWAY, "The relay's key cannot be sent").into();
             };
-            bearer.set_sensitive(true);
             headers.insert("authorization", bearer);
             query = Some(with_skipped(request, &viewer.skip_columns));
         }
         let url = self.upstream(&route.path, query.as_deref());
         pass::get(Passed { method: request.method.clone(), url, headers, times: Times::VIEWER }).await.into()
     }
+
+    /// How a viewer's stream goes on at the server should it fall behind what memory keeps: asked with the same token as
+    /// [`Relay::elsewhere`] asks with. Little is kept of the request: there may be very many viewers.
+    fn go_on(self: &Arc<Self>, request: &Request, route: &Route, viewer: &Viewer) -> stream::GoOn {
+        let (relay, url) = (Arc::downgrade(self), self.upstream(&route.path, request.query.as_deref()));
+        let token = viewer.token.clone().unwrap_or_else(|| self.options.endpoint.token());
+        let wait = request.headers.get("timeout-seconds").cloned();
+        Box::new(move |place| {
+            Box::pin(async move {
+                let relay = relay.upgrade().filter(|relay| !relay.stop.is_cancelled())?;
+                let _under_way = relay.stats.asking();
+                let mut headers = HeaderMap::new();
+                headers.insert("authorization", bearer(&token)?);
+                headers.insert("accept", HeaderValue::from_static("text/event-stream"));
+                headers.extend(wait.map(|wait| (HeaderName::from_static("timeout-seconds"), wait)));
+                if let Some(place) = place {
+                    headers.insert("last-event-id", HeaderValue::from_str(&place).ok()?);
+                }
+                let response =
+                    pass::get(Passed { method: Method::GET, url, headers, times: Times::VIEWER }).await.ok()?;
+                // Its bytes are put after those that were told.
+                let fits = response.status() == StatusCode::OK && !response.headers().contains_key("content-encoding");
+                fits.then(|| response.into_body())
+            })
+        })
+    }
+}
+
+fn bearer(token: &Secret) -> Option<HeaderValue> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok()?;
+    bearer.set_sensitive(true);
+    Some(bearer)
 }
 
 /// The query of a request with more columns to leave out.

@@ -77,7 +77,8 @@ impl Relay {
         let mut found = verdict(known.as_deref().map(crate::token::Minter::subject));
         if let (Verdict::Ask(_), None) = (&found, &known) {
             // Only tokens of the relay's own environment are worth a question.
-            let sub = judge::subject(endpoint, &self.options.client).await.map_err(|_| Unsure::Busy(1).answer())?;
+            let sub =
+                Box::pin(judge::subject(endpoint, &self.options.client)).await.map_err(|_| Unsure::Busy(1).answer())?;
             found = verdict(Some(&sub));
         }
         let token = bearer.unwrap_or_default();
@@ -109,7 +110,7 @@ impl Relay {
         let forbidden = || Err(Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
         let scopes = match &viewer.rights {
             Rights::Scopes(scopes) => scopes,
-            Rights::Server(exp) => return self.ask(viewer, path, *exp).await,
+            Rights::Server(exp) => return Box::pin(self.ask(viewer, path, *exp)).await,
         };
         let mut decision = decide(scopes, subject, None);
         if let (Decision::NeedsFacts, Some(key)) = (decision, run) {
@@ -118,7 +119,7 @@ impl Relay {
         }
         match decision {
             Decision::Yes => Ok(()),
-            Decision::AskServer if viewer.token.is_some() => self.ask(viewer, path, None).await,
+            Decision::AskServer if viewer.token.is_some() => Box::pin(self.ask(viewer, path, None)).await,
             Decision::No | Decision::NeedsFacts | Decision::AskServer => forbidden(),
         }
     }

@@ -13,7 +13,6 @@ use super::failure::Failure;
 use super::feeds::Seat;
 use super::rows::{News, Since};
 use super::skips::Skips;
-use crate::http::unix_ms;
 use crate::serve::feed::{self, Messages, Operation, Place, UP_TO_DATE};
 use crate::serve::{Answer, Request};
 
@@ -44,7 +43,7 @@ pub(crate) async fn answer(seat: &Seat, request: &Request, skipped: &[String]) -
     let own = request.parameter("skipColumns").unwrap_or_default();
     let skipped = skipped.iter().cloned().chain(own.split(',').map(str::to_owned)).collect();
     let viewer = Viewer { seat, copy: seat.copy(), request, skipped };
-    match viewer.answer(unix_ms()).await {
+    match viewer.answer(seat.inner.clock.now_ms()).await {
         Ok(reply) => reply,
         Err(failure) => Reply::Answer(failure.answer()),
     }

@@ -19,6 +19,7 @@ use crate::hub::{FeedSpec, Hub, Patience, ReaderOptions};
 use crate::relay::Options;
 use crate::relay::stats::Stats;
 use crate::serve::Answer;
+use crate::serve::clock::Clock;
 
 /// A feed that ended is not asked for again so soon: everybody who comes meanwhile is told the same.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -35,6 +36,7 @@ pub(super) struct Inner {
     most: usize,
     pub(super) stop: CancellationToken,
     pub(super) stats: Arc<Stats>,
+    pub(super) clock: Clock,
     kept: Mutex<HashMap<FeedKey, Arc<Kept>>>,
     started: AtomicU64,
     failed: AtomicU64,
@@ -74,8 +76,14 @@ pub(crate) struct FeedStats {
 }
 
 impl Feeds {
-    /// No copies yet. `stop` ends all of them.
+    /// No copies yet. `stop` ends all of them; `stats` counts what they cost.
+    #[cfg(test)]
     pub(crate) fn new(options: &Options, stop: CancellationToken, stats: Arc<Stats>) -> Self {
+        Self::with_clock(options, stop, stats, Clock::system())
+    }
+
+    /// No copies yet. `stop` ends all of them, `stats` counts what they cost; a window goes back from now by `clock`.
+    pub(crate) fn with_clock(options: &Options, stop: CancellationToken, stats: Arc<Stats>, clock: Clock) -> Self {
         Self(Arc::new(Inner {
             endpoint: options.endpoint.clone(),
             hold: options.hold,
@@ -83,6 +91,7 @@ impl Feeds {
             most: options.limits.feeds,
             stop,
             stats,
+            clock,
             kept: Mutex::default(),
             started: AtomicU64::new(0),
             failed: AtomicU64::new(0),

@@ -1,9 +1,13 @@
 //! A viewer's answer, from the log of a shared stream.
 
+use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::stream::unfold;
 use http::StatusCode;
+use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -11,10 +15,14 @@ use super::entry::Known;
 use super::share::Seat;
 use crate::serve::clock::Clock;
 use crate::serve::stream::{StreamVersion, V1, V2, silence};
-use crate::serve::{Answer, Request};
+use crate::serve::{Answer, Body, Request};
 
 /// How long a viewer waits for the upstream's first answer.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Asks the server itself for what follows a place, with the viewer's own token, once memory does not have it. `None`
+/// where the server does not answer with a stream.
+pub(crate) type GoOn = Box<dyn FnOnce(Option<String>) -> BoxFuture<'static, Option<Body>> + Send>;
 
 /// How a viewer is answered.
 #[derive(Debug)]
@@ -25,8 +33,8 @@ pub(crate) enum Reply {
     Elsewhere,
 }
 
-/// Answers a viewer of the stream that `seat` is at.
-pub(crate) async fn answer(seat: Seat, request: &Request) -> Reply {
+/// Answers a viewer of the stream that `seat` is at. Should it fall behind what is kept, its body goes on with `go_on`.
+pub(crate) async fn answer(seat: Seat, request: &Request, go_on: GoOn) -> Reply {
     let wait = match silence(request.header("timeout-seconds")) {
         Ok(wait) => wait,
         Err(why) => return Reply::Here(Answer::text(StatusCode::BAD_REQUEST, why).open_to_pages()),
@@ -43,30 +51,18 @@ pub(crate) async fn answer(seat: Seat, request: &Request) -> Reply {
     // The log says when the stream is lost, the end of the relay included: a body that ended well would tell a viewer
     // that nothing more comes.
     let stop = CancellationToken::new();
-    match version {
-        StreamVersion::V1 => {
-            let reader = V1::new(seat.log(), last, wait, stop);
-            if reader.is_gone() {
-                return Reply::Elsewhere;
-            }
-            Reply::Here(Answer::events_v1(unfold((reader, seat), async |(mut reader, seat)| {
-                let part = reader.next().await?;
-                seat.told();
-                Some((part, (reader, seat)))
-            })))
-        }
-        StreamVersion::V2 => {
-            let reader = V2::new(seat.log(), last, wait, Clock::system(), stop);
-            if reader.is_gone() {
-                return Reply::Elsewhere;
-            }
-            Reply::Here(Answer::events_v2(unfold((reader, seat), async |(mut reader, seat)| {
-                let part = reader.next().await?;
-                seat.told();
-                Some((part, (reader, seat)))
-            })))
-        }
+    let reader = match version {
+        StreamVersion::V1 => Reader::V1(V1::new(seat.log(), last, wait, stop)),
+        StreamVersion::V2 => Reader::V2(V2::new(seat.log(), last, wait, Clock::system(), stop)),
+    };
+    if reader.is_gone() {
+        return Reply::Elsewhere;
     }
+    let parts = unfold(Source::Here(Viewing { reader, seat, go_on }), Source::next);
+    Reply::Here(match version {
+        StreamVersion::V1 => Answer::events_v1(parts),
+        StreamVersion::V2 => Answer::events_v2(parts),
+    })
 }
 
 /// The server's refusal, given on; one of the relay's own key is the relay's trouble, not the viewer's.
@@ -76,5 +72,89 @@ fn refused(status: StatusCode, body: String) -> Answer {
             Answer::api_error(StatusCode::BAD_GATEWAY, "The server refused the relay's own key for this stream")
         }
         _ => Answer::api(status, body).with("x-should-retry", "false"),
+    }
+}
+
+/// Where a viewer's parts come from.
+enum Source {
+    /// From memory.
+    Here(Viewing),
+    /// From the server, for this viewer alone.
+    There(Body),
+    /// The body broke.
+    Over,
+}
+
+struct Viewing {
+    reader: Reader,
+    seat: Seat,
+    go_on: GoOn,
+}
+
+impl Source {
+    async fn next(self) -> Option<(io::Result<Bytes>, Self)> {
+        match self {
+            Self::Here(mut viewing) => {
+                let part = viewing.reader.next().await?;
+                if part.is_ok() {
+                    viewing.seat.told();
+                    return Some((part, Self::Here(viewing)));
+                }
+                if !viewing.reader.is_gone() {
+                    return Some((part, Self::Over));
+                }
+                let Viewing { reader, seat, go_on } = viewing;
+                // It reads what others share no more.
+                drop(seat);
+                match go_on(reader.place()).await {
+                    Some(body) => Self::rest(body).await,
+                    None => Some((part, Self::Over)),
+                }
+            }
+            Self::There(body) => Self::rest(body).await,
+            Self::Over => None,
+        }
+    }
+
+    async fn rest(mut body: Body) -> Option<(io::Result<Bytes>, Self)> {
+        loop {
+            match body.frame().await? {
+                // Trailers end with the hop.
+                Ok(frame) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    return Some((Ok(data), Self::There(body)));
+                }
+                Err(error) => return Some((Err(error), Self::Over)),
+            }
+        }
+    }
+}
+
+/// A reader of either version.
+enum Reader {
+    V1(V1),
+    V2(V2),
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        match self {
+            Self::V1(reader) => reader.next().await,
+            Self::V2(reader) => reader.next().await,
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        match self {
+            Self::V1(reader) => reader.is_gone(),
+            Self::V2(reader) => reader.is_gone(),
+        }
+    }
+
+    fn place(&self) -> Option<String> {
+        match self {
+            Self::V1(reader) => reader.place(),
+            Self::V2(reader) => reader.place(),
+        }
     }
 }

@@ -7,5 +7,5 @@ mod share;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use answer::{Reply, answer};
+pub(crate) use answer::{GoOn, Reply, answer};
 pub(crate) use share::{StreamKey, Streams};

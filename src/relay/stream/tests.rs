@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,11 +12,11 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Reply, StreamKey, Streams, answer};
+use super::{GoOn, Reply, StreamKey, Streams, answer};
 use crate::config::Endpoint;
 use crate::relay::{Limits, Options};
-use crate::serve::Request;
 use crate::serve::stream::StreamName;
+use crate::serve::{Body, Request};
 
 const FAILSAFE: Duration = Duration::from_secs(20);
 const V2: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-stream-version: v2\r\n\r\n";
@@ -53,6 +54,47 @@ async fn upstream(answers: Vec<(String, bool)>) -> (String, mpsc::UnboundedRecei
     (url, heads)
 }
 
+/// Gives the one connection this head, then what is sent; it ends when the sender does.
+async fn live(head: &'static str) -> (String, mpsc::UnboundedSender<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (send, mut texts) = mpsc::unbounded_channel::<String>();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.expect("a connection");
+        socket.write_all(head.as_bytes()).await.expect("it reads");
+        while let Some(text) = texts.recv().await {
+            socket.write_all(text.as_bytes()).await.expect("it reads");
+        }
+    });
+    (url, send)
+}
+
+async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+    timeout(FAILSAFE, async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("it comes to that");
+}
+
+async fn gone(streams: &Streams) {
+    until(async || matches!(view(streams, None).await, Reply::Elsewhere)).await;
+}
+
+/// A server that goes on with this text, and tells the place it was asked for.
+fn going_on(text: &'static str) -> (GoOn, mpsc::UnboundedReceiver<Option<String>>) {
+    let (tell, places) = mpsc::unbounded_channel();
+    let go_on: GoOn = Box::new(move |place| {
+        Box::pin(async move {
+            let _ = tell.send(place);
+            Some(Body::new(http_body_util::Full::new(Bytes::from(text)).map_err(|never| match never {})))
+        })
+    });
+    (go_on, places)
+}
+
 fn streams(url: &str) -> (Streams, CancellationToken) {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let options = Options {
@@ -74,13 +116,17 @@ fn key() -> StreamKey {
 }
 
 async fn view(streams: &Streams, last: Option<&'static str>) -> Reply {
+    view_or(streams, last, Box::new(|_| Box::pin(async { None }))).await
+}
+
+async fn view_or(streams: &Streams, last: Option<&'static str>, go_on: GoOn) -> Reply {
     let mut headers = HeaderMap::new();
     headers.insert("timeout-seconds", HeaderValue::from_static("1"));
     if let Some(last) = last {
         headers.insert("last-event-id", HeaderValue::from_static(last));
     }
     let request = Request { method: Method::GET, headers, query: None, origin: String::new() };
-    timeout(FAILSAFE, answer(streams.open(key()).expect("a seat"), &request)).await.expect("an answer in time")
+    timeout(FAILSAFE, answer(streams.open(key()).expect("a seat"), &request, go_on)).await.expect("an answer in time")
 }
 
 /// The status and the body, and whether that ended well.
@@ -108,8 +154,7 @@ async fn many_viewers_need_one_upstream_and_late_ones_get_all() {
     let (url, mut heads) = upstream(vec![(V2.to_owned() + &record(0) + &record(1) + &ping(2), false)]).await;
     let (streams, _stop) = streams(&url);
     let replies = futures_util::future::join_all((0..20).map(|_| view(&streams, None))).await;
-    for reply in replies {
-        let (status, body, well) = read(reply).await;
+    for (status, body, well) in futures_util::future::join_all(replies.into_iter().map(read)).await {
         assert_eq!((status, numbers(&body), well), (200, vec![0, 1], true), "{body}");
         assert!(body.contains("\"extra\":1") && body.ends_with("data: [DONE]\n\n"), "{body}");
     }
@@ -145,13 +190,7 @@ async fn what_is_kept_no_more_is_asked_of_the_server() {
     let streams = streams.bounded(2, usize::MAX);
     // Kept while the others look.
     let _seat = streams.open(key()).expect("a seat");
-    timeout(FAILSAFE, async {
-        while !matches!(view(&streams, None).await, Reply::Elsewhere) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .expect("the oldest go");
+    gone(&streams).await;
     assert!(matches!(view(&streams, Some("1")).await, Reply::Elsewhere));
     assert_eq!(numbers(&read(view(&streams, Some("2")).await).await.1), [3, 4]);
 }
@@ -185,11 +224,80 @@ async fn stopping_breaks_the_bodies_off_and_forgets_the_streams() {
     stop.cancel();
     let (_, body, well) = read(reply).await;
     assert!(!well && !body.contains("[DONE]"), "{body}");
-    timeout(FAILSAFE, async {
-        while streams.stats().streams > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .expect("it is forgotten");
+    until(async || streams.stats().streams == 0).await;
+}
+
+#[tokio::test]
+async fn whoever_falls_behind_goes_on_at_the_server_where_it_stands() {
+    for (head, write, place) in [
+        (V2, record as fn(u64) -> String, "0"),
+        (V1, |number| format!("id: 7-{number}\ndata: {{\"seq_num\":{number},\"extra\":1}}\n\n"), "7-0"),
+    ] {
+        let (url, send) = live(head).await;
+        let (streams, _stop) = streams(&url);
+        let streams = streams.bounded(2, usize::MAX);
+        let _seat = streams.open(key()).expect("a seat");
+        send.send(write(0)).expect("it reads");
+        until(async || streams.stats().records == 1).await;
+        let (go_on, mut places) = going_on("the rest");
+        let Reply::Here(answer) = view_or(&streams, None, go_on).await else { unreachable!("it has all") };
+        let (fresh_go_on, mut fresh_places) = going_on("all of it");
+        let fresh = view_or(&streams, None, fresh_go_on).await;
+        let mut body = answer.into_response(&HeaderMap::new(), Version::HTTP_11).into_body();
+        let first = timeout(FAILSAFE, body.frame()).await.expect("in time").expect("a frame").expect("whole");
+        assert_eq!(numbers(&String::from_utf8_lossy(&first.into_data().expect("data"))), [0]);
+        // It does not read, and nothing is queued for it.
+        send.send((1..500).map(write).collect()).expect("it reads");
+        gone(&streams).await;
+        until(async || matches!(view(&streams, Some("498")).await, Reply::Here(_)) || head == V1).await;
+        assert_eq!(streams.stats().records, 2);
+        let rest = timeout(FAILSAFE, body.collect()).await.expect("in time").expect("whole");
+        assert_eq!(rest.to_bytes(), "the rest");
+        assert_eq!(places.recv().await, Some(Some(place.to_owned())));
+        // One that has read nothing yet begins at the server.
+        assert_eq!(read(fresh).await, (200, "all of it".into(), true));
+        assert_eq!(fresh_places.recv().await, Some(None));
+    }
+}
+
+#[tokio::test]
+async fn whoever_falls_behind_is_broken_off_where_the_server_cannot_be_asked() {
+    let (url, send) = live(V2).await;
+    let (streams, _stop) = streams(&url);
+    let streams = streams.bounded(2, usize::MAX);
+    let _seat = streams.open(key()).expect("a seat");
+    send.send(record(0)).expect("it reads");
+    until(async || streams.stats().records == 1).await;
+    let reply = view(&streams, None).await;
+    send.send((1..5).map(record).collect()).expect("it reads");
+    gone(&streams).await;
+    assert_eq!(read(reply).await, (200, String::new(), false));
+}
+
+#[tokio::test]
+async fn a_stream_is_kept_a_while_after_its_last_viewer_and_then_asked_for_anew() {
+    let text = V2.to_owned() + &record(0) + &ping(1);
+    let (url, mut heads) = upstream(vec![(text.clone(), false), (text, false)]).await;
+    let (streams, _stop) = streams(&url);
+    let reply = view(&streams, None).await;
+    heads.recv().await.expect("a request");
+    // A viewer holds it, however long it does not read.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(streams.stats().streams, 1);
+    drop(reply);
+    until(async || streams.stats() == super::share::Stats::default()).await;
+    assert!(heads.try_recv().is_err());
+    assert_eq!(numbers(&read(view(&streams, None).await).await.1), [0]);
+    heads.recv().await.expect("another");
+}
+
+#[tokio::test(start_paused = true)]
+async fn viewers_of_a_server_that_does_not_answer_are_told_so_after_a_while() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let (streams, _stop) = streams(&format!("http://{}", listener.local_addr().expect("an address")));
+    let began = tokio::time::Instant::now();
+    let Reply::Here(answer) = view(&streams, None).await else { unreachable!("nothing was lost") };
+    let response = answer.into_response(&HeaderMap::new(), Version::HTTP_11);
+    assert_eq!((response.status().as_u16(), began.elapsed().as_secs()), (503, 15));
+    assert_eq!(response.headers().get("retry-after").map(HeaderValue::as_bytes), Some(&b"1"[..]));
 }

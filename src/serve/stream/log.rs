@@ -1,71 +1,28 @@
 //! The records of one stream, in memory. An append wakes exactly its readers.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use bytes::Bytes;
+use super::kept::{Kept, Source};
+use super::record::Record;
+use super::shared::Shared;
 
 /// The most records and bytes that are kept of one stream; beyond them the oldest are trimmed.
 const MOST_RECORDS: usize = 100_000;
 const MOST_BYTES: usize = 64 << 20;
-/// The most records and bytes of one answer's event.
-const BATCH_RECORDS: usize = 1_000;
-const BATCH_BYTES: usize = 1 << 20;
-
-/// One record.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Record {
-    /// Its place: of all records in v2 (`seq_num`), of its millisecond in v1.
-    pub(crate) number: u64,
-    /// When it was written, in Unix milliseconds.
-    pub(crate) timestamp: u64,
-    /// Its text; in v1 one or more lines.
-    pub(crate) body: Option<String>,
-    /// Its headers, in v2.
-    pub(crate) headers: Vec<(String, String)>,
-    /// As its readers are shown it: made once, shared by all.
-    pub(crate) shown: OnceLock<Bytes>,
-    /// What it costs to keep, in bytes: counted when it is appended.
-    pub(crate) kept: usize,
-}
-
-impl Record {
-    /// What it weighs, as v2 counts it (recorded: `sse-v2`): eight bytes, two a header, and the
-    /// texts.
-    pub(crate) fn weight(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(name, value)| 2 + name.len() + value.len()).sum();
-        8 + headers + self.body.as_ref().map_or(0, String::len)
-    }
-
-    /// The same record, shown as `text`.
-    pub(crate) fn shown_as(self, text: String) -> Self {
-        Self { shown: OnceLock::from(Bytes::from(text)), ..self }
-    }
-
-    /// What it costs to keep.
-    fn cost(&self) -> usize {
-        self.kept
-    }
-
-    /// The number before which it trims its stream, v2: its first header is `["", "trim"]`, its body eight bytes.
-    fn trims(&self) -> Option<u64> {
-        let (name, value) = self.headers.first()?;
-        let bytes: [u8; 8] = self.body.as_ref()?.as_bytes().try_into().ok()?;
-        (name.is_empty() && value == "trim").then(|| u64::from_be_bytes(bytes))
-    }
-}
 
 /// One stream.
 #[derive(Debug)]
 pub(crate) struct Log {
-    inner: Mutex<Inner>,
+    inner: Mutex<Kept>,
     changes: watch::Sender<()>,
     /// The most records and bytes that are kept.
     bounds: (usize, usize),
+    /// Parts that readers are told alike.
+    pub(super) shared: Shared,
 }
 
 /// Where a reader begins.
@@ -88,43 +45,14 @@ pub(crate) enum Next {
     Lost,
 }
 
-/// What a log knows of its source.
-#[derive(Clone, Copy, Debug)]
-struct Source {
-    /// Whether what the source has is here.
-    is_live: bool,
-    /// Since when it is connected, where it ever was not.
-    since: Option<Instant>,
-    is_lost: bool,
-    /// Where it says the tail is.
-    tail: Option<(u64, u64)>,
-}
-
-impl Default for Source {
-    fn default() -> Self {
-        Self { is_live: true, since: None, is_lost: false, tail: None }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    records: VecDeque<Arc<Record>>,
-    bytes: usize,
-    next: u64,
-    last_ms: u64,
-    last: Option<(u64, u64)>,
-    chunks: HashMap<String, u64>,
-    consumed: u64,
-    /// The index of the first record kept: how many were dropped.
-    base: u64,
-    /// The last record that was dropped for want of room: its index and place.
-    evicted: Option<(u64, (u64, u64))>,
-    source: Source,
-}
-
 impl Default for Log {
     fn default() -> Self {
-        Self { inner: Mutex::default(), changes: watch::Sender::new(()), bounds: (MOST_RECORDS, MOST_BYTES) }
+        Self {
+            inner: Mutex::default(),
+            changes: watch::Sender::new(()),
+            bounds: (MOST_RECORDS, MOST_BYTES),
+            shared: Shared::default(),
+        }
     }
 }
 
@@ -137,17 +65,17 @@ impl Log {
     /// A log of a source that has not been reached, which keeps at most so many records and bytes.
     pub(crate) fn of_source(records: usize, bytes: usize) -> Self {
         let source = Source { is_live: false, ..Source::default() };
-        let inner = Mutex::new(Inner { source, ..Inner::default() });
-        Self { inner, changes: watch::Sender::new(()), bounds: (records, bytes) }
+        let inner = Mutex::new(Kept { source, ..Kept::default() });
+        Self { inner, changes: watch::Sender::new(()), bounds: (records, bytes), shared: Shared::default() }
     }
 
-    /// Appends what came of a source, numbered and timed by it, with the tail it told.
+    /// Appends what came of a source and is shown as it came, numbered and timed by it, with the tail it told.
     pub(crate) fn extend(&self, records: Vec<Record>, tail: Option<(u64, u64)>) {
         let mut inner = self.lock();
         for record in records {
             let trimmed = record.trims();
             inner.next = record.number;
-            inner.push(record, self.bounds);
+            inner.push(record.shown_alone(), self.bounds);
             if let Some(number) = trimmed {
                 inner.trim(number);
             }
@@ -302,62 +230,9 @@ impl Log {
         self.lock().take(|record| place.is_none_or(|place| (record.timestamp, record.number) > place))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         // Nothing panics under this lock, and its data is whole after every statement.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    fn push(&mut self, record: Record, (most, most_bytes): (usize, usize)) {
-        let mut record = record;
-        // Counted once: what it is shown as may be made later.
-        record.kept = record.weight() + record.shown.get().map_or(0, Bytes::len);
-        self.next += 1;
-        self.last_ms = record.timestamp;
-        self.last = Some((record.timestamp, record.number));
-        self.bytes += record.cost();
-        self.records.push_back(Arc::new(record));
-        while self.records.len() > most || self.bytes > most_bytes && self.records.len() > 1 {
-            let front = self.records.front().map(|record| (record.timestamp, record.number));
-            self.evicted = front.map(|place| (self.base, place));
-            self.drop_oldest();
-        }
-    }
-
-    fn trim(&mut self, number: u64) {
-        while self.records.front().is_some_and(|record| record.number < number) {
-            self.drop_oldest();
-        }
-        // The source has it no more either.
-        self.evicted = self.evicted.filter(|(_, (_, evicted))| *evicted >= number);
-    }
-
-    fn drop_oldest(&mut self) {
-        if let Some(record) = self.records.pop_front() {
-            self.bytes -= record.cost();
-            self.base += 1;
-        }
-    }
-
-    #[cfg(test)]
-    fn take(&self, is_wanted: impl Fn(&Record) -> bool) -> Vec<Arc<Record>> {
-        // Records are in order: what is wanted is one run at the end.
-        self.take_at(self.records.partition_point(|record| !is_wanted(record)))
-    }
-
-    fn take_at(&self, first: usize) -> Vec<Arc<Record>> {
-        let mut bytes = 0;
-        self.records
-            .range(first..)
-            .take(BATCH_RECORDS)
-            .take_while(|record| {
-                let fits = bytes == 0 || bytes + record.cost() <= BATCH_BYTES;
-                bytes += record.cost();
-                fits
-            })
-            .cloned()
-            .collect()
     }
 }
 
@@ -397,19 +272,5 @@ mod tests {
         }
         assert_eq!(log.from(0).len(), 1);
         assert_eq!(log.from(1).len(), 1);
-    }
-
-    #[test]
-    fn a_record_weighs_what_the_server_says() {
-        // Recorded: `sse-v2`, the first event's id is 2,3,124 and the control record adds 38.
-        let record = |body: Option<&str>, headers: &[(&str, &str)]| Record {
-            number: 0,
-            timestamp: 0,
-            body: body.map(str::to_owned),
-            headers: headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
-            ..Record::default()
-        };
-        assert_eq!(record(Some(r#"{"data":"{\"n\":0}","id":"part0"}"#), &[]).weight(), 41);
-        assert_eq!(record(None, &[("trigger-control", "turn-complete")]).weight(), 38);
     }
 }

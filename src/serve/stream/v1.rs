@@ -11,7 +11,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::log::{Log, Next, Record, Start};
+use super::log::{Log, Next, Start};
+use super::record::Record;
+use super::shared::Part;
 
 /// How often the server looks whether a stream has been silent for too long.
 const LOOK: Duration = Duration::from_secs(5);
@@ -28,6 +30,8 @@ pub(crate) struct V1 {
     at: Start,
     /// What came up to here is dropped: the log may have been filled after this reader came.
     after: Option<(u64, u64)>,
+    /// The last place that was told, or where it began.
+    told: Option<(u64, u64)>,
     wait: Duration,
     /// When something last came.
     last: Instant,
@@ -47,6 +51,7 @@ impl V1 {
             changes: log.follow(),
             at: log.start_v1(after.flatten()),
             after: after.flatten(),
+            told: after.flatten(),
             log,
             wait,
             last: now,
@@ -73,7 +78,11 @@ impl V1 {
             let Start::At(at) = self.at else { return Some(self.broken()) };
             let (mut records, next) = match self.log.next(at) {
                 Next::Records(records, next) => (records, next),
-                Next::Behind | Next::Lost => return Some(self.broken()),
+                Next::Behind => {
+                    self.at = Start::Gone;
+                    return Some(self.broken());
+                }
+                Next::Lost => return Some(self.broken()),
             };
             if !records.is_empty() {
                 self.at = Start::At(next);
@@ -84,10 +93,11 @@ impl V1 {
                     }
                     self.after = None;
                 }
+                self.told = records.last().map(|record| (record.timestamp, record.number)).or(self.told);
                 self.last = Instant::now();
                 self.look_at = self.last + LOOK;
                 self.ping_at = self.last + PING;
-                return Some(Ok(events(&records)));
+                return Some(Ok(self.events(&records, next)));
             }
             tokio::select! {
                 biased;
@@ -113,21 +123,28 @@ impl V1 {
         None
     }
 
-    /// Whether what it asks for is kept no more.
+    /// Whether what comes next is kept no more.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.at, Start::Gone)
+    }
+
+    /// Where whoever goes on from here stands, as `Last-Event-ID`; `None` at the beginning.
+    pub(crate) fn place(&self) -> Option<String> {
+        self.told.map(|(ms, number)| format!("{ms}-{number}"))
+    }
+
+    fn events(&self, records: &[Arc<Record>], next: u64) -> Bytes {
+        if let [record] = records {
+            return shown(record);
+        }
+        let all: Vec<Bytes> = records.iter().map(|record| shown(record)).collect();
+        let part = Part { records: (next - records.len() as u64, next), sent: (0, 0), tail: None };
+        self.log.shared.part(part, all.iter().map(Bytes::len).sum(), || all.concat())
     }
 
     fn broken(&mut self) -> io::Result<Bytes> {
         self.ended = true;
         Err(io::Error::other("the stream broke off"))
-    }
-}
-
-fn events(records: &[Arc<Record>]) -> Bytes {
-    match records {
-        [record] => shown(record),
-        records => records.iter().flat_map(|record| shown(record)).collect(),
     }
 }
 

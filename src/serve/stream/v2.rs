@@ -11,7 +11,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::log::{Log, Next, Record, Start};
+use super::log::{Log, Next, Start};
+use super::record::Record;
+use super::shared::Part;
 use crate::random;
 use crate::serve::clock::Clock;
 
@@ -27,6 +29,8 @@ pub(crate) struct V2 {
     at: Start,
     /// What is before this number is dropped: the log may have been filled after this reader came.
     from: u64,
+    /// The last record that was told, or the one it began after.
+    told: Option<u64>,
     /// How many records and bytes were sent, for the events' ids.
     sent: (u64, u64),
     /// Whether it has seen the end of what was there, and said so.
@@ -56,6 +60,7 @@ impl V2 {
             at: log.start_v2(last),
             // Beyond the tail is clamped to it, where that is known.
             from: if log.live().0 { 0 } else { last.map_or(0, |last| last.saturating_add(1)) },
+            told: last,
             log,
             sent: (0, 0),
             is_live: false,
@@ -79,7 +84,11 @@ impl V2 {
             let Start::At(at) = self.at else { return Some(self.broken()) };
             let (mut records, next) = match self.log.next(at) {
                 Next::Records(records, next) => (records, next),
-                Next::Behind | Next::Lost => return Some(self.broken()),
+                Next::Behind => {
+                    self.at = Start::Gone;
+                    return Some(self.broken());
+                }
+                Next::Lost => return Some(self.broken()),
             };
             if !records.is_empty() {
                 self.at = Start::At(next);
@@ -87,15 +96,18 @@ impl V2 {
                 if records.is_empty() {
                     continue;
                 }
+                self.told = records.last().map(|record| record.number).or(self.told);
                 let now = Instant::now();
                 self.done_at = now + self.wait;
                 self.ping_at = now + gap();
-                return Some(Ok(Bytes::from(self.batch(&records))));
+                return Some(Ok(self.batch(&records, next)));
             }
             let (is_live, since) = self.log.live();
             if !self.is_live && is_live {
                 self.is_live = true;
                 self.from = 0;
+                // Beyond the tail is clamped to it.
+                self.told = self.told.and_then(|told| Some(told.min(self.log.tail().0.checked_sub(1)?)));
                 self.ping_at = Instant::now() + gap();
                 return Some(Ok(self.ping()));
             }
@@ -125,9 +137,14 @@ impl V2 {
         }
     }
 
-    /// Whether what it asks for is kept no more.
+    /// Whether what comes next is kept no more.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.at, Start::Gone)
+    }
+
+    /// Where whoever goes on from here stands, as `Last-Event-ID`; `None` at the beginning.
+    pub(crate) fn place(&self) -> Option<String> {
+        self.told.map(|number| number.to_string())
     }
 
     fn broken(&mut self) -> io::Result<Bytes> {
@@ -135,37 +152,42 @@ impl V2 {
         Err(io::Error::other("the stream broke off"))
     }
 
-    fn batch(&mut self, records: &[Arc<Record>]) -> Vec<u8> {
+    fn batch(&mut self, records: &[Arc<Record>], next: u64) -> Bytes {
         for record in records {
             self.sent.0 += 1;
             self.sent.1 += record.weight() as u64;
         }
-        let last = records.last().map_or(0, |record| record.number);
-        let mut text =
-            format!("event: batch\nid: {last},{},{}\ndata: {{\"records\":[", self.sent.0, self.sent.1).into_bytes();
-        for (index, record) in records.iter().enumerate() {
-            if index > 0 {
-                text.push(b',');
-            }
-            text.extend_from_slice(record.shown.get_or_init(|| shown(record).to_string().into()));
-        }
-        text.push(b']');
-        if self.is_live {
-            text.extend_from_slice(format!(",\"tail\":{}", self.tail()).as_bytes());
-        }
-        text.extend_from_slice(b"}\n\n");
-        text
+        let tail = self.is_live.then(|| self.log.tail());
+        let part = Part { records: (next - records.len() as u64, next), sent: self.sent, tail };
+        let size = records.iter().map(|record| record.kept).sum();
+        self.log.shared.part(part, size, || batch(records, part))
     }
 
     fn ping(&self) -> Bytes {
-        let data = json!({ "timestamp": self.clock.now_ms(), "tail": self.tail() });
+        let data = json!({ "timestamp": self.clock.now_ms(), "tail": shown_tail(self.log.tail()) });
         Bytes::from(format!("event: ping\ndata: {data}\n\n"))
     }
+}
 
-    fn tail(&self) -> Value {
-        let (next, timestamp) = self.log.tail();
-        json!({ "seq_num": next, "timestamp": timestamp })
+fn batch(records: &[Arc<Record>], Part { sent: (count, bytes), tail, .. }: Part) -> Vec<u8> {
+    let last = records.last().map_or(0, |record| record.number);
+    let mut text = format!("event: batch\nid: {last},{count},{bytes}\ndata: {{\"records\":[").into_bytes();
+    for (index, record) in records.iter().enumerate() {
+        if index > 0 {
+            text.push(b',');
+        }
+        text.extend_from_slice(record.shown.get_or_init(|| shown(record).to_string().into()));
     }
+    text.push(b']');
+    if let Some(tail) = tail {
+        text.extend_from_slice(format!(",\"tail\":{}", shown_tail(tail)).as_bytes());
+    }
+    text.extend_from_slice(b"}\n\n");
+    text
+}
+
+fn shown_tail((next, timestamp): (u64, u64)) -> Value {
+    json!({ "seq_num": next, "timestamp": timestamp })
 }
 
 fn gap() -> Duration {

@@ -1,0 +1,98 @@
+//! What is kept of one stream: the newest records, within bounds.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::record::Record;
+
+/// The most records and bytes of one answer's event.
+const BATCH_RECORDS: usize = 1_000;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// What a log knows of its source.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source {
+    /// Whether what the source has is here.
+    pub(super) is_live: bool,
+    /// Since when it is connected, where it ever was not.
+    pub(super) since: Option<Instant>,
+    pub(super) is_lost: bool,
+    /// Where it says the tail is.
+    pub(super) tail: Option<(u64, u64)>,
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self { is_live: true, since: None, is_lost: false, tail: None }
+    }
+}
+
+/// What is kept of one stream, and what is known of it.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) records: VecDeque<Arc<Record>>,
+    pub(super) bytes: usize,
+    pub(super) next: u64,
+    pub(super) last_ms: u64,
+    pub(super) last: Option<(u64, u64)>,
+    pub(super) chunks: HashMap<String, u64>,
+    pub(super) consumed: u64,
+    /// The index of the first record kept: how many were dropped.
+    pub(super) base: u64,
+    /// The last record that was dropped for want of room: its index and place.
+    pub(super) evicted: Option<(u64, (u64, u64))>,
+    pub(super) source: Source,
+}
+
+impl Kept {
+    pub(super) fn push(&mut self, record: Record, (most, most_bytes): (usize, usize)) {
+        let record = record.counted();
+        self.next += 1;
+        self.last_ms = record.timestamp;
+        self.last = Some((record.timestamp, record.number));
+        self.bytes += record.cost();
+        self.records.push_back(Arc::new(record));
+        while self.records.len() > most || self.bytes > most_bytes && self.records.len() > 1 {
+            let front = self.records.front().map(|record| (record.timestamp, record.number));
+            self.evicted = front.map(|place| (self.base, place));
+            self.drop_oldest();
+        }
+    }
+
+    pub(super) fn trim(&mut self, number: u64) {
+        while self.records.front().is_some_and(|record| record.number < number) {
+            self.drop_oldest();
+        }
+        // The source has it no more either.
+        self.evicted = self.evicted.filter(|(_, (_, evicted))| *evicted >= number);
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(record) = self.records.pop_front() {
+            self.bytes -= record.cost();
+            self.base += 1;
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn take(&self, is_wanted: impl Fn(&Record) -> bool) -> Vec<Arc<Record>> {
+        // Records are in order: what is wanted is one run at the end.
+        self.take_at(self.records.partition_point(|record| !is_wanted(record)))
+    }
+
+    pub(super) fn take_at(&self, first: usize) -> Vec<Arc<Record>> {
+        let mut bytes = 0;
+        self.records
+            .range(first..)
+            .take(BATCH_RECORDS)
+            .take_while(|record| {
+                let fits = bytes == 0 || bytes + record.cost() <= BATCH_BYTES;
+                bytes += record.cost();
+                fits
+            })
+            .cloned()
+            .collect()
+    }
+}
