@@ -50,10 +50,21 @@ async function rustTests() {
   return step("Rust tests (cargo nextest)", "cargo", ["nextest", "run", ...rest]);
 }
 
+function rustUnitTests() {
+  return step("cargo test --lib", "cargo", ["test", "--no-default-features", "--lib", "--quiet"]);
+}
+
+/** @param {string} label @param {() => Promise<void>} work */
+async function phase(label, work) {
+  const ended = timed(label);
+  await work();
+  ended();
+}
+
 /** What a person runs while working: the Rust unit tests and the JavaScript tests that do not take long. */
 async function fast() {
-  await setup();
-  await step("Rust unit tests", "cargo", ["test", "--no-default-features", "--lib", "--quiet"]);
+  await phase("set-up", setup);
+  await phase("Rust unit tests", rustUnitTests);
   await javascriptTests((await testFiles()).filter((file) => !(nameOf(file) in SLOW)));
 }
 
@@ -65,15 +76,11 @@ if (isMain(import.meta.url)) {
     if (words[0] === "--addon") return javascriptTests(files.filter((file) => ADDON.includes(nameOf(file))));
     const chosen = words.length === 0 ? files : files.filter((name) => words.some((word) => name.includes(word)));
     if (chosen.length === 0) throw new StepError(`no test file under __test__ matches: ${words.join(" ")}`);
-    await setup();
+    await phase("set-up", setup);
     if (chosen.some((file) => BROWSER.includes(nameOf(file)))) await ensureChromium();
     if (words.length === 0) {
-      const typed = timed("types");
-      await checkTypes();
-      typed();
-      const tested = timed("Rust tests");
-      await rustTests();
-      tested();
+      await phase("types", checkTypes);
+      await phase("Rust tests", rustTests);
     }
     await javascriptTests(chosen);
   });

@@ -25,7 +25,11 @@ export function phases(files) {
   ].filter((phase) => phase.files.length > 0);
 }
 
-/** @param {readonly string[]} files below the project's root */
+/**
+ * Fails when a test does; the phases after it are then not run.
+ *
+ * @param {readonly string[]} files absolute, or below the project's root
+ */
 export async function javascriptTests(files) {
   /** @type {Map<string, number>} */
   const totals = new Map();
@@ -34,7 +38,7 @@ export async function javascriptTests(files) {
   async function* events() {
     for (const { label, files: chosen } of phases(files)) {
       const ended = timed(`${label} (${chosen.length} files)`);
-      for await (const event of run({ files: chosen.map((file) => path.join(root, file)), concurrency: true })) {
+      for await (const event of run({ files: chosen.map((file) => path.resolve(root, file)), concurrency: true })) {
         const { nesting, message } = /** @type {{ nesting?: number, message?: string }} */ (event.data ?? {});
         const closing = event.type === "test:diagnostic" && nesting === 0 ? CLOSING.exec(message ?? "") : null;
         if (!closing) yield event;

@@ -8,6 +8,7 @@
  */
 export const HEAVY = {
   "browser-hooks": "shows every hook in Chromium",
+  "emulator-page-browser": "uses the emulator's page in Chromium",
   "examples-nextjs": "installs, builds and drives an app",
   "examples-node": "installs and drives apps",
   "examples-react-router": "installs, builds and drives an app",
@@ -18,7 +19,13 @@ export const HEAVY = {
 };
 
 /** What needs Chromium. */
-export const BROWSER = ["browser-hooks", "examples-nextjs", "examples-react-router", "examples-remix"];
+export const BROWSER = [
+  "browser-hooks",
+  "emulator-page-browser",
+  "examples-nextjs",
+  "examples-react-router",
+  "examples-remix",
+];
 
 /**
  * Left out of `npm run test:fast`: what took more than about eight seconds alone on a machine of two cores, with the reason.
