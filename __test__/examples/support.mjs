@@ -20,6 +20,12 @@ const cache = path.join(root, "target", "examples-cache");
 /** @param {string} file */
 const json = async (file) => JSON.parse(await readFile(file, "utf8"));
 
+/** What npm takes over from a manifest into a lock file. */
+const LOCKED = [
+  ...["version", "bin", "os", "cpu", "libc"],
+  ...["dependencies", "optionalDependencies", "peerDependencies", "peerDependenciesMeta"],
+];
+
 const QUIET = { NEXT_TELEMETRY_DISABLED: "1", NO_COLOR: "1", npm_config_update_notifier: "false" };
 
 /**
@@ -42,29 +48,28 @@ export async function installed(name) {
  *
  * @param {string} dir
  */
-export async function installPacked(dir) {
+async function installPacked(dir) {
   const packed = await packBoth();
   const file = path.join(dir, "package-lock.json");
   const lock = await json(file);
   lock.packages[""] = await json(path.join(dir, "package.json"));
-  const place = async (/** @type {any} */ manifest, /** @type {any} */ more) => {
-    const { name, version, bin, dependencies, optionalDependencies, os: systems, cpu, libc } = manifest;
-    const { peerDependencies, peerDependenciesMeta } = manifest;
-    const entry = { version, bin, dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta };
-    lock.packages[`node_modules/${name}`] = { ...entry, os: systems, cpu, libc, ...more };
-  };
-  /** npm resolves a tarball beside the lock file. @param {string} tarball */
-  const beside = async (tarball) => {
-    await mkdir(path.join(dir, ".packed"), { recursive: true });
-    await copyFile(tarball, path.join(dir, ".packed", path.basename(tarball)));
-    return { resolved: `file:.packed/${path.basename(tarball)}` };
-  };
-  const manifest = await json(path.join(packed.root.folder, "package.json"));
-  await place(manifest, await beside(packed.root.file));
-  for (const { manifest, file } of packed.dependencies) await place(manifest, await beside(file));
+
+  /** As npm resolves a tarball: beside the lock file. @param {any} manifest @param {string} [tarball] @param {object} [more] */
+  async function add(manifest, tarball, more) {
+    const entry = Object.fromEntries(LOCKED.map((name) => [name, manifest[name]]));
+    lock.packages[`node_modules/${manifest.name}`] = { ...entry, ...more };
+    if (!tarball) return;
+    const resolved = path.posix.join(".packed", path.basename(tarball));
+    await copyFile(tarball, path.join(dir, resolved));
+    lock.packages[`node_modules/${manifest.name}`].resolved = `file:${resolved}`;
+  }
+
+  await mkdir(path.join(dir, ".packed"));
+  await add(await json(path.join(packed.root.folder, "package.json")), packed.root.file);
+  for (const { manifest, file: tarball } of packed.dependencies) await add(manifest, tarball);
   for (const target of await readdir(path.join(root, "npm"))) {
-    const own = target === ownTarget() ? await beside(packed.platform.file) : {};
-    await place(await json(path.join(root, "npm", target, "package.json")), { optional: true, ...own });
+    const manifest = await json(path.join(root, "npm", target, "package.json"));
+    await add(manifest, target === ownTarget() ? packed.platform.file : undefined, { optional: true });
   }
   await writeFile(file, JSON.stringify(lock));
   const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--cache", cache];
