@@ -63,7 +63,7 @@ describe("the packed packages", () => {
 
   before(async () => {
     home = await temporary("package");
-    packed = await packBoth(home.folder);
+    packed = await packBoth();
     manifest = JSON.parse(await readFile(path.join(packed.root.folder, "package.json"), "utf8"));
   });
   after(() => home.remove());

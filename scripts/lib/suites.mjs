@@ -1,11 +1,39 @@
 // Which JavaScript tests run when not all of them do. Files are told by their names without `.test.mjs`.
 
 /**
+ * Run last and by themselves: each takes all cores for a while, beside which nothing else can be timed, and a failure of
+ * the others is seen before.
+ *
+ * @type {Record<string, string>}
+ */
+export const HEAVY = {
+  "browser-hooks": "shows every hook in Chromium",
+  "emulator-page-browser": "uses the emulator's page in Chromium",
+  "examples-nextjs": "installs, builds and drives an app",
+  "examples-node": "installs and drives apps",
+  "examples-react-router": "installs, builds and drives an app",
+  "examples-remix": "installs, builds and drives an app",
+  package: "packs, and type-checks what was packed",
+  registry: "installs with every package manager",
+  runtimes: "runs in every runtime",
+};
+
+/** What needs Chromium. */
+export const BROWSER = [
+  "browser-hooks",
+  "emulator-page-browser",
+  "examples-nextjs",
+  "examples-react-router",
+  "examples-remix",
+];
+
+/**
  * Left out of `npm run test:fast`: what took more than about eight seconds alone on a machine of two cores, with the reason.
  *
  * @type {Record<string, string>}
  */
 export const SLOW = {
+  ...HEAVY,
   "calls-recordings": "replays every recorded call",
   compatibility: "type-checks the whole of the official SDK",
   "defect-endings": "waits for streams that the official SDK never ends",
@@ -18,13 +46,10 @@ export const SLOW = {
   "feeds-refresh": "waits for tokens to run out",
   "feeds-replay": "replays every recorded feed",
   "feeds-response": "waits for browsers that come and go",
-  package: "packs, and type-checks what was packed",
-  registry: "installs with every package manager",
   "replay-runs": "replays every recorded run",
   "replay-server": "replays every recorded run",
   "run-lazy": "decodes long packets by the thousand",
   "run-object": "compares every recorded run with the official SDK's",
-  runtimes: "runs in every runtime",
   "streams-parts-replay": "replays every recorded stream in parts",
   "streams-reading": "waits for slow streams",
   "token-differential": "compares thousands of tokens with the official SDK's",
