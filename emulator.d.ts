@@ -56,6 +56,7 @@ export interface AdditionalKey {
 
 /** An environment: runs and keys of one never meet those of another. */
 export interface EmulatorEnvironment {
+  /** Its id: the `sub` of its tokens. */
   id: string;
   /** Its root key. */
   secretKey: string;
@@ -128,6 +129,7 @@ export interface EmulatorOptions {
 
 /** The requests that an emulator was sent, without its own calls. */
 export interface EmulatorStats {
+  /** All of them. */
   total: number;
   /** By route, such as `"GET /realtime/v1/runs/{id}"`; routes nobody asked are left out. */
   byRoute: Record<string, number>;

@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const FOLDERS = ["src", "js", "types", "tests", "__test__", "scripts", "demo", "bench", "docs", "examples"];
+const FOLDERS = ["src", "js", "types", "tests", "__test__", "scripts", "demo", "bench", "docs", "examples", "skills"];
 
 /** The text of every file of the project that may be named, by its path. @type {Map<string, string>} */
 const files = new Map(
@@ -137,5 +137,27 @@ test("files and pages that the documentation names are there", () => {
 test("pages that types and comments cite are there", () => {
   for (const [file, text] of files) {
     for (const [page] of text.matchAll(/\bdocs\/[a-z-]+\.md\b/g)) assert.ok(files.has(page), `${file}: ${page}`);
+  }
+});
+
+test("the README and the documentation's own list have every page", () => {
+  const pages = readdirSync(path.join(ROOT, "docs")).filter((name) => name.endsWith(".md") && name !== "README.md");
+  assert.ok(pages.length > 10);
+  for (const page of pages) {
+    assert.ok(files.get("docs/README.md").includes(`| [${page}](${page}) |`), `docs/README.md: ${page}`);
+    assert.ok(files.get("README.md").includes(`](docs/${page})`), `README.md: ${page}`);
+  }
+});
+
+test("the code map has every room", () => {
+  const map = files.get("CONTRIBUTING.md").replace(/^.*^## Rooms$/ms, "");
+  const folders = (folder) =>
+    readdirSync(path.join(ROOT, folder), { withFileTypes: true })
+      .filter(
+        (entry) => entry.isDirectory() && !/^(\.git|\.ci|node_modules|target|coverage|proptest-.*)$/.test(entry.name),
+      )
+      .map((entry) => `${entry.name}/`);
+  for (const room of [...folders("."), ...folders("src").map((name) => `src/${name}`)]) {
+    assert.ok(map.includes(`\`${room}\``), room);
   }
 });

@@ -31,7 +31,7 @@ describe("the version", () => {
       found.filter(([, version]) => version !== wanted),
       [],
     );
-    assert.equal(found.length, 6 + TARGETS.length);
+    assert.equal(found.length, 7 + TARGETS.length);
     assert.equal(require("../js/native.js").VERSION, wanted);
   });
 });
@@ -63,7 +63,7 @@ describe("the packed packages", () => {
 
   before(async () => {
     home = await temporary("package");
-    packed = await packBoth(home.folder);
+    packed = await packBoth();
     manifest = JSON.parse(await readFile(path.join(packed.root.folder, "package.json"), "utf8"));
   });
   after(() => home.remove());

@@ -26,7 +26,7 @@ describe("a fresh project", () => {
 
   before(async () => {
     home = await temporary("registry");
-    [own] = await Promise.all([startOwnRegistry(home.folder), ensureToolbox()]);
+    [own] = await Promise.all([startOwnRegistry(), ensureToolbox()]);
   });
   after(async () => {
     await own?.registry.stop();

@@ -34,7 +34,7 @@ describe("the packed packages", () => {
     home = await temporary("runtimes");
     app = path.join(home.folder, "app");
     await mkdir(app);
-    const [{ registry }] = await Promise.all([startOwnRegistry(home.folder), ensureToolbox()]);
+    const [{ registry }] = await Promise.all([startOwnRegistry(), ensureToolbox()]);
     await writeFile(path.join(app, "package.json"), '{ "name": "app", "version": "1.0.0", "private": true }');
     await writeFile(path.join(app, ".npmrc"), `registry=${registry.url}/\ncache=${home.folder}/cache\n`);
     const [command, ...first] = tools.npm;

@@ -1,4 +1,5 @@
-// `npm test`: set-up, types, the Rust tests, then the JavaScript tests, some of them in Chromium. Each must pass for the next to start.
+// `npm test`: set-up, types, the Rust tests, then the JavaScript tests: the quick ones, then the heavy ones, some of
+// them in Chromium. Each must pass for the next to start, and says how long it took.
 //
 // `npm test -- <file or word> …` runs only the JavaScript test files whose path holds one of the words.
 // `npm run test:fast` (`--fast`) leaves out what is slow; `--addon` runs what shows that the addon in its place works here,
@@ -8,9 +9,10 @@ import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
 import { ensureChromium } from "./lib/chromium.mjs";
+import { javascriptTests } from "./lib/javascript-tests.mjs";
 import { recordingFiles, wireDirectory } from "./lib/recordings.mjs";
-import { isMain, root, run, StepError, script, step } from "./lib/run.mjs";
-import { ADDON, nameOf, SLOW } from "./lib/suites.mjs";
+import { isMain, root, run, StepError, script, step, timed } from "./lib/run.mjs";
+import { ADDON, BROWSER, nameOf, SLOW } from "./lib/suites.mjs";
 import { setup } from "./setup.mjs";
 import { checkTypes } from "./types.mjs";
 
@@ -48,19 +50,21 @@ async function rustTests() {
   return step("Rust tests (cargo nextest)", "cargo", ["nextest", "run", ...rest]);
 }
 
-/** @param {readonly string[]} files */
-function javascriptTests(files) {
-  return step(`JavaScript tests (${files.length} files)`, process.execPath, [
-    "--test",
-    "--test-reporter=spec",
-    ...files,
-  ]);
+function rustUnitTests() {
+  return step("cargo test --lib", "cargo", ["test", "--no-default-features", "--lib", "--quiet"]);
+}
+
+/** @param {string} label @param {() => Promise<void>} work */
+async function phase(label, work) {
+  const ended = timed(label);
+  await work();
+  ended();
 }
 
 /** What a person runs while working: the Rust unit tests and the JavaScript tests that do not take long. */
 async function fast() {
-  await setup();
-  await step("Rust unit tests", "cargo", ["test", "--no-default-features", "--lib", "--quiet"]);
+  await phase("set-up", setup);
+  await phase("Rust unit tests", rustUnitTests);
   await javascriptTests((await testFiles()).filter((file) => !(nameOf(file) in SLOW)));
 }
 
@@ -72,11 +76,11 @@ if (isMain(import.meta.url)) {
     if (words[0] === "--addon") return javascriptTests(files.filter((file) => ADDON.includes(nameOf(file))));
     const chosen = words.length === 0 ? files : files.filter((name) => words.some((word) => name.includes(word)));
     if (chosen.length === 0) throw new StepError(`no test file under __test__ matches: ${words.join(" ")}`);
-    await setup();
-    if (chosen.some((name) => name.includes("browser-"))) await ensureChromium();
+    await phase("set-up", setup);
+    if (chosen.some((file) => BROWSER.includes(nameOf(file)))) await ensureChromium();
     if (words.length === 0) {
-      await checkTypes();
-      await rustTests();
+      await phase("types", checkTypes);
+      await phase("Rust tests", rustTests);
     }
     await javascriptTests(chosen);
   });

@@ -3,6 +3,7 @@
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { blocks, COMPILED, fileOf } from "./lib/docs-code.mjs";
 import { isMain, root, StepError, script, step, tool } from "./lib/run.mjs";
 import { ensurePackages } from "./setup.mjs";
 
@@ -23,7 +24,7 @@ const projects = [
 export async function checkTypes() {
   for (const [what, project] of projects) await tsc(what, project);
   await routesWithOurImport();
-  await examplesOfReadme();
+  await codeOfDocs();
   await withoutTheSdk();
 }
 
@@ -46,19 +47,24 @@ async function routesWithOurImport() {
   await tsc("route code with the import replaced", project);
 }
 
-/** The TypeScript in the README, as a reader would copy it. What it imports beside this package is stubbed. */
-async function examplesOfReadme() {
-  const home = path.join(root, "target", "types-of-readme");
+/** The code in the documentation, as a reader would copy it. What it imports beside this package is stubbed. */
+async function codeOfDocs() {
+  const home = path.join(root, "target", "types-of-docs");
   await rm(home, { recursive: true, force: true });
   await mkdir(home, { recursive: true });
-  const readme = await readFile(path.join(root, "README.md"), "utf8");
-  const blocks = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
-  if (blocks.length === 0) throw new StepError("the README has no example");
-  for (const [index, code] of blocks.entries()) await writeFile(path.join(home, `example-${index + 1}.ts`), code);
-  await cp(path.join(root, "__test__", "types", "readme", "stubs.d.ts"), path.join(home, "stubs.d.ts"));
+  const compiled = blocks().filter(({ language }) => COMPILED.includes(language));
+  if (compiled.length === 0) throw new StepError("the documentation has no code");
+  // The examples of docstrings leave out what an editor's reader has around them.
+  const around = await readFile(path.join(root, "__test__", "types", "docs", "around.txt"), "utf8");
+  for (const block of compiled) {
+    await writeFile(path.join(home, fileOf(block)), block.page === "docs/api.md" ? block.code + around : block.code);
+  }
+  await cp(path.join(root, "__test__", "types", "docs", "stubs.d.ts"), path.join(home, "stubs.d.ts"));
   const project = path.join(home, "tsconfig.json");
-  await writeFile(project, JSON.stringify({ extends: "../../tsconfig.json", include: ["*.ts"] }));
-  await tsc(`the README's ${blocks.length} examples`, project);
+  const options = { module: "esnext", moduleResolution: "bundler", moduleDetection: "force", jsx: "react-jsx" };
+  const compilerOptions = { ...options, allowJs: true, checkJs: true };
+  await writeFile(project, JSON.stringify({ extends: "../../tsconfig.json", compilerOptions, include: ["*"] }));
+  await tsc(`the documentation's ${compiled.length} examples`, project);
 }
 
 /**

@@ -19,7 +19,9 @@ import type { TriggerOptions } from "./trigger.js";
 
 /** An item of a batch of one task. */
 export type BatchItem<TInput> = {
+  /** What the task is given. */
   payload: TInput;
+  /** How the run is to be. */
   options?: TriggerOptions;
 };
 
@@ -28,15 +30,21 @@ export type BatchItem<TInput> = {
  * as with the official SDK: that the two belong together is not checked.
  */
 export type BatchByIdItem<TRunTypes extends AnyRunTypes> = {
+  /** The task's id. */
   id: TRunTypes["taskIdentifier"];
+  /** What the task is given. */
   payload: TRunTypes["payload"];
+  /** How the run is to be. */
   options?: TriggerOptions;
 };
 
 /** An item of a batch whose task is given itself. */
 export type BatchByTaskItem<TTask extends AnyTask> = {
+  /** The task itself. */
   task: TTask;
+  /** What the task is given. */
   payload: TaskPayload<TTask>;
+  /** How the run is to be. */
   options?: TriggerOptions;
 };
 
@@ -52,6 +60,7 @@ export type BatchTriggerOptions = {
 
 /** What triggering a batch by its tasks resolves to. {@link batch.retrieve} tells the ids of its runs. */
 export type BatchTasksRunHandle<TTasks extends readonly AnyTask[]> = {
+  /** The batch's id, `batch_…`. */
   batchId: string;
   /** How many items it has. */
   runCount: number;
@@ -63,6 +72,7 @@ export type BatchTasksRunHandle<TTasks extends readonly AnyTask[]> = {
   runs: {
     [K in keyof TTasks]: BatchedRunHandle<TaskIdentifier<TTasks[K]>, TaskPayload<TTasks[K]>, TaskOutput<TTasks[K]>>;
   };
+  /** A public token that reads the batch and its runs, for an hour unless the call says otherwise. */
   publicAccessToken: string;
 } & HandleBrand<any, any>;
 

@@ -21,9 +21,13 @@ export type TriggerClientConfig = ApiClientConfiguration & {
  * await staging.tasks.trigger("my-task", payload);
  */
 export class TriggerClient {
+  /** As {@link tasks}, with this client's configuration. */
   readonly tasks: typeof tasks;
+  /** As {@link runs}. */
   readonly runs: typeof runs;
+  /** Of {@link batch}, what needs no process-wide configuration. */
   readonly batch: Pick<typeof batch, "trigger" | "triggerByTask" | "retrieve">;
+  /** Of {@link auth}, what makes tokens. */
   readonly auth: Pick<typeof auth, "createPublicToken" | "createTriggerPublicToken" | "createBatchTriggerPublicToken">;
   /** @throws {ConfigError} on an option that is unknown or of the wrong type */
   constructor(config?: TriggerClientConfig);

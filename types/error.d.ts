@@ -136,5 +136,5 @@ export class ArgumentError extends TriggerNativeError {}
 /** A value that cannot be decoded: found in {@link RunShape.decodeErrors}. */
 export class DecodeError extends TriggerNativeError {}
 
-/** True for a 401 or 403 of a server, whichever copy of whichever package made the error. */
+/** True for a 401 or 403 of a server, whichever copy of whichever package made the error. Never throws. */
 export function isTriggerRealtimeAuthError(error: unknown): boolean;

@@ -27,6 +27,8 @@ export const idempotencyKeys: {
    * @example
    * const key = await idempotencyKeys.create(["welcome", user.id]);
    * await tasks.trigger("send-welcome", { to: user.email }, { idempotencyKey: key });
+   *
+   * @throws {ArgumentError} for what is neither a text nor a list of texts, and for an unknown scope
    */
   create(key: string | string[], options?: { scope?: IdempotencyKeyScope }): Promise<IdempotencyKey>;
   /**

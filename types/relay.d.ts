@@ -55,8 +55,9 @@ export interface RelayLimits {
 /** What {@link createRealtimeHandler} takes. */
 export interface RealtimeHandlerOptions {
   /**
-   * The environment's secret key. It follows shared feeds and streams and verifies viewers' tokens, and is sent for no
-   * viewer's own request. A function is not taken.
+   * The environment's secret key. It follows shared feeds and streams and verifies viewers' tokens. For a viewer's own
+   * request it is sent only where `authorize` let the viewer in and memory does not have what it wants. A function is not
+   * taken.
    *
    * @default what {@link configure} was given, `TRIGGER_SECRET_KEY`, then `TRIGGER_ACCESS_TOKEN`
    */

@@ -10,9 +10,11 @@ export interface EventsRequest {
 
 /** The data of a `chunk` event of runs and their streams: a chunk of the stream `type` of the run `runId`. */
 export interface StreamChunkEvent<TKey extends PropertyKey = string, TChunk = unknown> {
+  /** The stream's key. */
   type: TKey;
   /** Missing where the writer left it undefined. */
   chunk: TChunk;
+  /** The run's id. */
   runId: string;
 }
 
@@ -21,7 +23,9 @@ export interface StreamChunkEvent<TKey extends PropertyKey = string, TChunk = un
  * what the page has of the stream is to be dropped. That of a single stream is empty.
  */
 export interface StreamRestartEvent<TKey extends PropertyKey = string> {
+  /** The stream's key. */
   type: TKey;
+  /** The run's id. */
   runId: string;
 }
 

@@ -111,8 +111,11 @@ export type QueueTypeName = { type: "task" | "custom"; name: string };
 
 /** Which runs to list. Every member narrows the list; a list in a member widens it. */
 export interface ListRunsQueryParams extends CursorPageParams {
+  /** In any of these statuses. */
   status?: RunStatus | RunStatus[];
+  /** Of any of these tasks, by id. */
   taskIdentifier?: string | string[];
+  /** On any of these versions of the deployment. */
   version?: string | string[];
   /** Created since: a `Date`, or Unix **milliseconds**. */
   from?: Date | number;
@@ -120,21 +123,27 @@ export interface ListRunsQueryParams extends CursorPageParams {
   to?: Date | number;
   /** Created within this time before now: `"1d"`. */
   period?: string;
+  /** Touched by this bulk action, by its id. */
   bulkAction?: string;
   /** With any of these tags. */
   tag?: string | string[];
   /** Started by this schedule, by its id. */
   schedule?: string;
+  /** Whether they are test runs. @default both */
   isTest?: boolean;
   /** Of this batch, by its id. */
   batch?: string;
+  /** In any of these queues. */
   queue?: QueueTypeName | QueueTypeName[];
+  /** On any of these machines. */
   machine?: MachinePresetName | MachinePresetName[];
+  /** In any of these regions. */
   region?: string | string[];
 }
 
 /** Which runs of a project to list. Needs a personal access token. */
 export interface ListProjectRunsQueryParams extends ListRunsQueryParams {
+  /** In any of these environments. @default all */
   env?: "dev" | "staging" | "prod" | Array<"dev" | "staging" | "prod">;
 }
 

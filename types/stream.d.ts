@@ -108,6 +108,9 @@ export type InferInputStreamType<T> = T extends { send: (run: any, data: infer T
  *
  * A read loses no chunk and repeats none, also across dropped connections (defects.md 12, 13), ends when the stream is
  * complete or idle for `timeoutInSeconds`, and rejects with a typed error otherwise (defects.md 3).
+ *
+ * All of these throw {@link ArgumentError} on an id or key that cannot be one (defects.md 8), and on options of the wrong
+ * type or out of range.
  */
 export const streams: {
   /** Reads the stream of a run with the key `"default"`. */

@@ -194,7 +194,12 @@ export interface RunSubscription<TRunTypes extends AnyRunTypes> extends Live<Run
   [Symbol.asyncIterator](): AsyncIterator<RunShape<TRunTypes>, undefined>;
   /** A reader over {@link Live.toReadableStream}. */
   getReader(): ReadableStreamDefaultReader<RunShape<TRunTypes>>;
-  /** The next state of a run. Calls may overlap: they are answered in order. */
+  /**
+   * The next state of a run. Calls may overlap: they are answered in order.
+   *
+   * @throws {ApiError} or its kin, {@link ProtocolError}, {@link NoProgressError}, {@link TimeoutError}: what ends the
+   * subscription; the signal's reason where that ended it
+   */
   next(): Promise<IteratorResult<RunShape<TRunTypes>, undefined>>;
   /** Ends the subscription: what `break` calls. */
   return(value?: unknown): Promise<IteratorResult<RunShape<TRunTypes>, undefined>>;

@@ -66,7 +66,9 @@ export type WaitpointRetrievedToken<T> = {
 
 /** Which wait tokens to list. */
 export interface ListWaitpointTokensQueryParams extends CursorPageParams {
+  /** In any of these states. */
   status?: WaitpointTokenStatus | WaitpointTokenStatus[];
+  /** Made with this key. */
   idempotencyKey?: string;
   /** With any of these tags. */
   tags?: string | string[];
@@ -78,7 +80,15 @@ export interface ListWaitpointTokensQueryParams extends CursorPageParams {
   to?: Date | number;
 }
 
-/** Wait tokens. Waiting itself (`wait.for`, `wait.forToken` …) is for tasks and stays with the official SDK. */
+/**
+ * Wait tokens. Waiting itself (`wait.for`, `wait.forToken` …) is for tasks and stays with the official SDK.
+ *
+ * These throw:
+ * - {@link ArgumentError} on an id that cannot be one (defects.md 8), and on data that cannot be written as JSON;
+ * - {@link ConfigError} without a key;
+ * - {@link ApiError} and its kin when the server refuses or does not answer, {@link TimeoutError} when it does not in
+ *   time (defects.md 19).
+ */
 export const wait: {
   /** Makes a token. */
   createToken(

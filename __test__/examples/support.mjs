@@ -4,16 +4,27 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { access, copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { root } from "../../scripts/lib/run.mjs";
+import { ownTarget } from "../../scripts/pack.mjs";
+import { packBoth } from "../support/packages.mjs";
 
 /** What npm downloaded, so that a second run downloads nothing. */
 const cache = path.join(root, "target", "examples-cache");
+
+/** @param {string} file */
+const json = async (file) => JSON.parse(await readFile(file, "utf8"));
+
+/** What npm takes over from a manifest into a lock file. */
+const LOCKED = [
+  ...["version", "bin", "os", "cpu", "libc"],
+  ...["dependencies", "optionalDependencies", "peerDependencies", "peerDependenciesMeta"],
+];
 
 const QUIET = { NEXT_TELEMETRY_DISABLED: "1", NO_COLOR: "1", npm_config_update_notifier: "false" };
 
@@ -32,32 +43,37 @@ export async function installed(name) {
 }
 
 /**
- * Installs the packed package, and with it what the lock file of the example says. The lock file cannot name a package
- * that is not published yet, so the tarball takes the version's place.
+ * Installs what the example's lock file says, and the packed packages. The lock file cannot name what is not published yet:
+ * it is completed here, as npm would, so that no registry is asked for names that nobody owns yet.
  *
  * @param {string} dir
  */
-export async function installPacked(dir) {
-  const tarballs = path.join(dir, ".packed");
-  await mkdir(tarballs);
-  const packed = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", tarballs], {
-    cwd: root,
-  });
-  const [{ filename }] = JSON.parse(packed);
-  const file = path.join(dir, "package.json");
-  const manifest = JSON.parse(await readFile(file, "utf8"));
-  assert.equal(
-    manifest.dependencies["trigger-native"],
-    JSON.parse(await readFile(path.join(root, "package.json"), "utf8")).version,
-  );
-  manifest.dependencies["trigger-native"] = `file:.packed/${filename}`;
-  await writeFile(file, JSON.stringify(manifest));
-  await run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--cache", cache], {
-    cwd: dir,
-  });
-  const addon = path.join("js", "trigger-native.node");
-  const place = path.join(dir, "node_modules", "trigger-native", addon);
-  await access(place).catch(() => copyFile(path.join(root, addon), place));
+async function installPacked(dir) {
+  const packed = await packBoth();
+  const file = path.join(dir, "package-lock.json");
+  const lock = await json(file);
+  lock.packages[""] = await json(path.join(dir, "package.json"));
+
+  /** As npm resolves a tarball: beside the lock file. @param {any} manifest @param {string} [tarball] @param {object} [more] */
+  async function add(manifest, tarball, more) {
+    const entry = Object.fromEntries(LOCKED.map((name) => [name, manifest[name]]));
+    lock.packages[`node_modules/${manifest.name}`] = { ...entry, ...more };
+    if (!tarball) return;
+    const resolved = path.posix.join(".packed", path.basename(tarball));
+    await copyFile(tarball, path.join(dir, resolved));
+    lock.packages[`node_modules/${manifest.name}`].resolved = `file:${resolved}`;
+  }
+
+  await mkdir(path.join(dir, ".packed"));
+  await add(await json(path.join(packed.root.folder, "package.json")), packed.root.file);
+  for (const { manifest, file: tarball } of packed.dependencies) await add(manifest, tarball);
+  for (const target of await readdir(path.join(root, "npm"))) {
+    const manifest = await json(path.join(root, "npm", target, "package.json"));
+    await add(manifest, target === ownTarget() ? packed.platform.file : undefined, { optional: true });
+  }
+  await writeFile(file, JSON.stringify(lock));
+  const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--cache", cache];
+  await run("npm", ["ci", ...flags], { cwd: dir });
 }
 
 /**

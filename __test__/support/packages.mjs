@@ -1,8 +1,13 @@
 /** The packages as they are published, of this checkout and its addon, and a registry that has them. */
-import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { addon } from "../../scripts/build.mjs";
 import { capture, npmCommand, root } from "../../scripts/lib/run.mjs";
 import { ownTarget, packPlatform, packRoot } from "../../scripts/pack.mjs";
+import { buildPage } from "../../scripts/page.mjs";
+import { exclusively } from "./exclusive.mjs";
 import { startRegistry } from "./registry.mjs";
 
 const json = async (file) => JSON.parse(await readFile(file, "utf8"));
@@ -15,19 +20,69 @@ export async function temporary(name) {
   return { folder, remove: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }) };
 }
 
-/** Packs the root and the package of this machine. @param {string} destination */
-export async function packBoth(destination) {
-  return { root: await packRoot(destination), platform: await packPlatform(ownTarget(), undefined, destination) };
+/** What is packed once, each set in a folder named after its content. */
+const shelf = path.join(root, "target", "packed");
+
+/** How long a set stays that was not made of what is there now: tests that began earlier may still install it. */
+const KEPT_MS = 3_600_000;
+
+/** @typedef {import("../../scripts/pack.mjs").Packed} Packed */
+
+/**
+ * The root, the package of this machine, and what they depend on, as tarballs. They are packed where nobody packed the
+ * same content before: seven test files need them.
+ *
+ * @returns {Promise<{ root: Packed, platform: Packed, dependencies: { manifest: any, file: string }[] }>}
+ */
+export async function packBoth() {
+  await mkdir(shelf, { recursive: true });
+  let packed;
+  await exclusively(path.join(shelf, "lock"), async () => {
+    await buildPage();
+    const folder = path.join(shelf, await contentKey());
+    const record = path.join(folder, "packed.json");
+    if (!existsSync(record)) await writeFile(record, JSON.stringify(await packTo(folder)));
+    packed = await json(record);
+  });
+  return packed;
+}
+
+/** @param {string} folder */
+async function packTo(folder) {
+  for (const name of await readdir(shelf)) {
+    const old = path.join(shelf, name);
+    if (Date.now() - (await stat(old)).mtimeMs > KEPT_MS) await rm(old, { recursive: true, force: true });
+  }
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder);
+  const own = { root: await packRoot(folder), platform: await packPlatform(ownTarget(), undefined, folder) };
+  const { dependencies } = await json(path.join(own.root.folder, "package.json"));
+  return { ...own, dependencies: await installedPackages(Object.keys(dependencies), folder) };
+}
+
+/** Of every file that goes into the packages, and of how they are packed. */
+async function contentKey() {
+  const { files } = await json(path.join(root, "package.json"));
+  const names = files.map((/** @type {string} */ name) => name.replace(/\/?\*.*$/, ""));
+  const packing = ["npm", "scripts/pack.mjs", "package.json", "package-lock.json", "README.md", "LICENSE"];
+  // Where they lie is part of it: the record tells of absolute paths.
+  const hash = createHash("sha256").update(root);
+  for (const name of new Set([...names, ...packing, path.relative(root, addon)].sort())) {
+    const whole = path.join(root, name);
+    const below = (await stat(whole)).isDirectory() ? (await readdir(whole, { recursive: true })).sort() : [""];
+    for (const file of below.map((part) => path.join(whole, part))) {
+      if ((await stat(file)).isFile()) hash.update(`\n${file}\n`).update(await readFile(file));
+    }
+  }
+  return hash.digest("hex").slice(0, 16);
 }
 
 /**
  * A registry with the root, the package of this machine, what they depend on, and the other platforms' packages without
  * their addons.
- *
- * @param {string} destination where the tarballs go
  */
-export async function startOwnRegistry(destination) {
-  const packed = await packBoth(destination);
+export async function startOwnRegistry() {
+  const packed = await packBoth();
   const own = await Promise.all(
     [packed.root, packed.platform].map(async ({ folder, file }) => ({
       manifest: await json(path.join(folder, "package.json")),
@@ -39,8 +94,7 @@ export async function startOwnRegistry(destination) {
       .filter((target) => target !== ownTarget())
       .map(async (target) => ({ manifest: await json(path.join(root, "npm", target, "package.json")) })),
   );
-  const dependencies = await installedPackages(Object.keys(own[0].manifest.dependencies), destination);
-  return { ...packed, registry: await startRegistry([...own, ...others, ...dependencies]) };
+  return { ...packed, registry: await startRegistry([...own, ...others, ...packed.dependencies]) };
 }
 
 /** Packages of `node_modules` with all they depend on, packed anew. */

@@ -2,10 +2,11 @@
  * Other runtimes and package managers, from the npm registry, in `target/toolbox`: fetched once for each set of versions.
  */
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { capture, npmCommand, root } from "../../scripts/lib/run.mjs";
+import { exclusively } from "./exclusive.mjs";
 
 const { libcOf } = createRequire(import.meta.url)("../../js/platform.js");
 const { platform, arch } = process;
@@ -60,27 +61,4 @@ export async function ensureToolbox() {
     await writeFile(`${record}.tmp`, manifest);
     await rename(`${record}.tmp`, record);
   });
-}
-
-/** How long somebody may hold the lock before he is taken for dead, in milliseconds. */
-const STALE_MS = 240_000;
-
-/** @param {string} lock a folder: making one succeeds once @param {() => Promise<void>} work */
-async function exclusively(lock, work) {
-  const since = Date.now();
-  for (;;) {
-    try {
-      await mkdir(lock);
-      break;
-    } catch (error) {
-      if (error.code !== "EEXIST") throw error;
-      if (Date.now() - since > STALE_MS) await rm(lock, { recursive: true, force: true });
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-  }
-  try {
-    await work();
-  } finally {
-    await rm(lock, { recursive: true, force: true });
-  }
 }

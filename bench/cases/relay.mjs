@@ -23,7 +23,9 @@ const SERVERS = {
     return handler.listen();
   },
   async node(handler) {
-    const server = http.createServer(handler.node).listen({ port: 0, host: "127.0.0.1", backlog: 8_192 });
+    // Its own 5 s are short for a process that is busy: a request that it has not read yet is no idle connection.
+    const server = http.createServer({ keepAliveTimeout: 65_000 }, handler.node);
+    server.listen({ port: 0, host: "127.0.0.1", backlog: 8_192 });
     await once(server, "listening");
     return { url: `http://127.0.0.1:${server.address().port}` };
   },

@@ -57,6 +57,18 @@ export async function step(label, command, args, options) {
 }
 
 /**
+ * Says that something begins, and gives what says how long it took.
+ *
+ * @param {string} label
+ * @returns {() => void}
+ */
+export function timed(label) {
+  console.error(`> ${label}`);
+  const began = performance.now();
+  return () => console.error(`> ${label}: ${Math.round((performance.now() - began) / 1000)} s`);
+}
+
+/**
  * Runs `npm` with the very npm that started this script, where one did.
  *
  * @param {string} label

@@ -1,31 +1,51 @@
 // Which JavaScript tests run when not all of them do. Files are told by their names without `.test.mjs`.
 
 /**
+ * Run last and by themselves: each takes all cores for a while, beside which nothing else can be timed, and a failure of
+ * the others is seen before.
+ *
+ * @type {Record<string, string>}
+ */
+export const HEAVY = {
+  "browser-hooks": "shows every hook in Chromium",
+  "emulator-page-browser": "uses the emulator's page in Chromium",
+  "examples-nextjs": "installs, builds and drives an app",
+  "examples-node": "installs and drives apps",
+  "examples-react-router": "installs, builds and drives an app",
+  "examples-remix": "installs, builds and drives an app",
+  package: "packs, and type-checks what was packed",
+  registry: "installs with every package manager",
+  runtimes: "runs in every runtime",
+};
+
+/** What needs Chromium. */
+export const BROWSER = [
+  "browser-hooks",
+  "emulator-page-browser",
+  "examples-nextjs",
+  "examples-react-router",
+  "examples-remix",
+];
+
+/**
  * Left out of `npm run test:fast`: what took more than about eight seconds alone on a machine of two cores, with the reason.
  *
  * @type {Record<string, string>}
  */
 export const SLOW = {
-  "browser-hooks": "drives a browser",
+  ...HEAVY,
   "calls-recordings": "replays every recorded call",
   compatibility: "type-checks the whole of the official SDK",
   "defect-endings": "waits for streams that the official SDK never ends",
   "defect-pace": "waits for a slow reader",
   demo: "runs the demo with each of its ends",
-  "emulator-page-browser": "drives a browser",
   "emulator-recordings": "replays every recorded answer of the real server",
   "emulator-sdk-surface": "runs everything twice, with the official SDK too",
-  "examples-nextjs": "installs, builds and starts an app, in a browser",
-  "examples-node": "installs and starts an app",
-  "examples-react-router": "installs, builds and starts an app, in a browser",
-  "examples-remix": "installs, builds and starts an app, in a browser",
   "feeds-defects": "runs everything twice, with the official SDK too",
   "feeds-memory": "follows thousands of updates to see what is kept",
   "feeds-refresh": "waits for tokens to run out",
   "feeds-replay": "replays every recorded feed",
   "feeds-response": "waits for browsers that come and go",
-  package: "packs, and type-checks what was packed",
-  registry: "installs with every package manager",
   "relay-access": "asks everything there is with every token",
   "relay-sdk": "runs everything twice, with the official SDK too",
   "relay-streams-replay": "replays every recorded stream",
@@ -33,7 +53,6 @@ export const SLOW = {
   "replay-server": "replays every recorded run",
   "run-lazy": "decodes long packets by the thousand",
   "run-object": "compares every recorded run with the official SDK's",
-  runtimes: "runs in every runtime",
   "streams-parts-replay": "replays every recorded stream in parts",
   "streams-reading": "waits for slow streams",
   "token-differential": "compares thousands of tokens with the official SDK's",

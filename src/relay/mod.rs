@@ -2,7 +2,8 @@
 //! connection for each distinct feed (design.md 7).
 //!
 //! It verifies viewers' tokens in place, answers feeds and streams from memory, and passes every other route of the
-//! list through with the viewer's own token. Its own key is used for shared feeds and streams only.
+//! list through with the viewer's own token. Its own key is used for shared feeds and streams, and for what memory
+//! does not have of them when a viewer whom the app let in wants it.
 
 mod access;
 mod base;
@@ -20,6 +21,7 @@ mod respond;
 mod route;
 mod stats;
 mod stream;
+mod trigger;
 mod view;
 mod viewer;
 

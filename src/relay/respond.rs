@@ -116,7 +116,10 @@ impl Relay {
             Found::Unknown => return Err(Answer::not_found()),
         };
         let is_allowed = |allow: &Arc<[String]>| allow.iter().any(|family| family == route.family.name());
-        if self.options.allow.as_ref().is_none_or(is_allowed) { Ok(route) } else { Err(Answer::not_found()) }
+        if !self.options.allow.as_ref().is_none_or(is_allowed) {
+            return Err(Answer::not_found());
+        }
+        self.refused_trigger(request, &route).map_or(Ok(route), Err)
     }
 
     /// Passes a request through, with the viewer's own token: never with the relay's key.

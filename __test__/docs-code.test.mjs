@@ -1,0 +1,315 @@
+/**
+ * The code in the documentation does what it says: it runs against the emulator. That it compiles, as a reader would
+ * copy it, is checked with all other types (`npm run types`).
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { transform } from "esbuild";
+import { auth, tasks, wait } from "trigger-native";
+import { startEmulator } from "trigger-native/emulator";
+import { blocks, COMPILED, fileOf, pages } from "../scripts/lib/docs-code.mjs";
+import { capture, root } from "../scripts/lib/run.mjs";
+
+const HOME = path.join(root, "target", "docs-code");
+const PATIENCE_MS = 20_000;
+
+/** A task that writes text, as the routes of the documentation expect. */
+const WRITER = { steps: [{ stream: { key: "ai", chunks: ["Once ", "upon a time"] } }, { output: "told" }] };
+
+let emulator;
+const triggered = (task = "hello") => tasks.trigger(task, { project: "p1" });
+const get = (url, token) => new Request(url, { headers: token ? { authorization: `Bearer ${token}` } : {} });
+const endOf = async (response) => {
+  assert.equal(response.status, 200);
+  return response.text();
+};
+
+/** That a body comes to hold this: streams may go on for long after. */
+async function begins(response, expected) {
+  let seen = "";
+  for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
+    seen += part;
+    if (expected.test(seen)) return;
+  }
+  assert.match(seen, expected);
+}
+
+/** That a relay answers for a run, to who may read it and to nobody else. */
+async function relays(handle, mount = "/api/trigger") {
+  const { id, publicAccessToken } = await triggered();
+  const url = `https://app.example${mount}/realtime/v1/runs/${id}`;
+  const answer = await handle(get(url, publicAccessToken));
+  assert.deepEqual([answer.status, (await answer.json())[0].value.friendlyId], [200, id]);
+  assert.equal((await handle(get(url))).status, 401);
+}
+
+/** That two routes give a run and its text. */
+async function streams(run, text) {
+  const { id } = await triggered("writer");
+  if (run) assert.match(await endOf(await run(id)), /"status":"COMPLETED"/);
+  if (text) await begins(await text(id), /Once.*upon/s);
+}
+
+/** That a route triggers a task, and gives out a token that reads its run. */
+async function triggers(POST, token) {
+  const body = JSON.stringify({ project: "p1" });
+  const answer = await (await POST(new Request("https://app.example", { method: "POST", body }))).json();
+  const headers = { authorization: `Bearer ${answer[token]}` };
+  assert.equal((await fetch(`${emulator.url}/realtime/v1/runs/${answer.id}`, { headers })).status, 200);
+}
+
+/**
+ * What is done with a block: by its page, and a text that only this block of the page has. It gets what the block
+ * exports, once it was imported.
+ *
+ * @type {[string, string, (exported: any) => unknown][]}
+ */
+const DONE = [
+  ["README.md", "POST(request: Request)", ({ POST }) => triggers(POST, "token")],
+  ["README.md", "handler as GET", ({ GET }) => relays(GET)],
+  [
+    "README.md",
+    "LoaderFunctionArgs",
+    async ({ loader }) => {
+      const { id } = await triggered();
+      assert.equal((await loader({ params: { id }, request: get("https://app.example") })).status, "COMPLETED");
+    },
+  ],
+  [
+    "README.md",
+    "subscribeToRunsWithTag",
+    async ({ live, text }) => {
+      await tasks.trigger("hello", {}, { tags: ["user:7"] });
+      await begins(live(get("https://app.example"), "7"), /^event: run$/m);
+      await streams(undefined, (id) => text(get("https://app.example"), id));
+    },
+  ],
+  ["docs/feeds.md", "subscribeToRun(", ({ live }) => streams((id) => live(get("https://app.example"), id))],
+  [
+    "docs/frameworks.md",
+    "runs.subscribeToRun",
+    ({ GET }) => streams((id) => GET(get("https://app.example"), { params: Promise.resolve({ id }) })),
+  ],
+  ["docs/frameworks.md", "handler as GET", ({ GET }) => relays(GET)],
+  ["docs/frameworks.md", "handler as action", ({ loader }) => relays((request) => loader({ request }))],
+  ["docs/relay.md", "handler as GET", ({ GET }) => relays(GET)],
+  [
+    "docs/relay.md",
+    "authorize(request)",
+    async ({ handler }) => {
+      const { id } = await tasks.trigger("hello", {}, { tags: ["user:7"] });
+      const url = `https://app.example/api/trigger/realtime/v1/runs/${id}`;
+      assert.equal((await handler(get(url))).status, 401);
+      const answer = await handler(new Request(url, { headers: { cookie: "7" } }));
+      const [{ value }] = await answer.json();
+      assert.deepEqual([answer.status, value.friendlyId, "payload" in value], [200, id, false]);
+      await handler.close();
+    },
+  ],
+  ["skills/trigger-native/SKILL.md", "POST()", ({ POST }) => triggers(POST, "publicAccessToken")],
+  ["skills/trigger-native/SKILL.md", "createRealtimeHandler", ({ GET }) => relays(GET)],
+  [
+    "skills/trigger-native/SKILL.md",
+    "streams.read",
+    ({ run, text }) => {
+      const request = get("https://app.example");
+      return streams(
+        (id) => run(request, id),
+        (id) => text(request, id),
+      );
+    },
+  ],
+  [
+    "skills/trigger-native/SKILL.md",
+    "run.isFinished",
+    async ({ finished }) => {
+      const run = await finished((await triggered()).id, new AbortController().signal);
+      assert.equal(run.status, "COMPLETED");
+    },
+  ],
+  [
+    "skills/trigger-native/SKILL.md",
+    "createTriggerPublicToken",
+    async ({ triggerToken, approval }) => {
+      const accessToken = await triggerToken();
+      assert.match((await auth.withAuth({ accessToken }, () => triggered("export"))).id, /^run_/);
+      assert.deepEqual(await wait.completeToken((await approval()).id, {}), { success: true });
+    },
+  ],
+];
+
+/** Programs: they run in a process of their own, which ends. */
+const PROGRAMS = [
+  ["docs/emulator.md", "speed: 2"],
+  ["docs/emulator.md", 'clock: "manual"'],
+  ["docs/feeds.md", "configure("],
+  ["docs/frameworks.md", "createServer(relay.node)"],
+];
+
+/** What compiles and is not run here, and why. */
+const NOT_RUN = [
+  ["docs/feeds.md", "new EventSource", "for a browser; examples-nextjs.test.mjs has such a page"],
+  ["docs/frameworks.md", "NextConfig", "examples-nextjs.test.mjs builds with it, and fails without"],
+  ["docs/frameworks.md", "defineConfig", "examples-react-router.test.mjs builds with it, and fails without"],
+  ["docs/relay.md", "useRealtimeRun", "for a browser; browser-hooks.test.mjs opens each hook"],
+  ["docs/relay.md", "TriggerAuthContext", "for a browser; browser-hooks.test.mjs opens each hook"],
+  ["skills/trigger-native/SKILL.md", "NextConfig", "examples-nextjs.test.mjs builds with it, and fails without"],
+];
+
+/** What of the reader's own app the blocks use: the same names are declared in `types/docs/stubs.d.ts`. */
+const APP = `
+const firstToken = "x";
+const fetchToken = async () => "x";
+const app = { use() {}, all() {} };
+const userOf = async (request) => request.headers.has("cookie") ? { id: request.headers.get("cookie") } : undefined;
+`;
+
+const all = blocks();
+// The examples of docstrings show calls, not programs: that they compile is enough.
+const compiled = all.filter(({ language, page }) => COMPILED.includes(language) && page !== "docs/api.md");
+const blockOf = (page, text) => {
+  const found = compiled.filter((block) => block.page === page && block.code.includes(text));
+  assert.equal(found.length, 1, `${page}: blocks with ${text}`);
+  return found[0];
+};
+
+/** The block as JavaScript, in a file of its own. */
+async function written(block) {
+  const loader = block.language === "js" ? "js" : "ts";
+  const { code } = await transform(block.code, { loader, target: "es2022" });
+  const file = path.join(HOME, `${fileOf(block)}.mjs`);
+  await writeFile(file, APP + code);
+  return file;
+}
+
+const environment = () => ({ TRIGGER_API_URL: emulator.url, TRIGGER_SECRET_KEY: emulator.secretKey });
+
+before(async () => {
+  await rm(HOME, { recursive: true, force: true });
+  await mkdir(HOME, { recursive: true });
+  emulator = await startEmulator({ speed: 10, tasks: { writer: WRITER } });
+  Object.assign(process.env, environment());
+});
+after(() => emulator.stop());
+
+test("every block is of a language that is checked", () => {
+  const others = all.filter(({ language }) => ![...COMPILED, "json", "sh"].includes(language));
+  assert.deepEqual(others, []);
+});
+
+test("every block of code is run, or has a reason why not", () => {
+  const known = [...DONE, ...PROGRAMS, ...NOT_RUN].map(([page, text]) => blockOf(page, text));
+  const places = (list) => list.map(({ page, line }) => `${page}:${line}`).sort();
+  assert.deepEqual(places(known), places(compiled));
+  for (const [, , reason] of NOT_RUN) {
+    for (const [name] of reason.matchAll(/[\w-]+\.test\.mjs/g))
+      assert.ok(existsSync(path.join(root, "__test__", name)));
+  }
+});
+
+for (const [page, text, run] of DONE) {
+  test(`${page}: ${text}`, { timeout: PATIENCE_MS }, async () => {
+    await run(await import(pathToFileURL(await written(blockOf(page, text))).href));
+  });
+}
+
+for (const [page, text] of PROGRAMS) {
+  test(`${page}: ${text}`, { timeout: PATIENCE_MS }, async () => {
+    const file = await written(blockOf(page, text));
+    const child = spawn(process.execPath, [file], { env: { ...process.env, ...environment() } });
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (more) => {
+      said += more;
+    });
+    const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    clearTimeout(timer);
+    assert.deepEqual([code, said], [0, ""]);
+  });
+}
+
+test("scripts of tasks are taken by the emulator, and run", { timeout: PATIENCE_MS }, async () => {
+  const scripts = all.filter(({ language }) => language === "json");
+  assert.ok(scripts.length > 0);
+  for (const { code } of scripts) {
+    const given = JSON.parse(code);
+    const own = await startEmulator({ tasks: given, clock: "manual" });
+    for (const task of Object.keys(given)) {
+      const options = { clientConfig: { baseURL: own.url, accessToken: own.secretKey } };
+      const { id } = await tasks.trigger(task, "it", {}, options);
+      await own.advance(60_000);
+      const headers = { authorization: `Bearer ${own.secretKey}` };
+      const run = await (await fetch(`${own.url}/api/v3/runs/${id}`, { headers })).json();
+      assert.equal(run.status, "COMPLETED");
+    }
+    await own.stop();
+  }
+});
+
+describe("commands", () => {
+  const { scripts } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
+  /** Every command line, and what is quoted amid sentences. */
+  const lines = pages().flatMap((page) => {
+    const text = readFileSync(path.join(root, page), "utf8");
+    const quoted = [...text.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code);
+    const typed = all.filter((block) => block.page === page && block.language === "sh");
+    return [...quoted, ...typed.flatMap(({ code }) => code.split("\n"))].map((line) => ({
+      page,
+      line: line.replace(/\s+#.*/, "").trim(),
+    }));
+  });
+
+  test("that npm is to run are scripts of this package", () => {
+    const npm = lines.flatMap(({ page, line }) =>
+      [...line.matchAll(/npm (?:run )?([\w:]+)/g)].map(([whole, name]) => ({ page, whole, name })),
+    );
+    assert.ok(npm.length > 20);
+    const own = ["ci", "install", "pack"];
+    for (const { page, whole, name } of npm) {
+      assert.ok(Object.hasOwn(scripts, name) || (own.includes(name) && !whole.includes("run")), `${page}: ${whole}`);
+    }
+  });
+
+  test("of node name scripts that are there", () => {
+    for (const { page, line } of lines) {
+      const [, name] = /^node (?!-)(\S+)/.exec(line) ?? [];
+      if (name) assert.ok(existsSync(path.join(root, name)), `${page}: ${line}`);
+    }
+  });
+
+  test("of trigger-native, and their options, are those it has", async () => {
+    const command = [path.join(root, "bin", "trigger-native.js")];
+    const help = await capture(process.execPath, [...command, "emulator", "--help"]);
+    const has = (option) => new RegExp(`^  ${option}\\b`, "m").test(help);
+    const calls = lines.filter(({ line }) => /^(npx )?trigger-native /.test(line));
+    assert.ok(calls.length > 2);
+    for (const { page, line } of calls) {
+      const [name, ...rest] = line.replace(/^(npx )?trigger-native /, "").split(" ");
+      assert.equal(name, "emulator", `${page}: ${line}`);
+      for (const option of rest.filter((each) => each.startsWith("--"))) assert.ok(has(option), `${page}: ${line}`);
+    }
+    const page = readFileSync(path.join(root, "docs", "emulator.md"), "utf8");
+    const told = [...page.matchAll(/^\| `(--[\w-]+)/gm)].map(([, option]) => option);
+    const there = [...help.matchAll(/^ {2}(--[\w-]+)/gm)].map(([, option]) => option);
+    assert.deepEqual(told.sort(), there.filter((option) => option !== "--help").sort());
+  });
+
+  test("of a shell are ones that every reader has", () => {
+    const usual = ["cd", "cp", "export", "git", "npm", "npx"];
+    for (const { page, line } of all.filter(({ language }) => language === "sh").flatMap(linesOf)) {
+      assert.ok(usual.includes(line.split(" ")[0]), `${page}: ${line}`);
+    }
+  });
+});
+
+function linesOf({ page, code }) {
+  return code
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !line.startsWith("#"))
+    .map((line) => ({ page, line }));
+}
