@@ -1,10 +1,12 @@
 // Where the addon is looked for, and what a user reads when it cannot be had.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
+import { build } from "esbuild";
 import { capture, root } from "../scripts/lib/run.mjs";
 import { cleanEnvironment } from "./support/client.mjs";
 import { temporary } from "./support/packages.mjs";
@@ -12,6 +14,9 @@ import { temporary } from "./support/packages.mjs";
 const require = createRequire(import.meta.url);
 const { TARGETS, candidates, interpreter, libcNamed, libcOf } = require("../js/platform.js");
 const { unloadable } = require("../js/no-addon.js");
+
+/** What gives a bundle of ES modules its `require`. */
+const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
 /** The head of an executable that asks for this dynamic loader. */
 function executable(loader) {
@@ -155,6 +160,28 @@ describe("without a usable addon", () => {
       assert.ok(!message.includes("Looked for"), message);
     }
   });
+
+  for (const format of ["cjs", "esm"]) {
+    it(`it is said how a bundler leaves the package out, where one took it into a bundle (${format})`, async () => {
+      const file = path.join(home.folder, `bundle.${format === "cjs" ? "cjs" : "mjs"}`);
+      await build({
+        stdin: { contents: 'import { auth } from "trigger-native"; console.log(auth);', resolveDir: home.folder },
+        outfile: file,
+        bundle: true,
+        platform: "node",
+        format,
+        // A bundle of ES modules has a `require` where it is given one.
+        banner: format === "esm" ? { js: REQUIRE } : {},
+        external: [...TARGETS.map((target) => `trigger-native-${target}`), "superjson"],
+        logLevel: "silent",
+      });
+      const { stderr } = spawnSync(process.execPath, [file], { env: cleanEnvironment(), encoding: "utf8" });
+      assert.match(stderr, /ERR_NO_ADDON/);
+      assert.match(stderr, /in Next\.js serverExternalPackages: \["trigger-native"\]/);
+      assert.match(stderr, /in Vite ssr: \{ external: \["trigger-native"\] \}/);
+      await rm(file);
+    });
+  }
 
   it("it is said what the system lacks", () => {
     const message = (text) => unloadable("the addon", new Error(text)).message;

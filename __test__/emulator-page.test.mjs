@@ -53,6 +53,18 @@ describe("the emulator's page", { timeout: 60_000 }, () => {
     }
   });
 
+  it("sends its bundle compressed to whom can read that, and plain to everybody else", async () => {
+    const plain = await fetch(`${emulator.url}/page/page.js`, { headers: { "accept-encoding": "identity" } });
+    const gzip = await fetch(`${emulator.url}/page/page.js`, { headers: { "accept-encoding": "gzip" } });
+    assert.deepEqual(
+      [plain, gzip].map(({ headers }) => headers.get("content-encoding")),
+      [null, "gzip"],
+    );
+    assert.match(gzip.headers.get("vary"), /accept-encoding/i);
+    assert.ok(Number(gzip.headers.get("content-length")) < Number(plain.headers.get("content-length")) / 2);
+    assert.equal(await gzip.text(), await plain.text());
+  });
+
   it("has no inline script or style and asks for nothing but its own files", async () => {
     const { body } = await ask("GET", "/");
     assert.doesNotMatch(body, /<style|\sstyle=|\son\w+=|javascript:/i);

@@ -1,7 +1,7 @@
 // What is published: the right files, types and conditions, one version everywhere, and only what fits the budget.
 
 import assert from "node:assert/strict";
-import { cp, readdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, cp, readdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -81,13 +81,19 @@ describe("the packed packages", () => {
     for (const name of strays) await writeFile(path.join(folder, name), name === strays[0] ? `see ${root}/docs` : "");
     assert.deepEqual(await rootFaults({ ...packed.root, folder, files: [...packed.root.files, ...strays].slice(1) }), [
       `${packed.root.files[0]} is not in the package`,
-      "HERE.md names a folder of this machine",
       "js/a.js.map is a source map",
       "js/a.node is a binary",
       "js/a.test.js is a test",
       "lib.rs is Rust source",
+      "HERE.md names a folder of this machine",
     ]);
-    assert.equal(sizeFaults([{ ...packed.root, unpackedBytes: 10_000_001 }]).length, 1);
+    const addon = path.join(home.folder, "addon");
+    await cp(packed.platform.folder, addon, { recursive: true });
+    await appendFile(path.join(addon, "trigger-native.node"), `${root}/src/lib.rs`);
+    assert.deepEqual(await addonFaults({ ...packed.platform, folder: addon }, ownTarget()), [
+      "trigger-native.node names a folder of this machine",
+    ]);
+    assert.equal(sizeFaults([{ ...packed.root, unpackedBytes: 9_000_001 }]).length, 1);
   });
 
   it("name every platform's package in the same version, run nothing at an install, and need one package", () => {

@@ -6,8 +6,8 @@ const { ArgumentError, fromNative } = require("./errors.js");
 const native = require("./native.js");
 const { present } = require("./options.js");
 
-/** The folder of the page that the package brings. */
-const PAGE = path.join(__dirname, "..", "page", "dist");
+/** The folder of the page that the package brings. A bundle of ES modules knows no `__dirname`. */
+const PAGE = typeof __dirname === "string" ? path.join(__dirname, "..", "page", "dist") : "";
 
 /** @see emulator.d.ts */
 async function startEmulator(options) {

@@ -19,10 +19,12 @@ function load() {
   // Failing, and not looking further: whoever names a file means that one.
   const named = process.env.TRIGGER_NATIVE_ADDON;
   if (named) return checked(named, fromFile(path.resolve(named)));
-  const beside = path.join(__dirname, "trigger-native.node");
-  if (fs.existsSync(beside)) return checked(beside, fromFile(beside));
+  // A bundle of ES modules knows no `__dirname`, and has nothing beside it.
+  const beside = typeof __dirname === "string" && path.join(__dirname, "trigger-native.node");
+  if (beside && fs.existsSync(beside)) return checked(beside, fromFile(beside));
   /** @type {Attempt[]} */
-  const attempts = [{ place: beside, cause: Object.assign(new Error("no such file"), { code: "ENOENT" }) }];
+  const attempts = [];
+  if (beside) attempts.push({ place: beside, cause: Object.assign(new Error("no such file"), { code: "ENOENT" }) });
   for (const target of require("./platform.js").candidates()) {
     const place = `trigger-native-${target}`;
     const attempt = fromPackage(target);

@@ -10,6 +10,11 @@ const FROM_SOURCE =
   'build it from source (it needs Rust, https://rustup.rs; docs/packaging.md, "Building from source") and name the ' +
   "file in TRIGGER_NATIVE_ADDON";
 
+const UNBUNDLE =
+  "A bundler took the package's JavaScript into a bundle, where the addon is not. Leave trigger-native out of it: in " +
+  'Next.js serverExternalPackages: ["trigger-native"], in Vite ssr: { external: ["trigger-native"] }, in esbuild ' +
+  'external: ["trigger-native"]; and let it be installed where the server runs.';
+
 /**
  * Nothing that was looked for could be loaded.
  *
@@ -74,11 +79,18 @@ function isAbsent(cause) {
   return cause?.code === "MODULE_NOT_FOUND" || cause?.code === "ENOENT";
 }
 
+/** Whether this file is not where it says it is: bundlers leave no folder, a made-up one, or that of the bundle. */
+function isBundled() {
+  if (typeof __dirname !== "string") return true;
+  return !path.isAbsolute(__dirname) || !fs.existsSync(path.join(__dirname, "no-addon.js"));
+}
+
 /** @param {any[]} causes of all attempts */
 function fix(causes) {
   const all = causes.map((cause) => String(cause?.message ?? cause)).join("\n");
   if (/NotCapable|[Rr]equires ffi access/.test(all)) return "Allow Deno to load it: --allow-ffi.";
   if (/GLIBC_/.test(all)) return `The system's C library is too old: glibc 2.17 or newer is needed; or ${FROM_SOURCE}.`;
+  if (isBundled()) return UNBUNDLE;
   if (!causes.every(isAbsent)) {
     return `The file is damaged or for another platform: install again on this machine; or ${FROM_SOURCE}.`;
   }
@@ -94,7 +106,7 @@ function fix(causes) {
   return (
     `Install again so that optional dependencies come with it: without --omit=optional or --no-optional. A lock file that ` +
     "was written on another platform can lack the package (https://github.com/npm/cli/issues/4828): remove node_modules " +
-    "and package-lock.json, then npm install. A bundler must leave trigger-native external. From a clone, npm run build."
+    "and package-lock.json, then npm install. From a clone, npm run build."
   );
 }
 

@@ -5,6 +5,7 @@
 import { copyFile, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
+import { withoutFolders } from "./lib/cargo.mjs";
 import { isMain, root, run, StepError, script } from "./lib/run.mjs";
 
 /** Where the addon lies in a clone. */
@@ -13,14 +14,17 @@ export const addon = path.join(root, "js", "trigger-native.node");
 /** Compiles the release library; cargo does nothing when nothing changed. */
 export async function build() {
   const lines = new Lines();
-  const args = ["build", "--release", "--lib", "--message-format=json-render-diagnostics"];
+  const { args, env } = withoutFolders();
+  // The addon alone: for all crate types of the manifest, of which one is Rust's own, cargo leaves out the optimization
+  // across crates, without a word.
+  args.push("rustc", "--release", "--lib", "--crate-type", "cdylib", "--message-format=json-render-diagnostics");
   // A lock file that the build would have to change must fail where nobody would commit the change.
   if (process.env.CI) args.push("--locked");
-  const code = await run("cargo", args, { onStdout: (chunk) => lines.add(chunk) });
-  if (code !== 0) throw new StepError(`cargo build failed (exit code ${code})`);
+  const code = await run("cargo", args, { env, onStdout: (chunk) => lines.add(chunk) });
+  if (code !== 0) throw new StepError(`cargo failed (exit code ${code})`);
   // Asking cargo for the path respects CARGO_TARGET_DIR, build.target and every other setting of the user's.
   const library = lines.values.map(dynamicLibrary).findLast((found) => found !== undefined);
-  if (!library) throw new StepError('cargo build made no dynamic library: is crate-type = ["cdylib", …] still there?');
+  if (!library) throw new StepError("cargo made no dynamic library");
   return install(library);
 }
 

@@ -7,6 +7,7 @@ import { spawnSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
+import { withoutFolders } from "./lib/cargo.mjs";
 import { compare } from "./lib/instructions.mjs";
 import { isMain, root, run, StepError, script } from "./lib/run.mjs";
 
@@ -21,10 +22,11 @@ const WORK = { mint: 200, decode: 200, arrays: 200, merge: 200, "sse-v1": 10, "s
 async function build() {
   /** @type {string[]} */
   const chunks = [];
-  const args = ["build", "--release", "--no-default-features", "--bench", "instructions"];
+  const { args, env } = withoutFolders();
+  args.push("build", "--release", "--no-default-features", "--bench", "instructions");
   args.push("--message-format=json-render-diagnostics");
   if (process.env.CI) args.push("--locked");
-  const code = await run("cargo", args, { onStdout: (chunk) => void chunks.push(chunk) });
+  const code = await run("cargo", args, { env, onStdout: (chunk) => void chunks.push(chunk) });
   if (code !== 0) throw new StepError(`the counted program did not build (exit code ${code})`);
   const messages = chunks
     .join("")

@@ -15,5 +15,6 @@ curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profil
 
 # Folders of this machine stay out of the binary, whose panics name source files.
 export RUSTFLAGS="$libc --remap-path-prefix=$HOME/.cargo=cargo --remap-path-prefix=$PWD=trigger-native"
-cargo build --release --lib --locked
+# As scripts/build.mjs does it, which says why.
+cargo rustc --release --lib --crate-type cdylib --locked
 cp target/release/libtrigger_native.so js/trigger-native.node

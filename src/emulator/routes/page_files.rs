@@ -1,7 +1,9 @@
 //! The page at `/` and its files under `/page/`, from the folder it was built to.
 
-use std::path::PathBuf;
+use std::io::{self, ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
 
+use flate2::read::GzDecoder;
 use http::StatusCode;
 
 use super::Context;
@@ -34,10 +36,11 @@ pub(super) async fn handle(context: &Context, request: &Request, name: &str) -> 
     let (Some(content_type), Some(PageFiles(folder))) = (content_type(name), &context.page) else {
         return Answer::not_found();
     };
-    let path = folder.join(name);
+    let (path, gzip) = (folder.join(name), request.accepts_gzip());
     // An error of the task would be a panic of `read`.
-    match tokio::task::spawn_blocking(move || std::fs::read(path)).await.unwrap_or_else(|error| Err(error.into())) {
-        Ok(bytes) => Answer::bytes(content_type, bytes.into())
+    match tokio::task::spawn_blocking(move || read(&path, gzip)).await.unwrap_or_else(|error| Err(error.into())) {
+        Ok(file) => file
+            .answer(content_type)
             .with("content-security-policy", POLICY)
             .with("cache-control", "no-cache")
             .with("referrer-policy", "no-referrer")
@@ -45,6 +48,39 @@ pub(super) async fn handle(context: &Context, request: &Request, name: &str) -> 
         Err(_) if name == "index.html" => Answer::text(StatusCode::NOT_FOUND, "The page was not built: npm run setup"),
         Err(_) => Answer::not_found(),
     }
+}
+
+/// A file as it is sent.
+#[derive(Debug, PartialEq, Eq)]
+enum Sent {
+    Plain(Vec<u8>),
+    Gzip(Vec<u8>),
+}
+
+impl Sent {
+    fn answer(self, content_type: &str) -> Answer {
+        match self {
+            Self::Plain(bytes) => Answer::bytes(content_type, bytes.into()),
+            Self::Gzip(bytes) => Answer::bytes(content_type, bytes.into()).with("content-encoding", "gzip"),
+        }
+    }
+}
+
+/// The file, or what lies compressed beside its place: the bundle is published that way alone.
+fn read(path: &Path, gzip: bool) -> io::Result<Sent> {
+    match std::fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        found => return found.map(Sent::Plain),
+    }
+    let mut compressed = path.as_os_str().to_owned();
+    compressed.push(".gz");
+    let compressed = std::fs::read(compressed)?;
+    if gzip {
+        return Ok(Sent::Gzip(compressed));
+    }
+    let mut plain = Vec::new();
+    GzDecoder::new(&compressed[..]).read_to_end(&mut plain)?;
+    Ok(Sent::Plain(plain))
 }
 
 /// The type of a file of the page; `None` for what cannot be one, such as a path out of the folder.

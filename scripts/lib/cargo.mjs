@@ -1,0 +1,25 @@
+// How cargo is started for what is published, counted or measured. One way for all of it: where the flags differ, cargo
+// compiles every crate anew.
+
+import os from "node:os";
+import path from "node:path";
+import process from "node:process";
+import { root } from "./run.mjs";
+
+/** Between flags in `CARGO_ENCODED_RUSTFLAGS`; a folder's name may hold spaces. */
+const BETWEEN = "\x1f";
+
+/**
+ * What keeps the folders of this machine out of what is built: panics name the source files.
+ *
+ * @param {NodeJS.ProcessEnv} [env]
+ * @returns {{ args: string[], env: NodeJS.ProcessEnv }} to be put before cargo's command, and its environment
+ */
+export function withoutFolders(env = process.env) {
+  const home = path.resolve(env.CARGO_HOME ?? path.join(os.homedir(), ".cargo"));
+  const flags = [`--remap-path-prefix=${home}=cargo`, `--remap-path-prefix=${root}=trigger-native`];
+  const given = env.CARGO_ENCODED_RUSTFLAGS?.split(BETWEEN) ?? env.RUSTFLAGS?.split(/\s+/);
+  // Flags in the environment go before those of configuration files, which would be lost: only where some are there.
+  if (!given) return { args: ["--config", `build.rustflags = ${JSON.stringify(flags)}`], env };
+  return { args: [], env: { ...env, CARGO_ENCODED_RUSTFLAGS: [...given.filter(Boolean), ...flags].join(BETWEEN) } };
+}
