@@ -123,10 +123,10 @@ describe("mistake", () => {
         const refused = await ask("/api/v1/tasks/export/trigger", token);
         const said = await refused.json();
         assert.deepEqual([refused.status, said.code, said.type], [403, "unauthorized", "authorization"]);
-        assert.match(said.error, /auth\.createTriggerPublicToken/);
+        assert.match(said.hint, /auth\.createTriggerPublicToken/);
         const batch = await ask("/api/v3/batches", token);
         assert.equal(batch.status, 403);
-        assert.match((await batch.json()).error, /auth\.createBatchTriggerPublicToken/);
+        assert.match((await batch.json()).hint, /auth\.createBatchTriggerPublicToken/);
         assert.equal(await triggersSoFar(), sent);
         // What the right token may do goes through; what the relay cannot tell, the server decides.
         assert.equal(

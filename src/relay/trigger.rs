@@ -79,8 +79,8 @@ impl Wanted {
             Self::Batch => ("trigger in batches", "createBatchTriggerPublicToken"),
         };
         let mut body = Answer::forbidden();
-        body["error"] =
-            format!("The access token may not {what}: make one with auth.{name}(task) on the server").into();
+        // What the official hooks show stays the server's word; who looks at the answer finds what to do.
+        body["hint"] = format!("The access token may not {what}: make one with auth.{name}(task) on the server").into();
         Answer::api(StatusCode::FORBIDDEN, body.to_string())
     }
 }
