@@ -7,7 +7,7 @@ use crate::config::{KeyKind, Secret};
 use crate::token::{Invalid, PublicClaims, Resource, grants, inspect, verify};
 
 /// How far clocks may differ, in seconds.
-const LEEWAY: u32 = 5;
+pub(super) const LEEWAY: u32 = 5;
 
 /// Whom a viewer's bearer token shows.
 #[derive(Clone, Debug, PartialEq)]

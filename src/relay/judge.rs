@@ -10,7 +10,7 @@ use aws_lc_rs::hmac;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::sync::Semaphore;
 
@@ -305,8 +305,7 @@ fn question(endpoint: &Endpoint, token: &Secret, path: &str) -> impl Future<Outp
 /// A feed's headers with the viewer's token in the place of the key: the key never leaves with a viewer's question.
 fn own_headers(endpoint: &Endpoint, token: &Secret) -> Result<HeaderMap, Unsure> {
     let mut headers = feed_headers(endpoint).map_err(|_| Unsure::Unreachable)?;
-    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| Unsure::Unreachable)?;
-    bearer.set_sensitive(true);
+    let bearer = pass::bearer(token).ok_or(Unsure::Unreachable)?;
     headers.insert(http::header::AUTHORIZATION, bearer);
     Ok(headers)
 }

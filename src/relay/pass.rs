@@ -17,6 +17,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Body as _, Frame};
 use tokio::time::timeout;
 
+use crate::config::Secret;
 use crate::http::passing;
 use crate::serve::{Answer, Body};
 
@@ -74,6 +75,13 @@ impl Failed {
         };
         Answer::api_error(status, text)
     }
+}
+
+/// A token as a header; `None` for one that no header can carry.
+pub(crate) fn bearer(token: &Secret) -> Option<HeaderValue> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok()?;
+    bearer.set_sensitive(true);
+    Some(bearer)
 }
 
 /// Passes a request with its body, of at most `most` bytes.

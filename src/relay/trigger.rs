@@ -3,13 +3,11 @@
 use http::StatusCode;
 
 use super::Relay;
+use super::access::LEEWAY;
 use super::route::{Family, Route};
 use crate::config::KeyKind;
 use crate::serve::{Answer, Request, decode_segment};
 use crate::token::{PublicClaims, Scope, verify};
-
-/// How far clocks may differ, in seconds.
-const LEEWAY: u32 = 5;
 
 impl Relay {
     /// The 403 for a trigger whose token is one of this relay's own key and lacks the scope. About every other token, and

@@ -12,7 +12,6 @@ use super::route::{Route, Target};
 use super::stream::{self, StreamKey};
 use super::viewer::Viewer;
 use super::{Relay, limits};
-use crate::config::Secret;
 use crate::serve::stream::StreamName;
 use crate::serve::{Answer, Request};
 
@@ -102,7 +101,7 @@ impl Relay {
         let mut headers = request.headers.clone();
         let mut query = request.query.clone();
         if viewer.token.is_none() {
-            let Some(bearer) = bearer(&self.options.endpoint.token()) else {
+            let Some(bearer) = pass::bearer(&self.options.endpoint.token()) else {
                 return Answer::api_error(StatusCode::BAD_GATEWAY, "The relay's key cannot be sent").into();
             };
             headers.insert("authorization", bearer);
@@ -123,7 +122,7 @@ impl Relay {
                 let relay = relay.upgrade().filter(|relay| !relay.stop.is_cancelled())?;
                 let _under_way = relay.stats.asking();
                 let mut headers = HeaderMap::new();
-                headers.insert("authorization", bearer(&token)?);
+                headers.insert("authorization", pass::bearer(&token)?);
                 headers.insert("accept", HeaderValue::from_static("text/event-stream"));
                 headers.extend(wait.map(|wait| (HeaderName::from_static("timeout-seconds"), wait)));
                 if let Some(place) = place {
@@ -137,12 +136,6 @@ impl Relay {
             })
         })
     }
-}
-
-fn bearer(token: &Secret) -> Option<HeaderValue> {
-    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok()?;
-    bearer.set_sensitive(true);
-    Some(bearer)
 }
 
 /// The query of a request with more columns to leave out.

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::StatusCode;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +16,7 @@ use super::rows::Keep;
 use crate::config::Endpoint;
 use crate::hub::{FeedSpec, Hub, Patience, ReaderOptions};
 use crate::relay::Options;
+use crate::relay::limits::full;
 use crate::relay::stats::Stats;
 use crate::serve::Answer;
 use crate::serve::clock::Clock;
@@ -113,8 +113,7 @@ impl Feeds {
             return Ok(Seat { inner: inner.clone(), kept: kept.clone() });
         }
         if all.len() >= inner.most && !make_room(&mut all) {
-            let answer = Answer::api_error(StatusCode::TOO_MANY_REQUESTS, "Too many concurrent requests");
-            return Err(answer.with("retry-after", "1"));
+            return Err(full());
         }
         let kept = Arc::new(Kept {
             copy: Arc::new(FeedCopy::new(key.clone(), Keep::default())),

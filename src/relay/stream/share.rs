@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::entry::{Entry, Known};
 use crate::id::path_segment;
 use crate::relay::Options;
+use crate::relay::limits::full;
 use crate::serve::Answer;
 use crate::serve::stream::{Log, StreamName};
 use crate::stream::StreamSpec;
@@ -87,8 +88,7 @@ impl Streams {
             return Ok(Seat::new(entry.clone()));
         }
         if entries.len() >= self.options.limits.feeds {
-            let answer = Answer::api_error(StatusCode::TOO_MANY_REQUESTS, "Too many concurrent requests");
-            return Err(answer.with("retry-after", "1"));
+            return Err(full());
         }
         let entry = Arc::new(Entry::new(Log::of_source(self.bounds.0, self.bounds.1), self.stats.clone()));
         let seat = Seat::new(entry.clone());
