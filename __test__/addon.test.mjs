@@ -150,9 +150,11 @@ describe("without a usable addon", () => {
 
   it("it is said what a file that was named lacks, and nothing else is tried", async () => {
     const file = path.join(home.folder, "damaged.node");
-    await writeFile(file, "no library");
+    const library = path.join(home.folder, "libtrigger_native.so");
+    for (const each of [file, library]) await writeFile(each, "no library");
     for (const [named, why] of [
       [file, /^ERR_NO_ADDON trigger-native: .*damaged\.node cannot be loaded on .*\n.*damaged or for another platform/],
+      [library, /^ERR_NO_ADDON trigger-native: .*native\.so cannot be loaded on .*\n.*a name that ends in \.node/],
       [`${file}.gone`, /^ERR_NO_ADDON trigger-native: .*damaged\.node\.gone cannot be loaded on .*Cannot find module/],
     ]) {
       const message = await thrown({ TRIGGER_NATIVE_ADDON: named });
@@ -184,7 +186,7 @@ describe("without a usable addon", () => {
   }
 
   it("it is said what the system lacks", () => {
-    const message = (text) => unloadable("the addon", new Error(text)).message;
+    const message = (text) => unloadable("addon.node", new Error(text)).message;
     assert.match(message("/lib/libc.so.6: version `GLIBC_2.28' not found"), /glibc 2\.17 or newer is needed/);
     assert.match(message("Requires ffi access to x, run again with --allow-ffi"), /Allow Deno to load it: --allow-ffi/);
     assert.match(message("x.node: invalid ELF header"), /for another platform/);

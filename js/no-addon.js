@@ -37,7 +37,10 @@ function missing(attempts) {
  * @param {any} cause
  */
 function unloadable(place, cause) {
-  const remedy = isAbsent(cause) ? "Name another file in TRIGGER_NATIVE_ADDON, or none." : fix([cause]);
+  let remedy = fix([cause]);
+  // Whatever has another ending is read as JavaScript.
+  if (!isPackage(place) && !place.endsWith(".node")) remedy = "Give the file a name that ends in .node.";
+  if (isAbsent(cause)) remedy = "Name another file in TRIGGER_NATIVE_ADDON, or none.";
   return failure("ERR_NO_ADDON", `${place} cannot be loaded on ${machine()}: ${reason(cause)}\n${remedy}`, cause);
 }
 
@@ -47,12 +50,15 @@ function unloadable(place, cause) {
  * @param {string} wanted
  */
 function mismatched(place, found, wanted) {
-  const remedy = place.startsWith("trigger-native-")
+  const remedy = isPackage(place)
     ? `Install both of one version: npm install trigger-native@${wanted}. An "overrides" entry or an old lock file can hold one of them back.`
     : "Build it anew: npm run build.";
   const version = typeof found === "string" ? `version ${found}` : "an unknown version";
   return failure("ERR_ADDON_VERSION", `the addon ${place} is of ${version}, the package of ${wanted}. ${remedy}`);
 }
+
+/** Whether a place is a platform's package, and no file. @param {string} place */
+const isPackage = (place) => place.startsWith("trigger-native-");
 
 /** @param {string} code @param {string} message @param {any} [cause] */
 function failure(code, message, cause) {
