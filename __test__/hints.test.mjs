@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { TriggerClient } from "trigger-native";
+import { auth, TriggerClient, TriggerNativeError } from "trigger-native";
 import { startEmulator } from "trigger-native/emulator";
 
 const { Looks } = createRequire(import.meta.url)("../js/hints.js");
@@ -52,4 +52,36 @@ test("sending a browser a large payload with every update is told of, with the c
   const [warning] = await warned;
   assert.equal(warning.code, "TRIGGER_NATIVE_LARGE_COLUMNS");
   assert.match(warning.message, /skipColumns: \["payload"\]/);
+});
+
+test("what is warned of is refused where TRIGGER_NATIVE_STRICT is set, each time", async (t) => {
+  process.env.TRIGGER_NATIVE_STRICT = "1";
+  t.after(() => delete process.env.TRIGGER_NATIVE_STRICT);
+  const refused = (code, said) => (error) => {
+    assert.ok(error instanceof TriggerNativeError);
+    assert.equal(error.code, code);
+    assert.match(error.message, said);
+    return true;
+  };
+  const { id } = await create({ status: "EXECUTING" });
+  for (let look = 1; look < 10; look += 1) await client.runs.retrieve(id);
+  for (let again = 0; again < 2; again += 1) {
+    await assert.rejects(() => client.runs.retrieve(id), refused("ERR_POLLING", /subscribeToRun/));
+    const unscoped = () =>
+      auth.withAuth({ baseURL: emulator.url, accessToken: emulator.secretKey }, auth.createPublicToken);
+    await assert.rejects(unscoped, refused("ERR_NO_SCOPES", /scopes: \{ read/));
+  }
+
+  const large = await create({ payload: JSON.stringify("x".repeat(100_000)), status: "COMPLETED_SUCCESSFULLY" });
+  const text = await client.runs.subscribeToRun(large.id).toResponse().text();
+  assert.ok(text.length < 2_000, "the row is not sent");
+  assert.match(text, /event: item-error\ndata: .*ERR_LARGE_COLUMNS/);
+  const lean = await client.runs
+    .subscribeToRun(large.id, { skipColumns: ["payload"] })
+    .toResponse()
+    .text();
+  assert.match(lean, /event: run\n/);
+
+  process.env.TRIGGER_NATIVE_STRICT = "0";
+  await client.runs.retrieve(id);
 });

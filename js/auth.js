@@ -26,8 +26,6 @@ const MULTIPLE = 2;
 const PUBLIC_OPTIONS = new Set(["scopes", "expirationTime", "realtime"]);
 const TRIGGER_OPTIONS = new Set(["expirationTime", "multipleUse", "realtime"]);
 
-let warned = false;
-
 /**
  * A token a browser can use, with the scopes given.
  *
@@ -46,7 +44,7 @@ async function createPublicToken(options, bounds) {
   if (scopes !== undefined && scopes.length > 0) return token;
   // Only a token that came to be is worth a warning.
   const minted = await token;
-  warnOfNoScopes();
+  require("./hints.js").unscoped();
   return minted;
 }
 
@@ -287,15 +285,6 @@ function checkOptions(name, options, known) {
     }
   }
   return options;
-}
-
-function warnOfNoScopes() {
-  if (warned) return;
-  warned = true;
-  process.emitWarning(
-    'A public token without scopes may do nothing: add them, for example auth.createPublicToken({ scopes: { read: { runs: ["run_1234"] } } }).',
-    { type: "TriggerNativeWarning", code: "TRIGGER_NATIVE_NO_SCOPES" },
-  );
 }
 
 module.exports = {
