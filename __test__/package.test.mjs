@@ -11,7 +11,7 @@ import { build } from "esbuild";
 import { publint } from "publint";
 import { glibcFloor, readElf } from "../scripts/lib/elf.mjs";
 import { addonFaults, elfFaults, rootFaults, sizeFaults } from "../scripts/lib/packed.mjs";
-import { capture, root, tool } from "../scripts/lib/run.mjs";
+import { capture, npmCommand, root, tool } from "../scripts/lib/run.mjs";
 import { ownTarget } from "../scripts/pack.mjs";
 import { versions } from "../scripts/version.mjs";
 import { packBoth, temporary } from "./support/packages.mjs";
@@ -93,7 +93,7 @@ describe("the packed packages", () => {
     assert.deepEqual(await addonFaults({ ...packed.platform, folder: addon }, ownTarget()), [
       "trigger-native.node names a folder of this machine",
     ]);
-    assert.equal(sizeFaults([{ ...packed.root, unpackedBytes: 9_000_001 }]).length, 1);
+    assert.equal(sizeFaults([{ ...packed.root, unpackedBytes: 8_000_001 }]).length, 1);
   });
 
   it("name every platform's package in the same version, run nothing at an install, and need one package", () => {
@@ -101,6 +101,16 @@ describe("the packed packages", () => {
     assert.deepEqual(manifest.optionalDependencies, optional);
     assert.deepEqual(Object.keys(manifest.dependencies), ["superjson"]);
     assert.deepEqual([manifest.scripts, manifest.devDependencies, manifest.private], [undefined, undefined, undefined]);
+  });
+
+  it("are made by a command of their own, and npm's own is told off", async () => {
+    const { scripts } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));
+    // npm runs `prex` before `x`: before `npm pack`, and also before a script of that name.
+    const hooked = Object.keys(scripts).filter((name) => `pre${name}` in scripts || `post${name}` in scripts);
+    assert.deepEqual(hooked, []);
+    const [command, first] = npmCommand();
+    const packing = capture(command, [...first, "pack", "--dry-run"], { cwd: root });
+    await assert.rejects(packing, /not npm pack, but: npm run tarballs/);
   });
 
   it("are as publint would have them", async () => {

@@ -5,7 +5,7 @@
 import { copyFile, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
-import { withoutFolders } from "./lib/cargo.mjs";
+import { asPublished } from "./lib/cargo.mjs";
 import { isMain, root, run, StepError, script } from "./lib/run.mjs";
 
 /** Where the addon lies in a clone. */
@@ -14,7 +14,7 @@ export const addon = path.join(root, "js", "trigger-native.node");
 /** Compiles the release library; cargo does nothing when nothing changed. */
 export async function build() {
   const lines = new Lines();
-  const { args, env } = withoutFolders();
+  const { args, env } = asPublished();
   // The addon alone: for all crate types of the manifest, of which one is Rust's own, cargo leaves out the optimization
   // across crates, without a word.
   args.push("rustc", "--release", "--lib", "--crate-type", "cdylib", "--message-format=json-render-diagnostics");

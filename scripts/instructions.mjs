@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
-import { withoutFolders } from "./lib/cargo.mjs";
+import { asPublished } from "./lib/cargo.mjs";
 import { compare } from "./lib/instructions.mjs";
 import { isMain, root, run, StepError, script } from "./lib/run.mjs";
 
@@ -22,7 +22,7 @@ const WORK = { mint: 200, decode: 200, arrays: 200, merge: 200, "sse-v1": 10, "s
 async function build() {
   /** @type {string[]} */
   const chunks = [];
-  const { args, env } = withoutFolders();
+  const { args, env } = asPublished();
   args.push("build", "--release", "--no-default-features", "--bench", "instructions");
   args.push("--message-format=json-render-diagnostics");
   if (process.env.CI) args.push("--locked");

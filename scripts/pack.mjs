@@ -1,8 +1,8 @@
-// `npm run pack`: the tarballs that are published, in target/packages, and what must hold of them.
+// `npm run tarballs`: the tarballs that are published, in target/packages, and what must hold of them.
 //
-//   npm run pack                                            builds, packs the root and this machine's platform
-//   npm run pack -- --target linux-arm64-musl --addon FILE  packs that platform alone, without a build
-//   npm run pack -- --root                                  packs the root alone, without a build
+//   npm run tarballs                                            builds, packs the root and this machine's platform
+//   npm run tarballs -- --target linux-arm64-musl --addon FILE  packs that platform alone, without a build
+//   npm run tarballs -- --root                                  packs the root alone, without a build
 //   … --glibc 2.17                                          fails where the addon needs a newer glibc
 //
 // The root package gets its optionalDependencies here and not in package.json, see docs/packaging.md.
@@ -133,7 +133,7 @@ async function main() {
     },
   });
   // What npm runs before `npm pack` and `npm publish` in a clone: they would leave the platform packages out.
-  if (values.refuse) throw new StepError("not npm pack, but: npm run pack (docs/packaging.md)");
+  if (values.refuse) throw new StepError("not npm pack, but: npm run tarballs (docs/packaging.md)");
   const alone = values.root || values.addon !== undefined;
   if (!alone) await build();
   const faults = [];

@@ -13,8 +13,8 @@ fi
 curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal
 . "$HOME/.cargo/env"
 
-# Folders of this machine stay out of the binary, whose panics name source files.
-export RUSTFLAGS="$libc --remap-path-prefix=$HOME/.cargo=cargo --remap-path-prefix=$PWD=trigger-native"
+# The flags of scripts/lib/cargo.mjs, which says what for.
+export RUSTFLAGS="$libc -Cllvm-args=-inline-threshold=50 --remap-path-prefix=$HOME/.cargo=cargo --remap-path-prefix=$PWD=trigger-native"
 # As scripts/build.mjs does it, which says why.
 cargo rustc --release --lib --crate-type cdylib --locked
 cp target/release/libtrigger_native.so js/trigger-native.node

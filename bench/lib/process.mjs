@@ -4,7 +4,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { withoutFolders } from "../../scripts/lib/cargo.mjs";
+import { asPublished } from "../../scripts/lib/cargo.mjs";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
 const target = process.env.CARGO_TARGET_DIR ?? path.join(root, "target");
@@ -15,7 +15,7 @@ export const program = (name) => path.join(target, "release", "examples", name);
 /** Compiles the server and the floor. Without the Node bridge: they need none. */
 export function build() {
   const examples = ["bench-peer", "bench-bare", "bench-viewers"].flatMap((name) => ["--example", name]);
-  const { args, env } = withoutFolders();
+  const { args, env } = asPublished();
   args.push("build", "--release", "--no-default-features", ...examples);
   const built = spawnSync("cargo", args, { cwd: root, env, stdio: "inherit" });
   if (built.status !== 0) throw new Error("the benchmark's server did not build");
