@@ -16,6 +16,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Body as _, Frame};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Secret;
 use crate::http::passing;
@@ -222,6 +223,21 @@ fn answer(response: reqwest::Response, idle: Duration) -> Response<Body> {
     *answer.status_mut() = status;
     *answer.headers_mut() = headers;
     answer
+}
+
+/// An answer whose body breaks off when `stop` is cancelled: whoever reads it comes back with its place.
+pub(crate) fn until(stop: CancellationToken, answer: Response<Body>) -> Response<Body> {
+    answer.map(|body| {
+        let parts = unfold(Some((body, stop)), |state| async move {
+            let (mut body, stop) = state?;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => Some((Err(io::Error::other("the relay stopped")), None)),
+                frame = body.frame() => frame.map(|frame| (frame, Some((body, stop)))),
+            }
+        });
+        StreamBody::new(parts).boxed_unsync()
+    })
 }
 
 /// Drops what ends with the hop (RFC 9110, 7.6.1), and what `Connection` names.

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::judge::{Judge, Ruling, Unsure};
-use super::pass::{Failed, Passed, Times, get, pass};
+use super::pass::{Failed, Passed, Times, get, pass, until};
 use crate::config::{Endpoint, Secret};
 use crate::serve::clock::Clock;
 use crate::serve::{Body, listener};
@@ -174,6 +174,21 @@ async fn an_answer_that_falls_silent_breaks_off() {
     let answer = get(request).await.expect("a head");
     let error = answer.into_body().collect().await.expect_err("no body follows");
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn an_answer_breaks_off_when_the_relay_stops() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let url = silent("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhere").await;
+    let request =
+        Passed { method: Method::GET, url: format!("{url}/x"), headers: HeaderMap::new(), times: Times::VIEWER };
+    let stop = CancellationToken::new();
+    let mut body = until(stop.clone(), get(request).await.expect("a head")).into_body();
+    let first = body.frame().await.expect("a part").expect("whole").into_data().expect("data");
+    assert_eq!(&first[..], b"here", "what came before is passed on");
+    stop.cancel();
+    body.frame().await.expect("no end").expect_err("no whole body");
+    assert!(body.frame().await.is_none());
 }
 
 #[tokio::test]

@@ -108,7 +108,8 @@ impl Relay {
             query = Some(with_skipped(request, &viewer.skip_columns));
         }
         let url = self.upstream(&route.path, query.as_deref());
-        pass::get(Passed { method: request.method.clone(), url, headers, times: Times::VIEWER }).await.into()
+        let passed = Passed { method: request.method.clone(), url, headers, times: Times::VIEWER };
+        pass::get(passed).await.map(|answer| pass::until(self.stop.clone(), answer)).into()
     }
 
     /// How a viewer's stream goes on at the server should it fall behind what memory keeps: asked with the same token as
@@ -120,7 +121,7 @@ impl Relay {
         Box::new(move |place| {
             Box::pin(async move {
                 let relay = relay.upgrade().filter(|relay| !relay.stop.is_cancelled())?;
-                let _under_way = relay.stats.asking();
+                let (_under_way, stop) = (relay.stats.asking(), relay.stop.clone());
                 let mut headers = HeaderMap::new();
                 headers.insert("authorization", pass::bearer(&token)?);
                 headers.insert("accept", HeaderValue::from_static("text/event-stream"));
@@ -132,7 +133,7 @@ impl Relay {
                     pass::get(Passed { method: Method::GET, url, headers, times: Times::VIEWER }).await.ok()?;
                 // Its bytes are put after those that were told.
                 let fits = response.status() == StatusCode::OK && !response.headers().contains_key("content-encoding");
-                fits.then(|| response.into_body())
+                fits.then(|| pass::until(stop, response).into_body())
             })
         })
     }
