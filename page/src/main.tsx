@@ -3,7 +3,13 @@ import "./no-eval.js";
 
 import { createRoot } from "react-dom/client";
 import { App } from "./app.js";
-import "./page.css";
+// In the order of the cascade.
+import "./css/base.css";
+import "./css/controls.css";
+import "./css/layout.css";
+import "./css/run.css";
+import "./css/dialog.css";
+import "./css/phone.css";
 
 const root = document.getElementById("root");
 if (root) createRoot(root).render(<App />);
