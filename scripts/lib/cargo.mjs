@@ -11,7 +11,7 @@ const BETWEEN = "\x1f";
 
 /**
  * A fifth of what the compiler takes to be worth inlining by itself. It makes the addon a tenth smaller, and what is hot
- * takes 1 to 4 percent more instructions (docs/packaging.md).
+ * takes up to 5 percent more instructions (docs/packaging.md).
  */
 const INLINED = "-Cllvm-args=-inline-threshold=50";
 
