@@ -167,7 +167,7 @@ export interface Emulator {
 }
 
 /**
- * Starts an emulator. It keeps the process alive until it is stopped.
+ * Starts an emulator. It keeps the process alive until it is stopped, whether or not what this gives is kept.
  *
  * @throws {ArgumentError} on an option that is unknown or wrong (`ERR_INVALID_OPTIONS`) and on a script that cannot be
  * one (`ERR_INVALID_SCRIPT`). {@link TriggerNativeError} when the port is taken (`ERR_EMULATOR_PORT`).

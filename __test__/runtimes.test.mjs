@@ -8,6 +8,7 @@ import { after, before, describe, it } from "node:test";
 import { build } from "esbuild";
 import { capture, root } from "../scripts/lib/run.mjs";
 import { cleanEnvironment } from "./support/client.mjs";
+import { FORGOTTEN } from "./support/forgotten.mjs";
 import { startOwnRegistry, temporary } from "./support/packages.mjs";
 import { ensureToolbox, runtimes, tools } from "./support/toolbox.mjs";
 
@@ -20,8 +21,12 @@ const PROGRAMS = {
     [FOLLOWED, FOLLOWED, FOLLOWED, FOLLOWED, FOLLOWED, [0, 0, 0, 0], FOLLOWED],
   ],
   "reload.cjs": ["loads it anew while it is in use", [FOLLOWED, FOLLOWED, FOLLOWED, FOLLOWED, true]],
+  "forgotten.cjs": ["lets what was started go on until it is closed, kept or not", FORGOTTEN],
   "bundles.cjs": ["runs two bundles with copies of it, one of which is configured", [FOLLOWED, FOLLOWED, "run_", true]],
 };
+
+/** What lets a program collect memory itself. */
+const COLLECTING = { bun: [], deno: ["--v8-flags=--expose-gc"] };
 
 /** How long a program may take: far more than any needs, so that only one that hangs is stopped. */
 const PATIENCE_MS = 60_000;
@@ -73,7 +78,11 @@ describe("the packed packages", () => {
     describe(runtime === "node" ? `node ${process.versions.node}` : runtime, () => {
       for (const [program, [what, expected]] of Object.entries(PROGRAMS)) {
         it(what, async () => {
-          const { code, signal, out, err } = await ended(tools[runtime], program, app);
+          const { code, signal, out, err } = await ended(
+            [...tools[runtime], ...(COLLECTING[runtime] ?? ["--expose-gc"])],
+            program,
+            app,
+          );
           assert.deepEqual([code, signal, err], [0, null, ""], out);
           assert.deepEqual(JSON.parse(out), expected);
         });

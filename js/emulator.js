@@ -2,6 +2,7 @@
 
 const { existsSync } = require("node:fs");
 const path = require("node:path");
+const { aliveUntilStopped } = require("./alive.js");
 const { ArgumentError, fromNative } = require("./errors.js");
 const native = require("./native.js");
 const { present } = require("./options.js");
@@ -16,8 +17,7 @@ async function startEmulator(options) {
   if (given.pageDirectory === undefined && existsSync(PAGE)) given.pageDirectory = PAGE;
   const emulator = new native.Emulator();
   const started = opened(await emulator.start(JSON.stringify(given)));
-  // Waiting for the end is what keeps the process alive.
-  emulator.ended();
+  aliveUntilStopped(emulator);
   let stopped;
   return {
     url: started.url,

@@ -7,6 +7,7 @@
  * costs a build nothing, and needs no key there.
  */
 
+const { aliveUntilStopped } = require("./alive.js");
 const { GONE, answerOf, refusal, toNodeResponse, toWebResponse } = require("./relay-answer.js");
 const { verdictOf } = require("./relay-authorize.js");
 const { beginningOf, piecesOf, pump } = require("./relay-body.js");
@@ -244,8 +245,7 @@ class Relay {
     if (typeof listener === "string") throw fromNative(JSON.parse(listener));
     const started = JSON.parse(await listener.start());
     if (started.error) throw fromNative(started.error);
-    // Waiting for the end is what keeps the process alive.
-    listener.ended();
+    aliveUntilStopped(listener);
     /** @type {Promise<void> | undefined} */
     let stopped;
     const listening = {
