@@ -27,8 +27,9 @@ class ApiPromise extends Promise {
     this.#outcome = outcome;
   }
 
-  /** The answer as a `Response`. */
+  /** The answer as a `Response`. Who asks for it hears of a failure there, and not a second time by the value's promise. */
   async asResponse() {
+    super.then(undefined, noop);
     const { answer } = await this.#outcome;
     // A status without a body must not be given one.
     const body = [204, 205, 304].includes(answer.status) ? null : answer.body;
@@ -48,5 +49,7 @@ class PagePromise extends ApiPromise {
     yield* await /** @type {Promise<any>} */ (this);
   }
 }
+
+function noop() {}
 
 module.exports = { ApiPromise, PagePromise };
