@@ -1,4 +1,5 @@
-// TypeScript's compiler over what users compile against, in every way they resolve modules, and over our own JS.
+// TypeScript's compiler over what users compile against, in every way they resolve modules, and over our own JS. What
+// users compile is checked by the compiler before TypeScript 7, too.
 
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import os from "node:os";
@@ -9,9 +10,11 @@ import { ensurePackages } from "./setup.mjs";
 
 const consumers = "__test__/types/consumers";
 
+const TYPESCRIPT_7 = "typescript";
+const TYPESCRIPT_5 = "typescript-5";
+
 /** Project files inside the repository, with what each proves. */
 const projects = [
-  ["against the official SDK", "tsconfig.json"],
   ["a consumer that resolves as Node does (node16)", `${consumers}/tsconfig.node16.json`],
   ["a consumer that resolves as Node does (nodenext)", `${consumers}/tsconfig.nodenext.json`],
   ["a consumer that bundles (bundler)", `${consumers}/tsconfig.bundler.json`],
@@ -22,6 +25,7 @@ const projects = [
 
 /** Checks everything; the first failure ends it. */
 export async function checkTypes() {
+  await bothCompilers("against the official SDK", "tsconfig.json");
   for (const [what, project] of projects) await tsc(what, project);
   await routesWithOurImport();
   await codeOfDocs();
@@ -44,7 +48,7 @@ async function routesWithOurImport() {
   await writeFile(path.join(home, "routes.ts"), replaced);
   const project = path.join(home, "tsconfig.json");
   await writeFile(project, JSON.stringify({ extends: "../../tsconfig.json", include: ["*.ts"] }));
-  await tsc("route code with the import replaced", project);
+  await bothCompilers("route code with the import replaced", project);
 }
 
 /** The code in the documentation, as a reader would copy it. What it imports beside this package is stubbed. */
@@ -94,7 +98,7 @@ async function withoutTheSdk() {
       const compilerOptions = { target: "es2022", lib: ["es2022"], types: ["node"], strict: true, noEmit: true };
       const modules = { module, moduleResolution: resolution };
       await writeFile(project, JSON.stringify({ compilerOptions: { ...compilerOptions, ...modules }, files }));
-      await tsc(`a consumer without the official SDK (${resolution})`, project);
+      await bothCompilers(`a consumer without the official SDK (${resolution})`, project);
     }
   } finally {
     await rm(home, { recursive: true, force: true });
@@ -105,8 +109,18 @@ async function withoutTheSdk() {
  * @param {string} what
  * @param {string} project
  */
-function tsc(what, project) {
-  const [node, compiler] = tool("typescript/bin/tsc");
+async function bothCompilers(what, project) {
+  await tsc(what, project);
+  await tsc(`${what}, TypeScript 5.9`, project, TYPESCRIPT_5);
+}
+
+/**
+ * @param {string} what
+ * @param {string} project
+ * @param {string} [version] the package of the compiler
+ */
+function tsc(what, project, version = TYPESCRIPT_7) {
+  const [node, compiler] = tool(`${version}/bin/tsc`);
   return step(`types: ${what}`, node, [compiler, "-p", project]);
 }
 

@@ -1,7 +1,7 @@
 /**
  * Types that only the official SDK can name: handles and idempotency keys carry brands under symbols of its own. Where
  * it is installed its very types are used, so that what comes from here can be passed there and the other way round.
- * It is an optional peer: elsewhere each of these is `any`, which {@link Installed} tells, and a brand of ours is used.
+ * It is an optional peer: elsewhere each of these is `any`, which {@link IfAny} tells, and a brand of ours is used.
  */
 
 // @ts-ignore: the official SDK is an optional peer
@@ -10,8 +10,11 @@ type OfficialRunHandle<I extends string, P, O> = import("@trigger.dev/sdk").RunH
 // @ts-ignore: the official SDK is an optional peer
 type OfficialIdempotencyKey = import("@trigger.dev/sdk").IdempotencyKey;
 
-/** `Then` where `T` is `any`, else `Else`. */
-type IfAny<T, Then, Else> = 0 extends 1 & T ? Then : Else;
+/**
+ * `Then` where `T` is `any`, else `Else`. In brackets: what cannot be resolved is an `any` that makes `any`, silently, of a
+ * conditional type that it is compared in as it is.
+ */
+type IfAny<T, Then, Else> = [1] extends [T] ? Then : Else;
 
 declare const payload: unique symbol;
 declare const output: unique symbol;
