@@ -72,6 +72,48 @@ describe("the relay in frameworks", { timeout: 60_000 }, () => {
     await stop();
   });
 
+  it("Express: behind middleware that reads what writeHead() is given as older compression does", async () => {
+    const app = express();
+    app.use((_request, response, next) => {
+      const { writeHead } = response;
+      response.writeHead = function (status, headers) {
+        this.statusCode = status;
+        if (Array.isArray(headers)) for (const [name, value] of headers) this.setHeader(name, value);
+        else for (const name of Object.keys(headers ?? {})) this.setHeader(name, headers[name]);
+        return writeHead.call(this, status);
+      };
+      next();
+    });
+    app.use("/api/trigger", handler.node);
+    const { url, stop } = await serve(app);
+    await works(url, "/api/trigger");
+    const names = async (answer) => [...(await answer).headers.keys()].filter((name) => name !== "x-powered-by");
+    const path = `/api/trigger/realtime/v1/runs/${run}?offset=-1`;
+    const headers = bearer(`read:runs:${run}`);
+    const bare = await serve(handler.node);
+    assert.deepEqual(await names(fetch(url + path, { headers })), await names(fetch(bare.url + path, { headers })));
+    await bare.stop();
+    await stop();
+  });
+
+  it("Node: a header that is given twice arrives twice", async () => {
+    const own = handlerOver(server, {
+      authorize: () =>
+        new Response("no", {
+          status: 403,
+          headers: [
+            ["set-cookie", "a=1"],
+            ["set-cookie", "b=2"],
+          ],
+        }),
+    });
+    const { url, stop } = await serve(own.node);
+    const answer = await fetch(`${url}/realtime/v1/runs/${run}`);
+    assert.deepEqual([answer.status, answer.headers.getSetCookie()], [403, ["a=1", "b=2"]]);
+    await stop();
+    await own.close();
+  });
+
   it("Hono: through its server for Node", async () => {
     const app = new Hono();
     app.get("/about", (c) => c.text("about us"));

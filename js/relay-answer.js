@@ -114,6 +114,27 @@ function toWebResponse({ status, headers, bytes, rest }, method, done) {
 }
 
 /**
+ * Header by header: of a list given to `writeHead()` older middleware makes other headers (`compression` up to 1.8.0, and
+ * the one in Next.js).
+ *
+ * @param {any} res
+ * @param {number} status
+ * @param {string[]} headers names and values in turn
+ */
+function writeHead(res, status, headers) {
+  /** @type {Map<string, string[]>} */
+  const values = new Map();
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at].toLowerCase();
+    const known = values.get(name);
+    if (known === undefined) values.set(name, [headers[at + 1]]);
+    else known.push(headers[at + 1]);
+  }
+  for (const [name, all] of values) res.setHeader(name, all.length === 1 ? all[0] : all);
+  res.writeHead(status);
+}
+
+/**
  * @param {Answer} answer
  * @param {any} req
  * @param {any} res
@@ -125,7 +146,7 @@ async function toNodeResponse({ status, headers, bytes, rest }, req, res) {
   if (rest === undefined && !isHead && !all.includes("content-length")) {
     all.push("content-length", String(bytes?.length ?? 0));
   }
-  res.writeHead(status, all);
+  writeHead(res, status, all);
   if (isHead || rest === undefined) {
     rest?.abort();
     res.end(isHead ? undefined : bytes);
