@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::memory::Memory;
 use super::message::{Message, Pairs};
-use super::repeat::Repeats;
+use super::repeat::{LongTexts, Repeats};
 use super::row::{ByKey, Columns, Row};
 use super::step::Change;
 use crate::run;
@@ -71,12 +71,12 @@ struct Entry {
 
 impl Default for Book {
     fn default() -> Self {
-        Self::new(Keep::default())
+        Self::new(Keep::default(), LongTexts::default())
     }
 }
 
 impl Book {
-    pub(super) fn new(keep: Keep) -> Self {
+    pub(super) fn new(keep: Keep, long_texts: LongTexts) -> Self {
         Self {
             columns: Arc::default(),
             // Room for one: most feeds are of one run.
@@ -95,22 +95,22 @@ impl Book {
             misses: 0,
             missing: false,
             publications: 0,
-            repeats: Repeats::default(),
+            repeats: Repeats::new(long_texts),
         }
     }
 
-    /// Takes one message of `body` in. Controls are the machine's concern.
-    pub(super) fn apply(&mut self, message: Message<'_>, body: &[u8]) {
+    /// Takes one message in. Controls are the machine's concern.
+    pub(super) fn apply(&mut self, message: Message<'_>) {
         match message {
-            Message::Insert { key, value } => self.put(&key, value, false, body),
-            Message::Update { key, value } => self.put(&key, value, true, body),
+            Message::Insert { key, value } => self.put(&key, value, false),
+            Message::Update { key, value } => self.put(&key, value, true),
             Message::Delete { key } => self.remove(&key),
             Message::Bad { key, why } => self.bad.push(Change::Bad { key: key.as_deref().map(Arc::from), why }),
             Message::UpToDate | Message::MustRefetch | Message::Ignored => {}
         }
     }
 
-    fn put(&mut self, key: &str, value: Pairs<'_>, over: bool, body: &[u8]) {
+    fn put(&mut self, key: &str, value: Pairs<'_>, over: bool) {
         if over && self.evicted && !self.is_whole(key, &value) {
             self.missing = true;
             return;
@@ -123,12 +123,10 @@ impl Book {
         // Texts are shared with the last version, also over a must-refetch.
         let last = entry.current.as_ref().or(entry.published.as_ref()).map(Arc::clone);
         let before = if over { entry.current.as_deref() } else { None };
-        let repeats = &mut self.repeats;
-        let row =
-            Row::merge_with(&mut self.columns, before, last.as_deref(), value, |text| repeats.find(text).cloned());
-        for (column, text) in row.fresh(last.as_deref()) {
-            repeats.learn(column, text, body);
+        if let Some(last) = &last {
+            self.repeats.see(last, &value);
         }
+        let row = Row::merge_texts(&mut self.columns, before, last.as_deref(), value);
         // An equal row is the same row: one allocation, and comparing it later is one pointer.
         let row = match last {
             Some(last) if *last == row => last,
@@ -324,7 +322,7 @@ mod tests {
     fn book(messages: Vec<Message<'static>>) -> Book {
         let mut book = Book::default();
         for message in messages {
-            book.apply(message, b"");
+            book.apply(message);
         }
         book
     }
@@ -342,8 +340,8 @@ mod tests {
     fn a_row_that_came_back_to_what_was_published_is_not_published() {
         let mut book = book(vec![insert("a", "1")]);
         book.publish();
-        book.apply(update("a", "status", "2"), b"");
-        book.apply(update("a", "status", "1"), b"");
+        book.apply(update("a", "status", "2"));
+        book.apply(update("a", "status", "1"));
         assert!(book.publish().is_empty());
     }
 
@@ -352,11 +350,11 @@ mod tests {
         let mut book = book(vec![insert("a", "1"), insert("b", "1")]);
         book.publish();
         for message in [delete("a"), delete("b"), insert("b", "2"), delete("never")] {
-            book.apply(message, b"");
+            book.apply(message);
         }
         assert_eq!(shown(&book.publish()), ["a gone", "b=2"]);
         assert_eq!(book.published().count(), 1);
-        book.apply(update("a", "n", "1"), b"");
+        book.apply(update("a", "n", "1"));
         assert_eq!(shown(&book.publish()), ["a=-"], "nothing of the deleted row is left");
     }
 
@@ -373,8 +371,8 @@ mod tests {
         book.publish();
         book.clear();
         assert_eq!(book.published().count(), 3, "readers keep what they saw");
-        book.apply(insert("b", "1"), b"");
-        book.apply(insert("a", "2"), b"");
+        book.apply(insert("b", "1"));
+        book.apply(insert("a", "2"));
         assert_eq!(shown(&book.publish()), ["a=2", "c gone"]);
         book.clear();
         assert_eq!(shown(&book.publish()), ["a gone", "b gone"]);

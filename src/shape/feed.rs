@@ -77,7 +77,7 @@ impl Feed {
             limits,
             state: State::New,
             place: Place { mode: Mode::Snapshot, query: Query::snapshot() },
-            book: Book::new(limits.keep),
+            book: Book::new(limits.keep, limits.long_texts),
             schema: None,
             patience: Patience::default(),
             phase: Phase::Connecting,
@@ -100,19 +100,8 @@ impl Feed {
             Event::Answer { body, .. } => *body,
             Event::Failed(_) | Event::Woken => b"",
         };
-        let marked = self.book.repeats.mark(body);
-        let seen = match (&marked, event) {
-            (Some((marked, marks)), Event::Answer { status, headers, body }) => {
-                match seen::read(Event::Answer { status, headers, body: marked }, known, now) {
-                    // A mark where none can be read: not a column's text, whatever it was.
-                    Seen::Batch(batch) if self.book.repeats.count(&batch.messages) != *marks => {
-                        seen::read(Event::Answer { status, headers, body }, known, now)
-                    }
-                    seen => seen,
-                }
-            }
-            (_, event) => seen::read(event, known, now),
-        };
+        let short = self.book.repeats.shorten(body);
+        let seen = seen::read_short(event, short.as_ref(), known, now);
         let step = match (self.state, seen) {
             (
                 State::Snapshot { asked_at } | State::CatchUp { asked_at } | State::Live { asked_at },
@@ -206,12 +195,13 @@ impl Feed {
         let last = batch.messages.iter().rposition(|message| matches!(message, Message::UpToDate));
         let mut changes = Vec::new();
         for (place, message) in batch.messages.into_iter().enumerate() {
-            self.book.apply(message, body);
+            self.book.apply(message);
             // What follows the last up-to-date waits for the next one (I5).
             if last == Some(place) {
                 changes = self.book.publish();
             }
         }
+        self.book.repeats.learn(body);
         let news = changes.iter().any(is_news);
         if self.book.take_missing() {
             // What this answer published stands; the snapshot brings the update that could not be

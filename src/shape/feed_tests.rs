@@ -167,3 +167,35 @@ fn a_failure_keeps_the_place_and_the_rows() {
     script.good("1_0", &[&row("update", "k", "A"), UP_TO_DATE]);
     assert!(script.changes.is_empty(), "a row that did not change is not repeated");
 }
+
+/// A row of run `n`, whose payload nobody else has.
+fn long_row(operation: &str, n: usize, status: &str) -> String {
+    let payload = format!("of run {n} ").repeat(600);
+    format!(
+        r#"{{"key":"k{n}","value":{{"status":"{status}","payload":"{payload}"}},"headers":{{"operation":"{operation}"}}}}"#
+    )
+}
+
+#[test]
+fn each_run_keeps_its_own_long_payload_however_many_there_are() {
+    let mut script = Script::new();
+    let tell = |script: &mut Script, offset: &str, rows: &[String]| {
+        let messages: Vec<&str> = rows.iter().map(String::as_str).chain([UP_TO_DATE]).collect();
+        script.good(offset, &messages);
+        for (key, row) in script.feed.rows() {
+            let own = format!("of run {} ", &key[1..]);
+            assert!(row.get("payload").expect("a payload").starts_with(&own), "{key} after {offset}");
+        }
+    };
+    let all = |operation, status| (1..=40).map(|n| long_row(operation, n, status)).collect::<Vec<_>>();
+    tell(&mut script, "0_0", &all("insert", "A"));
+    // Learned and recognised, and more of them than are kept, in one body and over several.
+    for (step, status) in ["B", "C", "D"].into_iter().enumerate() {
+        tell(&mut script, &format!("1_{step}"), &all("update", status));
+    }
+    for n in 1..=40 {
+        let rows = [long_row("insert", 40 + n, "A"), long_row("update", n, "E"), long_row("update", 41 - n, "F")];
+        tell(&mut script, &format!("2_{n}"), &rows);
+    }
+    assert_eq!(script.feed.rows().count(), 80);
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::book::Keep;
+use super::repeat::LongTexts;
 use crate::retry::Policy;
 
 /// How much a feed puts up with. Every count and time starts over on progress: a change that is
@@ -42,6 +43,8 @@ pub struct Limits {
     pub max_wait_ms: u64,
     /// How much is kept of runs that are over (defect 10).
     pub keep: Keep,
+    /// Which texts are recognised when they come again (I17).
+    pub long_texts: LongTexts,
 }
 
 impl Default for Limits {
@@ -69,6 +72,7 @@ impl Default for Limits {
             min_wait_ms: 100,
             max_wait_ms: 30_000,
             keep: Keep::default(),
+            long_texts: LongTexts::default(),
         }
     }
 }

@@ -6,10 +6,11 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::row::Text;
 use crate::{Error, Result};
 
 /// The columns of a change, in wire order: name, and text or null.
-pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>;
+pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Option<Text<'a>>)>;
 
 /// One message (protocol.md 4).
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Vec<Message<'_>>> {
 #[derive(Deserialize)]
 struct Wire<'a> {
     #[serde(borrow, default)]
-    key: Option<Text<'a>>,
+    key: Option<Word<'a>>,
     #[serde(borrow, default)]
     value: Option<Value<'a>>,
     #[serde(borrow, default)]
@@ -64,9 +65,9 @@ struct Wire<'a> {
 #[derive(Deserialize)]
 struct Headers<'a> {
     #[serde(borrow, default)]
-    operation: Option<Text<'a>>,
+    operation: Option<Word<'a>>,
     #[serde(borrow, default)]
-    control: Option<Text<'a>>,
+    control: Option<Word<'a>>,
 }
 
 impl<'a> From<Wire<'a>> for Message<'a> {
@@ -93,9 +94,9 @@ impl<'a> From<Wire<'a>> for Message<'a> {
 }
 
 /// A string, borrowed where it has no escapes. (A plain `Option<Cow>` always copies.)
-struct Text<'a>(Cow<'a, str>);
+struct Word<'a>(Cow<'a, str>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text: Cell<'de> = Cell::deserialize(deserializer)?;
         Ok(Self(text.0.unwrap_or_default()))
@@ -212,12 +213,12 @@ impl<'de> Visitor<'de> for ValueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         // Runs have 26 columns.
         let mut pairs = Pairs::with_capacity(26);
-        while let Some(name) = map.next_key::<Text<'de>>()? {
+        while let Some(name) = map.next_key::<Word<'de>>()? {
             if pairs.len() >= super::row::MAX_COLUMNS {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            pairs.push((name.0, map.next_value::<Cell<'de>>()?.0));
+            pairs.push((name.0, map.next_value::<Cell<'de>>()?.0.map(Text::Read)));
         }
         Ok(Some(pairs))
     }
@@ -261,7 +262,7 @@ mod tests {
     fn values_keep_their_order_and_borrow_what_has_no_escapes() {
         let body = r#"[{"key":"k","value":{"b":"plain","a":null,"c":"q\"q"},"headers":{"operation":"insert"}}]"#;
         let Message::Insert { value, .. } = one(body) else { panic!("an insert") };
-        assert!(matches!(&value[0], (Cow::Borrowed("b"), Some(Cow::Borrowed("plain")))));
+        assert!(matches!(&value[0], (Cow::Borrowed("b"), Some(Text::Read(Cow::Borrowed("plain"))))));
         assert_eq!(value[1].1, None);
         assert_eq!(value[2].1.as_deref(), Some("q\"q"));
     }

@@ -30,6 +30,7 @@ pub use book::Keep;
 pub use feed::Feed;
 pub use limits::Limits;
 pub use query::Query;
+pub use repeat::LongTexts;
 pub(crate) use row::ByKey;
 pub use row::{Columns, Row};
 pub use schema::{Column, ColumnType, Schema};

@@ -33,6 +33,48 @@ impl Columns {
 
 static COLUMNS: Shared<Columns> = Shared::new();
 
+/// A column's text on its way into a row.
+#[derive(Clone, Debug)]
+pub(super) enum Text<'a> {
+    /// As it was read from a body.
+    Read(Cow<'a, str>),
+    /// One that came before: it was recognised, and not read again (I17).
+    Known(Arc<str>),
+}
+
+impl Text<'_> {
+    /// Whether it is this text.
+    fn is(&self, text: &Arc<str>) -> bool {
+        match self {
+            Self::Read(own) => **own == **text,
+            Self::Known(own) => Arc::ptr_eq(own, text) || own == text,
+        }
+    }
+}
+
+impl std::ops::Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Read(text) => text,
+            Self::Known(text) => text,
+        }
+    }
+}
+
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Read(Cow::Borrowed(text))
+    }
+}
+
 /// One row. A column that is missing and one that is null are the same.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -66,13 +108,9 @@ impl Row {
         text(self).is_some_and(|own| text(last).is_some_and(|other| std::ptr::addr_eq(own, other)))
     }
 
-    /// Its columns with their texts, to be shared, where those are not the very ones of `last`.
-    pub(super) fn fresh<'a>(&'a self, last: Option<&'a Self>) -> impl Iterator<Item = (&'a str, &'a Arc<str>)> {
-        let kept = move |place: usize| last.and_then(|last| last.values.get(place)).and_then(Option::as_ref);
-        self.columns.iter().zip(&self.values).enumerate().filter_map(move |(place, (name, value))| {
-            let text = value.as_ref()?;
-            (!kept(place).is_some_and(|old| Arc::ptr_eq(old, text))).then_some((name, text))
-        })
+    /// The text of a column, to be shared.
+    pub(super) fn text(&self, column: &str) -> Option<&Arc<str>> {
+        self.values.get(self.columns.position(column)?)?.as_ref()
     }
 
     /// The bytes of all its texts.
@@ -91,16 +129,16 @@ impl Row {
         shared: Option<&Row>,
         pairs: impl IntoIterator<Item = (Cow<'a, str>, Option<Cow<'a, str>>)>,
     ) -> Self {
-        Self::merge_with(columns, before, shared, pairs, |_| None)
+        let pairs = pairs.into_iter().map(|(name, text)| (name, text.map(Text::Read)));
+        Self::merge_texts(columns, before, shared, pairs)
     }
 
-    /// As [`Row::merge`]; `known` gives the text that another stands for, where it does.
-    pub(super) fn merge_with<'a>(
+    /// As [`Row::merge`], of texts some of which may be known already.
+    pub(super) fn merge_texts<'a>(
         columns: &mut Arc<Columns>,
         before: Option<&Row>,
         shared: Option<&Row>,
-        pairs: impl IntoIterator<Item = (Cow<'a, str>, Option<Cow<'a, str>>)>,
-        known: impl Fn(&str) -> Option<Arc<str>>,
+        pairs: impl IntoIterator<Item = (Cow<'a, str>, Option<Text<'a>>)>,
     ) -> Self {
         let mut values: Vec<Option<Arc<str>>> = before.map(|row| row.values.to_vec()).unwrap_or_default();
         values.resize(columns.0.len(), None);
@@ -122,9 +160,10 @@ impl Row {
             };
             guess = place + 1;
             let old = shared.and_then(|row| row.values.get(place)).and_then(Option::as_ref);
-            values[place] = text.map(|text| match old {
-                Some(old) if **old == *text => Arc::clone(old),
-                Some(_) | None => known(&text).unwrap_or_else(|| Arc::from(text.as_ref())),
+            values[place] = text.map(|text| match (old, text) {
+                (Some(old), text) if text.is(old) => Arc::clone(old),
+                (Some(_) | None, Text::Known(text)) => text,
+                (Some(_) | None, Text::Read(text)) => Arc::from(text.as_ref()),
             });
         }
         if columns.0.len() > at_first {

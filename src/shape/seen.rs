@@ -3,6 +3,7 @@
 use http::HeaderMap;
 
 use super::message::{self, Message};
+use super::repeat::Shortened;
 use super::schema::Schema;
 use super::step::{Event, Failure, Now, Reason};
 use super::trouble::Trouble;
@@ -55,6 +56,20 @@ pub(super) fn read<'a>(event: Event<'a>, known: Known<'_>, now: Now) -> Seen<'a>
         Event::Failed(Failure::TooLarge(error)) => Seen::Fatal(error),
         Event::Woken => Seen::Woken,
     }
+}
+
+/// As [`read`], of the short form of the answer's body where there is one: a text that came before is not read again
+/// (I17). What is not wholly understood in that form is read as it came.
+pub(super) fn read_short<'a>(event: Event<'a>, short: Option<&'a Shortened>, known: Known<'_>, now: Now) -> Seen<'a> {
+    if let (Some(short), Event::Answer { status, headers, .. }) = (short, &event) {
+        let seen = read(Event::Answer { status: *status, headers, body: &short.body }, known, now);
+        if let Seen::Batch(mut batch) = seen
+            && short.restore(&mut batch.messages)
+        {
+            return Seen::Batch(batch);
+        }
+    }
+    read(event, known, now)
 }
 
 fn answer<'a>(status: u16, headers: &HeaderMap, body: &'a [u8], known: Known<'_>, now: Now) -> Seen<'a> {
