@@ -1,8 +1,9 @@
 //! Passing a request through to the server with the viewer's own token, and the answer back, part by part.
 
 use std::io;
-use std::sync::Arc;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use http::header::{
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Body as _, Frame};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Secret;
@@ -25,7 +26,7 @@ use crate::serve::{Answer, Body};
 /// How long is waited.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
-    /// Until the server answers.
+    /// Until the server answers, from when it has what the viewer sent so far.
     pub(crate) head: Duration,
     /// While a body is silent, either way.
     pub(crate) idle: Duration,
@@ -105,7 +106,16 @@ pub(crate) async fn pass(request: Passed, body: Body, most: u64) -> Result<Respo
         }
         builder = builder.body(reqwest::Body::wrap_stream(limited(body, most, times.idle, trouble.clone())));
     }
-    let sent = timeout(times.head, builder.send()).await.map_err(|_| Failed::Late)?;
+    let mut sending = pin!(builder.send());
+    let sent = loop {
+        let due = trouble.waiting_since().unwrap_or_else(Instant::now) + times.head;
+        match timeout_at(due, &mut sending).await {
+            Ok(sent) => break sent,
+            // Meanwhile more of the body went out, or the viewer is what is waited for.
+            Err(_) if trouble.waiting_since().is_none_or(|since| Instant::now() < since + times.head) => {}
+            Err(_) => return Err(Failed::Late),
+        }
+    };
     sent.map(|response| answer(response, times.idle)).map_err(|error| trouble.failed(&error))
 }
 
@@ -127,13 +137,30 @@ fn sender(method: &Method, url: &str, headers: HeaderMap) -> Result<reqwest::Req
 }
 
 /// What became of a request's body.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Trouble {
     too_large: AtomicBool,
     broken: AtomicBool,
+    /// Since when the server has all there is of it; none while the viewer is waited for.
+    waiting_since: Mutex<Option<Instant>>,
+}
+
+impl Default for Trouble {
+    fn default() -> Self {
+        let waiting_since = Mutex::new(Some(Instant::now()));
+        Self { too_large: AtomicBool::new(false), broken: AtomicBool::new(false), waiting_since }
+    }
 }
 
 impl Trouble {
+    fn waiting_since(&self) -> Option<Instant> {
+        *self.waiting_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_waiting(&self, since: Option<Instant>) {
+        *self.waiting_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
     fn failed(&self, error: &reqwest::Error) -> Failed {
         if self.too_large.load(Ordering::SeqCst) {
             Failed::TooLarge
@@ -158,7 +185,10 @@ fn limited(
         async move {
             let (mut body, left) = state?;
             loop {
-                let frame = match timeout(idle, body.frame()).await {
+                trouble.set_waiting(None);
+                let frame = timeout(idle, body.frame()).await;
+                trouble.set_waiting(Some(Instant::now()));
+                let frame = match frame {
                     Ok(None) => return None,
                     Ok(Some(Ok(frame))) => frame,
                     Ok(Some(Err(_))) | Err(_) => {

@@ -166,6 +166,20 @@ async fn a_server_that_never_answers_is_told_as_504() {
 }
 
 #[tokio::test]
+async fn an_upload_may_take_longer_than_the_server_may_take_to_answer() {
+    let server = Server::start(200).await;
+    let mut request = server.request("/x");
+    request.times.head = Duration::from_millis(300);
+    // Each part comes well within that time, all of them do not; the last silence alone is longer, and the viewer's.
+    let parts = futures_util::stream::unfold(0, async |sent| {
+        tokio::time::sleep(Duration::from_millis([60, 60, 60, 60, 60, 400][sent % 6])).await;
+        (sent < 6).then(|| (Ok(Frame::data(Bytes::from_static(b"a"))), sent + 1))
+    });
+    let answer = pass(request, StreamBody::new(parts).boxed_unsync(), 10).await.expect("an answer");
+    assert_eq!(answer.into_body().collect().await.expect("whole").to_bytes(), "aaaaaa");
+}
+
+#[tokio::test]
 async fn an_answer_that_falls_silent_breaks_off() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let times = Times { idle: SOON, ..Times::VIEWER };

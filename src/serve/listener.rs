@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,9 @@ const GRACE: Duration = Duration::from_secs(1);
 const PREFACE: &[u8; 4] = b"PRI ";
 /// How often a connection that began with less is looked at.
 const LOOK: Duration = Duration::from_millis(10);
+/// How many connections may wait to be accepted: every viewer comes back at once after a deploy. The system may have a
+/// lower bound of its own.
+const BACKLOG: u32 = 4_096;
 /// The wait after a failed `accept` (too many open files, for one).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -59,9 +62,18 @@ pub(crate) async fn bind(host: IpAddr, port: u16, code: &'static str) -> Result<
         let address = SocketAddr::new(host, port);
         Error::config(code, format!("cannot listen on {address}: {what}")).with_source(error)
     };
-    let listener = TcpListener::bind((host, port)).await.map_err(refuse)?;
+    let listener = listening(SocketAddr::new(host, port)).map_err(refuse)?;
     let address = listener.local_addr().map_err(refuse)?;
     Ok((listener, address))
+}
+
+fn listening(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Elsewhere than on Windows it means what is meant: a port whose last connections are still ending can be taken.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// [`serve_within`] the usual bounds.

@@ -46,7 +46,8 @@ impl V1 {
     /// A reader that goes on after `last_event_id`, if any, and ends after `wait` of silence.
     pub(crate) fn new(log: Arc<Log>, last_event_id: Option<&str>, wait: Duration, stop: CancellationToken) -> Self {
         let now = Instant::now();
-        let after = last_event_id.map(place_of);
+        // An empty one is as good as none.
+        let after = last_event_id.filter(|id| !id.is_empty()).map(place_of);
         Self {
             changes: log.follow(),
             at: log.start_v1(after.flatten()),
@@ -188,6 +189,13 @@ mod tests {
         let whole = "id: 7-0\ndata: {\"n\":0}\n\nid: 7-0\ndata: {\"n\":1}\n\nid: 8-0\ndata: not json\n\n";
         assert_eq!(text(&mut reader(&log, None, 1)).await.as_deref(), Some(whole));
         assert_eq!(text(&mut reader(&log, Some("7-0"), 1)).await.as_deref(), Some("id: 8-0\ndata: not json\n\n"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_id_is_as_good_as_none() {
+        let log = Arc::new(Log::default());
+        log.append_lines(7, "x".into());
+        assert_eq!(text(&mut reader(&log, Some(""), 1)).await.as_deref(), Some("id: 7-0\ndata: x\n\n"));
     }
 
     #[tokio::test(start_paused = true)]
