@@ -40,6 +40,14 @@ impl Place {
         let (seen_ms, seen) = (ms.parse().unwrap_or(0), number.parse().unwrap_or(0));
         Some(Self { handle, offset, seen_ms, seen, live })
     }
+
+    /// Whether it is a place in Electric's log of a shape (`31415926-1795333503488123`, at `26800040_0`): no time can
+    /// be told from it.
+    pub(crate) fn is_in_a_log(&self) -> bool {
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let handle = self.handle.trim_end_matches("-next");
+        handle.split_once('-').is_some_and(|(id, ms)| is_number(id) && is_number(ms))
+    }
 }
 
 /// How long one poll is held: `hold` give or take 15 percent.
@@ -181,6 +189,16 @@ mod tests {
         assert_eq!((place.seen_ms, place.seen, place.live), (1_795_335_402_432, 17, true));
         let place = Place::of(&request("offset=0_inf&handle=h")).expect("a place");
         assert_eq!((place.seen_ms, place.seen, place.live, place.offset.as_str()), (0, 0, false, "0_inf"));
+        for (handle, is_in_a_log) in [
+            ("31415926-1795333503488123", true),
+            ("31415926-1795333503488123-next", true),
+            ("run-c163y1zquguzombye8wx8adtg", false),
+            ("batch_cbatchid0000000000000001_252_ac2c1", false),
+            ("-", false),
+        ] {
+            let place = Place::of(&request(&format!("offset=26800040_0&handle={handle}"))).expect("a place");
+            assert_eq!(place.is_in_a_log(), is_in_a_log, "{handle}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use http::Method;
 use tokio::time::{Instant, timeout_at};
 
 use super::body::SharedBody;
-use super::cache::CacheKey;
+use super::cache::{CacheKey, Content};
 use super::copy::{FeedCopy, State};
 use super::failure::Failure;
 use super::feeds::Seat;
@@ -21,8 +21,8 @@ use crate::serve::{Answer, Request};
 pub(crate) enum Reply {
     /// Its answer.
     Answer(Answer),
-    /// The copy has not all rows any more: the server has to be asked for this snapshot, with the viewer's own token.
-    /// What it answers goes on here: its handle is a stranger's.
+    /// The copy has not all rows any more: the server has to be asked for this, with the viewer's own token. What
+    /// follows its snapshot goes on here where its offsets are times, and at the server where they are not.
     Elsewhere,
 }
 
@@ -68,7 +68,13 @@ impl Viewer<'_> {
             let (news, to) = {
                 let rows = self.copy.rows();
                 if rows.is_lost(since, window_ms) {
-                    return Ok(Reply::Answer(Answer::must_refetch(&place.handle)));
+                    // A snapshot would come from the server again, and end where this one did: it goes on there.
+                    let goes_on_there = rows.is_partial() && !FeedCopy::is_a_relays(&place.handle);
+                    return Ok(if goes_on_there {
+                        Reply::Elsewhere
+                    } else {
+                        Reply::Answer(Answer::must_refetch(&place.handle))
+                    });
                 }
                 (rows.news(since, window_ms), rows.sequence())
             };
@@ -76,7 +82,7 @@ impl Viewer<'_> {
                 !place.live || self.request.method == Method::HEAD || stop.is_cancelled() || end <= Instant::now();
             if !news.is_empty() || is_over {
                 let place = match first {
-                    Since::Change(_) => place,
+                    Since::Change(_) | Since::Unknown => place,
                     // It goes on with a handle of this copy's own, and is no stranger any more.
                     Since::Millis(ms) => {
                         Place { handle: self.copy.handle(window_ms, to), offset: format!("{ms}_{to}"), ..place }
@@ -89,7 +95,7 @@ impl Viewer<'_> {
                         stats.lag(u64::try_from(self.copy.lag().as_millis()).unwrap_or(u64::MAX));
                     }
                 }
-                return Ok(Reply::Answer(self.go_on(&place, since, window_ms, &news, to)));
+                return Ok(Reply::Answer(self.go_on(&place, &news, to)));
             }
             // From here on by changes, also a stranger: there was nothing to tell it of those before.
             since = Since::Change(to);
@@ -107,6 +113,8 @@ impl Viewer<'_> {
         // A change that never was is nobody's: it is asked by its time then.
         if self.copy.is_own(&place.handle) && place.seen <= self.copy.rows().sequence() {
             Since::Change(place.seen)
+        } else if place.is_in_a_log() {
+            Since::Unknown
         } else {
             Since::Millis(place.seen_ms)
         }
@@ -114,22 +122,22 @@ impl Viewer<'_> {
 
     fn snapshot(&self, now_ms: u64) -> Reply {
         let window_ms = self.copy.key.since_ms(now_ms);
-        let (to, is_partial) = {
-            let rows = self.copy.rows();
-            (rows.sequence(), rows.is_partial())
-        };
-        if is_partial {
+        let mut cache = self.copy.cache();
+        let rows = self.copy.rows();
+        if rows.is_partial() {
             return Reply::Elsewhere;
         }
-        let key = self.cache_key(None, to, window_ms);
-        let mut cache = self.copy.cache();
-        let body = cache.get(&key, || {
-            let rows = self.copy.rows();
-            // What came meanwhile is told again by the next answer: better twice than never.
+        let to = rows.sequence();
+        let key = self.cache_key(Content::Snapshot { to, created_since_ms: window_ms });
+        let body = if let Some(body) = cache.find(&key) {
+            drop(rows);
+            body
+        } else {
+            // The rows of that very change: what comes while they are written is told by the next answer.
             let news = rows.all(window_ms);
             drop(rows);
-            write(&news, &key, |_| Operation::Insert)
-        });
+            cache.get(&key, || write(&news, &key, |_| Operation::Insert))
+        };
         drop(cache);
         let handle = self.copy.handle(window_ms, to);
         let offset = format!("{}_{to}", body.newest_ms);
@@ -138,9 +146,8 @@ impl Viewer<'_> {
     }
 
     /// The answer to who goes on at `place`: what it has to be told, or that there is nothing.
-    fn go_on(&self, place: &Place, since: Since, window_ms: u64, news: &News, to: u64) -> Answer {
-        // Where nothing old was left out, who has another window is told the same.
-        let key = self.cache_key(Some(news.least(since)), to, if news.windowed { window_ms } else { 0 });
+    fn go_on(&self, place: &Place, news: &News, to: u64) -> Answer {
+        let key = self.cache_key(Content::News(news.told()));
         if news.is_empty() {
             return self.headed(place, UP_TO_DATE.into(), &place.offset, to, &key);
         }
@@ -160,11 +167,11 @@ impl Viewer<'_> {
         }
     }
 
-    fn cache_key(&self, after: Option<Since>, to: u64, created_since_ms: u64) -> CacheKey {
+    fn cache_key(&self, content: Content) -> CacheKey {
         let schema = self.copy.schema();
         let skips = Skips::new(self.skipped.iter().map(String::as_str), &schema);
         let old_statuses = self.request.wants_old_statuses();
-        CacheKey { after, to, created_since_ms, skips, schema, old_statuses }
+        CacheKey { content, skips, schema, old_statuses }
     }
 
     /// The answer with this body, compressed where the viewer takes it.
@@ -179,8 +186,8 @@ impl Viewer<'_> {
 /// Writes a body: only what `key` says may be shown (F4).
 fn write(news: &News, key: &CacheKey, operation: impl Fn(bool) -> Operation) -> SharedBody {
     let mut messages = Messages::new(key.old_statuses);
-    for (name, id) in &news.gone {
-        messages.push(name, [("id", id.as_deref())], Operation::Delete);
+    for gone in &news.gone {
+        messages.push(&gone.key, [("id", gone.id.as_deref())], Operation::Delete);
     }
     for (name, entry, is_new) in &news.rows {
         messages.push(name, key.skips.cells(&entry.row, &key.schema), operation(*is_new));

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::body::SharedBody;
-use super::rows::Since;
+use super::rows::Told;
 use super::skips::Skips;
 use crate::shape::Schema;
 
@@ -13,15 +13,24 @@ const MOST: usize = 16;
 /// Their size together, in bytes. A longer one is given and not kept.
 const LARGEST: usize = 64 << 20;
 
+/// What a body says, of which rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// All there are, up to date with the change `to`.
+    Snapshot {
+        to: u64,
+        /// The oldest creation shown, in Unix milliseconds.
+        created_since_ms: u64,
+    },
+    /// Exactly these: never derived from where a viewer goes on, for two who go on at one place may lack different
+    /// things.
+    News(Told),
+}
+
 /// Everything that a body depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CacheKey {
-    /// What it begins after; `None` is a snapshot.
-    pub(super) after: Option<Since>,
-    /// The change it is up to date with.
-    pub(super) to: u64,
-    /// The oldest creation shown, in Unix milliseconds.
-    pub(super) created_since_ms: u64,
+    pub(super) content: Content,
     /// The columns that are left out: part of the key, so that a body is never given to who may see less (F4).
     pub(super) skips: Skips,
     /// The columns there are, which says what can be left out.
@@ -42,11 +51,7 @@ pub(super) struct Cache {
 impl Cache {
     /// The body of `key`, written by `write` if nobody needed it before.
     pub(super) fn get(&mut self, key: &CacheKey, write: impl FnOnce() -> SharedBody) -> Arc<SharedBody> {
-        if let Some(at) = self.bodies.iter().rposition(|(kept, _)| kept == key)
-            && let Some(found) = self.bodies.remove(at)
-        {
-            let body = found.1.clone();
-            self.bodies.push_back(found);
+        if let Some(body) = self.find(key) {
             return body;
         }
         self.written += 1;
@@ -59,6 +64,15 @@ impl Cache {
         }
         body
     }
+
+    /// The body of `key`, if somebody needed it before.
+    pub(super) fn find(&mut self, key: &CacheKey) -> Option<Arc<SharedBody>> {
+        let at = self.bodies.iter().rposition(|(kept, _)| kept == key)?;
+        let found = self.bodies.remove(at)?;
+        let body = found.1.clone();
+        self.bodies.push_back(found);
+        Some(body)
+    }
 }
 
 #[cfg(test)]
@@ -67,9 +81,7 @@ mod tests {
 
     fn key(to: u64) -> CacheKey {
         CacheKey {
-            after: None,
-            to,
-            created_since_ms: 0,
+            content: Content::Snapshot { to, created_since_ms: 0 },
             skips: Skips::default(),
             schema: Arc::default(),
             old_statuses: false,

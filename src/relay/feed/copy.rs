@@ -186,6 +186,12 @@ impl FeedCopy {
     pub(super) fn is_own(&self, handle: &str) -> bool {
         handle.rsplit('_').next() == Some(&self.nonce)
     }
+
+    /// Whether any relay's copy gave this handle out. Every other one is a server's.
+    pub(super) fn is_a_relays(handle: &str) -> bool {
+        // A server's own end in fewer characters than a UUID has.
+        handle.rsplit_once('_').is_some_and(|(_, nonce)| nonce.len() == 36)
+    }
 }
 
 fn facts_of(row: &Row) -> Facts {
@@ -270,5 +276,9 @@ pub(super) mod tests {
         let (one, two) = (copy(), copy());
         assert!(one.is_own(&one.handle(0, 7)) && !two.is_own(&one.handle(0, 7)));
         assert!(!one.is_own("run-cj58") && !one.is_own(""));
+        assert!(FeedCopy::is_a_relays(&one.handle(0, 7)));
+        for servers in ["", "run-cj58", "runs_1795249080000_265_78450bdb", "batch_9_f", "31415926-1795333503488123"] {
+            assert!(!FeedCopy::is_a_relays(servers), "{servers}");
+        }
     }
 }

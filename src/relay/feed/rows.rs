@@ -35,6 +35,8 @@ pub(super) enum Since {
     Change(u64),
     /// Of a stranger, who read somewhere else: rows that changed up to these Unix milliseconds.
     Millis(u64),
+    /// Nobody here can tell: its place is one of Electric's log.
+    Unknown,
 }
 
 /// A row, and its place among all changes.
@@ -52,9 +54,10 @@ pub(super) struct Entry {
 
 /// A row that is gone.
 #[derive(Clone, Debug)]
-struct Gone {
-    key: Arc<str>,
-    id: Option<Box<str>>,
+pub(super) struct Gone {
+    pub(super) key: Arc<str>,
+    pub(super) id: Option<Box<str>>,
+    created_ms: u64,
     version: u64,
     first_version: u64,
 }
@@ -92,15 +95,28 @@ pub(super) struct Rows {
 pub(super) struct News {
     /// Rows, newest run first, and whether each is new to the viewer.
     pub(super) rows: Vec<(Arc<str>, Entry, bool)>,
-    /// Keys and ids of rows that are gone.
-    pub(super) gone: Vec<(Arc<str>, Option<Box<str>>)>,
+    /// Rows that are gone.
+    pub(super) gone: Vec<Gone>,
     /// The newest `updatedAt` among the rows.
     pub(super) newest_ms: u64,
-    /// Whether rows were left out for being too old.
-    pub(super) windowed: bool,
+}
+
+/// What news say, to the letter: each row by the change that brought it and whether it is new to the viewer, each
+/// delete by its change. Equal ones are written as the same body, and others never are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    rows: Box<[(u64, bool)]>,
+    gone: Box<[u64]>,
 }
 
 impl News {
+    pub(super) fn told(&self) -> Told {
+        Told {
+            rows: self.rows.iter().map(|(_, entry, is_new)| (entry.version, *is_new)).collect(),
+            gone: self.gone.iter().map(|gone| gone.version).collect(),
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.gone.is_empty()
     }
@@ -168,11 +184,15 @@ impl Rows {
     pub(super) fn remove(&mut self, key: &Arc<str>) {
         self.deletes = true;
         self.forget_place(key);
-        let Some(entry) = self.entries.remove(key) else { return };
+        let (id, created_ms, first_version) = match self.entries.remove(key) {
+            Some(entry) => (entry.row.get("id").map(Into::into), entry.created_ms, entry.first_version),
+            // Let go, perhaps: then everybody who is not lost has it.
+            None if self.is_partial() => (None, u64::MAX, 0),
+            None => return,
+        };
         self.sequence += 1;
-        let id = entry.row.get("id").map(Into::into);
-        let (version, first_version) = (self.sequence, entry.first_version);
-        self.gone.push_back(Gone { key: key.clone(), id, version, first_version });
+        let version = self.sequence;
+        self.gone.push_back(Gone { key: key.clone(), id, created_ms, version, first_version });
         if self.gone.len() > MOST_GONE
             && let Some(oldest) = self.gone.pop_front()
         {
@@ -211,6 +231,7 @@ impl Rows {
         match since {
             Since::Change(seen) => seen < self.forgotten || floor.is_some_and(|floor| seen < floor.version),
             Since::Millis(seen) => self.deletes || floor.is_some_and(|floor| seen < floor.updated_ms),
+            Since::Unknown => true,
         }
     }
 
@@ -225,15 +246,17 @@ impl Rows {
                     }
                 }
                 let gone = self.gone.iter().rev().take_while(|gone| gone.version > seen);
-                // One that came back is there again.
-                let gone = gone.filter(|gone| gone.first_version <= seen && !self.entries.contains_key(&gone.key));
-                news.gone = gone.map(|gone| (gone.key.clone(), gone.id.clone())).collect();
+                // Who never had it is not told, and one that came back is there again.
+                let was_told = |gone: &Gone| gone.first_version <= seen && gone.created_ms >= created_since_ms;
+                let gone = gone.filter(|gone| was_told(gone) && !self.entries.contains_key(&gone.key));
+                news.gone = gone.cloned().collect();
             }
             Since::Millis(seen) => {
                 for (key, entry) in self.entries.iter().filter(|(_, entry)| entry.updated_ms > seen) {
                     news.add(key, entry, entry.created_ms > seen, created_since_ms);
                 }
             }
+            Since::Unknown => {}
         }
         news.rows.sort_by_key(|(_, entry, _)| Reverse((entry.created_ms, entry.first_version)));
         news
@@ -253,22 +276,10 @@ impl Rows {
 impl News {
     fn add(&mut self, key: &Arc<str>, entry: &Entry, is_new: bool, created_since_ms: u64) {
         if entry.created_ms < created_since_ms {
-            self.windowed = true;
             return;
         }
         self.newest_ms = self.newest_ms.max(entry.updated_ms);
         self.rows.push((key.clone(), entry.clone(), is_new));
-    }
-
-    /// The least a viewer can have seen to be told exactly this: who saw more, and lacks the same, shares its body.
-    pub(super) fn least(&self, since: Since) -> Since {
-        match since {
-            Since::Change(_) if self.gone.is_empty() && !self.rows.iter().any(|(_, _, is_new)| *is_new) => {
-                let first = self.rows.iter().map(|(_, entry, _)| entry.version).min();
-                first.map_or(since, |first| Since::Change(first - 1))
-            }
-            Since::Change(_) | Since::Millis(_) => since,
-        }
     }
 }
 
@@ -333,11 +344,52 @@ mod tests {
         put(&mut rows, "b", "PENDING", 1_000, 1_000);
         rows.remove(&"a".into());
         rows.remove(&"b".into());
-        let gone: Vec<_> = rows.news(seen, 0).gone.iter().map(|(key, _)| key.to_string()).collect();
+        let gone: Vec<_> = rows.news(seen, 0).gone.iter().map(|gone| gone.key.to_string()).collect();
         assert_eq!(gone, ["a"], "it never had b");
         assert!(rows.is_lost(Since::Millis(u64::MAX), 0) && !rows.is_lost(seen, 0));
         put(&mut rows, "a", "PENDING", 1_000, 2_000);
         assert!(rows.news(seen, 0).gone.is_empty(), "it came back");
+    }
+
+    #[test]
+    fn viewers_who_lack_different_things_are_told_different_things() {
+        let mut rows = rows(Keep::default());
+        put(&mut rows, "a", "PENDING", 1, 1);
+        let b = Since::Change(rows.sequence());
+        put(&mut rows, "k", "PENDING", 2, 2);
+        let c = Since::Change(rows.sequence());
+        put(&mut rows, "a", "EXECUTING", 1, 3);
+        let d = Since::Change(rows.sequence());
+        rows.remove(&"k".into());
+        let told = [b, c, d].map(|since| rows.news(since, 0).told());
+        assert_eq!([0, 1, 1], [0, 1, 2].map(|viewer: usize| told[viewer].gone.len()), "b never had k");
+        assert!(told[0] != told[1] && told[1] != told[2] && told[0] != told[2]);
+        put(&mut rows, "z", "PENDING", 4, 4);
+        assert_eq!(rows.news(c, 0).told().gone, told[1].gone);
+    }
+
+    #[test]
+    fn a_delete_of_a_run_before_its_window_is_told_to_nobody_who_never_had_it() {
+        let mut rows = rows(Keep::default());
+        put(&mut rows, "old", "PENDING", 59_999, 100_000);
+        let seen = Since::Change(rows.sequence());
+        rows.remove(&"old".into());
+        assert_eq!(rows.news(seen, 60_000).gone.len(), 0);
+        assert_eq!(rows.news(seen, 59_999).gone.len(), 1);
+    }
+
+    #[test]
+    fn a_run_that_was_let_go_and_is_deleted_leaves_its_viewers_too() {
+        let mut rows = rows(Keep { rows: 1, bytes: usize::MAX });
+        put(&mut rows, "running", "EXECUTING", 1, 1);
+        for n in 2..5 {
+            put(&mut rows, &n.to_string(), "COMPLETED_SUCCESSFULLY", n, n);
+            rows.let_go();
+        }
+        let seen = Since::Change(rows.sequence());
+        rows.remove(&"2".into());
+        let gone: Vec<_> = rows.news(seen, 0).gone.iter().map(|gone| gone.key.to_string()).collect();
+        assert_eq!(gone, ["2"]);
     }
 
     #[test]

@@ -361,6 +361,84 @@ async fn a_copy_that_let_rows_go_sends_snapshots_elsewhere_and_follows_what_chan
     assert_eq!(poll.await.expect("an answer").rows(), [told("update", "r", "CANCELED")]);
 }
 
+/// A copy that let rows go, of runs that changed at these times after `now`, and what a viewer is told that takes its
+/// snapshots from the server and goes on with the server's handle and offset: "there" where it is sent to the server.
+async fn rounds_of_a_partial_copy(stage: &Stage, handle: &str, offset: &str) -> Vec<String> {
+    let mut told = Vec::new();
+    for query in ["offset=-1&handle=x-next".to_owned(), format!("live=true&handle={handle}&offset={offset}&cursor=")] {
+        told.push(match answer(&stage.seat, &request(&query), &[]).await {
+            Reply::Elsewhere => "there".to_owned(),
+            Reply::Answer(answer) => Told::of(answer).await.status.to_string(),
+        });
+    }
+    told
+}
+
+fn partial(now: u64) -> Stage {
+    let stage = Stage::keeping(FeedKey::batch("batch_a").expect("a key"), Keep { rows: 2, bytes: usize::MAX });
+    stage.bring((1..6).map(|n| row(&n.to_string(), "CANCELED", now + n, now + n * 10)));
+    stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_viewer_of_a_partial_copy_in_front_of_electric_goes_on_where_its_snapshot_came_from() {
+    let now = 1_795_335_402_432;
+    // An offset in Electric's log is no time, neither a small one nor one beyond every time there is.
+    for offset in ["26800040_0", "0_inf", "9795335402432_7"] {
+        let stage = partial(now);
+        assert_eq!(rounds_of_a_partial_copy(&stage, "31415926-1795335402432", offset).await, ["there", "there"]);
+    }
+    // Where everything is here, it reads anew, here, and is no stranger from then on.
+    let stage = Stage::new(FeedKey::batch("batch_a").expect("a key"));
+    stage.bring([row("a", "CANCELED", now, now)]);
+    let refused = stage.ask(&request("live=true&handle=31415926-1795335402432&offset=9795335402432_7")).await;
+    assert_eq!(refused.status, 409);
+    let anew = stage.ask(&request("offset=-1&handle=31415926-1795335402432-next")).await;
+    stage.bring([row("a", "CANCELED", now, now + 1)]);
+    assert_eq!(stage.ask(&anew.live()).await.rows(), [told("update", "a", "CANCELED")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_does_not_send_viewers_of_a_partial_copy_back_to_the_start_again_and_again() {
+    let now = 1_795_335_402_432;
+    let stage = partial(now);
+    let mut batch = batch([]);
+    batch.gone.push("\"public\".\"TaskRun\"/\"5\"".into());
+    stage.seat.copy().take(batch, &endpoint());
+    stage.seat.copy().publish();
+    let rounds = rounds_of_a_partial_copy(&stage, "batch_9_f", &format!("{}_9", now + 1_000)).await;
+    assert_eq!(rounds, ["there", "there"]);
+    // A server whose snapshot ends before what was let go (the newest runs are not those that changed last).
+    let rounds = rounds_of_a_partial_copy(&partial(now), "batch_9_f", &format!("{now}_9")).await;
+    assert_eq!(rounds, ["there", "there"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_run_leaves_every_page_that_shows_it_and_no_other_is_told_of_it() {
+    let now = unix_ms();
+    for order in [[0, 1], [1, 0]] {
+        let stage = Stage::new(FeedKey::tags(Some("a"), None));
+        stage.bring([row("a", "PENDING", now, now)]);
+        let without = stage.ask(&request("offset=-1")).await;
+        stage.bring([row("k", "PENDING", now, now + 1)]);
+        let with = stage.ask(&without.live()).await;
+        assert_eq!(with.rows(), [told("insert", "k", "PENDING")]);
+        stage.bring([row("a", "EXECUTING", now, now + 2)]);
+        let mut batch = batch([]);
+        batch.gone.push("\"public\".\"TaskRun\"/\"k\"".into());
+        stage.seat.copy().take(batch, &endpoint());
+        stage.seat.copy().publish();
+        for viewer in order {
+            let update = told("update", "a", "EXECUTING");
+            if viewer == 0 {
+                assert_eq!(stage.ask(&without.live()).await.rows(), [update]);
+            } else {
+                assert_eq!(stage.ask(&with.live()).await.rows(), [told("delete", "k", "-"), update]);
+            }
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn old_clients_are_told_old_names() {
     let stage = Stage::run();
