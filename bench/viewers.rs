@@ -3,7 +3,7 @@
 //!
 //! Usage: `bench-viewers <url> <viewers> <runs> <updates> <plan>`, with the token in `BENCH_TOKEN`; the runs are
 //! `run_<plan>_<index>` (`bench/peer/plan.rs`). Prints `told <n>` when every viewer has seen the `n`th update and waits
-//! for the next one (`told 0`: the snapshot), and at the end one line of JSON.
+//! for the next one (`told 0`: the snapshot), and at the end, which is the first viewer's failure, one line of JSON.
 
 #![allow(clippy::print_stdout, reason = "its output is its interface")]
 
@@ -177,11 +177,20 @@ async fn main() -> Outcome<()> {
         let crowd = crowd.clone();
         all.spawn(async move { crowd.view(viewer % runs).await.map_err(|error| format!("viewer {viewer}: {error}")) });
     }
-    // Without one of them, the others would never be all told: the bench would wait for `told` to no end.
+    let figures = |failed: u8, first: &str| {
+        let (delivered, finals) = (crowd.delivered.load(Ordering::Relaxed), crowd.finals.load(Ordering::Relaxed));
+        let (updates, first) = (crowd.updates, serde_json::Value::from(first));
+        println!(
+            r#"{{"finals":{finals},"delivered":{delivered},"updates":{updates},"failed":{failed},"first":{first}}}"#
+        );
+    };
     while let Some(ended) = all.join_next().await {
-        ended??;
+        if let Err(error) = ended? {
+            // At once: without one of them, who waits for `told` waits to no end.
+            figures(1, &error);
+            return Err(error.into());
+        }
     }
-    let (delivered, finals) = (crowd.delivered.load(Ordering::Relaxed), crowd.finals.load(Ordering::Relaxed));
-    println!(r#"{{"finals":{finals},"delivered":{delivered},"updates":{},"failed":0,"first":""}}"#, crowd.updates);
+    figures(0, "");
     Ok(())
 }

@@ -70,7 +70,8 @@ export async function json(command, args, { env, timeoutMs = 180_000 } = {}) {
   const [code, signal] = await once(child, "close");
   clearTimeout(timer);
   const what = [path.basename(command), ...args].join(" ").slice(0, 200);
-  if (code !== 0) throw new Error(`${what} ended with ${signal ?? `exit code ${code}`}`);
+  if (code !== 0)
+    throw new Error(`${what} ended with ${signal ?? `exit code ${code}`}; its last words: ${text.slice(-500)}`);
   try {
     return JSON.parse(text.trim().split("\n").at(-1) ?? "");
   } catch {
