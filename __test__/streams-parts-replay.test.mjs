@@ -11,6 +11,7 @@ import { STREAM } from "./support/cases.mjs";
 import { anySeed, cut, random } from "./support/chunks.mjs";
 import { withRecordings } from "./support/recordings.mjs";
 import { OWN_HEADERS } from "./support/replay-server.mjs";
+import { ping } from "./support/sse.mjs";
 import { startStreamClient } from "./support/stream-client.mjs";
 
 const seed = anySeed();
@@ -58,7 +59,8 @@ function casesOf({ name, exchanges }) {
 }
 
 /**
- * Serves one case. What follows the first answer of a stream is a connection that says nothing.
+ * Serves one case. A stream that is asked for again has nothing more: a v2 one says where its tail is, as the server
+ * does, a v1 one says nothing.
  *
  * A feed's answer waits for the streams that were asked for before it: their bodies say where the tail was at
  * that time, which is no longer true of a stream that is asked for after its run is over.
@@ -75,11 +77,19 @@ async function serve({ feed, streams }, mode, use) {
       if (mode.kind !== "whole") await new Promise((resolve) => setImmediate(resolve));
     }
   };
+  const tail = ({ response: { headers, texts } }, response) => {
+    if (!headers.some(([name]) => name.toLowerCase() === "x-stream-version")) return;
+    const seen = [...texts.join("").matchAll(/"seq_num":(\d+)/g)].map(([, number]) => Number(number));
+    // A batch tells the number of its last record, a tail that of the next one.
+    const next = texts.join("").includes('"tail"') ? Math.max(...seen) : Math.max(...seen) + 1;
+    response.writeHead(200, headers.filter(([name]) => !OWN_HEADERS.has(name.toLowerCase())).flat());
+    response.write(ping(next));
+  };
   const server = http.createServer(async (request, response) => {
     const url = new URL(request.url, "http://127.0.0.1");
     const [, , key] = STREAM.exec(url.pathname) ?? [];
     if (key !== undefined) {
-      if (asked.has(key)) return;
+      if (asked.has(key)) return tail(streams.get(key), response);
       asked.add(key);
       await write(streams.get(key), response);
       written.emit(key);

@@ -117,7 +117,12 @@ describe("withStreams()", { concurrency: 6 }, () => {
     const parts = (seen) => ({
       snapshot: executing(AI),
       live: [answers.change(completed(AI), "2_2")],
-      streams: { ai: [onceSeen(seen, 2, sse({ v2: true, texts: [v2(0, "a"), v2(1, "b")], next: "hold" }))] },
+      streams: {
+        ai: [
+          onceSeen(seen, 2, sse({ v2: true, texts: [v2(0, "a"), v2(1, "b")], next: "hold" })),
+          sse({ v2: true, texts: [ping(2)], next: "hold" }),
+        ],
+      },
     });
     const readAs = (which, job) => {
       const seen = progress();
@@ -176,6 +181,7 @@ describe("withStreams()", { concurrency: 6 }, () => {
           sse({ v2: true, texts: [v2(0, "a"), DONE] }),
           sse({ v2: true, texts: [v2(1, "b")], next: "reset" }),
           sse({ v2: true, texts: [v2(2, "c")], next: "hold" }),
+          sse({ v2: true, texts: [ping(3)], next: "hold" }),
         ],
       },
     };

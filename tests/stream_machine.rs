@@ -83,8 +83,124 @@ fn a_followed_stream_opens_window_after_window_until_the_run_is_over() {
     assert!(matches!(bench.on(Event::RunOver), Step::Read { quiet_ms: Some(_) }));
     bench.text(&batch(1, "2"));
     bench.on(Event::Quiet);
+    assert_eq!(bench.request().last_event_id.as_deref(), Some("1"), "who is quiet does not say that it is all");
+    bench.open(true);
+    bench.text(&ping(2));
     assert_eq!(*bench.end().as_ref().expect("no error"), Ending::Complete);
     assert_eq!(bench.values, ["1", "2"]);
+}
+
+#[test]
+fn an_outage_is_no_silence_of_the_stream() {
+    for v2 in [true, false] {
+        let mut bench = Bench::new(timeout(5));
+        bench.open(v2);
+        bench.text(&if v2 { batch(0, "1") } else { v1(1, "1") });
+        bench.cut();
+        bench.at += 60_000;
+        bench.wake();
+        bench.open(v2);
+        bench.text(": hello\n\n");
+        bench.on(Event::Closed);
+        bench.wake();
+        bench.open(v2);
+        bench.text(&if v2 { batch(1, "2") } else { v1(1, "1") + &v1(2, "2") });
+        bench.at += 5_000;
+        if v2 {
+            bench.text(DONE);
+        } else {
+            bench.on(Event::Closed);
+        }
+        assert_eq!(*bench.end().as_ref().expect("no error"), Ending::Idle, "v2: {v2}");
+        assert_eq!(bench.values, ["1", "2"], "v2: {v2}");
+    }
+}
+
+#[test]
+fn a_v2_body_without_its_marker_is_resumed_however_long_it_lasted() {
+    let mut bench = Bench::new(timeout(5));
+    bench.open(true);
+    bench.text(&ping(1));
+    bench.at += 60_000;
+    bench.on(Event::Closed);
+    bench.wake();
+    bench.open(true);
+    bench.text(&(batch(0, "1") + DONE));
+    assert_eq!(*bench.end().as_ref().expect("no error"), Ending::Idle);
+    assert_eq!(bench.values, ["1"]);
+}
+
+#[test]
+fn the_stream_of_a_finished_run_is_read_however_late_its_first_byte_comes() {
+    let mut bench = Bench::new(FOLLOW);
+    bench.on(Event::RunOver);
+    assert!(matches!(bench.open(true), Step::Read { quiet_ms: None }));
+    bench.on(Event::Quiet);
+    bench.text(&batch(0, "1"));
+    assert!(matches!(bench.step, Step::Read { quiet_ms: None }), "nor is a pause after it the end");
+    bench.text(&(batch(1, "2") + DONE));
+    assert_eq!(*bench.end().as_ref().expect("no error"), Ending::Complete);
+    assert_eq!(bench.values, ["1", "2"]);
+
+    // v1 has no marker: once something came, a pause is the end.
+    let mut bench = Bench::new(FOLLOW);
+    bench.on(Event::RunOver);
+    assert!(matches!(bench.open(false), Step::Read { quiet_ms: None }));
+    bench.on(Event::Quiet);
+    assert!(matches!(bench.text(&v1(1, "1")), Step::Read { quiet_ms: Some(_) }));
+    bench.on(Event::Quiet);
+    assert_eq!(*bench.end().as_ref().expect("no error"), Ending::Complete);
+    assert_eq!(bench.values, ["1"]);
+}
+
+#[test]
+fn a_run_that_ends_amid_its_stream_loses_nothing_that_the_server_told_of() {
+    let mut bench = Bench::new(FOLLOW);
+    bench.open(true);
+    bench.text(&(batch(0, "1") + &batch(1, "2") + &ping(3)));
+    bench.on(Event::RunOver);
+    bench.on(Event::Quiet);
+    assert_eq!(bench.request().last_event_id.as_deref(), Some("1"));
+    bench.open(true);
+    bench.text(&(batch(2, "3") + &ping(3)));
+    assert_eq!(*bench.end().as_ref().expect("no error"), Ending::Complete);
+    assert_eq!(bench.values, ["1", "2", "3"]);
+}
+
+#[test]
+fn a_window_that_ended_before_its_run_is_not_the_end_of_the_stream() {
+    let mut bench = Bench::new(FOLLOW);
+    bench.open(true);
+    bench.text(&batch(0, "1"));
+    bench.on(Event::RunOver);
+    bench.text(DONE);
+    assert_eq!(bench.request().last_event_id.as_deref(), Some("0"), "the run may have written after it");
+    bench.open(true);
+    bench.text(&(batch(1, "2") + DONE));
+    assert_eq!(*bench.end().as_ref().expect("no error"), Ending::Complete);
+    assert_eq!(bench.values, ["1", "2"]);
+}
+
+#[test]
+fn a_clean_and_empty_body_does_not_end_the_stream_of_a_finished_run() {
+    for v2 in [true, false] {
+        let mut bench = Bench::new(FOLLOW);
+        bench.on(Event::RunOver);
+        bench.open(v2);
+        bench.text(&if v2 { batch(0, "1") } else { v1(1, "1") });
+        bench.on(Event::Closed);
+        bench.wake();
+        bench.open(v2);
+        bench.on(Event::Closed);
+        bench.wake();
+        bench.open(v2);
+        bench.text(&if v2 { batch(1, "2") + &ping(2) } else { v1(1, "1") + &v1(2, "2") });
+        if !v2 {
+            bench.on(Event::Quiet);
+        }
+        assert_eq!(*bench.end().as_ref().expect("no error"), Ending::Complete, "v2: {v2}");
+        assert_eq!(bench.values, ["1", "2"], "v2: {v2}");
+    }
 }
 
 #[test]

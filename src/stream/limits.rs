@@ -27,7 +27,8 @@ pub struct Limits {
     pub healthy_ms: u64,
     /// The idle time of a server that was not told one. Default 60,000 (protocol.md 5).
     pub idle_ms: u64,
-    /// After the run is over, this long without a byte means drained. Default 2,000.
+    /// After the run is over, this long without a byte means drained on v1, which has no word for it; v2 is asked
+    /// where its tail is. Default 2,000.
     pub drain_ms: u64,
     /// A connection on which a byte came so lately is alive when the run ends; an older one may be dead
     /// without a sign (defect 11). Default 20,000: pings come every 15 s.

@@ -26,8 +26,8 @@ pub struct Machine {
     place: Place,
     patience: Patience,
     phase: Phase,
-    /// When the last record came, or the first body was opened.
-    record_at: Option<u64>,
+    /// How long bodies since the last record were open and silent, in milliseconds: an outage is no silence.
+    silent_ms: u64,
     /// Bodies in a row that ended cleanly and early without anything new.
     barren: u32,
     run_over: bool,
@@ -52,11 +52,13 @@ struct Body {
     opened_at: u64,
     /// When its last byte came.
     byte_at: Option<u64>,
+    /// Since when it has brought nothing new.
+    silent_since: u64,
     /// It brought something new.
     moved: bool,
     /// `X-Session-Settled: true`: when it ends, nothing more will come.
     settled: bool,
-    /// It was asked for after the run was over: where it says the tail is, there it is.
+    /// It was asked for after the run was over: only what it says of the end is the end (S9).
     last: bool,
 }
 
@@ -67,6 +69,15 @@ enum Close {
     Done,
     /// Without a word.
     Clean,
+}
+
+/// Why there may be no more after a body that did not break.
+#[derive(Clone, Copy, Debug)]
+enum Over {
+    /// The server ended it, as nothing was written for the time asked.
+    Window,
+    /// v1: it is the last of several that ended at once and brought nothing.
+    Barren,
 }
 
 impl Machine {
@@ -80,7 +91,7 @@ impl Machine {
             place: Place::Unknown,
             patience: Patience::default(),
             phase: Phase::Connecting,
-            record_at: None,
+            silent_ms: 0,
             barren: 0,
             run_over: false,
             raw: false,
@@ -118,11 +129,11 @@ impl Machine {
             (State::Reading(body), Event::Closed) => self.closed(&body, Close::Clean, now),
             (State::Reading(body), Event::Failed(failure)) => {
                 self.rested(&body);
+                // What was silent after its last byte may have been dead.
+                self.silent_ms += body.byte_at.map_or(0, |at| at.saturating_sub(body.silent_since));
                 self.fail(lost(failure), now)
             }
-            (State::Reading(body), Event::Quiet) if !self.run_over => self.read_on(body),
-            // Whatever the run wrote has been on its way for long enough (S9).
-            (State::Reading(_), Event::Quiet) => self.end(Ok(Ending::Complete)),
+            (State::Reading(body), Event::Quiet) => self.quiet(body),
             // A connection that may be dead cannot tell that nothing more comes.
             (State::Reading(body), Event::RunOver) if !body.last && !self.is_alive(&body, ms) => self.ask(),
             (State::Reading(body), Event::RunOver) => self.read_on(body),
@@ -209,11 +220,11 @@ impl Machine {
             }
         }
         self.phase = Phase::Live;
-        self.record_at.get_or_insert(now.monotonic_ms);
         self.read_on(Box::new(Body {
             decoder: Decoder::new(self.limits.longest_event),
             opened_at: now.monotonic_ms,
             byte_at: None,
+            silent_since: now.monotonic_ms,
             moved: false,
             settled: text("x-session-settled") == Some("true"),
             last: self.run_over,
@@ -236,7 +247,8 @@ impl Machine {
                     body.moved = true;
                     at_tail = tail;
                     self.barren = 0;
-                    self.record_at = Some(now.monotonic_ms);
+                    self.silent_ms = 0;
+                    body.silent_since = now.monotonic_ms;
                     self.patience.progress();
                 }
                 Ok(Seen::Nothing { tail }) => at_tail |= tail,
@@ -259,24 +271,49 @@ impl Machine {
     /// A body ended without breaking: is the stream complete, idle, or was it dropped (S6)?
     fn closed(&mut self, body: &Body, close: Close, now: Now) -> Step {
         self.rested(body);
-        let silent_for = now.monotonic_ms.saturating_sub(self.record_at.unwrap_or(body.opened_at));
-        let idle_ms = self.plan.timeout_s.map_or(self.limits.idle_ms, |seconds| u64::from(seconds) * 1_000);
-        let early = matches!(close, Close::Clean) && silent_for < idle_ms && !body.settled;
-        if early && !body.moved {
-            self.barren += 1;
-        }
-        let v1_over = matches!(self.place, Place::V1(_)) && self.barren >= self.limits.barren;
+        self.silent_ms += now.monotonic_ms.saturating_sub(body.silent_since);
         if body.settled {
             return self.end(Ok(Ending::Complete));
         }
-        if self.run_over && (!early || !body.moved) {
-            return self.end(Ok(Ending::Complete));
+        let over = match (close, &self.place) {
+            (Close::Done, _) => Some(Over::Window),
+            // Its marker is the only end it has: whatever ended this body did not reach it.
+            (Close::Clean, Place::Unknown | Place::V2(_)) => None,
+            (Close::Clean, Place::V1(_)) => self.v1_over(body),
+        };
+        match (over, self.run_over, self.plan.follow) {
+            (None, ..) => self.fail(dropped(), now),
+            (Some(_), true, _) if body.last => self.end(Ok(Ending::Complete)),
+            // What the run wrote last may have come after this end.
+            (Some(_), true, true) => self.ask(),
+            (Some(_), _, false) => self.end(Ok(if self.run_over { Ending::Complete } else { Ending::Idle })),
+            (Some(Over::Window), false, true) => self.reopen(body, now),
+            (Some(Over::Barren), false, true) => self.fail(dropped(), now),
         }
-        match (early, self.plan.follow) {
-            (false, false) => self.end(Ok(Ending::Idle)),
-            (false, true) => self.reopen(body, now),
-            (true, false) if v1_over => self.end(Ok(Ending::Idle)),
-            (true, true | false) => self.fail(dropped(), now),
+    }
+
+    /// Whether a v1 body that ended cleanly is the end: it has no marker to tell.
+    fn v1_over(&mut self, body: &Body) -> Option<Over> {
+        let idle_ms = self.plan.timeout_s.map_or(self.limits.idle_ms, |seconds| u64::from(seconds) * 1_000);
+        if self.silent_ms >= idle_ms {
+            return Some(Over::Window);
+        }
+        if !body.moved {
+            self.barren += 1;
+        }
+        (self.barren >= self.limits.barren).then_some(Over::Barren)
+    }
+
+    /// No byte came for a while: after its run is over, may that be the end (S9)?
+    fn quiet(&mut self, body: Box<Body>) -> Step {
+        match (&self.place, self.run_over) {
+            (_, false) => self.read_on(body),
+            // Before its first byte it says nothing: whoever reads the store may be busy.
+            (Place::V1(_), true) if body.byte_at.is_none() => self.read_on(body),
+            (Place::V1(_), true) => self.end(Ok(Ending::Complete)),
+            // The answer to a request from now on says where the tail is.
+            (Place::Unknown | Place::V2(_), true) if !body.last => self.ask(),
+            (Place::Unknown | Place::V2(_), true) => self.read_on(body),
         }
     }
 
@@ -331,12 +368,12 @@ impl Machine {
     }
 
     fn read_on(&mut self, body: Box<Body>) -> Step {
+        let waits = match self.place {
+            Place::V1(_) => body.byte_at.is_some(),
+            Place::Unknown | Place::V2(_) => !body.last,
+        };
         self.state = State::Reading(body);
-        self.read()
-    }
-
-    fn read(&self) -> Step {
-        Step::Read { quiet_ms: self.run_over.then_some(self.limits.drain_ms) }
+        Step::Read { quiet_ms: (self.run_over && waits).then_some(self.limits.drain_ms) }
     }
 
     fn end(&mut self, result: Result<Ending>) -> Step {

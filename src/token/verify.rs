@@ -122,6 +122,8 @@ fn read(claims: Map<String, Value>, now: i64, leeway: u32) -> Result<PublicClaim
     #[expect(clippy::cast_precision_loss, reason = "a clock's seconds are far below 2^53")]
     let (now, leeway) = (now as f64, f64::from(leeway));
     let exp = number("exp")?;
+    // The server refuses one that is no number, and looks no further at it.
+    number("iat")?;
     if claims.get("iss").and_then(Value::as_str) != Some(ISSUER) {
         return Err(Invalid::Issuer);
     }
@@ -142,7 +144,7 @@ fn read(claims: Map<String, Value>, now: i64, leeway: u32) -> Result<PublicClaim
     let skip = claims.get("realtime").and_then(|realtime| realtime.get("skipColumns"));
     Ok(PublicClaims {
         sub: text("sub").ok_or(Invalid::Malformed)?,
-        scopes: strings(claims.get("scopes"))?,
+        scopes: scopes(claims.get("scopes"))?,
         otu: claims.get("otu") == Some(&Value::Bool(true)),
         jti: text("jti"),
         skip_columns: strings(skip)?,
@@ -153,6 +155,13 @@ fn read(claims: Map<String, Value>, now: i64, leeway: u32) -> Result<PublicClaim
 fn object(part: &str) -> Result<Map<String, Value>, Invalid> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Invalid::Malformed)?;
     serde_json::from_slice(&bytes).map_err(|_| Invalid::Malformed)
+}
+
+/// Scopes that are no strings grant nothing, and cost the others nothing (protocol.md 8).
+fn scopes(value: Option<&Value>) -> Result<Vec<String>, Invalid> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let items = value.as_array().ok_or(Invalid::Malformed)?;
+    Ok(items.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
 fn strings(value: Option<&Value>) -> Result<Vec<String>, Invalid> {
@@ -213,6 +222,8 @@ mod tests {
             (with("aud", json!([])), Invalid::Audience),
             (with("exp", json!(NOW)), Invalid::Expired),
             (with("exp", json!("later")), Invalid::Malformed),
+            (with("iat", json!("now")), Invalid::Malformed),
+            (with("iat", json!(null)), Invalid::Malformed),
             (with("nbf", json!(NOW + 1)), Invalid::NotYet),
             (with("pub", json!(1)), Invalid::NotPublic),
             (with("sub", json!(7)), Invalid::Malformed),
@@ -221,6 +232,16 @@ mod tests {
         ] {
             assert_eq!(check(&payload), Err(why), "{payload}");
         }
+    }
+
+    #[test]
+    fn a_token_keeps_the_scopes_that_are_text_beside_those_that_are_not() {
+        let scopes = |scopes: Value| check(&with("scopes", scopes)).expect("valid").scopes;
+        assert_eq!(scopes(json!([7, "read:runs:r", null, ["admin"], { "admin": true }, true])), ["read:runs:r"]);
+        assert_eq!(scopes(json!([null])), Vec::<String>::new());
+        let mut without = claims();
+        without.as_object_mut().expect("claims").remove("iat");
+        assert!(check(&without).is_ok(), "one without a time is taken");
     }
 
     #[test]
