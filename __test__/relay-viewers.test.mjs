@@ -159,13 +159,10 @@ for (const { name, open } of WAYS) {
         const response = await way.ask(`${mount}${path}?offset=-1`, { headers });
         assert.equal(response.status, 200, mount);
         await response.text();
-        const moved = await way.ask(`${mount}${path}/?offset=-1`, { headers });
-        assert.equal(
-          moved.headers.get("location"),
-          `${mount}${path}?offset=-1`,
-          "a redirect stays below the mount point",
-        );
-        await moved.text();
+        // Frameworks that add a slash (`trailingSlash`) would redirect a redirect back, for ever.
+        const slashed = await way.ask(`${mount}${path}/?offset=-1`, { headers });
+        assert.equal(slashed.status, 200, "a slash at the end is served as none");
+        await slashed.text();
       }
       const before = (await server.stats()).total;
       const tricks = [

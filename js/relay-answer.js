@@ -32,6 +32,33 @@ function refusal(status, error) {
   };
 }
 
+/**
+ * A refusal of the native relay's, as its `refuses()` writes it.
+ *
+ * @param {string} text
+ * @returns {Answer}
+ */
+function refusalOf(text) {
+  const end = text.indexOf("\n\n");
+  const lines = text.slice(0, end).split("\n");
+  return { status: Number(lines[0]), headers: lines.slice(2), bytes: Buffer.from(text.slice(end + 2)) };
+}
+
+/**
+ * An answer made here, that a page whose origin the app named may read with its cookies.
+ *
+ * @param {Answer} answer
+ * @param {string} origin
+ * @returns {Answer}
+ */
+function openTo(answer, origin) {
+  const headers = ["access-control-allow-origin", origin, "access-control-allow-credentials", "true", "vary", "Origin"];
+  for (let at = 0; at < answer.headers.length; at += 2) {
+    if (answer.headers[at] !== "access-control-allow-origin") headers.push(answer.headers[at], answer.headers[at + 1]);
+  }
+  return { ...answer, headers };
+}
+
 /** To a viewer who left: nobody reads it. @type {Answer} */
 const GONE = { status: 499, headers: [] };
 
@@ -182,4 +209,4 @@ function drained(res) {
   });
 }
 
-module.exports = { GONE, answerOf, refusal, toNodeResponse, toWebResponse };
+module.exports = { GONE, answerOf, openTo, refusal, refusalOf, toNodeResponse, toWebResponse };

@@ -69,6 +69,21 @@ function allow(value) {
 }
 
 /** @type {Check} */
+function allowOrigins(value) {
+  const fix = 'must be an array of origins as browsers send them, such as ["https://app.example"]';
+  if (!Array.isArray(value)) return `${fix}, not ${describe(value)}`;
+  const wrong = Array.from(value).find((one) => !isOrigin(one));
+  return wrong === undefined && !Array.from(value).includes(undefined)
+    ? undefined
+    : `${fix}: ${JSON.stringify(wrong)} is none. "*" would let every page act as whoever visits it`;
+}
+
+/** @param {unknown} value */
+function isOrigin(value) {
+  return typeof value === "string" && URL.canParse(value) && /^https?:/.test(value) && new URL(value).origin === value;
+}
+
+/** @type {Check} */
 const limits = (value) => (isPlain(value) ? undefined : `must be an object, not ${describe(value)}`);
 
 const OPTIONS = {
@@ -76,6 +91,7 @@ const OPTIONS = {
   baseURL: serverURL,
   basePath,
   authorize: callback,
+  allowOrigins,
   allow,
   limits,
   keepMs: milliseconds,
@@ -111,6 +127,7 @@ function isPath(path) {
  * @typedef {object} HandlerOptions
  * @property {{ accessToken?: string, baseURL?: string }} configuration over what holds otherwise
  * @property {((request: Request) => unknown) | undefined} authorize
+ * @property {string[]} allowOrigins whose pages may send cookies along
  * @property {string | undefined} basePath undefined: whatever stands before the server's paths
  * @property {string | undefined} metricsPath
  * @property {string} native for `openRelay`
@@ -127,8 +144,25 @@ function handlerOptions(given) {
   const metricsPath = taken.metrics === true ? "/metrics" : taken.metrics || undefined;
   const base = taken.basePath?.replace(/\/$/, "");
   const { accessToken, baseURL, authorize, allow: families, keepMs, holdMs } = taken;
-  const native = JSON.stringify({ basePath: base, allow: families, limits: bounds, keepMs, holdMs, metricsPath });
-  return { configuration: { accessToken, baseURL }, authorize, basePath: base, metricsPath, native };
+  const allowed = [...(taken.allowOrigins ?? [])];
+  const native = JSON.stringify({
+    basePath: base,
+    allow: families,
+    limits: bounds,
+    keepMs,
+    holdMs,
+    metricsPath,
+    authorizes: authorize !== undefined,
+    allowOrigins: allowed,
+  });
+  return {
+    configuration: { accessToken, baseURL },
+    authorize,
+    allowOrigins: allowed,
+    basePath: base,
+    metricsPath,
+    native,
+  };
 }
 
 /**

@@ -8,7 +8,7 @@
  */
 
 const { aliveUntilStopped } = require("./alive.js");
-const { GONE, answerOf, refusal, toNodeResponse, toWebResponse } = require("./relay-answer.js");
+const { GONE, answerOf, openTo, refusal, refusalOf, toNodeResponse, toWebResponse } = require("./relay-answer.js");
 const { verdictOf } = require("./relay-authorize.js");
 const { beginningOf, piecesOf, pump } = require("./relay-body.js");
 const { handlerOptions, listenOptions, requestOf } = require("./relay-options.js");
@@ -50,17 +50,17 @@ class Relay {
   async web(request) {
     const { method } = request;
     const target = targetOf(request.url);
-    const asked = this.#counted(await this.#ask(method, target, () => request));
-    if (asked.response) return asked.response;
-    if (asked.answer) return toWebResponse(asked.answer, method, noop);
-    if (request.bodyUsed) return toWebResponse(this.#bodyWasRead(), method, noop);
-    const pieces = /** @type {any} */ (request.body?.getReader());
     let head = `${method}\n${target}`;
     request.headers.forEach((value, name) => {
       // Compressing is the framework's: Next.js takes `content-encoding` off what a route answers, and leaves the body.
       if (name === "accept-encoding") return;
       head += `\n${name}\n${value}`;
     });
+    const asked = this.#counted(await this.#ask(head, () => request, hostOf(request.url)));
+    if (asked.response) return asked.response;
+    if (asked.answer) return toWebResponse(asked.answer, method, noop);
+    if (request.bodyUsed) return toWebResponse(this.#bodyWasRead(), method, noop);
+    const pieces = /** @type {any} */ (request.body?.getReader());
     const { signal } = request;
     const leave = new Leaving();
     const left = () => leave.now();
@@ -79,12 +79,13 @@ class Relay {
    */
   async node(req, res, next) {
     // Express takes the mount point out of `url`.
-    const target = targetOf(req.originalUrl ?? req.url);
+    const url = req.originalUrl ?? req.url;
+    const target = targetOf(url);
     if (typeof next === "function" && !this.#isOurs(target)) return next();
     const leave = new Leaving();
     res.once("close", () => leave.now());
     try {
-      const answer = await this.#answerNode(req, target, leave);
+      const answer = await this.#answerNode(req, url, leave);
       await toNodeResponse(answer, req, res);
     } catch (error) {
       const answer = this.#fault(error);
@@ -95,28 +96,30 @@ class Relay {
 
   /**
    * @param {any} req
-   * @param {string} target
+   * @param {string} url as it was sent: a path, or with a host before it
    * @param {Leaving} leave
    */
-  async #answerNode(req, target, leave) {
+  async #answerNode(req, url, leave) {
     /** @type {[string, string][]} */
     const headers = [];
     for (let at = 0; at < req.rawHeaders.length; at += 2) {
+      const [name, value] = [req.rawHeaders[at], req.rawHeaders[at + 1]];
       // HTTP/2 has its request line among them.
-      if (!req.rawHeaders[at].startsWith(":")) headers.push([req.rawHeaders[at], req.rawHeaders[at + 1]]);
+      if (name === ":authority") headers.push(["host", value]);
+      else if (!name.startsWith(":")) headers.push([name, value]);
     }
     const request = () => {
-      const host = req.headers.host ?? req.headers[":authority"] ?? "localhost";
       const scheme = req.socket?.encrypted ? "https" : "http";
-      return new Request(`${scheme}://${host}${target}`, { method: req.method, headers, signal: leave.signal() });
+      return requestFrom(req.method, targetOf(url), headers, scheme, leave.signal());
     };
-    const asked = this.#counted(await this.#ask(req.method, target, request));
+    // A host before the path is one more that the request names.
+    const head = [req.method, url.startsWith("/") ? targetOf(url) : url, ...headers.flat()].join("\n");
+    const asked = this.#counted(await this.#ask(head, request));
     if (asked.response) return wholeAnswer(asked.response);
     if (asked.answer) return asked.answer;
     const length = req.headers["content-length"];
     const hasBody = length ? length !== "0" : req.headers["transfer-encoding"] || req.stream?.endAfterHeaders === false;
     if (hasBody && (req.readableDidRead || req.readableEnded)) return this.#bodyWasRead();
-    const head = [req.method, target, ...headers.flat()].join("\n");
     return this.#exchange(head, asked.grant, hasBody ? piecesOf(req) : undefined, length, leave);
   }
 
@@ -152,12 +155,12 @@ class Relay {
   /**
    * What holds before the relay itself is asked: whether there is one, and what the app says of the request.
    *
-   * @param {string} method
-   * @param {string} target
+   * @param {string} head method, URL, then names and values, a line each
    * @param {() => Request} request
+   * @param {string} [host] the app's, where it is known from elsewhere than the head
    * @returns {Promise<{ grant?: string, response?: Response, answer?: import("./relay-answer.js").Answer }>}
    */
-  async #ask(method, target, request) {
+  async #ask(head, request, host) {
     if (this.#isClosed) return { answer: refusal(503, "The relay was closed") };
     try {
       this.#opened();
@@ -167,14 +170,38 @@ class Relay {
       return { answer: refusal(500, /** @type {any} */ (error).message) };
     }
     const { authorize, metricsPath } = this.#options;
+    if (authorize === undefined) return {};
+    const [method, url] = head.split("\n", 2);
+    // Before the app sees it: what means one thing to it and another to the relay, and what another origin's page asks.
+    const refused = this.#native.refuses(head, host ?? null);
+    if (refused !== null) return { answer: refusalOf(refused) };
     // A preflight carries no cookie, and tells nothing.
-    if (authorize === undefined || method === "OPTIONS" || target.split("?", 1)[0] === metricsPath) return {};
+    if (method === "OPTIONS" || targetOf(url).split("?", 1)[0] === metricsPath) return {};
+    let asked;
     try {
-      const verdict = await verdictOf(authorize, request());
-      return "refused" in verdict ? { answer: refusal(401, "Unauthorized") } : verdict;
+      asked = request();
+    } catch {
+      // A host or a method that no URL and no `Request` can have.
+      return { answer: refusal(400, "Bad Request") };
+    }
+    try {
+      const verdict = await verdictOf(authorize, asked);
+      return "refused" in verdict ? { answer: this.#openTo(head, refusal(401, "Unauthorized")) } : verdict;
     } catch (error) {
       return { answer: this.#fault(error, "authorize() failed: ") };
     }
+  }
+
+  /**
+   * An answer made here, which the page that asked may read with its cookies where the app named its origin.
+   *
+   * @param {string} head
+   * @param {import("./relay-answer.js").Answer} answer
+   */
+  #openTo(head, answer) {
+    const lines = head.split("\n");
+    const at = lines.findIndex((line, index) => index > 1 && index % 2 === 0 && line.toLowerCase() === "origin");
+    return at > 0 && this.#options.allowOrigins.includes(lines[at + 1]) ? openTo(answer, lines[at + 1]) : answer;
   }
 
   /**
@@ -271,11 +298,10 @@ class Relay {
   async #decide(head) {
     try {
       const [method, target, ...lines] = head.split("\n");
-      const headers = new Headers();
-      for (let at = 0; at < lines.length; at += 2) headers.append(lines[at], lines[at + 1]);
-      const url = `http://${headers.get("host") ?? "localhost"}${target}`;
-      if (!URL.canParse(url)) return { answer: refusal(400, "Bad Request") };
-      const asked = await this.#ask(method, target, () => new Request(url, { method, headers }));
+      /** @type {[string, string][]} */
+      const headers = [];
+      for (let at = 0; at < lines.length; at += 2) headers.push([lines[at], lines[at + 1]]);
+      const asked = await this.#ask(head, () => requestFrom(method, target, headers, "http"));
       return asked.response ? { answer: await wholeAnswer(asked.response) } : asked;
     } catch (error) {
       return { answer: this.#fault(error) };
@@ -358,6 +384,31 @@ async function wholeAnswer(response) {
     headers: [...response.headers].flat(),
     bytes: Buffer.from(await response.arrayBuffer()),
   };
+}
+
+/**
+ * The request that the app looks at. Whose host it names was looked at before: there is one, however often.
+ *
+ * @param {string} method
+ * @param {string} target
+ * @param {[string, string][]} lines
+ * @param {string} scheme
+ * @param {AbortSignal} [signal]
+ */
+function requestFrom(method, target, lines, scheme, signal) {
+  const headers = new Headers();
+  let host = "localhost";
+  for (const [name, value] of lines) {
+    if (name.toLowerCase() !== "host") headers.append(name, value);
+    else host = value;
+  }
+  if (lines.some(([name]) => name.toLowerCase() === "host")) headers.set("host", host);
+  return new Request(`${scheme}://${host}${target}`, { method, headers, signal });
+}
+
+/** The host of a whole URL. @param {string} url */
+function hostOf(url) {
+  return URL.canParse(url) ? new URL(url).host : undefined;
 }
 
 /** Path and query of a URL, as they are written. @param {string} url */

@@ -84,6 +84,13 @@ export interface RealtimeHandlerOptions {
   authorize?(
     request: Request,
   ): RelayGrant | Response | null | undefined | false | Promise<RelayGrant | Response | null | undefined | false>;
+  /**
+   * Origins whose pages may send the app's cookies along and read the answers, such as `["https://app.example"]`. Where
+   * `authorize` decides, a page of any other origin is refused (403), for it would act as whoever visits it.
+   *
+   * @default the relay's own origin
+   */
+  allowOrigins?: string[];
   /** What is served; anything else is answered 404. @default everything */
   allow?: RelayFamily[];
   /** How much is served at once. */

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http::StatusCode;
+use http_body_util::BodyExt as _;
 use napi::bindgen_prelude::{Either, External, FnArgs, Function};
 use napi_derive::napi;
 use serde::Deserialize;
@@ -30,6 +32,10 @@ struct RelayOptions {
     hold_ms: Option<u64>,
     keep_ms: Option<u64>,
     metrics_path: Option<String>,
+    #[serde(default)]
+    authorizes: bool,
+    #[serde(default)]
+    allow_origins: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -113,6 +119,8 @@ fn open(client: &Client, options: &str) -> Result<Relay> {
         limits: options.limits.over(Limits::default()),
         hold: options.hold_ms.map_or(Options::HOLD, Duration::from_millis),
         keep: options.keep_ms.map_or(Options::KEEP, Duration::from_millis),
+        authorizes: options.authorizes,
+        allow_origins: options.allow_origins.into(),
         metrics_path: options.metrics_path.map(Into::into),
     });
     Ok(Relay { relay })
@@ -144,6 +152,19 @@ impl Relay {
             Ok(exchange) => Either::A(exchange),
             Err(error) => Either::B(refusal(&error)),
         }
+    }
+
+    /// The refusal of a request that is told before the app is asked: status, names and values, and the body, a line
+    /// each. `host` is the app's where it is known from elsewhere than the head.
+    #[napi(catch_unwind)]
+    pub fn refuses(&self, head: String, host: Option<String>) -> Option<String> {
+        let Some(request) = relay::read_head(&head) else { return Some("400\n\nBad Request".into()) };
+        let mut refusal = self.relay.refuses(&request.into_parts().0, host.as_deref())?;
+        relay::for_this_origin(&mut refusal);
+        let (head, body) = refusal.into_parts();
+        let body = body.collect().now_or_never()?.ok()?.to_bytes();
+        let text = relay::head_text(head.status, &head.headers, false);
+        Some(format!("{text}\n\n{}", String::from_utf8_lossy(&body)))
     }
 
     /// A listener that has not started. `authorize` gets `(ticket, head)` and owes one `decide`.

@@ -31,6 +31,8 @@ pub(super) fn front(url: &str, key: &str, clock: Clock) -> Result<Arc<Relay>> {
         limits: Limits::default(),
         hold: Options::HOLD,
         keep: Options::KEEP,
+        authorizes: false,
+        allow_origins: [].into(),
         metrics_path: None,
     };
     Ok(Relay::with_clock(options, clock))

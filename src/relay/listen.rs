@@ -89,6 +89,10 @@ async fn answer(
     request: Request<hyper::body::Incoming>,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
+    if let Some(refusal) = relay.options.authorizes.then(|| relay.refuses(&head, None)).flatten() {
+        relay.refused_elsewhere(refusal.status());
+        return refusal;
+    }
     let body = body.map_err(io::Error::other).boxed_unsync();
     let mut grant = None;
     if let Some(authorize) = authorize.filter(|_| wants_grant(relay, &head.method, head.uri.path())) {

@@ -7,6 +7,7 @@
 
 mod access;
 mod base;
+mod door;
 mod feed;
 mod head;
 mod judge;
@@ -17,6 +18,7 @@ mod options;
 mod pass;
 #[cfg(test)]
 mod pass_tests;
+mod query;
 mod respond;
 mod route;
 mod stats;

@@ -23,6 +23,10 @@ pub struct Options {
     pub hold: Duration,
     /// How long a feed or stream is kept after its last viewer. Default 5 s.
     pub keep: Duration,
+    /// Whether the app says who may see what, by the request itself (`authorize`).
+    pub authorizes: bool,
+    /// Origins whose pages may send the app's cookies along and read the answers, such as `https://app.example`.
+    pub allow_origins: Arc<[String]>,
     /// The path of the Prometheus text, such as `/metrics`, outside of `base_path`; `None` serves none.
     pub metrics_path: Option<Arc<str>>,
 }

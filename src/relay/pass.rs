@@ -220,9 +220,8 @@ fn forward(mut headers: HeaderMap) -> Result<HeaderMap, Failed> {
     for name in [HOST, COOKIE, FORWARDED, CONTENT_LENGTH, EXPECT] {
         headers.remove(name);
     }
-    let told: Vec<HeaderName> =
-        headers.keys().filter(|name| name.as_str().starts_with("x-forwarded-")).cloned().collect();
-    for name in told.into_iter().chain([HeaderName::from_static("x-real-ip")]) {
+    let told: Vec<HeaderName> = headers.keys().filter(|name| is_of_proxies(name.as_str())).cloned().collect();
+    for name in told {
         headers.remove(name);
     }
     if let Some(mut authorization) = authorization {
@@ -230,6 +229,14 @@ fn forward(mut headers: HeaderMap) -> Result<HeaderMap, Failed> {
         headers.insert(AUTHORIZATION, authorization);
     }
     Ok(headers)
+}
+
+/// What proxies tell servers of a request: whom it is from, and what it was before. Coming from a viewer it is made up.
+fn is_of_proxies(name: &str) -> bool {
+    const BEGIN: [&str; 5] = ["x-forwarded-", "x-original-", "x-rewrite-", "x-http-method", "cf-"];
+    const WHOLE: [&str; 7] =
+        ["x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "x-host", "x-method-override", "via"];
+    BEGIN.iter().any(|begin| name.starts_with(begin)) || WHOLE.contains(&name)
 }
 
 /// The server's answer, as the viewer gets it.
@@ -309,6 +316,9 @@ mod tests {
             ("x-secret", "1"),
             ("cookie", "session=1"),
             ("x-forwarded-for", "10.0.0.1"),
+            ("x-original-url", "/api/v1/auth/jwt"),
+            ("x-http-method-override", "DELETE"),
+            ("via", "1.1 a"),
             ("forwarded", "for=10.0.0.1"),
             ("host", "app.example"),
             ("transfer-encoding", "chunked"),

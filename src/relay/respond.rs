@@ -10,10 +10,13 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 
 use super::base::server_path;
+use super::door;
 use super::pass::{self, Passed, Times};
 use super::route::{Found, Route, Target};
 use super::stats::Refusal;
+use super::viewer::token_of;
 use super::{Relay, metrics};
+use crate::config::Secret;
 use crate::serve::{self, Answer, Body};
 
 /// What the app granted a viewer whose request it looked at itself (`authorize`).
@@ -60,6 +63,8 @@ impl Relay {
     /// Dropping the future ends what was asked for: the viewer is gone.
     pub async fn respond(self: &Arc<Self>, request: Request<Body>, grant: Option<Grant>) -> Response<Body> {
         let (head, body) = request.into_parts();
+        let page = head.headers.get(header::ORIGIN).cloned();
+        let ambiguous = door::ambiguous(&head.headers, &head.uri);
         let origin = head.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         let mut request = serve::Request {
             method: head.method,
@@ -67,7 +72,7 @@ impl Relay {
             query: head.uri.query().map(str::to_owned),
             headers: head.headers,
         };
-        let found = self.route(&request, head.uri.path());
+        let found = ambiguous.map_or_else(|| self.route(&request, head.uri.path()), Err);
         // A poll is held for long, by thousands of viewers: it keeps no more of its request than it needs, and what is
         // rare or short keeps its state elsewhere.
         drop(head.uri);
@@ -77,15 +82,24 @@ impl Relay {
             Ok(route) => {
                 drop(body);
                 request.headers = needed(&request.headers);
-                self.view(&request, &route, grant).await
+                self.view(&mut request, &route, grant).await
             }
         };
-        let (response, seat) = match outcome {
+        let (mut response, seat) = match outcome {
             Outcome::Answer(answer) => (answer.into_response(&request.headers, head.version), None),
             Outcome::Held(answer, seat) => (answer.into_response(&request.headers, head.version), Some(seat)),
             Outcome::Passed(response) => (response, None),
         };
+        door::open_to(&self.options, page.as_ref(), &mut response);
         self.count(response, seat)
+    }
+
+    /// The refusal of a request that is told before anything else, the app included. `own` is the app's host where it is
+    /// known from elsewhere than the request's headers.
+    pub fn refuses(&self, head: &http::request::Parts, own: Option<&str>) -> Option<Response<Body>> {
+        let refusal = door::ambiguous(&head.headers, &head.uri)
+            .or_else(|| door::foreign(&self.options, &head.headers, &head.uri, own))?;
+        Some(refusal.into_response(&head.headers, head.version))
     }
 
     /// Whose a request is.
@@ -108,11 +122,6 @@ impl Relay {
             Found::Route(route) => route,
             Found::Preflight => return Err(Answer::preflight()),
             Found::WrongMethod => return Err(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED)),
-            Found::Moved(trimmed) => {
-                let before = &path[..path.len() - server_path.len()];
-                let query = request.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-                return Err(Answer::moved(&format!("{before}{trimmed}{query}")));
-            }
             Found::Unknown => return Err(Answer::not_found()),
         };
         let is_allowed = |allow: &Arc<[String]>| allow.iter().any(|family| family == route.family.name());
@@ -127,12 +136,17 @@ impl Relay {
         if !request.headers.contains_key("authorization") {
             return Answer::no_authorization().open_to_pages().into();
         }
+        let Some(bearer) = token_of(&request.headers).and_then(|token| pass::bearer(&Secret::new(token))) else {
+            return Answer::api_error(StatusCode::UNAUTHORIZED, "Invalid API key").into();
+        };
+        let mut headers = request.headers.clone();
+        headers.insert(header::AUTHORIZATION, bearer);
         self.stats.passed.fetch_add(1, Relaxed);
         let _under_way = self.stats.asking();
         let passed = Passed {
             method: request.method.clone(),
             url: self.upstream(path, request.query.as_deref()),
-            headers: request.headers.clone(),
+            headers,
             times: Times::VIEWER,
         };
         pass::pass(passed, body, self.options.limits.body_bytes).await.into()

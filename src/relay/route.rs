@@ -105,8 +105,6 @@ pub(crate) enum Found {
     Preflight,
     /// A route with another method than it has.
     WrongMethod,
-    /// A route behind a trailing slash, and its path without that. The query and the base path are the caller's to add.
-    Moved(String),
     /// Nobody's.
     Unknown,
 }
@@ -148,6 +146,7 @@ const LIST: &[Row] = &[
     Row(&[Method::GET, Method::POST], "api/v1/sessions", Family::Sessions),
     Row(&[Method::GET, Method::PATCH], "api/v1/sessions/*", Family::Sessions),
     Row(POST, "api/v1/sessions/*/close", Family::Sessions),
+    Row(POST, "api/v1/sessions/*/end-and-continue", Family::Sessions),
     Row(GET, "api/v1/sessions/*/transcript", Family::Sessions),
     Row(&[Method::GET, Method::PUT], "api/v1/sessions/*/snapshot-url", Family::Sessions),
     Row(&[Method::GET, Method::PUT, Method::POST], "realtime/v1/sessions/*/in", Family::Sessions),
@@ -170,16 +169,13 @@ impl Route {
         if path.len() > LONGEST {
             return Found::Unknown;
         }
-        let trimmed = path.strip_suffix('/');
-        let Some(names) = segments(trimmed.unwrap_or(path)) else { return Found::Unknown };
+        // The server redirects what ends in a slash. Frameworks that add one (`trailingSlash`) would redirect it back.
+        let Some(names) = segments(path.strip_suffix('/').unwrap_or(path)) else { return Found::Unknown };
         let reads = *method == Method::HEAD;
         let asked = if reads { &Method::GET } else { method };
         let mut rows = LIST.iter().filter(|row| row.fits(&names)).peekable();
         if rows.peek().is_none() {
             return Found::Unknown;
-        }
-        if trimmed.is_some() {
-            return Found::Moved(join(&names));
         }
         if *method == Method::OPTIONS {
             return Found::Preflight;
@@ -258,7 +254,7 @@ mod tests {
     fn route(method: &Method, path: &str) -> Option<Route> {
         match Route::find(method, path) {
             Found::Route(route) => Some(route),
-            Found::Preflight | Found::WrongMethod | Found::Moved(_) | Found::Unknown => None,
+            Found::Preflight | Found::WrongMethod | Found::Unknown => None,
         }
     }
 
@@ -334,10 +330,18 @@ mod tests {
     }
 
     #[test]
-    fn methods_preflights_and_slashes_are_told_as_the_server_tells_them() {
+    fn a_path_with_a_slash_at_its_end_is_served_as_without() {
+        for path in ["/realtime/v1/runs", "/realtime/v1/runs/r", "/realtime/v1/streams/r/k", "/api/v3/runs/r"] {
+            assert_eq!(route(&Method::GET, &format!("{path}/")), route(&Method::GET, path), "{path}");
+            assert!(route(&Method::GET, path).is_some_and(|route| route.path == path), "{path}");
+        }
+        assert_eq!(Route::find(&Method::OPTIONS, "/realtime/v1/runs/r/"), Found::Preflight);
+    }
+
+    #[test]
+    fn methods_and_preflights_are_told_as_the_server_tells_them() {
         assert_eq!(Route::find(&Method::POST, "/realtime/v1/runs/r"), Found::WrongMethod);
         assert_eq!(Route::find(&Method::OPTIONS, "/realtime/v1/runs/r"), Found::Preflight);
-        assert_eq!(Route::find(&Method::GET, "/realtime/v1/runs/r/"), Found::Moved("/realtime/v1/runs/r".into()));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use http::StatusCode;
 use super::Relay;
 use super::access::LEEWAY;
 use super::route::{Family, Route};
+use super::viewer::token_of;
 use crate::config::KeyKind;
 use crate::serve::{Answer, Request, decode_segment};
 use crate::token::{PublicClaims, Scope, verify};
@@ -15,11 +16,11 @@ impl Relay {
     pub(super) fn refused_trigger(&self, request: &Request, route: &Route) -> Option<Answer> {
         let wanted = Wanted::of(route)?;
         let endpoint = &self.options.endpoint;
-        if endpoint.kind() != KeyKind::Root || request.headers.get_all("authorization").iter().count() > 1 {
+        if endpoint.kind() != KeyKind::Root {
             return None;
         }
         let now = i64::try_from(self.clock.now_ms() / 1000).unwrap_or(i64::MAX);
-        let claims = verify(request.bearer()?, &endpoint.token(), now, LEEWAY).ok()?;
+        let claims = verify(token_of(&request.headers)?, &endpoint.token(), now, LEEWAY).ok()?;
         (!wanted.is_granted(&claims)).then(|| wanted.refusal())
     }
 }

@@ -1,8 +1,9 @@
 //! What is answered from memory: feeds and streams, for whoever may read them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::access::Subject;
 use super::feed::{self, FeedKey};
@@ -11,17 +12,25 @@ use super::respond::{Grant, Outcome};
 use super::route::{Route, Target};
 use super::stream::{self, StreamKey};
 use super::viewer::Viewer;
-use super::{Relay, limits};
-use crate::serve::stream::StreamName;
+use super::{Relay, limits, query};
+use crate::config::{Endpoint, Secret};
+use crate::http::feed_headers;
+use crate::serve::stream::{StreamName, silence};
 use crate::serve::{Answer, Request};
 
 impl Relay {
     /// Answers a feed or a stream.
-    pub(super) async fn view(self: &Arc<Self>, request: &Request, route: &Route, grant: Option<Grant>) -> Outcome {
+    pub(super) async fn view(self: &Arc<Self>, request: &mut Request, route: &Route, grant: Option<Grant>) -> Outcome {
         let viewer = match self.recognise(request, grant).await {
             Ok(viewer) => viewer,
             Err(answer) => return answer.into(),
         };
+        // From here on nobody sees what the viewer wrote, but only what was read of it.
+        request.query = match query::anew(&route.target, request.query.as_deref()) {
+            Ok(query) => query,
+            Err(why) => return Answer::api_error(StatusCode::BAD_REQUEST, why).into(),
+        };
+        let request = &*request;
         // As many feeds are at one path as there are lists of tags.
         let feed = match &route.target {
             Target::Tags => tags_path(request, route).into(),
@@ -47,8 +56,7 @@ impl Relay {
 
     async fn tags(&self, request: &Request, route: &Route, viewer: &Viewer) -> Result<Outcome, Answer> {
         let (list, created_at) = (request.parameter("tags"), request.parameter("createdAt"));
-        let split = list.as_deref().unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
-        let tags: Vec<String> = split.map(str::to_owned).collect();
+        let tags: Vec<String> = list.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
         self.permit(viewer, Subject::Tags(&tags), &tags_path(request, route), None).await?;
         let feed = self.feeds.open(FeedKey::tags(list.as_deref(), created_at.as_deref()))?;
         Ok(self.give(request, route, viewer, &feed).await)
@@ -98,15 +106,13 @@ impl Relay {
     /// has none: then it is the relay's key that asks, as for every feed, and the server leaves out the same columns.
     async fn elsewhere(&self, request: &Request, route: &Route, viewer: &Viewer) -> Outcome {
         let _under_way = self.stats.asking();
-        let mut headers = request.headers.clone();
-        let mut query = request.query.clone();
-        if viewer.token.is_none() {
-            let Some(bearer) = pass::bearer(&self.options.endpoint.token()) else {
-                return Answer::api_error(StatusCode::BAD_GATEWAY, "The relay's key cannot be sent").into();
-            };
-            headers.insert("authorization", bearer);
-            query = Some(with_skipped(request, &viewer.skip_columns));
-        }
+        let endpoint = &self.options.endpoint;
+        let token = viewer.token.clone().unwrap_or_else(|| endpoint.token());
+        let Some(headers) = headers_anew(request, &route.target, endpoint, &token) else {
+            return Answer::api_error(StatusCode::BAD_GATEWAY, "The relay's key cannot be sent").into();
+        };
+        let is_stream = matches!(route.target, Target::Stream(..));
+        let query = (!is_stream).then(|| with_skipped(request, &viewer.skip_columns));
         let url = self.upstream(&route.path, query.as_deref());
         let passed = Passed { method: request.method.clone(), url, headers, times: Times::VIEWER };
         pass::get(passed).await.map(|answer| pass::until(self.stop.clone(), answer)).into()
@@ -115,20 +121,15 @@ impl Relay {
     /// How a viewer's stream goes on at the server should it fall behind what memory keeps: asked with the same token as
     /// [`Relay::elsewhere`] asks with. Little is kept of the request: there may be very many viewers.
     fn go_on(self: &Arc<Self>, request: &Request, route: &Route, viewer: &Viewer) -> stream::GoOn {
-        let (relay, url) = (Arc::downgrade(self), self.upstream(&route.path, request.query.as_deref()));
-        let token = viewer.token.clone().unwrap_or_else(|| self.options.endpoint.token());
-        let wait = request.headers.get("timeout-seconds").cloned();
+        let (relay, url) = (Arc::downgrade(self), self.upstream(&route.path, None));
+        let endpoint = self.options.endpoint.clone();
+        let token = viewer.token.clone().unwrap_or_else(|| endpoint.token());
+        let wait = silence(request.header("timeout-seconds")).ok();
         Box::new(move |place| {
             Box::pin(async move {
                 let relay = relay.upgrade().filter(|relay| !relay.stop.is_cancelled())?;
                 let (_under_way, stop) = (relay.stats.asking(), relay.stop.clone());
-                let mut headers = HeaderMap::new();
-                headers.insert("authorization", pass::bearer(&token)?);
-                headers.insert("accept", HeaderValue::from_static("text/event-stream"));
-                headers.extend(wait.map(|wait| (HeaderName::from_static("timeout-seconds"), wait)));
-                if let Some(place) = place {
-                    headers.insert("last-event-id", HeaderValue::from_str(&place).ok()?);
-                }
+                let headers = stream_headers(&endpoint, &token, wait, place.as_deref())?;
                 let response =
                     pass::get(Passed { method: Method::GET, url, headers, times: Times::VIEWER }).await.ok()?;
                 // Its bytes are put after those that were told.
@@ -137,6 +138,46 @@ impl Relay {
             })
         })
     }
+}
+
+/// The headers that the server is asked with for what memory does not have: of the viewer's own only what was read of
+/// them, above all no branch, whoever's key it is.
+fn headers_anew(request: &Request, target: &Target, endpoint: &Endpoint, token: &Secret) -> Option<HeaderMap> {
+    if let Target::Stream(..) = target {
+        let wait = silence(request.header("timeout-seconds")).ok();
+        return stream_headers(endpoint, token, wait, request.header("last-event-id"));
+    }
+    let mut headers = feed_headers(endpoint).ok()?;
+    headers.insert(header::AUTHORIZATION, pass::bearer(token)?);
+    // Clients that do not name their version are told the old names of headers and of statuses.
+    for name in ["x-trigger-electric-version", "x-trigger-api-version"] {
+        if !request.headers.contains_key(name) {
+            headers.remove(name);
+        }
+    }
+    let coding = if request.accepts_gzip() { "gzip" } else { "identity" };
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding));
+    Some(headers)
+}
+
+/// The headers of a stream that is asked for from a place, with a silence of so long.
+fn stream_headers(
+    endpoint: &Endpoint,
+    token: &Secret,
+    wait: Option<Duration>,
+    place: Option<&str>,
+) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::AUTHORIZATION, pass::bearer(token)?);
+    headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+    headers.extend(wait.map(|wait| (HeaderName::from_static("timeout-seconds"), HeaderValue::from(wait.as_secs()))));
+    if let Some(place) = place {
+        headers.insert("last-event-id", HeaderValue::from_str(place).ok()?);
+    }
+    if let Some(branch) = endpoint.branch() {
+        headers.insert("x-trigger-branch", HeaderValue::from_str(branch).ok()?);
+    }
+    Some(headers)
 }
 
 /// The query of a request with more columns to leave out.

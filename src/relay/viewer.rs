@@ -9,7 +9,7 @@ use super::respond::Grant;
 use crate::config::Secret;
 use crate::serve::{Answer, Request};
 use crate::token::{ClaimsStore, PublicClaims};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 /// A viewer that was recognised.
 #[derive(Clone, Debug)]
@@ -30,6 +30,19 @@ enum Rights {
     Scopes(Vec<String>),
     /// By what only the server knows, until the token expires (Unix seconds).
     Server(Option<f64>),
+}
+
+/// The token of `Authorization`: behind `Bearer`, or alone, as the server takes it (protocol.md 8). `None` where there
+/// is none, and where it could be read in two ways.
+pub(super) fn token_of(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get("authorization")?.to_str().ok()?.trim();
+    let token = match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        Some(_) => return None,
+        None => text,
+    };
+    let is_one = !token.is_empty() && !token.contains([' ', '\t', ',']) && !token.eq_ignore_ascii_case("bearer");
+    is_one.then_some(token)
 }
 
 impl Viewer {
@@ -63,11 +76,7 @@ impl Relay {
             return Ok(Viewer::granted(self, grant));
         }
         let refused = |text: &str| Answer::api_error(StatusCode::UNAUTHORIZED, text);
-        // Which of two counts is anyone's guess.
-        if request.headers.get_all("authorization").iter().count() > 1 {
-            return Err(refused("More than one Authorization header"));
-        }
-        let (endpoint, bearer) = (&self.options.endpoint, request.bearer());
+        let (endpoint, bearer) = (&self.options.endpoint, token_of(&request.headers));
         let key = endpoint.token();
         let verdict = |sub: Option<&str>| {
             let now = i64::try_from(self.clock.now_ms() / 1000).unwrap_or(i64::MAX);
@@ -85,6 +94,15 @@ impl Relay {
         match found {
             Verdict::Known(claims) => Ok(Viewer::holder(self, token, claims, true)),
             Verdict::Ask(claims) => Ok(Viewer::holder(self, token, claims, false)),
+            // It asks as a server does, which would answer of another branch: what is shared here is of one.
+            Verdict::OwnKey
+                if request.header("x-trigger-branch").is_some_and(|name| Some(name) != endpoint.branch()) =>
+            {
+                Err(Answer::api_error(
+                    StatusCode::BAD_REQUEST,
+                    "This relay serves another branch than x-trigger-branch names",
+                ))
+            }
             Verdict::OwnKey => Ok(Viewer {
                 skip_columns: Vec::new(),
                 token: Some(Secret::new(token)),
@@ -131,5 +149,33 @@ impl Relay {
         let _under_way = self.stats.asking();
         let ruling = self.judge.ask(&self.options.endpoint, token, path, exp).await.map_err(Unsure::answer)?;
         ruling.answer().map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_in_one_way_or_not_at_all() {
+        for (text, token) in [
+            ("Bearer a.b.c", Some("a.b.c")),
+            ("bearer a", Some("a")),
+            ("Bearer  a ", Some("a")),
+            ("a.b.c", Some("a.b.c")),
+            ("Bearer", None),
+            ("Bearer ", None),
+            ("", None),
+            ("Basic a", None),
+            ("Bearer a, Bearer b", None),
+            ("Bearer a,b", None),
+            ("Bearer a b", None),
+            ("Bearer Bearer a", None),
+            ("Bearer a\tb", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("authorization", text.parse().expect("a value"));
+            assert_eq!(token_of(&headers), token, "{text:?}");
+        }
     }
 }

@@ -13,7 +13,7 @@ mod key;
 mod rows;
 mod skips;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 #[cfg(test)]
 mod upstream_tests;
 

@@ -20,7 +20,7 @@ use crate::serve::{Answer, Request};
 use crate::shape::Row;
 
 /// Options of a relay for tests.
-pub(super) fn options(base_url: &str, key: &str) -> Options {
+pub(in crate::relay) fn options(base_url: &str, key: &str) -> Options {
     Options {
         endpoint: crate::config::Endpoint::new(base_url, key, None).expect("an endpoint"),
         client: Arc::new(ClientOptions::default()),
@@ -29,6 +29,8 @@ pub(super) fn options(base_url: &str, key: &str) -> Options {
         limits: Limits::default(),
         hold: Duration::from_secs(20),
         keep: Duration::from_secs(5),
+        authorizes: false,
+        allow_origins: [].into(),
         metrics_path: None,
     }
 }

@@ -105,6 +105,8 @@ fn streams(url: &str) -> (Streams, CancellationToken) {
         limits: Limits::default(),
         hold: Duration::from_secs(20),
         keep: Duration::from_millis(50),
+        authorizes: false,
+        allow_origins: [].into(),
         metrics_path: None,
     };
     let stop = CancellationToken::new();
