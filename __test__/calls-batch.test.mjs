@@ -225,6 +225,33 @@ describe("memory", () => {
     assert.ok(spool.spilled);
   });
 
+  for (const [what, bounds] of [
+    ["its signal is aborted", () => ({ signal: AbortSignal.timeout(200) })],
+    ["its time is over", () => ({ timeoutInMs: 200 })],
+  ]) {
+    it(`ends at once when ${what} while the server takes nothing of it`, { timeout: 20_000 }, async (t) => {
+      const server = createServer((request, response) => {
+        if (request.url.endsWith("/items")) return request.pause();
+        request.resume().on("end", () => {
+          response.writeHead(200, headers).end(JSON.stringify({ id: "batch_1", runCount: 1, isCached: false }));
+        });
+      });
+      await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+      t.after(() => {
+        server.close();
+        server.closeAllConnections();
+      });
+      sdk.configure({ baseURL: `http://127.0.0.1:${server.address().port}`, accessToken: KEY });
+      const items = Array.from({ length: 4_000 }, (_, at) => ({ payload: String(at).padEnd(3_000, "y") }));
+      const started = performance.now();
+      await assert.rejects(sdk.tasks.batchTrigger("t", items, undefined, bounds()), (error) =>
+        /aborted due to timeout|took longer than timeoutInMs/.test(error.message),
+      );
+      const took = performance.now() - started;
+      assert.ok(took < 5_000, `it took ${took} ms, and an attempt would have taken 30 s`);
+    });
+  }
+
   it("a server that takes nothing stops the sending (defect 9)", { timeout: 60_000 }, async (t) => {
     const [take, gate] = promised();
     let received = 0;

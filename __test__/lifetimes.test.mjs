@@ -25,6 +25,16 @@ describe("what a program started", () => {
   });
 });
 
+describe("what passes through a call", () => {
+  it("is not kept: neither the items of a batch nor the heartbeats of a response", async () => {
+    const { stdout } = await node("__test__/support/kept-program.cjs");
+    const { collected, of, bytes } = JSON.parse(stdout);
+    // Ten are under way at once.
+    assert.ok(collected >= of - 15, `${collected} of ${of} items were collected by the end of their source`);
+    assert.ok(bytes < 50, `a heartbeat leaves ${bytes} bytes behind`);
+  });
+});
+
 /** @param {string} program */
 function node(program) {
   const options = { cwd: root, env: cleanEnvironment(), timeout: 60_000 };

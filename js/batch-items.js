@@ -2,6 +2,7 @@
 
 /** The items of a batch, from whatever the user gave to lines of JSON. */
 
+const { onAbort } = require("./aborts.js");
 const { BatchTriggerError } = require("./batch-error.js");
 const { ArgumentError } = require("./errors.js");
 const { itemKey, resolveKey } = require("./idempotency.js");
@@ -113,16 +114,16 @@ function iterate(call, items) {
 /** The items of `source`, for as long as the call's bounds let it take. */
 async function* within(call, source) {
   const iterator = source[Symbol.asyncIterator]?.() ?? source[Symbol.iterator]();
-  const bounds = endOf(call);
+  const bounds = new Bounds(call);
   let finished = false;
   try {
     for (;;) {
-      const { done, value } = await Promise.race([iterator.next(), bounds.passed]);
+      const { done, value } = await bounds.hold(iterator.next());
       if (done) {
         finished = true;
         return;
       }
-      yield await value;
+      yield await bounds.hold(value);
     }
   } finally {
     bounds.clear();
@@ -131,38 +132,69 @@ async function* within(call, source) {
   }
 }
 
-/** A promise that rejects when the call is aborted or out of time. */
-function endOf(call) {
-  const { promise: passed, reject } = withResolvers();
-  passed.catch(() => {});
-  const abort = () => reject(call.signal.reason);
-  call.signal?.throwIfAborted();
-  call.signal?.addEventListener("abort", abort, { once: true });
-  const left = call.left();
-  const late = () => {
-    try {
-      call.left();
-      timer = after(1, late);
-    } catch (error) {
-      reject(error);
-    }
-  };
-  let timer = left === undefined ? undefined : after(left, late);
-  return {
-    passed,
-    clear() {
-      clearTimeout(timer);
-      call.signal?.removeEventListener("abort", abort);
-    },
-  };
-}
+/**
+ * The end of a call, by its signal or its time. One thing is held to it at a time, and nothing is left of it after that:
+ * `Promise.race` with a promise that lives long keeps every item there ever was.
+ */
+class Bounds {
+  #call;
+  #off;
+  #timer;
+  /** Why it is over. @type {{ reason: unknown } | undefined} */
+  #over;
+  /** Whoever waits. @type {((reason: unknown) => void) | undefined} */
+  #reject;
 
-function withResolvers() {
-  let reject;
-  const promise = new Promise((_, refuse) => {
-    reject = refuse;
-  });
-  return { promise, reject };
+  /** @param {import("./call.js").OneCall} call */
+  constructor(call) {
+    this.#call = call;
+    call.signal?.throwIfAborted();
+    this.#off = onAbort(call.signal, () => this.#end(call.signal.reason));
+    this.#wait(call.left());
+  }
+
+  /**
+   * What `work` gives, which may be no promise; rejects, or throws, when the call is over.
+   *
+   * @param {any} work
+   * @returns {any}
+   */
+  hold(work) {
+    if (typeof work?.then !== "function") {
+      if (this.#over) throw this.#over.reason;
+      return work;
+    }
+    return new Promise((resolve, reject) => {
+      work.then(resolve, reject);
+      if (this.#over) return reject(this.#over.reason);
+      this.#reject = reject;
+    }).finally(() => {
+      this.#reject = undefined;
+    });
+  }
+
+  clear() {
+    clearTimeout(this.#timer);
+    this.#off();
+  }
+
+  #wait(ms) {
+    if (ms === undefined) return;
+    this.#timer = after(ms, () => {
+      try {
+        // A timer may come a little early.
+        this.#call.left();
+        this.#wait(1);
+      } catch (error) {
+        this.#end(error);
+      }
+    });
+  }
+
+  #end(reason) {
+    this.#over = { reason };
+    this.#reject?.(reason);
+  }
 }
 
 /** A stream whose runtime does not make it iterable. */

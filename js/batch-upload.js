@@ -5,6 +5,7 @@
  * apart by their index (protocol.md 6).
  */
 
+const { onAbort } = require("./aborts.js");
 const { flag, number, object, optional, text } = require("./answer.js");
 const { BatchNotSealedError } = require("./batch-error.js");
 const { ProtocolError, fromNative } = require("./errors.js");
@@ -56,15 +57,15 @@ function uploadOnce(call, batchId, spool, attempt) {
 
 /** @returns {Promise<{ error?: any, retryInMs: number | null }>} */
 async function send(call, client, batchId, spool, attempt) {
+  call.signal?.throwIfAborted();
   const request = call.describe({ path: "/api/v3/batches/{}/items", ids: [["batch id", batchId]] });
   const upload = native.openUpload(client, request, attempt);
   if (typeof upload === "string") throw fromNative(JSON.parse(upload));
   const abandon = () => upload.abandon();
   const left = call.left();
   const timer = left === undefined ? undefined : after(left, abandon);
-  call.signal?.addEventListener("abort", abandon, { once: true });
+  const off = onAbort(call.signal, abandon);
   try {
-    call.signal?.throwIfAborted();
     for await (const chunk of spool.read()) {
       // Room for the next one only once the wire took an earlier one (defect 9).
       if ((await upload.write(chunk)) !== "true") break;
@@ -75,7 +76,7 @@ async function send(call, client, batchId, spool, attempt) {
     return judge(call, batchId, outcome);
   } finally {
     clearTimeout(timer);
-    call.signal?.removeEventListener("abort", abandon);
+    off();
     upload.abandon();
   }
 }

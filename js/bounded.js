@@ -1,5 +1,6 @@
 "use strict";
 
+const { onAbort } = require("./aborts.js");
 const { TimeoutError, abortError, fromNative } = require("./errors.js");
 const native = require("./native.js");
 const { after } = require("./timer.js");
@@ -19,14 +20,13 @@ async function bounded(bounds, call) {
   const { signal, timeoutInMs } = bounds ?? {};
   signal?.throwIfAborted();
   const cancel = signal ? new native.Cancel() : null;
-  const abort = () => cancel.cancel();
-  signal?.addEventListener("abort", abort, { once: true });
+  const off = onAbort(signal, () => cancel.cancel());
   try {
     const outcome = JSON.parse(await call(cancel, timeoutInMs ?? null));
     if (outcome.error) throw outcome.error.kind === "aborted" ? abortError(signal) : fromNative(outcome.error);
     return outcome.ok;
   } finally {
-    signal?.removeEventListener("abort", abort);
+    off();
   }
 }
 
@@ -43,23 +43,25 @@ function heldTo(bounds, work) {
   const { signal, timeoutInMs } = bounds ?? {};
   if (signal === undefined && timeoutInMs === undefined) return work;
   return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer);
-      reject(abortError(signal));
-    };
-    const late = () => {
-      signal?.removeEventListener("abort", abort);
-      reject(new TimeoutError("ERR_TIMEOUT", `the call took longer than timeoutInMs: ${timeoutInMs} ms`));
-    };
+    let timer;
+    let off = () => {};
     const over = () => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
+      off();
     };
-    const timer = timeoutInMs === undefined ? undefined : after(timeoutInMs, late);
     // In any case, so that what fails after its caller left is nobody's unhandled rejection.
     work.then(resolve, reject).finally(over);
-    if (signal?.aborted) return abort();
-    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) return reject(abortError(signal));
+    if (timeoutInMs !== undefined) {
+      timer = after(timeoutInMs, () => {
+        off();
+        reject(new TimeoutError("ERR_TIMEOUT", `the call took longer than timeoutInMs: ${timeoutInMs} ms`));
+      });
+    }
+    off = onAbort(signal, () => {
+      clearTimeout(timer);
+      reject(abortError(signal));
+    });
   });
 }
 

@@ -5,6 +5,7 @@
  * many there are. `timeoutInMs` is for the whole of it (defect 19).
  */
 
+const { onAbort } = require("./aborts.js");
 const { bounded } = require("./bounded.js");
 const { clientOf } = require("./client.js");
 const { checkCallOptions, refresherOf, resolve, resolveWith } = require("./config.js");
@@ -145,15 +146,14 @@ class Call {
     const left = this.left();
     signal?.throwIfAborted();
     await new Promise((resolve, reject) => {
-      const abort = () => {
-        clearTimeout(timer);
-        reject(signal.reason);
-      };
       const timer = after(Math.min(ms, left ?? ms), () => {
-        signal?.removeEventListener("abort", abort);
+        off();
         resolve(undefined);
       });
-      signal?.addEventListener("abort", abort, { once: true });
+      const off = onAbort(signal, () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      });
     });
     // Cut short: says so now.
     if (left !== undefined && left <= ms) this.left();

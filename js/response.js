@@ -74,8 +74,12 @@ class Events {
   #format;
   #options;
   #encoder = new TextEncoder();
-  /** The next part, asked for and not yet sent. @type {Promise<any> | undefined} */
-  #pending;
+  /** Whether the next part was asked for. */
+  #asked = false;
+  /** It, once it came and was not sent yet. @type {any} */
+  #came;
+  /** Ends the wait for it or a heartbeat. @type {(outcome: any) => void} */
+  #wake = () => {};
   #timer;
   #id;
   #opened = false;
@@ -139,15 +143,14 @@ class Events {
       if (opening) send(event(opening.event, undefined, JSON.stringify(opening.data)));
       return;
     }
-    this.#pending ??= this.#parts.next().then(
-      (step) => ({ step }),
-      (error) => ({ error }),
-    );
-    const outcome = await Promise.race([this.#pending, this.#beat()]);
+    this.#ask();
+    // No race with a promise of the part: each heartbeat would leave something behind there.
+    const outcome = this.#came ?? (await this.#beat());
     this.#options.timer.clearTimeout(this.#timer);
     if (this.#over) return;
     if (outcome === BEAT) return send(": ping\n\n");
-    this.#pending = undefined;
+    this.#asked = false;
+    this.#came = undefined;
     if (outcome.error !== undefined || outcome.step === undefined) {
       send(event("error", undefined, JSON.stringify(describe(outcome.error))));
     } else if (outcome.step.done) {
@@ -165,9 +168,23 @@ class Events {
     controller.close();
   }
 
+  #ask() {
+    if (this.#asked) return;
+    this.#asked = true;
+    const came = (/** @type {any} */ outcome) => {
+      this.#came = outcome;
+      this.#wake(outcome);
+    };
+    this.#parts.next().then(
+      (step) => came({ step }),
+      (error) => came({ error }),
+    );
+  }
+
   #beat() {
     const { timer, heartbeatInMs } = this.#options;
     return new Promise((resolve) => {
+      this.#wake = resolve;
       this.#timer = timer.setTimeout(resolve, heartbeatInMs, BEAT);
       // A heartbeat alone keeps no process alive.
       this.#timer?.unref?.();

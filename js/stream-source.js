@@ -2,6 +2,7 @@
 
 /** The values of one realtime stream, pulled in batches from the native reader. What nobody reads stays on the wire (defect 9). */
 
+const { onAbort } = require("./aborts.js");
 const { attempt } = require("./attempt.js");
 const { ArgumentError, fromNative } = require("./errors.js");
 const { mailbox, nextBatch } = require("./mailbox.js");
@@ -22,9 +23,9 @@ const { chunkEvents } = require("./stream-events.js");
 class StreamSource {
   #open;
   #refresher;
-  #signal;
   #notify;
-  #onAbort;
+  /** Takes the signal's listener off. @type {(() => void) | undefined} */
+  #off;
   #reader = null;
   /** Opening the reader, where a token has to be made first. @type {Promise<void> | undefined} */
   #opening;
@@ -56,14 +57,12 @@ class StreamSource {
     this.#open = open;
     this.#refresher = refresher;
     this.#events = events;
-    this.#signal = signal;
     this.#notify = notify;
     // An aborted signal is looked at before anything is sent (defect 17).
     if (signal?.aborted) {
       this.close();
     } else if (signal) {
-      this.#onAbort = () => this.close();
-      signal.addEventListener("abort", this.#onAbort, { once: true });
+      this.#off = onAbort(signal, () => this.close());
     }
   }
 
@@ -161,7 +160,7 @@ class StreamSource {
     if (this.#closed) return;
     this.#closed = true;
     this.#left.abort();
-    if (this.#onAbort) this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#off?.();
     if (this.#reader) {
       // The reader is let go at once; what it cost stays known.
       this.#reader.close();

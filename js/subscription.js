@@ -7,6 +7,7 @@
  * An open one keeps the process alive while somebody waits for it; a closed one never does.
  */
 
+const { onAbort } = require("./aborts.js");
 const { attempt } = require("./attempt.js");
 const { heldTo } = require("./bounded.js");
 const { ArgumentError, fromNative } = require("./errors.js");
@@ -27,7 +28,8 @@ const SKEW_MS = 10_000;
 
 class RunSubscription {
   #wiring;
-  #onAbort;
+  /** Takes the signal's listener off. @type {(() => void) | undefined} */
+  #off;
   #reader = null;
   /** What `open` needs was made. */
   #isReady = false;
@@ -61,8 +63,7 @@ class RunSubscription {
     if (signal?.aborted) {
       this.close();
     } else if (signal) {
-      this.#onAbort = () => this.close();
-      signal.addEventListener("abort", this.#onAbort, { once: true });
+      this.#off = onAbort(signal, () => this.close());
     }
   }
 
@@ -124,7 +125,7 @@ class RunSubscription {
     this.#wiring.left.abort();
     this.#rows = NONE;
     this.#ahead = [];
-    if (this.#onAbort) this.#wiring.signal.removeEventListener("abort", this.#onAbort);
+    this.#off?.();
     if (this.#reader) {
       this.#reader.close();
       // Said here, so that it comes once, and after the last row.

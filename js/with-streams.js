@@ -7,6 +7,7 @@
  * drained, it ends (4).
  */
 
+const { onAbort } = require("./aborts.js");
 const { ArgumentError } = require("./errors.js");
 const { isTexts, takeOptions } = require("./options.js");
 const { Places, tagOf } = require("./places.js");
@@ -78,8 +79,8 @@ class Merge {
   #subscription;
   #open;
   #keys;
-  #signal;
-  #onAbort;
+  /** Takes the signal's listener off. @type {(() => void) | undefined} */
+  #off;
   /** @type {Map<string, Entry>} Live runs, and finished ones whose streams are not drained yet. */
   #entries = new Map();
   /** @type {Map<string, Set<string>>} The keys of runs that are no longer among the entries. */
@@ -106,12 +107,10 @@ class Merge {
     this.#feed = feed;
     this.#open = open;
     this.#keys = keys;
-    this.#signal = signal;
     if (signal?.aborted) {
       this.close();
     } else if (signal) {
-      this.#onAbort = () => this.close();
-      signal.addEventListener("abort", this.#onAbort, { once: true });
+      this.#off = onAbort(signal, () => this.close());
     }
   }
 
@@ -162,7 +161,7 @@ class Merge {
     this.#ready = [];
     for (const entry of this.#entries.values()) for (const source of entry.sources) source.close();
     this.#entries.clear();
-    if (this.#onAbort) this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#off?.();
     this.#subscription.close();
     this.#wake();
   }

@@ -3,14 +3,14 @@
 //! One upload is one attempt. Whoever makes the items can make them again, so the retries are
 //! decided by the caller, from what [`Upload::finish`] says of them.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
-use tokio::sync::mpsc;
+use futures_util::{Stream, stream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::call::{Answer, Deadlines, Failed};
@@ -24,6 +24,15 @@ use crate::{random, runtime};
 
 /// How many chunks wait for the wire: a slow server slows whoever writes (defect 9).
 const CHUNKS_WAITING: usize = 2;
+
+/// The most of a body that its connection holds: so many pieces of so many bytes. Always less than a
+/// connection of HTTP/1.1 has room for (about 400 KiB, 16 pieces), so that it still asks for more when
+/// its server takes nothing, and hears then that the body was given up. Told in no other way, it would
+/// stay open until the server took what it holds.
+const MOST_HELD: (usize, usize) = (4, 64 * 1024);
+
+/// How long a connection has to notice that its body was given up.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// The schedule of the attempts, as the official SDK has it: five, 1 s, doubled, at most 30 s.
 const POLICY: Policy = Policy {
@@ -76,23 +85,20 @@ impl Upload {
         let headers = items_headers(endpoint, options)?;
         let echo = Echo::of(&headers);
         let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
-        let chunks = stream::unfold(Some(receiver), async |receiver| {
-            let mut receiver = receiver?;
-            match receiver.recv().await {
-                Some(Part::Chunk(chunk)) => Some((Ok(chunk), Some(receiver))),
-                Some(Part::End) => None,
-                None => Some((Err(Abandoned), None)),
-            }
-        });
+        let given_up = CancellationToken::new();
         let request = client::calls()?
             .post(format!("{}{path}", endpoint.base_url()))
             .headers(headers)
-            .body(reqwest::Body::wrap_stream(chunks));
-        let given_up = CancellationToken::new();
+            .body(reqwest::Body::wrap_stream(body(receiver, given_up.clone())));
         let token = given_up.clone();
         let task = runtime::get()?.spawn(async move {
+            // Dropped only after that: a connection whose request is dropped first does not look at the body.
+            let over = async {
+                token.cancelled().await;
+                sleep(GRACE).await;
+            };
             tokio::select! {
-                () = token.cancelled() => Err(late("took nothing of the batch's items")),
+                () = over => Err(took_nothing()),
                 answer = async { Answer::read(request.send().await?, &echo).await } => answer,
             }
         });
@@ -114,7 +120,12 @@ impl Upload {
     async fn send(&self, part: Part) -> bool {
         let sender = lock(&self.sender).clone();
         let Some(sender) = sender else { return false };
-        let sent = timeout(Deadlines::CALL.attempt, sender.send(part)).await;
+        let sent = tokio::select! {
+            biased;
+            // The connection may take a while to let go of the body, and who gave up waits for nobody.
+            () = self.given_up.cancelled() => return false,
+            sent = timeout(Deadlines::CALL.attempt, sender.send(part)) => sent,
+        };
         if sent.is_err() {
             // The server took nothing for so long that it will not.
             self.given_up.cancel();
@@ -128,15 +139,20 @@ impl Upload {
         let task = lock(&self.task).take();
         let outcome = match task {
             None => Err(Error::new(Kind::Internal, "ERR_INTERNAL", "an upload was finished twice")),
-            Some(mut task) => match timeout(Deadlines::CALL.attempt, &mut task).await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(error)) => {
-                    Err(Error::new(Kind::Internal, "ERR_INTERNAL", "an upload broke off").with_source(error))
-                }
-                Err(_) => {
-                    task.abort();
-                    Err(late("did not answer to the batch's items"))
-                }
+            Some(mut task) => tokio::select! {
+                biased;
+                done = timeout(Deadlines::CALL.attempt, &mut task) => match done {
+                    Ok(Ok(Err(_))) if self.given_up.is_cancelled() => Err(took_nothing()),
+                    Ok(Ok(outcome)) => outcome,
+                    Ok(Err(error)) => {
+                        Err(Error::new(Kind::Internal, "ERR_INTERNAL", "an upload broke off").with_source(error))
+                    }
+                    Err(_) => {
+                        self.given_up.cancel();
+                        Err(late("did not answer to the batch's items"))
+                    }
+                },
+                () = self.given_up.cancelled() => Err(took_nothing()),
             },
         };
         self.judge(outcome)
@@ -171,6 +187,65 @@ impl Drop for Upload {
     }
 }
 
+/// The pieces of a body, as the connection has room for them; an error once it was given up.
+fn body(
+    receiver: mpsc::Receiver<Part>,
+    given_up: CancellationToken,
+) -> impl Stream<Item = std::result::Result<Bytes, Abandoned>> + Send + 'static {
+    let (pieces, piece_bytes) = MOST_HELD;
+    let places = Arc::new(Semaphore::new(pieces));
+    stream::unfold(Some((receiver, Bytes::new())), move |state| {
+        let (places, given_up) = (places.clone(), given_up.clone());
+        async move {
+            let (mut receiver, mut rest) = state?;
+            let next = async {
+                let place = places.clone().acquire_owned().await.map_err(|_| Abandoned)?;
+                if rest.is_empty() {
+                    match receiver.recv().await {
+                        Some(Part::Chunk(chunk)) => rest = chunk,
+                        Some(Part::End) => {
+                            drop(place);
+                            // Its end is told when the connection holds nothing of it any more.
+                            let all = u32::try_from(pieces).unwrap_or(u32::MAX);
+                            drop(places.acquire_many(all).await);
+                            return Ok(None);
+                        }
+                        None => return Err(Abandoned),
+                    }
+                }
+                let piece = rest.split_to(rest.len().min(piece_bytes));
+                Ok(Some(Bytes::from_owner(Placed { piece, _place: place })))
+            };
+            let next = tokio::select! {
+                biased;
+                () = given_up.cancelled() => Err(Abandoned),
+                next = next => next,
+            };
+            match next {
+                Ok(Some(piece)) => Some((Ok(piece), Some((receiver, rest)))),
+                Ok(None) => None,
+                Err(abandoned) => Some((Err(abandoned), None)),
+            }
+        }
+    })
+}
+
+/// A piece, whose place is free once the connection let go of it.
+struct Placed {
+    piece: Bytes,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Placed {
+    fn as_ref(&self) -> &[u8] {
+        &self.piece
+    }
+}
+
+fn took_nothing() -> Error {
+    late("took nothing of the batch's items")
+}
+
 fn late(what: &str) -> Error {
     Error::new(
         Kind::Timeout,
@@ -182,4 +257,60 @@ fn late(what: &str) -> Error {
 /// What a mutex guards. No holder can leave it half-done, so a poisoned one is as good.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// States of the connections to a local port, as Linux tells them: 01 is open.
+    fn states(port: u16) -> Vec<String> {
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+        let wanted = format!(":{port:04X}");
+        table
+            .lines()
+            .filter_map(|line| {
+                let parts: Vec<_> = line.split_whitespace().collect();
+                parts[2].ends_with(&wanted).then(|| parts[3].to_owned())
+            })
+            .collect()
+    }
+
+    /// An upload whose server takes nothing more, and what keeps that server there.
+    async fn stalled() -> (Upload, u16, impl Sized) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let endpoint = Endpoint::new(&format!("http://127.0.0.1:{port}"), "tr_dev_test", None).expect("valid");
+        let upload = Upload::open(&endpoint, &ClientOptions::default(), "/items", 1).expect("opened");
+        let (socket, _) = listener.accept().await.expect("a connection");
+        let chunk = Bytes::from(vec![b'x'; 1 << 20]);
+        while timeout(Duration::from_millis(200), upload.write(chunk.clone())).await.is_ok() {}
+        (upload, port, (socket, listener))
+    }
+
+    #[test]
+    fn a_stalled_upload_ends_when_it_is_given_up_and_its_connection_with_it() {
+        runtime::get().expect("a runtime").block_on(async {
+            let (upload, port, _server) = stalled().await;
+            assert_eq!(states(port), ["01"]);
+            let write = upload.write(Bytes::from_static(b"x"));
+            let give_up = async {
+                tokio::task::yield_now().await;
+                upload.abandon();
+            };
+            let (written, ()) = timeout(Duration::from_secs(5), async { tokio::join!(write, give_up) })
+                .await
+                .expect("the writer is let go at once");
+            assert!(!written);
+            let over = timeout(Duration::from_secs(5), upload.finish()).await.expect("as is who waits for the answer");
+            assert_eq!(over.outcome.expect_err("given up").code(), "ERR_TIMEOUT");
+            for _ in 0..100 {
+                if !states(port).contains(&"01".to_owned()) {
+                    return;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+            panic!("the connection is still open: {:?}", states(port));
+        });
+    }
 }

@@ -1,0 +1,68 @@
+"use strict";
+
+// Prints how many items of a batch that is read item by item were collected by the end of its source, of how many, and how
+// many bytes of memory a heartbeat of a response leaves behind.
+
+const { createServer } = require("node:http");
+const { setTimeout: pass } = require("node:timers/promises");
+const { configure, runs, tasks } = require("trigger-native");
+
+const ITEMS = 100;
+const BEATS = 40_000;
+
+async function main() {
+  const server = createServer((request, response) => {
+    request.resume().on("end", () => {
+      const { url } = request;
+      const base = `http://127.0.0.1:${server.address().port}`;
+      if (url.startsWith("/realtime")) return;
+      response.writeHead(200, { "content-type": "application/json", "x-trigger-jwt": "a.b.c" });
+      const answer = url.includes("/packets/")
+        ? { presignedUrl: `${base}/put`, storagePath: "a/b" }
+        : { id: "batch_1", runCount: 1, isCached: false, itemsAccepted: 1, itemsDeduplicated: 0, sealed: true };
+      response.end(JSON.stringify(answer));
+    });
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  configure({ baseURL: `http://127.0.0.1:${server.address().port}`, accessToken: "tr_dev_keptkeptkeptkeptkept" });
+  const collected = await batch();
+  const bytes = await heartbeats();
+  process.stdout.write(JSON.stringify({ collected, of: ITEMS, bytes }));
+  process.exit(0);
+}
+
+async function batch() {
+  let collected = 0;
+  const registry = new FinalizationRegistry(() => {
+    collected += 1;
+  });
+  async function* items() {
+    for (let at = 0; at < ITEMS; at += 1) {
+      const item = { payload: `${at}`.repeat(70_000) };
+      registry.register(item);
+      yield item;
+    }
+    for (let turn = 0; turn < 4; turn += 1) {
+      globalThis.gc();
+      await pass(10);
+    }
+  }
+  await tasks.batchTrigger("t", items());
+  return collected;
+}
+
+async function heartbeats() {
+  // One that is over at once.
+  const timer = { setTimeout: (work, _, value) => void setImmediate(work, value), clearTimeout: () => {} };
+  const reader = runs.subscribeToRun("run_1").toResponse(undefined, { heartbeatInMs: 1, timer }).body.getReader();
+  await reader.read();
+  const beat = async (count) => {
+    for (let at = 0; at < count; at += 1) await reader.read();
+    globalThis.gc();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = await beat(BEATS / 4);
+  return ((await beat(BEATS)) - before) / BEATS;
+}
+
+main();
