@@ -37,9 +37,25 @@ function clientOf(resolved) {
     client = made;
     if (clients.size >= MOST) clients.delete(clients.keys().next().value);
     clients.set(name, client);
+    warnUnchecked(resolved.baseURL);
   }
   byResolved.set(resolved, client);
   return client;
+}
+
+let warned = false;
+
+/**
+ * Says, once and in Node's own words, that certificates are not looked at: Node says so only of connections it makes.
+ *
+ * @param {string} baseURL
+ */
+function warnUnchecked(baseURL) {
+  if (warned || process.env.NODE_TLS_REJECT_UNAUTHORIZED !== "0" || !/^https:/i.test(baseURL)) return;
+  warned = true;
+  process.emitWarning(
+    "Setting the NODE_TLS_REJECT_UNAUTHORIZED environment variable to '0' makes TLS connections and HTTPS requests insecure by disabling certificate verification.",
+  );
 }
 
 module.exports = { clientOf };

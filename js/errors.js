@@ -142,7 +142,7 @@ function fromNative(data) {
     return error;
   }
   if (data.kind === "connection") {
-    const error = new ApiConnectionError({ cause });
+    const error = new ApiConnectionError({ message: data.message, cause });
     error.code = data.code;
     return error;
   }

@@ -90,6 +90,14 @@ impl Endpoint {
                 "the access token holds a space, a line break or a character outside ASCII: check that it was copied whole and is not quoted",
             ));
         }
+        if let Some(quote) = quoted(key) {
+            return Err(Error::config(
+                "ERR_INVALID_ACCESS_TOKEN",
+                format!(
+                    "the access token begins or ends with {quote}: it is written without quotes where no shell takes them off, such as in a container's env file"
+                ),
+            ));
+        }
         let branch = branch.filter(|branch| !branch.is_empty());
         if branch.is_some_and(|branch| http::HeaderValue::from_str(branch).is_err()) {
             return Err(Error::config(
@@ -167,6 +175,12 @@ impl Hash for Endpoint {
     }
 }
 
+/// The quote a key stands in. No key and no token begins or ends with one.
+fn quoted(key: &str) -> Option<char> {
+    let ends = [key.chars().next(), key.chars().next_back()];
+    ends.into_iter().flatten().find(|end| matches!(end, '"' | '\'' | '`'))
+}
+
 /// Tells what a key can do by its form alone. A routing hint, never a check of its validity.
 fn classify(key: &str) -> KeyKind {
     if is_additional(key) {
@@ -239,6 +253,9 @@ mod tests {
             ("https://a.b/?x=1", "k", "ERR_INVALID_BASE_URL"),
             ("https://a.b", " ", "ERR_MISSING_ACCESS_TOKEN"),
             ("https://a.b", "tr_dev_x\n", "ERR_INVALID_ACCESS_TOKEN"),
+            ("https://a.b", "\"tr_dev_x\"", "ERR_INVALID_ACCESS_TOKEN"),
+            ("https://a.b", "'tr_dev_x'", "ERR_INVALID_ACCESS_TOKEN"),
+            ("https://a.b", "tr_dev_x'", "ERR_INVALID_ACCESS_TOKEN"),
         ] {
             let error = Endpoint::new(url, key, None).expect_err(code);
             assert_eq!(error.code(), code);

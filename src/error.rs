@@ -153,6 +153,9 @@ impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Self {
         // The URL is left out: it can carry ids and, in presigned URLs, a signature.
         let error = error.without_url();
+        if let Some(refusal) = crate::http::certificate_refusal(&error) {
+            return refusal.with_source(error);
+        }
         let (kind, code, message) = if error.is_timeout() {
             (Kind::Timeout, "ERR_TIMEOUT", "the server did not answer in time")
         } else if error.is_builder() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use line_support::frames::{NO_ERROR, REFUSED_STREAM, Raw};
-use line_support::{FAILSAFE, PATIENT, Speaks, acceptor, line, listen, text, together};
+use line_support::{FAILSAFE, PATIENT, Speaks, acceptor, line, listen, pass, text, together};
 use tokio::time::timeout;
 use trigger_native::config::Endpoint;
 use trigger_native::http::{Line, Polled};
@@ -116,6 +116,49 @@ async fn a_connection_that_falls_silent_is_left_by_the_next_request_of_every_fee
     };
     let (polls, ()) = Box::pin(together(async { [poll(&mut second).await, poll(&mut first).await] }, serve)).await;
     assert_eq!(polls.map(text), ["new", "new"]);
+}
+
+#[tokio::test]
+async fn a_connection_that_dies_fails_all_that_wait_on_it_and_a_new_one_is_opened() {
+    let ([mut first, mut second], listener, acceptor, _raw) = Box::pin(connected::<2>(100)).await;
+    // It is not read any more, and nobody closed it. The silence of a poll would take a minute.
+    let minute = Duration::from_secs(60);
+    tokio::time::pause();
+    let since = tokio::time::Instant::now();
+    let polled = Box::pin(async { tokio::join!(first.poll("/", minute), second.poll("/", minute)) }).await;
+    let took = since.elapsed();
+    tokio::time::resume();
+    assert!(matches!(polled, (Ok(Polled::Connect(_)), Ok(Polled::Connect(_)))), "{polled:?}");
+    assert!(took <= Duration::from_secs(21), "{took:?}");
+    let serve = async {
+        let mut next = Raw::accept(&listener, &acceptor, 100).await;
+        for _ in 0..2 {
+            let stream = next.request().await.expect("a request");
+            next.answer(stream, &[], "new").await;
+        }
+    };
+    let (polls, ()) = Box::pin(together(async { [poll(&mut second).await, poll(&mut first).await] }, serve)).await;
+    assert_eq!(polls.map(text), ["new", "new"]);
+}
+
+#[tokio::test]
+async fn a_quiet_connection_is_asked_whether_it_is_alive_before_anything_goes_out_on_it() {
+    let ([mut line], listener, acceptor, mut raw) = Box::pin(connected::<1>(100)).await;
+    pass(5).await;
+    let serve = async {
+        let stream = raw.request().await.expect("a request");
+        raw.answer(stream, &[], "alive").await;
+    };
+    let (polled, ()) = Box::pin(together(poll(&mut line), serve)).await;
+    assert_eq!(text(polled), "alive");
+    pass(5).await;
+    let serve = async {
+        let mut next = Raw::accept(&listener, &acceptor, 100).await;
+        let stream = next.request().await.expect("a request");
+        next.answer(stream, &[], "another").await;
+    };
+    let (polled, ()) = Box::pin(together(poll(&mut line), serve)).await;
+    assert_eq!(text(polled), "another");
 }
 
 #[tokio::test]

@@ -105,15 +105,43 @@ async fn a_used_connection_that_closes_as_a_request_goes_out_costs_no_retry_and_
 }
 
 #[tokio::test]
-async fn a_connection_that_a_feed_has_left_serves_the_next_one_and_is_closed_after_half_a_minute() {
+async fn a_connection_that_a_feed_has_left_serves_the_next_one_and_is_closed_after_four_seconds() {
     let server = counting(HTTP1).await;
     for _ in 0..3 {
         assert_eq!(text(poll(&mut line(&server.url())).await), "0");
-        pass(20).await;
+        pass(2).await;
     }
     assert_eq!(server.load().ended, [false]);
     let took = until_ended(&server).await;
-    assert!((10..=30).contains(&took), "{took} s");
+    assert!((2..=4).contains(&took), "{took} s");
+}
+
+/// Accepts a connection and answers one request on it. Later ones are not read, and nothing is closed.
+async fn forgetful(listener: &TcpListener, body: &str) -> impl Sized {
+    let mut stream = accept(listener, &acceptor(Speaks::Http1)).await;
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(stream.read_u8().await.expect("a request"));
+    }
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(answer.as_bytes()).await.expect("an answer");
+    stream
+}
+
+#[tokio::test]
+async fn a_feed_that_waited_does_not_ask_on_a_connection_that_was_forgotten_meanwhile() {
+    let (listener, url) = listen().await;
+    let mut kept = line(&url);
+    let (first, _open) = together(poll(&mut kept), forgetful(&listener, "first")).await;
+    assert_eq!(text(first), "first");
+    pass(5).await;
+    let (second, _open) = together(poll(&mut kept), forgetful(&listener, "second")).await;
+    assert_eq!(text(second), "second");
+    // Nor does the next feed, on one that was left.
+    drop(kept);
+    pass(5).await;
+    let (third, _open) = together(async { poll(&mut line(&url)).await }, forgetful(&listener, "third")).await;
+    assert_eq!(text(third), "third");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,9 +7,11 @@ use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
+use super::answered;
 use super::client;
 use super::echo::Echo;
 use super::headers::{ClientOptions, call_headers};
+use super::pool::Pool;
 use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
 use crate::{random, retry};
@@ -151,7 +153,7 @@ impl Call<'_> {
             Some(_) => policy.max_attempts,
             None => NOT_FOUND_ATTEMPTS.min(policy.max_attempts),
         };
-        self.send_to(&url, headers, Patience { policy, not_found }).await
+        self.send_to(client::calls(), &url, headers, Patience { policy, not_found }).await
     }
 
     /// A `GET` of an absolute URL **without our credentials**, for presigned URLs.
@@ -161,7 +163,8 @@ impl Call<'_> {
     pub async fn get_presigned(url: &str) -> Result<Answer> {
         let call = Call { method: Method::GET, path: "", body: None, deadlines: Deadlines::CALL };
         let policy = retry::Policy::default();
-        call.send_to(url, HeaderMap::new(), Patience { policy, not_found: policy.max_attempts }).await
+        let patience = Patience { policy, not_found: policy.max_attempts };
+        call.send_to(client::calls(), url, HeaderMap::new(), patience).await
     }
 
     /// A `PUT` of `body` to an absolute URL **without our credentials**, for presigned URLs. Tried
@@ -182,18 +185,24 @@ impl Call<'_> {
             full_jitter: true,
             ..retry::Policy::default()
         };
-        call.send_to(url, headers, Patience { policy, not_found: policy.max_attempts }).await
+        let patience = Patience { policy, not_found: policy.max_attempts };
+        call.send_to(client::calls(), url, headers, patience).await
     }
 
-    async fn send_to(&self, url: &str, headers: HeaderMap, patience: Patience) -> Result<Answer> {
+    async fn send_to(&self, pool: &Pool, url: &str, headers: HeaderMap, patience: Patience) -> Result<Answer> {
+        // Of a presigned URL nothing is known but that the server gave it.
+        let base_url = url.strip_suffix(self.path).filter(|_| !self.path.is_empty());
         let end = Instant::now() + self.deadlines.total;
         let mut attempt = 1;
         loop {
             let until = end.min(Instant::now() + self.deadlines.attempt);
-            let outcome = match timeout_at(until, self.attempt(url, headers.clone())).await {
-                Ok(Ok(answer)) => Failed::read(answer),
+            let outcome = match timeout_at(until, self.attempt(pool, url, headers.clone(), until)).await {
+                Ok(Ok(answer)) => {
+                    base_url.inspect(|base_url| answered::note(base_url));
+                    Failed::read(answer)
+                }
                 Ok(Err(error)) => Err(Failed::from_error(error)),
-                Err(_) => Err(Failed::Passing(self.late(), None)),
+                Err(_) => Err(Failed::Passing(self.late(base_url), None)),
             };
             let (error, server_wait) = match outcome {
                 Ok(answer) => return Ok(answer),
@@ -211,24 +220,31 @@ impl Call<'_> {
         }
     }
 
-    async fn attempt(&self, url: &str, headers: HeaderMap) -> Result<Answer> {
+    async fn attempt(&self, pool: &Pool, url: &str, headers: HeaderMap, until: Instant) -> Result<Answer> {
         let echo = Echo::of(&headers);
-        let mut request = client::calls()?.request(self.method.clone(), url).headers(headers);
+        // Dropped when its time is up: what it was sent on is not used again then.
+        let attempt = pool.attempt()?.within(until.saturating_duration_since(Instant::now()));
+        let mut request = attempt.client().request(self.method.clone(), url).headers(headers);
         if let Some(body) = &self.body {
             request = request.body(body.clone());
         }
-        Answer::read(request.send().await?, &echo).await
+        let answer = async { Answer::read(request.send().await?, &echo).await }.await;
+        attempt.heard();
+        answer
     }
 
-    fn late(&self) -> Error {
-        Error::new(
-            Kind::Timeout,
-            "ERR_TIMEOUT",
-            format!(
-                "the server did not answer within {} ms: is the base URL right? timeoutInMs sets another limit",
-                self.deadlines.attempt.min(self.deadlines.total).as_millis()
+    fn late(&self, base_url: Option<&str>) -> Error {
+        let ms = self.deadlines.attempt.min(self.deadlines.total).as_millis();
+        let message = match base_url {
+            Some(base_url) if answered::has(base_url) => {
+                format!("the server did not answer this time within {ms} ms: timeoutInMs sets another limit")
+            }
+            Some(_) => format!(
+                "the server did not answer within {ms} ms: is the base URL right? timeoutInMs sets another limit"
             ),
-        )
+            None => format!("the storage of payloads did not answer within {ms} ms: timeoutInMs sets another limit"),
+        };
+        Error::new(Kind::Timeout, "ERR_TIMEOUT", message)
     }
 }
 
@@ -241,6 +257,7 @@ pub(crate) fn unix_ms() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::half_open::{self, HalfOpen, Version};
 
     fn answer(status: u16, headers: &[(&'static str, &'static str)]) -> Answer {
         let headers =
@@ -276,5 +293,85 @@ mod tests {
         assert!(matches!(after, Failed::Passing(_, Some(wait)) if wait == Duration::from_secs(2)));
         assert!(matches!(Failed::read(answer(404, &[])), Err(Failed::Final(_))));
         assert!(Failed::read(answer(202, &[])).is_ok());
+    }
+
+    /// A call to a server that reads it and closes without a word, as often as it is asked to, and what it read.
+    async fn broken_off(times: usize, pool: &'static Pool) -> (Result<Answer>, Vec<String>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let server = async {
+            let mut heads = Vec::new();
+            for number in 0..=times {
+                let (mut socket, _) = listener.accept().await.expect("a connection");
+                heads.push(half_open::head(&mut socket).await.expect("a request"));
+                if number == times {
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+                    tokio::io::AsyncWriteExt::write_all(&mut socket, answer).await.expect("written");
+                }
+            }
+            heads
+        };
+        let call = async {
+            let endpoint = Endpoint::new(&url, "tr_dev_test", None).expect("an endpoint");
+            let headers = call_headers(&endpoint, &ClientOptions::default(), &random::uuid()).expect("headers");
+            let call = Call { method: Method::POST, path: "/trigger", body: None, deadlines: Deadlines::CALL };
+            call.send_to(pool, &format!("{url}/trigger"), headers, hasty()).await
+        };
+        tokio::join!(call, server)
+    }
+
+    fn hasty() -> Patience {
+        let policy = retry::Policy { min_delay: Duration::from_millis(1), ..retry::Policy::default() };
+        Patience { policy, not_found: 1 }
+    }
+
+    #[tokio::test]
+    async fn a_trigger_that_goes_out_again_carries_the_same_idempotency_key() {
+        let (answer, heads) = broken_off(2, client::calls()).await;
+        assert_eq!(answer.expect("an answer").status, 200);
+        let key = |head: &String| {
+            let line = head.lines().find(|line| line.starts_with("x-trigger-request-idempotency-key: "));
+            line.expect("a key").to_owned()
+        };
+        let keys: Vec<_> = heads.iter().map(key).collect();
+        assert_eq!(keys, vec![keys[0].clone(); 3]);
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_connection_is_dead_is_answered_on_another_one() {
+        const LIMITS: client::Limits = client::Limits {
+            idle: Duration::from_secs(60),
+            ping_after: Duration::from_secs(60),
+            ping_timeout: Duration::from_secs(60),
+        };
+        static POOL: Pool = Pool::new(|| client::build(client::builder(&[], LIMITS)?.http2_prior_knowledge()));
+        let server = HalfOpen::start(Version::Http2).await;
+        let deadlines = Deadlines { attempt: Duration::from_millis(300), total: Duration::from_secs(10) };
+        for (number, connection) in ["0", "1", "1"].into_iter().enumerate() {
+            if number == 1 {
+                server.forget();
+            }
+            let call = Call { method: Method::POST, path: "/trigger", body: None, deadlines };
+            let answer = call.send_to(&POOL, &format!("{}/trigger", server.url), HeaderMap::new(), hasty()).await;
+            assert_eq!(answer.expect("an answer").body, connection);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_base_url_that_has_answered_is_not_doubted_when_a_call_is_late() {
+        let server = HalfOpen::start(Version::Http1).await;
+        let deadlines = Deadlines { attempt: Duration::from_millis(200), total: Duration::from_millis(200) };
+        let call = Call { method: Method::GET, path: "/a", body: None, deadlines };
+        let send =
+            async || call.send_to(client::calls(), &format!("{}/a", server.url), HeaderMap::new(), hasty()).await;
+        let doubts = |outcome: Result<Answer>| outcome.expect_err("late").message().contains("is the base URL right?");
+        send().await.expect("an answer");
+        server.forget();
+        assert!(!doubts(send().await));
+        let deaf = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/a", deaf.local_addr().expect("an address"));
+        assert!(doubts(call.send_to(client::calls(), &url, HeaderMap::new(), hasty()).await));
+        let presigned = Call { path: "", ..call };
+        assert!(!doubts(presigned.send_to(client::calls(), &url, HeaderMap::new(), hasty()).await));
     }
 }

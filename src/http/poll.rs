@@ -7,6 +7,7 @@ use http::HeaderMap;
 use tokio::time::timeout;
 
 use super::echo::Echo;
+use super::pool::Pool;
 use super::stream::silent;
 use crate::error::{Error, Kind, Result};
 
@@ -35,18 +36,14 @@ pub enum Polled {
     TooLarge(Error),
 }
 
-/// Polls `url` through `client`, which follows redirections and knows proxies.
+/// Polls `url` through a client of `pool`, which follows redirections and knows proxies.
 ///
 /// # Errors
 /// Only what no retry can mend: a request that cannot be built.
-pub(super) async fn by_client(
-    client: &reqwest::Client,
-    url: &str,
-    headers: HeaderMap,
-    silence: Duration,
-) -> Result<Polled> {
+pub(super) async fn by_client(pool: &Pool, url: &str, headers: HeaderMap, silence: Duration) -> Result<Polled> {
     let echo = Echo::of(&headers);
-    let mut response = match timeout(silence, client.get(url).headers(headers).send()).await {
+    let attempt = pool.attempt()?;
+    let mut response = match timeout(silence, attempt.client().get(url).headers(headers).send()).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
             let error = Error::from(error);

@@ -118,17 +118,19 @@ pub async fn open_stream(url: &str, headers: HeaderMap, silence: Duration) -> Re
         }
         Sent::Connect(error) => return Ok(Opened::Connect(error)),
         Sent::Silent(error) => return Ok(Opened::Silent(error)),
-        Sent::Elsewhere => match timeout(silence, client::long()?.get(url).headers(headers).send()).await {
-            Ok(Ok(response)) => {
-                let (status, headers) = (response.status().as_u16(), response.headers().clone());
-                StreamBody { status, headers, source: Source::Client(Box::new(response)) }
+        Sent::Elsewhere => {
+            match timeout(silence, client::long().attempt()?.client().get(url).headers(headers).send()).await {
+                Ok(Ok(response)) => {
+                    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+                    StreamBody { status, headers, source: Source::Client(Box::new(response)) }
+                }
+                Ok(Err(error)) => {
+                    let error = Error::from(error);
+                    return if error.kind() == Kind::Config { Err(error) } else { Ok(Opened::Connect(error)) };
+                }
+                Err(_) => return Ok(Opened::Silent(silent(silence))),
             }
-            Ok(Err(error)) => {
-                let error = Error::from(error);
-                return if error.kind() == Kind::Config { Err(error) } else { Ok(Opened::Connect(error)) };
-            }
-            Err(_) => return Ok(Opened::Silent(silent(silence))),
-        },
+        }
     };
     if body.status < 400 {
         return Ok(Opened::Open(body));

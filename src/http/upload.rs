@@ -86,7 +86,9 @@ impl Upload {
         let echo = Echo::of(&headers);
         let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
         let given_up = CancellationToken::new();
-        let request = client::calls()?
+        let on_pool = client::calls().attempt()?.within(Deadlines::CALL.attempt);
+        let request = on_pool
+            .client()
             .post(format!("{}{path}", endpoint.base_url()))
             .headers(headers)
             .body(reqwest::Body::wrap_stream(body(receiver, given_up.clone())));
@@ -99,7 +101,10 @@ impl Upload {
             };
             tokio::select! {
                 () = over => Err(took_nothing()),
-                answer = async { Answer::read(request.send().await?, &echo).await } => answer,
+                answer = async { Answer::read(request.send().await?, &echo).await } => {
+                    on_pool.heard();
+                    answer
+                }
             }
         });
         Ok(Self {

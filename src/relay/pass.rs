@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Secret;
-use crate::http::passing;
+use crate::http::{Attempt, passing};
 use crate::serve::{Answer, Body};
 
 /// How long is waited.
@@ -97,7 +97,8 @@ pub(crate) async fn pass(request: Passed, body: Body, most: u64) -> Result<Respo
     }
     let times = request.times;
     let headers = forward(request.headers)?;
-    let mut builder = sender(&request.method, &request.url, headers)?;
+    let attempt = attempt()?;
+    let mut builder = attempt.client().request(request.method, &request.url).headers(headers);
     let trouble = Arc::new(Trouble::default());
     if !body.is_end_stream() {
         // Told by the body itself: a header could say otherwise.
@@ -113,7 +114,10 @@ pub(crate) async fn pass(request: Passed, body: Body, most: u64) -> Result<Respo
             Ok(sent) => break sent,
             // Meanwhile more of the body went out, or the viewer is what is waited for.
             Err(_) if trouble.waiting_since().is_none_or(|since| Instant::now() < since + times.head) => {}
-            Err(_) => return Err(Failed::Late),
+            Err(_) => {
+                attempt.timed_out();
+                return Err(Failed::Late);
+            }
         }
     };
     sent.map(|response| answer(response, times.idle)).map_err(|error| trouble.failed(&error))
@@ -126,14 +130,27 @@ pub(crate) async fn pass(request: Passed, body: Body, most: u64) -> Result<Respo
 pub(crate) async fn get(request: Passed) -> Result<Response<Body>, Failed> {
     let times = request.times;
     let headers = forward(request.headers)?;
-    let builder = sender(&request.method, &request.url, headers)?;
-    let sent = timeout(times.head, builder.send()).await.map_err(|_| Failed::Late)?;
+    let attempt = attempt()?;
+    let builder = attempt.client().request(request.method, &request.url).headers(headers);
+    let sent = in_time(attempt, times.head, builder).await?;
     sent.map(|response| answer(response, times.idle)).map_err(|error| Trouble::default().failed(&error))
 }
 
-fn sender(method: &Method, url: &str, headers: HeaderMap) -> Result<reqwest::RequestBuilder, Failed> {
-    let client = passing().map_err(|_| Failed::Unreachable)?;
-    Ok(client.request(method.clone(), url).headers(headers))
+fn attempt() -> Result<Attempt<'static>, Failed> {
+    passing().attempt().map_err(|_| Failed::Unreachable)
+}
+
+/// The head of the answer. Where none comes in time, nothing else goes out on that connection. The
+/// request itself is sent once, whatever becomes of it: the viewer knows whether it may be repeated.
+async fn in_time(
+    attempt: Attempt<'_>,
+    head: Duration,
+    builder: reqwest::RequestBuilder,
+) -> Result<reqwest::Result<reqwest::Response>, Failed> {
+    timeout(head, builder.send()).await.map_err(|_| {
+        attempt.timed_out();
+        Failed::Late
+    })
 }
 
 /// What became of a request's body.

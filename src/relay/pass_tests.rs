@@ -233,3 +233,37 @@ async fn a_question_carries_the_viewers_token_and_never_the_relays_key() {
         assert!(seen.headers.values().all(|value| !value.to_str().unwrap_or_default().contains("relaykey")));
     }
 }
+
+#[tokio::test]
+async fn a_trigger_whose_connection_breaks_is_told_and_not_sent_again() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/trigger", server.local_addr().expect("an address"));
+    let request = || Passed { method: Method::POST, url: url.clone(), headers: HeaderMap::new(), times: Times::VIEWER };
+    let serving = tokio::spawn(async move {
+        let mut seen = 0;
+        while let Ok((mut socket, _)) = server.accept().await {
+            // Answers the first request that comes; reads the second on the same connection, and closes.
+            for answer in [&b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"[..], b""] {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\nab") {
+                    let Ok(byte) = socket.read_u8().await else { return seen };
+                    head.push(byte);
+                }
+                seen += 1;
+                socket.write_all(answer).await.expect("written");
+            }
+        }
+        seen
+    });
+    let body = || Full::new(Bytes::from_static(b"ab")).map_err(|never| match never {}).boxed_unsync();
+    let answer = pass(request(), body(), 1_000).await.expect("an answer");
+    answer.into_body().collect().await.expect("a body");
+    assert_eq!(pass(request(), body(), 1_000).await.map(drop).expect_err("broken"), Failed::Unreachable);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!serving.is_finished());
+    // What the server saw in all: one more would be a third.
+    let probe = tokio::net::TcpStream::connect(url.trim_start_matches("http://").trim_end_matches("/trigger")).await;
+    drop(probe);
+    assert_eq!(serving.await.expect("served"), 2);
+}

@@ -1,20 +1,17 @@
 //! Connections: TCP with happy eyeballs, TLS with what the server chose of HTTP/2 and HTTP/1.1.
 
-use std::time::Duration;
-
 use http::Uri;
 use http::uri::Scheme;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
-use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
-use once_cell::sync::{Lazy, OnceCell};
+use once_cell::sync::OnceCell;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service as _;
 
 use crate::error::{Error, Kind, Result};
-use crate::http::client::CONNECT_TIMEOUT;
+use crate::http::client::{CONNECT_TIMEOUT, keep_alive};
 use crate::http::tls;
 
 /// An open connection.
@@ -22,13 +19,6 @@ pub(super) type Socket = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// One connector, and so one TLS session cache, for all lines.
 static CONNECTOR: OnceCell<HttpsConnector<HttpConnector>> = OnceCell::new();
-
-static PROXIES: Lazy<Matcher> = Lazy::new(Matcher::from_system);
-
-/// Whether requests to `uri` go through a proxy of the environment's.
-pub(super) fn is_proxied(uri: &Uri) -> bool {
-    PROXIES.intercept(uri).is_some()
-}
 
 /// Connects to `uri`. True when the server chose HTTP/2.
 ///
@@ -49,7 +39,7 @@ pub(super) async fn connect(uri: Uri) -> Result<(Socket, bool)> {
             let http2 = socket.connected().is_negotiated_h2();
             Ok((socket, http2))
         }
-        Ok(Err(error)) => Err(failed().with_source(error)),
+        Ok(Err(error)) => Err(tls::refusal(&*error).unwrap_or_else(failed).with_source(error)),
         Err(elapsed) => Err(failed().with_source(elapsed)),
     }
 }
@@ -73,7 +63,7 @@ fn tcp() -> HttpConnector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
-    tcp.set_keepalive(Some(Duration::from_secs(30)));
+    keep_alive(&mut tcp);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
     tcp
 }

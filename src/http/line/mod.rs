@@ -10,6 +10,7 @@ mod decode;
 mod inflate;
 mod one;
 mod origin;
+mod pulse;
 mod shard;
 mod stream;
 mod way;
@@ -28,6 +29,7 @@ use self::way::{Asked, Way, ask};
 use super::client::{self, AGENT};
 use super::echo::Echo;
 use super::poll::{LONGEST_BODY, Polled, by_client, too_large};
+use super::since::Since;
 use super::stream::silent;
 use crate::error::Result;
 use crate::shared::Shared;
@@ -56,7 +58,26 @@ pub struct Line {
     /// Room for long bodies.
     buffer: BytesMut,
     /// The connection between two polls.
-    kept: Option<Way>,
+    kept: Option<Kept>,
+}
+
+/// What the last poll went out on.
+#[derive(Debug)]
+struct Kept {
+    since: Since,
+    way: Way,
+}
+
+impl Kept {
+    /// It, unless it was left too long: whoever reads slowly, or waits before a retry, finds a
+    /// connection that was forgotten on the way. A shared one is looked after by itself.
+    fn trusted(self) -> Option<Way> {
+        let trusted = match &self.way {
+            Way::One(_) => self.since.elapsed() < client::IDLE,
+            Way::Shared(_) => true,
+        };
+        trusted.then_some(self.way)
+    }
 }
 
 /// The headers of every poll. Feeds of one endpoint share them.
@@ -111,7 +132,8 @@ impl Line {
         // Rare ways are boxed: a feed that waits would hold room for them all the time.
         let Some(origin) = self.origin.clone() else { return Box::pin(self.ask_client(path, silence)).await };
         let target = format!("{}{path}", self.prefix);
-        let (head, mut way) = match ask(&origin, self.kept.take(), &target, &self.headers.prepared, silence).await? {
+        let kept = self.kept.take().and_then(Kept::trusted);
+        let (head, mut way) = match ask(&origin, kept, &target, &self.headers.prepared, silence).await? {
             Asked::Head(head, way) => (head, way),
             Asked::Connect(error) => return Ok(Polled::Connect(error)),
             Asked::Silent(error) => return Ok(Polled::Silent(error)),
@@ -123,7 +145,7 @@ impl Line {
         self.buffer.clear();
         Ok(match body(&mut way, length_of(&head), &mut self.buffer, silence).await {
             Ok(body) => {
-                self.kept = Some(way).filter(Way::is_open);
+                self.kept = Some(way).filter(Way::is_open).map(|way| Kept { since: Since::now(), way });
                 if body.len() < ROOM_FROM {
                     self.buffer = BytesMut::new();
                 }
@@ -134,14 +156,16 @@ impl Line {
     }
 
     async fn ask_client(&self, path: &str, silence: Duration) -> Result<Polled> {
-        by_client(client::long()?, &format!("{}{path}", self.base_url), self.headers.given.clone(), silence).await
+        by_client(client::long(), &format!("{}{path}", self.base_url), self.headers.given.clone(), silence).await
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if let (Some(origin), Some(way)) = (&self.origin, self.kept.take()) {
-            way.leave(origin);
+        if let (Some(origin), Some(kept)) = (&self.origin, self.kept.take()) {
+            if let Some(way) = kept.trusted() {
+                way.leave(origin);
+            }
         }
     }
 }

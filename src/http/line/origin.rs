@@ -8,15 +8,18 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
 use once_cell::sync::Lazy;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
-use super::connect::{connect, failed, is_proxied};
+use super::connect::{connect, failed};
 use super::one::One;
 use super::shard::Shard;
 use super::way::Way;
 use crate::error::Result;
+use crate::http::client;
+use crate::http::proxy::is_proxied;
+use crate::http::since::Since;
 
-/// How long a connection is kept when nobody needs it.
+/// How long a shared connection is kept when nobody needs it. Whoever takes a place on one that was
+/// quiet asks whether it is alive first.
 pub(super) const IDLE: Duration = Duration::from_secs(30);
 /// The most connections of HTTP/1.1 that are kept.
 const MOST_IDLE: usize = 16;
@@ -55,7 +58,7 @@ struct State {
     /// What the last one had room for.
     room: usize,
     /// Connections of HTTP/1.1 that were left, and when.
-    idle: Vec<(Instant, Box<One>)>,
+    idle: Vec<(Since, Box<One>)>,
     /// Whether a task looks after those.
     tended: bool,
     /// Connections being opened, and who waits for one.
@@ -212,7 +215,7 @@ impl Origin {
         if !one.is_open() || state.idle.len() >= MOST_IDLE {
             return;
         }
-        state.idle.push((Instant::now(), one));
+        state.idle.push((Since::now(), one));
         if !std::mem::replace(&mut state.tended, true) {
             runtime.spawn(tend(self.clone()));
         }
@@ -224,14 +227,14 @@ async fn tend(origin: Arc<Origin>) {
     loop {
         let oldest = {
             let mut state = origin.state();
-            state.idle.retain(|(since, one)| since.elapsed() < IDLE && one.is_open());
+            state.idle.retain(|(since, one)| since.elapsed() < client::IDLE && one.is_open());
             let Some((oldest, _)) = state.idle.first() else {
                 state.tended = false;
                 return;
             };
-            *oldest
+            oldest.elapsed()
         };
-        tokio::time::sleep_until(oldest + IDLE).await;
+        tokio::time::sleep(client::IDLE.saturating_sub(oldest)).await;
     }
 }
 
@@ -241,9 +244,12 @@ impl State {
         let (way, enough) = match self.speaks {
             Speaks::Unknown => (None, self.opening > 0),
             Speaks::Http1 => {
-                // The one left last, unless its server closed it.
-                let alive =
-                    std::iter::from_fn(|| self.idle.pop()).find_map(|(_, mut one)| one.is_alive().then_some(one));
+                // The one left last, unless its server closed it, or it is too old to be trusted: a
+                // process that was frozen looked after none.
+                let young = |(since, one): (Since, Box<One>)| (since.elapsed() < client::IDLE).then_some(one);
+                let alive = std::iter::from_fn(|| self.idle.pop())
+                    .filter_map(young)
+                    .find_map(|mut one| one.is_alive().then_some(one));
                 (alive.map(Way::One), false)
             }
             Speaks::Http2 => {

@@ -1,14 +1,14 @@
 //! Connections of HTTP/2 that are shared, each with no more streams than its server allows.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 
 use bytes::Bytes;
 use h2::client::{Builder, Connection, SendRequest};
-use h2::{Reason, RecvStream};
+use h2::{PingPong, Reason, RecvStream};
 use http::Request;
 use http::response::Parts;
 use hyper_util::rt::TokioIo;
@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::connect::{Socket, failed};
 use super::origin::{IDLE, Origin, Use};
+use super::pulse::Pulse;
 use super::way::Failed;
 use crate::error::{Error, Result};
 use crate::http::client::CONNECT_TIMEOUT;
@@ -35,6 +36,7 @@ pub(super) struct Shard {
     idle: Arc<Notify>,
     /// It ended, is about to, or may be dead: nothing new goes out on it.
     closed: AtomicBool,
+    pulse: Arc<Pulse>,
 }
 
 impl Use {
@@ -76,8 +78,10 @@ impl Shard {
             uses: AtomicUsize::new(0),
             idle: idle.clone(),
             closed: AtomicBool::new(false),
+            pulse: Arc::new(Pulse::new()),
         });
-        tokio::spawn(drive(connection, idle, Arc::downgrade(&shard), Arc::downgrade(origin)));
+        let pings = connection.ping_pong();
+        tokio::spawn(drive(connection, pings, idle, Arc::downgrade(&shard), Arc::downgrade(origin)));
         Ok(shard)
     }
 
@@ -128,19 +132,29 @@ async fn settled(connection: &mut Connection<TokioIo<Socket>, Bytes>) -> Result<
 /// Lets the connection read and write, and lets go of it when nobody used it for long.
 async fn drive(
     mut connection: Connection<TokioIo<Socket>, Bytes>,
+    pings: Option<PingPong>,
     idle: Arc<Notify>,
     shard: Weak<Shard>,
     origin: Weak<Origin>,
 ) {
+    let Some(pulse) = shard.upgrade().map(|shard| shard.pulse.clone()) else { return };
+    let is_used = || shard.upgrade().is_some_and(|shard| !shard.is_idle());
+    let mut dead = pin!(pulse.found_dead(pings, is_used));
     loop {
         tokio::select! {
+            // First: what has come while this process stood still is read before it is judged.
+            biased;
             // Whoever waits on it hears of an error.
             _ = &mut connection => break,
+            // And of the connection's end, as it is dropped.
+            () = &mut dead => break,
             () = idle.notified() => {}
         }
         let Some(uses) = shard.upgrade().map(|shard| shard.uses()) else { continue };
         tokio::select! {
+            biased;
             _ = &mut connection => break,
+            () = &mut dead => break,
             () = sleep(IDLE) => {}
         }
         if let (Some(shard), Some(origin)) = (shard.upgrade(), origin.upgrade()) {
@@ -175,6 +189,10 @@ impl Place {
 
     /// Sends `request`; the headers of its answer.
     pub(super) async fn head(&mut self, request: Box<Request<()>>) -> Result<Parts, Failed> {
+        if !self.shard.pulse.is_alive().await {
+            self.shard.close();
+            return Err(Failed { unsent: true, error: failed().with_source("the connection was dead") });
+        }
         let sender = self.shard.sender.clone();
         let answer = match sender.ready().await {
             Ok(mut sender) => sender.send_request(*request, true).map(|(answer, _)| answer),
@@ -190,6 +208,7 @@ impl Place {
         };
         match answer {
             Ok(answer) => {
+                self.shard.pulse.hear();
                 let (parts, body) = answer.into_parts();
                 self.body = Some(body);
                 Ok(parts)
@@ -211,6 +230,7 @@ impl Place {
         let body = self.body.as_mut()?;
         match body.data().await {
             Some(Ok(bytes)) => {
+                self.shard.pulse.hear();
                 // An error means that the stream is over, which the next chunk tells.
                 let _ = body.flow_control().release_capacity(bytes.len());
                 Some(Ok(bytes))

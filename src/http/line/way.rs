@@ -1,13 +1,13 @@
 //! What one request at a time goes out on, and when it goes out again at once.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HOST, HeaderMap};
 use http::response::Parts;
 use http::{Request, Uri};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::one::One;
 use super::origin::Origin;

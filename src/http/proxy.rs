@@ -1,0 +1,236 @@
+//! Which requests go through a proxy of the environment's: by `HTTP_PROXY`, `HTTPS_PROXY` and
+//! `ALL_PROXY` (or the system's own settings on macOS and Windows), but for what `NO_PROXY` names,
+//! and never to this machine unless that is asked for.
+
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::Uri;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use once_cell::sync::Lazy;
+use reqwest::{ClientBuilder, Url};
+
+/// In `NO_PROXY` it takes back that this machine is spoken to directly: the word of browsers for it.
+const LOOPBACK_TOO: &str = "<-loopback>";
+
+static PROXIES: Lazy<Proxies> =
+    Lazy::new(|| Proxies { matcher: Matcher::from_system(), direct: Direct::parse(&no_proxy()) });
+
+struct Proxies {
+    matcher: Matcher,
+    direct: Direct,
+}
+
+/// `NO_PROXY`, in either case; an empty one is as good as missing.
+fn no_proxy() -> String {
+    let names = ["NO_PROXY", "no_proxy"];
+    names.iter().filter_map(|name| std::env::var(name).ok()).find(|text| !text.trim().is_empty()).unwrap_or_default()
+}
+
+fn proxy_of(uri: &Uri) -> Option<Intercept> {
+    let host = uri.host()?;
+    let port = uri.port_u16().unwrap_or(if uri.scheme() == Some(&http::uri::Scheme::HTTP) { 80 } else { 443 });
+    if PROXIES.direct.covers(host, port) { None } else { PROXIES.matcher.intercept(uri) }
+}
+
+/// Whether requests to `uri` go through a proxy.
+pub(super) fn is_proxied(uri: &Uri) -> bool {
+    proxy_of(uri).is_some()
+}
+
+/// The client asks here for each server.
+pub(super) fn apply(builder: ClientBuilder) -> ClientBuilder {
+    builder.proxy(reqwest::Proxy::custom(|url| with_login(&proxy_of(&url.as_str().parse().ok()?)?)))
+}
+
+/// A proxy's URL with its user name and password.
+fn with_login(proxy: &Intercept) -> Option<Url> {
+    let mut url = Url::parse(&proxy.uri().to_string()).ok()?;
+    let login = proxy.basic_auth().and_then(|header| {
+        let login = STANDARD.decode(header.to_str().ok()?.strip_prefix("Basic ")?).ok()?;
+        String::from_utf8(login).ok()
+    });
+    if let Some((name, password)) = login.as_deref().and_then(|login| login.split_once(':')) {
+        url.set_username(name).ok()?;
+        url.set_password(Some(password)).ok()?;
+    }
+    Some(url)
+}
+
+/// What is spoken to directly.
+#[derive(Debug, Default)]
+struct Direct {
+    rules: Vec<Rule>,
+    loopback_too: bool,
+}
+
+/// An entry of `NO_PROXY`: whom it names, and the port where it names one.
+#[derive(Debug)]
+struct Rule {
+    name: Name,
+    port: Option<u16>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Name {
+    Any,
+    /// A network: an address and how many of its bits count.
+    Network(IpAddr, u32),
+    /// A domain and all below it.
+    Domain(String),
+    /// All that ends so: `*.domain`.
+    Ending(String),
+    /// All that begins so: `10.0.*`.
+    Beginning(String),
+}
+
+impl Direct {
+    /// Reads entries separated by commas or spaces.
+    fn parse(list: &str) -> Self {
+        let mut direct = Self::default();
+        for entry in list.split([',', ' ', '\t', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
+            if entry.eq_ignore_ascii_case(LOOPBACK_TOO) {
+                direct.loopback_too = true;
+            } else {
+                direct.rules.push(Rule::parse(entry));
+            }
+        }
+        direct
+    }
+
+    fn covers(&self, host: &str, port: u16) -> bool {
+        let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+        let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+        if !self.loopback_too && is_loopback(&host, address) {
+            return true;
+        }
+        let fits = |rule: &Rule| rule.port.is_none_or(|only| only == port) && rule.name.covers(&host, address);
+        self.rules.iter().any(fits)
+    }
+}
+
+impl Rule {
+    fn parse(entry: &str) -> Self {
+        let lower = entry.to_ascii_lowercase();
+        // An address of IPv6 has colons of its own: a port follows its bracket.
+        let (name, port) = match lower.rsplit_once(':') {
+            Some((name, port)) if name.ends_with(']') || !name.contains(':') => match port.parse() {
+                Ok(port) => (name, Some(port)),
+                Err(_) => (lower.as_str(), None),
+            },
+            Some(_) | None => (lower.as_str(), None),
+        };
+        Self { name: Name::parse(name.trim_start_matches('[').trim_end_matches(']')), port }
+    }
+}
+
+impl Name {
+    fn parse(text: &str) -> Self {
+        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        if let Ok(address) = address.parse::<IpAddr>() {
+            let whole = if address.is_ipv4() { 32 } else { 128 };
+            match bits.map(str::parse) {
+                None => return Self::Network(address.to_canonical(), whole),
+                Some(Ok(bits)) if bits <= whole => return Self::Network(address, bits),
+                Some(Ok(_) | Err(_)) => {}
+            }
+        }
+        match (text, text.strip_prefix('*'), text.strip_suffix('*')) {
+            ("*", _, _) => Self::Any,
+            (_, Some(ending), _) => Self::Ending(ending.to_owned()),
+            (_, None, Some(beginning)) => Self::Beginning(beginning.to_owned()),
+            (domain, None, None) => Self::Domain(domain.trim_matches('.').to_owned()),
+        }
+    }
+
+    /// `host` is in lower case, without brackets and a last dot; `address` is it, where it is one.
+    fn covers(&self, host: &str, address: Option<IpAddr>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Network(network, bits) => address.is_some_and(|address| is_within(address, *network, *bits)),
+            Self::Domain(domain) => {
+                host.strip_suffix(domain.as_str()).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+            }
+            Self::Ending(ending) => host.ends_with(ending.as_str()),
+            Self::Beginning(beginning) => host.starts_with(beginning.as_str()),
+        }
+    }
+}
+
+fn is_within(address: IpAddr, network: IpAddr, bits: u32) -> bool {
+    let differ = match (address, network) {
+        // From the left.
+        (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
+    };
+    differ >= bits
+}
+
+/// Whether a host is this machine.
+fn is_loopback(host: &str, address: Option<IpAddr>) -> bool {
+    match address {
+        Some(address) => address.is_loopback() || address.is_unspecified(),
+        None => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_proxy_is_read_as_people_write_it() {
+        for (list, direct, proxied) in [
+            ("*", &["10.1.2.3:443", "[2001:db8::1]:443", "api.trigger.dev:443"][..], &[][..]),
+            ("10.0.0.5:8080", &["10.0.0.5:8080"], &["10.0.0.5:443", "10.0.0.6:8080"]),
+            ("trigger.internal:3030", &["trigger.internal:3030", "a.trigger.internal:3030"], &["trigger.internal:80"]),
+            ("[2001:db8::1]:3030 2001:db8::2", &["[2001:db8::1]:3030", "[2001:db8::2]:1"], &["[2001:db8::1]:80"]),
+            (
+                "*.corp.example",
+                &["a.corp.example:443", "A.B.Corp.Example.:443"],
+                &["corp.example:443", "acorp.example:1"],
+            ),
+            (".corp.example", &["a.corp.example:443", "corp.example:443"], &["acorp.example:443"]),
+            ("a.example, corp.example", &["x.corp.example:443", "corp.example:443"], &["notcorp.example:443"]),
+            (
+                "10.0.0.0/8,fd00::/8",
+                &["10.9.9.9:1", "[fd12::1]:1", "[::ffff:10.1.1.1]:1"],
+                &["11.0.0.1:1", "[fe00::1]:1"],
+            ),
+            ("192.168.*", &["192.168.3.4:80"], &["192.169.3.4:80"]),
+            ("0.0.0.0/0", &["8.8.8.8:53"], &["[2001:db8::1]:53", "a.example:80"]),
+            ("10.0.0.0/99, :80, a.example:x", &[], &["10.0.0.0:80", "a.example:80"]),
+            (
+                "",
+                &["localhost:1", "app.localhost:1", "127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "0.0.0.0:1"],
+                &["10.0.0.1:1"],
+            ),
+            ("<-loopback>, 127.0.0.2", &["127.0.0.2:1"], &["localhost:1", "127.0.0.1:1", "[::1]:1"]),
+        ] {
+            let rules = Direct::parse(list);
+            let is_direct = |authority: &str| {
+                let (host, port) = authority.rsplit_once(':').expect("a port");
+                rules.covers(host, port.parse().expect("a port"))
+            };
+            for authority in direct {
+                assert!(is_direct(authority), "{authority} goes through the proxy in spite of {list:?}");
+            }
+            for authority in proxied {
+                assert!(!is_direct(authority), "{authority} does not go through the proxy for {list:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_login_of_a_proxy_goes_along() {
+        let proxy = Matcher::builder().all("http://me:p%40ss%3Aword@proxy.example:8080").build();
+        let proxy = proxy.intercept(&Uri::from_static("https://api.trigger.dev")).expect("a proxy");
+        let url = with_login(&proxy).expect("a URL");
+        assert_eq!((url.host_str(), url.port()), (Some("proxy.example"), Some(8080)));
+        let again = Matcher::builder().all(url.to_string()).build();
+        let again = again.intercept(&Uri::from_static("https://api.trigger.dev")).expect("a proxy");
+        assert_eq!(again.basic_auth(), proxy.basic_auth());
+    }
+}
