@@ -102,7 +102,10 @@ impl Upload {
             tokio::select! {
                 () = over => Err(took_nothing()),
                 answer = async { Answer::read(request.send().await?, &echo).await } => {
-                    on_pool.heard();
+                    // One that was broken off says nothing of its connection.
+                    if !token.is_cancelled() {
+                        on_pool.heard();
+                    }
                     answer
                 }
             }
