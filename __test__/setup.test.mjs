@@ -10,7 +10,7 @@ import { describe, it } from "node:test";
 import { isInstalled, matches } from "../scripts/lib/installed.mjs";
 import { phases } from "../scripts/lib/javascript-tests.mjs";
 import { root } from "../scripts/lib/run.mjs";
-import { ADDON, BROWSER, HEAVY, nameOf, SLOW } from "../scripts/lib/suites.mjs";
+import { ADDON, BROWSER, HEAVY, nameOf, REPLAYS, SLOW } from "../scripts/lib/suites.mjs";
 
 const a = { version: "1.0.0", integrity: "sha512-a" };
 const b = { version: "2.0.0", integrity: "sha512-b" };
@@ -58,13 +58,24 @@ describe("the lists of tests", () => {
 
   it("name files that are there", () => {
     const names = files.map(nameOf);
-    for (const name of [...Object.keys(SLOW), ...ADDON, ...BROWSER]) assert.ok(names.includes(name), name);
+    for (const name of [...Object.keys(SLOW), ...ADDON, ...BROWSER, ...REPLAYS]) assert.ok(names.includes(name), name);
   });
 
   it("know every file that needs Chromium, so that it is installed", () => {
     const text = (/** @type {string} */ name) => readFileSync(path.join(root, "__test__", name), "utf8");
     const needs = files.filter((name) => /"\.\/(support\/browser|examples\/routes)\.mjs"/.test(text(name)));
     assert.deepEqual(needs.map(nameOf), BROWSER);
+  });
+
+  it("know every file that replays recordings", () => {
+    const text = (/** @type {string} */ name) => readFileSync(path.join(root, "__test__", name), "utf8");
+    assert.deepEqual(
+      files
+        .filter((name) => /\bwithRecordings\(/.test(text(name)))
+        .map(nameOf)
+        .sort(),
+      REPLAYS,
+    );
   });
 
   it("run what is heavy last, and by itself", () => {

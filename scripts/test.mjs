@@ -1,18 +1,19 @@
 // `npm test`: set-up, types, the Rust tests, then the JavaScript tests: the quick ones, then the heavy ones, some of
-// them in Chromium. Each must pass for the next to start, and says how long it took.
+// them in Chromium. Each must pass for the next to start, and says how long it took. Where the recordings of the real
+// server lie beside the checkout as they were recorded, what replays recordings runs on those too.
 //
 // `npm test -- <file or word> …` runs only the JavaScript test files whose path holds one of the words.
 // `npm run test:fast` (`--fast`) leaves out what is slow; `--addon` runs what shows that the addon in its place works here,
 // without set-up (both: `lib/suites.mjs`).
 
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
 import { ensureChromium } from "./lib/chromium.mjs";
 import { javascriptTests } from "./lib/javascript-tests.mjs";
-import { recordingFiles, wireDirectory } from "./lib/recordings.mjs";
+import { filesIn, originalDirectory } from "./lib/recordings.mjs";
 import { isMain, root, run, StepError, script, step, timed } from "./lib/run.mjs";
-import { ADDON, BROWSER, nameOf, SLOW } from "./lib/suites.mjs";
+import { ADDON, BROWSER, nameOf, REPLAYS, SLOW } from "./lib/suites.mjs";
 import { setup } from "./setup.mjs";
 import { checkTypes } from "./types.mjs";
 
@@ -29,25 +30,30 @@ async function testFiles() {
 const RECORDED = "every_recorded_";
 
 /**
- * Arguments that leave out the Rust tests that have nothing to replay, after saying how many. Under CI none is left
- * out: there they fail.
+ * The Rust tests whose names hold `filter`, by cargo-nextest where it is installed.
+ *
+ * @param {string[]} filter
  */
-async function leftOut() {
-  if (process.env.CI || recordingFiles().length > 0) return [];
-  const names = (await readdir(path.join(root, "tests"))).filter((name) => name.endsWith(".rs"));
-  const texts = await Promise.all(names.map((name) => readFile(path.join(root, "tests", name), "utf8")));
-  const cases = texts.join("\n").split(`fn ${RECORDED}`).length - 1;
-  console.error(`${cases} Rust tests left out: ${wireDirectory} is missing`);
-  return ["--", "--skip", RECORDED];
+async function rustTests(...filter) {
+  const nextest = await run("cargo", ["nextest", "--version"], { quiet: true });
+  const rest = ["--no-default-features", ...filter];
+  if (nextest !== 0) return step("Rust tests (cargo test)", "cargo", ["test", ...rest]);
+  // nextest runs no documentation tests: cargo does.
+  if (filter.length === 0) {
+    await step("Rust documentation tests", "cargo", ["test", "--no-default-features", "--doc", "--quiet"]);
+  }
+  return step("Rust tests (cargo nextest)", "cargo", ["nextest", "run", ...rest]);
 }
 
-/** The Rust tests, by cargo-nextest where it is installed. nextest runs no documentation tests: cargo does. */
-async function rustTests() {
-  const nextest = await run("cargo", ["nextest", "--version"], { quiet: true });
-  const rest = ["--no-default-features", ...(await leftOut())];
-  if (nextest !== 0) return step("Rust tests (cargo test)", "cargo", ["test", ...rest]);
-  await step("Rust documentation tests", "cargo", ["test", "--no-default-features", "--doc", "--quiet"]);
-  return step("Rust tests (cargo nextest)", "cargo", ["nextest", "run", ...rest]);
+/** What replays recordings, on the recordings as they were recorded. @param {string[]} files */
+async function originals(files) {
+  process.env.TRIGGER_NATIVE_WIRE = originalDirectory;
+  try {
+    await rustTests(RECORDED);
+    await javascriptTests(files.filter((file) => REPLAYS.includes(nameOf(file))));
+  } finally {
+    delete process.env.TRIGGER_NATIVE_WIRE;
+  }
 }
 
 function rustUnitTests() {
@@ -80,7 +86,8 @@ if (isMain(import.meta.url)) {
     if (chosen.some((file) => BROWSER.includes(nameOf(file)))) await ensureChromium();
     if (words.length === 0) {
       await phase("types", checkTypes);
-      await phase("Rust tests", rustTests);
+      await phase("Rust tests", () => rustTests());
+      if (filesIn(originalDirectory).length > 0) await phase("recordings as recorded", () => originals(files));
     }
     await javascriptTests(chosen);
   });

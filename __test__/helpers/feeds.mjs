@@ -1,12 +1,10 @@
 // The run feeds in the recordings, as lists of answers; and the official client run over such
 // answers without a network.
 
-import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { recordingFiles } from "../../scripts/lib/recordings.mjs";
+import { readRecordings } from "../../scripts/lib/recordings.mjs";
 
 const official = createRequire(import.meta.url)(
   fileURLToPath(
@@ -24,18 +22,17 @@ const official = createRequire(import.meta.url)(
 /** @returns {Feed[]} Every run feed of every recording. */
 export function recordedFeeds() {
   const feeds = [];
-  for (const file of recordingFiles()) {
+  for (const recording of readRecordings()) {
     /** @type {Map<string, Feed>} */
     const open = new Map();
-    const { exchanges } = JSON.parse(readFileSync(file, "utf8"));
-    for (const { request, response } of exchanges) {
+    for (const { request, response } of recording.exchanges) {
       const [method, target] = request.line.split(" ");
       const url = new URL(target, "http://server");
       if (method !== "GET" || !/^\/realtime\/v1\/(runs|batches)\b/.test(url.pathname)) continue;
-      if (response?.status !== 200 || !response.body?.startsWith("[")) continue;
+      if (response?.status !== 200 || !response.body.startsWith("[")) continue;
       const snapshot = (url.searchParams.get("offset") ?? "-1") === "-1";
       for (const name of ["offset", "handle", "live", "cursor", "log", "expired_handle"]) url.searchParams.delete(name);
-      const name = `${path.basename(file)} ${url.pathname}${url.search}`;
+      const name = `${recording.name} ${url.pathname}${url.search}`;
       const schema = response.headers.find(([header]) => header.toLowerCase() === "electric-schema")?.[1];
       if (snapshot) {
         const feed = { name, schema, bodies: [] };

@@ -42,6 +42,10 @@ const LEFT_OUT = [
     exchanges: { "stream-write-v1": [1, 2, 3, 4, 6, 7, 8], "stream-write-v2": [1, 2, 3, 4, 6, 8] },
   },
   {
+    why: "the feed of a whole environment, or of tags given twice: neither client asks for it",
+    exchanges: { "environment-feed": [1, 2, 5, 7, 8, 9, 10, 11, 13, 14, 16, 17, 18, 19] },
+  },
+  {
     why: "a client of before: it is answered with other headers (protocol.md 1)",
     exchanges: { "electric-passthrough-scripted": [8, 9], "run-live-raw": [7], "run-snapshot": [4] },
   },

@@ -1,14 +1,12 @@
 /**
- * The recordings of the real server (`../shared/wire`, see its README), read as data.
+ * The recordings of the real server (`scripts/lib/recordings.mjs`), read as data.
  *
  * Nothing here knows a file's name: what a recording holds is found in its request lines.
  */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { test } from "node:test";
 
-import { recordingFiles } from "../../scripts/lib/recordings.mjs";
+import { readRecordings } from "../../scripts/lib/recordings.mjs";
 
 /**
  * @typedef {object} Exchange One request and its answer, as recorded and taken apart.
@@ -50,41 +48,31 @@ function exchange(raw) {
   };
 }
 
-/** @returns {Recording[]} none when the recordings are not there */
+/** @returns {Recording[]} */
 export function recordings() {
-  return recordingFiles().map((file) => {
-    const raw = JSON.parse(readFileSync(file, "utf8"));
-    const notes = (raw.clientNotes ?? []).map((note) => (typeof note === "string" ? note : JSON.stringify(note)));
-    return { name: path.basename(file, ".json"), notes, exchanges: raw.exchanges.map(exchange) };
-  });
+  return readRecordings().map((raw) => ({
+    name: raw.name,
+    notes: raw.clientNotes.map((note) => (typeof note === "string" ? note : JSON.stringify(note))),
+    exchanges: raw.exchanges.map(exchange),
+  }));
 }
 
 /**
- * Hands the recordings to `define`, which registers tests. Without recordings one test is
- * registered that is skipped and says how many were left out; under CI it fails instead: a suite that
- * replays nothing must not look green there.
+ * Hands the recordings to `define`, which registers tests, and fails where they give few: a suite that replays next to
+ * nothing must not look green.
  *
- * @param {string} what named in the skip
- * @param {number} atLeast how many cases the recordings give: it is said where there are none to count,
- *   and fewer fail where there are
+ * @param {string} what named in the test
+ * @param {number} atLeast how many cases the recordings give
  * @param {(recordings: Recording[], test: typeof import("node:test").test) => void} define every test that
  *   it registers with the `test` it is given is a case
  */
 export function withRecordings(what, atLeast, define) {
-  const all = recordings();
-  if (all.length > 0) {
-    let cases = 0;
-    define(all, (...args) => {
-      cases += 1;
-      return test(...args);
-    });
-    test(`${what}: the recordings give at least ${atLeast} cases`, () => {
-      assert.ok(cases >= atLeast, `there are ${cases}`);
-    });
-    return;
-  }
-  const reason = `at least ${atLeast} ${what} cases left out: ../shared/wire is missing`;
-  test(`${what}: recordings are present`, { skip: process.env.CI ? false : reason }, () => {
-    throw new Error(reason);
+  let cases = 0;
+  define(recordings(), (...args) => {
+    cases += 1;
+    return test(...args);
+  });
+  test(`${what}: the recordings give at least ${atLeast} cases`, () => {
+    assert.ok(cases >= atLeast, `there are ${cases}`);
   });
 }

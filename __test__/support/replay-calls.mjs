@@ -2,7 +2,7 @@
 
 import { send } from "./replay-http.mjs";
 import { columnsOfRest } from "./replay-rows.mjs";
-import { bearer, claimsOf, header, requestLine } from "./wire.mjs";
+import { bearer, claimsOf, requestLine } from "./wire.mjs";
 
 const patterns = [
   ["batch-create", "POST", /^\/api\/v3\/batches$/],
@@ -171,15 +171,4 @@ export function ownerOf(exchange, environments) {
   const key = bearer(exchange);
   const subject = claimsOf(key)?.sub;
   return environments.find((one) => one.secretKey === key || one.id === subject) ?? environments[0];
-}
-
-/** When a recording began, in Unix ms: no earlier than any of its answers' dates (whole seconds) allow. */
-export function beginning(recording) {
-  const bounds = recording.exchanges
-    .filter((exchange) => header(exchange.response, "date"))
-    .map(
-      (exchange) =>
-        Date.parse(header(exchange.response, "date")) - exchange.response.headersAtMs - exchange.startedAtMs,
-    );
-  return Math.max(...bounds);
 }

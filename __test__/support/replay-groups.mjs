@@ -30,7 +30,7 @@ export async function replayGroup(emulator, exchange, state, control) {
         const at = new Date(Date.parse(`${createdAt}Z`) + shift).toISOString();
         await control("POST", "/emulator/runs", { id, friendlyId, createdAt: at, ...changes, ...(batch && { batch }) });
         state.runs.set(friendlyId, true);
-      } else if (query.get("live") === "true") {
+      } else if (query.get("live") === "true" || (!batch && !query.get("tags"))) {
         await control("PATCH", `/emulator/runs/${friendlyId}`, changes);
       }
     }

@@ -1,21 +1,16 @@
 // The recordings of the real server, as cases to compare the emulator's answers with.
 
 import { createHmac } from "node:crypto";
-import { readFileSync } from "node:fs";
-import path from "node:path";
 
-import { recordingFiles } from "../../scripts/lib/recordings.mjs";
+import { readRecordings } from "../../scripts/lib/recordings.mjs";
 
 // For recordings that show tokens and no key.
 const unseenKey = "tr_dev_recordedkeyisnotshown";
 
-/** Every recording of the native backend. */
+/** Every recording of the native backend, by its file's name. */
 export function recordings() {
-  const all = recordingFiles().map((file) => ({
-    name: path.basename(file),
-    ...JSON.parse(readFileSync(file, "utf8")),
-  }));
-  return all.filter((recording) => !recording.server.includes("Electric backend"));
+  const native = readRecordings().filter(({ backend }) => backend === "native");
+  return native.map((recording) => ({ ...recording, name: `${recording.name}.json` }));
 }
 
 /** Splits `GET /path?query HTTP/1.1`. */

@@ -73,5 +73,20 @@ export const ADDON = [
   "token-refusals",
 ];
 
+/** What replays recordings: run once more where they lie beside the checkout as they were recorded. */
+export const REPLAYS = [
+  "calls-recordings",
+  "emulator-recordings",
+  "feeds-replay",
+  "relay-streams-replay",
+  "replay-runs",
+  "replay-server",
+  "replay-tokens",
+  "run-object",
+  "streams-parts-replay",
+  "streams-replay",
+  "token-recordings",
+];
+
 /** @param {string} file */
 export const nameOf = (file) => file.replace(/^.*[/\\]/, "").replace(/\.test\.mjs$/, "");

@@ -47,7 +47,7 @@ export const recorded = recordings()
     const { strict, options } = PLAYED[recording.name];
     const states = statesOf(recording);
     return {
-      name: `as recorded: ${recording.description}`,
+      name: `as recorded: ${recording.name.replace(/^browser-hooks-|\.json$/g, "")}`,
       hook: "useRealtimeRun",
       async play({ control, open }) {
         const [first, ...rest] = rowsOf(recording).map(changesOf);
