@@ -4,8 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -29,16 +31,6 @@ const endOf = async (response) => {
   return response.text();
 };
 
-/** That a body comes to hold this: streams may go on for long after. */
-async function begins(response, expected) {
-  let seen = "";
-  for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
-    seen += part;
-    if (expected.test(seen)) return;
-  }
-  assert.match(seen, expected);
-}
-
 /** That a relay answers for a run, to who may read it and to nobody else. */
 async function relays(handle, mount = "/api/trigger") {
   const { id, publicAccessToken } = await triggered();
@@ -48,11 +40,13 @@ async function relays(handle, mount = "/api/trigger") {
   assert.equal((await handle(get(url))).status, 401);
 }
 
-/** That two routes give a run and its text. */
-async function streams(run, text) {
+/** What Next.js gives a route beside the request. */
+const route = (id) => ({ params: Promise.resolve({ id }) });
+
+/** That a route gives a run, to its end. */
+async function streams(answer) {
   const { id } = await triggered("writer");
-  if (run) assert.match(await endOf(await run(id)), /"status":"COMPLETED"/);
-  if (text) await begins(await text(id), /Once.*upon/s);
+  assert.match(await endOf(await answer(id)), /"status":"COMPLETED"/);
 }
 
 /** That a route triggers a task, and gives out a token that reads its run. */
@@ -82,22 +76,33 @@ const DONE = [
   ],
   [
     "README.md",
-    "subscribeToRunsWithTag",
-    async ({ live, text }) => {
-      await tasks.trigger("hello", {}, { tags: ["user:7"] });
-      await begins(live(get("https://app.example"), "7"), /^event: run$/m);
-      await streams(undefined, (id) => text(get("https://app.example"), id));
+    "TransformStream",
+    async ({ GET }) => {
+      const { id } = await triggered("writer");
+      // Until the run ends, and no longer.
+      assert.equal(await endOf(await GET(get("https://app.example"), route(id))), "Once upon a time");
     },
   ],
   ["docs/feeds.md", "subscribeToRun(", ({ live }) => streams((id) => live(get("https://app.example"), id))],
   [
     "docs/frameworks.md",
     "runs.subscribeToRun",
-    ({ GET }) => streams((id) => GET(get("https://app.example"), { params: Promise.resolve({ id }) })),
+    ({ GET }) => streams((id) => GET(get("https://app.example"), route(id))),
   ],
   ["docs/frameworks.md", "handler as GET", ({ GET }) => relays(GET)],
   ["docs/frameworks.md", "handler as action", ({ loader }) => relays((request) => loader({ request }))],
   ["docs/relay.md", "handler as GET", ({ GET }) => relays(GET)],
+  [
+    "docs/relay.md",
+    "externalResolver",
+    async ({ default: node }) => {
+      const server = createServer(node).listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const here = `http://127.0.0.1:${server.address().port}`;
+      await relays(({ url, headers }) => fetch(url.replace("https://app.example", here), { headers }));
+      server.close();
+    },
+  ],
   [
     "docs/relay.md",
     "authorize(request)",
@@ -115,14 +120,8 @@ const DONE = [
   ["skills/trigger-native/SKILL.md", "createRealtimeHandler", ({ GET }) => relays(GET)],
   [
     "skills/trigger-native/SKILL.md",
-    "streams.read",
-    ({ run, text }) => {
-      const request = get("https://app.example");
-      return streams(
-        (id) => run(request, id),
-        (id) => text(request, id),
-      );
-    },
+    "toResponse",
+    ({ GET }) => streams((id) => GET(get("https://app.example"), route(id))),
   ],
   [
     "skills/trigger-native/SKILL.md",
@@ -153,11 +152,18 @@ const PROGRAMS = [
 
 /** What compiles and is not run here, and why. */
 const NOT_RUN = [
+  ["README.md", "useRealtimeRun", "for a browser; examples-nextjs.test.mjs has it on a page"],
+  ["README.md", "subscribeToRunsWithTag", "asks the reader's session; examples-nextjs.test.mjs has it"],
+  ["docs/frameworks.md", "Suspense", "a page; examples-nextjs.test.mjs opens it"],
   ["docs/feeds.md", "new EventSource", "for a browser; examples-nextjs.test.mjs has such a page"],
   ["docs/frameworks.md", "NextConfig", "examples-nextjs.test.mjs builds with it, and fails without"],
   ["docs/frameworks.md", "defineConfig", "examples-react-router.test.mjs builds with it, and fails without"],
-  ["docs/relay.md", "useRealtimeRun", "for a browser; browser-hooks.test.mjs opens each hook"],
-  ["docs/relay.md", "TriggerAuthContext", "for a browser; browser-hooks.test.mjs opens each hook"],
+  ["docs/relay.md", "useRealtimeRun", "for a browser; examples-nextjs.test.mjs has it on a page"],
+  [
+    "skills/trigger-native/SKILL.md",
+    "useRealtimeRun(id, { accessToken: token, baseURL })",
+    "for a browser; examples-nextjs.test.mjs has it on a page",
+  ],
   ["skills/trigger-native/SKILL.md", "NextConfig", "examples-nextjs.test.mjs builds with it, and fails without"],
 ];
 

@@ -12,6 +12,7 @@ await routes({
   name: "react-router",
   title: "React Router",
   start: ["node_modules/@react-router/serve/bin.js", "build/server/index.js"],
+  recipes: { "app/routes/relay.ts": "app/routes/api.trigger.$.ts" },
   more: (dir) =>
     describe("with a server bundle that takes everything in", () => {
       /** Builds one route, which is enough. @param {string} ssr options of Vite */

@@ -87,6 +87,11 @@ describe("the packed packages", () => {
           assert.deepEqual(JSON.parse(out), expected);
         });
       }
+      if (runtime !== "bun") return;
+      it("answers through Bun.serve, which cuts what is quiet for 10 s, and is not cut", async () => {
+        const { code, out, err } = await ended(tools.bun, "bun-serve.mjs", app);
+        assert.deepEqual([code, err, JSON.parse(out)], [0, "", [200, [true, true, true]]]);
+      });
     });
   }
 });

@@ -4,6 +4,7 @@
 
 const { ArgumentError } = require("./errors.js");
 const { callback, milliseconds, takeOptions } = require("./options.js");
+const { HOLD_MS } = require("./quiet.js");
 const { describe, isPlain } = require("./scopes.js");
 
 const CALL = "createRealtimeHandler";
@@ -143,7 +144,7 @@ function handlerOptions(given) {
   const bounds = takeOptions(CALL, "limits", taken.limits, LIMITS);
   const metricsPath = taken.metrics === true ? "/metrics" : taken.metrics || undefined;
   const base = taken.basePath?.replace(/\/$/, "");
-  const { accessToken, baseURL, authorize, allow: families, keepMs, holdMs } = taken;
+  const { accessToken, baseURL, authorize, allow: families, keepMs, holdMs = HOLD_MS } = taken;
   const allowed = [...(taken.allowOrigins ?? [])];
   const native = JSON.stringify({
     basePath: base,

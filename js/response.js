@@ -9,11 +9,12 @@
 
 const { ArgumentError } = require("./errors.js");
 const { flag, milliseconds, takeOptions } = require("./options.js");
+const { HEARTBEAT_MS } = require("./quiet.js");
 
 /**
  * @typedef {object} ResponseOptions
  * @property {HeadersInit} [headers] added to ours, and over them
- * @property {number} [heartbeatInMs] a comment after this much silence, in milliseconds; default 15,000
+ * @property {number} [heartbeatInMs] a comment after this much silence, in milliseconds; default 15,000, in Bun 7,000
  * @property {number} [retryInMs] how long a browser waits before it comes back, in milliseconds; default: its own
  * @property {boolean} [superjson] values as superjson, which keeps dates, maps, sets and bigints; default plain JSON
  * @property {{ setTimeout: Function, clearTimeout: Function }} [timer] default: the process's own
@@ -281,7 +282,7 @@ function check(request, options) {
     throw new ArgumentError("ERR_INVALID_OPTIONS", "toResponse(): request must be a Request");
   }
   const given = takeOptions("toResponse", "the options", options, OPTIONS);
-  return { heartbeatInMs: 15_000, superjson: false, timer: globalThis, ...given };
+  return { heartbeatInMs: HEARTBEAT_MS, superjson: false, timer: globalThis, ...given };
 }
 
 module.exports = { toResponse };

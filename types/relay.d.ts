@@ -97,7 +97,7 @@ export interface RealtimeHandlerOptions {
   limits?: RelayLimits;
   /** How long a feed or stream is kept after its last viewer, in milliseconds. @default 5000 */
   keepMs?: number;
-  /** How long a live poll without news is held, give or take 15 %, in milliseconds. @default 20000 */
+  /** How long a live poll without news is held, give or take 15 %, in milliseconds. @default 20000, in Bun 6500 */
   holdMs?: number;
   /**
    * Serves counters as Prometheus text, to whoever asks: `true` at `/metrics`, a string at that whole path.

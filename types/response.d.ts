@@ -42,7 +42,7 @@ export interface ToResponseOptions {
   /**
    * A comment is sent after so long a silence, in milliseconds, so that no proxy takes it for the end.
    *
-   * @default 15000
+   * @default 15000, in Bun 7000
    */
   heartbeatInMs?: number;
   /** How long a browser waits before it comes back, in milliseconds. @default the browser's own */

@@ -6,8 +6,16 @@ import { startEmulator } from "trigger-native/emulator";
 const delta = (/** @type {string} */ text) => ({ type: "text-delta", delta: text });
 const goOn = { input: { stream: "go-on" } };
 
-/** The built-in tasks of these names, in two halves. */
+/** The built-in tasks of these names, and the one of the recipes, in two halves. */
 const tasks = {
+  export: {
+    steps: [
+      { stream: { key: "ai", chunks: ["Once ", "upon "] } },
+      goOn,
+      { stream: { key: "ai", chunks: ["a ", "time é"] } },
+      { output: { url: "https://files.example/export" } },
+    ],
+  },
   progress: {
     steps: [
       { metadata: { progress: 40, label: "40 % done" } },

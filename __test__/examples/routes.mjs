@@ -5,13 +5,21 @@ import { after, before, describe, test } from "node:test";
 import { withChromium } from "../support/browser.mjs";
 import { open, value } from "./browser.mjs";
 import { startHalfway } from "./emulator.mjs";
+import { writeAround, writeRecipes } from "./recipes.mjs";
 import { installed, run, serve } from "./support.mjs";
 
 /**
- * @param {{ name: string, title: string, start: readonly string[], more?: (dir: () => string) => void }} example `more`
+ * @typedef {object} Example
+ * @property {string} name
+ * @property {string} title
+ * @property {readonly string[]} start
+ * @property {Record<string, string>} recipes of the documentation, which take the place of its own files
+ * @property {(dir: () => string, at: () => { url: string, emulator: Awaited<ReturnType<typeof startHalfway>> }) => void} [more]
  *   defines further tests, which may change what is in its folder
+ *
+ * @param {Example} example
  */
-export async function routes({ name, title, start, more }) {
+export async function routes({ name, title, start, recipes, more }) {
   await withChromium(6, (launch) =>
     describe(`the ${title} example`, () => {
       /** @type {Array<() => Promise<void>>} */
@@ -29,6 +37,8 @@ export async function routes({ name, title, start, more }) {
         const example = await installed(name);
         endings.push(example.remove);
         dir = example.dir;
+        await writeAround(dir);
+        await writeRecipes(dir, recipes);
         await run("npm", ["run", "types"], { cwd: example.dir });
         await run("npm", ["run", "build"], { cwd: example.dir });
         const server = await serve(start, { cwd: example.dir, env: emulator.env });
@@ -90,7 +100,10 @@ export async function routes({ name, title, start, more }) {
 
       test("has nothing to complain of in the console", () => view.calm());
 
-      more?.(() => dir);
+      more?.(
+        () => dir,
+        () => ({ url, emulator }),
+      );
     }),
   );
 }

@@ -21,6 +21,14 @@ declare module "~/trigger/export" {
   export const exportTask: import("@trigger.dev/sdk").Task<"export", { project: string }, { url: string }>;
 }
 
+declare module "~/components/status" {
+  export function Status(props: { id: string; token: string }): import("react").ReactNode;
+}
+
+declare module "~/lib/session" {
+  export function userOf(request: Request): Promise<{ id: string }>;
+}
+
 // The app's own.
 type AnyHandler = (...given: any[]) => unknown;
 declare const app: { use(path: string, handler: AnyHandler): void; all(path: string, handler: AnyHandler): void };

@@ -4,6 +4,9 @@ import { TriggerAuthContext } from "@trigger.dev/react-hooks";
 import { type ReactNode, useState, useTransition } from "react";
 import { start, type Task } from "@/app/actions";
 
+// A server that renders this has no location, and asks for nothing.
+const baseURL = typeof window === "undefined" ? undefined : `${window.location.origin}/api/trigger`;
+
 async function fetchToken(): Promise<string> {
   const response = await fetch("/api/token", { method: "POST" });
   if (!response.ok) throw new Error(`No token: ${response.status}`);
@@ -32,11 +35,7 @@ export function Card(props: { title: string; task: Task; about: string; children
       {live && (
         <TriggerAuthContext.Provider
           key={live.run}
-          value={{
-            baseURL: `${location.origin}/api/trigger`,
-            accessToken: live.token,
-            refreshAccessToken: fetchToken,
-          }}
+          value={{ baseURL, accessToken: live.token, refreshAccessToken: fetchToken }}
         >
           {props.children(live.run)}
         </TriggerAuthContext.Provider>

@@ -5,6 +5,9 @@ import { Status } from "./status";
 type State = { id: string; status: string };
 type Streams = { ai: { type: "text-delta"; delta: string } };
 
+// A server that renders this has no location, and asks for nothing.
+const baseURL = typeof window === "undefined" ? undefined : `${window.location.origin}/api/trigger`;
+
 async function fetchToken(): Promise<string> {
   const response = await fetch("/api/token", { method: "POST" });
   if (!response.ok) throw new Error(`No token: ${response.status}`);
@@ -24,9 +27,7 @@ export function Hooks({ run }: { run: State }) {
       <h2>By the official hooks</h2>
       <p>Through the relay route.</p>
       {accessToken ? (
-        <TriggerAuthContext.Provider
-          value={{ baseURL: `${location.origin}/api/trigger`, accessToken, refreshAccessToken: fetchToken }}
-        >
+        <TriggerAuthContext.Provider value={{ baseURL, accessToken, refreshAccessToken: fetchToken }}>
           <Followed id={run.id} />
         </TriggerAuthContext.Provider>
       ) : (
