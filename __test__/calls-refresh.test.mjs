@@ -1,5 +1,6 @@
 /** Defect 5 on calls: a token that the program makes, and renews, serves every call and every token made here. */
 import assert from "node:assert/strict";
+import { AsyncLocalStorage } from "node:async_hooks";
 import { afterEach, describe, test } from "node:test";
 import * as trigger from "trigger-native";
 import { serveCalls } from "./support/calls-server.mjs";
@@ -295,5 +296,53 @@ describe("streams.input().send with requestOptions", () => {
     await assert.rejects(send({ timeoutInMs: 30, requestOptions: { timeoutInMs: 60_000 } }), { code: "ERR_TIMEOUT" });
     await assert.rejects(send({ signal: undefined, requestOptions: { signal: gone } }), /gone/);
     await assert.rejects(send({ requestOptions: { tiemout: 1 } }), { code: "ERR_INVALID_CONFIG" });
+  });
+});
+
+describe("a token that depends on who is served", () => {
+  const user = new AsyncLocalStorage();
+  const others = { headers: { "x-trigger-jwt": "a.b.c" }, body: { id: "run_1" } };
+
+  test("is never that of another request, also where all requests share the function", async (t) => {
+    const server = await serveCalls(t, () => others);
+    const accessToken = async () => `token-of-${user.getStore()}`;
+    const serve = (name) =>
+      user.run(name, () =>
+        auth.withAuth({ baseURL: server.url, accessToken }, async () => {
+          await tasks.trigger(`task-of-${name}`, {});
+          await user.run("somebody-else", () => tasks.trigger(`task-of-${name}`, {}));
+        }),
+      );
+    await Promise.all(["ada", "ben", "cleo"].map(serve));
+    assert.equal(server.requests.length, 6);
+    for (const request of server.requests) {
+      const [, name] = /task-of-(\w+)/.exec(request.path);
+      assert.equal(tokenOf(request), `token-of-${name}`);
+    }
+  });
+
+  test("is refused where it was given to configure(), which is for all requests", async (t) => {
+    const server = await serveCalls(t, () => others);
+    configure({ baseURL: server.url, accessToken: () => user.getStore()?.token });
+    for (const token of ["one", "two"]) {
+      await assert.rejects(
+        user.run({ token }, () => tasks.trigger("t", {})),
+        (error) =>
+          error instanceof ConfigError &&
+          error.code === "ERR_INVALID_ACCESS_TOKEN" &&
+          /auth\.withAuth\(\)/.test(error.message),
+      );
+    }
+    assert.equal(server.requests.length, 0);
+  });
+
+  test("may be made by a call of ours, with what is configured around", async (t) => {
+    const server = await serveCalls(t, (request) =>
+      request.path.endsWith("/claims") ? { body: CLAIMS } : tokenOf(request) === ROOT ? REFUSED : others,
+    );
+    configure({ baseURL: server.url, accessToken: ROOT });
+    const accessToken = () => auth.createTriggerPublicToken("t");
+    await auth.withAuth({ accessToken }, () => tasks.trigger("t", {}));
+    assert.equal(tokenOf(server.requests.at(-1)).split(".").length, 3, "a public token");
   });
 });

@@ -64,6 +64,14 @@ async function triggers(POST, token) {
  * @type {[string, string, (exported: any) => unknown][]}
  */
 const DONE = [
+  [
+    "docs/calls.md",
+    "runOf(user, id)",
+    async ({ runOf }) => {
+      const { id, publicAccessToken } = await triggered();
+      assert.equal((await runOf({ makeToken: async () => publicAccessToken }, id)).id, id);
+    },
+  ],
   ["README.md", "POST(request: Request)", ({ POST }) => triggers(POST, "token")],
   ["README.md", "handler as GET", ({ GET }) => relays(GET)],
   [

@@ -26,12 +26,13 @@ describe("what a program started", () => {
 });
 
 describe("what passes through a call", () => {
-  it("is not kept: neither the items of a batch nor the heartbeats of a response", async () => {
+  it("is not kept: neither the items of a batch, nor the heartbeats of a response, nor the users", async () => {
     const { stdout } = await node("__test__/support/kept-program.cjs");
-    const { collected, of, bytes } = JSON.parse(stdout);
+    const { collected, of, heartbeat, user } = JSON.parse(stdout);
     // Ten are under way at once.
     assert.ok(collected >= of - 15, `${collected} of ${of} items were collected by the end of their source`);
-    assert.ok(bytes < 50, `a heartbeat leaves ${bytes} bytes behind`);
+    assert.ok(heartbeat < 50, `a heartbeat leaves ${heartbeat} bytes behind`);
+    assert.ok(user < 200, `a user whose token is renewed leaves ${user} bytes behind`);
   });
 });
 

@@ -157,3 +157,26 @@ test("options that only the official SDK's other calls use are accepted", (t) =>
   });
   assert.equal(resolve().streamsVersion, "v1");
 });
+
+test("what process.env says counts also after it was replaced, as test runners do", (t) => {
+  isolate(t);
+  const original = process.env;
+  t.after(() => {
+    process.env = original;
+  });
+  const keys = [];
+  const look = (key) => {
+    process.env.TRIGGER_SECRET_KEY = key;
+    keys.push(resolve().accessToken, resolve().accessToken);
+  };
+  look("a");
+  process.env = { ...process.env };
+  look("b");
+  look("c");
+  process.env = Object.assign(Object.create(null), process.env);
+  look("d");
+  process.env = original;
+  look("e");
+  assert.deepEqual(keys, ["a", "a", "b", "b", "c", "c", "d", "d", "e", "e"]);
+  assert.deepEqual(Object.getOwnPropertySymbols(process.env), []);
+});

@@ -7,7 +7,7 @@
 
 const { ConfigError } = require("./errors.js");
 const native = require("./native.js");
-const { currentScope, shared } = require("./scope.js");
+const { boundHere, currentScope, shared } = require("./scope.js");
 
 /**
  * @typedef {object} RequestOptions
@@ -97,7 +97,7 @@ class Source {
   resolve(env) {
     // An empty URL or key is a missing one (protocol.md 1). Only what can matter is read, and only
     // after something changed: each look at process.env costs about as much as everything else here.
-    const watched = this.#last !== undefined && env === process.env && isMainThread();
+    const watched = this.#last !== undefined && env === process.env && isEnvironment(env);
     const version = watched ? native.environment() : undefined;
     if (version !== undefined && version === this.#version) return /** @type {Resolved} */ (this.#last);
     this.#version = version;
@@ -126,13 +126,34 @@ class Source {
   }
 }
 
-/** @type {boolean | undefined} */
-let main;
+/** What was looked at last, and whether it was the environment. @type {object | undefined} */
+let looked;
+let isWatched = false;
 
-/** Asked with the second call: the module is not small, and many programs make one. */
-function isMainThread() {
-  main ??= require("node:worker_threads").isMainThread;
-  return main;
+/**
+ * Whether `env` is the environment of the process, which native code sees too: in the main thread, and unless it was
+ * replaced, as test runners and programs do. Asked with the second call: the module is not small, and many programs make
+ * one.
+ *
+ * @param {object} env
+ */
+function isEnvironment(env) {
+  if (env !== looked) {
+    looked = env;
+    isWatched = require("node:worker_threads").isMainThread && takesTextOnly(env);
+  }
+  return isWatched;
+}
+
+/** What only the environment does in every runtime: it refuses a name that is no text. @param {object} env */
+function takesTextOnly(env) {
+  const name = Symbol("trigger-native");
+  try {
+    if (Reflect.set(env, name, "")) Reflect.deleteProperty(env, name);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** What `configure()` set last. */
@@ -223,6 +244,11 @@ function checkConfiguration(where, options) {
   const checked = pick(where, options, OPTIONS);
   if (checked.requestOptions !== undefined) {
     checked.requestOptions = checkRequestOptions(`${where} requestOptions`, checked.requestOptions);
+  }
+  // What makes tokens belongs to where it was given: it sees the stores of that place whoever needs a token, and its
+  // tokens are for those only who have them from there. Else one request's store would make the token of another.
+  for (const name of ["accessToken", "refreshAccessToken"]) {
+    if (typeof checked[name] === "function") checked[name] = boundHere(checked[name]);
   }
   return Object.freeze(checked);
 }

@@ -4,9 +4,9 @@
  * Tokens that the program renews (defect 5): `accessToken` as a function, or `refreshAccessToken`
  * beside a first token, as in the SDK.
  *
- * One refresher per function, first token and server: everything that shares a configuration shares
- * its tokens, and however many calls, subscriptions and streams want a new one, the function is
- * called once.
+ * One refresher for each function as it was given (`js/config.js`), first token and server: everything that shares a
+ * configuration shares its tokens, and however many calls, subscriptions and streams want a new one, the function is
+ * called once. It goes with its configuration.
  */
 
 const { heldTo } = require("./bounded.js");
@@ -172,7 +172,10 @@ class Refresher {
       const token = await this.#ask();
       if (typeof token !== "string" || token.trim() === "") {
         const got = typeof token === "string" ? "an empty string" : token === null ? "null" : typeof token;
-        throw new ConfigError("ERR_INVALID_ACCESS_TOKEN", `the function that makes access tokens gave ${got}`);
+        throw new ConfigError(
+          "ERR_INVALID_ACCESS_TOKEN",
+          `the function that makes access tokens gave ${got}. It is called as where it was given, and sees no store of a request there: give each request its own token with auth.withAuth()`,
+        );
       }
       this.#check(token);
       this.#token = token;

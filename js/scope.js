@@ -6,7 +6,7 @@
  * each other's key.
  */
 
-const { AsyncLocalStorage } = require("node:async_hooks");
+const { AsyncLocalStorage, AsyncResource } = require("node:async_hooks");
 const native = require("./native.js");
 
 /**
@@ -44,4 +44,16 @@ function withScope(scope, work) {
   return storage.run(scope, work);
 }
 
-module.exports = { currentScope, shared, withScope };
+/**
+ * `work`, which from now on is always called as it would be here: with what every `AsyncLocalStorage` holds here.
+ *
+ * @template R
+ * @param {() => R} work
+ * @returns {() => R}
+ */
+function boundHere(work) {
+  const here = new AsyncResource("trigger-native");
+  return () => here.runInAsyncScope(work);
+}
+
+module.exports = { boundHere, currentScope, shared, withScope };

@@ -88,7 +88,8 @@ export interface ApiClientConfiguration {
   /**
    * Gives a fresh token in place of `accessToken`. Asked once for all calls, subscriptions and streams, shortly before
    * the token in use ends and when a server refuses it; the loops that read them do not notice (defects.md 5). It has
-   * 30 s to answer. A call that was refused is made once more.
+   * 30 s to answer. A call that was refused is made once more. As `accessToken` it is called as where it was given: given
+   * to `configure()` it sees no `AsyncLocalStorage` of a request, whose token belongs into `auth.withAuth()`.
    */
   refreshAccessToken?: () => Promise<string>;
   /**

@@ -1,14 +1,15 @@
 "use strict";
 
-// Prints how many items of a batch that is read item by item were collected by the end of its source, of how many, and how
-// many bytes of memory a heartbeat of a response leaves behind.
+// Prints how many items of a batch that is read item by item were collected by the end of its source, of how many, how many
+// bytes of memory a heartbeat of a response leaves behind, and how many a user whose tokens are renewed.
 
 const { createServer } = require("node:http");
 const { setTimeout: pass } = require("node:timers/promises");
-const { configure, runs, tasks } = require("trigger-native");
+const { auth, configure, runs, tasks } = require("trigger-native");
 
 const ITEMS = 100;
 const BEATS = 40_000;
+const USERS = 8_000;
 
 async function main() {
   const server = createServer((request, response) => {
@@ -26,8 +27,8 @@ async function main() {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   configure({ baseURL: `http://127.0.0.1:${server.address().port}`, accessToken: "tr_dev_keptkeptkeptkeptkept" });
   const collected = await batch();
-  const bytes = await heartbeats();
-  process.stdout.write(JSON.stringify({ collected, of: ITEMS, bytes }));
+  const heartbeat = await heartbeats();
+  process.stdout.write(JSON.stringify({ collected, of: ITEMS, heartbeat, user: await users() }));
   process.exit(0);
 }
 
@@ -63,6 +64,23 @@ async function heartbeats() {
   };
   const before = await beat(BEATS / 4);
   return ((await beat(BEATS)) - before) / BEATS;
+}
+
+/** Each with a first token of its own, and one function that renews them all. */
+async function users() {
+  const refreshAccessToken = async () => "tr_dev_keptkeptkeptkeptkept";
+  const serve = async (from, count) => {
+    for (let at = from; at < from + count; at += 1) {
+      const claims = Buffer.from(JSON.stringify({ pub: true, sub: `user-${at}` })).toString("base64url");
+      const accessToken = `e30.${claims}.c2ln`;
+      await auth.withAuth({ accessToken, refreshAccessToken }, async () => runs.subscribeToRun("run_1").close());
+    }
+    await pass(10);
+    globalThis.gc();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = await serve(0, USERS / 4);
+  return ((await serve(USERS, USERS)) - before) / USERS;
 }
 
 main();
