@@ -18,15 +18,17 @@ const { fromNative } = require("./errors.js");
  *
  * @param {number} status
  * @param {string} error
+ * @param {number} [seconds] when to come back
  * @returns {Answer}
  */
-function refusal(status, error) {
+function refusal(status, error, seconds) {
   return {
     status,
     headers: [
       ...["content-type", "application/json; charset=utf-8"],
       ...["cache-control", "no-store"],
       ...["access-control-allow-origin", "*"],
+      ...(seconds === undefined ? [] : ["retry-after", String(seconds)]),
     ],
     bytes: Buffer.from(JSON.stringify({ error })),
   };

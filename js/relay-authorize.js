@@ -17,8 +17,28 @@ const GRANT = {
 };
 
 /**
- * @typedef {{ grant: string } | { response: Response } | { refused: true }} Verdict
+ * @typedef {{ grant: string } | { response: Response } | { refused: true } | { late: true }} Verdict
  */
+
+const LATE = Symbol("late");
+
+/**
+ * What a promise gives, or `LATE`. What is no promise is given at once: nothing is waited for.
+ *
+ * @param {any} given
+ * @param {number} ms
+ */
+function within(given, ms) {
+  if (typeof given?.then !== "function") return given;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms, LATE);
+    const settled = (/** @type {(value: any) => void} */ tell) => (/** @type {any} */ value) => {
+      clearTimeout(timer);
+      tell(value);
+    };
+    given.then(settled(resolve), settled(reject));
+  });
+}
 
 /** Of any realm: frameworks bring their own. @param {any} value */
 function isResponse(value) {
@@ -30,12 +50,14 @@ function isResponse(value) {
  *
  * @param {(request: Request) => unknown} authorize
  * @param {Request} request
+ * @param {number} ms how long it may take
  * @returns {Promise<Verdict>} rejects with what it threw, and where it gave what makes no sense
  */
-async function verdictOf(authorize, request) {
+async function verdictOf(authorize, request, ms) {
   let given;
   try {
-    given = await authorize(request);
+    given = await within(authorize(request), ms);
+    if (given === LATE) return { late: true };
   } catch (error) {
     // As in Remix: a redirect may be thrown.
     if (isResponse(error)) return { response: /** @type {any} */ (error) };

@@ -9,6 +9,9 @@ const { describe, isPlain } = require("./scopes.js");
 
 const CALL = "createRealtimeHandler";
 
+/** How long `authorize` may take, unless told. */
+const AUTHORIZE_TIMEOUT_MS = 10_000;
+
 /** What can be left out of what is served. */
 const FAMILIES = [
   "runs",
@@ -92,6 +95,7 @@ const OPTIONS = {
   baseURL: serverURL,
   basePath,
   authorize: callback,
+  authorizeTimeoutMs: milliseconds,
   allowOrigins,
   allow,
   limits,
@@ -105,6 +109,10 @@ const LIMITS = {
   viewersPerFeed: count,
   viewers: count,
   feeds: count,
+  feedsPerToken: count,
+  passing: count,
+  authorizing: count,
+  queryBytes: count,
   bodyBytes: count,
   headerBytes: count,
 };
@@ -128,6 +136,7 @@ function isPath(path) {
  * @typedef {object} HandlerOptions
  * @property {{ accessToken?: string, baseURL?: string }} configuration over what holds otherwise
  * @property {((request: Request) => unknown) | undefined} authorize
+ * @property {number} authorizeTimeoutMs
  * @property {string[]} allowOrigins whose pages may send cookies along
  * @property {string | undefined} basePath undefined: whatever stands before the server's paths
  * @property {string | undefined} metricsPath
@@ -159,6 +168,7 @@ function handlerOptions(given) {
   return {
     configuration: { accessToken, baseURL },
     authorize,
+    authorizeTimeoutMs: taken.authorizeTimeoutMs ?? AUTHORIZE_TIMEOUT_MS,
     allowOrigins: allowed,
     basePath: base,
     metricsPath,

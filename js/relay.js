@@ -169,7 +169,7 @@ class Relay {
       // It names variables and options, and no value of them.
       return { answer: refusal(500, /** @type {any} */ (error).message) };
     }
-    const { authorize, metricsPath } = this.#options;
+    const { authorize, authorizeTimeoutMs, metricsPath } = this.#options;
     if (authorize === undefined) return {};
     const [method, url] = head.split("\n", 2);
     // Before the app sees it: what means one thing to it and another to the relay, and what another origin's page asks.
@@ -184,11 +184,18 @@ class Relay {
       // A host or a method that no URL and no `Request` can have.
       return { answer: refusal(400, "Bad Request") };
     }
+    const native = this.#native;
+    if (!native.authorizes()) return { answer: this.#openTo(head, refusal(429, "Too many concurrent requests", 1)) };
     try {
-      const verdict = await verdictOf(authorize, asked);
-      return "refused" in verdict ? { answer: this.#openTo(head, refusal(401, "Unauthorized")) } : verdict;
+      const verdict = await verdictOf(authorize, asked, authorizeTimeoutMs);
+      if ("refused" in verdict) return { answer: this.#openTo(head, refusal(401, "Unauthorized")) };
+      if (!("late" in verdict)) return verdict;
+      this.#tell(`authorize() did not answer within ${authorizeTimeoutMs} ms (authorizeTimeoutMs)`);
+      return { answer: this.#openTo(head, refusal(503, "The app did not answer in time", 1)) };
     } catch (error) {
       return { answer: this.#fault(error, "authorize() failed: ") };
+    } finally {
+      native.authorized();
     }
   }
 

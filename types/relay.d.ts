@@ -38,14 +38,22 @@ export interface RelayGrant {
 
 /** How much is served at once: whole numbers above 0. Beyond it a viewer is told 429 with `Retry-After`. */
 export interface RelayLimits {
-  /** Held polls and open streams of one token, or of one `id` of {@link RelayGrant}. @default 1000 */
+  /** Held polls, open streams and requests passed through of one token, or of one `id` of {@link RelayGrant}. @default 1000 */
   viewersPerToken?: number;
   /** Held polls and open streams of one feed or stream. @default 20000 */
   viewersPerFeed?: number;
   /** Held polls and open streams in all. @default 50000 */
   viewers?: number;
-  /** Distinct feeds and streams kept at once. @default 10000 */
+  /** Distinct feeds kept at once, and streams likewise: one that nobody reads makes way. @default 10000 */
   feeds?: number;
+  /** Distinct feeds that one token began and that are kept, and streams likewise: its own make way first. @default 1000 */
+  feedsPerToken?: number;
+  /** Requests passed through to the server that are under way. @default 1000 */
+  passing?: number;
+  /** Calls of `authorize` under way. @default 1000, or `viewers` where those are fewer */
+  authorizing?: number;
+  /** The longest query of a request, in bytes; beyond it 414. @default 8192 */
+  queryBytes?: number;
   /** The longest body of a request that is passed through, in bytes. @default 10485760 */
   bodyBytes?: number;
   /** The most a request's headers may take, in bytes. @default 65536 */
@@ -84,6 +92,8 @@ export interface RealtimeHandlerOptions {
   authorize?(
     request: Request,
   ): RelayGrant | Response | null | undefined | false | Promise<RelayGrant | Response | null | undefined | false>;
+  /** How long `authorize` may take, in milliseconds; a viewer is told 503 with `Retry-After` then. @default 10000 */
+  authorizeTimeoutMs?: number;
   /**
    * Origins whose pages may send the app's cookies along and read the answers, such as `["https://app.example"]`. Where
    * `authorize` decides, a page of any other origin is refused (403), for it would act as whoever visits it.
@@ -148,6 +158,12 @@ export interface RealtimeStats {
   bytes: number;
   /** Requests that were passed through to the server. */
   passed: number;
+  /** Requests passed through that are under way: how many now, and the most at once so far. */
+  passing: { now: number; peak: number };
+  /** Calls of `authorize` under way, likewise. */
+  authorizing: { now: number; peak: number };
+  /** How many viewers came beyond each of the `limits`, by its name. */
+  limited: Record<keyof RelayLimits, number>;
   /** Answers that refused a viewer. */
   refusals: {
     /** 401: no token, an invalid one, or nothing that `authorize` grants. */
@@ -156,7 +172,7 @@ export interface RealtimeStats {
     scope: number;
     /** 404: no such route, run or batch, or one that `allow` leaves out. */
     unknown: number;
-    /** 413 and 431: a body or headers too long. */
+    /** 413, 414 and 431: a body, query or headers too long. */
     size: number;
     /** 429: a limit was reached. */
     limit: number;

@@ -45,6 +45,10 @@ struct RelayLimits {
     viewers_per_feed: Option<usize>,
     viewers: Option<usize>,
     feeds: Option<usize>,
+    feeds_per_token: Option<usize>,
+    passing: Option<usize>,
+    authorizing: Option<usize>,
+    query_bytes: Option<usize>,
     body_bytes: Option<u64>,
     header_bytes: Option<usize>,
 }
@@ -56,6 +60,11 @@ impl RelayLimits {
             per_feed: self.viewers_per_feed.unwrap_or(usual.per_feed),
             viewers: self.viewers.unwrap_or(usual.viewers),
             feeds: self.feeds.unwrap_or(usual.feeds),
+            feeds_per_token: self.feeds_per_token.unwrap_or(usual.feeds_per_token),
+            passing: self.passing.unwrap_or(usual.passing),
+            // More questions than there may be viewers serve nobody.
+            authorizing: self.authorizing.unwrap_or(usual.authorizing.min(self.viewers.unwrap_or(usual.viewers))),
+            query_bytes: self.query_bytes.unwrap_or(usual.query_bytes),
             body_bytes: self.body_bytes.unwrap_or(usual.body_bytes),
             header_bytes: self.header_bytes.unwrap_or(usual.header_bytes),
         }
@@ -165,6 +174,18 @@ impl Relay {
         let body = body.collect().now_or_never()?.ok()?.to_bytes();
         let text = relay::head_text(head.status, &head.headers, false);
         Some(format!("{text}\n\n{}", String::from_utf8_lossy(&body)))
+    }
+
+    /// Whether one more call of `authorize` may be under way; it counts then, until `authorized()`.
+    #[napi(catch_unwind)]
+    pub fn authorizes(&self) -> bool {
+        self.relay.authorizes()
+    }
+
+    /// A call of `authorize` is over.
+    #[napi(catch_unwind)]
+    pub fn authorized(&self) {
+        self.relay.authorized();
     }
 
     /// A listener that has not started. `authorize` gets `(ticket, head)` and owes one `decide`.

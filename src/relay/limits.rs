@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::StatusCode;
 
 use super::options::Limits;
-use super::stats::Stats;
+use super::stats::{Bound, Stats};
 use crate::serve::Answer;
 
 /// A token, or a viewer as the app names it, told from others without being kept: see
@@ -25,16 +25,18 @@ pub(crate) struct Gate {
 #[derive(Debug, Default)]
 struct State {
     all: usize,
+    passing: usize,
     tokens: HashMap<Digest, usize>,
     feeds: HashMap<Arc<str>, usize>,
 }
 
-/// A held poll or an open stream that counts until it is dropped.
+/// A held poll, an open stream or a request passed through that counts until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Seat {
     gate: Arc<Gate>,
     token: Option<Digest>,
-    feed: Arc<str>,
+    /// None of a request that is passed through.
+    feed: Option<Arc<str>>,
 }
 
 /// Which limit was reached.
@@ -46,6 +48,19 @@ pub(crate) enum Full {
     Feed,
     /// That of all viewers.
     All,
+    /// That of requests passed through.
+    Passing,
+}
+
+impl Full {
+    fn bound(self) -> Bound {
+        match self {
+            Self::Token => Bound::ViewersPerToken,
+            Self::Feed => Bound::ViewersPerFeed,
+            Self::All => Bound::Viewers,
+            Self::Passing => Bound::Passing,
+        }
+    }
 }
 
 /// What a viewer is told where a limit was reached. Clients wait and try again.
@@ -65,23 +80,28 @@ impl Gate {
     /// # Errors
     /// The limit that was reached; nothing counts then.
     pub(crate) fn enter(self: &Arc<Self>, token: Option<Digest>, feed: Arc<str>) -> Result<Seat, Full> {
-        let mut state = self.state();
-        if state.all >= self.limits.viewers {
-            return Err(Full::All);
+        self.seat(token, Some(feed))
+    }
+
+    /// Lets a request through. It counts for its token and among all that are passed.
+    ///
+    /// # Errors
+    /// The limit that was reached; nothing counts then.
+    pub(crate) fn pass(self: &Arc<Self>, token: Digest) -> Result<Seat, Full> {
+        self.seat(Some(token), None)
+    }
+
+    fn seat(self: &Arc<Self>, token: Option<Digest>, feed: Option<Arc<str>>) -> Result<Seat, Full> {
+        let full = self.state().take(&self.limits, token, feed.as_ref()).err();
+        if let Some(full) = full {
+            self.stats.limit(full.bound());
+            return Err(full);
         }
-        if state.feeds.get(&feed).is_some_and(|count| *count >= self.limits.per_feed) || self.limits.per_feed == 0 {
-            return Err(Full::Feed);
+        if feed.is_some() {
+            self.stats.viewers.enter()
+        } else {
+            self.stats.passing.enter()
         }
-        if let Some(token) = token {
-            let count = state.tokens.get(&token).copied().unwrap_or(0);
-            if count >= self.limits.per_token {
-                return Err(Full::Token);
-            }
-            state.tokens.insert(token, count + 1);
-        }
-        state.all += 1;
-        *state.feeds.entry(feed.clone()).or_default() += 1;
-        self.stats.viewers.enter();
         Ok(Seat { gate: self.clone(), token, feed })
     }
 
@@ -91,15 +111,91 @@ impl Gate {
     }
 }
 
+impl State {
+    fn take(&mut self, limits: &Limits, token: Option<Digest>, feed: Option<&Arc<str>>) -> Result<(), Full> {
+        match feed {
+            Some(_) if self.all >= limits.viewers => return Err(Full::All),
+            Some(feed) if self.feeds.get(feed).copied().unwrap_or(0) >= limits.per_feed => return Err(Full::Feed),
+            None if self.passing >= limits.passing => return Err(Full::Passing),
+            Some(_) | None => {}
+        }
+        if let Some(token) = token {
+            let count = self.tokens.get(&token).copied().unwrap_or(0);
+            if count >= limits.per_token {
+                return Err(Full::Token);
+            }
+            self.tokens.insert(token, count + 1);
+        }
+        match feed {
+            Some(feed) => {
+                self.all += 1;
+                *self.feeds.entry(feed.clone()).or_default() += 1;
+            }
+            None => self.passing += 1,
+        }
+        Ok(())
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.gate.stats.viewers.leave();
         let mut state = self.gate.state();
-        state.all = state.all.saturating_sub(1);
-        leave(&mut state.feeds, &self.feed);
+        if let Some(feed) = &self.feed {
+            self.gate.stats.viewers.leave();
+            state.all = state.all.saturating_sub(1);
+            leave(&mut state.feeds, feed);
+        } else {
+            self.gate.stats.passing.leave();
+            state.passing = state.passing.saturating_sub(1);
+        }
         if let Some(token) = &self.token {
             leave(&mut state.tokens, token);
         }
+    }
+}
+
+/// How many feeds, or streams, each token began that are still kept.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    most: usize,
+    counts: Mutex<HashMap<Digest, usize>>,
+}
+
+/// A feed or stream that counts for who began it until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Share {
+    quota: Arc<Quota>,
+    owner: Digest,
+}
+
+impl Quota {
+    /// Nobody began anything yet.
+    pub(crate) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, counts: Mutex::default() })
+    }
+
+    /// One more of `owner`; `None` beyond what one may begin.
+    pub(crate) fn take(self: &Arc<Self>, owner: Digest) -> Option<Share> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(owner).or_default();
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        Some(Share { quota: self.clone(), owner })
+    }
+}
+
+impl Share {
+    /// Whose it is.
+    pub(crate) fn is_of(&self, owner: &Digest) -> bool {
+        self.owner == *owner
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        leave(&mut self.quota.counts.lock().unwrap_or_else(PoisonError::into_inner), &self.owner);
     }
 }
 
@@ -133,6 +229,31 @@ mod tests {
         assert_eq!(gate.enter(None, "c".into()).expect_err("full"), Full::All);
         drop(first);
         gate.enter(Some([1; 32]), "a".into()).expect("room again");
+    }
+
+    #[test]
+    fn requests_passed_through_count_for_their_token_and_in_all() {
+        let gate = Gate::new(Limits { per_token: 2, passing: 3, ..Limits::default() }, Arc::default());
+        let first = gate.pass([1; 32]).expect("room");
+        let _second = gate.pass([1; 32]).expect("room");
+        assert_eq!(gate.pass([1; 32]).expect_err("full"), Full::Token);
+        assert_eq!(gate.enter(Some([1; 32]), "a".into()).expect_err("full"), Full::Token);
+        let _third = gate.pass([2; 32]).expect("room");
+        assert_eq!(gate.pass([3; 32]).expect_err("full"), Full::Passing);
+        drop(first);
+        gate.pass([3; 32]).expect("room again");
+        let counts = gate.stats.to_json(crate::relay::stats::Gauges::default());
+        assert_eq!((&counts["limited"]["passing"], &counts["limited"]["viewersPerToken"]), (&1.into(), &2.into()));
+        assert_eq!(counts["passing"]["peak"], 3);
+    }
+
+    #[test]
+    fn a_quota_is_of_one_token_and_given_back() {
+        let quota = Quota::new(1);
+        let first = quota.take([1; 32]).expect("room");
+        assert!(quota.take([1; 32]).is_none() && quota.take([2; 32]).is_some() && first.is_of(&[1; 32]));
+        drop(first);
+        assert!(quota.take([1; 32]).is_some());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::stats::{Gauges, LAG_BOUNDS_MS, Refusal, Stats};
+use super::stats::{Bound, Gauges, LAG_BOUNDS_MS, Refusal, Stats};
 
 /// The `content-type` of the text.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -17,6 +17,8 @@ pub(crate) fn render(stats: &Stats, present: Gauges) -> String {
     let gauges = [
         ("viewers", stats.viewers.now(), "Held polls and open streams."),
         ("viewers_peak", stats.viewers.peak(), "The most there ever were."),
+        ("passing", stats.passing.now(), "Requests passed through that are under way."),
+        ("authorizing", stats.authorizing.now(), "Calls of authorize under way."),
         ("feeds", present.feeds as u64, "Shared run feeds."),
         ("streams", present.streams as u64, "Shared streams."),
         ("upstream_connections", stats.connections(present), "Requests to the server that are under way."),
@@ -37,6 +39,10 @@ pub(crate) fn render(stats: &Stats, present: Gauges) -> String {
     text.head("refusals_total", "counter", "Viewers that were refused, by reason.");
     for why in Refusal::ALL {
         text.sample("refusals_total", &[("reason", why.name())], stats.refused(why));
+    }
+    text.head("limited_total", "counter", "Viewers who came beyond a bound, by the option that sets it.");
+    for bound in Bound::ALL {
+        text.sample("limited_total", &[("limit", bound.name())], stats.limited(bound));
     }
     lag(&mut text, stats);
     text.0

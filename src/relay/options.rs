@@ -41,7 +41,7 @@ impl Options {
 /// How much is served at once. Beyond it a viewer is told 429 with `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Held polls and open streams of one token. Default 1,000.
+    /// Held polls, open streams and requests passed through of one token. Default 1,000.
     pub per_token: usize,
     /// Of one feed or stream. Default 20,000.
     pub per_feed: usize,
@@ -49,6 +49,14 @@ pub struct Limits {
     pub viewers: usize,
     /// Distinct feeds and streams kept at once. Default 10,000.
     pub feeds: usize,
+    /// Distinct feeds that one token began and that are kept, and streams likewise. Default 1,000.
+    pub feeds_per_token: usize,
+    /// Requests passed through that are under way. Default 1,000.
+    pub passing: usize,
+    /// Calls of `authorize` under way. Default 1,000.
+    pub authorizing: usize,
+    /// The longest query of a request, in bytes. Default 8 KiB.
+    pub query_bytes: usize,
     /// The longest body of a request that is passed through, in bytes. Default 10 MiB.
     pub body_bytes: u64,
     /// The most a request's headers may take, in bytes. Default 64 KiB.
@@ -62,6 +70,10 @@ impl Default for Limits {
             per_feed: 20_000,
             viewers: 50_000,
             feeds: 10_000,
+            feeds_per_token: 1_000,
+            passing: 1_000,
+            authorizing: 1_000,
+            query_bytes: 8 << 10,
             body_bytes: 10 << 20,
             header_bytes: 64 << 10,
         }

@@ -47,6 +47,10 @@ pub(super) fn anew(target: &Target, query: Option<&str>) -> Result<Option<String
             written.append_pair("offset", offset).append_pair("handle", handle);
             if given.get("live") == "true" {
                 written.append_pair("live", "true");
+                let cursor = given.get("cursor");
+                if !cursor.is_empty() && cursor.len() <= 20 && cursor.bytes().all(|byte| byte.is_ascii_digit()) {
+                    written.append_pair("cursor", cursor);
+                }
             }
         }
         // From the start, or nowhere to go on from: a snapshot.
@@ -126,6 +130,8 @@ mod tests {
             ("skipColumns=payload%26tags%3Dvictim,a\"b", "offset=-1"),
             ("offset=7_1&handle=h&live=true&cursor=9&offset=-1", "offset=-1"),
             ("offset=-1&handle=h&live=true&offset=7_1", "offset=7_1&handle=h&live=true"),
+            ("offset=7_1&handle=h&live=true&cursor=1&cursor=9", "offset=7_1&handle=h&live=true&cursor=9"),
+            ("offset=7_1&handle=h&live=true&cursor=9%26tags", "offset=7_1&handle=h&live=true"),
             ("offset=7_1&handle=h&live=true&live=false", "offset=7_1&handle=h"),
             ("offset=7_1&live=true", "offset=-1"),
             ("log=changes_only&expired_handle=x&where=1%3D1&columns=id&table=y", "offset=-1"),

@@ -13,7 +13,7 @@ use super::base::server_path;
 use super::door;
 use super::pass::{self, Passed, Times};
 use super::route::{Found, Route, Target};
-use super::stats::Refusal;
+use super::stats::{Bound, Refusal};
 use super::viewer::token_of;
 use super::{Relay, metrics};
 use crate::config::Secret;
@@ -37,8 +37,8 @@ pub(super) enum Outcome {
     Answer(Answer),
     /// An answer made here that goes on for as long as something is kept: a stream's viewer counts until it leaves.
     Held(Answer, super::limits::Seat),
-    /// The server's answer.
-    Passed(Response<Body>),
+    /// The server's answer, which counts until it ends.
+    Passed(Response<Body>, Option<super::limits::Seat>),
 }
 
 impl From<Answer> for Outcome {
@@ -50,7 +50,7 @@ impl From<Answer> for Outcome {
 impl From<Result<Response<Body>, pass::Failed>> for Outcome {
     fn from(passed: Result<Response<Body>, pass::Failed>) -> Self {
         match passed {
-            Ok(response) => Self::Passed(response),
+            Ok(response) => Self::Passed(response, None),
             Err(failed) => Self::Answer(failed.answer()),
         }
     }
@@ -64,7 +64,7 @@ impl Relay {
     pub async fn respond(self: &Arc<Self>, request: Request<Body>, grant: Option<Grant>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let page = head.headers.get(header::ORIGIN).cloned();
-        let ambiguous = door::ambiguous(&head.headers, &head.uri);
+        let ambiguous = self.unreadable(&head.headers, &head.uri);
         let origin = head.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         let mut request = serve::Request {
             method: head.method,
@@ -78,7 +78,7 @@ impl Relay {
         drop(head.uri);
         let outcome = match found {
             Err(answer) => answer.into(),
-            Ok(route) if route.target == Target::Pass => Box::pin(self.pass(&request, &route.path, body)).await,
+            Ok(route) if route.target == Target::Pass => Box::pin(self.pass(&request, &route, body)).await,
             Ok(route) => {
                 drop(body);
                 request.headers = needed(&request.headers);
@@ -88,16 +88,45 @@ impl Relay {
         let (mut response, seat) = match outcome {
             Outcome::Answer(answer) => (answer.into_response(&request.headers, head.version), None),
             Outcome::Held(answer, seat) => (answer.into_response(&request.headers, head.version), Some(seat)),
-            Outcome::Passed(response) => (response, None),
+            Outcome::Passed(response, seat) => (response, seat),
         };
         door::open_to(&self.options, page.as_ref(), &mut response);
         self.count(response, seat)
     }
 
+    /// The refusal of a request that could be read in two ways, or is too long to be.
+    fn unreadable(&self, headers: &HeaderMap, uri: &http::Uri) -> Option<Answer> {
+        let limits = &self.options.limits;
+        let (bound, status, text) = if size_of(headers) > limits.header_bytes {
+            (Bound::HeaderBytes, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request header fields too large")
+        } else if uri.query().is_some_and(|query| query.len() > limits.query_bytes) {
+            (Bound::QueryBytes, StatusCode::URI_TOO_LONG, "Request query too long")
+        } else {
+            return door::ambiguous(headers, uri);
+        };
+        self.stats.limit(bound);
+        Some(Answer::api_error(status, text))
+    }
+
+    /// Whether one more call of `authorize` may be under way; it counts then, until [`Relay::authorized`].
+    pub fn authorizes(&self) -> bool {
+        let may = self.stats.authorizing.try_enter(self.options.limits.authorizing);
+        if !may {
+            self.stats.limit(Bound::Authorizing);
+        }
+        may
+    }
+
+    /// A call of `authorize` is over.
+    pub fn authorized(&self) {
+        self.stats.authorizing.leave();
+    }
+
     /// The refusal of a request that is told before anything else, the app included. `own` is the app's host where it is
     /// known from elsewhere than the request's headers.
     pub fn refuses(&self, head: &http::request::Parts, own: Option<&str>) -> Option<Response<Body>> {
-        let refusal = door::ambiguous(&head.headers, &head.uri)
+        let refusal = self
+            .unreadable(&head.headers, &head.uri)
             .or_else(|| door::foreign(&self.options, &head.headers, &head.uri, own))?;
         Some(refusal.into_response(&head.headers, head.version))
     }
@@ -110,10 +139,6 @@ impl Relay {
         if self.options.metrics_path.as_deref() == Some(path) && request.method == Method::GET {
             let text = metrics::render(&self.stats, self.gauges());
             return Err(Answer::bytes(metrics::CONTENT_TYPE, text.into()).with("cache-control", "no-store"));
-        }
-        if size_of(&request.headers) > self.options.limits.header_bytes {
-            let text = "Request header fields too large";
-            return Err(Answer::api_error(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, text));
         }
         let Some(server_path) = server_path(self.options.base_path.as_deref(), path) else {
             return Err(Answer::not_found());
@@ -132,24 +157,40 @@ impl Relay {
     }
 
     /// Passes a request through, with the viewer's own token: never with the relay's key.
-    async fn pass(&self, request: &serve::Request, path: &str, body: Body) -> Outcome {
+    async fn pass(&self, request: &serve::Request, route: &Route, body: Body) -> Outcome {
         if !request.headers.contains_key("authorization") {
             return Answer::no_authorization().open_to_pages().into();
         }
-        let Some(bearer) = token_of(&request.headers).and_then(|token| pass::bearer(&Secret::new(token))) else {
+        let token = token_of(&request.headers).unwrap_or_default();
+        let Some(bearer) = pass::bearer(&Secret::new(token)).filter(|_| !token.is_empty()) else {
             return Answer::api_error(StatusCode::UNAUTHORIZED, "Invalid API key").into();
         };
         let mut headers = request.headers.clone();
         headers.insert(header::AUTHORIZATION, bearer);
+        // A stream counts as one that is shared does: its viewer stays.
+        let digest = self.judge.digest(token);
+        let entered = match route.is_stream(&request.method) {
+            true => self.gate.enter(Some(digest), route.path.as_str().into()),
+            false => self.gate.pass(digest),
+        };
+        let Ok(seat) = entered else { return super::limits::full().into() };
         self.stats.passed.fetch_add(1, Relaxed);
         let _under_way = self.stats.asking();
         let passed = Passed {
             method: request.method.clone(),
-            url: self.upstream(path, request.query.as_deref()),
+            url: self.upstream(&route.path, request.query.as_deref()),
             headers,
             times: Times::VIEWER,
         };
-        pass::pass(passed, body, self.options.limits.body_bytes).await.into()
+        match pass::pass(passed, body, self.options.limits.body_bytes).await {
+            Ok(response) => Outcome::Passed(response, Some(seat)),
+            Err(failed) => {
+                if failed == pass::Failed::TooLarge {
+                    self.stats.limit(Bound::BodyBytes);
+                }
+                failed.answer().into()
+            }
+        }
     }
 
     /// Where the server has a path.

@@ -186,6 +186,15 @@ impl Route {
     }
 }
 
+impl Route {
+    /// Whether it is a stream that the server itself is read for: a session's.
+    pub(crate) fn is_stream(&self, method: &Method) -> bool {
+        self.family == Family::Sessions
+            && *method == Method::GET
+            && (self.path.ends_with("/in") || self.path.ends_with("/out"))
+    }
+}
+
 impl Row {
     fn fits(&self, names: &[String]) -> bool {
         let mut names = names.iter();

@@ -18,7 +18,7 @@ pub(crate) enum Refusal {
     Scope,
     /// 404: no such route, run or batch, or one that is not allowed.
     Unknown,
-    /// 413 or 431: too large.
+    /// 413, 414 or 431: too large.
     Size,
     /// 429: too many at once.
     Limit,
@@ -36,7 +36,7 @@ impl Refusal {
             401 => Some(Self::Token),
             403 => Some(Self::Scope),
             404 => Some(Self::Unknown),
-            413 | 431 => Some(Self::Size),
+            413 | 414 | 431 => Some(Self::Size),
             429 => Some(Self::Limit),
             502..=504 => Some(Self::Upstream),
             _ => None,
@@ -55,6 +55,62 @@ impl Refusal {
     }
 }
 
+/// What has a bound; each has an option of its name in `limits`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// Held polls, open streams and requests passed through of one token.
+    ViewersPerToken,
+    /// Held polls and open streams of one feed.
+    ViewersPerFeed,
+    /// Held polls and open streams.
+    Viewers,
+    /// Feeds and streams kept.
+    Feeds,
+    /// Feeds and streams that one token began.
+    FeedsPerToken,
+    /// Requests passed through.
+    Passing,
+    /// Calls of `authorize`.
+    Authorizing,
+    /// A query.
+    QueryBytes,
+    /// A body that is passed through.
+    BodyBytes,
+    /// Headers.
+    HeaderBytes,
+}
+
+impl Bound {
+    pub(super) const ALL: [Self; 10] = [
+        Self::ViewersPerToken,
+        Self::ViewersPerFeed,
+        Self::Viewers,
+        Self::Feeds,
+        Self::FeedsPerToken,
+        Self::Passing,
+        Self::Authorizing,
+        Self::QueryBytes,
+        Self::BodyBytes,
+        Self::HeaderBytes,
+    ];
+
+    /// Its name, as `limits` takes it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ViewersPerToken => "viewersPerToken",
+            Self::ViewersPerFeed => "viewersPerFeed",
+            Self::Viewers => "viewers",
+            Self::Feeds => "feeds",
+            Self::FeedsPerToken => "feedsPerToken",
+            Self::Passing => "passing",
+            Self::Authorizing => "authorizing",
+            Self::QueryBytes => "queryBytes",
+            Self::BodyBytes => "bodyBytes",
+            Self::HeaderBytes => "headerBytes",
+        }
+    }
+}
+
 /// A number of something that comes and goes, and the most there ever was.
 #[derive(Debug, Default)]
 pub(crate) struct Level {
@@ -67,6 +123,14 @@ impl Level {
     pub(crate) fn enter(&self) {
         let now = self.now.fetch_add(1, Relaxed) + 1;
         self.peak.fetch_max(now, Relaxed);
+    }
+
+    /// One more, unless there are `most`; whether there is.
+    pub(crate) fn try_enter(&self, most: usize) -> bool {
+        let more = |now: u64| (now < most as u64).then_some(now + 1);
+        let Ok(before) = self.now.fetch_update(Relaxed, Relaxed, more) else { return false };
+        self.peak.fetch_max(before + 1, Relaxed);
+        true
     }
 
     /// One less.
@@ -88,6 +152,10 @@ impl Level {
 pub(crate) struct Stats {
     /// Held polls and open streams.
     pub(crate) viewers: Level,
+    /// Requests passed through that are under way.
+    pub(crate) passing: Level,
+    /// Calls of `authorize` under way.
+    pub(crate) authorizing: Level,
     /// Requests of viewers' own that are under way at the server: questions, and what is passed.
     asking: AtomicU64,
     /// Requests to the server for shared feeds and streams.
@@ -101,6 +169,7 @@ pub(crate) struct Stats {
     lag: [AtomicU64; LAG_BOUNDS_MS.len() + 1],
     lag_ms: AtomicU64,
     refusals: [AtomicU64; Refusal::ALL.len()],
+    limited: [AtomicU64; Bound::ALL.len()],
 }
 
 /// What there is now.
@@ -139,6 +208,15 @@ impl Stats {
         self.refusals[why as usize].fetch_add(1, Relaxed);
     }
 
+    /// Counts somebody who came beyond a bound.
+    pub(crate) fn limit(&self, bound: Bound) {
+        self.limited[bound as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn limited(&self, bound: Bound) -> u64 {
+        self.limited[bound as usize].load(Relaxed)
+    }
+
     /// Counts how long an update took from its arrival to a viewer's waking, in milliseconds.
     pub(crate) fn lag(&self, ms: u64) {
         let place = LAG_BOUNDS_MS.iter().position(|bound| ms <= *bound).unwrap_or(LAG_BOUNDS_MS.len());
@@ -163,6 +241,8 @@ impl Stats {
     pub(crate) fn to_json(&self, gauges: Gauges) -> Value {
         let refusals: Map<String, Value> =
             Refusal::ALL.iter().map(|why| (why.name().to_owned(), self.refused(*why).into())).collect();
+        let limited: Map<String, Value> =
+            Bound::ALL.iter().map(|bound| (bound.name().to_owned(), self.limited(*bound).into())).collect();
         let lags = self.lags();
         json!({
             "viewers": { "now": self.viewers.now(), "peak": self.viewers.peak() },
@@ -172,7 +252,10 @@ impl Stats {
             "updates": self.updates.load(Relaxed),
             "bytes": self.bytes.load(Relaxed),
             "passed": self.passed.load(Relaxed),
+            "passing": { "now": self.passing.now(), "peak": self.passing.peak() },
+            "authorizing": { "now": self.authorizing.now(), "peak": self.authorizing.peak() },
             "refusals": refusals,
+            "limited": limited,
             "lag": {
                 "count": lags.iter().sum::<u64>(),
                 "sumMs": self.lag_ms(),
@@ -216,12 +299,18 @@ mod tests {
         let level = Level::default();
         level.leave();
         assert_eq!((level.now(), level.peak()), (0, 0));
+        assert_eq!([level.try_enter(1), level.try_enter(1)], [true, false]);
+        level.leave();
+        assert!(level.try_enter(1) && level.peak() == 1);
     }
 
     #[test]
     fn each_reason_has_a_place_of_its_own() {
         for (at, why) in Refusal::ALL.iter().enumerate() {
             assert_eq!(*why as usize, at);
+        }
+        for (at, bound) in Bound::ALL.iter().enumerate() {
+            assert_eq!(*bound as usize, at);
         }
     }
 }

@@ -50,7 +50,7 @@ impl Relay {
     async fn run(&self, request: &Request, route: &Route, viewer: &Viewer, id: &str) -> Result<Outcome, Answer> {
         let key = FeedKey::run(id).map_err(|_| unknown_run())?;
         self.permit(viewer, Subject::Run(id), &route.path, Some(&key)).await?;
-        let feed = self.feeds.open(key)?;
+        let feed = self.feeds.open_for(key, viewer.digest)?;
         Ok(self.give(request, route, viewer, &feed).await)
     }
 
@@ -58,13 +58,13 @@ impl Relay {
         let (list, created_at) = (request.parameter("tags"), request.parameter("createdAt"));
         let tags: Vec<String> = list.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
         self.permit(viewer, Subject::Tags(&tags), &tags_path(request, route), None).await?;
-        let feed = self.feeds.open(FeedKey::tags(list.as_deref(), created_at.as_deref()))?;
+        let feed = self.feeds.open_for(FeedKey::tags(list.as_deref(), created_at.as_deref()), viewer.digest)?;
         Ok(self.give(request, route, viewer, &feed).await)
     }
 
     async fn batch(&self, request: &Request, route: &Route, viewer: &Viewer, id: &str) -> Result<Outcome, Answer> {
         self.permit(viewer, Subject::Batch(id), &route.path, None).await?;
-        let feed = self.feeds.open(FeedKey::batch(id).map_err(|_| unknown_run())?)?;
+        let feed = self.feeds.open_for(FeedKey::batch(id).map_err(|_| unknown_run())?, viewer.digest)?;
         Ok(self.give(request, route, viewer, &feed).await)
     }
 
@@ -89,7 +89,7 @@ impl Relay {
             self.permit(viewer, Subject::Run(id), key.path(), Some(&key)).await
         };
         let opened = match permitted.await {
-            Ok(()) => self.streams.open(StreamKey { run: id.to_owned(), name: name.clone() }),
+            Ok(()) => self.streams.open_for(StreamKey { run: id.to_owned(), name: name.clone() }, viewer.digest),
             Err(answer) => Err(answer),
         };
         let stream = match opened {

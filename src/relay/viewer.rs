@@ -132,7 +132,7 @@ impl Relay {
         };
         let mut decision = decide(scopes, subject, None);
         if let (Decision::NeedsFacts, Some(key)) = (decision, run) {
-            let facts = self.feeds.open(key.clone())?.facts().await?;
+            let facts = self.feeds.open_for(key.clone(), viewer.digest)?.facts().await?;
             decision = decide(scopes, subject, Some(RunFacts { task: &facts.task, tags: &facts.tags }));
         }
         match decision {

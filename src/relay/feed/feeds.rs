@@ -16,8 +16,8 @@ use super::rows::Keep;
 use crate::config::Endpoint;
 use crate::hub::{FeedSpec, Hub, Patience, ReaderOptions};
 use crate::relay::Options;
-use crate::relay::limits::full;
-use crate::relay::stats::Stats;
+use crate::relay::limits::{Digest, Quota, Share, full};
+use crate::relay::stats::{Bound, Stats};
 use crate::serve::Answer;
 use crate::serve::clock::Clock;
 
@@ -34,6 +34,7 @@ pub(super) struct Inner {
     pub(super) hold: Duration,
     keep: Duration,
     most: usize,
+    quota: Arc<Quota>,
     pub(super) stop: CancellationToken,
     pub(super) stats: Arc<Stats>,
     pub(super) clock: Clock,
@@ -51,6 +52,8 @@ struct Kept {
     idle: Notify,
     /// Ends it: it made way.
     end: CancellationToken,
+    /// Of who began it, until it ends or makes way.
+    share: Mutex<Option<Share>>,
 }
 
 #[derive(Debug)]
@@ -89,6 +92,7 @@ impl Feeds {
             hold: options.hold,
             keep: options.keep,
             most: options.limits.feeds,
+            quota: Quota::new(options.limits.feeds_per_token),
             stop,
             stats,
             clock,
@@ -98,11 +102,18 @@ impl Feeds {
         }))
     }
 
+    /// A seat of somebody who has no token.
+    #[cfg(test)]
+    pub(crate) fn open(&self, key: FeedKey) -> Result<Seat, Answer> {
+        self.open_for(key, None)
+    }
+
     /// A seat at the feed, which is started if nobody has one yet. Must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// The 429 when there are too many feeds that somebody reads, the 503 of a relay that was stopped.
-    pub(crate) fn open(&self, key: FeedKey) -> Result<Seat, Answer> {
+    /// The 429 when there are too many feeds that somebody reads, in all or that `owner` began; the 503 of a relay that
+    /// was stopped.
+    pub(crate) fn open_for(&self, key: FeedKey, owner: Option<Digest>) -> Result<Seat, Answer> {
         let inner = &self.0;
         let mut all = lock(&inner.kept);
         if inner.stop.is_cancelled() {
@@ -112,14 +123,21 @@ impl Feeds {
             lock(&kept.seats).taken += 1;
             return Ok(Seat { inner: inner.clone(), kept: kept.clone() });
         }
-        if all.len() >= inner.most && !make_room(&mut all) {
+        if all.len() >= inner.most && !make_room(&mut all, None) {
+            inner.stats.limit(Bound::Feeds);
             return Err(full());
         }
+        let share = owner.map(|owner| {
+            let room = || make_room(&mut all, Some(&owner)).then(|| inner.quota.take(owner)).flatten();
+            inner.quota.take(owner).or_else(room).ok_or_else(|| inner.stats.limit(Bound::FeedsPerToken))
+        });
+        let share = share.transpose().map_err(|()| full())?;
         let kept = Arc::new(Kept {
             copy: Arc::new(FeedCopy::new(key.clone(), Keep::default())),
             seats: Mutex::new(Seats { taken: 1, idle_since: Instant::now() }),
             idle: Notify::new(),
             end: inner.stop.child_token(),
+            share: Mutex::new(share),
         });
         all.insert(key, kept.clone());
         drop(all);
@@ -141,14 +159,19 @@ impl Feeds {
     }
 }
 
-/// Ends the copy that nobody read for longest. False when all of them are read.
-fn make_room(all: &mut HashMap<FeedKey, Arc<Kept>>) -> bool {
-    let idle = all.values().filter_map(|kept| {
+/// Ends the copy that nobody read for longest, of those that `owner` began if there is one. False when all of them are
+/// read.
+fn make_room(all: &mut HashMap<FeedKey, Arc<Kept>>, owner: Option<&Digest>) -> bool {
+    let is_meant =
+        |kept: &Kept| owner.is_none_or(|owner| lock(&kept.share).as_ref().is_some_and(|one| one.is_of(owner)));
+    let idle = all.values().filter(|kept| is_meant(kept)).filter_map(|kept| {
         let seats = lock(&kept.seats);
         (seats.taken == 0).then(|| (seats.idle_since, kept.copy.key.clone()))
     });
     let Some((_, key)) = idle.min_by_key(|(since, _)| *since) else { return false };
     if let Some(kept) = all.remove(&key) {
+        // It may take a moment to end.
+        lock(&kept.share).take();
         kept.end.cancel();
     }
     true
@@ -252,6 +275,7 @@ impl Seat {
             seats: Mutex::new(Seats { taken: 1, idle_since: Instant::now() }),
             idle: Notify::new(),
             end: stop.clone(),
+            share: Mutex::default(),
         };
         (Self { inner: Feeds::new(options, stop.clone(), Arc::default()).0, kept: Arc::new(kept) }, stop)
     }

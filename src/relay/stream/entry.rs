@@ -1,16 +1,18 @@
 //! A stream that is shared: its log, and the task that fills it.
 
-use std::sync::Arc;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::parts;
 use crate::hub::{Notice, Stage};
+use crate::relay::limits::{Digest, Share};
 use crate::relay::stats::Stats;
 use crate::serve::stream::{Log, StreamVersion};
 use crate::stream::{End, Raw, Reader, ReaderOptions, StreamSpec};
@@ -35,11 +37,48 @@ pub(super) struct Entry {
     pub(super) known: watch::Sender<Known>,
     pub(super) viewers: watch::Sender<usize>,
     pub(super) stats: Arc<Stats>,
+    /// Ends it: it made way, or the relay stops.
+    pub(super) end: CancellationToken,
+    /// Since when nobody reads it, where nobody does.
+    idle_since: Mutex<Instant>,
+    /// Of who began it, until it ends or makes way.
+    share: Mutex<Option<Share>>,
 }
 
 impl Entry {
-    pub(super) fn new(log: Log, stats: Arc<Stats>) -> Self {
-        Self { log: Arc::new(log), known: watch::Sender::new(Known::Nothing), viewers: watch::Sender::new(0), stats }
+    pub(super) fn new(log: Log, stats: Arc<Stats>, end: CancellationToken, share: Option<Share>) -> Self {
+        Self {
+            log: Arc::new(log),
+            known: watch::Sender::new(Known::Nothing),
+            viewers: watch::Sender::new(0),
+            stats,
+            end,
+            idle_since: Mutex::new(Instant::now()),
+            share: Mutex::new(share),
+        }
+    }
+
+    /// Since when nobody reads it; `None` while somebody does.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        (*self.viewers.borrow() == 0).then(|| *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether `owner` began it.
+    pub(super) fn is_of(&self, owner: &Digest) -> bool {
+        let share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
+        share.as_ref().is_some_and(|share| share.is_of(owner))
+    }
+
+    /// Ends it; it counts for nobody any more.
+    pub(super) fn make_way(&self) {
+        self.share.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.end.cancel();
+    }
+
+    /// A viewer leaves.
+    pub(super) fn leave(&self) {
+        *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.viewers.send_modify(|count| *count -= 1);
     }
 
     /// Fills the log until the upstream ends, `stop`, or `leave` says that nobody came for `keep`.
@@ -51,9 +90,11 @@ impl Entry {
         leave: impl Fn() -> bool + Send + Sync,
     ) {
         let reader = Reader::open(spec, ReaderOptions { notices: true, run_over: false });
-        let mut viewers = self.viewers.subscribe();
+        let viewers = self.viewers.subscribe();
         let mut last = (0, 0);
         let mut counted = 0;
+        // Begun anew with every batch, it would never be over while a run writes.
+        let mut alone = pin!(idle(viewers.clone(), keep));
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -72,7 +113,12 @@ impl Entry {
                         break;
                     }
                 }
-                () = idle(&mut viewers, keep) => if leave() { break },
+                () = &mut alone => {
+                    if leave() {
+                        break;
+                    }
+                    alone.set(idle(viewers.clone(), keep));
+                }
             }
         }
         self.known.send_if_modified(|known| {
@@ -134,7 +180,7 @@ impl Entry {
 }
 
 /// Ready when there was no viewer for `keep`.
-async fn idle(viewers: &mut watch::Receiver<usize>, keep: Duration) {
+async fn idle(mut viewers: watch::Receiver<usize>, keep: Duration) {
     loop {
         if viewers.wait_for(|count| *count == 0).await.is_err() {
             return;

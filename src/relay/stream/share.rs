@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::entry::{Entry, Known};
 use crate::id::path_segment;
 use crate::relay::Options;
-use crate::relay::limits::full;
+use crate::relay::limits::{Digest, Quota, full};
+use crate::relay::stats::Bound;
 use crate::serve::Answer;
 use crate::serve::stream::{Log, StreamName};
 use crate::stream::StreamSpec;
@@ -62,13 +63,15 @@ pub(crate) struct Streams {
     stop: CancellationToken,
     stats: Arc<crate::relay::stats::Stats>,
     bounds: (usize, usize),
+    quota: Arc<Quota>,
     entries: Arc<Entries>,
 }
 
 impl Streams {
     /// None yet. `stop` ends them all; `stats` counts what they ask for and tell.
     pub(crate) fn new(options: Options, stop: CancellationToken, stats: Arc<crate::relay::stats::Stats>) -> Self {
-        Self { options, stop, stats, bounds: (MOST_RECORDS, MOST_BYTES), entries: Arc::default() }
+        let quota = Quota::new(options.limits.feeds_per_token);
+        Self { options, stop, stats, bounds: (MOST_RECORDS, MOST_BYTES), quota, entries: Arc::default() }
     }
 
     /// The same, keeping at most so many records and bytes of each.
@@ -77,25 +80,39 @@ impl Streams {
         Self { bounds: (records, bytes), ..self }
     }
 
+    /// A seat of somebody who has no token.
+    #[cfg(test)]
+    pub(crate) fn open(&self, key: StreamKey) -> Result<Seat, Answer> {
+        self.open_for(key, None)
+    }
+
     /// A viewer's seat at a stream; the first opens it. Must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// The answer to give: 400 for a run or key that cannot be one, 429 for one stream too many.
-    pub(crate) fn open(&self, key: StreamKey) -> Result<Seat, Answer> {
+    /// The answer to give: 400 for a run or key that cannot be one, 429 for one stream too many, in all or that `owner`
+    /// began, where all of those are read.
+    pub(crate) fn open_for(&self, key: StreamKey, owner: Option<Digest>) -> Result<Seat, Answer> {
         let path = key.path().map_err(|_| Answer::api_error(StatusCode::BAD_REQUEST, "Invalid run or stream id"))?;
         let mut entries = lock(&self.entries);
         if let Some(entry) = entries.get(&key) {
             return Ok(Seat::new(entry.clone()));
         }
-        if entries.len() >= self.options.limits.feeds {
+        if entries.len() >= self.options.limits.feeds && !make_room(&mut entries, None) {
+            self.stats.limit(Bound::Feeds);
             return Err(full());
         }
-        let entry = Arc::new(Entry::new(Log::of_source(self.bounds.0, self.bounds.1), self.stats.clone()));
+        let share = owner.map(|owner| {
+            let room = || make_room(&mut entries, Some(&owner)).then(|| self.quota.take(owner)).flatten();
+            self.quota.take(owner).or_else(room).ok_or_else(|| self.stats.limit(Bound::FeedsPerToken))
+        });
+        let share = share.transpose().map_err(|()| full())?;
+        let log = Log::of_source(self.bounds.0, self.bounds.1);
+        let entry = Arc::new(Entry::new(log, self.stats.clone(), self.stop.child_token(), share));
         let seat = Seat::new(entry.clone());
         entries.insert(key.clone(), entry.clone());
         drop(entries);
         let spec = StreamSpec::raw(self.options.endpoint.clone(), self.options.client.clone(), &path, WINDOW_S);
-        let (stop, keep) = (self.stop.clone(), self.options.keep);
+        let (stop, keep) = (entry.end.clone(), self.options.keep);
         let entries = Arc::downgrade(&self.entries);
         tokio::spawn(async move {
             let leave = || remove(&entries, &key, &entry, true);
@@ -122,6 +139,18 @@ impl Streams {
 fn lock(entries: &Entries) -> MutexGuard<'_, HashMap<StreamKey, Arc<Entry>>> {
     // Nothing panics under this lock, and its data is whole after every statement.
     entries.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends the stream that nobody read for longest, of those that `owner` began if there is one. False when all of them are
+/// read.
+fn make_room(entries: &mut HashMap<StreamKey, Arc<Entry>>, owner: Option<&Digest>) -> bool {
+    let idle = entries.iter().filter(|(_, entry)| owner.is_none_or(|owner| entry.is_of(owner)));
+    let idle = idle.filter_map(|(key, entry)| Some((entry.idle_since()?, key)));
+    let Some(key) = idle.min_by_key(|(since, _)| *since).map(|(_, key)| key.clone()) else { return false };
+    if let Some(entry) = entries.remove(&key) {
+        entry.make_way();
+    }
+    true
 }
 
 /// Forgets a stream, unless `if_empty` and somebody came meanwhile. Whether it is forgotten.
@@ -168,6 +197,6 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.viewers.send_modify(|count| *count -= 1);
+        self.0.leave();
     }
 }

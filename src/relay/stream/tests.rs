@@ -96,15 +96,19 @@ fn going_on(text: &'static str) -> (GoOn, mpsc::UnboundedReceiver<Option<String>
 }
 
 fn streams(url: &str) -> (Streams, CancellationToken) {
+    streams_of(url, Limits::default(), Duration::from_millis(50))
+}
+
+fn streams_of(url: &str, limits: Limits, keep: Duration) -> (Streams, CancellationToken) {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let options = Options {
         endpoint: Endpoint::new(url, "tr_dev_own", None).expect("an endpoint"),
         client: Arc::default(),
         base_path: Some("".into()),
         allow: None,
-        limits: Limits::default(),
+        limits,
         hold: Duration::from_secs(20),
-        keep: Duration::from_millis(50),
+        keep,
         authorizes: false,
         allow_origins: [].into(),
         metrics_path: None,
@@ -302,4 +306,41 @@ async fn viewers_of_a_server_that_does_not_answer_are_told_so_after_a_while() {
     let response = answer.into_response(&HeaderMap::new(), Version::HTTP_11);
     assert_eq!((response.status().as_u16(), began.elapsed().as_secs()), (503, 15));
     assert_eq!(response.headers().get("retry-after").map(HeaderValue::as_bytes), Some(&b"1"[..]));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_written_to_is_let_go_after_its_last_viewer() {
+    let (url, send) = live(V2).await;
+    let (streams, _stop) = streams(&url);
+    send.send(record(0)).expect("it reads");
+    drop(view(&streams, None).await);
+    // `keep` is 50 ms; the run writes every 10 ms.
+    let mut number = 1;
+    until(async || {
+        let _ = send.send(record(number));
+        number += 1;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        streams.stats().streams == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_nobody_reads_makes_way_and_one_that_is_read_does_not() {
+    let (url, _send) = live(V2).await;
+    let limits = Limits { feeds: 2, feeds_per_token: 1, ..Limits::default() };
+    let (streams, _stop) = streams_of(&url, limits, FAILSAFE);
+    let of = |key: &str| StreamKey { run: "run_1".into(), name: StreamName::Output(key.into()) };
+    let (one, other) = ([1; 32], [2; 32]);
+    let first = streams.open_for(of("a"), Some(one)).expect("room");
+    assert!(streams.open_for(of("b"), Some(one)).is_err(), "its only one is read");
+    assert!(streams.open_for(of("a"), Some(other)).is_ok(), "who joins begins none");
+    drop(first);
+    let second = streams.open_for(of("b"), Some(one)).expect("its own makes way");
+    let third = streams.open_for(of("c"), Some(other)).expect("room");
+    assert_eq!(streams.stats().streams, 2);
+    assert!(streams.open_for(of("d"), None).is_err(), "both are read");
+    drop((second, third));
+    let _fourth = streams.open_for(of("d"), None).expect("one makes way");
+    assert_eq!(streams.stats().streams, 2);
 }

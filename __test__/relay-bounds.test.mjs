@@ -1,0 +1,147 @@
+// What a relay holds for viewers has a bound, whoever they are: a refusal that says when to come back, and a count.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import { describe, it } from "node:test";
+import { createRealtimeHandler } from "trigger-native";
+import { bearer, handlerOver, startServer, until, WAYS } from "./support/relay.mjs";
+import { warned } from "./support/relay-face.mjs";
+
+const KEY = "tr_dev_boundsnotasecret";
+
+/** A server that never answers, and how many ask it. */
+async function startSilent() {
+  const sockets = new Set();
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("close", () => sockets.delete(socket));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    sockets,
+    async stop() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+describe("the bounds of a relay", { timeout: 60_000 }, () => {
+  for (const { name, open } of WAYS) {
+    it(`hold what is passed through, valid token or not, through ${name}`, async () => {
+      const server = await startSilent();
+      const limits = { passing: 4, viewersPerToken: 3 };
+      const handler = createRealtimeHandler({ accessToken: KEY, baseURL: server.url, limits });
+      const { ask, stop } = await open(handler);
+      const leave = new AbortController();
+      const pass = (token) =>
+        ask("/api/v3/runs/run_1", { headers: { authorization: `Bearer ${token}` }, signal: leave.signal });
+      const held = ["a", "a", "a", "b"].map((token) => pass(token).catch(() => {}));
+      await until(() => handler.stats().passing.now === 4, "four are under way");
+      for (const token of ["a", "c"]) {
+        const answer = await pass(token);
+        assert.equal(answer.status, 429);
+        assert.ok(answer.headers.get("retry-after"));
+        await answer.text();
+      }
+      assert.ok(server.sockets.size <= 4);
+      assert.deepEqual(handler.stats().limited.passing + handler.stats().limited.viewersPerToken, 2);
+      leave.abort();
+      await Promise.all(held);
+      await until(() => handler.stats().passing.now === 0, "who leaves gives the place back");
+      await stop();
+      await handler.close();
+      await server.stop();
+    });
+
+    it(`hold calls of authorize, and the time that one may take, through ${name}`, async () => {
+      const answers = [];
+      const handler = createRealtimeHandler({
+        accessToken: KEY,
+        baseURL: "http://127.0.0.1:9",
+        metrics: true,
+        limits: { authorizing: 2 },
+        authorizeTimeoutMs: 400,
+        authorize: () => new Promise(() => {}),
+      });
+      const { ask, stop } = await open(handler);
+      const warnings = await warned(async () => {
+        const held = [1, 2].map(() => ask("/realtime/v1/runs/run_1?offset=-1"));
+        await until(() => handler.stats().authorizing.now === 2, "two are under way");
+        const third = await ask("/realtime/v1/runs/run_1?offset=-1");
+        assert.equal(third.status, 429);
+        assert.ok(third.headers.get("retry-after"));
+        for (const answer of await Promise.all(held)) {
+          answers.push(answer.status);
+          assert.ok(answer.headers.get("retry-after"));
+        }
+      });
+      assert.deepEqual(answers, [503, 503]);
+      assert.match(warnings.join(), /authorize\(\) did not answer within 400 ms/);
+      assert.deepEqual(handler.stats().authorizing, { now: 0, peak: 2 });
+      assert.equal(handler.stats().limited.authorizing, 1);
+      assert.match(await (await ask("/metrics")).text(), /limited_total\{limit="authorizing"\} 1/);
+      await stop();
+      await handler.close();
+    });
+  }
+
+  it("let streams and feeds that nobody reads make way, first for who began them", async () => {
+    const server = await startServer();
+    const run = await server.makeRun({ status: "EXECUTING" });
+    const handler = handlerOver(server, { limits: { feeds: 3, feedsPerToken: 2 }, keepMs: 60_000 });
+    const { url } = await handler.listen();
+    const visit = async (path, headers = bearer("read:runs"), stays = false) => {
+      const leave = new AbortController();
+      const answer = await fetch(url + path, { headers, signal: leave.signal });
+      if (!stays) leave.abort();
+      const gone = () => handler.stats().viewers.now === 0;
+      if (!stays && answer.ok) await until(gone, "the viewer is gone");
+      return { status: answer.status, leave };
+    };
+    const stream = (key) => `/realtime/v1/streams/${run}/${key}`;
+    for (const key of ["a", "b", "c", "d"]) assert.equal((await visit(stream(key))).status, 200, key);
+    assert.ok(handler.stats().streams <= 2, "one viewer keeps two");
+    for (const tag of ["a", "b", "c", "d"]) {
+      assert.equal((await visit(`/realtime/v1/runs?tags=${tag}&offset=-1`)).status, 200, tag);
+    }
+    assert.equal(handler.stats().feeds, 2);
+    const held = [await visit(stream("x"), undefined, true), await visit(stream("y"), undefined, true)];
+    assert.equal((await visit(stream("z"))).status, 429, "both of its streams are read");
+    assert.equal(handler.stats().limited.feedsPerToken, 1);
+    assert.equal((await visit(stream("z"), bearer("read:runs", "x:y"), true)).status, 200, "another viewer may");
+    assert.equal((await visit(stream("w"), bearer("read:runs", "x:z"), true)).status, 429, "three are read");
+    assert.equal(handler.stats().limited.feeds, 1);
+    for (const { leave } of held) leave.abort();
+    await handler.close();
+    await server.stop();
+  });
+
+  it("refuse a query that is too long, before the app is asked", async () => {
+    let asked = 0;
+    const handler = createRealtimeHandler({
+      accessToken: KEY,
+      baseURL: "http://127.0.0.1:9",
+      limits: { queryBytes: 100 },
+      authorize: () => {
+        asked += 1;
+        return null;
+      },
+    });
+    for (const { open } of WAYS) {
+      const { ask, stop } = await open(handler);
+      assert.equal((await ask(`/realtime/v1/runs?tags=${"a".repeat(100)}`)).status, 414);
+      assert.equal((await ask(`/realtime/v1/runs?tags=${"a".repeat(80)}`)).status, 401);
+      await stop();
+    }
+    assert.equal(asked, 3);
+    assert.equal(handler.stats().limited.queryBytes, 3);
+    assert.equal(handler.stats().refusals.size, 3);
+    await handler.close();
+  });
+});
