@@ -15,6 +15,7 @@ const native = require("./native.js");
 const { isTexts } = require("./options.js");
 const { withScope } = require("./scope.js");
 const { describe, flattenScopes, isPlain, scopesText, taskScopes } = require("./scopes.js");
+const { traced } = require("./trace.js");
 
 const { ArgumentError } = errors;
 
@@ -154,8 +155,9 @@ function mint(name, kind, scopes, options, bounds) {
   const grant = { kind, scopes: scopesJson, realtime: realtimeJson, seconds, period };
   const resolved = resolve();
   const refresher = refresherOf(resolved);
-  if (refresher === undefined) return mintWith(clientOf(resolved), grant, request);
-  return mintRenewed(refresher, name, grant, request);
+  const { baseURL } = resolved;
+  if (refresher === undefined) return mintWith(clientOf(resolved), grant, request, baseURL);
+  return mintRenewed(refresher, name, grant, request, baseURL);
 }
 
 /**
@@ -171,23 +173,25 @@ function mint(name, kind, scopes, options, bounds) {
  * @param {string} name of the call
  * @param {Grant} grant
  * @param {import("./bounded.js").Bounds | undefined} bounds
+ * @param {string} baseURL
  * @returns {Promise<string>}
  */
-function mintRenewed(refresher, name, grant, bounds) {
+function mintRenewed(refresher, name, grant, bounds, baseURL) {
   const { Deadline } = require("./deadline.js");
   const deadline = new Deadline(name, bounds?.timeoutInMs);
   const left = () => ({ signal: bounds?.signal, timeoutInMs: deadline.left() });
-  return refresher.authorized(() => mintWith(refresher.signer, grant, left()), left);
+  return refresher.authorized(() => mintWith(refresher.signer, grant, left(), baseURL), left);
 }
 
 /**
  * @param {object} client
  * @param {Grant} grant
  * @param {import("./bounded.js").Bounds | undefined} bounds
+ * @param {string} baseURL
  */
-function mintWith(client, grant, bounds) {
+function mintWith(client, grant, bounds, baseURL) {
   const minted = tryMint(client, grant);
-  return minted !== null && isToken(minted) ? minted : mintSlowly(minted, client, grant, bounds);
+  return minted !== null && isToken(minted) ? minted : mintSlowly(minted, client, grant, bounds, baseURL);
 }
 
 /** @param {object} client @param {Grant} grant @returns {string | null} */
@@ -200,17 +204,28 @@ function tryMint(client, { kind, scopes, realtime, seconds, period }) {
  * @param {object} client
  * @param {Grant} grant
  * @param {import("./bounded.js").Bounds | undefined} bounds
+ * @param {string} baseURL
  */
-async function mintSlowly(minted, client, grant, bounds) {
+async function mintSlowly(minted, client, grant, bounds, baseURL) {
+  /** @param {string} path @param {(trace?: string) => Promise<any>} work */
+  const asked = (path, work) =>
+    traced(
+      () => ({ baseURL, method: "POST", path }),
+      (headers) => work(headers && JSON.stringify(headers)),
+    );
   let outcome = minted;
   if (outcome === null) {
-    await bounded(bounds, (cancel, timeout) => native.loadClaims(client, cancel, timeout));
+    await asked("/api/v1/auth/jwt/claims", (trace) =>
+      bounded(bounds, (cancel, timeout) => native.loadClaims(client, cancel, timeout, trace)),
+    );
     outcome = tryMint(client, grant);
   }
   if (outcome?.startsWith("@")) {
     // The key cannot sign: the server mints (protocol.md 2).
     const body = outcome.slice(1);
-    return bounded(bounds, (cancel, timeout) => native.mintRemotely(client, body, cancel, timeout));
+    return asked("/api/v1/auth/public-tokens", (trace) =>
+      bounded(bounds, (cancel, timeout) => native.mintRemotely(client, body, cancel, timeout, trace)),
+    );
   }
   if (outcome?.startsWith("!")) throw errors.fromNative(JSON.parse(outcome.slice(1)));
   if (!outcome) throw new errors.TriggerNativeError("ERR_INTERNAL", "no token came of a successful call");

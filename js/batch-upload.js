@@ -47,19 +47,24 @@ async function uploadItems(call, batchId, spool) {
  * @returns {Promise<{ error?: any, retryInMs: number | null }>}
  */
 function uploadOnce(call, batchId, spool, attempt) {
-  return call.authorized(async (client) => {
-    const outcome = await send(call, client, batchId, spool, attempt);
-    // Thrown, so that a token that can be renewed is: the items are sent once more then.
-    if (outcome.error?.status === 401) throw outcome.error;
-    return outcome;
-  });
+  const request = { method: "POST", path: "/api/v3/batches/{}/items", ids: idsOf(batchId) };
+  return call.traced(request, (text) =>
+    call.authorized(async (client) => {
+      const outcome = await send(call, client, { text, batchId, spool, attempt });
+      // Thrown, so that a token that can be renewed is: the items are sent once more then.
+      if (outcome.error?.status === 401) throw outcome.error;
+      return outcome;
+    }),
+  );
 }
 
+/** @param {string} batchId @returns {[what: string, id: string][]} */
+const idsOf = (batchId) => [["batch id", batchId]];
+
 /** @returns {Promise<{ error?: any, retryInMs: number | null }>} */
-async function send(call, client, batchId, spool, attempt) {
+async function send(call, client, { text, batchId, spool, attempt }) {
   call.signal?.throwIfAborted();
-  const request = call.describe({ path: "/api/v3/batches/{}/items", ids: [["batch id", batchId]] });
-  const upload = native.openUpload(client, request, attempt);
+  const upload = native.openUpload(client, text, attempt);
   if (typeof upload === "string") throw fromNative(JSON.parse(upload));
   const abandon = () => upload.abandon();
   const left = call.left();

@@ -13,6 +13,7 @@ const { Deadline } = require("./deadline.js");
 const { ArgumentError, ProtocolError, fromNative } = require("./errors.js");
 const native = require("./native.js");
 const { after } = require("./timer.js");
+const { traced } = require("./trace.js");
 
 /** What a trigger takes besides the request options of every call. */
 const TRIGGER_OPTIONS = { publicAccessToken: "object", clientConfig: "object" };
@@ -84,11 +85,23 @@ class Call {
    * @returns {Promise<Answer>}
    */
   async request(request) {
-    const text = this.describe(request);
     const body = request.body === undefined ? null : this.json(request.body);
-    return this.authorized((client) =>
-      this.within((cancel, timeout) => native.call(client, text, body, cancel, timeout)),
+    return this.traced(request, (text) =>
+      this.authorized((client) => this.within((cancel, timeout) => native.call(client, text, body, cancel, timeout))),
     );
+  }
+
+  /**
+   * Does `work`, which makes this request, as a span of its own where an app traces (`js/tracing.js`).
+   *
+   * @template T
+   * @param {Request} request
+   * @param {(text: string) => Promise<T>} work gets the request as native code reads it
+   * @returns {Promise<T>}
+   */
+  traced(request, work) {
+    const asked = () => ({ ...request, baseURL: this.resolved.baseURL });
+    return traced(asked, (headers) => work(this.#describe(request, headers)));
   }
 
   /**
@@ -113,9 +126,10 @@ class Call {
    * A request as native code reads it.
    *
    * @param {Request} request
+   * @param {Record<string, string>} [traceHeaders]
    */
-  describe({ method, path, ids, query }) {
-    return JSON.stringify({ method, path, ids, query: query?.toString(), ...this.#shared });
+  #describe({ method, path, ids, query }, traceHeaders) {
+    return JSON.stringify({ method, path, ids, query: query?.toString(), traceHeaders, ...this.#shared });
   }
 
   /**

@@ -13,6 +13,7 @@ const { WATCH, callback, columns, flag, takeOptions } = require("./options.js");
 const { Packets } = require("./packets.js");
 const { toRun } = require("./run.js");
 const { RunSubscription } = require("./subscription.js");
+const { traceOf } = require("./trace.js");
 
 /** What each subscription takes. `onItemError` of a single run is never called: it may stay. */
 const OPTIONS = { ...WATCH, onItemError: callback };
@@ -63,7 +64,9 @@ function subscribe(subject, skipColumns, options) {
   const feed = JSON.stringify({ subject, skipColumns: skipColumns ?? [], notices, retry, silenceTimeoutMs });
   const refusal = native.checkFeed(feed);
   if (refusal) throw fromNative(JSON.parse(refusal));
-  return new RunSubscription(new Wiring({ single: subject.of === "run", feed, client, refresher, options }));
+  return new RunSubscription(
+    new Wiring({ single: subject.of === "run", feed, client, refresher, options, baseURL: resolved.baseURL }),
+  );
 }
 
 /**
@@ -79,8 +82,11 @@ class Wiring {
   #feed;
   #packets = new Packets(this);
   #warned = false;
+  #baseURL;
+  #trace;
 
-  constructor({ single, feed, client, refresher, options }) {
+  constructor({ single, feed, client, refresher, options, baseURL }) {
+    this.#baseURL = baseURL;
     this.single = single;
     this.#feed = feed;
     this.#client = client;
@@ -100,10 +106,16 @@ class Wiring {
   }
 
   open() {
+    this.#trace = traceOf(() => ({ baseURL: this.#baseURL, ...pathOf(JSON.parse(this.#feed ?? "").subject) }));
     const reader = native.openFeed(this.#client, mailbox(), this.#feed);
     if (typeof reader === "string") throw fromNative(JSON.parse(reader));
     this.#feed = undefined;
     return reader;
+  }
+
+  /** Nobody reads it any more. @param {unknown} [error] what it failed with */
+  over(error) {
+    this.#trace?.end({ error });
   }
 
   /** The run of a row. Of a finished one nothing is kept: what comes of it is little (defect 10). */
@@ -132,7 +144,7 @@ class Wiring {
   /** What opens the streams of its runs. Loaded by who reads streams: it costs as much as all else here. */
   streams() {
     return require("./with-streams.js").streamOpener(
-      { client: this.#client, refresher: this.#refresher },
+      { client: this.#client, refresher: this.#refresher, baseURL: this.#baseURL },
       this.#options,
     );
   }
@@ -163,6 +175,17 @@ class Wiring {
   explain(error) {
     this.#refresher?.explain(error);
   }
+}
+
+/**
+ * Where a feed is, as `src/bridge/feed.rs` has it.
+ *
+ * @param {any} subject
+ * @returns {{ path: string, ids?: [what: string, id: string][], query?: URLSearchParams }}
+ */
+function pathOf({ of, id, tags }) {
+  if (of === "tags") return { path: "/realtime/v1/runs", query: new URLSearchParams({ tags: tags.join(",") }) };
+  return { path: of === "run" ? "/realtime/v1/runs/{}" : "/realtime/v1/batches/{}", ids: [[`${of} id`, id]] };
 }
 
 /**

@@ -8,6 +8,9 @@ const { ArgumentError, fromNative } = require("./errors.js");
 const { mailbox, nextBatch } = require("./mailbox.js");
 const native = require("./native.js");
 const { chunkEvents } = require("./stream-events.js");
+const { traceOf } = require("./trace.js");
+
+const PATH = "/realtime/v1/streams/{}/{}";
 
 /**
  * Values of one stream, batch by batch.
@@ -24,6 +27,7 @@ class StreamSource {
   #open;
   #refresher;
   #notify;
+  #over;
   /** Takes the signal's listener off. @type {(() => void) | undefined} */
   #off;
   #reader = null;
@@ -49,11 +53,13 @@ class StreamSource {
    * @param {object} wiring
    * @param {(client?: object, place?: string) => any} wiring.open opens the native reader, at this place; called at the first `pull()`
    * @param {(source: any) => any} [wiring.events]
+   * @param {(error: unknown) => void} [wiring.over] told once it is closed, with what it failed with if it did
    * @param {any} [wiring.refresher] renews the token of the client, which is its own then (defect 5)
    * @param {AbortSignal} [wiring.signal] ends the stream
    * @param {(notice: any) => void} [wiring.notify] gets retries and state changes
    */
-  constructor({ open, refresher, signal, notify, events }) {
+  constructor({ open, refresher, signal, notify, events, over }) {
+    this.#over = over;
     this.#open = open;
     this.#refresher = refresher;
     this.#events = events;
@@ -136,7 +142,7 @@ class StreamSource {
     } catch (error) {
       // What was waited for when it was closed ended with it.
       if (this.#closed) return undefined;
-      this.close();
+      this.close(error);
       throw error;
     }
   }
@@ -156,9 +162,11 @@ class StreamSource {
     this.#reader?.runOver();
   }
 
-  close() {
+  /** @param {unknown} [error] what it failed with */
+  close(error) {
     if (this.#closed) return;
     this.#closed = true;
+    this.#over?.(error);
     this.#left.abort();
     this.#off?.();
     if (this.#reader) {
@@ -180,7 +188,7 @@ class StreamSource {
 /**
  * The source of one stream. Checked now, opened at the first `pull()`.
  *
- * @param {{ client?: object, refresher?: any }} access a client, or what makes one and renews its token
+ * @param {{ client?: object, refresher?: any, baseURL: string }} access a client, or what makes one and renews its token
  * @param {string} runId
  * @param {string} key
  * @param {object} plan what `src/bridge/stream.rs` reads
@@ -195,11 +203,22 @@ function streamSource(access, runId, key, plan, wiring = {}) {
   const text = JSON.stringify({ ...plan, notices: wiring.notify !== undefined });
   const refusal = native.checkStream(runId, key, text);
   if (refusal) throw fromNative(JSON.parse(refusal));
+  /** @type {ReturnType<typeof traceOf>} */
+  let trace;
   return new StreamSource({
     ...wiring,
+    over: (error) => trace?.end({ error }),
     events: (source) => chunkEvents(source, runId, key),
     refresher: access.refresher,
     open(client = access.client, place = undefined) {
+      trace ??= traceOf(() => ({
+        baseURL: access.baseURL,
+        path: PATH,
+        ids: [
+          ["run id", runId],
+          ["stream key", key],
+        ],
+      }));
       const planned = place === undefined ? text : JSON.stringify({ ...JSON.parse(text), at: place });
       const reader = native.openStream(client, mailbox(), runId, key, planned);
       if (typeof reader === "string") throw fromNative(JSON.parse(reader));

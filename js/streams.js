@@ -75,7 +75,7 @@ function open(call, run, key, options) {
   const resolved = resolve();
   const refresher = refresherOf(resolved);
   const source = streamSource(
-    refresher ? { refresher } : { client: clientOf(resolved) },
+    { baseURL: resolved.baseURL, ...(refresher ? { refresher } : { client: clientOf(resolved) }) },
     idOf(call, run),
     key,
     { timeoutInSeconds, after: startIndex ? startIndex - 1 : undefined, latest, retry, silenceTimeoutMs },

@@ -119,9 +119,11 @@ class RunSubscription {
     return this.#merged;
   }
 
-  #leave() {
+  /** @param {unknown} [error] what it failed with */
+  #leave(error) {
     if (this.#closed) return;
     this.#closed = true;
+    this.#wiring.over(error);
     this.#wiring.left.abort();
     this.#rows = NONE;
     this.#ahead = [];
@@ -231,7 +233,7 @@ class RunSubscription {
     } catch (error) {
       // What was waited for when it was closed ended with it.
       if (this.#closed) return DONE;
-      this.#leave();
+      this.#leave(error);
       throw error;
     } finally {
       this.#turns -= 1;

@@ -41,7 +41,7 @@ const OPTIONS = {
  */
 
 /**
- * @param {{ client?: object, refresher?: any }} access
+ * @param {{ client?: object, refresher?: any, baseURL: string }} access
  * @param {{ retry?: object, silenceTimeoutMs?: number, onRetry?: (retry: any) => void }} options
  * @returns {Opener}
  */

@@ -38,6 +38,9 @@ pub(super) struct Request {
     retry: Option<RetryOptions>,
     /// Take the place of the client's.
     additional_headers: Option<std::collections::BTreeMap<String, String>>,
+    /// What the app's tracing sends along.
+    #[serde(default)]
+    trace_headers: std::collections::BTreeMap<String, String>,
 }
 
 fn get() -> String {
@@ -80,6 +83,7 @@ impl Request {
         if let Some(headers) = &self.additional_headers {
             options.additional_headers = headers.clone();
         }
+        options.trace_headers.clone_from(&self.trace_headers);
         options
     }
 }

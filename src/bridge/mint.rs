@@ -15,7 +15,7 @@ use super::error::{failure, refusal};
 use super::promise::promise;
 use crate::config::KeyKind;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Call, Deadlines};
+use crate::http::{Call, ClientOptions, Deadlines};
 use crate::token::{self, ClaimsStore, Expiry, Grant, Use};
 
 /// Mints a token.
@@ -93,10 +93,11 @@ pub fn load_claims<'env>(
     client: &External<Client>,
     cancel: Option<&Cancel>,
     timeout_ms: Option<u32>,
+    trace: Option<String>,
 ) -> napi::Result<Object<'env>> {
     let client = Client::clone(client);
     let bounds = Bounds::new(cancel, timeout_ms);
-    let (endpoint, options) = (client.endpoint.clone(), client.options.clone());
+    let (endpoint, options) = (client.endpoint.clone(), traced(&client, trace));
     let ask = || async move {
         let answer = post(token::CLAIMS_PATH, None, Deadlines::CLAIMS).send(&endpoint, &options).await?;
         Ok(answer.body)
@@ -126,15 +127,16 @@ pub fn mint_remotely<'env>(
     body: String,
     cancel: Option<&Cancel>,
     timeout_ms: Option<u32>,
+    trace: Option<String>,
 ) -> napi::Result<Object<'env>> {
     let client = Client::clone(client);
-    let bounds = Bounds::new(cancel, timeout_ms);
+    let (bounds, options) = (Bounds::new(cancel, timeout_ms), traced(&client, trace));
     promise(
         env,
         bounds.apply(async move {
             let call = post(token::PUBLIC_TOKENS_PATH, Some(body.into()), Deadlines::CALL);
             let token = call
-                .send(&client.endpoint, &client.options)
+                .send(&client.endpoint, &options)
                 .await
                 .map_err(|error| token::explain_remote_refusal(client.endpoint.kind(), error))
                 .and_then(|answer| token::read_remote_token(&answer.body));
@@ -144,6 +146,12 @@ pub fn mint_remotely<'env>(
             }
         }),
     )
+}
+
+/// The options of `client`, with the headers of a trace, as JSON.
+fn traced(client: &Client, trace: Option<String>) -> ClientOptions {
+    let trace_headers = trace.and_then(|trace| serde_json::from_str(&trace).ok()).unwrap_or_default();
+    ClientOptions { trace_headers, ..ClientOptions::clone(&client.options) }
 }
 
 fn post(path: &str, body: Option<bytes::Bytes>, deadlines: Deadlines) -> Call<'_> {

@@ -20,6 +20,9 @@ const ELECTRIC_VERSION: &str = "1.0.0-beta.1";
 pub struct ClientOptions {
     /// Sent with every call, where they are none of our own.
     pub additional_headers: std::collections::BTreeMap<String, String>,
+    /// Sent with a call over those: trace context. What no header can carry, or is none of its own, is left out.
+    #[serde(skip)]
+    pub trace_headers: std::collections::BTreeMap<String, String>,
     /// The wire version asked for realtime streams, `v2` unless told.
     pub streams_version: Option<String>,
     /// Replaces parts of the default retry schedule.
@@ -71,9 +74,16 @@ pub(super) fn call_headers(endpoint: &Endpoint, options: &ClientOptions, idempot
         let name: HeaderName = name.parse().map_err(|_| {
             Error::config("ERR_INVALID_HEADER", format!("{name:?} in additionalHeaders is not a header name"))
         })?;
-        // These belong to the connection and the body: another value would break the request.
-        if !matches!(name.as_str(), "host" | "content-length" | "transfer-encoding" | "connection") {
+        if !is_of_the_connection(&name) {
             headers.insert(name, value("value in additionalHeaders", text)?);
+        }
+    }
+    for (name, text) in &options.trace_headers {
+        // A call does not fail for what is only told about it.
+        if let (Ok(name), Ok(text)) = (name.parse::<HeaderName>(), HeaderValue::from_str(text))
+            && !is_of_the_connection(&name)
+        {
+            headers.insert(name, text);
         }
     }
     for (name, text) in &base_headers(endpoint)? {
@@ -84,6 +94,11 @@ pub(super) fn call_headers(endpoint: &Endpoint, options: &ClientOptions, idempot
     headers.insert("x-trigger-realtime-streams-version", value("stream version", streams)?);
     headers.insert("x-trigger-request-idempotency-key", value("idempotency key", idempotency_key)?);
     Ok(headers)
+}
+
+/// These belong to the connection and the body: another value would break the request.
+fn is_of_the_connection(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "host" | "content-length" | "transfer-encoding" | "connection")
 }
 
 /// The headers of a batch's items: as of any call, without an idempotency key, since the server
@@ -155,6 +170,19 @@ mod tests {
         assert_eq!(headers[AUTHORIZATION], "Bearer tr_dev_hidden");
         assert_eq!(headers["trigger-version"], PROTOCOL_CLIENT_VERSION);
         assert_eq!(headers["x-trigger-source"], "sdk");
+        let trace =
+            [("traceparent", "00-1-2-01"), ("x-team", "b"), ("authorization", "x"), ("host", "x"), ("a b", "x")];
+        let traced = ClientOptions {
+            trace_headers: trace.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
+            ..options
+        };
+        let headers = call_headers(&endpoint(), &traced, "k").expect("valid");
+        assert_eq!(
+            (&headers["traceparent"], &headers["x-team"]),
+            (&"00-1-2-01".parse().expect("it"), &"b".parse().expect("it"))
+        );
+        assert_eq!(headers[AUTHORIZATION], "Bearer tr_dev_hidden");
+        assert!(!headers.contains_key("host"));
         let bad: ClientOptions = serde_json::from_str(r#"{"additionalHeaders":{"a b":"c"}}"#).expect("valid");
         assert_eq!(call_headers(&endpoint(), &bad, "k").expect_err("refused").code(), "ERR_INVALID_HEADER");
     }
