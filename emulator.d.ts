@@ -94,6 +94,13 @@ export interface EmulatorOptions {
   speed?: number;
   /** How long a live request is held without news, give or take 15 %, in milliseconds. @default 20000 */
   holdMs?: number;
+  /**
+   * How long a run's change is remembered for the next live request of its feed, in milliseconds. The real server
+   * remembers about 2,000: what changed before that is told when the request runs out, or with the next change, so that a
+   * client that was away for longer must ask once without `live`. Feeds of tags and batches are told at once.
+   * @default no limit
+   */
+  memoryMs?: number;
   /** The most runs kept. @default 100000 */
   maxRuns?: number;
   /** The root key of the main environment. @default "tr_dev_emulatornotasecret" */

@@ -128,3 +128,24 @@ async fn dropping_it_ends_every_connection() {
     assert!(ended.is_ok());
     assert!(tokio::net::TcpStream::connect(&address).await.is_err());
 }
+
+#[tokio::test]
+async fn a_change_that_the_server_no_longer_remembers_is_told_without_live_or_when_the_poll_runs_out() {
+    let emulator = Emulator::start(json!({ "memoryMs": 0, "holdMs": 400 })).await;
+    let run = json!({ "runTags": ["a"] });
+    let id = emulator.create(run).await;
+    let snapshot = emulator.get(&format!("/realtime/v1/runs/{id}?offset=-1")).await;
+    let tagged = emulator.get("/realtime/v1/runs?tags=a&offset=-1").await;
+    emulator.patch(&id, json!({ "status": "EXECUTING" })).await;
+    let changed = [("update".to_owned(), "EXECUTING".to_owned())];
+    let begin = Instant::now();
+    let late = emulator.get(&snapshot.live(&id)).await;
+    assert_eq!(updates(&late.body), changed);
+    assert!(begin.elapsed() >= Duration::from_millis(340), "told after {:?}", begin.elapsed());
+    // Without `live`, and in a feed of tags, nothing is held.
+    let look = emulator.get(&snapshot.live(&id).replace("live=true", "live=false")).await;
+    assert!(look.body.contains("EXECUTING"), "{}", look.body);
+    let (offset, handle) = (tagged.header("electric-offset"), tagged.header("electric-handle"));
+    let live = format!("/realtime/v1/runs?tags=a&offset={offset}&handle={handle}&live=true");
+    assert_eq!(updates(&emulator.get(&live).await.body), changed);
+}

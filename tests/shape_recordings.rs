@@ -31,6 +31,20 @@ impl Replay {
         Self { feed, step, now, skipped: false, published: BTreeMap::new(), asked: 0 }
     }
 
+    /// After a wait we ask once without `live`, which the official client never does: there is nothing new.
+    fn look(&mut self, asked: &BTreeMap<String, String>) {
+        let Step::Request(query) = &self.step else { return };
+        if query.live || query.offset == "-1" || !asked.contains_key("live") {
+            return;
+        }
+        let mut headers = HeaderMap::new();
+        let handle = query.handle.as_deref().expect("a handle");
+        headers.insert("electric-handle", handle.parse().expect("a value"));
+        headers.insert("electric-offset", query.offset.parse().expect("a value"));
+        let body = br#"[{"headers":{"control":"up-to-date"}}]"#;
+        self.step = self.feed.on(Event::Answer { status: 200, headers: &headers, body }, self.now).step;
+    }
+
     /// One recorded exchange, if it is the one we would make now.
     fn exchange(
         &mut self,
@@ -45,6 +59,7 @@ impl Replay {
             self.now.monotonic_ms += ms;
             self.step = self.feed.on(Event::Woken, self.now).step;
         }
+        self.look(asked);
         let Step::Request(query) = &self.step else { return };
         let ours: BTreeMap<String, String> =
             query.pairs().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

@@ -71,7 +71,10 @@ export interface WatchOptions {
   retry?: {
     /** Give up when nothing but failures came for so long, in milliseconds. @default 300000 */
     maxElapsedMs?: number;
-    /** The first wait is at most this, in milliseconds; each further one 1.6 times as long. @default 500 */
+    /**
+     * The first wait is at most this, in milliseconds; each further one 1.6 times as long, at most 10 s (of a stream
+     * 30 s) unless the server asks for more. @default 500
+     */
     minDelayMs?: number;
     /** No wait is longer, whatever the server asks, in milliseconds. @default 30000 */
     maxDelayMs?: number;

@@ -30,6 +30,8 @@ pub(super) struct Options {
     pub(super) speed: f64,
     /// How long a live poll is held, before it strays.
     pub(super) hold: Duration,
+    /// How long a run's change is remembered for its next live poll; `None` is for ever.
+    pub(super) memory: Option<Duration>,
     /// The most runs kept.
     pub(super) max_runs: usize,
     /// Who may call; the first is the main one.
@@ -50,6 +52,7 @@ struct Given {
     port: u16,
     speed: f64,
     hold_ms: u64,
+    memory_ms: Option<u64>,
     max_runs: usize,
     secret_key: String,
     environment_id: String,
@@ -97,6 +100,7 @@ impl Default for Given {
             port: 0,
             speed: 1.0,
             hold_ms: 20_000,
+            memory_ms: None,
             max_runs: 100_000,
             secret_key: DEFAULT_KEY.into(),
             environment_id: DEFAULT_ENVIRONMENT.into(),
@@ -159,6 +163,7 @@ impl Options {
             port: given.port,
             speed: given.speed,
             hold: Duration::from_millis(given.hold_ms),
+            memory: given.memory_ms.map(Duration::from_millis),
             max_runs: given.max_runs,
             environments,
             tasks: Tasks::new(given.tasks)?,

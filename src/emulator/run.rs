@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::column::Column;
 use super::journal::Journal;
@@ -23,6 +25,8 @@ pub(super) struct Run {
     /// The metadata it was triggered with, and its type.
     pub(super) seed: Option<(String, String)>,
     row: watch::Sender<Arc<Row>>,
+    /// When it last changed, by the machine's clock: how long ago that was is a question of connections, not of scripts.
+    changed: Mutex<Instant>,
     logs: Mutex<HashMap<StreamName, Arc<Log>>>,
     journal: Arc<Journal>,
 }
@@ -48,6 +52,7 @@ impl Run {
             streams: StreamVersion::V1,
             seed: None,
             row: watch::Sender::new(Arc::new(row)),
+            changed: Mutex::new(Instant::now()),
             logs: Mutex::default(),
             journal: journal.clone(),
         }
@@ -71,6 +76,11 @@ impl Run {
     /// The current version.
     pub(super) fn row(&self) -> Arc<Row> {
         self.row.borrow().clone()
+    }
+
+    /// How long ago it last changed loudly.
+    pub(super) fn unchanged_for(&self) -> Duration {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     /// Its public id.
@@ -101,6 +111,7 @@ impl Run {
                 Effect::Loud => {
                     next.touch(now_ms, self.journal.next());
                     before = current.tags().to_vec();
+                    *self.changed.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
                     *current = Arc::new(next);
                 }
             }

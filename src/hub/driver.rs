@@ -14,7 +14,7 @@ use super::stage::Stage;
 use crate::credential::{Credential, PATIENCE, Renewal};
 use crate::error::{Error, Kind, Result};
 use crate::http::{Line, Polled, feed_headers, unix_ms};
-use crate::shape::{self, Event, Failure, Now, Outcome, Phase, Query, Step};
+use crate::shape::{self, Event, Failure, Now, Outcome, Phase, Step};
 
 /// Where a driver is: everything a second one needs to go on from here.
 #[derive(Debug)]
@@ -69,7 +69,8 @@ async fn run(hub: &'static Hub, feed: &Arc<Feed>, place: &mut Place) -> Result<(
                     let place = Place { machine: machine.clone(), step, clock, renewed: *renewed };
                     own.run(tokio::spawn(drive_on(hub, own.clone(), place)).abort_handle());
                 }
-                let polled = request(feed, &mut line, query, silence, renewed).await?;
+                let mut ask = Ask { machine, step, clock };
+                let polled = request(feed, &mut line, &mut ask, silence, renewed).await?;
                 answer(machine, polled, now(clock))
             }
         };
@@ -94,18 +95,48 @@ async fn make_way(feed: &Feed) -> Option<Arc<Feed>> {
     }
 }
 
+/// What is asked next, and who knows.
+struct Ask<'a> {
+    machine: &'a mut shape::Feed,
+    step: &'a mut Step,
+    clock: Instant,
+}
+
+impl Ask<'_> {
+    /// The target of the request to send now. Where slow readers or a new token took their time since the machine
+    /// named it, the machine names another, which the server does not hold (I20).
+    fn target(&mut self, feed: &Feed) -> Result<String> {
+        let now = now(self.clock);
+        if self.machine.is_late(now) {
+            *self.step = self.machine.on(Event::Woken, now).step;
+        }
+        match &*self.step {
+            Step::Request(query) => Ok(feed.spec().target(query)),
+            Step::Wait { .. } | Step::End(_) => {
+                Err(Error::new(Kind::Internal, "ERR_INTERNAL", "a fault of trigger-native: a feed has nothing to ask"))
+            }
+        }
+    }
+}
+
 /// One poll, with a token that is renewed shortly before it expires, and once when the server
 /// refuses it (defect 5).
-async fn request(feed: &Feed, line: &mut Line, query: &Query, silence: Duration, renewed: &mut bool) -> Result<Polled> {
+async fn request(
+    feed: &Feed,
+    line: &mut Line,
+    ask: &mut Ask<'_>,
+    silence: Duration,
+    renewed: &mut bool,
+) -> Result<Polled> {
     let endpoint = &feed.spec().endpoint;
-    let Some(credential) = endpoint.credential() else { return send(feed, line, query, silence).await };
+    let Some(credential) = endpoint.credential() else { return send(feed, line, ask, silence).await };
     if credential.is_due(unix_ms()) {
         // Whatever comes of it: the old one may still do.
         Box::pin(renew(feed, credential, credential.generation())).await;
     }
     loop {
         let generation = credential.generation();
-        let polled = send(feed, line, query, silence).await?;
+        let polled = send(feed, line, ask, silence).await?;
         let Polled::Answer { status, .. } = polled else { return Ok(polled) };
         if status != 401 {
             *renewed = false;
@@ -125,13 +156,13 @@ async fn renew(feed: &Feed, credential: &Credential, stale: u64) -> Renewal {
     renewal
 }
 
-async fn send(feed: &Feed, line: &mut Line, query: &Query, silence: Duration) -> Result<Polled> {
+async fn send(feed: &Feed, line: &mut Line, ask: &mut Ask<'_>, silence: Duration) -> Result<Polled> {
     feed.count_request();
     let endpoint = &feed.spec().endpoint;
     // Read before the token: a token that is newer than its generation is only set once more.
     let generation = endpoint.credential().map_or(0, Credential::generation);
     line.set_headers(generation, || feed_headers(endpoint))?;
-    let polled = line.poll(&feed.spec().target(query), silence).await?;
+    let polled = line.poll(&ask.target(feed)?, silence).await?;
     if let Polled::Answer { body, .. } = &polled {
         feed.count_bytes(body.len());
     }

@@ -6,7 +6,7 @@ use super::book::Book;
 use super::limits::Limits;
 use super::message::Message;
 use super::patience::{Patience, Pause};
-use super::query::Query;
+use super::place::{Mode, Moment, Place};
 use super::row::Row;
 use super::schema::Schema;
 use super::seen::{self, Batch, Known, Seen};
@@ -29,6 +29,11 @@ pub struct Feed {
     phase: Phase,
     /// Whether there ever was an up-to-date.
     settled: bool,
+    /// When the last request was made, and the last answer that was taken; `None` where that answer may be old (I20).
+    asked: Moment,
+    answered: Option<Moment>,
+    /// How many handles were made up (I8).
+    busts: u32,
 }
 
 /// What the driver is doing for us. The table over it is in `docs/protocol.md`, and total.
@@ -55,20 +60,6 @@ enum State {
     Ended,
 }
 
-/// Where the feed is: what the next request says.
-#[derive(Clone, Debug)]
-struct Place {
-    mode: Mode,
-    query: Query,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Snapshot,
-    CatchUp,
-    Live,
-}
-
 impl Feed {
     /// A feed that has not started.
     #[must_use]
@@ -76,12 +67,15 @@ impl Feed {
         Self {
             limits,
             state: State::New,
-            place: Place { mode: Mode::Snapshot, query: Query::snapshot() },
+            place: Place::beginning(None, None),
             book: Book::new(limits.keep, limits.long_texts),
             schema: None,
             patience: Patience::default(),
             phase: Phase::Connecting,
             settled: false,
+            asked: Moment::default(),
+            answered: None,
+            busts: 0,
         }
     }
 
@@ -169,16 +163,30 @@ impl Feed {
 
     /// An answer of the protocol (I2 to I7, I11, I12).
     fn take(&mut self, batch: Batch<'_>, body: &[u8], asked_at: u64, now: Now) -> Outcome {
-        let query = &mut self.place.query;
-        if query.expired_handle.as_deref() == Some(&*batch.handle) {
-            // A cache answers from the shape the server called expired: its rows are not taken,
-            // and the next request's URL is one no cache has seen (I8).
-            query.handle = Some(bust(query.handle.as_deref().unwrap_or(&batch.handle)));
-            return self.nothing_new(false, now);
+        if self.place.query.expired_handle.as_deref() == Some(&*batch.handle) {
+            let asked_with = self.place.query.handle.take().unwrap_or_else(|| batch.handle.clone());
+            match (self.place.mode, self.place.unseen) {
+                // No cache can have answered: the server gave the same handle to the shape's new life (I8).
+                (Mode::Snapshot, true) => self.place.query.expired_handle = None,
+                // A cache answers from the shape the server called expired: its rows are not taken,
+                // and the next request's URL is one no cache has seen.
+                (Mode::Snapshot | Mode::CatchUp | Mode::Live, false) => {
+                    self.place.make_up_handle(&asked_with, &mut self.busts, now);
+                    return self.nothing_new(false, now);
+                }
+                // Nor has a cache answered here, but what the rows go on from is no longer certain.
+                (Mode::CatchUp | Mode::Live, true) => {
+                    let expired_handle = self.place.query.expired_handle.take();
+                    let step = self.drop_everything(Place::beginning(None, expired_handle), Some(&asked_with), now);
+                    return Outcome { step, changes: Vec::new() };
+                }
+            }
         }
         if batch.messages.iter().any(|message| matches!(message, Message::MustRefetch)) {
             return Outcome { step: self.refetch(Some(batch.handle), now), changes: Vec::new() };
         }
+        self.note_answer(now);
+        let query = &mut self.place.query;
         let moved = query.offset != batch.offset;
         query.handle = Some(batch.handle);
         query.offset = batch.offset;
@@ -213,7 +221,11 @@ impl Feed {
         }
         let held = self.was_held(asked_at, now);
         let first = last.is_some() && !self.settled;
-        self.settle(last.is_some());
+        let looked = self.settle(last.is_some());
+        if looked {
+            let grew = self.book.peak() > peak;
+            return Outcome { step: self.go_live(news || grew, moved && named, now), changes };
+        }
         if held || first || news {
             self.patience.progress();
         } else if self.book.peak() > peak {
@@ -232,9 +244,12 @@ impl Feed {
             query.offset = offset;
         }
         let changes = self.book.publish();
+        self.note_answer(now);
         let first = !self.settled;
         let held = self.was_held(asked_at, now);
-        self.settle(true);
+        if self.settle(true) {
+            return Outcome { step: self.go_live(changes.iter().any(is_news), false, now), changes };
+        }
         if held || first || changes.iter().any(is_news) {
             self.patience.progress();
             return Outcome { step: self.ask(now), changes };
@@ -242,21 +257,40 @@ impl Feed {
         Outcome { changes, ..self.nothing_new(false, now) }
     }
 
-    /// Goes live for good once an up-to-date was seen (I3).
-    fn settle(&mut self, up_to_date: bool) {
+    /// Goes live once an up-to-date was seen (I3). True when that ends a look (I20).
+    fn settle(&mut self, up_to_date: bool) -> bool {
         self.settled |= up_to_date;
-        if up_to_date {
-            self.place.mode = Mode::Live;
-        } else if self.place.mode == Mode::Snapshot {
-            self.place.mode = Mode::CatchUp;
-        }
-        self.place.query.live = self.place.mode == Mode::Live;
+        let looked = self.place.settle(up_to_date);
         self.phase = if self.place.query.live { Phase::Live } else { Phase::CatchingUp };
+        looked
+    }
+
+    /// After a look: the server may hold the next request, whatever this one brought (I20).
+    fn go_live(&mut self, news: bool, churn: bool, now: Now) -> Step {
+        match self.patience.looked(news, churn, now, &self.limits) {
+            Ok(()) => self.ask(now),
+            Err(error) => self.end(Err(error)),
+        }
+    }
+
+    /// Whether a server that remembers only what changed a moment ago may have forgotten what changed
+    /// since the last answer: then it must not hold the next request (I20).
+    #[must_use]
+    pub fn is_late(&self, now: Now) -> bool {
+        self.place.mode == Mode::Live && self.answered.is_none_or(|answered| answered.until(now) > self.limits.gap_ms)
+    }
+
+    /// An answer is taken. One that took longer than a server holds was read late, and nobody knows when it was made.
+    /// A look counts however slow it was: there are never two in a row.
+    fn note_answer(&mut self, now: Now) {
+        let fresh = self.place.looking || self.asked.until(now) <= self.limits.longest_hold_ms;
+        self.answered = fresh.then(|| Moment::of(now));
+        self.place.unseen = false;
     }
 
     /// Whether the server held the answer, as it does when there is nothing to say.
     fn was_held(&self, asked_at: u64, now: Now) -> bool {
-        self.place.mode == Mode::Live && now.monotonic_ms.saturating_sub(asked_at) >= self.limits.held_ms
+        self.place.query.live && now.monotonic_ms.saturating_sub(asked_at) >= self.limits.held_ms
     }
 
     /// An answer that brought nothing: asked again at once, later, or no more.
@@ -273,25 +307,29 @@ impl Feed {
     fn refetch(&mut self, handle: Option<String>, now: Now) -> Step {
         let old = self.place.query.handle.take();
         let before = self.place.query.expired_handle.take();
-        let (new, expired_handle) = match (handle, old) {
+        let (place, made_of) = match (handle, &old) {
             // Sent back to the same shape: it is not expired, but no cache may answer for it.
-            (Some(new), Some(old)) if new == old => (Some(bust(&old)), before),
-            (Some(new), Some(old)) => (Some(new), Some(old)),
-            (None, Some(old)) => (Some(bust(&old)), Some(old)),
-            (new, None) => (new, before),
+            (Some(new), Some(old)) if new == *old => (Place::beginning(None, before), Some(old)),
+            (Some(new), Some(old)) => (Place::beginning(Some(new), Some(old.clone())), None),
+            (None, Some(old)) => (Place::beginning(None, Some(old.clone())), Some(old)),
+            (new, None) => (Place::beginning(new, before), None),
         };
-        self.drop_everything(new, expired_handle, now)
+        self.drop_everything(place, made_of.map(String::as_str), now)
     }
 
     /// Asks for a snapshot of its own accord. The shape is not expired: any snapshot of it will
     /// do, also an old one, for what followed it comes after it (I16).
     fn start_over(&mut self, now: Now) -> Step {
         let expired_handle = self.place.query.expired_handle.take();
-        self.drop_everything(None, expired_handle, now)
+        self.drop_everything(Place::beginning(None, expired_handle), None, now)
     }
 
-    fn drop_everything(&mut self, handle: Option<String>, expired_handle: Option<String>, now: Now) -> Step {
-        self.place = Place { mode: Mode::Snapshot, query: Query { handle, expired_handle, ..Query::snapshot() } };
+    /// Begins again at `place`, with a handle made up of `made_of` where that is given.
+    fn drop_everything(&mut self, place: Place, made_of: Option<&str>, now: Now) -> Step {
+        self.place = place;
+        if let Some(handle) = made_of {
+            self.place.make_up_handle(handle, &mut self.busts, now);
+        }
         self.book.clear();
         self.phase = Phase::CatchingUp;
         match self.patience.refetch(now, &self.limits) {
@@ -310,6 +348,10 @@ impl Feed {
 
     fn ask(&mut self, now: Now) -> Step {
         let asked_at = now.monotonic_ms;
+        self.asked = Moment::of(now);
+        if self.is_late(now) {
+            self.place.look();
+        }
         self.state = match self.place.mode {
             Mode::Snapshot => State::Snapshot { asked_at },
             Mode::CatchUp => State::CatchUp { asked_at },
@@ -344,11 +386,6 @@ fn is_news(change: &Change) -> bool {
         Change::Row { .. } | Change::Gone { .. } => true,
         Change::LetGo { .. } | Change::Bad { .. } => false,
     }
-}
-
-/// A handle no server gave out, and so no cache has answers for.
-fn bust(handle: &str) -> String {
-    format!("{handle}-next")
 }
 
 fn nowhere() -> Trouble {

@@ -142,12 +142,56 @@ fn a_must_refetch_in_the_body_starts_over_too() {
 fn a_cached_answer_from_the_expired_shape_is_not_taken() {
     let mut script = Script::live();
     script.answer(409, &[("electric-handle", "h2")], "");
+    script.good_from("h", "0_0", &[&row("insert", "k", "STALE"), UP_TO_DATE]);
+    assert!(script.changes.is_empty());
+    script.good_from("h2", "0_0", &[&row("insert", "k", "B"), UP_TO_DATE]);
+    assert_eq!(script.shown(), ["k=B"]);
+    // Nor is one of a live request, whatever its URL: then the shape is read anew.
+    for _ in 0..2 {
+        script.good_from("h", "9_9", &[&row("update", "k", "STALE"), UP_TO_DATE]);
+        assert!(script.changes.is_empty());
+    }
+    assert_eq!(script.said(), "ask snapshot");
+    script.good_from("h", "1_0", &[&row("insert", "k", "C"), UP_TO_DATE]);
+    assert_eq!(script.shown(), ["k=C"]);
+}
+
+#[test]
+fn a_proxy_that_answers_everything_with_one_stale_snapshot_ends_the_feed() {
+    let mut script = Script::live();
+    script.answer(409, &[("electric-handle", "h2")], "");
     let (requests, _) = script.until_end(|script| {
         script.good_from("h", "0_0", &[&row("insert", "k", "STALE"), UP_TO_DATE]);
-        assert!(script.changes.is_empty());
     });
     assert_eq!(script.end().kind(), Kind::NoProgress);
-    assert!(requests <= 12, "{requests}");
+    assert!(requests <= 14, "{requests}");
+}
+
+#[test]
+fn a_must_refetch_of_a_shape_that_keeps_its_handle_costs_two_snapshots_and_no_wait() {
+    // As the native backend's handles are: the run's own, whatever the request says.
+    for named in ["h-next", "h", ""] {
+        let mut script = Script::live();
+        for round in 0..20 {
+            script.answer(409, &[("electric-handle", named)], "");
+            let mut urls = Vec::new();
+            while script.said() == "ask snapshot" {
+                assert!(!urls.contains(&script.url()), "a cache may answer {}", script.url());
+                urls.push(script.url());
+                script.after(5).good_from(
+                    "h",
+                    &format!("{round}_0"),
+                    &[&row("insert", "k", &round.to_string()), UP_TO_DATE],
+                );
+            }
+            assert!(urls.len() <= 2, "{urls:?}");
+            assert_eq!(script.shown(), [format!("k={round}")]);
+            assert_eq!(script.url(), format!("cursor=&handle=h&live=true&log=full&offset={round}_0"));
+            // What follows under that handle is taken as it comes.
+            script.after(20_000).good_from("h", &format!("{round}_1"), &[&row("update", "k", "-"), UP_TO_DATE]);
+            assert_eq!((script.shown(), script.said()), (vec!["k=-".to_owned()], "ask live".to_owned()));
+        }
+    }
 }
 
 #[test]

@@ -33,7 +33,14 @@ pub struct Limits {
     pub churn_wait_ms: u64,
     /// A live answer held for so long is no quick one, whatever it brings, in ms. Default 1,000.
     pub held_ms: u64,
-    /// The waits after failures: full jitter. Default 500 ms × 1.6, at most 30 s.
+    /// After so long without a request at the server, in ms, a feed that was live asks once without
+    /// holding. Default 1,000: servers remember about 2 s of changes between two polls (protocol.md 7).
+    pub gap_ms: u64,
+    /// An answer that took longer came late, in ms: nobody knows since when it waited to be read.
+    /// Default 30,000, above the server's polls of at most 23 s.
+    pub longest_hold_ms: u64,
+    /// The waits after failures: full jitter. Default 500 ms × 1.6, at most 10 s: so late at most is
+    /// what happened while a server was away, once it is back.
     pub failures: Policy,
     /// The waits after answers that bring nothing. Default 500 ms × 1.6, at most 5 s.
     pub idle: Policy,
@@ -52,7 +59,7 @@ impl Default for Limits {
         let failures = Policy {
             max_attempts: u32::MAX,
             min_delay: Duration::from_millis(500),
-            max_delay: Duration::from_secs(30),
+            max_delay: Duration::from_secs(10),
             factor: 1.6,
             full_jitter: true,
         };
@@ -67,6 +74,8 @@ impl Default for Limits {
             idle_free: 2,
             churn_wait_ms: 1_000,
             held_ms: 1_000,
+            gap_ms: 1_000,
+            longest_hold_ms: 30_000,
             failures,
             idle: Policy { max_delay: Duration::from_secs(5), ..failures },
             min_wait_ms: 100,

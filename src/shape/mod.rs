@@ -9,6 +9,8 @@ mod feed;
 #[cfg(test)]
 mod feed_tests;
 #[cfg(test)]
+mod gap_tests;
+#[cfg(test)]
 mod keep_tests;
 #[cfg(test)]
 mod limit_tests;
@@ -16,6 +18,7 @@ mod limits;
 mod memory;
 mod message;
 mod patience;
+mod place;
 mod query;
 mod repeat;
 mod row;

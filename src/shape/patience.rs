@@ -52,6 +52,18 @@ impl Patience {
         }
     }
 
+    /// A look was answered (I20): that is no failure, and what it brought is news, but whether the server holds requests
+    /// again is not known yet. So the next wait after a refusal is no shorter for it.
+    pub(super) fn looked(&mut self, news: bool, churn: bool, now: Now, limits: &Limits) -> Result<()> {
+        let attempts = self.attempts;
+        if news {
+            self.progress();
+            self.attempts = attempts;
+        }
+        // Nothing went wrong, and nothing came: one more answer that came at once and brought nothing (I11).
+        if !news && attempts == 0 { self.idle(churn, now, limits).map(drop) } else { Ok(()) }
+    }
+
     /// A failure: how long to wait, or the error to end with (I9, I10).
     pub(super) fn trouble(&mut self, trouble: Trouble, asked_at: u64, now: Now, limits: &Limits) -> Result<Pause> {
         let Trouble { reason, status, server_ms, error } = trouble;

@@ -26,6 +26,8 @@ pub(in crate::emulator) struct Context {
     pub(super) limits: Vec<Arc<Limit>>,
     /// How long a live poll is held, before it strays.
     pub(super) hold: Duration,
+    /// How long a run's change is remembered for its next live poll; `None` is for ever.
+    pub(super) memory: Option<Duration>,
     /// What goes wrong on purpose.
     pub(super) faults: Faults,
     /// The built page.
@@ -51,6 +53,7 @@ impl Context {
         Ok(Self {
             limits: options.environments.iter().map(|one| Arc::new(Limit::new(one.max_connections))).collect(),
             hold: options.hold,
+            memory: options.memory,
             faults,
             page: options.page.take().map(PageFiles::new),
             stats: Stats::default(),

@@ -68,8 +68,9 @@ async fn live(reader: &Reader<'_>, run: &Run, place: &Place) -> Answer {
     let mut versions = run.follow();
     let first = versions.borrow_and_update().clone();
     // The server answers at once for a change between two polls of its own handle, but holds
-    // a stranger's until its time is up (recorded: `run-live-raw`).
-    let is_news = place.handle == handle_of(&first) && first.updated_ms() > place.seen_ms;
+    // a stranger's until its time is up (recorded: `run-live-raw`). It remembers changes for a while only.
+    let is_known = reader.context.memory.is_none_or(|memory| run.unchanged_for() <= memory);
+    let is_news = is_known && place.handle == handle_of(&first) && first.updated_ms() > place.seen_ms;
     let current = if is_news || reader.request.method == Method::HEAD {
         first
     } else {
