@@ -105,6 +105,42 @@ describe("the id of an event of runs and streams", () => {
     assert.match(after.id(), /,\*$/);
   });
 
+  test("keeps what it owes a page: that a stream begins again, however often the page leaves before it does", () => {
+    const entry = over("run_over", 1_000_000);
+    let id = "1000000,*";
+    for (let visit = 0; visit < 3; visit++) {
+      const places = returning(id);
+      assert.deepEqual(places.claim(entry, "log"), { at: undefined, isAgain: true }, `visit ${visit}`);
+      id = places.id();
+    }
+    // Once the page was told, it has nothing of it: what it gets then it has not seen.
+    const places = returning(id);
+    places.claim(entry, "log");
+    places.moved(tagOf("run_over", "log"), "");
+    assert.deepEqual(returning(places.id()).claim(entry, "log"), { at: undefined, isAgain: false });
+  });
+
+  test("costs the same however many streams there are", () => {
+    const looks = (count) => {
+      let seen = 0;
+      const entries = Array.from({ length: count }, (_, n) => {
+        const entry = live(`run_${n}`);
+        Object.defineProperty(entry, "isOver", { get: () => ++seen < 0 });
+        return entry;
+      });
+      const places = many();
+      reading(places, entries);
+      places.id();
+      seen = 0;
+      for (let n = 0; n < 10; n++) {
+        places.moved(tagOf(`run_${n}`, "ai"), "9");
+        places.id();
+      }
+      return seen;
+    };
+    assert.equal(looks(2_000), looks(100));
+  });
+
   test("that is none of ours changes nothing", () => {
     for (const id of ["x", "1,2", "1,*,*", "1;2", `,${"a".repeat(10)}!`, "-1", "1e3"]) {
       const places = returning(id);

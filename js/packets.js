@@ -61,7 +61,7 @@ function loadSuperjson() {
  */
 function decode({ data, type }) {
   if (!data) return undefined;
-  switch (type) {
+  switch (mediaType(type)) {
     case "application/json":
       return JSON.parse(data);
     case "application/super+json":
@@ -72,6 +72,11 @@ function decode({ data, type }) {
       // text/plain, and what we do not know.
       return data;
   }
+}
+
+/** A type without its parameters: a store may add a charset. @param {string} type */
+function mediaType(type) {
+  return /[;A-Z ]/.test(type) ? type.split(";", 1)[0].trim().toLowerCase() : type;
 }
 
 /** @param {string} data */
@@ -206,7 +211,7 @@ class Packets {
 /** The value of a packet, now or when it is read. */
 function later(packet) {
   if (!packet.data || packet.data.length < LAZY) return decode(packet);
-  switch (packet.type) {
+  switch (mediaType(packet.type)) {
     case "application/json":
       return new Lazy(packet);
     case "application/super+json":

@@ -52,8 +52,7 @@ async function toPacket(name, value) {
  * @param {{ data: string | undefined, type: string }} packet
  */
 async function fromPacket({ data, type }) {
-  // A store may add a charset.
-  return decode({ data: data ?? "", type: type.split(";", 1)[0].trim() });
+  return decode({ data: data ?? "", type });
 }
 
 /**

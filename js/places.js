@@ -11,7 +11,9 @@ const { createHash } = require("node:crypto");
 /** Places in one id, beside those that must be in it: an id has to fit in a request's header. */
 const MOST_PLACES = 64;
 
-const ID = /^(\d{0,16})((?:,[\w-]{10}[\d~+-]*)*)(,\*)?$/;
+const ID = /^(\d{0,16})((?:,[\w-]{10}(?:=|[\d~+-]*))*)(,\*)?$/;
+/** In place of a place: read from the beginning, and the page, which may have seen it before, was not told so yet. */
+const AGAIN = "=";
 const RUN_LETTERS = 6;
 const KEY_LETTERS = 4;
 const TAG_LETTERS = RUN_LETTERS + KEY_LETTERS;
@@ -35,11 +37,18 @@ function hash(text, letters) {
 }
 
 /**
+ * A stream that is read, or was.
+ *
+ * @typedef {{ place: string, entry: Entry, isDone: boolean }} Stream
+ */
+
+/**
  * The places in the streams of a feed's runs.
  *
  * Which of them an id must hold follows from what a browser that comes back is shown of the runs:
  * all that live, and those that changed since. A run that was told as finished opens its streams
- * again only where the id says so.
+ * again only where the id says so. What an id may hold is kept at hand: it is asked for with every event, however many
+ * streams there are.
  *
  * @typedef {import("./with-streams.js").Entry} Entry
  */
@@ -48,8 +57,12 @@ class Places {
   #skew;
   /** Up to which version all runs were told (updatedAt, Unix ms). */
   #version = Number.NEGATIVE_INFINITY;
-  /** Streams that are being read, the least recently moved first. @type {Map<string, { place: string, entry: Entry, isDone: boolean }>} */
+  /** Streams that were opened, but those in `#drained`. @type {Map<string, Stream>} */
   #open = new Map();
+  /** Those of finished runs that are being read. @type {Map<string, Stream>} */
+  #owed = new Map();
+  /** Those of live runs that stand at a place, and moved last: the least recently moved first. @type {Map<string, Stream>} */
+  #recent = new Map();
   /** Streams of finished runs that were read to the end. @type {Map<string, { place: string, at: number }>} */
   #drained = new Map();
   /** What the browser came back with and no run has claimed yet. @type {Map<string, string>} */
@@ -107,7 +120,8 @@ class Places {
   }
 
   /**
-   * Where to read a stream from: `undefined` from its beginning, `null` not at all.
+   * Where to read a stream from: `undefined` from its beginning, `null` not at all. `isAgain`: the page is to be told
+   * first that it begins again.
    *
    * @param {Entry} entry
    * @param {string} key
@@ -115,61 +129,89 @@ class Places {
    */
   claim(entry, key) {
     const tag = tagOf(entry.run.id, key);
-    const place = this.#left.get(tag);
-    if (place === undefined && entry.isOver && finishTime(entry.run) < this.#since - this.#skew) {
+    const left = this.#left.get(tag);
+    if (left === undefined && entry.isOver && finishTime(entry.run) < this.#since - this.#skew) {
       return { at: null, isAgain: false };
     }
     this.#left.delete(tag);
-    this.#open.set(tag, { place: place ?? "", entry, isDone: false });
-    return { at: place || undefined, isAgain: place === undefined && !this.#isWhole };
+    const isAgain = left === undefined ? !this.#isWhole : left === AGAIN;
+    const place = isAgain ? AGAIN : (left ?? "");
+    const stream = { place, entry, isDone: false };
+    this.#open.set(tag, stream);
+    this.#keep(tag, stream);
+    return { at: isAgain ? undefined : place || undefined, isAgain };
   }
 
-  /** A value of this stream was given out. */
+  /** A value of this stream was given out; or, at no place, that it begins again. */
   moved(/** @type {string} */ tag, /** @type {string} */ place) {
     const stream = this.#open.get(tag);
     if (stream === undefined) return;
     stream.place = place;
-    this.#open.delete(tag);
-    this.#open.set(tag, stream);
+    this.#keep(tag, stream);
   }
 
   /** A stream was read to its end. */
   done(/** @type {string} */ tag) {
     const stream = this.#open.get(tag);
-    if (stream !== undefined) stream.isDone = true;
+    if (stream === undefined) return;
+    stream.isDone = true;
+    this.#keep(tag, stream);
+  }
+
+  /** The run of a stream is over. */
+  runOver(/** @type {string} */ tag) {
+    const stream = this.#open.get(tag);
+    if (stream !== undefined) this.#keep(tag, stream);
+  }
+
+  /** Puts a stream where the next id finds it. */
+  #keep(tag, stream) {
+    this.#recent.delete(tag);
+    if (stream.entry.isOver) {
+      if (stream.isDone) this.#drain(tag, stream);
+      // Nothing else tells the browser that comes back of a stream whose run was told as finished.
+      else this.#owed.set(tag, stream);
+    } else if (stream.place !== "" && stream.place !== AGAIN) {
+      this.#recent.set(tag, stream);
+      if (this.#recent.size > MOST_PLACES) this.#leaveOut(this.#recent);
+    }
+  }
+
+  #drain(tag, { place, entry }) {
+    this.#open.delete(tag);
+    this.#owed.delete(tag);
+    if (place === "" || place === AGAIN) return;
+    this.#drained.set(tag, { place, at: finishTime(entry.run) });
+    if (this.#drained.size > MOST_PLACES) this.#leaveOut(this.#drained);
+  }
+
+  /** The oldest is forgotten: ids lack it from now on. */
+  #leaveOut(/** @type {Map<string, unknown>} */ places) {
+    for (const tag of places.keys()) {
+      places.delete(tag);
+      this.#isWhole = false;
+      return;
+    }
   }
 
   /** The id of the event that was sent last. */
   id() {
     const owed = [];
+    for (const [tag, { place }] of this.#owed) owed.push(tag + place);
+    for (const [tag, place] of this.#left) owed.push(tag + place);
     const live = [];
-    for (const [tag, stream] of this.#open) {
-      if (stream.isDone && stream.entry.isOver) this.#drain(tag, stream);
-      // Nothing else tells the browser that comes back of a stream whose run was told as finished.
-      else if (stream.entry.isOver) owed.push(tag + stream.place);
-      else if (stream.place !== "") live.push(tag + stream.place);
-    }
+    for (const [tag, { place }] of this.#recent) live.push(tag + place);
     const oldest = this.#version - this.#skew;
     const drained = [];
     for (const [tag, { place, at }] of this.#drained) {
       if (at < oldest) this.#drained.delete(tag);
       else drained.push(tag + place);
     }
-    for (const [tag, place] of this.#left) owed.push(tag + place);
     const rest = [...live.reverse(), ...drained.reverse()];
     const room = Math.max(MOST_PLACES - owed.length, 0);
     if (rest.length > room) this.#isWhole = false;
     const version = Number.isFinite(this.#version) ? String(this.#version) : "";
     return [version, ...owed, ...rest.slice(0, room), ...(this.#isWhole ? [] : ["*"])].join(",");
-  }
-
-  #drain(tag, { place, entry }) {
-    this.#open.delete(tag);
-    if (place === "") return;
-    this.#drained.set(tag, { place, at: finishTime(entry.run) });
-    if (this.#drained.size <= MOST_PLACES) return;
-    this.#drained.delete(this.#drained.keys().next().value);
-    this.#isWhole = false;
   }
 }
 

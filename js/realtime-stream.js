@@ -98,8 +98,22 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
    * @param {{ preventCancel?: boolean }} [options]
    */
   values(options) {
-    if (this.#pulled) return disposable(super.values(options));
     const preventCancel = options?.preventCancel ?? false;
+    if (this.#pulled) {
+      const values = super.values(options);
+      // What the reader that leaves waits for ends first: the web stream's iterator would wait for it.
+      const leaveValues = (/** @type {unknown} */ value) => {
+        if (!preventCancel) this.close();
+        return values.return(value);
+      };
+      return disposable({
+        next: () => values.next(),
+        return: leaveValues,
+        [Symbol.asyncIterator]() {
+          return this;
+        },
+      });
+    }
     // Held, so that nobody else reads meanwhile.
     const lock = this.getReader();
     let over = false;
@@ -145,7 +159,11 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
         turns === 0 && !over && this.#at < this.#values.length
           ? Promise.resolve({ done: false, value: this.#values[this.#at++] })
           : turn(next),
-      return: (/** @type {unknown} */ value) => turn(() => leave(value)),
+      return: (/** @type {unknown} */ value) => {
+        // A read that waits ends at once: `leave` comes after it.
+        if (!over && !preventCancel) this.close();
+        return turn(() => leave(value));
+      },
       [Symbol.asyncIterator]() {
         return this;
       },

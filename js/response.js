@@ -43,8 +43,6 @@ const HEADERS = {
 /** At the end of an id: nothing follows, so that a browser that comes back is told to stay away. */
 const FINAL = ";end";
 
-const BEAT = Symbol("heartbeat");
-
 /**
  * @param {any} source an async iterator, or what makes one; closed with `return()` when the client leaves
  * @param {any} [request] a web `Request`: its `Last-Event-ID` is resumed from, its signal ends the response
@@ -75,11 +73,11 @@ class Events {
   #format;
   #options;
   #encoder = new TextEncoder();
-  /** Whether the next part was asked for. */
+  /** The next part was asked for and not sent yet. */
   #asked = false;
-  /** It, once it came and was not sent yet. @type {any} */
-  #came;
-  /** Ends the wait for it or a heartbeat. @type {(outcome: any) => void} */
+  /** What came of it, if it came. @type {{ step?: any, error?: unknown, failed?: boolean } | undefined} */
+  #outcome;
+  /** Goes on with whatever came. One at a time: a wait for a part that never comes must keep nothing of each heartbeat. */
   #wake = () => {};
   #timer;
   #id;
@@ -106,6 +104,7 @@ class Events {
       {
         start: (controller) => {
           const abort = () => {
+            if (this.#over) return;
             this.#stop();
             controller.close();
           };
@@ -131,9 +130,20 @@ class Events {
     this.#over = true;
     this.#options.timer.clearTimeout(this.#timer);
     this.#unlisten();
+    this.#wake();
   }
 
   async #pull(controller) {
+    try {
+      await this.#send(controller);
+    } catch (error) {
+      // A format or a timer that fails: nothing of it may stay behind.
+      this.#stop();
+      throw error;
+    }
+  }
+
+  async #send(controller) {
     const send = (/** @type {string} */ text) => controller.enqueue(this.#encoder.encode(text));
     if (!this.#opened) {
       this.#opened = true;
@@ -145,14 +155,13 @@ class Events {
       return;
     }
     this.#ask();
-    // No race with a promise of the part: each heartbeat would leave something behind there.
-    const outcome = this.#came ?? (await this.#beat());
-    this.#options.timer.clearTimeout(this.#timer);
+    if (this.#outcome === undefined) await this.#news();
     if (this.#over) return;
-    if (outcome === BEAT) return send(": ping\n\n");
+    const outcome = this.#outcome;
+    if (outcome === undefined) return send(": ping\n\n");
+    this.#outcome = undefined;
     this.#asked = false;
-    this.#came = undefined;
-    if (outcome.error !== undefined || outcome.step === undefined) {
+    if (outcome.failed) {
       send(event("error", undefined, JSON.stringify(describe(outcome.error))));
     } else if (outcome.step.done) {
       // Closed on this side: there is more to come, for who comes back.
@@ -169,27 +178,31 @@ class Events {
     controller.close();
   }
 
+  /** Asks for the next part, once. */
   #ask() {
     if (this.#asked) return;
     this.#asked = true;
     const came = (/** @type {any} */ outcome) => {
-      this.#came = outcome;
-      this.#wake(outcome);
+      this.#outcome = outcome;
+      this.#wake();
     };
     this.#parts.next().then(
       (step) => came({ step }),
-      (error) => came({ error }),
+      (error) => came({ error, failed: true }),
     );
   }
 
-  #beat() {
+  /** Ready when the next part came, or nothing for as long as a heartbeat. */
+  async #news() {
     const { timer, heartbeatInMs } = this.#options;
-    return new Promise((resolve) => {
+    await new Promise((/** @type {(value?: any) => void} */ resolve) => {
       this.#wake = resolve;
-      this.#timer = timer.setTimeout(resolve, heartbeatInMs, BEAT);
+      this.#timer = timer.setTimeout(resolve, heartbeatInMs);
       // A heartbeat alone keeps no process alive.
       this.#timer?.unref?.();
     });
+    this.#wake = () => {};
+    timer.clearTimeout(this.#timer);
   }
 
   async #text(part) {
@@ -203,7 +216,8 @@ class Events {
       return event(name?.(part), id, data);
     } catch (error) {
       // One value that cannot be written ends nothing (defect 16).
-      return event("item-error", id, JSON.stringify({ id: subject ? subject(part) : part?.id, ...describe(error) }));
+      const of = subject ? subject(part) : part?.id;
+      return event("item-error", id, toJson({ id: of, ...describe(error) }));
     }
   }
 }
@@ -237,10 +251,19 @@ function plain(value) {
   return value;
 }
 
-/** What a browser is told of an error: no headers, no bodies, no causes. */
+/** What a browser is told of an error: no headers, no bodies, no causes. Whatever was thrown, it can be written. */
 function describe(error) {
-  const { name, message, code, status } = /** @type {any} */ (error ?? {});
-  return { name: name ?? "Error", message: String(message ?? error), code: code ?? undefined, status };
+  try {
+    const { name, message, code, status } = /** @type {any} */ (error ?? {});
+    return {
+      name: typeof name === "string" ? name : "Error",
+      message: String(message ?? error),
+      code: typeof code === "number" ? code : code && String(code),
+      status: typeof status === "number" ? status : undefined,
+    };
+  } catch {
+    return { name: "Error", message: "an error that cannot be described" };
+  }
 }
 
 /** @type {Promise<{ stringify(value: unknown): string }> | undefined} */

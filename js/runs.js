@@ -15,7 +15,7 @@ const { toRun } = require("./run.js");
 const { RunSubscription } = require("./subscription.js");
 const { traceOf } = require("./trace.js");
 
-/** What each subscription takes. `onItemError` of a single run is never called: it may stay. */
+/** What each subscription takes. `onItemError` of a single run is told of its streams only. */
 const OPTIONS = { ...WATCH, onItemError: callback };
 const RUN_OPTIONS = { stopOnCompletion: flag, skipColumns: columns, ...OPTIONS };
 const BATCH_OPTIONS = { skipColumns: columns, ...OPTIONS };
@@ -154,13 +154,13 @@ class Wiring {
     else this.#options.onStateChange?.(notice.state);
   }
 
-  /** A row that is left out must not be left out in silence (defect 16). */
-  fault(error, key) {
+  /** A row, or a stream, that is left out must not be left out in silence (defect 16). */
+  fault(error, key, what = "A run") {
     const { onItemError } = this.#options;
     if (onItemError) return onItemError(error, key);
     if (this.#warned) return;
     this.#warned = true;
-    process.emitWarning(`A run was left out of a subscription: ${error.message}. onItemError tells of each one.`, {
+    process.emitWarning(`${what} was left out of a subscription: ${error.message}. onItemError tells of each one.`, {
       type: "TriggerNativeWarning",
       code: "TRIGGER_NATIVE_INVALID_ROW",
     });

@@ -106,6 +106,8 @@ class RunSubscription {
     // Loaded by who reads streams: it costs as much as everything else here.
     const { withStreams } = require("./with-streams.js");
     const { signal, single } = this.#wiring;
+    const leftOut = (/** @type {Error} */ error, /** @type {string} */ runId) =>
+      attempt(() => this.#wiring.fault(error, runId, "A stream"));
     const feed = {
       single,
       skewMs: SKEW_MS,
@@ -115,7 +117,7 @@ class RunSubscription {
         this.#resume(version);
       },
     };
-    this.#merged = withStreams(this, { open: this.#wiring.streams(), signal, feed }, options);
+    this.#merged = withStreams(this, { open: this.#wiring.streams(), signal, feed, leftOut }, options);
     return this.#merged;
   }
 

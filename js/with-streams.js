@@ -3,12 +3,12 @@
 /**
  * A subscription and the streams of its runs, merged: `{ type: "run", run }` and
  * `{ type: key, chunk, run }`, as the official SDK has them. The run of a part is the current one
- * (defect 21); a stream's error reaches the reader (3); when the runs are over and their streams
- * drained, it ends (4).
+ * (defect 21); a stream's error reaches the reader (3), in a feed of several runs beside them (16);
+ * when the runs are over and their streams drained, it ends (4).
  */
 
 const { onAbort } = require("./aborts.js");
-const { ArgumentError } = require("./errors.js");
+const { ApiError, ArgumentError, TriggerNativeError } = require("./errors.js");
 const { isTexts, takeOptions } = require("./options.js");
 const { Places, tagOf } = require("./places.js");
 const { RealtimeStream } = require("./realtime-stream.js");
@@ -57,21 +57,26 @@ function streamOpener(access, { retry, silenceTimeoutMs, onRetry }) {
  * @param {Opener} wiring.open
  * @param {AbortSignal} [wiring.signal]
  * @param {Feed} [wiring.feed]
+ * @param {(error: Error, runId: string) => void} [wiring.leftOut] told of a stream that is left out
  * @param {{ streams?: string[] }} [options] `streams`: keys that are read from the start, whether
  *   or not the run says yet that it has them
  * @returns {InstanceType<typeof import("./realtime-stream.js").RealtimeStream>}
  */
-function withStreams(subscription, { open, signal, feed }, options) {
+function withStreams(subscription, { open, signal, feed, leftOut }, options) {
   const { streams: keys = [] } = takeOptions("withStreams", "the options", options, OPTIONS);
   // A key that cannot be one is refused now, not at the first run.
   for (const key of keys) open("run", key, false).close();
-  return new RealtimeStream(new Merge(subscription, open, keys, { signal, feed }));
+  return new RealtimeStream(new Merge(subscription, open, keys, { signal, feed, leftOut }));
 }
 
 /**
  * One run, and those of its streams that are being read.
  *
  * @typedef {{ run: any, isOver: boolean, keys: Set<string>, sources: Set<any> }} Entry
+ *
+ * One of them. `tag`: what an id calls it; `isAgain`: a browser may have seen it before, and it is read from its
+ * beginning all the same.
+ * @typedef {{ entry: Entry, key: string, source: any, tag: string | undefined, isAgain: boolean }} Reading
  */
 
 /** The source of the merged parts. */
@@ -86,25 +91,27 @@ class Merge {
   /** @type {Map<string, Set<string>>} The keys of runs that are no longer among the entries. */
   #drained = new Map();
   /** What came and was not given out yet: at most one batch of each stream, and one run. */
-  #ready = [];
+  #ready = new Line();
+  /** Streams of finished runs that are being read. */
+  #draining = 0;
   /** @type {(value?: any) => void} */
   #wake = noop;
   #feedAsked = false;
   #feedOver = false;
   #closed = false;
   #feed;
+  #leftOut;
   /** Only a response needs them. @type {InstanceType<typeof Places> | undefined} */
   #places;
   /** Where the streams of the parts that were given last stand after each of them. @type {{ tag: string, places: string[] } | undefined} */
   #moves;
-  /** Streams that a browser may have seen before and that are read from their beginning all the same. */
-  #again = new WeakSet();
   #started = false;
   #isOver = false;
 
-  constructor(subscription, open, keys, { signal, feed }) {
+  constructor(subscription, open, keys, { signal, feed, leftOut }) {
     this.#subscription = subscription;
     this.#feed = feed;
+    this.#leftOut = leftOut;
     this.#open = open;
     this.#keys = keys;
     if (signal?.aborted) {
@@ -158,7 +165,7 @@ class Merge {
   close() {
     if (this.#closed) return;
     this.#closed = true;
-    this.#ready = [];
+    this.#ready = new Line();
     for (const entry of this.#entries.values()) for (const source of entry.sources) source.close();
     this.#entries.clear();
     this.#off?.();
@@ -180,18 +187,12 @@ class Merge {
   }
 
   #askFeed() {
-    if (this.#feedAsked || this.#feedOver || this.#draining() >= MOST_DRAINING) return;
+    if (this.#feedAsked || this.#feedOver || this.#draining >= MOST_DRAINING) return;
     this.#feedAsked = true;
     this.#subscription.next().then(
       ({ done, value }) => this.#came(() => (done ? this.#lastRun() : this.#takeRun(value))),
       (error) => this.#came(() => raise(error)),
     );
-  }
-
-  #draining() {
-    let count = 0;
-    for (const entry of this.#entries.values()) if (entry.isOver) count += entry.sources.size;
-    return count;
   }
 
   #takeRun(run) {
@@ -224,49 +225,76 @@ class Merge {
   #runOver(entry) {
     if (entry.isOver) return;
     entry.isOver = true;
+    this.#draining += entry.sources.size;
     for (const source of entry.sources) source.runOver();
+    const { run, keys } = entry;
+    if (this.#places) for (const key of keys) this.#places.runOver(tagOf(run.id, key));
   }
 
   #takeStream(entry, key) {
     if (entry.keys.has(key)) return;
     entry.keys.add(key);
+    const { id } = entry.run;
+    let source;
+    try {
+      source = this.#open(id, key, entry.isOver);
+    } catch (error) {
+      // What a run names is its user's input: a name that cannot be one is no stream (defect 16).
+      if (!this.#leftOut || !(error instanceof ArgumentError)) throw error;
+      this.#leftOut(error, id);
+      return;
+    }
     const claim = this.#places?.claim(entry, key);
-    if (claim?.at === null) return;
-    const source = this.#open(entry.run.id, key, entry.isOver);
+    if (claim?.at === null) return source.close();
     entry.sources.add(source);
+    if (entry.isOver) this.#draining += 1;
     if (claim) {
       source.track();
       if (claim.at !== undefined) source.resume(claim.at);
-      if (claim.isAgain) this.#again.add(source);
     }
-    this.#askStream(entry, key, source);
+    const tag = this.#places && tagOf(id, key);
+    this.#askStream({ entry, key, source, tag, isAgain: claim?.isAgain ?? false });
   }
 
-  #askStream(entry, key, source) {
+  /** @param {Reading} reading */
+  #askStream(reading) {
+    const { source } = reading;
     source.pull().then(
-      (chunks) => {
+      (/** @type {any} */ chunks) => {
         const { places } = source;
-        this.#came(() => this.#takeChunks(entry, key, source, chunks, places));
+        this.#came(() => this.#takeChunks(reading, chunks, places));
       },
-      (error) => this.#came(() => raise(error)),
+      (/** @type {any} */ error) => this.#came(() => this.#failed(reading, error)),
     );
   }
 
-  #takeChunks(entry, key, source, chunks, places) {
-    const tag = this.#places && tagOf(entry.run.id, key);
-    if (chunks === undefined) {
-      if (tag) this.#places?.done(tag);
-      entry.sources.delete(source);
-      this.#settle(entry);
-      return [];
-    }
-    this.#askStream(entry, key, source);
+  /** @param {Reading} reading @param {any[] | undefined} chunks @param {string[] | undefined} places */
+  #takeChunks(reading, chunks, places) {
+    if (chunks === undefined) return this.#ended(reading);
+    this.#askStream(reading);
+    const { entry, key, tag } = reading;
     const { run } = entry;
     const parts = chunks.map((/** @type {unknown} */ chunk) => ({ type: key, chunk, run }));
     this.#moves = tag && places ? { tag, places } : undefined;
-    if (!this.#again.delete(source)) return parts;
-    this.#moves?.places.unshift(/** @type {any} */ (undefined));
+    if (!reading.isAgain) return parts;
+    reading.isAgain = false;
+    // The page drops what it has: from then on the stream is at no place.
+    this.#moves?.places.unshift("");
     return [{ type: key, isRestart: true, run }, ...parts];
+  }
+
+  /** In a feed of several runs, a stream that cannot be read ends none of the others (defect 16). */
+  #failed(reading, error) {
+    if (!this.#leftOut || !this.#feed || this.#feed.single || !isOfOne(error)) throw error;
+    this.#leftOut(error, reading.entry.run.id);
+    return this.#ended(reading);
+  }
+
+  #ended({ entry, source, tag }) {
+    if (tag) this.#places?.done(tag);
+    if (entry.sources.delete(source) && entry.isOver) this.#draining -= 1;
+    this.#settle(entry);
+    return [];
   }
 
   /** Forgets a run that is over and whose streams are drained (defect 10). */
@@ -290,6 +318,32 @@ function streamsOf(run) {
 /** `isFinished` is ours; a run object without it is judged by the official flags (defect 21). */
 function isOver(run) {
   return run.isFinished ?? Boolean(run.isCompleted || run.isCancelled || run.finishedAt);
+}
+
+/** Whether a failure is that of one stream: not one of the token, which all have in common. */
+function isOfOne(error) {
+  if (error instanceof ApiError) return error.status !== 401 && error.status !== 403;
+  return error instanceof TriggerNativeError;
+}
+
+/** What waits for its turn: however much it is, the first is taken at once. */
+class Line {
+  /** @type {{ item: any, next: any } | undefined} */
+  #first;
+  #last;
+
+  push(item) {
+    const link = { item, next: undefined };
+    if (this.#first === undefined) this.#first = link;
+    else this.#last.next = link;
+    this.#last = link;
+  }
+
+  shift() {
+    const link = this.#first;
+    this.#first = link?.next;
+    return link?.item;
+  }
 }
 
 /** @param {unknown} error @returns {never} */

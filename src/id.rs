@@ -34,6 +34,30 @@ pub fn path_segment(what: &str, id: &str) -> Result<String> {
     if id.chars().any(char::is_control) {
         return refuse("contains a control character");
     }
+    Ok(encode(id))
+}
+
+/// As [`path_segment`], for a name that is its user's own text, such as the key of a stream: it may hold whatever can be
+/// encoded, a slash too (protocol.md 8).
+///
+/// # Errors
+/// `ERR_INVALID_ID` for a name that is empty or longer than 512 bytes, and for one with a part that is `.` or `..`: who
+/// decodes it on the way would take that for a path.
+pub fn text_segment(what: &str, name: &str) -> Result<String> {
+    let refuse = |why: &str| Err(Error::argument("ERR_INVALID_ID", format!("the {what} {why}: choose another name")));
+    if name.is_empty() {
+        return refuse("is empty");
+    }
+    if name.split(['/', '\\']).any(|part| matches!(part, "." | "..")) {
+        return refuse("is a path, not a name");
+    }
+    if name.len() > LONGEST {
+        return refuse("is longer than 512 bytes");
+    }
+    Ok(encode(name))
+}
+
+fn encode(id: &str) -> String {
     let mut segment = String::with_capacity(id.len());
     for &byte in id.as_bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
@@ -44,7 +68,7 @@ pub fn path_segment(what: &str, id: &str) -> Result<String> {
             segment.push(char::from(b"0123456789ABCDEF"[usize::from(byte & 15)]));
         }
     }
-    Ok(segment)
+    segment
 }
 
 #[cfg(test)]
@@ -59,6 +83,16 @@ mod tests {
     #[test]
     fn anything_else_becomes_one_segment() {
         assert_eq!(path_segment("run id", "a b?c#d%é").expect("valid"), "a%20b%3Fc%23d%25%C3%A9");
+    }
+
+    #[test]
+    fn a_name_of_the_users_own_may_hold_whatever_can_be_encoded() {
+        for (name, segment) in [("logs/main", "logs%2Fmain"), ("a\\b", "a%5Cb"), (" ", "%20"), ("a\n..", "a%0A..")] {
+            assert_eq!(text_segment("stream key", name).expect(name), segment);
+        }
+        for name in ["", ".", "..", "../../x", "a/..", "a\\..\\b", &"x".repeat(513)] {
+            assert_eq!(text_segment("stream key", name).expect_err(name).code(), "ERR_INVALID_ID");
+        }
     }
 
     #[test]

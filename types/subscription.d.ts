@@ -121,8 +121,8 @@ export type SubscribeToRunsOptions = WatchOptions & {
   /** Ends the subscription: the loop ends normally. */
   signal?: AbortSignal;
   /**
-   * Called for a row that cannot be read, with its key where that much is known; the runs of the others go on
-   * (defects.md 16). What it throws is ignored.
+   * Called for a row that cannot be read, with its key where that much is known, and for a stream of a run that
+   * `withStreams()` cannot read, with the run's id: the others go on (defects.md 16). What it throws is ignored.
    *
    * @default one warning of the process
    */

@@ -78,7 +78,7 @@ impl StreamSpec {
     /// The stream `key` of the run `run_id`.
     ///
     /// # Errors
-    /// `ERR_INVALID_ID` for a run id or key that cannot be one path segment (defect 8),
+    /// `ERR_INVALID_ID` for a run id that cannot be one (defect 8) or a key that cannot be encoded as one path segment,
     /// `ERR_INVALID_OPTIONS` for a time the server would refuse.
     pub fn new(
         endpoint: Endpoint,
@@ -104,7 +104,7 @@ impl StreamSpec {
     /// As [`StreamSpec::new`].
     pub fn path((run_id, key): (&str, &str), plan: &Plan) -> Result<String> {
         plan.check()?;
-        let (run_id, key) = (id::path_segment("run id", run_id)?, id::path_segment("stream key", key)?);
+        let (run_id, key) = (id::path_segment("run id", run_id)?, id::text_segment("stream key", key)?);
         Ok(format!("/realtime/v1/streams/{run_id}/{key}"))
     }
 }

@@ -8,7 +8,7 @@ use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use super::entry::{Entry, Known};
-use crate::id::path_segment;
+use crate::id::{path_segment, text_segment};
 use crate::relay::Options;
 use crate::relay::limits::{Digest, Quota, full};
 use crate::relay::stats::Bound;
@@ -35,8 +35,8 @@ impl StreamKey {
     fn path(&self) -> crate::Result<String> {
         let run = path_segment("run id", &self.run)?;
         Ok(match &self.name {
-            StreamName::Output(key) => format!("/realtime/v1/streams/{run}/{}", path_segment("stream key", key)?),
-            StreamName::Input(key) => format!("/realtime/v1/streams/{run}/input/{}", path_segment("stream key", key)?),
+            StreamName::Output(key) => format!("/realtime/v1/streams/{run}/{}", text_segment("stream key", key)?),
+            StreamName::Input(key) => format!("/realtime/v1/streams/{run}/input/{}", text_segment("stream key", key)?),
         })
     }
 }
