@@ -2,16 +2,17 @@
 
 /**
  * Where a browser stands in a feed and in the streams of its runs, as the id of one event, so that
- * it can come back with it (docs/feeds.md): `<version>,<tag><place>,…[,*]`. A tag stands for a
+ * it can come back with it (docs/feeds.md): `<version><progress>,<tag><place>,…[,*]`. A tag stands for a
  * stream of a run; `*` says that more places were known than an id may hold.
  */
 
 const { createHash } = require("node:crypto");
+const { Progress, TEXT } = require("./progress.js");
 
 /** Places in one id, beside those that must be in it: an id has to fit in a request's header. */
 const MOST_PLACES = 64;
 
-const ID = /^(\d{0,16})((?:,[\w-]{10}(?:=|[\d~+-]*))*)(,\*)?$/;
+const ID = new RegExp(`^(\\d{0,16})${TEXT.source}((?:,[\\w-]{10}(?:=|[\\d~+-]*))*)(,\\*)?$`);
 /** In place of a place: read from the beginning, and the page, which may have seen it before, was not told so yet. */
 const AGAIN = "=";
 const RUN_LETTERS = 6;
@@ -28,8 +29,15 @@ function tagOf(runId, key) {
   return runTagOf(runId) + hash(key, KEY_LETTERS);
 }
 
+/** The run that was asked for last: it is asked for again, for its streams. */
+const last = { id: "", tag: "" };
+
 function runTagOf(/** @type {string} */ runId) {
-  return hash(runId, RUN_LETTERS);
+  if (last.id !== runId) {
+    last.tag = hash(runId, RUN_LETTERS);
+    last.id = runId;
+  }
+  return last.tag;
 }
 
 function hash(text, letters) {
@@ -68,6 +76,9 @@ class Places {
   /** What the browser came back with and no run has claimed yet. @type {Map<string, string>} */
   #left = new Map();
   #leftRuns = new Set();
+  #progress;
+  /** Runs that the browser knows, and that are given for their streams alone. */
+  #known = new Set();
   /** The version the browser came back with. */
   #since = Number.NEGATIVE_INFINITY;
   /** Whether every place there is has been in the ids. Once it was not, a browser may lack some for ever. */
@@ -81,6 +92,7 @@ class Places {
   constructor({ single, skewMs }) {
     this.#single = single;
     this.#skew = skewMs;
+    this.#progress = new Progress(skewMs, runTagOf);
   }
 
   /**
@@ -90,8 +102,9 @@ class Places {
    * @returns {string} its version; empty when it has none
    */
   resume(id) {
-    const [, version, places, more] = ID.exec(id) ?? [];
+    const [, version, newest, at, run, sum, places, more] = ID.exec(id) ?? [];
     if (version === undefined) return "";
+    this.#progress.resume(version, [newest, at, run, sum]);
     for (const text of places.split(",").slice(1)) {
       this.#left.set(text.slice(0, TAG_LETTERS), text.slice(TAG_LETTERS));
       this.#leftRuns.add(text.slice(0, RUN_LETTERS));
@@ -106,14 +119,46 @@ class Places {
     return !isFinished || this.#leftRuns.has(runTagOf(id));
   }
 
-  /** Whether the browser has seen the like of this run. */
-  hides(run) {
-    return Number(run.updatedAt) < this.#since - (this.#single ? 0 : this.#skew);
+  /**
+   * The rows that a feed of several runs has when it is opened, in the order they are to be given; and those that need
+   * not be.
+   *
+   * @template {import("./progress.js").Row} R
+   * @param {R[]} rows
+   * @returns {{ give: R[], skip: R[] }}
+   */
+  order(rows) {
+    const ordered = this.#progress.order(rows);
+    const give = [];
+    const skip = [];
+    for (const row of ordered.rows) {
+      if (!ordered.isKnown(row)) give.push(row);
+      else if (!this.#leftRuns.has(runTagOf(row.id))) skip.push(row);
+      else {
+        this.#known.add(row.id);
+        give.push(row);
+      }
+    }
+    return { give, skip };
   }
 
-  /** All runs up to this version were told. */
-  told(/** @type {number} */ version) {
+  /** Whether the browser has seen the like of this run. */
+  hides(run) {
+    const certain = this.#single ? this.#since : this.#progress.certain;
+    return this.#known.delete(run.id) || Number(run.updatedAt) < certain;
+  }
+
+  /**
+   * A run was told, and all runs up to this version.
+   *
+   * @param {number} version
+   * @param {any} [run]
+   * @param {boolean} [isFinished]
+   */
+  told(version, run, isFinished = false) {
+    if (run && !this.#single) this.#progress.told({ id: run.id, updatedAt: run.updatedAt, isFinished });
     if (!Number.isFinite(version)) return;
+    this.#progress.all();
     this.#version = Math.max(this.#version, version);
     // Every run there is was looked at: what nobody claimed belongs to none of them.
     if (!this.#single) this.#left.clear();
@@ -125,12 +170,14 @@ class Places {
    *
    * @param {Entry} entry
    * @param {string} key
+   * @param {string} [tag] the stream's, where it is known
    * @returns {{ at: string | undefined | null, isAgain: boolean }}
    */
-  claim(entry, key) {
-    const tag = tagOf(entry.run.id, key);
+  claim(entry, key, tag = tagOf(entry.run.id, key)) {
     const left = this.#left.get(tag);
-    if (left === undefined && entry.isOver && finishTime(entry.run) < this.#since - this.#skew) {
+    const { run } = entry;
+    const wasRead = this.#known.has(run.id) || finishTime(run) < this.#since - this.#skew;
+    if (left === undefined && entry.isOver && wasRead) {
       return { at: null, isAgain: false };
     }
     this.#left.delete(tag);
@@ -211,7 +258,9 @@ class Places {
     const room = Math.max(MOST_PLACES - owed.length, 0);
     if (rest.length > room) this.#isWhole = false;
     const version = Number.isFinite(this.#version) ? String(this.#version) : "";
-    return [version, ...owed, ...rest.slice(0, room), ...(this.#isWhole ? [] : ["*"])].join(",");
+    return [version + this.#progress.text(), ...owed, ...rest.slice(0, room), ...(this.#isWhole ? [] : ["*"])].join(
+      ",",
+    );
   }
 }
 

@@ -52,6 +52,10 @@ class RunSubscription {
   #merged = null;
   /** Which rows below the floor are yielded all the same. @type {((row: any) => boolean) | undefined} */
   #needs;
+  /** How the rows that the feed has at first are given, and those of them that came. @type {((rows: any[]) => { give: any[], skip: any[] }) | undefined} */
+  #order;
+  /** @type {Map<string, any>} */
+  #first = new Map();
   /** It ended by itself. */
   #isOver = false;
 
@@ -112,6 +116,9 @@ class RunSubscription {
       single,
       skewMs: SKEW_MS,
       version: () => this.#position,
+      order: (/** @type {(rows: any[]) => { give: any[], skip: any[] }} */ order) => {
+        this.#order = order;
+      },
       resume: (/** @type {string} */ version, /** @type {(row: any) => boolean} */ needs) => {
         this.#needs = needs;
         this.#resume(version);
@@ -281,7 +288,7 @@ class RunSubscription {
     if (batch.wantsToken) return this.#wiring.renew();
     if (this.#closed) return;
     if (batch.error) throw fromNative(batch.error);
-    this.#rows = batch.rows;
+    this.#rows = this.#order ? this.#gather(this.#order, batch) : batch.rows;
     this.#at = 0;
     this.#drained = batch.drained;
     this.#end = batch.end;
@@ -289,6 +296,21 @@ class RunSubscription {
     if (!this.#wiring.single) {
       for (const { key, error } of batch.faults) attempt(() => this.#wiring.fault(fromNative(error), key));
     }
+  }
+
+  /** The rows that the feed has at first, once all of them came. */
+  #gather(order, { rows, drained, end }) {
+    for (const row of rows) {
+      const older = this.#first.get(row.id);
+      if (older) this.#wiring.skip(older);
+      this.#first.set(row.id, row);
+    }
+    if ((!drained && !end) || this.#first.size === 0) return NONE;
+    const { give, skip } = order([...this.#first.values()]);
+    this.#order = undefined;
+    this.#first.clear();
+    for (const row of skip) this.#wiring.skip(row);
+    return give;
   }
 
   #notify(notice) {

@@ -37,6 +37,7 @@ const OPTIONS = {
  * @property {boolean} single one run only
  * @property {number} skewMs how far clocks of several writers may disagree
  * @property {() => number} version up to which all runs were given
+ * @property {(order: (rows: any[]) => { give: any[], skip: any[] }) => void} [order] how the runs it has at first are given
  * @property {(version: string, needs: (row: any) => boolean) => void} resume leaves out older rows but those it needs
  */
 
@@ -128,6 +129,7 @@ class Merge {
     }
     this.#places ??= new Places(this.#feed ?? { single: false, skewMs: 0 });
     const places = this.#places;
+    if (this.#feed && !this.#feed.single) this.#feed.order?.((rows) => places.order(rows));
     return partEvents(places, {
       given: (index) => {
         const place = this.#moves?.places[index];
@@ -208,7 +210,7 @@ class Merge {
     for (const key of [...this.#keys, ...streamsOf(run)]) this.#takeStream(entry, key);
     this.#settle(entry);
     this.#moves = undefined;
-    this.#places?.told(this.#feed?.version() ?? Number.NEGATIVE_INFINITY);
+    this.#places?.told(this.#feed?.version() ?? Number.NEGATIVE_INFINITY, run, entry.isOver);
     return this.#places?.hides(run) ? [] : [part];
   }
 
@@ -244,7 +246,8 @@ class Merge {
       this.#leftOut(error, id);
       return;
     }
-    const claim = this.#places?.claim(entry, key);
+    const tag = this.#places && tagOf(id, key);
+    const claim = this.#places?.claim(entry, key, tag);
     if (claim?.at === null) return source.close();
     entry.sources.add(source);
     if (entry.isOver) this.#draining += 1;
@@ -252,7 +255,6 @@ class Merge {
       source.track();
       if (claim.at !== undefined) source.resume(claim.at);
     }
-    const tag = this.#places && tagOf(id, key);
     this.#askStream({ entry, key, source, tag, isAgain: claim?.isAgain ?? false });
   }
 
