@@ -23,6 +23,7 @@ export const tasks = absent;
 export const wait = absent;
 export const TriggerClient = absent;
 export const ApiError = absent;
+export const TriggerApiError = absent;
 export const ApiConnectionError = absent;
 export const BadRequestError = absent;
 export const AuthenticationError = absent;

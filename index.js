@@ -19,6 +19,8 @@ exports.TriggerClient = TriggerClient;
 exports.createRealtimeHandler = (options) => require("./js/relay.js").createRealtimeHandler(options);
 
 exports.ApiError = errors.ApiError;
+// As it calls itself.
+exports.TriggerApiError = errors.ApiError;
 exports.ApiConnectionError = errors.ApiConnectionError;
 exports.BadRequestError = errors.BadRequestError;
 exports.AuthenticationError = errors.AuthenticationError;

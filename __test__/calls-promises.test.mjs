@@ -143,7 +143,6 @@ describe("bounds (defect 19)", () => {
 
 describe("ids (defect 8)", () => {
   const withId = {
-    "tasks.trigger": (id) => tasks.trigger(id, {}),
     "batch.retrieve": (id) => batch.retrieve(id),
     "runs.retrieve": (id) => runs.retrieve(id),
     "runs.cancel": (id) => runs.cancel(id),
@@ -179,6 +178,16 @@ describe("ids (defect 8)", () => {
       assert.ok(server.requests[0].target.includes("/a%20b%3Fc%23d%25"), server.requests[0].target);
     });
   }
+
+  it("tasks.trigger sends any text as one segment, and refuses what no URL can hold", async (t) => {
+    const server = await serve(t, () => ({ status: 400, body: { error: "no" } }));
+    for (const id of ["", ".", "..", "\ud800", undefined, null, 7, {}, Promise.resolve({ id: "run_1" })]) {
+      await assert.rejects(async () => tasks.trigger(id, {}), { name: "TriggerNativeError", code: "ERR_INVALID_ID" });
+    }
+    assert.equal(server.requests.length, 0);
+    await assert.rejects(tasks.trigger("../a/b?c#d%\\", {}), sdk.BadRequestError);
+    assert.ok(server.requests[0].target.includes("/tasks/..%2Fa%2Fb%3Fc%23d%25%5C/trigger"), server.requests[0].target);
+  });
 
   it("the refusal of a missing id names the fix", async (t) => {
     await serve(t, () => RUN);

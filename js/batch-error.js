@@ -1,6 +1,6 @@
 "use strict";
 
-const { ApiError, RateLimitError } = require("./errors.js");
+const { ApiError, RateLimitError, recognizeCopies } = require("./errors.js");
 
 /** A batch that could not be triggered, and how far it came. The official name and fields. */
 class BatchTriggerError extends Error {
@@ -45,5 +45,7 @@ function reasonOf(cause) {
   }
   return cause instanceof Error ? cause.message : String(cause);
 }
+
+recognizeCopies({ BatchNotSealedError, BatchTriggerError });
 
 module.exports = { BatchNotSealedError, BatchTriggerError };

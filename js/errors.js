@@ -113,6 +113,33 @@ const BY_KIND = {
   decode: DecodeError,
 };
 
+/** Under which an error's classes have their names, in every copy of this package. */
+const NAME = Symbol.for("trigger-native error");
+
+/**
+ * Lets `instanceof` hold for the errors of other copies of this package: a bundle has one, a development server loads it
+ * anew, a test runner has one for each file. Classes that a program derives from ours stay its own.
+ *
+ * @param {Record<string, any>} classes
+ */
+function recognizeCopies(classes) {
+  for (const [name, Class] of Object.entries(classes)) {
+    Object.defineProperty(Class.prototype, NAME, { value: name });
+    Object.defineProperty(Class, Symbol.hasInstance, { value: isInstance });
+  }
+}
+
+/** @this {any} @param {any} value */
+function isInstance(value) {
+  if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+  if (!Object.hasOwn(this.prototype, NAME) || typeof value !== "object") return false;
+  const name = this.prototype[NAME];
+  for (let kin = value; kin; kin = Object.getPrototypeOf(kin)) {
+    if (Object.hasOwn(kin, NAME) && kin[NAME] === name) return true;
+  }
+  return false;
+}
+
 /** Header names are looked up in any case, as in the official SDK. */
 function anyCase(headers) {
   return new Proxy(headers, {
@@ -165,7 +192,7 @@ function isTriggerRealtimeAuthError(error) {
   return error.name === "TriggerApiError" && (error.status === 401 || error.status === 403);
 }
 
-module.exports = {
+const classes = {
   ApiError,
   ApiConnectionError,
   BadRequestError,
@@ -184,6 +211,12 @@ module.exports = {
   ArgumentError,
   DecodeError,
   WaitpointTimeoutError,
+};
+recognizeCopies(classes);
+
+module.exports = {
+  ...classes,
+  recognizeCopies,
   isTriggerRealtimeAuthError,
   fromNative,
   abortError,

@@ -65,8 +65,10 @@ function resolveKey(key) {
  */
 function itemKey(key, index) {
   if (key === undefined || key === null || key === "") return undefined;
-  // The parts of a key stand between commas here, as the official SDK joins them.
-  return resolveKey([partsOf(key).join(","), String(index)]).key;
+  // Of the parts of a key, those that hold something stand between commas here, as the official SDK joins them.
+  partsOf(key);
+  const parts = (Array.isArray(key) ? key : [key]).filter(Boolean);
+  return resolveKey([parts.join(","), String(index)]).key;
 }
 
 /**

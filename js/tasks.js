@@ -33,7 +33,7 @@ async function trigger(task, payload, options, requestOptions) {
   const sent = await offload(call, packet);
   const answer = await call.request({
     method: "POST",
-    path: "/api/v1/tasks/{}/trigger",
+    path: "/api/v1/tasks/{task}/trigger",
     ids: [["task id", id]],
     body: {
       payload: sent.data,

@@ -57,6 +57,18 @@ pub fn text_segment(what: &str, name: &str) -> Result<String> {
     Ok(encode(name))
 }
 
+/// As [`path_segment`], for the id of a task: any text at all (protocol.md 8).
+///
+/// # Errors
+/// `ERR_INVALID_ID` for an empty text, `.` and `..`, which no URL can hold.
+pub fn task_segment(what: &str, id: &str) -> Result<String> {
+    if matches!(id, "" | "." | "..") {
+        let why = if id.is_empty() { "is empty" } else { "is a path, which no URL can hold" };
+        return Err(Error::argument("ERR_INVALID_ID", format!("the {what} {why}: pass the id it was defined with")));
+    }
+    Ok(encode(id))
+}
+
 fn encode(id: &str) -> String {
     let mut segment = String::with_capacity(id.len());
     for &byte in id.as_bytes() {
@@ -92,6 +104,17 @@ mod tests {
         }
         for name in ["", ".", "..", "../../x", "a/..", "a\\..\\b", &"x".repeat(513)] {
             assert_eq!(text_segment("stream key", name).expect_err(name).code(), "ERR_INVALID_ID");
+        }
+    }
+
+    #[test]
+    fn a_task_id_is_any_text() {
+        for (id, segment) in [("mail/send", "mail%2Fsend"), ("a\\b\n", "a%5Cb%0A"), (" ", "%20"), ("...", "...")] {
+            assert_eq!(task_segment("task id", id).expect(id), segment);
+        }
+        assert!(task_segment("task id", &"x".repeat(2_000)).is_ok());
+        for id in ["", ".", ".."] {
+            assert_eq!(task_segment("task id", id).expect_err(id).code(), "ERR_INVALID_ID");
         }
     }
 

@@ -34,6 +34,8 @@ export class ApiError extends Error {
   readonly param: string | null | undefined;
   readonly type: string | undefined;
 }
+/** {@link ApiError} by the name that it prints: the same class. */
+export class TriggerApiError extends ApiError {}
 /** No answer came: name resolution, connection, TLS, a reset. */
 export class ApiConnectionError extends ApiError {
   constructor(options: { message?: string; cause?: Error | undefined });

@@ -27,7 +27,7 @@ use crate::token::{Expiry, Grant, Minter, Use};
 pub(super) struct Request {
     #[serde(default = "get")]
     method: String,
-    /// Its `{}` are filled with `ids`, in order.
+    /// Its `{}` are filled with `ids`, in order; a `{task}` with that of a task.
     path: String,
     /// What each is called in errors, and the id.
     #[serde(default)]
@@ -55,11 +55,12 @@ impl Request {
 
     /// The path with its ids, each as one segment, and the query.
     pub(super) fn target(&self) -> Result<String> {
-        let mut pieces = self.path.split("{}");
+        let mut pieces = self.path.split('{');
         let mut target = pieces.next().unwrap_or_default().to_owned();
         for ((what, id), piece) in self.ids.iter().zip(pieces) {
-            target.push_str(&id::path_segment(what, id)?);
-            target.push_str(piece);
+            let (kind, rest) = piece.split_once('}').unwrap_or_default();
+            target.push_str(&if kind == "task" { id::task_segment(what, id)? } else { id::path_segment(what, id)? });
+            target.push_str(rest);
         }
         if let Some(query) = self.query.as_deref().filter(|query| !query.is_empty()) {
             target.push('?');

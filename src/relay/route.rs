@@ -109,7 +109,8 @@ pub(crate) enum Found {
     Unknown,
 }
 
-/// One row of the list. A segment `*` of the pattern is any id, `**` at its end one or more.
+/// One row of the list. A segment `*` of the pattern is any id, `~` any text that users chose, and `**` at its end one or
+/// more segments.
 struct Row(&'static [Method], &'static str, Family);
 
 const GET: &[Method] = &[Method::GET];
@@ -124,7 +125,7 @@ const LIST: &[Row] = &[
     Row(GET, "realtime/v1/streams/*/*", Family::Streams),
     Row(GET, "realtime/v1/streams/*/input/*", Family::Streams),
     Row(POST, "realtime/v1/streams/*/input/*", Family::Inputs),
-    Row(POST, "api/v1/tasks/*/trigger", Family::Trigger),
+    Row(POST, "api/v1/tasks/~/trigger", Family::Trigger),
     Row(PUT, "api/v1/packets/**", Family::Trigger),
     Row(PUT, "api/v2/packets/**", Family::Trigger),
     Row(POST, "api/v1/tasks/batch", Family::BatchTrigger),
@@ -201,8 +202,9 @@ impl Row {
         for wanted in self.1.split('/') {
             match (wanted, names.next()) {
                 // A packet's name holds slashes, and may come as one segment or as several.
-                ("**", Some(_)) => return true,
-                ("*", Some(name)) if !name.contains('/') => {}
+                ("**", Some(name)) => return is_plain(name) && names.all(|name| is_plain(name)),
+                ("*", Some(name)) if is_plain(name) && !name.contains('/') => {}
+                ("~", Some(name)) if is_text(name) => {}
                 (_, Some(name)) if name == wanted => {}
                 (_, _) => return false,
             }
@@ -222,21 +224,21 @@ fn target(family: Family, names: &[String]) -> Target {
     }
 }
 
-/// The decoded segments of a path; `None` where one could mean something else to whoever reads it after us.
+/// The decoded segments of a path.
 fn segments(path: &str) -> Option<Vec<String>> {
-    path.strip_prefix('/')?
-        .split('/')
-        .map(|segment| {
-            let name = decode_segment(segment)?;
-            is_plain(&name).then_some(name)
-        })
-        .collect()
+    path.strip_prefix('/')?.split('/').map(decode_segment).collect()
 }
 
-/// A packet's name holds slashes where it comes as one segment: its parts are looked at each for itself.
+/// Whether a segment means nothing else to whoever reads it after us. A packet's name holds slashes where it comes as one
+/// segment: its parts are looked at each for itself.
 fn is_plain(name: &str) -> bool {
-    name.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
-        && !name.chars().any(|c| c.is_control() || c == '\\')
+    name.split('/').all(|part| !part.is_empty()) && is_text(name) && !name.chars().any(|c| c.is_control() || c == '\\')
+}
+
+/// Whether a segment, encoded as a whole, stays one to whoever reads it after us: one that is decoded too early may not
+/// lead out of its place.
+fn is_text(name: &str) -> bool {
+    !name.is_empty() && name.split(['/', '\\']).all(|part| part != "." && part != "..")
 }
 
 fn join(names: &[String]) -> String {
@@ -331,10 +333,20 @@ mod tests {
     }
 
     #[test]
-    fn only_a_packets_name_holds_slashes() {
+    fn a_task_id_is_any_text_and_reaches_the_server_as_one_segment() {
+        for id in ["mail%2Fsend", "a%5Cb", "a%0Ab", "%2Fa%2F%2Fb%2F", "%C3%A9%20%3F"] {
+            let path = format!("/api/v1/tasks/{id}/trigger");
+            assert_eq!(route(&Method::POST, &path).expect(id).path, path);
+        }
+        for id in ["", ".", "%2E%2e", "a%2F..%2Fb", "..%5Cb", "a/b"] {
+            assert_eq!(Route::find(&Method::POST, &format!("/api/v1/tasks/{id}/trigger")), Found::Unknown, "{id}");
+        }
+    }
+
+    #[test]
+    fn of_other_names_only_a_packets_holds_slashes() {
         let found = route(&Method::GET, "/api/v1/packets/run_1%2foutput%3F.json").expect("listed");
         assert_eq!(found.path, "/api/v1/packets/run_1%2Foutput%3F.json");
-        assert_eq!(Route::find(&Method::POST, "/api/v1/tasks/a%2fb/trigger"), Found::Unknown);
         assert_eq!(Route::find(&Method::GET, "/realtime/v1/runs/a%2fb"), Found::Unknown);
     }
 
