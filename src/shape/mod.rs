@@ -28,6 +28,8 @@ mod script;
 mod seen;
 mod step;
 mod trouble;
+#[cfg(test)]
+pub(crate) mod truth;
 
 pub use book::Keep;
 pub use feed::Feed;

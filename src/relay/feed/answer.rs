@@ -65,7 +65,7 @@ impl Viewer<'_> {
             if let State::Failed(failure) = &*states.borrow_and_update() {
                 return Err(failure.clone());
             }
-            let (news, to) = {
+            let (news, to, is_behind) = {
                 let rows = self.copy.rows();
                 if rows.is_lost(since, window_ms) {
                     // A snapshot would come from the server again, and end where this one did: it goes on there.
@@ -76,13 +76,14 @@ impl Viewer<'_> {
                         Reply::Answer(Answer::must_refetch(&place.handle))
                     });
                 }
-                (rows.news(since, window_ms), rows.sequence())
+                (rows.news(since, window_ms), rows.sequence(), rows.is_behind(since))
             };
             let is_over =
                 !place.live || self.request.method == Method::HEAD || stop.is_cancelled() || end <= Instant::now();
             if !news.is_empty() || is_over {
                 let place = match first {
                     Since::Change(_) | Since::Unknown => place,
+                    Since::Millis(_) if is_behind => place,
                     // It goes on with a handle of this copy's own, and is no stranger any more.
                     Since::Millis(ms) => {
                         Place { handle: self.copy.handle(window_ms, to), offset: format!("{ms}_{to}"), ..place }
@@ -98,7 +99,9 @@ impl Viewer<'_> {
                 return Ok(Reply::Answer(self.go_on(&place, &news, to)));
             }
             // From here on by changes, also a stranger: there was nothing to tell it of those before.
-            since = Since::Change(to);
+            if !is_behind {
+                since = Since::Change(to);
+            }
             waited = true;
             tokio::select! {
                 // Over, or the copy is: the next look tells.

@@ -15,6 +15,8 @@ mod skips;
 #[cfg(test)]
 pub(super) mod tests;
 #[cfg(test)]
+mod truth_tests;
+#[cfg(test)]
 mod upstream_tests;
 
 pub(crate) use answer::{Reply, answer};

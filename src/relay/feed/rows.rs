@@ -88,6 +88,8 @@ pub(super) struct Rows {
     /// Changes up to this one may have been deletes that are forgotten.
     forgotten: u64,
     floor: Option<Floor>,
+    /// The newest `updatedAt` there ever was, in Unix milliseconds.
+    newest_ms: u64,
 }
 
 /// What a viewer has to be told.
@@ -136,6 +138,7 @@ impl Rows {
             deletes: false,
             forgotten: 0,
             floor: None,
+            newest_ms: 0,
         }
     }
 
@@ -176,6 +179,7 @@ impl Rows {
         }
         self.order.insert(version, key.clone());
         let (created_ms, updated_ms) = (time("createdAt"), time("updatedAt"));
+        self.newest_ms = self.newest_ms.max(updated_ms);
         let entry = Entry { row: row.clone(), created_ms, updated_ms, version, first_version, finished };
         self.entries.insert(key.clone(), entry);
     }
@@ -186,7 +190,8 @@ impl Rows {
         self.forget_place(key);
         let (id, created_ms, first_version) = match self.entries.remove(key) {
             Some(entry) => (entry.row.get("id").map(Into::into), entry.created_ms, entry.first_version),
-            // Let go, perhaps: then everybody who is not lost has it.
+            // Let go, perhaps: then everybody who is not lost has it, but for those whose window began after the run.
+            // They are told in vain: better than a run that stays.
             None if self.is_partial() => (None, u64::MAX, 0),
             None => return,
         };
@@ -232,6 +237,15 @@ impl Rows {
             Since::Change(seen) => seen < self.forgotten || floor.is_some_and(|floor| seen < floor.version),
             Since::Millis(seen) => self.deletes || floor.is_some_and(|floor| seen < floor.updated_ms),
             Since::Unknown => true,
+        }
+    }
+
+    /// Whether a viewer saw, somewhere else, what has not come here yet. It stays a stranger until it has: by changes, it
+    /// would be told of those between again, of older states than it has.
+    pub(super) fn is_behind(&self, since: Since) -> bool {
+        match since {
+            Since::Millis(seen) => self.newest_ms < seen,
+            Since::Change(_) | Since::Unknown => false,
         }
     }
 

@@ -235,6 +235,27 @@ async fn a_viewer_from_another_relay_misses_nothing_and_is_told_nothing_twice() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_relay_that_is_behind_tells_nobody_an_older_state_than_it_saw() {
+    let (ahead, behind) = (Stage::run(), Stage::run());
+    behind.bring_one("PENDING", 1_000);
+    ahead.bring_one("EXECUTING", 3_000);
+    let snapshot = ahead.ask(&request("offset=-1")).await;
+    let poll = behind.hold(snapshot.live()).await;
+    for (status, at) in [("DEQUEUED", 2_000), ("EXECUTING", 3_000)] {
+        behind.bring_one(status, at);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(!poll.is_finished(), "told {status}");
+    }
+    behind.bring_one("COMPLETED_SUCCESSFULLY", 4_000);
+    assert_eq!(poll.await.expect("an answer").rows(), [told("update", "a", "COMPLETED_SUCCESSFULLY")]);
+    // A poll that ends before it has caught up leaves the viewer where it was.
+    let late = Stage::run();
+    late.bring_one("PENDING", 1_000);
+    let quiet = late.ask(&snapshot.live()).await;
+    assert_eq!(quiet.header("electric-handle"), snapshot.header("electric-handle"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_where_rows_were_deleted_a_stranger_reads_anew() {
     let stage = Stage::new(FeedKey::tags(Some("a"), None));
     let now = unix_ms();
