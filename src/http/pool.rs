@@ -62,13 +62,12 @@ impl Pool {
         if held.used.is_some_and(|used| used.asleep() >= IDLE) {
             held.client = None;
         }
-        let client = match &held.client {
-            Some(client) => client.clone(),
-            None => {
-                let client = (self.make)()?;
-                held.number += 1;
-                held.client.insert(client).clone()
-            }
+        let client = if let Some(client) = &held.client {
+            client.clone()
+        } else {
+            let client = (self.make)()?;
+            held.number += 1;
+            held.client.insert(client).clone()
         };
         held.used = Some(Since::now());
         Ok(Attempt { pool: self, number: held.number, client, began: Instant::now(), allowed: None })

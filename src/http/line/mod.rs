@@ -162,10 +162,8 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if let (Some(origin), Some(kept)) = (&self.origin, self.kept.take()) {
-            if let Some(way) = kept.trusted() {
-                way.leave(origin);
-            }
+        if let (Some(origin), Some(way)) = (&self.origin, self.kept.take().and_then(Kept::trusted)) {
+            way.leave(origin);
         }
     }
 }
