@@ -28,6 +28,7 @@ mod stage;
 mod stats;
 mod store;
 mod switch;
+mod validate;
 mod waitpoint;
 mod world;
 

@@ -13,13 +13,12 @@ use super::row::Row;
 use super::run::Run;
 use super::store::{Placed, Terms};
 use super::world::World;
-use super::{ident, object};
+use super::{ident, object, validate};
 use crate::serve::clock::from_wire;
 use crate::serve::period;
 use crate::serve::stream::StreamVersion;
 
 const MAX_TAGS: usize = 10;
-const TAG_LENGTH: usize = 128;
 const METADATA_BYTES: usize = 256 * 1024;
 /// How long an idempotency key counts unless the trigger says otherwise: 30 days.
 const IDEMPOTENCY_MS: u64 = 30 * 86_400_000;
@@ -105,15 +104,14 @@ impl Order {
     pub(super) fn read(given: &Map<String, Value>, now_ms: u64) -> Result<Self, Refused> {
         let empty = Map::new();
         let options = match given.get("options") {
-            None | Some(Value::Null) => &empty,
+            None => &empty,
             Some(Value::Object(options)) => options,
             Some(_) => {
-                return Err((
-                    StatusCode::BAD_REQUEST,
-                    "Validation error: Expected object, received another type at \"options\"".into(),
-                ));
+                let text = "Validation error: Expected object, received another type at \"options\"";
+                return Err((StatusCode::BAD_REQUEST, text.into()));
             }
         };
+        validate::options(options).map_err(|why| (StatusCode::BAD_REQUEST, why))?;
         let text = |name: &str| options.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let data_type = text("payloadType").unwrap_or("application/json").to_owned();
         let data = match given.get("payload") {
@@ -188,20 +186,7 @@ impl Order {
 }
 
 fn read_tags(tags: Option<&Value>) -> Result<Vec<String>, Refused> {
-    let tags: Vec<String> = match tags {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::String(tag)) => vec![tag.clone()],
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Some(Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
-            return Err((StatusCode::BAD_REQUEST, "Validation error: Invalid input at \"options.tags\"".into()));
-        }
-    };
-    if let Some(index) = tags.iter().position(|tag| tag.chars().count() >= TAG_LENGTH) {
-        return Err((
-            StatusCode::BAD_REQUEST,
-            format!("Validation error: Tags must be less than {TAG_LENGTH} characters at \"options.tags[{index}]\""),
-        ));
-    }
+    let tags = validate::listed(tags);
     if tags.len() > MAX_TAGS {
         return Err((
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -13,8 +13,6 @@ use crate::random;
 use crate::serve::clock::{Clock, to_wire};
 use crate::serve::period;
 
-/// How long a token waits unless told otherwise: ten minutes.
-pub(super) const TIMEOUT_MS: u64 = 600_000;
 /// How many tokens are kept; beyond it the oldest go.
 const MOST_TOKENS: usize = 100_000;
 /// What comes before a token's id.
@@ -33,8 +31,8 @@ pub(super) struct Token {
     pub(super) idempotency: (String, bool),
     /// When it was made, in Unix milliseconds.
     pub(super) created_ms: u64,
-    /// When it times out, in Unix milliseconds.
-    pub(super) timeout_ms: u64,
+    /// When it times out, in Unix milliseconds; never without one.
+    pub(super) timeout_ms: Option<u64>,
     outcome: watch::Sender<Option<Outcome>>,
 }
 
@@ -57,11 +55,11 @@ impl Token {
 
     /// How it ended, as of `now_ms`. A time-out is found out when somebody looks.
     pub(super) fn outcome(&self, now_ms: u64) -> Option<Outcome> {
-        if now_ms >= self.timeout_ms {
-            let message = format!("Waitpoint timed out at {}Z", to_wire(self.timeout_ms));
+        if let Some(timeout_ms) = self.timeout_ms.filter(|timeout_ms| now_ms >= *timeout_ms) {
+            let message = format!("Waitpoint timed out at {}Z", to_wire(timeout_ms));
             let error = json!({ "code": "TRIGGER_WAITPOINT_TIMEOUT", "message": message });
             let output = Packet { data: Some(error.to_string()), data_type: "application/json".into() };
-            self.end(Outcome { at_ms: self.timeout_ms, output, is_timeout: true });
+            self.end(Outcome { at_ms: timeout_ms, output, is_timeout: true });
         }
         self.outcome.borrow().clone()
     }
@@ -89,9 +87,14 @@ impl Token {
             if let Some(outcome) = self.outcome(now) {
                 return outcome;
             }
-            let left = Duration::from_millis(self.timeout_ms.saturating_sub(now).max(1));
             // The token is borrowed, so its sender lives.
-            let _ = clock.timeout(left, outcome.changed()).await;
+            let _ = match self.timeout_ms {
+                Some(timeout_ms) => {
+                    let left = Duration::from_millis(timeout_ms.saturating_sub(now).max(1));
+                    clock.timeout(left, outcome.changed()).await.is_some()
+                }
+                None => outcome.changed().await.is_ok(),
+            };
         }
     }
 
@@ -124,7 +127,7 @@ struct Inner {
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
     /// When it times out, in Unix milliseconds.
-    pub(super) timeout_ms: u64,
+    pub(super) timeout_ms: Option<u64>,
     /// Its idempotency key and until when that counts, in Unix milliseconds.
     pub(super) idempotency: Option<(String, u64)>,
     /// Its tags.
@@ -189,13 +192,11 @@ impl Waitpoints {
     }
 }
 
-/// Reads a time-out: a date, or a span such as `10m`. What cannot be read is the default
-/// (recorded: "soon" is accepted).
-pub(super) fn timeout_of(text: Option<&str>, now_ms: u64) -> u64 {
-    text.and_then(|text| {
-        crate::serve::clock::from_wire(text).or_else(|| period::span_ms(text).map(|ms| now_ms.saturating_add(ms)))
-    })
-    .unwrap_or(now_ms + TIMEOUT_MS)
+/// Reads a time-out: a date, or a span such as `10m`. Without one, or with one that cannot be read
+/// (recorded: "soon" is accepted), a token never times out (protocol.md 8).
+pub(super) fn timeout_of(text: Option<&str>, now_ms: u64) -> Option<u64> {
+    let text = text?;
+    crate::serve::clock::from_wire(text).or_else(|| period::span_ms(text).map(|ms| now_ms.saturating_add(ms)))
 }
 
 /// A random part of an input record's id, `inp_<12 hex digits>`.
@@ -209,7 +210,7 @@ mod tests {
     use super::*;
 
     fn wanted(timeout_ms: u64) -> Wanted {
-        Wanted { timeout_ms, ..Wanted::default() }
+        Wanted { timeout_ms: Some(timeout_ms), ..Wanted::default() }
     }
 
     #[test]

@@ -4,10 +4,8 @@
 use std::collections::HashMap;
 
 use super::route::Target;
-use crate::serve::period;
+use crate::serve::{period, tags};
 
-/// What the server says of tags that cannot be tags: 400.
-pub(super) const BAD_TAGS: &str = "Invalid tags: each needs a text, without quotes, backslashes and control characters";
 /// The longest name of a column.
 const COLUMN: usize = 64;
 /// The longest window that is asked for, in milliseconds: a year. The server's own is a day.
@@ -64,20 +62,10 @@ pub(super) fn anew(target: &Target, query: Option<&str>) -> Result<Option<String
 /// # Errors
 /// The server refuses such tags (protocol.md 7).
 fn tags(list: &str) -> Result<Vec<&str>, &'static str> {
-    if list.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut tags: Vec<&str> = list.split(',').collect();
-    if !tags.iter().all(|tag| is_tag(tag)) {
-        return Err(BAD_TAGS);
-    }
+    let mut tags = tags::read(list)?;
     tags.sort_unstable();
     tags.dedup();
     Ok(tags)
-}
-
-fn is_tag(tag: &str) -> bool {
-    !tag.is_empty() && !tag.chars().any(|c| c.is_control() || c == '"' || c == '\\')
 }
 
 fn is_column(name: &str) -> bool {
@@ -144,7 +132,7 @@ mod tests {
     fn tags_that_the_server_refuses_are_no_feed_and_least_of_all_the_environments() {
         for list in ["a,", ",", ",a", "a,,b", "%22", "a%5C", "a%00", "a%0A", "a,%7F", "%22a%22", "a%C2%85"] {
             let refused = anew(&Target::Tags, Some(&format!("tags={list}")));
-            assert_eq!(refused, Err(BAD_TAGS), "{list}");
+            assert_eq!(refused, Err(tags::BAD_TAGS), "{list}");
         }
         assert_eq!(anew(&Target::Tags, Some("tags=%22&tags=a")), Ok(Some("tags=a&offset=-1".into())));
     }

@@ -9,6 +9,7 @@ pub(crate) mod listener;
 pub(crate) mod period;
 mod request;
 pub(crate) mod stream;
+pub(crate) mod tags;
 mod tally;
 
 pub(crate) use answer::{Answer, Body};

@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::caller::limited;
+use super::given::object_of;
 use super::result::of_run;
 use crate::emulator::access::Caller;
 use crate::emulator::batch::Batch;
-use crate::emulator::{ident, jwt};
+use crate::emulator::{ident, jwt, validate};
 use crate::error::Result;
 use crate::serve::Answer;
 use crate::serve::clock::to_wire;
@@ -45,9 +46,13 @@ pub(super) async fn create(context: &Context, request: &Request, incoming: Incom
 }
 
 fn place(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Answer> {
-    let Ok(Value::Object(given)) = serde_json::from_slice(bytes) else {
-        return Ok(Answer::api_error(StatusCode::BAD_REQUEST, "Invalid JSON"));
+    let given = match object_of(bytes) {
+        Ok(given) => given,
+        Err(why) => return Ok(Answer::api_error(StatusCode::BAD_REQUEST, why)),
     };
+    if let Err(why) = validate::idempotency_key(&given, "") {
+        return Ok(Answer::api_error(StatusCode::BAD_REQUEST, &why));
+    }
     let (count, tasks) = match read(&given) {
         Ok(read) => read,
         Err(why) => return Ok(Answer::api_error(StatusCode::BAD_REQUEST, &format!("Validation error: {why}"))),
@@ -139,8 +144,8 @@ fn read(given: &Map<String, Value>) -> std::result::Result<(u64, Vec<&str>), Str
     }
 }
 
-/// Shows a batch.
-pub(super) fn retrieve(context: &Context, request: &Request, id: &str) -> Answer {
+/// Shows a batch; the first version of the call shows less of it.
+pub(super) fn retrieve(context: &Context, request: &Request, id: &str, version: Version) -> Answer {
     if let Err(answer) = request.only_reads() {
         return answer;
     }
@@ -154,12 +159,21 @@ pub(super) fn retrieve(context: &Context, request: &Request, id: &str) -> Answer
         Some(_) if !caller.may("read", &[Resource::one("batch", id), Resource::every("runs")]) => {
             Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string())
         }
-        Some(batch) => Answer::api(StatusCode::OK, shown(context, &batch).to_string()),
+        Some(batch) => Answer::api(StatusCode::OK, shown(context, &batch, version).to_string()),
     };
     limited(answer, context, Some(&caller))
 }
 
-fn shown(context: &Context, batch: &Batch) -> Value {
+/// The versions of the call that shows a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// Without how its items were processed.
+    V1,
+    /// What the clients of today call.
+    V2,
+}
+
+fn shown(context: &Context, batch: &Batch, version: Version) -> Value {
     let items = batch.items();
     let runs: Vec<_> = items.runs.iter().filter_map(|id| context.world.store.find(id)).collect();
     let is_over = items.sealed_ms.is_some() && runs.iter().all(|run| run.is_over());
@@ -173,14 +187,16 @@ fn shown(context: &Context, batch: &Batch) -> Value {
     shown.insert("createdAt".into(), time(batch.created_ms).into());
     shown.insert("updatedAt".into(), time(last.max(begun)).into());
     let mut processing = Map::new();
-    if let Some(sealed) = items.sealed_ms {
+    if let Some(sealed) = items.sealed_ms.filter(|_| version == Version::V2) {
         shown.insert("processingCompletedAt".into(), time(sealed).into());
         processing.insert("completedAt".into(), time(sealed).into());
     }
     processing.insert("errors".into(), items.errors.into());
     shown.insert("runCount".into(), batch.run_count.into());
     shown.insert("runs".into(), items.runs.into());
-    shown.insert("processing".into(), processing.into());
+    if version == Version::V2 {
+        shown.insert("processing".into(), processing.into());
+    }
     Value::Object(shown)
 }
 

@@ -41,7 +41,10 @@ pub(super) async fn tags(context: &Context, request: &Request) -> Answer {
         Err(answer) => return answer,
     };
     let list = request.parameter("tags").unwrap_or_default();
-    let tags: Vec<String> = list.split(',').filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+    let tags: Vec<String> = match crate::serve::tags::read(&list) {
+        Ok(tags) => tags.into_iter().map(str::to_owned).collect(),
+        Err(why) => return Answer::api_error(StatusCode::BAD_REQUEST, why),
+    };
     let mut resources = vec![Resource::every("runs"), Resource::every("tags")];
     resources.extend(tags.iter().map(|tag| Resource::one("tags", tag)));
     if !caller.may("read", &resources) {

@@ -37,11 +37,9 @@ pub(super) async fn send(context: &Context, request: &Request, id: &str, stream:
     let Ok(Value::Object(given)) = serde_json::from_slice(&bytes) else {
         return refuse(StatusCode::BAD_REQUEST, "Invalid JSON");
     };
-    let Some(data) = given.get("data") else {
-        return refuse(StatusCode::BAD_REQUEST, "Invalid body");
-    };
-    // The data's JSON is a text in the record (recorded).
+    // The data's JSON is a text in the record (recorded); without data there is none.
+    let data = given.get("data").map_or(Value::Null, |data| Value::from(data.to_string()));
     let log = run.stream(StreamName::Input(stream));
-    log.append_value(context.world.now_ms(), &Value::from(data.to_string()), &waitpoint::input_id());
+    log.append_value(context.world.now_ms(), &data, &waitpoint::input_id());
     Answer::api(StatusCode::OK, json!({ "ok": true }).to_string())
 }

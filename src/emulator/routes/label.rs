@@ -42,6 +42,7 @@ labels! {
     BatchCreate "POST /api/v3/batches",
     BatchItems "POST /api/v3/batches/{id}/items",
     BatchRetrieve "GET /api/v2/batches/{id}",
+    Metadata "GET /api/v1/runs/{id}/metadata",
     BatchResults "GET /api/v1/batches/{id}/results",
     TokenCreate "POST /api/v1/waitpoints/tokens",
     TokenList "GET /api/v1/waitpoints/tokens",

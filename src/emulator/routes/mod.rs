@@ -12,6 +12,7 @@ mod control_switches;
 mod control_world;
 mod describe;
 mod feed;
+mod given;
 mod group;
 mod input;
 mod label;

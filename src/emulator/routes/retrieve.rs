@@ -1,12 +1,15 @@
-//! `GET /api/v3/runs/{id}`: a run as REST shows it (protocol.md 6).
+//! `GET /api/v3/runs/{id}`: a run as REST shows it (protocol.md 6); `GET /api/v1/runs/{id}/metadata`: its
+//! metadata alone, as the published client reads it.
 
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Context;
 use super::caller::limited;
 use super::describe::describe;
 use super::feed::may_read;
+use crate::emulator::column::Column;
+use crate::emulator::packet::plain;
 use crate::error::Result;
 use crate::serve::Answer;
 use crate::serve::Request;
@@ -34,4 +37,28 @@ pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Result<A
         Some(_) => Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()),
     };
     Ok(limited(answer, context, Some(&caller)))
+}
+
+/// Answers with `{"metadata": {…}}`.
+pub(super) fn metadata(context: &Context, request: &Request, id: &str) -> Answer {
+    if let Err(answer) = request.only_reads() {
+        return answer;
+    }
+    let caller = match request.api_caller(context) {
+        Ok(caller) => caller,
+        Err(answer) => return answer,
+    };
+    let answer = match context.world.store.find(id).filter(|run| run.environment == caller.index) {
+        None => Answer::api_error(StatusCode::NOT_FOUND, "Task Run not found"),
+        // A column that the token leaves out stays out.
+        Some(run) if may_read(&caller, &run) && !caller.skipped_columns().any(|name| name == "metadata") => {
+            let row = run.row();
+            let data_type = row.get(Column::MetadataType).unwrap_or("application/json");
+            let metadata = row.get(Column::Metadata).and_then(|data| plain(data, data_type));
+            let body = json!({ "metadata": metadata.unwrap_or_else(|| json!({})) });
+            Answer::api(StatusCode::OK, body.to_string())
+        }
+        Some(_) => Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()),
+    };
+    limited(answer, context, Some(&caller))
 }

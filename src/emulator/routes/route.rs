@@ -1,6 +1,7 @@
 //! The paths: which is whose.
 
 use super::Label;
+use super::batch::Version;
 use crate::serve::decode_segment;
 use crate::serve::stream::StreamName;
 
@@ -24,7 +25,8 @@ pub(super) enum Route {
     RunResult(String),
     BatchCreate,
     BatchItems(String),
-    BatchRetrieve(String),
+    BatchRetrieve(String, Version),
+    Metadata(String),
     BatchResults(String),
     Tokens,
     Token(String),
@@ -98,7 +100,9 @@ impl Route {
             ["v1", "runs", id, "packets", field] => Self::RunPacket(owned(id), owned(field)),
             ["v3", "batches"] => Self::BatchCreate,
             ["v3", "batches", id, "items"] => Self::BatchItems(owned(id)),
-            ["v2", "batches", id] => Self::BatchRetrieve(owned(id)),
+            ["v2", "batches", id] => Self::BatchRetrieve(owned(id), Version::V2),
+            ["v1", "batches", id] => Self::BatchRetrieve(owned(id), Version::V1),
+            ["v1", "runs", id, "metadata"] => Self::Metadata(owned(id)),
             ["v1", "batches", id, "results"] => Self::BatchResults(owned(id)),
             ["v1", "waitpoints", "tokens"] => Self::Tokens,
             ["v1", "waitpoints", "tokens", id] => Self::Token(owned(id)),
@@ -154,7 +158,8 @@ impl Route {
             Self::RunResult(_) => Label::RunResult,
             Self::BatchCreate => Label::BatchCreate,
             Self::BatchItems(_) => Label::BatchItems,
-            Self::BatchRetrieve(_) => Label::BatchRetrieve,
+            Self::BatchRetrieve(..) => Label::BatchRetrieve,
+            Self::Metadata(_) => Label::Metadata,
             Self::BatchResults(_) => Label::BatchResults,
             Self::Tokens if post => Label::TokenCreate,
             Self::Tokens => Label::TokenList,

@@ -18,6 +18,9 @@ use crate::serve::clock::{from_wire, to_wire};
 use crate::serve::period;
 use crate::token::Resource;
 
+/// The statuses a list may be asked for.
+const STATUSES: [&str; 3] = ["WAITING", "COMPLETED", "TIMED_OUT"];
+
 /// Answers the call.
 ///
 /// # Errors
@@ -52,6 +55,14 @@ fn listed(context: &Context, request: &Request, environment: usize) -> Result<An
     let text = |name: &str| request.parameter(&format!("filter[{name}]")).filter(|text| !text.is_empty());
     let list = |name: &str| text(name).map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>());
     let (statuses, tags, key) = (list("status"), list("tags"), text("idempotencyKey"));
+    let unknown: Vec<&str> =
+        statuses.iter().flatten().map(String::as_str).filter(|one| !STATUSES.contains(one)).collect();
+    if !unknown.is_empty() {
+        let message = format!("Invalid status values: {}", unknown.join(", "));
+        let issue = json!({ "code": "custom", "message": message, "path": ["filter[status]"] });
+        let body = json!({ "error": "Query Error", "details": [issue] });
+        return Ok(Answer::json(StatusCode::BAD_REQUEST, body.to_string()));
+    }
     let moment = |text: String| text.parse().ok().or_else(|| from_wire(&text));
     let period = text("createdAt][period").and_then(|text| period::span_ms(&text));
     let from = text("createdAt][from").and_then(moment).or(period.map(|ms| now.saturating_sub(ms)));
@@ -82,8 +93,10 @@ fn shown(context: &Context, token: &Token, origin: &str, now: u64) -> Result<Val
     if let Some(outcome) = token.outcome(now) {
         put("completedAt", time(outcome.at_ms));
     }
-    put("timeoutAt", time(token.timeout_ms));
-    put("completedAfter", time(token.timeout_ms));
+    if let Some(timeout_ms) = token.timeout_ms {
+        put("timeoutAt", time(timeout_ms));
+        put("completedAfter", time(timeout_ms));
+    }
     if token.idempotency.1 {
         put("idempotencyKey", token.idempotency.0.as_str().into());
     }

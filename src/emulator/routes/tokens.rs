@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::caller::limited;
+use super::given::object_of;
 use crate::emulator::access::Caller;
 use crate::emulator::waitpoint::{Token, Wanted, timeout_of};
 use crate::emulator::world::World;
-use crate::emulator::{jwt, stage};
+use crate::emulator::{jwt, stage, validate};
 use crate::error::Result;
 use crate::serve::Answer;
 use crate::serve::clock::to_wire;
@@ -20,6 +21,8 @@ use crate::token::Resource;
 
 /// How long an idempotency key counts unless the call says otherwise: 30 days.
 const IDEMPOTENCY_MS: u64 = 30 * 86_400_000;
+/// The most tags of a token.
+const MAX_TAGS: usize = 10;
 
 /// Makes a token.
 ///
@@ -41,20 +44,24 @@ fn place(context: &Context, request: &Request, caller: &Caller<'_>, bytes: &[u8]
     if !caller.may("write", &[Resource::every("waitpoints")]) {
         return Ok(Answer::json(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
     }
-    let Ok(Value::Object(given)) = serde_json::from_slice(bytes) else {
-        return Ok(Answer::error(StatusCode::BAD_REQUEST, "Invalid request body"));
+    let given = match object_of(bytes) {
+        Ok(given) => given,
+        Err(why) => return Ok(Answer::error(StatusCode::BAD_REQUEST, why)),
     };
+    if let Err(why) = validate::wait_token(&given) {
+        return Ok(Answer::error(StatusCode::BAD_REQUEST, &why));
+    }
     let text = |name: &str| given.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let now = context.world.now_ms();
     let idempotency = text("idempotencyKey").map(|key| {
         let life = text("idempotencyKeyTTL").and_then(period::span_ms).unwrap_or(IDEMPOTENCY_MS);
         (key.to_owned(), now.saturating_add(life))
     });
-    let tags = match given.get("tags") {
-        Some(Value::String(tag)) => vec![tag.clone()],
-        Some(Value::Array(tags)) => tags.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    };
+    let tags = validate::listed(given.get("tags"));
+    if tags.len() > MAX_TAGS {
+        let why = format!("Waitpoints can only have {MAX_TAGS} tags, you're trying to set {}.", tags.len());
+        return Ok(Answer::error(StatusCode::UNPROCESSABLE_ENTITY, &why));
+    }
     let wanted = Wanted { timeout_ms: timeout_of(text("timeout"), now), idempotency, tags };
     let (token, is_cached) = context.world.waitpoints.create(caller.index, wanted, now);
     let id = token.friendly_id();
@@ -107,8 +114,10 @@ fn shown(context: &Context, token: &Token, origin: &str) -> Result<Value> {
     let data_type = outcome.as_ref().map_or("application/json", |outcome| &outcome.output.data_type);
     put("outputType", data_type.into());
     put("outputIsError", outcome.as_ref().is_some_and(|outcome| outcome.is_timeout).into());
-    put("timeoutAt", time(token.timeout_ms));
-    put("completedAfter", time(token.timeout_ms));
+    if let Some(timeout_ms) = token.timeout_ms {
+        put("timeoutAt", time(timeout_ms));
+        put("completedAfter", time(timeout_ms));
+    }
     if let Some(outcome) = &outcome {
         put("completedAt", time(outcome.at_ms));
     }
@@ -166,8 +175,9 @@ fn completed(context: &Context, caller: &Caller<'_>, id: &str, bytes: &[u8]) -> 
     let Some(token) = context.world.waitpoints.find(caller.index, id) else {
         return Answer::api_error(StatusCode::NOT_FOUND, "Waitpoint not found");
     };
-    let Ok(Value::Object(given)) = serde_json::from_slice(bytes) else {
-        return Answer::api_error(StatusCode::BAD_REQUEST, "Invalid request body");
+    let given = match object_of(bytes) {
+        Ok(given) => given,
+        Err(why) => return Answer::api_error(StatusCode::BAD_REQUEST, why),
     };
     // A token that has ended stays as it is, and that is no error (protocol.md 6).
     token.complete(context.world.now_ms(), given.get("data"));

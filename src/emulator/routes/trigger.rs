@@ -2,10 +2,11 @@
 
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Context;
 use super::caller::limited;
+use super::given::object_of;
 use crate::emulator::access::{Caller, Environment};
 use crate::emulator::order::{Order, Seat};
 use crate::emulator::store::Placed;
@@ -45,8 +46,9 @@ pub(super) async fn handle(context: &Context, request: &Request, task: &str, inc
 }
 
 fn place(context: &Context, request: &Request, caller: &Caller<'_>, task: &str, bytes: &[u8]) -> Result<Answer> {
-    let Ok(Value::Object(given)) = serde_json::from_slice(bytes) else {
-        return Ok(Answer::api_error(StatusCode::BAD_REQUEST, "Invalid JSON"));
+    let given = match object_of(bytes) {
+        Ok(given) => given,
+        Err(why) => return Ok(Answer::api_error(StatusCode::BAD_REQUEST, why)),
     };
     if !caller.may("trigger", &[Resource::one("tasks", task)]) {
         return Ok(Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));

@@ -1,0 +1,32 @@
+//! The JSON object of a call's body, or the server's words for what is wrong with it.
+
+use serde_json::{Map, Value};
+
+/// Reads a body.
+///
+/// # Errors
+/// The text of the 400: for nothing at all, for what is no JSON (recorded: `calls-trigger`), for
+/// what is no object.
+pub(super) fn object_of(bytes: &[u8]) -> Result<Map<String, Value>, &'static str> {
+    if bytes.is_empty() {
+        return Err("Request body is empty");
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(given)) => Ok(given),
+        Ok(_) => Err("Validation error: Expected object, received another type"),
+        Err(_) => Err("Invalid JSON"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_body_and_one_that_is_no_json_are_told_apart() {
+        assert_eq!(object_of(b""), Err("Request body is empty"));
+        assert_eq!(object_of(b"{oops"), Err("Invalid JSON"));
+        assert!(object_of(b"[]").is_err_and(|why| why.contains("Expected object")));
+        assert!(object_of(b"{}").is_ok_and(|given| given.is_empty()));
+    }
+}
