@@ -60,7 +60,7 @@ function casesOf({ name, exchanges }) {
 
 /**
  * Serves one case. A stream that is asked for again has nothing more: a v2 one says where its tail is, as the server
- * does, a v1 one says nothing.
+ * does, a v1 one says what it said.
  *
  * A feed's answer waits for the streams that were asked for before it: their bodies say where the tail was at
  * that time, which is no longer true of a stream that is asked for after its run is over.
@@ -77,8 +77,9 @@ async function serve({ feed, streams }, mode, use) {
       if (mode.kind !== "whole") await new Promise((resolve) => setImmediate(resolve));
     }
   };
-  const tail = ({ response: { headers, texts } }, response) => {
-    if (!headers.some(([name]) => name.toLowerCase() === "x-stream-version")) return;
+  const tail = (exchange, response) => {
+    const { headers, texts } = exchange.response;
+    if (!headers.some(([name]) => name.toLowerCase() === "x-stream-version")) return write(exchange, response);
     const seen = [...texts.join("").matchAll(/"seq_num":(\d+)/g)].map(([, number]) => Number(number));
     // A batch tells the number of its last record, a tail that of the next one.
     const next = texts.join("").includes('"tail"') ? Math.max(...seen) : Math.max(...seen) + 1;

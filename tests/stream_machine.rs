@@ -168,6 +168,21 @@ fn a_run_that_ends_amid_its_stream_loses_nothing_that_the_server_told_of() {
 }
 
 #[test]
+fn a_run_that_ends_amid_its_v1_stream_is_asked_once_more_for_what_it_wrote_last() {
+    let mut bench = Bench::new(FOLLOW);
+    bench.open(false);
+    bench.text(&(v1(1, "1") + &v1(2, "2")));
+    bench.on(Event::RunOver);
+    bench.on(Event::Quiet);
+    assert_eq!(bench.request().last_event_id.as_deref(), Some("1-0"));
+    bench.open(false);
+    bench.text(&(v1(2, "2") + &v1(3, "3")));
+    bench.on(Event::Quiet);
+    assert_eq!(*bench.end().as_ref().expect("no error"), Ending::Complete);
+    assert_eq!(bench.values, ["1", "2", "3"]);
+}
+
+#[test]
 fn a_window_that_ended_before_its_run_is_not_the_end_of_the_stream() {
     let mut bench = Bench::new(FOLLOW);
     bench.open(true);

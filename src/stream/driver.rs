@@ -94,7 +94,9 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
                     }
                     Some(Ok(Ok(None))) => machine.on(Event::Closed, clock.now()),
                     Some(Ok(Err(error))) => machine.on(Event::Failed(Failure::Cut(error)), clock.now()),
-                    Some(Err(_)) if quiet_ms.is_some() => machine.on(Event::Quiet, clock.now()),
+                    Some(Err(_)) if quiet_ms.is_some_and(|ms| quiet.as_millis() >= u128::from(ms)) => {
+                        machine.on(Event::Quiet, clock.now())
+                    }
                     Some(Err(_)) => {
                         open.abandon();
                         machine.on(Event::Failed(Failure::Silent(silent(silence))), clock.now())

@@ -310,6 +310,8 @@ impl Machine {
             (_, false) => self.read_on(body),
             // Before its first byte it says nothing: whoever reads the store may be busy.
             (Place::V1(_), true) if body.byte_at.is_none() => self.read_on(body),
+            // Asked for anew, the last value comes again, and with it what the store has after it.
+            (Place::V1(place), true) if !body.last && !place.is_fresh() => self.ask(),
             (Place::V1(_), true) => self.end(Ok(Ending::Complete)),
             // The answer to a request from now on says where the tail is.
             (Place::Unknown | Place::V2(_), true) if !body.last => self.ask(),
