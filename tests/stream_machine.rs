@@ -117,6 +117,26 @@ fn an_outage_is_no_silence_of_the_stream() {
 }
 
 #[test]
+fn a_body_that_breaks_off_after_an_outage_is_asked_for_again_within_seconds() {
+    let mut bench = Bench::new(timeout(5));
+    for _ in 0..12 {
+        bench.on(Event::Refused { status: 503, headers: &HeaderMap::new(), body: b"" });
+        bench.wake();
+    }
+    assert!(bench.at > 60_000);
+    let mut waits = Vec::new();
+    for _ in 0..10 {
+        bench.open(true);
+        let before = bench.at;
+        bench.on(Event::Closed);
+        bench.wake();
+        waits.push(bench.at - before);
+    }
+    assert!(waits[0] < 2_000 && waits[1] < 2_000, "{waits:?}");
+    assert!(waits[9] > 10_000, "and is not asked for again and again: {waits:?}");
+}
+
+#[test]
 fn a_v2_body_without_its_marker_is_resumed_however_long_it_lasted() {
     let mut bench = Bench::new(timeout(5));
     bench.open(true);

@@ -220,6 +220,7 @@ impl Machine {
             }
         }
         self.phase = Phase::Live;
+        self.patience.answered();
         self.read_on(Box::new(Body {
             decoder: Decoder::new(self.limits.longest_event),
             opened_at: now.monotonic_ms,

@@ -12,7 +12,13 @@ pub(super) struct Patience {
     since: Option<u64>,
     protocol: u32,
     protocol_since: Option<u64>,
+    /// What went wrong last was a body that broke off.
+    dropped: bool,
 }
+
+/// The failures that still count once the server answers again: after an outage nobody waits half a minute for a body
+/// that broke off.
+const MOST_BEFORE_ANSWER: u32 = 2;
 
 impl Patience {
     /// Something new came, or a connection held: what went wrong before counts no more.
@@ -20,10 +26,19 @@ impl Patience {
         *self = Self::default();
     }
 
+    /// A body was opened: whoever could not be reached can be. Bodies that break off one after another are waited for
+    /// ever longer all the same.
+    pub(super) fn answered(&mut self) {
+        if !self.dropped {
+            self.attempt = self.attempt.min(MOST_BEFORE_ANSWER);
+        }
+    }
+
     /// The wait before the next attempt, or the error to end with.
     pub(super) fn trouble(&mut self, trouble: Trouble, now: Now, limits: &Limits) -> Result<(u64, Retry)> {
         let ms = now.monotonic_ms;
         self.attempt = self.attempt.saturating_add(1);
+        self.dropped = trouble.reason == Reason::Cut;
         let lasted = ms.saturating_sub(*self.since.get_or_insert(ms));
         if trouble.reason == Reason::Protocol {
             self.protocol += 1;
