@@ -9,7 +9,7 @@ import { write } from "./lib/page.mjs";
 import { build, child, json, program, root } from "./lib/process.mjs";
 import { missed } from "./lib/text.mjs";
 
-/** In the order they are measured. `long` ones are measured only when named. */
+/** In the order they are measured. `long` ones are measured only when named; `peer: false` needs no program of Rust. */
 const CASES = {
   mint: {},
   cold: {},
@@ -23,13 +23,14 @@ const CASES = {
   relay: { long: true },
   growth: { long: true },
   crowd: { long: true },
+  recovery: { long: true, peer: false },
 };
 
 async function main() {
   const known = Object.keys(CASES);
   const options = parse(process.argv.slice(2), { known, byDefault: known.filter((name) => !CASES[name].long) });
   if (options.help) return console.log(USAGE);
-  build();
+  if (options.names.some((name) => CASES[name].peer !== false)) build();
   const started = performance.now();
   const all = [];
   for (const name of known.filter((each) => options.names.includes(each))) {

@@ -89,6 +89,11 @@ impl Error {
         Self::new(Kind::Protocol, "ERR_PROTOCOL", message)
     }
 
+    /// A fault of ours that a task ended with: `what` panicked.
+    pub(crate) fn panicked(what: &str) -> Self {
+        Self::new(Kind::Internal, "ERR_INTERNAL", format!("a fault of trigger-native: {what} panicked"))
+    }
+
     /// Keeps `source` for `Error::source`.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

@@ -38,9 +38,10 @@ pub(super) fn drive(hub: &'static Hub, feed: Arc<Feed>) -> BoxFuture<'static, ()
 /// (Boxed: a driver starts others like itself.)
 fn drive_on(hub: &'static Hub, feed: Arc<Feed>, mut place: Place) -> BoxFuture<'static, ()> {
     async move {
-        let result = AssertUnwindSafe(run(hub, &feed, &mut place)).catch_unwind().await.unwrap_or_else(|_| {
-            Err(Error::new(Kind::Internal, "ERR_INTERNAL", "a fault of trigger-native: a feed's driver panicked"))
-        });
+        let result = AssertUnwindSafe(run(hub, &feed, &mut place))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(Error::panicked("a feed's driver")));
         feed.end(result);
         hub.forget(&feed);
     }

@@ -164,7 +164,7 @@ impl Feed {
         if let Some(schema) = schema {
             state.schema = Some(schema.clone());
         }
-        let mut let_go = HashSet::new();
+        let mut leave = HashSet::new();
         let changed = !changes.is_empty();
         for change in changes {
             match change {
@@ -178,13 +178,14 @@ impl Feed {
                     state.rows.insert(key, row);
                 }
                 Change::Gone { key } => {
-                    state.rows.shift_remove(&key);
                     for seat in &state.readers {
                         seat.slot.gone(&key);
                     }
+                    leave.insert(key);
                 }
                 Change::LetGo { key } => {
-                    let_go.insert(key);
+                    state.partial = true;
+                    leave.insert(key);
                 }
                 Change::Bad { key, why } => {
                     for seat in &state.readers {
@@ -193,9 +194,9 @@ impl Feed {
                 }
             }
         }
-        if !let_go.is_empty() {
-            state.partial = true;
-            state.rows.retain(|key, _| !let_go.contains(key));
+        // At once: one by one, each would move all that follow it.
+        if !leave.is_empty() {
+            state.rows.retain(|key, _| !leave.contains(key));
         }
         let mut told = if changed { slots(&state.readers) } else { Vec::new() };
         if live && !std::mem::replace(&mut state.settled, true) {
@@ -214,14 +215,21 @@ impl Feed {
     /// Looks how the readers keep up. Readers that do not, while others do, leave for a feed of
     /// their own, which goes on from here and waits for them: it loses nothing (defect 9).
     pub(super) fn crowd(&self) -> Crowd {
+        self.crowd_by(Slot::is_full)
+    }
+
+    /// As [`Feed::crowd`]. `is_full` is asked once of each reader: one that reads on meanwhile is of one feed or the
+    /// other, and no feed is without a reader.
+    fn crowd_by(&self, is_full: impl Fn(&Slot) -> bool) -> Crowd {
         let mut state = lock(&self.state);
         if !state.readers.iter().any(|seat| seat.slot.has_room()) {
             return Crowd::Lag;
         }
-        if !state.readers.iter().any(|seat| seat.slot.is_full()) {
+        let (full, room): (Vec<Seat>, Vec<Seat>) = state.readers.drain(..).partition(|seat| is_full(&seat.slot));
+        if full.is_empty() || room.is_empty() {
+            state.readers = if full.is_empty() { room } else { full };
             return Crowd::Room;
         }
-        let (full, room) = state.readers.drain(..).partition(|seat| seat.slot.is_full());
         state.readers = room;
         let own = Self::with(
             self.spec.clone(),
@@ -286,9 +294,10 @@ impl Feed {
         let mut state = lock(&self.state);
         state.closed = true;
         state.stage = Stage::Ended;
-        state.rows = ByKey::default();
+        let rows = std::mem::take(&mut state.rows);
         let told = std::mem::take(&mut state.readers);
         drop(state);
+        drop(rows);
         for seat in told {
             seat.slot.end(end.clone());
             seat.slot.wake();
@@ -316,5 +325,82 @@ fn notify(state: MutexGuard<'_, State>, notice: Notice) {
 fn wake(slots: &[Arc<Slot>]) {
     for slot in slots {
         slot.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::config::Endpoint;
+    use crate::hub::{Hub, Patience};
+
+    fn spec(path: &str) -> FeedSpec {
+        let endpoint = Endpoint::new("http://127.0.0.1:1", "tr_dev_1234567890", None).expect("valid");
+        FeedSpec { endpoint, path: path.into(), query: [].into(), patience: Patience::default() }
+    }
+
+    fn rows(keys: std::ops::Range<u32>) -> Vec<Change> {
+        let row = |key: u32| Row::merge(&mut Arc::default(), None, None, [("id".into(), Some(key.to_string().into()))]);
+        keys.map(|key| Change::Row { key: key.to_string().into(), row: Arc::new(row(key)) }).collect()
+    }
+
+    #[test]
+    fn a_reader_that_catches_up_while_it_is_looked_at_is_left_on_a_feed_with_a_driver() {
+        let (feed, slow) = Feed::new(spec("/"), ReaderOptions::default());
+        let quick = feed.attach(ReaderOptions::default()).expect("open");
+        // It is full when it is looked at, and reads right after.
+        let looks = Cell::new(0);
+        let is_full = |slot: &Slot| {
+            let is_slow = std::ptr::eq(slot, &raw const *slow.slot);
+            is_slow && looks.replace(looks.get() + 1) == 0
+        };
+        let Crowd::Split(own) = feed.crowd_by(is_full) else { panic!("it was full") };
+        assert_eq!((looks.get(), lock(&own.state).readers.len(), lock(&feed.state).readers.len()), (1, 1, 1));
+        assert!(Arc::ptr_eq(&lock(&slow.feed), &own) && Arc::ptr_eq(&lock(&quick.feed), &feed));
+        assert!(matches!(feed.crowd_by(|_| false), Crowd::Room));
+        assert!(matches!(feed.crowd_by(|_| true), Crowd::Room), "nobody is left to go on without");
+        assert_eq!(lock(&feed.state).readers.len(), 1);
+    }
+
+    #[test]
+    fn rows_that_leave_together_leave_a_feed_of_eighty_thousand_at_once() {
+        let (feed, seat) = Feed::new(spec("/"), ReaderOptions { copies: true, ..ReaderOptions::default() });
+        let schema = Arc::default();
+        assert!(feed.publish(rows(0..80_000), Some(&schema), true));
+        let began = std::time::Instant::now();
+        let gone = (1..80_000).map(|key| Change::Gone { key: key.to_string().into() }).collect();
+        assert!(feed.publish(gone, Some(&schema), true));
+        // The square of it took minutes; a slow machine needs less than a second.
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+        assert_eq!(lock(&feed.state).rows.keys().map(|key| &**key).collect::<Vec<_>>(), ["0"]);
+        drop(seat);
+    }
+
+    #[tokio::test]
+    async fn whoever_joins_a_long_feed_keeps_nobody_from_opening_another() {
+        let hub: &'static Hub = Box::leak(Box::default());
+        let first = hub.open(&spec("/long"), ReaderOptions::default());
+        let long = lock(&hub.feeds).get(&spec("/long")).cloned().expect("it is open");
+        // Its rows are being looked at, for as long as it takes.
+        let busy = lock(&long.state);
+        let joins = std::thread::spawn({
+            let runtime = tokio::runtime::Handle::current();
+            move || {
+                let _runtime = runtime.enter();
+                hub.open(&spec("/long"), ReaderOptions::default())
+            }
+        });
+        // One that waits for the rows holds a reference to the feed: hub, test, first reader, driver, and it.
+        while Arc::strong_count(&long) < 5 {
+            std::thread::yield_now();
+        }
+        let other = hub.open(&spec("/other"), ReaderOptions::default());
+        assert_eq!(hub.feeds(), 2);
+        drop(busy);
+        let second = joins.join().expect("it joined");
+        drop((first, second, other));
+        assert_eq!(hub.feeds(), 0);
     }
 }

@@ -44,14 +44,26 @@ impl Hub {
     /// A reader of the feed `spec`, which is started if nobody reads it yet. A later reader gets
     /// the present state at once. Must be called within a Tokio runtime.
     pub fn open(&'static self, spec: &FeedSpec, options: ReaderOptions) -> Reader {
-        let mut feeds = lock(&self.feeds);
-        if let Some(seat) = feeds.get(spec).and_then(|feed| feed.attach(options)) {
-            return Reader::new(self, seat);
+        // It ended, or has not all of its rows: another one takes its place.
+        let mut unfit: Option<Arc<Feed>> = None;
+        loop {
+            let mut feeds = lock(&self.feeds);
+            let present = feeds.get(spec).filter(|feed| !unfit.as_ref().is_some_and(|unfit| Arc::ptr_eq(feed, unfit)));
+            let Some(feed) = present.cloned() else {
+                let (feed, seat) = Feed::new(spec.clone(), options);
+                feed.run(tokio::spawn(driver::drive(self, feed.clone())).abort_handle());
+                let before = feeds.insert(spec.clone(), feed);
+                drop(feeds);
+                drop(before);
+                return Reader::new(self, seat);
+            };
+            // Joining takes as long as there are rows: other feeds do not wait for it.
+            drop(feeds);
+            match feed.attach(options) {
+                Some(seat) => return Reader::new(self, seat),
+                None => unfit = Some(feed),
+            }
         }
-        let (feed, seat) = Feed::new(spec.clone(), options);
-        feed.run(tokio::spawn(driver::drive(self, feed.clone())).abort_handle());
-        feeds.insert(spec.clone(), feed);
-        Reader::new(self, seat)
     }
 
     /// How many feeds are live.

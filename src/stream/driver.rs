@@ -16,7 +16,7 @@ use super::plan::{Request, StreamSpec};
 use super::reader::Shared;
 use super::step::{Ending, Event, Failure, Outcome, Step};
 use crate::credential::{Credential, PATIENCE, Renewal};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::http::{Opened, StreamBody, open_stream, silent, stream_headers};
 use crate::hub::Stage;
 use crate::shape::Now;
@@ -26,9 +26,10 @@ const MOST_GATHERED: usize = 96 * 1024;
 
 /// Reads the stream to its end, whatever that is. A panic ends it with an error.
 pub(super) async fn drive(spec: StreamSpec, shared: Arc<Shared>) {
-    let result = AssertUnwindSafe(run(&spec, &shared)).catch_unwind().await.unwrap_or_else(|_| {
-        Err(Error::new(Kind::Internal, "ERR_INTERNAL", "a fault of trigger-native: a stream's driver panicked"))
-    });
+    let result = AssertUnwindSafe(run(&spec, &shared))
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(Error::panicked("a stream's driver")));
     shared.end(result);
 }
 

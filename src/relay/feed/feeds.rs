@@ -1,10 +1,12 @@
 //! The copies there are: started by the first viewer, kept for a while after the last one.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +16,7 @@ use super::failure::Failure;
 use super::key::FeedKey;
 use super::rows::Keep;
 use crate::config::Endpoint;
+use crate::error::Error;
 use crate::hub::{FeedSpec, Hub, Patience, ReaderOptions};
 use crate::relay::Options;
 use crate::relay::limits::{Digest, Quota, Share, full};
@@ -188,15 +191,24 @@ impl Inner {
             patience: Patience::default(),
         };
         let reader = Hub::global().open(&spec, ReaderOptions { copies: true, ..ReaderOptions::default() });
+        self.run_with(&kept, copy.follow(&reader, &self.endpoint, &self.stats.requests)).await;
+    }
+
+    /// As [`Inner::run`], with what fills the copy. A panic of it ends the copy with an error, as any other end does:
+    /// viewers are told, and the next to come begins another.
+    async fn run_with(&self, kept: &Arc<Kept>, follow: impl Future<Output = ()>) {
         tokio::select! {
             () = kept.end.cancelled() => {}
-            () = self.idle(&kept) => return,
-            () = copy.follow(&reader, &self.endpoint, &self.stats.requests) => {
+            () = self.idle(kept) => return,
+            followed = AssertUnwindSafe(follow).catch_unwind() => {
+                if followed.is_err() {
+                    kept.copy.fail(Failure::of(&Error::panicked("a feed of the relay"), &self.endpoint));
+                }
                 self.failed.fetch_add(1, Ordering::Relaxed);
                 let _ = tokio::time::timeout(PAUSE, kept.end.cancelled()).await;
             }
         }
-        forget(&mut lock(&self.kept), &kept);
+        forget(&mut lock(&self.kept), kept);
     }
 
     /// Waits until nobody had a seat for long enough; then it is forgotten already.
@@ -278,5 +290,28 @@ impl Seat {
             share: Mutex::default(),
         };
         (Self { inner: Feeds::new(options, stop.clone(), Arc::default()).0, kept: Arc::new(kept) }, stop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::feed::{Reply, answer, tests};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fault_amid_a_feed_is_told_to_its_viewers_and_the_next_begins_another() {
+        let feeds =
+            Feeds::new(&tests::options("http://127.0.0.1:1", "tr_dev_1"), CancellationToken::new(), Arc::default());
+        let key = FeedKey::run("run_a").expect("a key");
+        let (seat, _) = Seat::detached(key.clone(), Keep::default(), &tests::options("http://127.0.0.1:1", "tr_dev_1"));
+        lock(&feeds.0.kept).insert(key.clone(), seat.kept.clone());
+        let run = feeds.0.run_with(&seat.kept, async { panic!("a fault, for this test") });
+        let request = tests::request("offset=-1");
+        let (told, ()) = tokio::join!(answer(&seat, &request, &[]), run);
+        let Reply::Answer(told) = told else { panic!("asked to read elsewhere") };
+        assert_eq!(tests::Told::of(told).await.status, 502);
+        assert_eq!((feeds.stats().open, feeds.stats().failed), (0, 1));
+        let _seat = feeds.open(key).expect("a seat");
+        assert_eq!((feeds.stats().open, feeds.stats().started), (1, 1));
     }
 }

@@ -1,10 +1,12 @@
 //! A stream that is shared: its log, and the task that fills it.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http::StatusCode;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -81,8 +83,28 @@ impl Entry {
         self.viewers.send_modify(|count| *count -= 1);
     }
 
-    /// Fills the log until the upstream ends, `stop`, or `leave` says that nobody came for `keep`.
+    /// Fills the log until the upstream ends, `stop`, or `leave` says that nobody came for `keep`. A panic is an end
+    /// like any other: nobody waits for a stream that nothing fills.
     pub(super) async fn run(
+        &self,
+        spec: StreamSpec,
+        keep: Duration,
+        stop: CancellationToken,
+        leave: impl Fn() -> bool + Send + Sync,
+    ) {
+        // Whoever reads on opens another.
+        let _ = AssertUnwindSafe(self.fill(spec, keep, stop, leave)).catch_unwind().await;
+        self.known.send_if_modified(|known| {
+            let waits = matches!(known, Known::Nothing | Known::Version(_));
+            if waits {
+                *known = Known::Lost;
+            }
+            waits
+        });
+        self.log.lose();
+    }
+
+    async fn fill(
         &self,
         spec: StreamSpec,
         keep: Duration,
@@ -100,7 +122,7 @@ impl Entry {
                 () = stop.cancelled() => break,
                 batch = reader.next() => {
                     let sent = reader.status().stats.requests;
-                    self.stats.requests.fetch_add(sent - counted, Ordering::Relaxed);
+                    self.stats.requests.fetch_add(sent.saturating_sub(counted), Ordering::Relaxed);
                     counted = sent;
                     self.take(&batch.chunks, &mut last);
                     for notice in &batch.notices {
@@ -121,14 +143,6 @@ impl Entry {
                 }
             }
         }
-        self.known.send_if_modified(|known| {
-            let waits = matches!(known, Known::Nothing | Known::Version(_));
-            if waits {
-                *known = Known::Lost;
-            }
-            waits
-        });
-        self.log.lose();
     }
 
     fn take(&self, chunks: &[crate::stream::Chunk], last: &mut (u64, u64)) {

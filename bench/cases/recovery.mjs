@@ -1,0 +1,205 @@
+// A server that is away for a minute, and one that refuses to hold so many polls: how long after that the news come.
+//
+// It is about waiting, not about work: all clients are measured at once, each in a process of its own. The server is
+// the emulator, made to remember changes for 2 s as the real one does, behind a gate that can be shut.
+
+import { once } from "node:events";
+import net from "node:net";
+import { load, require, sleep } from "../lib/client.mjs";
+import { percentile } from "../lib/stats.mjs";
+import { check, number, table, verdict } from "../lib/text.mjs";
+
+const FEEDS = 16;
+const LIMIT = 5;
+/** After this a feed that was told nothing is lost. */
+const PATIENCE_MS = 60_000;
+
+/** Follows runs until each has the state `step`; when that was seen, in Unix milliseconds. */
+const follow = (client, open) =>
+  async function measured({ url, key, ids, step }) {
+    const { runs } = load(client, (await open?.(url, key)) ?? url, key);
+    const seen = await Promise.all(
+      ids.map(async (id) => {
+        for await (const run of runs.subscribeToRun(id)) if (run.metadata.step >= step) return Date.now();
+        return null;
+      }),
+    );
+    return { seen };
+  };
+
+/** A relay in this process. */
+async function relayed(baseURL, accessToken) {
+  const { createRealtimeHandler } = require("../../index.js");
+  return (await createRealtimeHandler({ baseURL, accessToken }).listen()).url;
+}
+
+export const measure = {
+  official: follow("official"),
+  ours: follow("ours"),
+  relay: follow("official", relayed),
+};
+
+const WHO = [
+  ["official", "official SDK"],
+  ["ours", "ours"],
+  ["relay", "official SDK through our relay"],
+];
+
+export async function run(bench) {
+  const awayMs = bench.size(60_000, 8_000);
+  const cells = [];
+  const checks = [];
+  for (const [what, measured] of [
+    [`the server was away for ${awayMs / 1000} s`, await outage(bench, awayMs)],
+    [`${FEEDS} feeds under a limit of ${LIMIT} live requests`, await limited(bench)],
+  ]) {
+    const rows = WHO.map(([who, label]) => {
+      const seconds = measured[who];
+      const [middle, most] = [percentile(seconds, 0.5), Math.max(...seconds)];
+      if (who === "official") return [what, label, number(middle), number(most), ""];
+      const bounds = [
+        check(`${what}, ${label}: half of the news`, middle, { most: 6, unit: "s" }),
+        check(`${what}, ${label}: the last of the news`, most, { most: 12, unit: "s" }),
+      ];
+      checks.push(...bounds);
+      return [what, label, number(middle), number(most), bounds.map(verdict).join(", ")];
+    });
+    cells.push(...rows);
+  }
+  return {
+    text: table([`${FEEDS} run feeds each`, "client", "s until the news, p50", "the last", "target"], cells),
+    checks,
+    charts: {},
+  };
+}
+
+/** The server goes, everything changes, the server comes back. */
+async function outage(bench, awayMs) {
+  const server = await emulator();
+  const gate = await shuttable(server.url);
+  const told = await all(bench, (who) => ({ url: gate.url, who, server }));
+  await until(async () => (await server.live()) === WHO.length * FEEDS);
+  await gate.shut();
+  await sleep(awayMs / 2);
+  await told.change(0);
+  await sleep(awayMs / 2);
+  const back = Date.now();
+  await gate.open();
+  const seconds = await told.seconds(() => back);
+  await gate.shut();
+  await server.stop();
+  return seconds;
+}
+
+/** More feeds than may be live: each client against a server of its own. */
+async function limited(bench) {
+  const servers = Object.fromEntries(
+    await Promise.all(WHO.map(async ([who]) => [who, await emulator({ maxConnections: LIMIT })])),
+  );
+  const told = await all(bench, (who) => ({ url: servers[who].url, who, server: servers[who] }));
+  // Until every feed has its first state, and those over the limit were refused more than once.
+  await sleep(15_000);
+  // One by one: news of many at once would end the polls that are held, and let others in.
+  const changed = await told.change(1_000);
+  const seconds = await told.seconds((who, place) => changed[who][place]);
+  await Promise.all(Object.values(servers).map((server) => server.stop()));
+  return seconds;
+}
+
+/** All clients at once, each in a process of its own with runs of its own. */
+async function all(bench, place) {
+  const clients = await Promise.all(
+    WHO.map(async ([who]) => {
+      const { url, server } = place(who);
+      const ids = await Promise.all(Array.from({ length: FEEDS }, () => server.makeRun()));
+      const args = { url, key: server.key, ids, step: 1 };
+      return { who, ids, server, ended: bench.child(who, args, { timeoutMs: 3 * PATIENCE_MS }) };
+    }),
+  );
+  return {
+    /** Changes all runs, one every `pauseMs`; when each was changed, by client. */
+    async change(pauseMs) {
+      const done = clients.map(async ({ who, ids, server }) => {
+        const times = [];
+        for (const id of ids) {
+          await server.change(id);
+          times.push(Date.now());
+          await sleep(pauseMs);
+        }
+        return [who, times];
+      });
+      return Object.fromEntries(await Promise.all(done));
+    },
+    /** How long after `from` each run was told, by client. */
+    async seconds(from) {
+      const done = clients.map(async ({ who, ended }) => {
+        const { seen } = await ended;
+        return [who, seen.map((at, place) => Math.max(0, at - from(who, place)) / 1000)];
+      });
+      return Object.fromEntries(await Promise.all(done));
+    },
+  };
+}
+
+async function emulator(options = {}) {
+  const { startEmulator } = require("../../emulator.js");
+  const { url, secretKey: key, stop } = await startEmulator({ memoryMs: 2_000, ...options });
+  const call = async (method, path, body) => {
+    const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+    const response = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`);
+    return response.json();
+  };
+  return {
+    url,
+    key,
+    stop,
+    live: async () => (await call("GET", "/emulator/limits")).live,
+    makeRun: async () => (await call("POST", "/emulator/runs", { status: "EXECUTING", metadata: { step: 0 } })).id,
+    change: (id) => call("PATCH", `/emulator/runs/${id}`, { metadata: { step: 1 } }),
+  };
+}
+
+/** A way to `url` that can be shut: connections end, and new ones are refused. */
+async function shuttable(url) {
+  const to = Number(new URL(url).port);
+  const sockets = new Set();
+  let server;
+  let port = 0;
+  const gate = {
+    async open() {
+      server = net.createServer((client) => {
+        const upstream = net.connect(to, "127.0.0.1");
+        for (const [one, other] of [
+          [client, upstream],
+          [upstream, client],
+        ]) {
+          sockets.add(one);
+          one
+            .on("error", () => {})
+            .on("close", () => {
+              sockets.delete(one);
+              other.destroy();
+            });
+          one.pipe(other);
+        }
+      });
+      server.listen(port, "127.0.0.1");
+      await once(server, "listening");
+      ({ port } = server.address());
+      gate.url = `http://127.0.0.1:${port}`;
+    },
+    async shut() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await once(server, "close");
+    },
+  };
+  await gate.open();
+  return gate;
+}
+
+async function until(condition) {
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(100)) if (await condition()) return;
+  throw new Error("the feeds are not live");
+}
