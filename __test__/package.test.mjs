@@ -128,7 +128,10 @@ describe("the packed packages", () => {
 
   it("give browsers and Edge runtimes one sentence instead, under every name", async () => {
     const file = path.join(packed.root.folder, "edge.mjs");
-    await assert.rejects(import(pathToFileURL(file).href), /runs on a server only.*take `export const runtime = "edge"` out.*react-hooks/);
+    await assert.rejects(
+      import(pathToFileURL(file).href),
+      /runs on a server only.*take `export const runtime = "edge"` out.*react-hooks/,
+    );
     const names = [];
     for (const [subpath, conditions] of Object.entries(manifest.exports)) {
       if (typeof conditions === "string") continue;

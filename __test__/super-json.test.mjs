@@ -1,6 +1,7 @@
 // Texts of superjson are read without it where they can be: what comes out is what superjson gives.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import { SuperJSON } from "superjson";
@@ -73,4 +74,10 @@ test("a text that may name types is told from one that cannot", () => {
     if (parsed?.meta) assert.ok(namesTypes(text), text);
   }
   assert.ok(!namesTypes('{"json":{"a":1}}'));
+});
+
+test("the copy of superjson that CommonJS reads is what `node scripts/superjson.mjs` writes", async () => {
+  const { superjsonText } = await import("../scripts/superjson.mjs");
+  const written = readFileSync(new URL("../js/superjson.js", import.meta.url), "utf8");
+  assert.ok(written === (await superjsonText()), "run: node scripts/superjson.mjs");
 });

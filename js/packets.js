@@ -19,38 +19,29 @@ const { NOT_SIMPLE, namesTypes, readSimple } = require("./super-json.js");
  * @typedef {Record<Field, Entry | undefined>} Kept
  */
 
-/** @type {Promise<{ parse(text: string): any, serialize(value: unknown): { json: any, meta?: any } }> | undefined} */
-let loading;
 /** @type {{ parse(text: string): any, serialize(value: unknown): { json: any, meta?: any } } | undefined} */
 let superjson;
 
 /**
- * superjson is loaded on first use: most programs never need it (`js/super-json.js`). Our own instance,
- * so that nothing is registered on the one the program may use itself.
+ * superjson is loaded on first use: most programs never need it (`js/super-json.js`). Our own copy, by `require`, for test
+ * runners that know no other way (`scripts/superjson.mjs`), and our own instance, so that nothing is registered on the one
+ * the program may use itself.
  */
-function loadSuperjson() {
-  loading ??= import("superjson").then(
-    ({ SuperJSON }) => {
-      const instance = new SuperJSON();
-      // The type under which tasks send Node buffers.
-      instance.registerCustom(
-        {
-          isApplicable: (value) => Buffer.isBuffer(value),
-          serialize: (value) => [...value],
-          deserialize: (value) => Buffer.from(value),
-        },
-        "buffer",
-      );
-      superjson = instance;
-      return instance;
+async function loadSuperjson() {
+  if (superjson !== undefined) return superjson;
+  const { SuperJSON } = require("./superjson.js");
+  const instance = new SuperJSON();
+  // The type under which tasks send Node buffers.
+  instance.registerCustom(
+    {
+      isApplicable: (/** @type {unknown} */ value) => Buffer.isBuffer(value),
+      serialize: (/** @type {Buffer} */ value) => [...value],
+      deserialize: (/** @type {number[]} */ value) => Buffer.from(value),
     },
-    (error) => {
-      // Not kept: the next packet tries again.
-      loading = undefined;
-      throw error;
-    },
+    "buffer",
   );
-  return loading;
+  superjson = instance;
+  return instance;
 }
 
 /**

@@ -170,7 +170,7 @@ class Events {
         send(event("end", `${id}${FINAL}`, JSON.stringify(data)));
       }
     } else {
-      const text = await this.#text(outcome.step.value);
+      const text = this.#text(outcome.step.value);
       if (!this.#over) send(text);
       return;
     }
@@ -205,13 +205,13 @@ class Events {
     timer.clearTimeout(this.#timer);
   }
 
-  async #text(part) {
+  #text(part) {
     const { event: name, value, subject } = this.#format;
     const id = this.#format.id?.(part);
     this.#id = id ?? this.#id;
     try {
       const sent = value ? value(part) : part;
-      const data = this.#options.superjson ? (await loadSuperjson()).stringify(sent) : toJson(sent);
+      const data = this.#options.superjson ? require("./superjson.js").SuperJSON.stringify(sent) : toJson(sent);
       this.#format.sent?.(part, data.length);
       return event(name?.(part), id, data);
     } catch (error) {
@@ -264,14 +264,6 @@ function describe(error) {
   } catch {
     return { name: "Error", message: "an error that cannot be described" };
   }
-}
-
-/** @type {Promise<{ stringify(value: unknown): string }> | undefined} */
-let superjsonModule;
-
-function loadSuperjson() {
-  superjsonModule ??= import("superjson").then((loaded) => loaded.default);
-  return superjsonModule;
 }
 
 function leave(parts) {

@@ -15,6 +15,7 @@ export const HEAVY = {
   "examples-remix": "installs, builds and drives an app",
   package: "packs, and type-checks what was packed",
   registry: "installs with every package manager",
+  runners: "installs test runners, and runs tests in each",
   runtimes: "runs in every runtime",
 };
 
