@@ -35,7 +35,7 @@ const WAYS = [
   ["directly", "/?direct", /^\/(api|realtime)\//],
 ];
 
-const CASES = 8 * WAYS.length + 5;
+const CASES = 8 * WAYS.length + 7;
 
 await withChromium(CASES, (launch) => {
   describe("the emulator's page in a browser", { timeout: 240_000 }, () => {
@@ -60,7 +60,8 @@ await withChromium(CASES, (launch) => {
     });
 
     const open = async (path = "/", look = {}) => {
-      tab = await EmulatorTab.open(browser, emulator.url + path, look);
+      const url = path.startsWith("http") ? path : emulator.url + path;
+      tab = await EmulatorTab.open(browser, url, look);
       return tab;
     };
     const it = (name, body) => {
@@ -235,6 +236,75 @@ await withChromium(CASES, (launch) => {
         });
       });
     }
+
+    it("begins with what an app needs, opens the first run that comes, and hears keys at once", async () => {
+      const own = await startEmulator({ tasks: { mine: { queued: null, steps: [] } } });
+      try {
+        await open(own.url);
+        const { page } = tab;
+        await page.getByRole("button", { name: "Copy variables" }).click();
+        assert.equal(
+          await tab.clipboard(""),
+          `TRIGGER_API_URL=${own.url}\nTRIGGER_SECRET_KEY=tr_dev_emulatornotasecret`,
+        );
+        await page.evaluate(() => document.activeElement.blur());
+        const headers = { authorization: `Bearer ${own.secretKey}`, "content-type": "application/json" };
+        const trigger = async () => {
+          const sent = await fetch(`${own.url}/api/v1/tasks/mine/trigger`, { method: "POST", headers, body: "{}" });
+          return (await sent.json()).id;
+        };
+        const first = await trigger();
+        await page.locator(".detail", { hasText: first }).waitFor();
+        assert.equal(await tab.openId(), "", "nobody asked for it: it is no place to come back to");
+        // Another that comes does not take its place.
+        const second = await trigger();
+        await page.locator(`[data-run="${second}"]`).waitFor();
+        await page.locator(".detail", { hasText: first }).waitFor();
+        // On a page that was just loaded the newest is open, and the keys begin in the list.
+        await page.reload();
+        await page.locator(".detail", { hasText: second }).waitFor();
+        await tab.press("ArrowDown", "ArrowDown", "Enter");
+        await page.locator(".detail", { hasText: first }).waitFor();
+        assert.equal(await tab.openId(), first);
+        // The filter stays when it is left, and can be cleared where nothing matches.
+        await tab.press("/");
+        await page.keyboard.type("no such run");
+        await tab.press("Escape");
+        assert.equal(await page.getByRole("searchbox").inputValue(), "no such run");
+        await page.getByRole("button", { name: "Clear the filter" }).click();
+        await page.locator(`[data-run="${second}"]`).waitFor();
+        tab.isClean();
+      } finally {
+        await tab.close();
+        tab = undefined;
+        await own.stop();
+      }
+    });
+
+    it("says of an action that it failed, and of a key that it may be a secret", async () => {
+      const own = await startEmulator({
+        secretKey: "tr_dev_somebodysown",
+        tasks: { mine: { queued: null, steps: [] } },
+      });
+      try {
+        await open(own.url);
+        const { page } = tab;
+        const variables = await page.locator(".variables").innerText();
+        assert.ok(!variables.includes("somebodysown") && variables.includes("the key that the emulator was given"));
+        await tab.trigger("mine");
+        await tab.status("Queued");
+        await own.stop();
+        await tab.press("r");
+        await page.getByRole("alert").getByText("Not replayed: the emulator does not answer").waitFor();
+        await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+        await tab.press("c");
+        await page.getByRole("alert").getByText("The id is not copied").waitFor();
+      } finally {
+        await tab.close();
+        tab = undefined;
+        await own.stop();
+      }
+    });
 
     it("tells its keys, and Escape closes what is open", async () => {
       const { page } = await open();

@@ -18,10 +18,19 @@ export interface Task {
   streams: string[];
 }
 
-/** A public token of the main environment; with a run, one for that run only. */
-export async function openSession(runId?: string): Promise<string> {
-  const { publicAccessToken } = await call("POST", "/emulator/session", runId === undefined ? {} : { runId });
-  return publicAccessToken;
+/** What an app has to be told, as lines of its environment. */
+export const variablesOf = (secretKey: string | undefined) =>
+  `TRIGGER_API_URL=${location.origin}\nTRIGGER_SECRET_KEY=${secretKey ?? "<the key that the emulator was given>"}`;
+
+/** A session of the page: a public token of the main environment, and its key where that is the emulator's own. */
+export interface Session {
+  publicAccessToken: string;
+  secretKey?: string;
+}
+
+/** Opens a session; with a run, one for that run only. */
+export async function openSession(runId?: string): Promise<Session> {
+  return call("POST", "/emulator/session", runId === undefined ? {} : { runId });
 }
 
 /** All tasks, in the order of their names. */
@@ -46,12 +55,25 @@ export async function replayRun(id: string): Promise<string> {
 
 // biome-ignore lint/suspicious/noExplicitAny: the answers are the emulator's own, of this package's version
 async function call(method: string, path: string, body?: unknown): Promise<any> {
-  const response = await fetch(path, {
+  const sent = fetch(path, {
     method,
     headers: body === undefined ? {} : { "content-type": "application/json" },
     body: body === undefined ? null : JSON.stringify(body),
   });
+  const response = await sent.catch(() => {
+    throw new Error("the emulator does not answer");
+  });
   const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+  if (!response.ok) throw new Error(errorOf(text) ?? `${method} ${path} was answered ${response.status}`);
   return JSON.parse(text);
+}
+
+/** The error that an answer tells. */
+function errorOf(text: string): string | undefined {
+  try {
+    const { error } = JSON.parse(text);
+    return typeof error === "string" ? error : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -2,7 +2,8 @@
 
 import { TriggerAuthContext } from "@trigger.dev/react-hooks";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { baseURL, listTasks, openSession, type Task } from "./api.js";
+import { baseURL, listTasks, openSession, type Session, type Task, variablesOf } from "./api.js";
+import { CopyButton } from "./copy-button.js";
 import { HelpDialog } from "./help-dialog.js";
 import { RunDetail } from "./run-detail.js";
 import { RunList } from "./run-list.js";
@@ -13,11 +14,11 @@ import { TokenDialog } from "./token-dialog.js";
 import { TriggerDialog } from "./trigger-dialog.js";
 
 export function App() {
-  const [token, setToken] = useState<string>();
+  const [session, setSession] = useState<Session>();
   const [broken, setBroken] = useState(false);
   const connect = useCallback(async () => {
     try {
-      setToken(await openSession());
+      setSession(await openSession());
       setBroken(false);
     } catch {
       setBroken(true);
@@ -26,8 +27,8 @@ export function App() {
   useEffect(() => {
     connect();
   }, [connect]);
-  const auth = useMemo(() => ({ accessToken: token ?? "", baseURL }), [token]);
-  if (token === undefined) {
+  const auth = useMemo(() => ({ accessToken: session?.publicAccessToken ?? "", baseURL }), [session]);
+  if (session === undefined) {
     return (
       <main className="empty">
         <p role="status">{broken ? "The emulator does not answer." : "Connecting…"}</p>
@@ -41,14 +42,17 @@ export function App() {
   }
   return (
     <TriggerAuthContext.Provider value={auth}>
-      <Emulator />
+      <Emulator secretKey={session.secretKey} />
     </TriggerAuthContext.Provider>
   );
 }
 
 type Dialog = "trigger" | "token" | "help" | undefined;
 
-function Emulator() {
+/** Wide enough for the list and a run beside each other (`phone.css`). */
+const WIDE = "(min-width: 761px)";
+
+function Emulator({ secretKey }: { secretKey: string | undefined }) {
   const { runs, seen, state } = useRuns();
   const [openId, setOpenId] = useState<string | undefined>(() => location.hash.slice(1) || undefined);
   const [dialog, setDialog] = useState<Dialog>();
@@ -57,23 +61,36 @@ function Emulator() {
   const search = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLDivElement>(null);
 
+  // The newest run is open where there is room, until somebody opens or closes one.
+  const [untouched, setUntouched] = useState(openId === undefined);
+  const newest = untouched && matchMedia(WIDE).matches ? runs[0]?.id : undefined;
+  const [first, setFirst] = useState<string>();
+  if (first === undefined && newest !== undefined) setFirst(newest);
+  const shownId = openId ?? (untouched ? first : undefined);
+
   const openRun = useCallback((id: string | undefined) => {
+    setUntouched(false);
     setOpenId(id);
     // A link to the run; back closes it.
     if (id !== undefined) history.pushState(null, "", `#${id}`);
     else if (location.hash !== "") history.pushState(null, "", location.pathname + location.search);
   }, []);
   const closeRun = useCallback(() => {
-    const id = openId;
+    const id = shownId;
     openRun(undefined);
     // The list may have been hidden until now.
     requestAnimationFrame(() => list.current?.querySelector<HTMLElement>(`[data-run="${id}"]`)?.focus());
-  }, [openId, openRun]);
+  }, [shownId, openRun]);
   const show = useCallback((name: Dialog) => {
     // Scripts may have been read again meanwhile.
     if (name === "trigger") listTasks().then(setTasks, () => undefined);
     setDialog(name);
   }, []);
+  const enterList = () => {
+    // Where something has the focus, the keys are its own.
+    if (document.activeElement !== document.body) return false;
+    list.current?.querySelector<HTMLElement>('[data-run][tabindex="0"]')?.focus();
+  };
   // The end of a dialog is told late: another may be open by then.
   const hide = useCallback((name: Dialog) => setDialog((now) => (now === name ? undefined : now)), []);
   const opened = useCallback(
@@ -96,11 +113,13 @@ function Emulator() {
     "?": () => show("help"),
     "/": () => search.current?.focus(),
     Escape: closeRun,
+    // From a fresh load they begin in the list.
+    ...Object.fromEntries(["ArrowDown", "ArrowUp", "j", "k"].map((key) => [key, enterList])),
   });
 
-  const open = runs.find((run) => run.id === openId);
+  const open = runs.find((run) => run.id === shownId);
   return (
-    <div className={openId === undefined ? "page" : "page with-run"}>
+    <div className={shownId === undefined ? "page" : "page with-run"}>
       <a className="skip" href="#runs">
         Skip to the runs
       </a>
@@ -130,18 +149,19 @@ function Emulator() {
         </div>
       </header>
       <nav id="runs" aria-label="Runs" tabIndex={-1}>
-        <RunList runs={runs} openId={openId} onOpen={openRun} search={search} list={list} />
+        <RunList runs={runs} openId={shownId} onOpen={openRun} search={search} list={list} />
       </nav>
       <main>
-        {openId === undefined ? (
-          <Nothing hasRuns={runs.length > 0} onTrigger={() => show("trigger")} />
+        {shownId === undefined ? (
+          <Nothing hasRuns={runs.length > 0} secretKey={secretKey} onTrigger={() => show("trigger")} />
         ) : (
           <RunDetail
-            key={openId}
-            id={openId}
+            key={shownId}
+            id={shownId}
             inList={open}
-            seen={seen.get(openId) ?? []}
+            seen={seen.get(shownId) ?? []}
             task={tasks.find((task) => task.id === open?.taskIdentifier)}
+            quiet={openId === undefined}
             onClose={closeRun}
             onOpen={openRun}
           />
@@ -154,15 +174,30 @@ function Emulator() {
   );
 }
 
-function Nothing({ hasRuns, onTrigger }: { hasRuns: boolean; onTrigger: () => void }) {
+interface NothingProps {
+  hasRuns: boolean;
+  secretKey: string | undefined;
+  onTrigger: () => void;
+}
+
+function Nothing({ hasRuns, secretKey, onTrigger }: NothingProps) {
+  const variables = variablesOf(secretKey);
   return (
     <div className="empty">
       <h2>{hasRuns ? "No run is open" : "No runs yet"}</h2>
       <p>
         {hasRuns
           ? "Choose one of the list: arrow keys move, Enter opens."
-          : "Runs that your app triggers are shown here as they come."}
+          : "Runs that your app triggers are shown here as they come. Your app needs these:"}
       </p>
+      {!hasRuns && (
+        <div className="variables">
+          <pre>
+            <code>{variables}</code>
+          </pre>
+          <CopyButton label="Copy variables" text={variables} />
+        </div>
+      )}
       <button type="button" className="primary" onClick={onTrigger}>
         Trigger a task <kbd>T</kbd>
       </button>

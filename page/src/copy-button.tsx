@@ -2,6 +2,13 @@
 
 import { useEffect, useState } from "react";
 
+/** Puts a text into the clipboard. Rejects where the browser does not let it. */
+export async function copyText(text: string): Promise<void> {
+  // There is no clipboard on an origin that the browser does not trust.
+  if (!navigator.clipboard) throw new Error("this browser gives no clipboard here");
+  await navigator.clipboard.writeText(text);
+}
+
 interface Props {
   label: string;
   title?: string;
@@ -17,7 +24,7 @@ export function CopyButton({ label, title, text }: Props) {
   }, [told]);
   const copy = async () => {
     try {
-      await navigator.clipboard.writeText(typeof text === "string" ? text : await text());
+      await copyText(typeof text === "string" ? text : await text());
       setTold("Copied");
     } catch {
       setTold("Not copied");

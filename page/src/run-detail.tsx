@@ -3,7 +3,7 @@
 import { useRealtimeRun } from "@trigger.dev/react-hooks";
 import { useEffect, useRef, useState } from "react";
 import { cancelRun, openSession, replayRun, type Task } from "./api.js";
-import { CopyButton } from "./copy-button.js";
+import { CopyButton, copyText } from "./copy-button.js";
 import { InputSender } from "./input-sender.js";
 import { Progress, percentOf, wordOf } from "./progress.js";
 import type { Run, Seen } from "./runs.js";
@@ -20,26 +20,32 @@ interface Props {
   inList: Run | undefined;
   seen: Seen[];
   task: Task | undefined;
+  /** Opened by the page itself: the focus stays where it is. */
+  quiet: boolean;
   onClose: () => void;
   onOpen: (id: string) => void;
 }
 
-export function RunDetail({ id, inList, seen, task, onClose, onOpen }: Props) {
+export function RunDetail({ id, inList, seen, task, quiet, onClose, onOpen }: Props) {
   const { run: whole, error } = useRealtimeRun(id);
   const [failure, setFailure] = useState<string>();
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), []);
+  // Only when it opens.
+  const keepsFocus = useRef(quiet);
+  useEffect(() => {
+    if (!keepsFocus.current) heading.current?.focus();
+  }, []);
 
   const run = newer(whole as Run | undefined, inList);
-  const act = (work: () => Promise<unknown>) => {
+  const act = (what: string, work: () => Promise<unknown>) => {
     setFailure(undefined);
-    work().catch((reason: unknown) => setFailure(String(reason instanceof Error ? reason.message : reason)));
+    work().catch((reason: unknown) => setFailure(`${what}: ${reason instanceof Error ? reason.message : reason}`));
   };
   const cancel = () => {
-    if (run && !isFinal(run.status)) act(() => cancelRun(id));
+    if (run && !isFinal(run.status)) act("Not cancelled", () => cancelRun(id));
   };
-  const replay = () => act(async () => onOpen(await replayRun(id)));
-  useShortcuts({ x: cancel, r: replay, c: () => navigator.clipboard.writeText(id) });
+  const replay = () => act("Not replayed", async () => onOpen(await replayRun(id)));
+  useShortcuts({ x: cancel, r: replay, c: () => act("The id is not copied", () => copyText(id)) });
 
   const back = (
     <button type="button" className="back" onClick={onClose}>
@@ -79,7 +85,7 @@ export function RunDetail({ id, inList, seen, task, onClose, onOpen }: Props) {
         <CopyButton
           label="Copy token"
           title="A public token that reads this run and sends input to it"
-          text={() => openSession(id)}
+          text={async () => (await openSession(id)).publicAccessToken}
         />
       </p>
       {run.tags.length > 0 && (

@@ -37,7 +37,18 @@ export function RunList({ runs, openId, onOpen, search, list }: Props) {
     event.preventDefault();
     items[Math.min(items.length - 1, Math.max(0, to))]?.focus();
   };
+  const clear = () => {
+    setText("");
+    setStatus("");
+    setMost(PAGE);
+    search.current?.focus();
+  };
   const enter = (event: KeyboardEvent<HTMLElement>) => {
+    if (event.key === "Escape") {
+      // Chromium would empty the field; here it is only left.
+      event.preventDefault();
+      search.current?.blur();
+    }
     if (event.key !== "ArrowDown") return;
     event.preventDefault();
     list.current?.querySelector<HTMLElement>("[data-run]")?.focus();
@@ -102,7 +113,14 @@ export function RunList({ runs, openId, onOpen, search, list }: Props) {
             Show {Math.min(PAGE, shown.length - most)} more
           </button>
         )}
-        {shown.length === 0 && runs.length > 0 && <p className="none">No run matches.</p>}
+        {shown.length === 0 && runs.length > 0 && (
+          <p className="none">
+            No run matches.{" "}
+            <button type="button" className="small" onClick={clear}>
+              Clear the filter
+            </button>
+          </p>
+        )}
       </div>
     </>
   );

@@ -2,8 +2,8 @@
 
 import { useEffect, useRef } from "react";
 
-/** What each key does, by its `KeyboardEvent.key`. */
-export type Shortcuts = Record<string, () => void>;
+/** What each key does, by its `KeyboardEvent.key`; with `false` the browser does what it does with it. */
+export type Shortcuts = Record<string, () => unknown>;
 
 export function useShortcuts(shortcuts: Shortcuts): void {
   const latest = useRef(shortcuts);
@@ -20,8 +20,7 @@ export function useShortcuts(shortcuts: Shortcuts): void {
       }
       const act = latest.current[event.key];
       if (!act) return;
-      event.preventDefault();
-      act();
+      if (act() !== false) event.preventDefault();
     };
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);

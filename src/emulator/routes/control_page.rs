@@ -8,6 +8,7 @@ use serde_json::json;
 use super::own_page::{admit, is_own, refused};
 use super::{Context, cancel as cancels, replay as replays};
 use crate::emulator::jwt;
+use crate::emulator::options::DEFAULT_KEY;
 use crate::emulator::run::Run;
 use crate::error::Result;
 use crate::serve::clock::Clock;
@@ -57,7 +58,11 @@ pub(super) async fn session(context: &Context, request: &Request, incoming: Inco
     // Good by the emulator's clock, and by the machine's where that is another.
     let expires_s = now_s.max(Clock::system().now_ms() / 1000) + SESSION_S;
     let token = jwt::mint(claims, &environment.root_key, now_s, expires_s)?;
-    let body = json!({ "publicAccessToken": token, "expiresAt": expires_s });
+    let mut body = json!({ "publicAccessToken": token, "expiresAt": expires_s });
+    // The emulator's own key is no secret, and the page shows what an app needs; one that was given may be one.
+    if environment.root_key.expose() == DEFAULT_KEY {
+        body["secretKey"] = DEFAULT_KEY.into();
+    }
     Ok(Answer::json(StatusCode::OK, body.to_string()).with("cache-control", "no-store"))
 }
 
