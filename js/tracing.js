@@ -124,7 +124,9 @@ function describe({ baseURL, method = "GET", path, ids = [], query }) {
     let at = 0;
     return path.replace(/\{\}/g, () => text(...ids[at++]));
   };
-  const template = fill((what) => `{${what.replace(/ (\w)/g, (_, letter) => letter.toUpperCase())}}`);
+  // "task" and "run id" are both a name and what is known by its id.
+  const named = (/** @type {string} */ what) => (what.includes(" ") ? what : `${what} id`);
+  const template = fill((what) => `{${named(what).replace(/ (\w)/g, (_, letter) => letter.toUpperCase())}}`);
   const search = query?.toString();
   const attributes = {
     "http.request.method": method,
