@@ -169,16 +169,21 @@ impl Rows {
         }
         self.sequence += 1;
         let version = self.sequence;
-        let first_version = before.map_or(version, |entry| entry.first_version);
-        self.forget_place(key);
         let time = |column: &str| row.get(column).and_then(from_wire).unwrap_or(0);
+        let (created_ms, updated_ms) = (time("createdAt"), time("updatedAt"));
+        let first_version = match before {
+            Some(entry) => entry.first_version,
+            // One that was let go, perhaps: a viewer may have it since long ago, and must be told should it be deleted.
+            None if self.floor.is_some_and(|floor| created_ms <= floor.created_ms) => 0,
+            None => version,
+        };
+        self.forget_place(key);
         let finished = run::is_finished(row).then(|| row.text_len() + ROW_BYTES);
         if let Some(bytes) = finished {
             self.finished.insert(version, bytes);
             self.finished_bytes += bytes;
         }
         self.order.insert(version, key.clone());
-        let (created_ms, updated_ms) = (time("createdAt"), time("updatedAt"));
         self.newest_ms = self.newest_ms.max(updated_ms);
         let entry = Entry { row: row.clone(), created_ms, updated_ms, version, first_version, finished };
         self.entries.insert(key.clone(), entry);
@@ -404,6 +409,11 @@ mod tests {
         rows.remove(&"2".into());
         let gone: Vec<_> = rows.news(seen, 0).gone.iter().map(|gone| gone.key.to_string()).collect();
         assert_eq!(gone, ["2"]);
+        // Also where it came back in between, which the viewer did not ask for.
+        put(&mut rows, "3", "COMPLETED_SUCCESSFULLY", 3, 9);
+        rows.remove(&"3".into());
+        let gone: Vec<_> = rows.news(seen, 0).gone.iter().map(|gone| gone.key.to_string()).collect();
+        assert_eq!(gone, ["3", "2"]);
     }
 
     #[test]
