@@ -25,7 +25,12 @@ const ZERO = {
     queryBytes: 0,
     bodyBytes: 0,
     headerBytes: 0,
+    connections: 0,
+    bytesUnderWay: 0,
+    sendTimeoutMs: 0,
   },
+  connections: { now: 0, peak: 0, evicted: 0 },
+  bytesUnderWay: 0,
   refusals: { token: 0, scope: 0, unknown: 0, size: 0, limit: 0, upstream: 0 },
   lag: {
     count: 0,

@@ -115,6 +115,10 @@ const LIMITS = {
   queryBytes: count,
   bodyBytes: count,
   headerBytes: count,
+  connections: count,
+  streamsPerConnection: count,
+  bytesUnderWay: count,
+  sendTimeoutMs: milliseconds,
 };
 
 const LISTEN = {

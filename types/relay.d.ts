@@ -56,8 +56,22 @@ export interface RelayLimits {
   queryBytes?: number;
   /** The longest body of a request that is passed through, in bytes. @default 10485760 */
   bodyBytes?: number;
-  /** The most a request's headers may take, in bytes. @default 65536 */
+  /** The most a request's headers may take, in bytes; beyond it 431. @default 16384 */
   headerBytes?: number;
+  /**
+   * Open connections of all listeners. Beyond it the one that is idle for longest makes way; where none is idle the new
+   * one is told 503 with `Retry-After`. @default 60000
+   */
+  connections?: number;
+  /** Requests at once on one HTTP/2 connection of a listener; it is told so. @default 1000 */
+  streamsPerConnection?: number;
+  /**
+   * Bytes of answers that viewers have not read yet; one that many are given counts once. Beyond it a viewer is told 429.
+   * @default 268435456
+   */
+  bytesUnderWay?: number;
+  /** How long an answer may go without a byte of it being read, in milliseconds; then it is dropped. @default 30000 */
+  sendTimeoutMs?: number;
 }
 
 /** What {@link createRealtimeHandler} takes. */
@@ -162,8 +176,17 @@ export interface RealtimeStats {
   passing: { now: number; peak: number };
   /** Calls of `authorize` under way, likewise. */
   authorizing: { now: number; peak: number };
-  /** How many viewers came beyond each of the `limits`, by its name. */
-  limited: Record<keyof RelayLimits, number>;
+  /** How many viewers came beyond each of the `limits`, by its name; of `streamsPerConnection` nothing is known. */
+  limited: Record<Exclude<keyof RelayLimits, "streamsPerConnection">, number>;
+  /** Open connections of listeners: how many now, and the most at once so far. */
+  connections: {
+    now: number;
+    peak: number;
+    /** Idle ones that made way to new ones. */
+    evicted: number;
+  };
+  /** Bytes of answers that viewers have not read yet: now. */
+  bytesUnderWay: number;
   /** Answers that refused a viewer. */
   refusals: {
     /** 401: no token, an invalid one, or nothing that `authorize` grants. */

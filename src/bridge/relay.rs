@@ -51,6 +51,10 @@ struct RelayLimits {
     query_bytes: Option<usize>,
     body_bytes: Option<u64>,
     header_bytes: Option<usize>,
+    connections: Option<usize>,
+    streams_per_connection: Option<u32>,
+    bytes_under_way: Option<u64>,
+    send_timeout_ms: Option<u64>,
 }
 
 impl RelayLimits {
@@ -67,6 +71,10 @@ impl RelayLimits {
             query_bytes: self.query_bytes.unwrap_or(usual.query_bytes),
             body_bytes: self.body_bytes.unwrap_or(usual.body_bytes),
             header_bytes: self.header_bytes.unwrap_or(usual.header_bytes),
+            connections: self.connections.unwrap_or(usual.connections),
+            streams_per_connection: self.streams_per_connection.unwrap_or(usual.streams_per_connection),
+            bytes_under_way: self.bytes_under_way.unwrap_or(usual.bytes_under_way),
+            send_timeout: self.send_timeout_ms.map_or(usual.send_timeout, Duration::from_millis),
         }
     }
 }

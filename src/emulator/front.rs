@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 
 use crate::config::Endpoint;
 use crate::error::Result;
 use crate::http::ClientOptions;
 use crate::relay::{Limits, Options, Relay};
 use crate::serve::Body;
+use crate::serve::Upload;
 use crate::serve::clock::Clock;
 
 /// Where it is mounted.
@@ -44,6 +44,6 @@ pub(super) fn is_relayed(path: &str) -> bool {
 }
 
 /// Answers through the relay.
-pub(super) async fn respond(relay: &Arc<Relay>, request: Request<Incoming>) -> Response<Body> {
+pub(super) async fn respond(relay: &Arc<Relay>, request: Request<Upload>) -> Response<Body> {
     relay.respond(request.map(|body| body.map_err(io::Error::other).boxed_unsync()), None).await
 }

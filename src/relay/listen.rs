@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Grant, Relay};
 use crate::error::Result;
-use crate::serve::{Body, listener};
+use crate::serve::{Body, Upload, listener};
 
 /// What the app said of a request that it looked at itself.
 pub enum Verdict {
@@ -68,14 +68,17 @@ impl Relay {
     pub async fn listen(self: &Arc<Self>, listen: Listen) -> Result<Listening> {
         let (socket, address) = listener::bind(listen.host, listen.port, "ERR_RELAY_PORT").await?;
         let stop = self.stop.child_token();
-        // A connection of HTTP/2 may carry as many held polls as there may be viewers at all.
+        let limits = self.options.limits;
         let bounds = listener::Bounds {
-            streams: u32::try_from(self.options.limits.viewers).unwrap_or(u32::MAX).max(listener::STREAMS),
-            header_bytes: self.options.limits.header_bytes,
+            connections: limits.connections,
+            streams: limits.streams_per_connection,
+            header_bytes: limits.header_bytes,
+            times: listener::Times { unread: limits.send_timeout, ..listener::Times::default() },
         };
+        let counts = self.stats.listeners.clone();
         let relay = self.clone();
         let authorize = listen.authorize;
-        let task = tokio::spawn(listener::serve_within(socket, stop.clone(), bounds, move |request| {
+        let task = tokio::spawn(listener::serve_within(socket, stop.clone(), bounds, counts, move |request| {
             let (relay, authorize) = (relay.clone(), authorize.clone());
             async move { Ok(answer(&relay, authorize.as_ref(), request).await) }
         }));
@@ -83,11 +86,7 @@ impl Relay {
     }
 }
 
-async fn answer(
-    relay: &Arc<Relay>,
-    authorize: Option<&Authorize>,
-    request: Request<hyper::body::Incoming>,
-) -> Response<Body> {
+async fn answer(relay: &Arc<Relay>, authorize: Option<&Authorize>, request: Request<Upload>) -> Response<Body> {
     let (head, body) = request.into_parts();
     if let Some(refusal) = relay.options.authorizes.then(|| relay.refuses(&head, None)).flatten() {
         relay.refused_elsewhere(refusal.status());

@@ -22,19 +22,27 @@ pub(crate) fn render(stats: &Stats, present: Gauges) -> String {
         ("feeds", present.feeds as u64, "Shared run feeds."),
         ("streams", present.streams as u64, "Shared streams."),
         ("upstream_connections", stats.connections(present), "Requests to the server that are under way."),
+        ("connections", stats.listeners.connections() as u64, "Open connections of listeners."),
+        ("connections_peak", stats.listeners.peak() as u64, "The most there ever were."),
+        ("bytes_under_way", present.bytes_under_way, "Bytes of answers that were not read yet."),
     ];
     for (name, value, help) in gauges {
         text.head(name, "gauge", help);
         text.sample(name, &[], value);
     }
     for (name, count, help) in [
-        ("upstream_requests_total", &stats.requests, "Requests to the server for shared feeds and streams."),
-        ("updates_total", &stats.updates, "Changes and parts of streams given to viewers."),
-        ("sent_bytes_total", &stats.bytes, "Bytes of bodies given to viewers."),
-        ("passed_requests_total", &stats.passed, "Requests passed through to the server."),
+        (
+            "upstream_requests_total",
+            stats.requests.load(Relaxed),
+            "Requests to the server for shared feeds and streams.",
+        ),
+        ("updates_total", stats.updates.load(Relaxed), "Changes and parts of streams given to viewers."),
+        ("sent_bytes_total", stats.bytes.load(Relaxed), "Bytes of bodies given to viewers."),
+        ("passed_requests_total", stats.passed.load(Relaxed), "Requests passed through to the server."),
+        ("connections_evicted_total", stats.listeners.evicted(), "Idle connections that made way to new ones."),
     ] {
         text.head(name, "counter", help);
-        text.sample(name, &[], count.load(Relaxed));
+        text.sample(name, &[], count);
     }
     text.head("refusals_total", "counter", "Viewers that were refused, by reason.");
     for why in Refusal::ALL {

@@ -24,6 +24,7 @@ mod route;
 mod stats;
 mod stream;
 mod trigger;
+mod under_way;
 mod view;
 mod viewer;
 
@@ -42,6 +43,7 @@ pub use options::{Limits, Options};
 pub use respond::Grant;
 use stats::{Gauges, Refusal, Stats};
 use stream::Streams;
+use under_way::UnderWay;
 
 use crate::serve::clock::Clock;
 
@@ -57,6 +59,7 @@ pub struct Relay {
     judge: Judge,
     gate: Arc<Gate>,
     stats: Arc<Stats>,
+    under_way: Arc<UnderWay>,
 }
 
 impl Relay {
@@ -74,6 +77,7 @@ impl Relay {
             streams: Streams::new(options.clone(), stop.clone(), stats.clone()),
             judge: Judge::new(clock.clone()),
             gate: Gate::new(options.limits, stats.clone()),
+            under_way: UnderWay::new(options.limits.bytes_under_way),
             stats,
             stop,
             options,
@@ -101,7 +105,11 @@ impl Relay {
     }
 
     fn gauges(&self) -> Gauges {
-        Gauges { feeds: self.feeds.stats().open, streams: self.streams.stats().streams }
+        Gauges {
+            feeds: self.feeds.stats().open,
+            streams: self.streams.stats().streams,
+            bytes_under_way: self.under_way.bytes(),
+        }
     }
 
     /// Ends held polls and streams, and every upstream. Idempotent.

@@ -59,8 +59,16 @@ pub struct Limits {
     pub query_bytes: usize,
     /// The longest body of a request that is passed through, in bytes. Default 10 MiB.
     pub body_bytes: u64,
-    /// The most a request's headers may take, in bytes. Default 64 KiB.
+    /// The most a request's headers may take, in bytes. Default 16 KiB, as Node's.
     pub header_bytes: usize,
+    /// Connections of all its listeners. Default 60,000.
+    pub connections: usize,
+    /// Requests at once on one HTTP/2 connection of a listener. Default 1,000.
+    pub streams_per_connection: u32,
+    /// Bytes of answers that viewers have not read yet; what many are given counts once. Default 256 MiB.
+    pub bytes_under_way: u64,
+    /// How long an answer may go without a byte of it being read. Default 30 s.
+    pub send_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -75,7 +83,11 @@ impl Default for Limits {
             authorizing: 1_000,
             query_bytes: 8 << 10,
             body_bytes: 10 << 20,
-            header_bytes: 64 << 10,
+            header_bytes: 16 << 10,
+            connections: 60_000,
+            streams_per_connection: 1_000,
+            bytes_under_way: 256 << 20,
+            send_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::Frame;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use super::judge::{Judge, Ruling, Unsure};
 use super::pass::{Failed, Passed, Times, get, pass, until};
 use crate::config::{Endpoint, Secret};
 use crate::serve::clock::Clock;
-use crate::serve::{Body, listener};
+use crate::serve::{Body, Upload, listener};
 
 /// What reached the server.
 struct Seen {
@@ -45,7 +45,7 @@ impl Server {
         let (listener, address) = listener::bind(localhost, 0, "ERR_TEST").await.expect("a port");
         let (tell, seen) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
-        tokio::spawn(listener::serve(listener, stop.clone(), move |request: hyper::Request<Incoming>| {
+        tokio::spawn(listener::serve(listener, stop.clone(), move |request: hyper::Request<Upload>| {
             let tell = tell.clone();
             async move {
                 let (head, body) = request.into_parts();

@@ -1,19 +1,24 @@
 //! From a viewer's request to its answer.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::header::{self, HeaderName};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Frame, SizeHint};
 
 use super::base::server_path;
 use super::door;
+use super::limits::{self, Seat};
 use super::pass::{self, Passed, Times};
 use super::route::{Found, Route, Target};
-use super::stats::{Bound, Refusal};
+use super::stats::{Bound, Refusal, Stats};
+use super::under_way::Load;
 use super::viewer::token_of;
 use super::{Relay, metrics};
 use crate::config::Secret;
@@ -36,9 +41,9 @@ pub(super) enum Outcome {
     /// An answer made here.
     Answer(Answer),
     /// An answer made here that goes on for as long as something is kept: a stream's viewer counts until it leaves.
-    Held(Answer, super::limits::Seat),
+    Held(Answer, Seat),
     /// The server's answer, which counts until it ends.
-    Passed(Response<Body>, Option<super::limits::Seat>),
+    Passed(Response<Body>, Option<Seat>),
 }
 
 impl From<Answer> for Outcome {
@@ -85,13 +90,13 @@ impl Relay {
                 self.view(&mut request, &route, grant).await
             }
         };
-        let (mut response, seat) = match outcome {
-            Outcome::Answer(answer) => (answer.into_response(&request.headers, head.version), None),
-            Outcome::Held(answer, seat) => (answer.into_response(&request.headers, head.version), Some(seat)),
-            Outcome::Passed(response, seat) => (response, seat),
+        let (mut response, kept) = match outcome {
+            Outcome::Answer(answer) => self.give(answer, None, &request.headers, head.version),
+            Outcome::Held(answer, seat) => self.give(answer, Some(seat), &request.headers, head.version),
+            Outcome::Passed(response, seat) => (response, Kept { seat, load: None }),
         };
         door::open_to(&self.options, page.as_ref(), &mut response);
-        self.count(response, seat)
+        self.count(response, kept)
     }
 
     /// The refusal of a request that could be read in two ways, or is too long to be.
@@ -199,33 +204,79 @@ impl Relay {
         format!("{}{path}{query}", self.options.endpoint.base_url())
     }
 
+    /// The response that an answer becomes, and what its viewer holds: its seat, and the bytes of a body that is not read.
+    fn give(
+        &self,
+        answer: Answer,
+        seat: Option<Seat>,
+        request: &HeaderMap,
+        version: Version,
+    ) -> (Response<Body>, Kept) {
+        match answer.whole().map(|body| self.under_way.enter(body)) {
+            None => (answer.into_response(request, version), Kept { seat, load: None }),
+            Some(Ok(load)) => (answer.into_response(request, version), Kept { seat, load }),
+            Some(Err(_)) => {
+                self.stats.limit(Bound::BytesUnderWay);
+                (limits::full().into_response(request, version), Kept::default())
+            }
+        }
+    }
+
     /// Counts what leaves, and keeps a viewer's seat until its body ends.
-    fn count(self: &Arc<Self>, response: Response<Body>, seat: Option<super::limits::Seat>) -> Response<Body> {
+    fn count(self: &Arc<Self>, response: Response<Body>, kept: Kept) -> Response<Body> {
         if let Some(refusal) = Refusal::of(response.status()) {
             self.stats.refuse(refusal);
         }
         let whole = response.body().size_hint().exact();
-        if let (Some(bytes), None) = (whole, &seat) {
+        if let Some(bytes) = whole {
             self.stats.bytes.fetch_add(bytes, Relaxed);
-            return response;
+            if kept.seat.is_none() && kept.load.is_none() {
+                return response;
+            }
         }
-        let stats = self.stats.clone();
-        response.map(|body| {
-            body.map_frame(move |frame| {
-                // The seat is the viewer's until its body is dropped.
-                let _ = &seat;
-                stats.bytes.fetch_add(frame.data_ref().map_or(0, bytes::Bytes::len) as u64, Relaxed);
-                frame
-            })
-            .map_err(|error: io::Error| error)
-            .boxed_unsync()
-        })
+        let stats = whole.is_none().then(|| self.stats.clone());
+        response.map(|body| Counted { body, stats, _kept: kept }.boxed_unsync())
     }
 }
 
-/// The headers that answering a feed or a stream takes, or asking the server for it.
+/// What a viewer holds until its body is dropped.
+#[derive(Debug, Default)]
+struct Kept {
+    seat: Option<Seat>,
+    load: Option<Load>,
+}
+
+/// A body whose bytes are counted, where they were not known before.
+struct Counted {
+    body: Body,
+    stats: Option<Arc<Stats>>,
+    _kept: Kept,
+}
+
+impl hyper::body::Body for Counted {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let (Poll::Ready(Some(Ok(frame))), Some(stats)) = (&polled, &self.stats) {
+            stats.bytes.fetch_add(frame.data_ref().map_or(0, Bytes::len) as u64, Relaxed);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The headers that answering a feed or a stream takes, or asking the server for it: one value of each name.
 fn needed(headers: &HeaderMap) -> HeaderMap {
-    const NEEDED: [HeaderName; 7] = [
+    const NEEDED: [HeaderName; 9] = [
         header::ACCEPT,
         header::ACCEPT_ENCODING,
         header::AUTHORIZATION,
@@ -233,17 +284,35 @@ fn needed(headers: &HeaderMap) -> HeaderMap {
         header::ORIGIN,
         HeaderName::from_static("last-event-id"),
         HeaderName::from_static("timeout-seconds"),
+        HeaderName::from_static("x-trigger-api-version"),
+        HeaderName::from_static("x-trigger-electric-version"),
     ];
-    let mut kept = HeaderMap::new();
-    for (name, value) in headers {
-        if NEEDED.contains(name) || name.as_str().starts_with("x-trigger-") {
-            kept.append(name, value.clone());
-        }
-    }
-    kept
+    // A reference to what was sent before is one byte of HTTP/2, and as long as it was here.
+    NEEDED.into_iter().filter_map(|name| headers.get(&name).cloned().map(|value| (name, value))).collect()
 }
 
 /// The bytes of all header lines.
 fn size_of(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_request_keeps_one_value_of_each_header_that_it_needs() {
+        let mut headers = HeaderMap::new();
+        for name in ["accept", "x-trigger-api-version", "x-trigger-anything", "cookie", "authorization"] {
+            for value in ["a", "b", "c"] {
+                headers.append(name, value.parse().expect("a value"));
+            }
+        }
+        let kept: Vec<_> = needed(&headers).iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+        let expected = [("accept", "a"), ("authorization", "a"), ("x-trigger-api-version", "a")];
+        assert_eq!(kept.len(), expected.len(), "{kept:?}");
+        for (name, value) in expected {
+            assert!(kept.iter().any(|(kept, text)| kept == name && text == value), "{name} in {kept:?}");
+        }
+    }
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use crate::serve::Counts;
+
 /// The upper bounds of the histogram of lag, in milliseconds; what is longer is counted beyond them.
 pub(super) const LAG_BOUNDS_MS: [u64; 8] = [1, 2, 5, 10, 25, 100, 500, 2_500];
 
@@ -78,10 +80,16 @@ pub(crate) enum Bound {
     BodyBytes,
     /// Headers.
     HeaderBytes,
+    /// Connections of listeners.
+    Connections,
+    /// Bytes of answers that are not read.
+    BytesUnderWay,
+    /// How long an answer may not be read.
+    SendTimeout,
 }
 
 impl Bound {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::ViewersPerToken,
         Self::ViewersPerFeed,
         Self::Viewers,
@@ -92,6 +100,9 @@ impl Bound {
         Self::QueryBytes,
         Self::BodyBytes,
         Self::HeaderBytes,
+        Self::Connections,
+        Self::BytesUnderWay,
+        Self::SendTimeout,
     ];
 
     /// Its name, as `limits` takes it.
@@ -107,6 +118,9 @@ impl Bound {
             Self::QueryBytes => "queryBytes",
             Self::BodyBytes => "bodyBytes",
             Self::HeaderBytes => "headerBytes",
+            Self::Connections => "connections",
+            Self::BytesUnderWay => "bytesUnderWay",
+            Self::SendTimeout => "sendTimeoutMs",
         }
     }
 }
@@ -166,6 +180,8 @@ pub(crate) struct Stats {
     pub(crate) bytes: AtomicU64,
     /// Requests that were passed through.
     pub(crate) passed: AtomicU64,
+    /// What its listeners hold, and whom they refused.
+    pub(crate) listeners: Arc<Counts>,
     lag: [AtomicU64; LAG_BOUNDS_MS.len() + 1],
     lag_ms: AtomicU64,
     refusals: [AtomicU64; Refusal::ALL.len()],
@@ -179,6 +195,8 @@ pub(crate) struct Gauges {
     pub(crate) feeds: usize,
     /// Shared streams.
     pub(crate) streams: usize,
+    /// Bytes of answers that were not read yet.
+    pub(crate) bytes_under_way: u64,
 }
 
 /// A request of a viewer's own, while it is under way at the server.
@@ -214,7 +232,22 @@ impl Stats {
     }
 
     pub(super) fn limited(&self, bound: Bound) -> u64 {
-        self.limited[bound as usize].load(Relaxed)
+        let elsewhere = match bound {
+            Bound::Connections => self.listeners.refused(),
+            Bound::SendTimeout => self.listeners.unread(),
+            Bound::ViewersPerToken
+            | Bound::ViewersPerFeed
+            | Bound::Viewers
+            | Bound::Feeds
+            | Bound::FeedsPerToken
+            | Bound::Passing
+            | Bound::Authorizing
+            | Bound::QueryBytes
+            | Bound::BodyBytes
+            | Bound::HeaderBytes
+            | Bound::BytesUnderWay => 0,
+        };
+        self.limited[bound as usize].load(Relaxed) + elsewhere
     }
 
     /// Counts how long an update took from its arrival to a viewer's waking, in milliseconds.
@@ -254,6 +287,12 @@ impl Stats {
             "passed": self.passed.load(Relaxed),
             "passing": { "now": self.passing.now(), "peak": self.passing.peak() },
             "authorizing": { "now": self.authorizing.now(), "peak": self.authorizing.peak() },
+            "connections": {
+                "now": self.listeners.connections(),
+                "peak": self.listeners.peak(),
+                "evicted": self.listeners.evicted(),
+            },
+            "bytesUnderWay": gauges.bytes_under_way,
             "refusals": refusals,
             "limited": limited,
             "lag": {
@@ -282,7 +321,7 @@ mod tests {
         }
         let asking = Arc::new(Stats::default());
         let under_way = asking.asking();
-        let gauges = Gauges { feeds: 2, streams: 1 };
+        let gauges = Gauges { feeds: 2, streams: 1, ..Gauges::default() };
         assert_eq!(asking.to_json(gauges)["upstream"]["connections"], 4);
         drop(under_way);
         assert_eq!(asking.to_json(gauges)["upstream"]["connections"], 3);

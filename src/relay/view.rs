@@ -44,7 +44,12 @@ impl Relay {
             Target::Stream(id, name) => return self.stream(request, route, &viewer, (id, name), seat).await,
             Target::Pass => Err(Answer::not_found()),
         };
-        answered.unwrap_or_else(Outcome::Answer)
+        match answered {
+            // Whoever does not read its answer is still a viewer.
+            Ok(Outcome::Answer(answer)) => Outcome::Held(answer, seat),
+            Ok(outcome) => outcome,
+            Err(answer) => Outcome::Answer(answer),
+        }
     }
 
     async fn run(&self, request: &Request, route: &Route, viewer: &Viewer, id: &str) -> Result<Outcome, Answer> {

@@ -210,6 +210,14 @@ impl Answer {
         Self { body: Content::Parts(StreamBody::new(parts).boxed_unsync()), ..self }
     }
 
+    /// Its body, where it is whole.
+    pub(crate) fn whole(&self) -> Option<&Bytes> {
+        match &self.body {
+            Content::Whole(body) => Some(body),
+            Content::Parts(_) => None,
+        }
+    }
+
     /// An answer without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
         Self { status, headers: Box::default(), body: Content::Whole(Bytes::new()), cors: Cors::Closed }

@@ -2,56 +2,101 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use http::{HeaderValue, Response};
-use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use http::Response;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Body;
+use super::connection::serve_connection;
+use super::counts::Counts;
+use super::idle::Idle;
+use super::upload::Upload;
 use crate::error::{Error, Result};
 
-/// An idle connection, or one that does not send its headers, is closed after this. The
-/// server's own `Keep-Alive: timeout=65`.
-const IDLE: Duration = Duration::from_secs(65);
-/// The most a request's headers may take, in bytes.
-const HEADER_BYTES: usize = 64 * 1024;
-/// The most requests at once on one HTTP/2 connection: as common proxies cap it.
-pub(crate) const STREAMS: u32 = 128;
-/// hyper takes no smaller one, in bytes.
-const LEAST_BUFFER: usize = 8_192;
 /// How long a stopping server waits for answers under way.
-const GRACE: Duration = Duration::from_secs(1);
-/// How HTTP/2 begins; no method of HTTP/1.1 does.
-const PREFACE: &[u8; 4] = b"PRI ";
-/// How often a connection that began with less is looked at.
-const LOOK: Duration = Duration::from_millis(10);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 /// How many connections may wait to be accepted: every viewer comes back at once after a deploy. The system may have a
 /// lower bound of its own.
 const BACKLOG: u32 = 4_096;
 /// The wait after a failed `accept` (too many open files, for one).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The most connections that are told at once that there is no room.
+const REFUSING: usize = 256;
+/// What they are told.
+const REFUSED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json; charset=utf-8\r\n\
+    retry-after: 1\r\ncontent-length: 32\r\nconnection: close\r\n\r\n{\"error\":\"Too many connections\"}";
 
-/// What a connection may ask for.
+/// How much a listener takes on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
+    /// The most connections of all listeners that share their counts. Beyond it the one that was idle for longest makes
+    /// way, and where none is idle the new one is told 503.
+    pub(crate) connections: usize,
     /// The most requests at once on one HTTP/2 connection.
     pub(crate) streams: u32,
-    /// The most a request's headers may take, in bytes; at least 8,192 over HTTP/1.1.
+    /// The most a request's headers may take, in bytes.
     pub(crate) header_bytes: usize,
+    /// How long it waits.
+    pub(crate) times: Times,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { connections: 60_000, streams: 1_000, header_bytes: 16 << 10, times: Times::default() }
+    }
+}
+
+/// How long a listener waits for a client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// For a request, or for the next one. Answers announce the server's own 65 s (`Keep-Alive`): it is kept for longer,
+    /// so that no request meets a connection that is closing.
+    pub(crate) idle: Duration,
+    /// For the rest of a request's head, or of what HTTP/2 begins with.
+    pub(crate) head: Duration,
+    /// For an answer to be read on.
+    pub(crate) unread: Duration,
+    /// For what still comes after an answer that ended the connection.
+    pub(crate) linger: Duration,
+}
+
+impl Times {
+    /// The default of [`Times::unread`].
+    pub(crate) const UNREAD: Duration = Duration::from_secs(30);
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(75),
+            head: Duration::from_secs(20),
+            unread: Self::UNREAD,
+            linger: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What the connections of a listener share.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    pub(super) bounds: Bounds,
+    pub(super) counts: Arc<Counts>,
+    pub(super) idle: Idle,
+    refusing: AtomicUsize,
 }
 
 /// Binds `host`, an address, at `port`; 0 is any free one.
 ///
 /// # Errors
 /// `code` when it cannot: the port is taken, or the address is not one of this machine's.
+#[allow(clippy::unused_async, reason = "it needs a runtime, which whoever awaits it has")]
 pub(crate) async fn bind(host: IpAddr, port: u16, code: &'static str) -> Result<(TcpListener, SocketAddr)> {
     let refuse = |error: io::Error| {
         let what = match error.kind() {
@@ -79,28 +124,42 @@ fn listening(address: SocketAddr) -> io::Result<TcpListener> {
 /// [`serve_within`] the usual bounds.
 pub(crate) async fn serve<F, R>(listener: TcpListener, stop: CancellationToken, respond: F)
 where
-    F: Fn(hyper::Request<Incoming>) -> R + Clone + Send + 'static,
+    F: Fn(hyper::Request<Upload>) -> R + Clone + Send + 'static,
     R: Future<Output = io::Result<Response<Body>>> + Send + 'static,
 {
-    serve_within(listener, stop, Bounds { streams: STREAMS, header_bytes: HEADER_BYTES }, respond).await;
+    serve_within(listener, stop, Bounds::default(), Arc::default(), respond).await;
 }
 
 /// Serves until `stop`, then lets answers under way finish. Dropping the future ends every connection at once.
 ///
 /// `respond` answers one request; its error ends the connection.
-pub(crate) async fn serve_within<F, R>(listener: TcpListener, stop: CancellationToken, bounds: Bounds, respond: F)
-where
-    F: Fn(hyper::Request<Incoming>) -> R + Clone + Send + 'static,
+pub(crate) async fn serve_within<F, R>(
+    listener: TcpListener,
+    stop: CancellationToken,
+    bounds: Bounds,
+    counts: Arc<Counts>,
+    respond: F,
+) where
+    F: Fn(hyper::Request<Upload>) -> R + Clone + Send + 'static,
     R: Future<Output = io::Result<Response<Body>>> + Send + 'static,
 {
+    let room = Arc::new(Room { bounds, counts, ..Room::default() });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
+                Ok((stream, _)) if room.has_place() => {
+                    connections.spawn(serve_connection(stream, stop.clone(), room.clone(), respond.clone()));
+                }
                 Ok((stream, _)) => {
-                    connections.spawn(serve_connection(stream, stop.clone(), bounds, respond.clone()));
+                    room.counts.refuse();
+                    if room.refusing.fetch_add(1, Relaxed) < REFUSING {
+                        connections.spawn(refuse(stream, room.clone()));
+                    } else {
+                        room.refusing.fetch_sub(1, Relaxed);
+                    }
                 }
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             },
@@ -112,86 +171,23 @@ where
     let _ = timeout(GRACE, drained).await;
 }
 
-/// The same request with texts of its own. As they come they are parts of the connection's buffer, of which a held
-/// request would keep a second one alive: for thousands of them that is most of the memory.
-fn detached(mut request: hyper::Request<Incoming>) -> hyper::Request<Incoming> {
-    for value in request.headers_mut().values_mut() {
-        // A value that was one is one.
-        let Ok(mut own) = HeaderValue::from_bytes(value.as_bytes()) else { continue };
-        own.set_sensitive(value.is_sensitive());
-        *value = own;
+impl Room {
+    /// Whether there is a place for one connection more, or one that makes way.
+    fn has_place(&self) -> bool {
+        self.counts.connections() < self.bounds.connections || self.idle.evict()
     }
-    if let Ok(own) = request.uri().to_string().parse() {
-        *request.uri_mut() = own;
-    }
-    request
 }
 
-async fn serve_connection<F, R>(stream: TcpStream, stop: CancellationToken, bounds: Bounds, respond: F)
-where
-    F: Fn(hyper::Request<Incoming>) -> R,
-    R: Future<Output = io::Result<Response<Body>>> + Send + 'static,
-{
-    // A long-poll's small answer must not wait for Nagle; an error here only costs time.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| respond(detached(request)));
-    let is_http2 = tokio::select! {
-        is_http2 = timeout(IDLE, speaks_http2(&stream)) => is_http2,
-        () = stop.cancelled() => return,
+/// Tells a connection that there is no room. What it asks is read for a while: unread, it would take the answer back.
+async fn refuse(mut stream: TcpStream, room: Arc<Room>) {
+    let tell = async {
+        stream.write_all(REFUSED).await?;
+        stream.shutdown().await?;
+        let mut bytes = [0; 1024];
+        while stream.read(&mut bytes).await? > 0 {}
+        io::Result::Ok(())
     };
-    // A client that goes away is no event for the server.
-    match is_http2 {
-        Ok(Ok(true)) => {
-            let mut builder = http2::Builder::new(TokioExecutor::new());
-            builder
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(bounds.streams)
-                .max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))
-                .keep_alive_interval(IDLE);
-            let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-            tokio::select! {
-                _ = connection.as_mut() => {}
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
-                }
-            }
-        }
-        Ok(Ok(false)) => {
-            let mut builder = http1::Builder::new();
-            builder
-                .timer(TokioTimer::new())
-                .header_read_timeout(IDLE)
-                .max_buf_size(bounds.header_bytes.max(LEAST_BUFFER));
-            let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-            tokio::select! {
-                _ = connection.as_mut() => {}
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
-                }
-            }
-        }
-        Ok(Err(_)) | Err(_) => {}
-    }
-}
-
-/// Whether a client begins as HTTP/2 does. Nothing is taken: what a library's own look takes would come to HTTP/1.1 in
-/// two pieces, and double the buffer of every connection.
-async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
-    let mut start = [0; PREFACE.len()];
-    loop {
-        let seen = stream.peek(&mut start).await?;
-        if seen == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if start[..seen] != PREFACE[..seen] {
-            return Ok(false);
-        }
-        if seen == PREFACE.len() {
-            return Ok(true);
-        }
-        // What was seen stays readable: only time can bring more.
-        sleep(LOOK).await;
-    }
+    // It may be gone already.
+    let _ = timeout(room.bounds.times.linger, tell).await;
+    room.refusing.fetch_sub(1, Relaxed);
 }

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use tokio::time::{Duration, timeout};
 
 use super::answer::Answer;
 use super::stream::StreamVersion;
+use super::upload::Upload;
 
 /// The most a request's body may take, in bytes.
 const BODY_BYTES: u64 = 10 * 1024 * 1024;
@@ -86,7 +87,7 @@ impl Request {
 /// # Errors
 /// The answer to give: 413 beyond 10 MiB, 408 for one that does not come, 400 for one that
 /// breaks off.
-pub(crate) async fn body(incoming: Incoming) -> Result<Bytes, Answer> {
+pub(crate) async fn body(incoming: Upload) -> Result<Bytes, Answer> {
     body_up_to(incoming, BODY_BYTES).await
 }
 
@@ -94,7 +95,7 @@ pub(crate) async fn body(incoming: Incoming) -> Result<Bytes, Answer> {
 ///
 /// # Errors
 /// As [`body`].
-pub(crate) async fn body_up_to(incoming: Incoming, most: u64) -> Result<Bytes, Answer> {
+pub(crate) async fn body_up_to(incoming: Upload, most: u64) -> Result<Bytes, Answer> {
     let too_large = || Answer::api_error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
     // Told before anything is read, where the client announced its size.
     if incoming.size_hint().lower() > most {

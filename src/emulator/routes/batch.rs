@@ -2,7 +2,6 @@
 //! (protocol.md 6; recorded: `calls-batch`).
 
 use http::{Method, StatusCode};
-use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::Context;
@@ -15,7 +14,7 @@ use crate::emulator::{ident, jwt, validate};
 use crate::error::Result;
 use crate::serve::Answer;
 use crate::serve::clock::to_wire;
-use crate::serve::{Request, body};
+use crate::serve::{Request, Upload, body};
 use crate::token::Resource;
 
 /// The most items of a batch.
@@ -27,7 +26,7 @@ const TOKEN_LIFE_S: u64 = 3_600;
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) async fn create(context: &Context, request: &Request, incoming: Incoming) -> Result<Answer> {
+pub(super) async fn create(context: &Context, request: &Request, incoming: Upload) -> Result<Answer> {
     if request.method == Method::OPTIONS {
         return Ok(Answer::preflight());
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -17,6 +16,7 @@ use crate::emulator::order::{self, Order, Seat};
 use crate::emulator::store::Placed;
 use crate::serve::Answer;
 use crate::serve::Request;
+use crate::serve::Upload;
 use crate::token::Resource;
 
 /// The most one line may take, in bytes.
@@ -30,7 +30,7 @@ struct Counts {
 }
 
 /// Answers the call.
-pub(super) async fn handle(context: &Context, request: &Request, id: &str, incoming: Incoming) -> Answer {
+pub(super) async fn handle(context: &Context, request: &Request, id: &str, incoming: Upload) -> Answer {
     if request.method != Method::POST {
         return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
     }
@@ -68,7 +68,7 @@ async fn take(
     request: &Request,
     caller: &Caller<'_>,
     batch: &Arc<Batch>,
-    mut incoming: Incoming,
+    mut incoming: Upload,
     counts: &mut Counts,
 ) -> Result<(), (StatusCode, String)> {
     let mut rest: Vec<u8> = Vec::new();

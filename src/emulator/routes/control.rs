@@ -1,7 +1,6 @@
 //! The emulator's own calls, for tests: runs with any column values, and the counts.
 
 use http::{Method, StatusCode};
-use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::Context;
@@ -13,10 +12,10 @@ use crate::emulator::row::Row;
 use crate::emulator::run::{Effect, Run};
 use crate::serve::Answer;
 use crate::serve::stream::StreamVersion;
-use crate::serve::{Request, body};
+use crate::serve::{Request, Upload, body};
 
 /// `POST /emulator/runs`: a run with the given columns and no script.
-pub(super) async fn create(context: &Context, request: &Request, incoming: Incoming) -> Answer {
+pub(super) async fn create(context: &Context, request: &Request, incoming: Upload) -> Answer {
     if request.method != Method::POST {
         return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST makes a run");
     }
@@ -61,7 +60,7 @@ pub(super) async fn create(context: &Context, request: &Request, incoming: Incom
 }
 
 /// `PATCH /emulator/runs/{id}`: changes columns; `DELETE` forgets the run.
-pub(super) async fn change(context: &Context, request: &Request, id: &str, incoming: Incoming) -> Answer {
+pub(super) async fn change(context: &Context, request: &Request, id: &str, incoming: Upload) -> Answer {
     let Some(environment) = owner(context, request) else { return refused() };
     let Some(run) = context.world.store.find(id).filter(|run| run.environment == environment) else {
         return Answer::error(StatusCode::NOT_FOUND, "there is no such run");
@@ -120,7 +119,7 @@ fn told(status: StatusCode, row: &Row) -> Answer {
     Answer::json(status, body.to_string())
 }
 
-pub(super) async fn columns(incoming: Incoming) -> Result<Map<String, Value>, Answer> {
+pub(super) async fn columns(incoming: Upload) -> Result<Map<String, Value>, Answer> {
     match serde_json::from_slice(&body(incoming).await?) {
         Ok(Value::Object(columns)) => Ok(columns),
         Ok(_) | Err(_) => Err(Answer::error(StatusCode::BAD_REQUEST, "the body is a JSON object")),

@@ -1,7 +1,6 @@
 //! The emulator's own calls, for its page: they need no key, and are kept from pages of others.
 
 use http::{Method, StatusCode};
-use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -12,7 +11,7 @@ use crate::emulator::options::DEFAULT_KEY;
 use crate::emulator::run::Run;
 use crate::error::Result;
 use crate::serve::clock::Clock;
-use crate::serve::{Answer, Request, body};
+use crate::serve::{Answer, Request, Upload, body};
 
 /// How long the page's token is good, in seconds.
 const SESSION_S: u64 = 86_400;
@@ -32,7 +31,7 @@ struct Wanted {
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) async fn session(context: &Context, request: &Request, incoming: Incoming) -> Result<Answer> {
+pub(super) async fn session(context: &Context, request: &Request, incoming: Upload) -> Result<Answer> {
     if request.method != Method::POST {
         return Ok(Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST gives a token"));
     }

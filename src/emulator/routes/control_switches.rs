@@ -1,7 +1,6 @@
 //! The emulator's own calls, for tests: records of streams, stored packets, limits and faults.
 
 use http::{Method, StatusCode};
-use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,7 +12,7 @@ use crate::emulator::ident;
 use crate::emulator::object::{self, Object};
 use crate::serve::Answer;
 use crate::serve::stream::{StreamName, StreamVersion};
-use crate::serve::{Request, body};
+use crate::serve::{Request, Upload, body};
 
 /// What `POST /emulator/runs/{id}/streams/{key}` takes.
 #[derive(Deserialize)]
@@ -48,7 +47,7 @@ pub(super) async fn records(
     request: &Request,
     id: &str,
     name: StreamName,
-    incoming: Incoming,
+    incoming: Upload,
 ) -> Answer {
     if request.method != Method::POST {
         return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST appends records");
@@ -91,7 +90,7 @@ pub(super) async fn records(
 }
 
 /// `POST /emulator/batches`: `{"id"}`, a batch for runs that are made by hand.
-pub(super) async fn batch(context: &Context, request: &Request, incoming: Incoming) -> Answer {
+pub(super) async fn batch(context: &Context, request: &Request, incoming: Upload) -> Answer {
     if request.method != Method::POST {
         return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST makes a batch");
     }
@@ -112,7 +111,7 @@ pub(super) async fn batch(context: &Context, request: &Request, incoming: Incomi
 }
 
 /// `PUT /emulator/objects/{name}`: a stored packet, as a worker uploads it.
-pub(super) async fn object(context: &Context, request: &Request, name: &str, incoming: Incoming) -> Answer {
+pub(super) async fn object(context: &Context, request: &Request, name: &str, incoming: Upload) -> Answer {
     if request.method != Method::PUT {
         return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "PUT stores a packet");
     }
@@ -132,7 +131,7 @@ pub(super) async fn object(context: &Context, request: &Request, name: &str, inc
 
 /// `PUT /emulator/limits`: `{"maxConnections": n}`, null for none, of the caller's environment;
 /// `GET` shows how many live requests there are.
-pub(super) async fn limits(context: &Context, request: &Request, incoming: Incoming) -> Answer {
+pub(super) async fn limits(context: &Context, request: &Request, incoming: Upload) -> Answer {
     let Some(environment) = owner(context, request) else { return refused() };
     let limit = &context.limits[environment];
     if request.method == Method::PUT {
@@ -155,7 +154,7 @@ pub(super) async fn limits(context: &Context, request: &Request, incoming: Incom
 }
 
 /// `PUT /emulator/faults`: `{"faults": […]}` switches these on and all others off.
-pub(super) async fn faults(context: &Context, request: &Request, incoming: Incoming) -> Answer {
+pub(super) async fn faults(context: &Context, request: &Request, incoming: Upload) -> Answer {
     if request.method != Method::PUT {
         return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "PUT switches faults on and off");
     }

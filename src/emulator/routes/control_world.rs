@@ -1,18 +1,17 @@
 //! The emulator's own calls: its tasks and its clock.
 
 use http::{Method, StatusCode};
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::Context;
 use super::control::{columns, owner, refused};
 use super::own_page;
 use crate::emulator::Switches;
-use crate::serve::{Answer, Request};
+use crate::serve::{Answer, Request, Upload};
 
 /// `GET /emulator/tasks`: all tasks; `PUT` with `{"tasks": {…}}` puts others in the place of those
 /// that were given.
-pub(super) async fn tasks(context: &Context, request: &Request, incoming: Incoming) -> Answer {
+pub(super) async fn tasks(context: &Context, request: &Request, incoming: Upload) -> Answer {
     if request.method == Method::PUT {
         if owner(context, request).is_none() {
             return refused();
@@ -49,7 +48,7 @@ pub(super) async fn tasks(context: &Context, request: &Request, incoming: Incomi
 
 /// `GET /emulator/clock`: where it is; `PUT` with `{"advanceMs": n}` moves one that is moved by
 /// hand, and is answered when everything due was done.
-pub(super) async fn clock(context: &Context, request: &Request, incoming: Incoming) -> Answer {
+pub(super) async fn clock(context: &Context, request: &Request, incoming: Upload) -> Answer {
     let switches = Switches::new(context.world.clone());
     if request.method == Method::PUT {
         if owner(context, request).is_none() {

@@ -2,21 +2,20 @@
 //! recorded: `stream-write-v2`, `browser-hooks-useInputStreamSend`).
 
 use http::StatusCode;
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::Context;
 use crate::emulator::waitpoint;
 use crate::serve::Answer;
 use crate::serve::stream::StreamName;
-use crate::serve::{Request, body_up_to};
+use crate::serve::{Request, Upload, body_up_to};
 use crate::token::Resource;
 
 /// The most one message may take, in bytes.
 const INPUT_BYTES: u64 = 1024 * 1024;
 
 /// Answers the call.
-pub(super) async fn send(context: &Context, request: &Request, id: &str, stream: String, incoming: Incoming) -> Answer {
+pub(super) async fn send(context: &Context, request: &Request, id: &str, stream: String, incoming: Upload) -> Answer {
     let caller = match request.caller(context) {
         Ok(caller) => caller,
         Err(refusal) => return Answer::api_error(StatusCode::UNAUTHORIZED, refusal.text()),

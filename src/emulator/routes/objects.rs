@@ -2,13 +2,12 @@
 //! is no `Authorization` (protocol.md 4).
 
 use http::{Method, StatusCode};
-use hyper::body::Incoming;
 
 use super::Context;
 use crate::emulator::object::Object;
 use crate::error::Result;
 use crate::serve::Answer;
-use crate::serve::{Request, body_up_to};
+use crate::serve::{Request, Upload, body_up_to};
 
 /// The most an object may take, in bytes.
 const OBJECT_BYTES: u64 = 64 << 20;
@@ -17,7 +16,7 @@ const OBJECT_BYTES: u64 = 64 << 20;
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) async fn handle(context: &Context, request: &Request, path: &str, incoming: Incoming) -> Result<Answer> {
+pub(super) async fn handle(context: &Context, request: &Request, path: &str, incoming: Upload) -> Result<Answer> {
     if request.method == Method::OPTIONS {
         return Ok(Answer::preflight());
     }

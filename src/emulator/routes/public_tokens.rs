@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::Context;
@@ -12,7 +11,7 @@ use crate::emulator::access::{Caller, Credential, Refusal};
 use crate::emulator::jwt;
 use crate::error::Result;
 use crate::serve::Answer;
-use crate::serve::{Request, body};
+use crate::serve::{Request, Upload, body};
 use crate::token::{Resource, Scope, parse_period};
 
 const LIFE_S: u64 = 900;
@@ -22,7 +21,7 @@ const LONGEST_S: u64 = 30 * 86_400;
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) async fn handle(context: &Context, request: &Request, incoming: Incoming) -> Result<Answer> {
+pub(super) async fn handle(context: &Context, request: &Request, incoming: Upload) -> Result<Answer> {
     if request.method == Method::OPTIONS {
         return Ok(Answer::wrong_method(StatusCode::BAD_REQUEST));
     }

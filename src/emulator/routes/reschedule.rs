@@ -1,7 +1,6 @@
 //! `POST /api/v1/runs/{id}/reschedule`: another time for a delayed run (recorded: `calls-runs`).
 
 use http::{Method, StatusCode};
-use hyper::body::Incoming;
 use serde_json::Value;
 
 use super::Context;
@@ -14,14 +13,14 @@ use crate::error::Result;
 use crate::serve::Answer;
 use crate::serve::clock::from_wire;
 use crate::serve::period;
-use crate::serve::{Request, body};
+use crate::serve::{Request, Upload, body};
 use crate::token::Resource;
 
 /// Answers the call.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) async fn handle(context: &Context, request: &Request, id: &str, incoming: Incoming) -> Result<Answer> {
+pub(super) async fn handle(context: &Context, request: &Request, id: &str, incoming: Upload) -> Result<Answer> {
     if request.method != Method::POST {
         return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
     }

@@ -3,7 +3,6 @@
 use std::io;
 
 use http::{Method, Response, StatusCode};
-use hyper::body::Incoming;
 
 use super::route::{Control, Route};
 use super::{
@@ -15,7 +14,7 @@ use crate::emulator::fault::Fault;
 use crate::error::Error;
 use crate::serve::Request;
 use crate::serve::stream::StreamName;
-use crate::serve::{Answer, Body};
+use crate::serve::{Answer, Body, Upload};
 
 /// Answers one request.
 ///
@@ -23,7 +22,7 @@ use crate::serve::{Answer, Body};
 /// A fault switched on by a test, which ends the connection.
 pub(in super::super) async fn respond(
     context: &Context,
-    request: hyper::Request<Incoming>,
+    request: hyper::Request<Upload>,
 ) -> io::Result<Response<Body>> {
     let (head, body) = request.into_parts();
     let host = head
@@ -64,7 +63,7 @@ async fn struck(
     request: &Request,
     path: &str,
     route: Route,
-    body: Incoming,
+    body: Upload,
     fault: Option<Fault>,
 ) -> io::Result<Result<Answer, Error>> {
     Ok(match fault {
@@ -97,13 +96,7 @@ fn trimmed(path: &str) -> Option<&str> {
     path.strip_suffix('/').filter(|rest| !rest.is_empty() && !rest.starts_with("//") && !rest.ends_with('/'))
 }
 
-async fn handle(
-    context: &Context,
-    request: &Request,
-    path: &str,
-    route: Route,
-    body: Incoming,
-) -> Result<Answer, Error> {
+async fn handle(context: &Context, request: &Request, path: &str, route: Route, body: Upload) -> Result<Answer, Error> {
     match route {
         Route::Claims => Ok(claims::handle(context, request)),
         Route::PublicTokens => public_tokens::handle(context, request, body).await,

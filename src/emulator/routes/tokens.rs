@@ -2,7 +2,6 @@
 //! (protocol.md 6; recorded: `calls-wait`).
 
 use http::{Method, StatusCode};
-use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::Context;
@@ -16,7 +15,7 @@ use crate::error::Result;
 use crate::serve::Answer;
 use crate::serve::clock::to_wire;
 use crate::serve::period;
-use crate::serve::{Request, body};
+use crate::serve::{Request, Upload, body};
 use crate::token::Resource;
 
 /// How long an idempotency key counts unless the call says otherwise: 30 days.
@@ -28,7 +27,7 @@ const MAX_TAGS: usize = 10;
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) async fn create(context: &Context, request: &Request, incoming: Incoming) -> Result<Answer> {
+pub(super) async fn create(context: &Context, request: &Request, incoming: Upload) -> Result<Answer> {
     let caller = match request.key_caller(context) {
         Ok(caller) => caller,
         Err(answer) => return Ok(answer),
@@ -150,7 +149,7 @@ fn hash_of(world: &World, token: &Token) -> Result<String> {
 }
 
 /// Completes a token.
-pub(super) async fn complete(context: &Context, request: &Request, id: &str, incoming: Incoming) -> Answer {
+pub(super) async fn complete(context: &Context, request: &Request, id: &str, incoming: Upload) -> Answer {
     if request.method == Method::OPTIONS {
         return Answer::preflight();
     }
@@ -193,7 +192,7 @@ pub(super) async fn callback(
     request: &Request,
     id: &str,
     hash: &str,
-    incoming: Incoming,
+    incoming: Upload,
 ) -> Result<Answer> {
     if request.method != Method::POST {
         return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));

@@ -1,7 +1,6 @@
 //! `POST /api/v1/tasks/{id}/trigger`.
 
 use http::{Method, StatusCode};
-use hyper::body::Incoming;
 use serde_json::json;
 
 use super::Context;
@@ -12,8 +11,7 @@ use crate::emulator::order::{Order, Seat};
 use crate::emulator::store::Placed;
 use crate::emulator::{jwt, order};
 use crate::error::Result;
-use crate::serve::Answer;
-use crate::serve::{Request, body};
+use crate::serve::{Answer, Request, Upload, body};
 use crate::token::Resource;
 
 /// The life of the token that comes back with a run (protocol.md 3).
@@ -22,7 +20,7 @@ const TOKEN_LIFE_S: u64 = 3_600;
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) async fn handle(context: &Context, request: &Request, task: &str, incoming: Incoming) -> Result<Answer> {
+pub(super) async fn handle(context: &Context, request: &Request, task: &str, incoming: Upload) -> Result<Answer> {
     if request.method == Method::OPTIONS {
         return Ok(Answer::preflight());
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -15,7 +14,7 @@ use crate::emulator::ident;
 use crate::emulator::run::Run;
 use crate::serve::Answer;
 use crate::serve::stream::{Log, StreamName, StreamVersion};
-use crate::serve::{Request, body_up_to};
+use crate::serve::{Request, Upload, body_up_to};
 
 /// The most one append may bring, in bytes.
 const APPEND_BYTES: u64 = 512 * 1024;
@@ -24,7 +23,7 @@ const LINE_BYTES: usize = 10 << 20;
 
 /// Announces a stream (`PUT`), writes lines to it (`POST`), or tells how far a writer came
 /// (`HEAD`).
-pub(super) async fn handle(context: &Context, request: &Request, target: &StreamTarget, incoming: Incoming) -> Answer {
+pub(super) async fn handle(context: &Context, request: &Request, target: &StreamTarget, incoming: Upload) -> Answer {
     let run = match writer(context, request, target) {
         Ok(run) => run,
         Err(answer) => return answer,
@@ -56,7 +55,7 @@ pub(super) async fn handle(context: &Context, request: &Request, target: &Stream
 }
 
 /// Appends one text to a stream.
-pub(super) async fn append(context: &Context, request: &Request, target: &StreamTarget, incoming: Incoming) -> Answer {
+pub(super) async fn append(context: &Context, request: &Request, target: &StreamTarget, incoming: Upload) -> Answer {
     if request.method != Method::POST {
         return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
     }
@@ -126,7 +125,7 @@ fn announced(context: &Context, request: &Request, run: &Run, key: &str) -> Answ
 }
 
 /// Writes the lines of a body as they come: those of one part share an id, v1.
-async fn write(context: &Context, run: &Run, log: &Log, client: &str, mut incoming: Incoming) -> Result<(), Answer> {
+async fn write(context: &Context, run: &Run, log: &Log, client: &str, mut incoming: Upload) -> Result<(), Answer> {
     let mut rest: Vec<u8> = Vec::new();
     loop {
         let frame = match incoming.frame().await {
