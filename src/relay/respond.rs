@@ -91,8 +91,8 @@ impl Relay {
             }
         };
         let (mut response, kept) = match outcome {
-            Outcome::Answer(answer) => self.give(answer, None, &request.headers, head.version),
-            Outcome::Held(answer, seat) => self.give(answer, Some(seat), &request.headers, head.version),
+            Outcome::Answer(answer) => self.kept(answer, None, &request.headers, head.version),
+            Outcome::Held(answer, seat) => self.kept(answer, Some(seat), &request.headers, head.version),
             Outcome::Passed(response, seat) => (response, Kept { seat, load: None }),
         };
         door::open_to(&self.options, page.as_ref(), &mut response);
@@ -205,7 +205,7 @@ impl Relay {
     }
 
     /// The response that an answer becomes, and what its viewer holds: its seat, and the bytes of a body that is not read.
-    fn give(
+    fn kept(
         &self,
         answer: Answer,
         seat: Option<Seat>,
@@ -276,7 +276,7 @@ impl hyper::body::Body for Counted {
 
 /// The headers that answering a feed or a stream takes, or asking the server for it: one value of each name.
 fn needed(headers: &HeaderMap) -> HeaderMap {
-    const NEEDED: [HeaderName; 9] = [
+    const NEEDED: [HeaderName; 10] = [
         header::ACCEPT,
         header::ACCEPT_ENCODING,
         header::AUTHORIZATION,
@@ -285,6 +285,7 @@ fn needed(headers: &HeaderMap) -> HeaderMap {
         HeaderName::from_static("last-event-id"),
         HeaderName::from_static("timeout-seconds"),
         HeaderName::from_static("x-trigger-api-version"),
+        HeaderName::from_static("x-trigger-branch"),
         HeaderName::from_static("x-trigger-electric-version"),
     ];
     // A reference to what was sent before is one byte of HTTP/2, and as long as it was here.
