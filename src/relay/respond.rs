@@ -178,7 +178,7 @@ impl Relay {
             true => self.gate.enter(Some(digest), route.path.as_str().into()),
             false => self.gate.pass(digest),
         };
-        let Ok(seat) = entered else { return super::limits::full().into() };
+        let Ok(seat) = entered else { return limits::full().into() };
         self.stats.passed.fetch_add(1, Relaxed);
         let _under_way = self.stats.asking();
         let passed = Passed {
