@@ -21,7 +21,7 @@ const FAILED = 2;
  * @typedef {object} Traced what is asked of a server
  * @property {string} baseURL
  * @property {string} [method] default `GET`
- * @property {string} path each `{}` stands for an id
+ * @property {string} path each `{}` and `{task}` stands for an id
  * @property {[what: string, id: string][]} [ids]
  * @property {{ toString(): string }} [query]
  */
@@ -122,7 +122,7 @@ function describe({ baseURL, method = "GET", path, ids = [], query }) {
   const base = url.href.replace(/\/$/, "");
   const fill = (/** @type {(what: string, id: string) => string} */ text) => {
     let at = 0;
-    return path.replace(/\{\}/g, () => text(...ids[at++]));
+    return path.replace(/\{\w*\}/g, () => text(...ids[at++]));
   };
   // "task" and "run id" are both a name and what is known by its id.
   const named = (/** @type {string} */ what) => (what.includes(" ") ? what : `${what} id`);
