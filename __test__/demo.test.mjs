@@ -206,20 +206,31 @@ describe("the demo on a server of the user's", { concurrency: true, timeout }, (
     assertDiscreet(result, key);
   });
 
-  it("a wrong key ends with an error that does not show it", async () => {
-    const wrong = "tr_dev_somebodyelseskey";
-    const result = await demo(["--task", "echo"], env({ TRIGGER_SECRET_KEY: wrong }));
-    assert.equal(result.code, 1, result.stdout);
-    assert.match(result.stderr, /Invalid or Missing API key/);
+  it("a wrong key ends with the variable and the server, and does not show the key", async () => {
+    const wrong = "tr_dev_wrongwrongwrongwrongwr";
+    const result = await demo(["--run", "run_1"], env({ TRIGGER_SECRET_KEY: wrong }));
+    assert.equal(result.code, 2);
     assertDiscreet(result, wrong);
+    assert.match(result.stderr, /^TRIGGER_SECRET_KEY: the server at http:\/\/127\.0\.0\.1:\d+ does not know this key/);
   });
 
-  it("a server that is not there ends with the reason, and exit code 1", async () => {
-    const nobody = { TRIGGER_SECRET_KEY: key, TRIGGER_API_URL: "http://127.0.0.1:9" };
-    const result = await demo(["--run", "run_1"], nobody);
-    assert.equal(result.code, 1, result.stdout);
-    assert.match(result.stderr, /Connection error\.\nbecause: .*refused/);
-    assertDiscreet(result, key);
+  it("a server that is not there, or says nothing, ends with the variable, the address and the reason", async () => {
+    const silent = createServer(() => {}).listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    try {
+      for (const [url, why] of [
+        ["http://127.0.0.1:9", /refused/i],
+        [`http://127.0.0.1:${silent.address().port}`, /timeout/i],
+      ]) {
+        const result = await demo(["--run", "run_1"], { TRIGGER_SECRET_KEY: key, TRIGGER_API_URL: url });
+        assert.equal(result.code, 2);
+        assertDiscreet(result, key);
+        assert.ok(result.stderr.startsWith(`TRIGGER_API_URL: the server at ${url} cannot be reached (`), result.stderr);
+        assert.match(result.stderr, why);
+      }
+    } finally {
+      silent.close();
+    }
   });
 
   it("asks for a task or a run before it does anything", async () => {

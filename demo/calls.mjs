@@ -22,12 +22,13 @@ export async function trigger(server, token, task, payload) {
  * @param {{ url: string }} server
  * @param {string} token
  * @param {string} run
+ * @param {number} [timeoutMs] how long it may take
  * @returns {Promise<number>} The HTTP status.
  */
-export async function snapshotStatus(server, token, run) {
+export async function snapshotStatus(server, token, run, timeoutMs = 30_000) {
   const response = await fetch(`${server.url}/realtime/v1/runs/${encodeURIComponent(run)}?offset=-1&log=full`, {
     headers: { authorization: `Bearer ${token}`, "x-trigger-electric-version": "1.0.0-beta.1" },
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(timeoutMs),
   });
   await response.body?.cancel();
   return response.status;
