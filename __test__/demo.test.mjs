@@ -217,9 +217,13 @@ describe("the demo on a server of the user's", { concurrency: true, timeout }, (
   it("a server that is not there, or says nothing, ends with the variable, the address and the reason", async () => {
     const silent = createServer(() => {}).listen(0, "127.0.0.1");
     await once(silent, "listening");
+    const gone = createServer().listen(0, "127.0.0.1");
+    await once(gone, "listening");
+    const { port } = gone.address();
+    await new Promise((resolve) => gone.close(resolve));
     try {
       for (const [url, why] of [
-        ["http://127.0.0.1:9", /refused/i],
+        [`http://127.0.0.1:${port}`, /refused/i],
         [`http://127.0.0.1:${silent.address().port}`, /timeout/i],
       ]) {
         const result = await demo(["--run", "run_1"], { TRIGGER_SECRET_KEY: key, TRIGGER_API_URL: url });
