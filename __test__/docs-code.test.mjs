@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -92,10 +92,12 @@ const DONE = [
     },
   ],
   ["docs/feeds.md", "subscribeToRun(", ({ live }) => streams((id) => live(get("https://app.example"), id))],
+  ["docs/frameworks.md", "skipColumns", ({ GET }) => streams((id) => GET(get("https://app.example"), route(id)))],
   [
     "docs/frameworks.md",
-    "runs.subscribeToRun",
-    ({ GET }) => streams((id) => GET(get("https://app.example"), route(id))),
+    "defineEventHandler",
+    ({ default: answer }) =>
+      streams((id) => answer({ headers: new Headers(), node: { res: new EventEmitter() }, params: { id } })),
   ],
   ["docs/frameworks.md", "handler as GET", ({ GET }) => relays(GET)],
   ["docs/frameworks.md", "handler as action", ({ loader }) => relays((request) => loader({ request }))],
@@ -122,6 +124,14 @@ const DONE = [
       const [{ value }] = await answer.json();
       assert.deepEqual([answer.status, value.friendlyId, "payload" in value], [200, id, false]);
       await handler.close();
+    },
+  ],
+  [
+    "docs/streams.md",
+    "timeoutInSeconds",
+    async ({ withItsRun, alone }) => {
+      const { id } = await triggered("writer");
+      assert.deepEqual(await Promise.all([withItsRun(id), alone(id)]), ["Once upon a time", "Once upon a time"]);
     },
   ],
   ["skills/trigger-native/SKILL.md", "POST()", ({ POST }) => triggers(POST, "publicAccessToken")],
@@ -165,6 +175,8 @@ const NOT_RUN = [
   ["docs/frameworks.md", "Suspense", "a page; examples-nextjs.test.mjs opens it"],
   ["docs/feeds.md", "new EventSource", "for a browser; examples-nextjs.test.mjs has such a page"],
   ["docs/frameworks.md", "NextConfig", "examples-nextjs.test.mjs builds with it, and fails without"],
+  ["docs/frameworks.md", "app.register", "examples-node.test.mjs drives the example that has it"],
+  ["docs/frameworks.md", "ctx.respond", "examples-node.test.mjs drives the example that has it"],
   ["docs/frameworks.md", "defineConfig", "examples-react-router.test.mjs builds with it, and fails without"],
   ["docs/relay.md", "useRealtimeRun", "for a browser; examples-nextjs.test.mjs has it on a page"],
   [
@@ -172,6 +184,8 @@ const NOT_RUN = [
     "useRealtimeRun(id, { accessToken: token, baseURL })",
     "for a browser; examples-nextjs.test.mjs has it on a page",
   ],
+  ["docs/testing.md", "vitest", "needs Vitest; emulator-clock.test.mjs makes the same calls"],
+  ["docs/testing.md", "@playwright/test", "needs Playwright's runner; emulator-cli.test.mjs starts the same command"],
   ["skills/trigger-native/SKILL.md", "NextConfig", "examples-nextjs.test.mjs builds with it, and fails without"],
 ];
 
@@ -179,7 +193,9 @@ const NOT_RUN = [
 const APP = `
 const firstToken = "x";
 const fetchToken = async () => "x";
-const app = { use() {}, all() {} };
+const app = { use() {} };
+const defineEventHandler = (handler) => handler;
+const getRouterParam = (event, name) => event.params[name];
 const userOf = async (request) => request.headers.has("cookie") ? { id: request.headers.get("cookie") } : undefined;
 `;
 
@@ -212,7 +228,8 @@ before(async () => {
 after(() => emulator.stop());
 
 test("every block is of a language that is checked", () => {
-  const others = all.filter(({ language }) => ![...COMPILED, "json", "sh"].includes(language));
+  // Pages of HTML are opened by examples-nextjs.test.mjs.
+  const others = all.filter(({ language }) => ![...COMPILED, "json", "sh", "html"].includes(language));
   assert.deepEqual(others, []);
 });
 
@@ -223,6 +240,16 @@ test("every block of code is run, or has a reason why not", () => {
   for (const [, , reason] of NOT_RUN) {
     for (const [name] of reason.matchAll(/[\w-]+\.test\.mjs/g))
       assert.ok(existsSync(path.join(root, "__test__", name)));
+  }
+});
+
+test("a block that begins with the name of an example is in it, word for word", () => {
+  const quotes = compiled.filter(({ code }) => code.startsWith("// examples/"));
+  assert.ok(quotes.length > 1);
+  for (const { code } of quotes) {
+    const [first, ...rest] = code.split("\n");
+    const example = readFileSync(path.join(root, first.slice(3)), "utf8");
+    assert.ok(example.includes(rest.join("\n")), first);
   }
 });
 

@@ -134,6 +134,26 @@ test("files and pages that the documentation names are there", () => {
   }
 });
 
+test("links of what is published lead somewhere for whoever has the package alone", () => {
+  const { files: published, repository } = JSON.parse(files.get("package.json"));
+  const kept = [...published.map((name) => name.replace(/\*\*.*$/, "")), "README.md", "LICENSE"];
+  const home = `${repository.url.replace(/^git\+|\.git$/g, "")}/blob/main/`;
+  const pages = [...files].filter(([file]) => file.endsWith(".md") && kept.some((name) => file.startsWith(name)));
+  assert.ok(pages.length > 10);
+  for (const [page, text] of pages) {
+    for (const [, link] of text.matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
+      const target = path.posix.join(path.posix.dirname(page), link);
+      if (link.startsWith(home)) assert.ok(existsSync(path.join(ROOT, link.slice(home.length))), `${page}: ${link}`);
+      else if (!/^https?:/.test(link)) {
+        assert.ok(
+          kept.some((name) => `${target}/`.startsWith(name)),
+          `${page}: ${link} is not in the package`,
+        );
+      }
+    }
+  }
+});
+
 test("pages that types and comments cite are there", () => {
   for (const [file, text] of files) {
     for (const [page] of text.matchAll(/\bdocs\/[a-z-]+\.md\b/g)) assert.ok(files.has(page), `${file}: ${page}`);

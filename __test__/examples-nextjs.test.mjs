@@ -77,7 +77,7 @@ await withChromium(6, (launch) =>
         await writeAround(example.dir);
         const pages = ["components/status.tsx", "app/runs/[id]/page.tsx"];
         const routes = ["exports", "start", "live", "runs/[id]/events", "runs/[id]/text"];
-        const files = [...pages, ...routes.map((route) => `app/api/${route}/route.ts`)];
+        const files = ["public/run.html", ...pages, ...routes.map((route) => `app/api/${route}/route.ts`)];
         await writeRecipes(example.dir, Object.fromEntries(files.map((file) => [file, file])));
       });
 
@@ -191,6 +191,11 @@ async function driveRecipes({ page, calm }, url, emulator) {
   await page.getByText("COMPLETED", { exact: true }).waitFor();
   assert.equal(await text, "Once upon a time é");
   assert.equal(await events, "Once upon a time é");
+
+  // A page without React, from the beginning, as the run is over.
+  await page.goto(`${url}/run.html#${id}`);
+  await page.getByText("COMPLETED", { exact: true }).waitFor();
+  await page.getByText("Once upon a time é", { exact: true }).waitFor();
 
   // A user's runs are told to that user alone.
   await page.context().addCookies([{ name: "user", value: "7", url }]);

@@ -1,8 +1,9 @@
-// examples/node, installed from the packed package: plain http, Express and Hono do the same.
+// examples/node, installed from the packed package: every server does the same.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { TriggerClient } from "trigger-native";
 import { startHalfway } from "./examples/emulator.mjs";
 import { installed, serve } from "./examples/support.mjs";
 
@@ -22,7 +23,7 @@ describe("the Node examples", () => {
     await example?.remove();
   });
 
-  for (const file of ["http.mjs", "express.mjs", "hono.mjs"]) {
+  for (const file of ["http.mjs", "express.mjs", "hono.mjs", "fastify.mjs", "koa.mjs", "nest.mjs"]) {
     describe(file, () => {
       /** @type {Awaited<ReturnType<typeof serve>>} */
       let server;
@@ -61,6 +62,18 @@ describe("the Node examples", () => {
         assert.match(text, /"delta":"Once "[\s\S]*"delta":"time é"/);
         assert.match(text, /"status":"COMPLETED"/);
         assert.match(text, /;end\nevent: end\n/);
+      });
+
+      test("passes on what the browser triggers, with a body that no parser has read", async () => {
+        const { TRIGGER_API_URL: baseURL, TRIGGER_SECRET_KEY: accessToken } = emulator.env;
+        const { auth } = new TriggerClient({ baseURL, accessToken });
+        const publicAccessToken = await auth.createTriggerPublicToken("echo");
+        const answer = await fetch(`${server.url}/api/trigger/api/v1/tasks/echo/trigger`, {
+          method: "POST",
+          headers: { authorization: `Bearer ${publicAccessToken}`, "content-type": "application/json" },
+          body: JSON.stringify({ payload: `"${"z".repeat(100_000)}"`, options: { payloadType: "application/json" } }),
+        });
+        assert.equal(answer.status, 200, await answer.text());
       });
 
       test("stops following when the browser leaves", async () => {

@@ -6,8 +6,10 @@ import { mkdir, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { capture } from "../scripts/lib/run.mjs";
+import { ownTarget, packRoot } from "../scripts/pack.mjs";
 import { cleanEnvironment } from "./support/client.mjs";
 import { startOwnRegistry, temporary } from "./support/packages.mjs";
+import { startRegistry } from "./support/registry.mjs";
 import { ensureToolbox, runtimes, tools } from "./support/toolbox.mjs";
 
 const MINT = `
@@ -83,6 +85,17 @@ describe("a fresh project", () => {
     const { run } = await project("npm-ci");
     await run(tools.npm, "install", "trigger-native", "--no-audit", "--no-fund");
     await run(tools.npm, "ci", "--no-audit", "--no-fund");
+    assert.equal(await run(tools.node, "mint.mjs"), "3\n");
+  });
+
+  it("installs from the two tarballs that a clone packs, and again with npm ci, where no registry has them", async () => {
+    const { folder, run } = await project("tarballs");
+    const packed = await packRoot(home.folder, [ownTarget()]);
+    const registry = await startRegistry(own.dependencies);
+    await writeFile(path.join(folder, ".npmrc"), `registry=${registry.url}/\ncache=${folder}/cache\n`);
+    await run(tools.npm, "install", packed.file, own.platform.file, "--no-audit", "--no-fund");
+    await run(tools.npm, "ci", "--no-audit", "--no-fund");
+    await registry.stop();
     assert.equal(await run(tools.node, "mint.mjs"), "3\n");
   });
 

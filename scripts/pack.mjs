@@ -1,8 +1,9 @@
 // `npm run tarballs`: the tarballs that are published, in target/packages, and what must hold of them.
 //
-//   npm run tarballs                                            builds, packs the root and this machine's platform
+//   npm run tarballs                                            builds, packs the root and this machine's platform: the
+//                                                               root names that platform's package alone
 //   npm run tarballs -- --target linux-arm64-musl --addon FILE  packs that platform alone, without a build
-//   npm run tarballs -- --root                                  packs the root alone, without a build
+//   npm run tarballs -- --root                                  packs the root alone, which names every platform's package
 //   … --glibc 2.17                                          fails where the addon needs a newer glibc
 //
 // The root package gets its optionalDependencies here and not in package.json, see docs/packaging.md.
@@ -42,20 +43,25 @@ export function ownTarget() {
   return target;
 }
 
-/** The manifest as published: what only a clone needs is left out, the platform packages are put in. */
-export async function rootManifest() {
+/**
+ * The manifest as published: what only a clone needs is left out, the platform packages are put in.
+ *
+ * @param {string[]} [platforms] the targets of these packages; all there are unless told
+ */
+export async function rootManifest(platforms) {
   const manifest = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));
   const { private: _private, scripts: _scripts, devDependencies: _dev, ...published } = manifest;
-  const targets = (await readdir(path.join(root, "npm"))).sort();
+  const targets = platforms ?? (await readdir(path.join(root, "npm"))).sort();
   const optional = Object.fromEntries(targets.map((target) => [`trigger-native-${target}`, manifest.version]));
   return { ...published, optionalDependencies: optional, publishConfig: { access: "public" } };
 }
 
 /**
  * @param {string} [destination] a folder
+ * @param {string[]} [platforms] as of {@link rootManifest}
  * @returns {Promise<Packed>}
  */
-export async function packRoot(destination = packages) {
+export async function packRoot(destination = packages, platforms = undefined) {
   await buildPage();
   // npm itself says which files its rules and `files` choose; lifecycle scripts are none, and would be skipped.
   const [listed] = await npmPack(root, ["--dry-run"]);
@@ -65,7 +71,7 @@ export async function packRoot(destination = packages) {
     await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
     await copyFile(path.join(root, name), path.join(folder, name));
   }
-  await writeFile(path.join(folder, "package.json"), `${JSON.stringify(await rootManifest(), null, 2)}\n`);
+  await writeFile(path.join(folder, "package.json"), `${JSON.stringify(await rootManifest(platforms), null, 2)}\n`);
   return pack(folder, destination);
 }
 
@@ -139,7 +145,8 @@ async function main() {
   const faults = [];
   const made = [];
   if (values.root || !alone) {
-    const packed = await packRoot();
+    // Two tarballs that are installed without a registry: a lock file cannot have what none knows, and `npm ci` refuses it.
+    const packed = await packRoot(packages, values.root ? undefined : [ownTarget()]);
     made.push(packed);
     faults.push(...(await rootFaults(packed)));
   }

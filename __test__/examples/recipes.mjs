@@ -10,8 +10,8 @@ export function recipes() {
   /** @type {Map<string, { page: string, code: string }>} */
   const found = new Map();
   for (const { page, line, language, code } of blocks()) {
-    const [, file] = /^\/\/ (?:.*: )?(\S+\.tsx?)$/.exec(code.split("\n", 1)[0]) ?? [];
-    if (!file || !COMPILED.includes(language)) continue;
+    const [, file] = /^(?:\/\/|<!--) (?:.*: )?(\S+\.(?:tsx?|html))(?: -->)?$/.exec(code.split("\n", 1)[0]) ?? [];
+    if (!file || ![...COMPILED, "html"].includes(language)) continue;
     const known = found.get(file);
     if (known) assert.equal(code, known.code, `${file}: ${page}:${line} and ${known.page} differ`);
     else found.set(file, { page, code });
