@@ -7,12 +7,29 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { routes } from "./examples/routes.mjs";
 import { attempt } from "./examples/support.mjs";
+import { ensureToolbox, tools } from "./support/toolbox.mjs";
 
-await routes({
+const example = {
   name: "react-router",
-  title: "React Router",
   start: ["node_modules/@react-router/serve/bin.js", "build/server/index.js"],
   recipes: { "app/routes/relay.ts": "app/routes/api.trigger.$.ts" },
+};
+
+await routes({
+  ...example,
+  title: "React Router 8",
+  variant: "react-router-8",
+  start: ["node_modules/@react-router/serve/bin.cjs", "build/server/index.js"],
+  // It needs Node 22.22.
+  node: async () => {
+    await ensureToolbox();
+    return tools.node24[0];
+  },
+});
+
+await routes({
+  ...example,
+  title: "React Router",
   more: (dir) =>
     describe("with a server bundle that takes everything in", () => {
       /** Builds one route, which is enough. @param {string} ssr options of Vite */

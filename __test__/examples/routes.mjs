@@ -1,6 +1,8 @@
 // What the examples of Remix and React Router have in common: routes, and so what a visitor sees and does.
 
 import assert from "node:assert/strict";
+import path from "node:path";
+import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { withChromium } from "../support/browser.mjs";
 import { open, value } from "./browser.mjs";
@@ -13,13 +15,15 @@ import { installed, run, serve } from "./support.mjs";
  * @property {string} name
  * @property {string} title
  * @property {readonly string[]} start
+ * @property {string} [variant] a folder of the example with manifests that take the place of its own
+ * @property {() => Promise<string>} [node] which builds and serves it; the one that runs the tests, unless told
  * @property {Record<string, string>} recipes of the documentation, which take the place of its own files
  * @property {(dir: () => string, at: () => { url: string, emulator: Awaited<ReturnType<typeof startHalfway>> }) => void} [more]
  *   defines further tests, which may change what is in its folder
  *
  * @param {Example} example
  */
-export async function routes({ name, title, start, recipes, more }) {
+export async function routes({ name, title, variant, node, start, recipes, more }) {
   await withChromium(6, (launch) =>
     describe(`the ${title} example`, () => {
       /** @type {Array<() => Promise<void>>} */
@@ -34,14 +38,16 @@ export async function routes({ name, title, start, recipes, more }) {
       before(async () => {
         emulator = await startHalfway();
         endings.push(emulator.stop);
-        const example = await installed(name);
+        const program = await node?.();
+        const example = await installed(name, variant);
         endings.push(example.remove);
         dir = example.dir;
         await writeAround(dir);
         await writeRecipes(dir, recipes);
-        await run("npm", ["run", "types"], { cwd: example.dir });
-        await run("npm", ["run", "build"], { cwd: example.dir });
-        const server = await serve(start, { cwd: example.dir, env: emulator.env });
+        const env = program ? { PATH: [path.dirname(program), process.env.PATH].join(path.delimiter) } : {};
+        await run("npm", ["run", "types"], { cwd: example.dir, env });
+        await run("npm", ["run", "build"], { cwd: example.dir, env });
+        const server = await serve(start, { cwd: example.dir, env: emulator.env, node: program });
         endings.push(server.stop);
         url = server.url;
         const browser = await launch();

@@ -32,12 +32,14 @@ const QUIET = { NEXT_TELEMETRY_DISABLED: "1", NO_COLOR: "1", npm_config_update_n
  * Copies an example to a temporary folder and installs what it depends on.
  *
  * @param {string} name its folder under `examples/`
+ * @param {string} [variant] a folder in it, with manifests that take the place of its own
  * @returns {Promise<{ dir: string, remove(): Promise<void> }>}
  */
-export async function installed(name) {
+export async function installed(name, variant) {
   const dir = await mkdtemp(path.join(os.tmpdir(), `trigger-native-${name}-`));
   const filter = (/** @type {string} */ file) => !/[\\/](node_modules|\.next|build|\.react-router)$/.test(file);
   await cp(path.join(root, "examples", name), dir, { recursive: true, filter });
+  if (variant) await cp(path.join(root, "examples", name, variant), dir, { recursive: true });
   await installPacked(dir);
   return { dir, remove: () => rm(dir, { recursive: true, force: true, maxRetries: 5 }) };
 }
@@ -114,12 +116,12 @@ export async function attempt(...[command, args, { cwd, env = {} }]) {
  * Starts a server on a free port of 127.0.0.1 and waits until it answers.
  *
  * @param {readonly string[]} args of `node`
- * @param {{ cwd: string, env?: Record<string, string> }} options
+ * @param {{ cwd: string, env?: Record<string, string>, node?: string }} options
  */
-export async function serve(args, { cwd, env = {} }) {
+export async function serve(args, { cwd, env = {}, node = process.execPath }) {
   const port = await freePort();
   const preload = new URL("./with-parent.mjs", import.meta.url).href;
-  const child = spawn(process.execPath, ["--import", preload, ...args], {
+  const child = spawn(node, ["--import", preload, ...args], {
     cwd,
     env: {
       ...process.env,

