@@ -79,6 +79,8 @@ await withChromium(6, (launch) =>
         const routes = ["exports", "start", "live", "runs/[id]/events", "runs/[id]/text"];
         const files = ["public/run.html", ...pages, ...routes.map((route) => `app/api/${route}/route.ts`)];
         await writeRecipes(example.dir, Object.fromEntries(files.map((file) => [file, file])));
+        // What a browser asks for beside a page of HTML.
+        await writeFile(own("public/favicon.ico"), "");
       });
 
       for (const [what, relay, ...options] of [
