@@ -66,7 +66,7 @@ async function triggers(POST, token) {
 const DONE = [
   [
     "docs/calls.md",
-    "runOf(user, id)",
+    "runOf(user",
     async ({ runOf }) => {
       const { id, publicAccessToken } = await triggered();
       assert.equal((await runOf({ makeToken: async () => publicAccessToken }, id)).id, id);
