@@ -30,6 +30,7 @@ impl Script {
         Self::with(Limits::default())
     }
 
+    #[allow(clippy::large_types_passed_by_value, reason = "once a test")]
     pub(super) fn with(limits: Limits) -> Self {
         let mut feed = Feed::new(limits);
         let step = feed.start(now(0));

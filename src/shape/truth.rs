@@ -277,13 +277,13 @@ fn message(operation: &str, key: &str, cells: &Cells, columns: &[&str], dice: &m
 fn is_compact_object(text: &str) -> bool {
     text.starts_with('{')
         && serde_json::from_str::<serde_json::Value>(text)
-            .is_ok_and(|value| value.is_object() && value.to_string() == text)
+            .is_ok_and(|value| value.is_object() && serde_json::to_string(&value).is_ok_and(|written| written == text))
 }
 
 /// A JSON string; the same text is not always written the same way.
 fn literal(text: &str, dice: &mut Dice) -> String {
     if text.is_ascii() && dice.one_in(6) {
-        let escaped: String = text.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+        let escaped = text.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<Vec<_>>().concat();
         return format!("\"{escaped}\"");
     }
     serde_json::Value::from(text).to_string()
