@@ -225,7 +225,11 @@ class Relay {
 
   /** The native relay. @returns {any} */
   #opened() {
-    this.#native ??= open(this.#options);
+    if (this.#native === undefined) {
+      // What the native relay holds must not keep this alive: then neither would ever be collected.
+      const self = new WeakRef(this);
+      this.#native = open(this.#options, (text) => self.deref()?.#tell(text));
+    }
     return this.#native;
   }
 
@@ -359,10 +363,11 @@ class Leaving {
 
 /**
  * @param {import("./relay-options.js").HandlerOptions} options
+ * @param {(text: string) => void} tell what whoever runs it should know
  * @returns {any}
  * @throws {import("./errors.js").ConfigError} without a secret key, or with a base URL that cannot work
  */
-function open({ configuration, native: text }) {
+function open({ configuration, native: text }, tell) {
   const { clientOf } = require("./client.js");
   const { refresherOf, resolveWith } = require("./config.js");
   const { ConfigError, fromNative } = require("./errors.js");
@@ -374,7 +379,7 @@ function open({ configuration, native: text }) {
       "a relay needs the secret key itself, and configure() was given a function for it: set accessToken of createRealtimeHandler()",
     );
   }
-  const relay = native.openRelay(clientOf(resolved), text);
+  const relay = native.openRelay(clientOf(resolved), text, tell);
   if (typeof relay === "string") throw fromNative(JSON.parse(relay));
   return relay;
 }

@@ -8,6 +8,7 @@ use futures_util::FutureExt as _;
 use http::StatusCode;
 use http_body_util::BodyExt as _;
 use napi::bindgen_prelude::{Either, External, FnArgs, Function};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use serde::Deserialize;
 
@@ -17,7 +18,7 @@ use super::exchange::{Exchange, Opening};
 use super::listening::{RelayListener, asking};
 use crate::config::KeyKind;
 use crate::error::{Error, Result};
-use crate::relay::{self, Grant, Limits, Listen, Options};
+use crate::relay::{self, Grant, Limits, Listen, Notices, Options};
 use crate::runtime;
 
 /// The options of a relay, as `js/relay-options.js` checked them.
@@ -108,14 +109,28 @@ pub struct Relay {
 
 /// The relay of a client, or the refusal as text.
 #[napi(catch_unwind)]
-pub fn open_relay(client: &External<Client>, options: String) -> Either<Relay, String> {
-    match open(client, &options) {
+pub fn open_relay(
+    client: &External<Client>,
+    options: String,
+    tell: Function<'_, String, ()>,
+) -> napi::Result<Either<Relay, String>> {
+    // It keeps no process alive.
+    let tell = tell
+        .build_threadsafe_function::<String>()
+        .callee_handled::<false>()
+        .weak::<true>()
+        .build_callback(|context| Ok(context.value))?;
+    // A line that cannot be told is one of a process on its way out.
+    let notices = Notices::new(move |line| {
+        let _ = tell.call(line, ThreadsafeFunctionCallMode::NonBlocking);
+    });
+    Ok(match open(client, &options, notices) {
         Ok(relay) => Either::A(relay),
         Err(error) => Either::B(refusal(&error)),
-    }
+    })
 }
 
-fn open(client: &Client, options: &str) -> Result<Relay> {
+fn open(client: &Client, options: &str, notices: Notices) -> Result<Relay> {
     let options: RelayOptions = serde_json::from_str(options)
         .map_err(|error| Error::argument("ERR_INVALID_OPTIONS", "the options cannot be read").with_source(error))?;
     match client.endpoint.kind() {
@@ -138,6 +153,7 @@ fn open(client: &Client, options: &str) -> Result<Relay> {
         keep: options.keep_ms.map_or(Options::KEEP, Duration::from_millis),
         authorizes: options.authorizes,
         allow_origins: options.allow_origins.into(),
+        notices,
         metrics_path: options.metrics_path.map(Into::into),
     });
     Ok(Relay { relay })

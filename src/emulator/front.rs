@@ -33,6 +33,7 @@ pub(super) fn front(url: &str, key: &str, clock: Clock) -> Result<Arc<Relay>> {
         keep: Options::KEEP,
         authorizes: false,
         allow_origins: [].into(),
+        notices: crate::relay::Notices::default(),
         metrics_path: None,
     };
     Ok(Relay::with_clock(options, clock))

@@ -17,6 +17,11 @@ pub(super) fn server_path<'p>(base: Option<&str>, path: &'p str) -> Option<&'p s
     is_mount_point(&path[..start]).then(|| &path[start..])
 }
 
+/// Whether somebody meant the server's part of a path, wherever the relay is.
+pub(super) fn is_meant(path: &str) -> bool {
+    ROOTS.iter().any(|root| path.contains(root))
+}
+
 /// Whether `path` is empty, or segments that mean the same to whoever reads them.
 fn is_mount_point(path: &str) -> bool {
     let Some(segments) = path.strip_prefix('/') else { return path.is_empty() };

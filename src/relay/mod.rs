@@ -14,7 +14,9 @@ mod judge;
 mod limits;
 mod listen;
 mod metrics;
+mod notices;
 mod options;
+mod own;
 mod pass;
 #[cfg(test)]
 mod pass_tests;
@@ -39,6 +41,7 @@ pub use head::{head_text, read_head};
 use judge::Judge;
 use limits::Gate;
 pub use listen::{Authorize, Listen, Listening, Verdict, for_this_origin};
+pub use notices::Notices;
 pub use options::{Limits, Options};
 pub use respond::Grant;
 use stats::{Gauges, Refusal, Stats};
@@ -57,6 +60,7 @@ pub struct Relay {
     feeds: Feeds,
     streams: Streams,
     judge: Judge,
+    own: own::Own,
     gate: Arc<Gate>,
     stats: Arc<Stats>,
     under_way: Arc<UnderWay>,
@@ -76,6 +80,7 @@ impl Relay {
             feeds: Feeds::with_clock(&options, stop.clone(), stats.clone(), clock.clone()),
             streams: Streams::new(options.clone(), stop.clone(), stats.clone()),
             judge: Judge::new(clock.clone()),
+            own: own::Own::default(),
             gate: Gate::new(options.limits, stats.clone()),
             under_way: UnderWay::new(options.limits.bytes_under_way),
             stats,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::notices::Notices;
 use crate::config::Endpoint;
 use crate::http::ClientOptions;
 
@@ -27,6 +28,8 @@ pub struct Options {
     pub authorizes: bool,
     /// Origins whose pages may send the app's cookies along and read the answers, such as `https://app.example`.
     pub allow_origins: Arc<[String]>,
+    /// Where whoever runs the relay is told what to set.
+    pub notices: Notices,
     /// The path of the Prometheus text, such as `/metrics`, outside of `base_path`; `None` serves none.
     pub metrics_path: Option<Arc<str>>,
 }

@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Frame, SizeHint};
 
-use super::base::server_path;
+use super::base::{is_meant, server_path};
 use super::door;
 use super::limits::{self, Seat};
 use super::pass::{self, Passed, Times};
@@ -146,19 +146,32 @@ impl Relay {
             return Err(Answer::bytes(metrics::CONTENT_TYPE, text.into()).with("cache-control", "no-store"));
         }
         let Some(server_path) = server_path(self.options.base_path.as_deref(), path) else {
-            return Err(Answer::not_found());
+            return Err(self.nowhere(path));
         };
         let route = match Route::find(&request.method, server_path) {
             Found::Route(route) => route,
             Found::Preflight => return Err(Answer::preflight()),
             Found::WrongMethod => return Err(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED)),
-            Found::Unknown => return Err(Answer::not_found()),
+            Found::Unknown => return Err(nobodys("No route of Trigger.dev's API that a relay serves is at this path")),
         };
         let is_allowed = |allow: &Arc<[String]>| allow.iter().any(|family| family == route.family.name());
         if !self.options.allow.as_ref().is_none_or(is_allowed) {
-            return Err(Answer::not_found());
+            return Err(nobodys("The relay's option allow leaves this route out"));
         }
         self.refused_trigger(request, &route).map_or(Ok(route), Err)
+    }
+
+    /// The 404 of a path that the relay is not at, told from that of an unknown run where somebody meant it.
+    fn nowhere(&self, path: &str) -> Answer {
+        match (&self.options.base_path, is_meant(path)) {
+            (_, false) => Answer::not_found(),
+            (Some(base), true) => {
+                nobodys(&format!("The relay is at {base}: set its basePath to the path of its route"))
+            }
+            (None, true) => {
+                nobodys("The relay is behind no plain mount point: set its basePath to the path of its route")
+            }
+        }
     }
 
     /// Passes a request through, with the viewer's own token: never with the relay's key.
@@ -272,6 +285,11 @@ impl hyper::body::Body for Counted {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// The 404 of what is nobody's, which no viewer needs to ask for again.
+fn nobodys(text: &str) -> Answer {
+    Answer::api_error(StatusCode::NOT_FOUND, text).with("x-should-retry", "false")
 }
 
 /// The headers that answering a feed or a stream takes, or asking the server for it: one value of each name.

@@ -3,12 +3,12 @@
 use super::Relay;
 use super::access::{Decision, Own, RunFacts, Subject, Verdict, decide, recognise};
 use super::feed::FeedKey;
-use super::judge::{self, Unsure};
+use super::judge::Unsure;
 use super::limits::Digest;
 use super::respond::Grant;
 use crate::config::Secret;
 use crate::serve::{Answer, Request};
-use crate::token::{ClaimsStore, PublicClaims};
+use crate::token::PublicClaims;
 use http::{HeaderMap, StatusCode};
 
 /// A viewer that was recognised.
@@ -21,6 +21,8 @@ pub(super) struct Viewer {
     /// The token, or the viewer as the app names it, told from others.
     pub(super) digest: Option<Digest>,
     rights: Rights,
+    /// The environment that its token names, where the relay does not know its own yet.
+    pub(super) unproven: Option<String>,
 }
 
 /// By what a viewer may read.
@@ -30,6 +32,21 @@ enum Rights {
     Scopes(Vec<String>),
     /// By what only the server knows, until the token expires (Unix seconds).
     Server(Option<f64>),
+}
+
+/// The server's 403, and beside its words the scope that would do. It names what was asked for and nothing else: what a
+/// run is tagged with is not for who may not read it.
+fn forbidden(subject: Subject<'_>, is_granted: bool) -> Answer {
+    let wanted = match subject {
+        Subject::Run(id) => format!("read:runs:{id}"),
+        Subject::Tags([]) => "read:runs".to_owned(),
+        Subject::Tags([tag, ..]) => format!("read:tags:{tag}"),
+        Subject::Batch(id) => format!("read:batch:{id}"),
+    };
+    let what = if is_granted { "What authorize() granted" } else { "The access token" };
+    let mut body = Answer::forbidden();
+    body["hint"] = format!("{what} lacks a scope that opens this, such as {wanted}").into();
+    Answer::api(StatusCode::FORBIDDEN, body.to_string())
 }
 
 /// The token of `Authorization`: behind `Bearer`, or alone, as the server takes it (protocol.md 8). `None` where there
@@ -53,6 +70,7 @@ impl Viewer {
             token: None,
             digest: grant.id.map(|id| relay.judge.digest_of_viewer(&id)),
             rights: Rights::Scopes(grant.scopes),
+            unproven: None,
         }
     }
 
@@ -62,6 +80,7 @@ impl Viewer {
             token: Some(Secret::new(token)),
             digest: Some(relay.judge.digest(token)),
             rights: if is_known { Rights::Scopes(claims.scopes) } else { Rights::Server(claims.exp) },
+            unproven: None,
         }
     }
 }
@@ -82,18 +101,20 @@ impl Relay {
             let now = i64::try_from(self.clock.now_ms() / 1000).unwrap_or(i64::MAX);
             recognise(bearer, Own { key: &key, kind: endpoint.kind(), sub }, now)
         };
-        let known = ClaimsStore::global().known(endpoint);
-        let mut found = verdict(known.as_deref().map(crate::token::Minter::subject));
+        let mut known = self.own_sub();
+        let mut found = verdict(known.as_deref());
         if let (Verdict::Ask(_), None) = (&found, &known) {
             // Only tokens of the relay's own environment are worth a question.
-            let sub =
-                Box::pin(judge::subject(endpoint, &self.options.client)).await.map_err(|_| Unsure::Busy(1).answer())?;
-            found = verdict(Some(&sub));
+            known = Box::pin(self.learn_sub()).await?;
+            found = verdict(known.as_deref());
         }
         let token = bearer.unwrap_or_default();
         match found {
             Verdict::Known(claims) => Ok(Viewer::holder(self, token, claims, true)),
-            Verdict::Ask(claims) => Ok(Viewer::holder(self, token, claims, false)),
+            Verdict::Ask(claims) => {
+                let unproven = known.is_none().then(|| claims.sub.clone());
+                Ok(Viewer { unproven, ..Viewer::holder(self, token, claims, false) })
+            }
             // It asks as a server does, which would answer of another branch: what is shared here is of one.
             Verdict::OwnKey
                 if request.header("x-trigger-branch").is_some_and(|name| Some(name) != endpoint.branch()) =>
@@ -108,6 +129,7 @@ impl Relay {
                 token: Some(Secret::new(token)),
                 digest: Some(self.judge.digest(token)),
                 rights: Rights::Scopes(vec!["admin".into()]),
+                unproven: None,
             }),
             Verdict::Refused(text) => Err(refused(text)),
         }
@@ -125,7 +147,7 @@ impl Relay {
         path: &str,
         run: Option<&FeedKey>,
     ) -> Result<(), Answer> {
-        let forbidden = || Err(Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
+        let forbidden = || Err(forbidden(subject, viewer.token.is_none()));
         let scopes = match &viewer.rights {
             Rights::Scopes(scopes) => scopes,
             Rights::Server(exp) => return Box::pin(self.ask(viewer, path, *exp)).await,
@@ -144,7 +166,7 @@ impl Relay {
 
     async fn ask(&self, viewer: &Viewer, path: &str, exp: Option<f64>) -> Result<(), Answer> {
         let Some(token) = &viewer.token else {
-            return Err(Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
+            return Err(Unsure::Unreachable.answer());
         };
         let _under_way = self.stats.asking();
         let ruling = self.judge.ask(&self.options.endpoint, token, path, exp).await.map_err(Unsure::answer)?;

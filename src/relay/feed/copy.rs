@@ -12,13 +12,17 @@ use super::failure::Failure;
 use super::key::FeedKey;
 use super::rows::{Keep, Rows};
 use crate::config::Endpoint;
-use crate::hub::{Batch, End, Reader};
+use crate::hub::{Batch, End, Notice, Reader};
 use crate::random;
+use crate::relay::notices::{Notices, Trouble};
 use crate::run;
-use crate::shape::{Row, Schema};
+use crate::shape::{Reason, Row, Schema};
 
 /// How long viewers wait for the first rows.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long they wait where nobody answers at the server's.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What a copy is to its viewers.
 #[derive(Clone, Debug)]
@@ -52,6 +56,8 @@ pub(super) struct FeedCopy {
     states: watch::Sender<State>,
     /// When the last change came.
     changed: Mutex<Instant>,
+    /// What keeps it from the server, while it has no answer.
+    trouble: Mutex<Option<Trouble>>,
 }
 
 impl FeedCopy {
@@ -64,11 +70,12 @@ impl FeedCopy {
             cache: Mutex::default(),
             states: watch::Sender::new(State::Connecting),
             changed: Mutex::new(Instant::now()),
+            trouble: Mutex::default(),
         }
     }
 
     /// Follows its feed to the end, which is told to its viewers. `requests` counts what that takes.
-    pub(super) async fn follow(&self, reader: &Reader, endpoint: &Endpoint, requests: &AtomicU64) {
+    pub(super) async fn follow(&self, reader: &Reader, endpoint: &Endpoint, requests: &AtomicU64, notices: &Notices) {
         let mut settled = false;
         let mut counted = 0;
         loop {
@@ -77,14 +84,32 @@ impl FeedCopy {
             requests.fetch_add(sent.saturating_sub(counted), Ordering::Relaxed);
             counted = counted.max(sent);
             settled |= batch.settled;
+            self.note(&batch.notices, notices);
             let is_whole = batch.drained;
             if let Some(end) = self.take(batch, endpoint) {
+                if let Some(trouble) = end.trouble {
+                    notices.tell(trouble.text());
+                }
                 self.fail(end);
                 return;
             }
             // What was published together is told together, and nothing before all of the first is there.
             if settled && is_whole {
                 self.publish();
+            }
+        }
+    }
+
+    /// Keeps in mind that nobody answers, and says so to whoever runs the relay.
+    fn note(&self, seen: &[Notice], notices: &Notices) {
+        for notice in seen {
+            match notice {
+                Notice::Retry { retry, .. } if retry.reason == Reason::Unreachable => {
+                    *lock(&self.trouble) = Some(Trouble::Unreachable);
+                    notices.tell(Trouble::Unreachable.text());
+                }
+                Notice::Retry { .. } => *lock(&self.trouble) = None,
+                Notice::Stage(_) => {}
             }
         }
     }
@@ -141,8 +166,16 @@ impl FeedCopy {
     /// What to tell the viewer: why there are none, or that they did not come in time.
     pub(super) async fn ready(&self) -> Result<watch::Receiver<State>, Failure> {
         let mut states = self.states();
+        let end = Instant::now() + PATIENCE;
         // What ends the wait is looked at below; nothing but time can end it otherwise.
-        let _ = timeout(PATIENCE, states.wait_for(|state| !matches!(state, State::Connecting))).await;
+        while timeout(SOON, states.wait_for(|state| !matches!(state, State::Connecting))).await.is_err() {
+            if let Some(trouble) = *lock(&self.trouble) {
+                return Err(Failure::of_trouble(trouble));
+            }
+            if end <= Instant::now() {
+                break;
+            }
+        }
         let state = states.borrow().clone();
         match state {
             State::Live(_) => Ok(states),

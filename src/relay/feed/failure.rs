@@ -4,6 +4,7 @@ use http::StatusCode;
 
 use crate::config::Endpoint;
 use crate::error::{Error, Kind};
+use crate::relay::notices::Trouble;
 use crate::serve::Answer;
 
 /// What viewers are told when their feed cannot be read. The same for all of them.
@@ -13,6 +14,8 @@ pub(super) struct Failure {
     body: String,
     should_retry: Option<bool>,
     retry_after: Option<u64>,
+    /// What whoever runs the relay can do about it.
+    pub(super) trouble: Option<Trouble>,
 }
 
 impl Failure {
@@ -20,7 +23,7 @@ impl Failure {
     pub(super) fn of(error: &Error, endpoint: &Endpoint) -> Self {
         let Some(answer) = error.answer() else {
             return match error.kind() {
-                Kind::Connection | Kind::Timeout => Self::later("The relay cannot reach the Trigger.dev server"),
+                Kind::Connection | Kind::Timeout => Self::of_trouble(Trouble::Unreachable),
                 Kind::Api
                 | Kind::Protocol
                 | Kind::NoProgress
@@ -32,10 +35,7 @@ impl Failure {
             };
         };
         match answer.status {
-            401 | 403 => Self::told(
-                StatusCode::BAD_GATEWAY,
-                "The server refused the relay's own key: check the accessToken or TRIGGER_SECRET_KEY that the relay was given, and its baseURL",
-            ),
+            status @ (401 | 403) => Self::of_trouble(Trouble::of(status).unwrap_or(Trouble::WrongKey)),
             429 | 500.. => Self::later("The Trigger.dev server does not answer the relay: try again later"),
             status => {
                 let retry = answer.headers.iter().find(|(name, _)| name == "x-should-retry");
@@ -47,9 +47,16 @@ impl Failure {
                     body: if fits { answer.body.clone() } else { told("Not found") },
                     should_retry: retry.and_then(|(_, value)| value.parse().ok()),
                     retry_after: None,
+                    trouble: None,
                 }
             }
         }
+    }
+
+    /// The relay is kept from its server: for whoever runs it to mend. It may be mended soon.
+    pub(super) fn of_trouble(trouble: Trouble) -> Self {
+        let told = Self::told(StatusCode::BAD_GATEWAY, trouble.text());
+        Self { retry_after: Some(1), trouble: Some(trouble), ..told }
     }
 
     /// Nothing came, or nothing can be started: to be tried again.
@@ -63,7 +70,7 @@ impl Failure {
     }
 
     fn told(status: StatusCode, text: &str) -> Self {
-        Self { status, body: told(text), should_retry: None, retry_after: None }
+        Self { status, body: told(text), should_retry: None, retry_after: None, trouble: None }
     }
 
     /// Its answer.

@@ -18,9 +18,9 @@ use super::rows::Keep;
 use crate::config::Endpoint;
 use crate::error::Error;
 use crate::hub::{FeedSpec, Hub, Patience, ReaderOptions};
-use crate::relay::Options;
 use crate::relay::limits::{Digest, Quota, Share, full};
 use crate::relay::stats::{Bound, Stats};
+use crate::relay::{Notices, Options};
 use crate::serve::Answer;
 use crate::serve::clock::Clock;
 
@@ -38,6 +38,7 @@ pub(super) struct Inner {
     keep: Duration,
     most: usize,
     quota: Arc<Quota>,
+    notices: Notices,
     pub(super) stop: CancellationToken,
     pub(super) stats: Arc<Stats>,
     pub(super) clock: Clock,
@@ -96,6 +97,7 @@ impl Feeds {
             keep: options.keep,
             most: options.limits.feeds,
             quota: Quota::new(options.limits.feeds_per_token),
+            notices: options.notices.clone(),
             stop,
             stats,
             clock,
@@ -190,8 +192,10 @@ impl Inner {
             query: copy.key.query.clone(),
             patience: Patience::default(),
         };
-        let reader = Hub::global().open(&spec, ReaderOptions { copies: true, ..ReaderOptions::default() });
-        self.run_with(&kept, copy.follow(&reader, &self.endpoint, &self.stats.requests)).await;
+        let reader =
+            Hub::global().open(&spec, ReaderOptions { copies: true, notices: true, ..ReaderOptions::default() });
+        let follow = copy.follow(&reader, &self.endpoint, &self.stats.requests, &self.notices);
+        self.run_with(&kept, follow).await;
     }
 
     /// As [`Inner::run`], with what fills the copy. A panic of it ends the copy with an error, as any other end does:
@@ -257,6 +261,17 @@ impl Seat {
         let facts = self.inner.stop.run_until_cancelled(self.copy().facts()).await;
         match facts {
             Some(facts) => facts.map_err(|failure| failure.answer()),
+            None => Err(Failure::later("The relay is stopping").answer()),
+        }
+    }
+
+    /// Whether the relay's own key is shown the feed. Waits for its first rows.
+    ///
+    /// # Errors
+    /// As [`Seat::facts`].
+    pub(crate) async fn shown(&self) -> Result<(), Answer> {
+        match self.inner.stop.run_until_cancelled(self.copy().ready()).await {
+            Some(ready) => ready.map(drop).map_err(|failure| failure.answer()),
             None => Err(Failure::later("The relay is stopping").answer()),
         }
     }

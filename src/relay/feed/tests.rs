@@ -31,6 +31,7 @@ pub(in crate::relay) fn options(base_url: &str, key: &str) -> Options {
         keep: Duration::from_secs(5),
         authorizes: false,
         allow_origins: [].into(),
+        notices: crate::relay::Notices::default(),
         metrics_path: None,
     }
 }

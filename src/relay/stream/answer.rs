@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::entry::Known;
 use super::share::Seat;
+use crate::relay::notices::Trouble;
 use crate::serve::clock::Clock;
 use crate::serve::stream::{StreamVersion, V1, V2, silence};
 use crate::serve::{Answer, Body, Request};
@@ -67,11 +68,9 @@ pub(crate) async fn answer(seat: Seat, request: &Request, go_on: GoOn) -> Reply 
 
 /// The server's refusal, given on; one of the relay's own key is the relay's trouble, not the viewer's.
 fn refused(status: StatusCode, body: String) -> Answer {
-    match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Answer::api_error(StatusCode::BAD_GATEWAY, "The server refused the relay's own key for this stream")
-        }
-        _ => Answer::api(status, body).with("x-should-retry", "false"),
+    match Trouble::of(status.as_u16()) {
+        Some(trouble) => Answer::api_error(StatusCode::BAD_GATEWAY, trouble.text()),
+        None => Answer::api(status, body).with("x-should-retry", "false"),
     }
 }
 

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::parts;
 use crate::hub::{Notice, Stage};
 use crate::relay::limits::{Digest, Share};
+use crate::relay::notices::Trouble;
 use crate::relay::stats::Stats;
 use crate::serve::stream::{Log, StreamVersion};
 use crate::stream::{End, Raw, Reader, ReaderOptions, StreamSpec};
@@ -75,6 +76,14 @@ impl Entry {
     pub(super) fn make_way(&self) {
         self.share.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.end.cancel();
+    }
+
+    /// What keeps the relay from it, for whoever runs it to mend.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        match &*self.known.borrow() {
+            Known::Refused(status, _) => Trouble::of(status.as_u16()),
+            Known::Nothing | Known::Version(_) | Known::Lost => None,
+        }
     }
 
     /// A viewer leaves.

@@ -114,9 +114,13 @@ impl Streams {
         let spec = StreamSpec::raw(self.options.endpoint.clone(), self.options.client.clone(), &path, WINDOW_S);
         let (stop, keep) = (entry.end.clone(), self.options.keep);
         let entries = Arc::downgrade(&self.entries);
+        let notices = self.options.notices.clone();
         tokio::spawn(async move {
             let leave = || remove(&entries, &key, &entry, true);
             entry.run(spec, keep, stop, leave).await;
+            if let Some(trouble) = entry.trouble() {
+                notices.tell(trouble.text());
+            }
             remove(&entries, &key, &entry, false);
         });
         Ok(seat)

@@ -111,6 +111,7 @@ fn streams_of(url: &str, limits: Limits, keep: Duration) -> (Streams, Cancellati
         keep,
         authorizes: false,
         allow_origins: [].into(),
+        notices: crate::relay::Notices::default(),
         metrics_path: None,
     };
     let stop = CancellationToken::new();
