@@ -98,9 +98,9 @@ impl Gate {
             return Err(full);
         }
         if feed.is_some() {
-            self.stats.viewers.enter()
+            self.stats.viewers.enter();
         } else {
-            self.stats.passing.enter()
+            self.stats.passing.enter();
         }
         Ok(Seat { gate: self.clone(), token, feed })
     }

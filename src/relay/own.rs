@@ -34,9 +34,10 @@ impl Own {
         let _ = self.proven.set(sub.to_owned());
     }
 
-    fn paused(&self) -> Option<Option<Trouble>> {
+    /// Whether it is not asked for now: with nothing to say where the key is a restricted one, else with why.
+    fn paused(&self) -> Option<Result<(), Trouble>> {
         let pause = *self.pause.lock().unwrap_or_else(PoisonError::into_inner);
-        pause.filter(|(until, _)| Instant::now() < *until).map(|(_, trouble)| trouble)
+        pause.filter(|(until, _)| Instant::now() < *until).map(|(_, trouble)| trouble.map_or(Ok(()), Err))
     }
 
     fn pause(&self, span: Duration, trouble: Option<Trouble>) {
@@ -58,7 +59,7 @@ impl Relay {
     pub(super) async fn learn_sub(&self) -> Result<Option<String>, Answer> {
         let endpoint = &self.options.endpoint;
         if let Some(paused) = self.own.paused() {
-            return paused.map_or(Ok(None), |trouble| Err(answer(trouble)));
+            return paused.map(|()| None).map_err(answer);
         }
         let error = match judge::subject(endpoint, &self.options.client).await {
             Ok(sub) => return Ok(Some(sub)),

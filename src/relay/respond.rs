@@ -187,9 +187,10 @@ impl Relay {
         headers.insert(header::AUTHORIZATION, bearer);
         // A stream counts as one that is shared does: its viewer stays.
         let digest = self.judge.digest(token);
-        let entered = match route.is_stream(&request.method) {
-            true => self.gate.enter(Some(digest), route.path.as_str().into()),
-            false => self.gate.pass(digest),
+        let entered = if route.is_stream(&request.method) {
+            self.gate.enter(Some(digest), route.path.as_str().into())
+        } else {
+            self.gate.pass(digest)
         };
         let Ok(seat) = entered else { return limits::full().into() };
         self.stats.passed.fetch_add(1, Relaxed);
