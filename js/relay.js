@@ -228,7 +228,10 @@ class Relay {
     if (this.#native === undefined) {
       // What the native relay holds must not keep this alive: then neither would ever be collected.
       const self = new WeakRef(this);
-      this.#native = open(this.#options, (text) => self.deref()?.#tell(text));
+      this.#native = open(this.#options, (text) => {
+        const relay = self.deref();
+        if (relay !== undefined) relay.#tell(text);
+      });
     }
     return this.#native;
   }
