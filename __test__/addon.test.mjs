@@ -174,7 +174,7 @@ describe("without a usable addon", () => {
         format,
         // A bundle of ES modules has a `require` where it is given one.
         banner: format === "esm" ? { js: REQUIRE } : {},
-        external: [...TARGETS.map((target) => `trigger-native-${target}`), "superjson"],
+        external: TARGETS.map((target) => `trigger-native-${target}`),
         logLevel: "silent",
       });
       const { stderr } = spawnSync(process.execPath, [file], { env: cleanEnvironment(), encoding: "utf8" });

@@ -70,7 +70,7 @@ describe("a fresh project", () => {
     };
   }
 
-  const NEEDED = ["copy-anything", "superjson", "trigger-native"];
+  const NEEDED = ["trigger-native"];
 
   it("installs with npm: the package, this platform's, and no other", async () => {
     const { run, installed } = await project("npm");

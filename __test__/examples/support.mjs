@@ -68,7 +68,6 @@ async function installPacked(dir) {
 
   await mkdir(path.join(dir, ".packed"));
   await add(await json(path.join(packed.root.folder, "package.json")), packed.root.file);
-  for (const { manifest, file: tarball } of packed.dependencies) await add(manifest, tarball);
   for (const target of await readdir(path.join(root, "npm"))) {
     const manifest = await json(path.join(root, "npm", target, "package.json"));
     await add(manifest, target === ownTarget() ? packed.platform.file : undefined, { optional: true });

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { addon } from "../../scripts/build.mjs";
-import { capture, npmCommand, root } from "../../scripts/lib/run.mjs";
+import { root } from "../../scripts/lib/run.mjs";
 import { ownTarget, packPlatform, packRoot } from "../../scripts/pack.mjs";
 import { buildPage } from "../../scripts/page.mjs";
 import { exclusively } from "./exclusive.mjs";
@@ -29,10 +29,10 @@ const KEPT_MS = 3_600_000;
 /** @typedef {import("../../scripts/pack.mjs").Packed} Packed */
 
 /**
- * The root, the package of this machine, and what they depend on, as tarballs. They are packed where nobody packed the
- * same content before: seven test files need them.
+ * The root and the package of this machine, as tarballs. They are packed where nobody packed the same content before:
+ * seven test files need them.
  *
- * @returns {Promise<{ root: Packed, platform: Packed, dependencies: { manifest: any, file: string }[] }>}
+ * @returns {Promise<{ root: Packed, platform: Packed }>}
  */
 export async function packBoth() {
   await mkdir(shelf, { recursive: true });
@@ -55,9 +55,7 @@ async function packTo(folder) {
   }
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder);
-  const own = { root: await packRoot(folder), platform: await packPlatform(ownTarget(), undefined, folder) };
-  const { dependencies } = await json(path.join(own.root.folder, "package.json"));
-  return { ...own, dependencies: await installedPackages(Object.keys(dependencies), folder) };
+  return { root: await packRoot(folder), platform: await packPlatform(ownTarget(), undefined, folder) };
 }
 
 /** Of every file that goes into the packages, and of how they are packed. */
@@ -77,10 +75,7 @@ async function contentKey() {
   return hash.digest("hex").slice(0, 16);
 }
 
-/**
- * A registry with the root, the package of this machine, what they depend on, and the other platforms' packages without
- * their addons.
- */
+/** A registry with the root, the package of this machine, and the other platforms' packages without their addons. */
 export async function startOwnRegistry() {
   const packed = await packBoth();
   const own = await Promise.all(
@@ -94,23 +89,5 @@ export async function startOwnRegistry() {
       .filter((target) => target !== ownTarget())
       .map(async (target) => ({ manifest: await json(path.join(root, "npm", target, "package.json")) })),
   );
-  return { ...packed, registry: await startRegistry([...own, ...others, ...packed.dependencies]) };
-}
-
-/** Packages of `node_modules` with all they depend on, packed anew. */
-async function installedPackages(names, destination) {
-  const found = new Map();
-  for (const queue = [...names]; queue.length > 0; ) {
-    const name = queue.pop();
-    if (found.has(name)) continue;
-    const folder = path.join(root, "node_modules", name);
-    const manifest = await json(path.join(folder, "package.json"));
-    const [command, first] = npmCommand();
-    const args = [...first, "pack", folder, "--json", "--ignore-scripts", "--pack-destination", destination];
-    const listed = JSON.parse(await capture(command, args));
-    const [{ filename }] = Array.isArray(listed) ? listed : Object.values(listed);
-    found.set(name, { manifest, file: path.join(destination, filename) });
-    queue.push(...Object.keys(manifest.dependencies ?? {}));
-  }
-  return [...found.values()];
+  return { ...packed, registry: await startRegistry([...own, ...others]) };
 }
