@@ -57,8 +57,9 @@ impl Queue {
             waiting.entry(key.clone()).or_default().push_back(place);
         }
         while self.count > LONGEST_LAG || self.bytes > LARGEST_LAG {
-            let places = self.places().get_mut(&key);
-            let Some(oldest) = places.and_then(|places| places.pop_front_if(|oldest| *oldest != place)) else { break };
+            let Some(places) = self.places().get_mut(&key) else { break };
+            let Some(oldest) = places.front().copied().filter(|oldest| *oldest != place) else { break };
+            places.pop_front();
             self.remove(oldest);
             self.coalesced += 1;
         }
