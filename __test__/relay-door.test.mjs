@@ -157,7 +157,10 @@ describe("a viewer of one tenant", { timeout: 120_000 }, () => {
         assert.equal(path, "/realtime/v1/runs");
         assert.equal(tags, "mine");
         assert.equal(new Set(names).size, names.length, `each once: ${names}`);
-        for (const one of names) assert.ok(["tags", "createdAt", "skipColumns", "offset", "log"].includes(one), one);
+        // On a slow machine the copy, which changed meanwhile, is asked for once more: with the server's own handle.
+        const known = ["tags", "createdAt", "skipColumns", "offset", "log", "handle"];
+        for (const one of names) assert.ok(known.includes(one), one);
+        assert.ok(rest.handle === undefined || rest.handle === "runs_0_1_x", rest.handle);
         assert.ok(rest.createdAt === undefined || rest.createdAt === "1h", rest.createdAt);
         assert.equal(headers.authorization, `Bearer ${KEY}`);
         for (const one of [

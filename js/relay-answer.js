@@ -3,6 +3,7 @@
 /** Answers of the relay, and how they are written as a web `Response` or to Node's `http`. */
 
 const { fromNative } = require("./errors.js");
+const { after } = require("./timer.js");
 
 /**
  * @typedef {object} Answer
@@ -10,6 +11,15 @@ const { fromNative } = require("./errors.js");
  * @property {string[]} headers names and values in turn
  * @property {Uint8Array} [bytes] the body, or its first piece
  * @property {any} [rest] the exchange, where more pieces follow
+ */
+
+/** The most of an answer that is handed over at once, in bytes: by the next part it is seen that a client reads. */
+const SLICE = 16 * 1024;
+
+/**
+ * How long an answer may go without anything of it being read, and what is told when one was dropped for it.
+ *
+ * @typedef {{ ms: number, drop(): void }} Patience
  */
 
 /**
@@ -98,13 +108,25 @@ async function nextPiece(exchange) {
   return bytes;
 }
 
+/** Does `work` when nothing was read for too long. @param {Patience} patience @param {() => void} work */
+function afterPatience({ ms, drop }, work) {
+  const late = after(ms, () => {
+    drop();
+    work();
+  });
+  // An answer alone keeps no process alive.
+  late.unref?.();
+  return late;
+}
+
 /**
  * @param {Answer} answer
  * @param {string} method
  * @param {() => void} done called when nothing more is read
+ * @param {Patience} patience
  * @returns {Response}
  */
-function toWebResponse({ status, headers, bytes, rest }, method, done) {
+function toWebResponse({ status, headers, bytes, rest }, method, done, patience) {
   const all = new Headers();
   for (let at = 0; at < headers.length; at += 2) all.append(headers[at], headers[at + 1]);
   const init = { status, headers: all };
@@ -117,13 +139,28 @@ function toWebResponse({ status, headers, bytes, rest }, method, done) {
     done();
     return new Response(/** @type {any} */ (bytes ?? null), init);
   }
+  /** @type {any} */
+  let late;
+  const unread = (/** @type {any} */ controller) => {
+    late = afterPatience(patience, () => {
+      done();
+      rest.abort();
+      controller.error(new Error(`nothing of the body was read for ${patience.ms} ms (limits.sendTimeoutMs)`));
+    });
+  };
+  let piece = bytes;
   const body = new ReadableStream(
     {
+      start: unread,
       async pull(controller) {
+        clearTimeout(late);
         try {
-          const piece = bytes ?? (await nextPiece(rest));
-          bytes = undefined;
-          if (piece !== undefined) return controller.enqueue(piece);
+          piece ??= await nextPiece(rest);
+          if (piece !== undefined) {
+            controller.enqueue(piece.subarray(0, SLICE));
+            piece = piece.length > SLICE ? piece.subarray(SLICE) : undefined;
+            return unread(controller);
+          }
           done();
           controller.close();
         } catch (error) {
@@ -132,6 +169,7 @@ function toWebResponse({ status, headers, bytes, rest }, method, done) {
         }
       },
       cancel() {
+        clearTimeout(late);
         done();
         rest.abort();
       },
@@ -167,8 +205,9 @@ function writeHead(res, status, headers) {
  * @param {Answer} answer
  * @param {any} req
  * @param {any} res
+ * @param {Patience} patience
  */
-async function toNodeResponse({ status, headers, bytes, rest }, req, res) {
+async function toNodeResponse({ status, headers, bytes, rest }, req, res, patience) {
   if (res.destroyed || res.writableEnded) return rest?.abort();
   const isHead = req.method === "HEAD" || isBodiless(status);
   const all = [...headers];
@@ -176,39 +215,69 @@ async function toNodeResponse({ status, headers, bytes, rest }, req, res) {
     all.push("content-length", String(bytes?.length ?? 0));
   }
   writeHead(res, status, all);
+  const reader = new Reader(res, patience);
   if (isHead || rest === undefined) {
     rest?.abort();
-    res.end(isHead ? undefined : bytes);
-    return;
+    return reader.end(isHead ? undefined : bytes);
   }
   if (bytes === undefined) res.flushHeaders();
   try {
     for (let piece = bytes ?? (await nextPiece(rest)); piece !== undefined; piece = await nextPiece(rest)) {
-      // A client that does not read stops the source.
-      if (!res.write(piece)) await drained(res);
+      for (let at = 0; at < piece.length; at += SLICE) {
+        // A client that does not read stops the source.
+        if (!res.write(piece.subarray(at, at + SLICE))) await reader.drained();
+        if (reader.isGone) return rest.abort();
+      }
       // Middleware that compresses holds pieces back otherwise.
       res.flush?.();
-      if (res.destroyed) return rest.abort();
     }
-    res.end();
+    reader.end();
   } catch {
     // What the client sees of a body that broke off upstream.
     res.destroy();
   }
 }
 
-/** @param {any} res @returns {Promise<void>} */
-function drained(res) {
-  return new Promise((resolve) => {
-    const go = () => {
-      res.off("drain", go);
-      res.off("close", go);
-      resolve();
-    };
-    res.on("drain", go);
-    res.on("close", go);
-    if (res.destroyed) go();
-  });
+/** Whoever reads an answer over Node's `http`; dropped when it takes nothing of it for too long. */
+class Reader {
+  #res;
+  #patience;
+  #wake = () => {};
+
+  /** @param {any} res @param {Patience} patience */
+  constructor(res, patience) {
+    this.#res = res;
+    this.#patience = patience;
+    // Once, however often it is waited for: middleware that compresses has `drain` elsewhere, and takes none back.
+    for (const event of ["drain", "finish", "close"]) res.on(event, () => this.#wake());
+  }
+
+  get isGone() {
+    return this.#res.destroyed || this.#res.stream?.destroyed === true;
+  }
+
+  /** Until there is room for more, or nobody who could read it. @returns {Promise<void>} */
+  drained() {
+    return new Promise((resolve) => {
+      const late = afterPatience(this.#patience, () => {
+        this.#res.destroy();
+        this.#wake();
+      });
+      this.#wake = () => {
+        clearTimeout(late);
+        this.#wake = () => {};
+        resolve();
+      };
+      if (this.isGone) this.#wake();
+    });
+  }
+
+  /** @param {Uint8Array} [bytes] the whole body, where nothing was written */
+  end(bytes) {
+    this.#res.end(bytes);
+    // What Node still holds of it.
+    if (!this.#res.writableFinished) void this.drained();
+  }
 }
 
 module.exports = { GONE, answerOf, openTo, refusal, refusalOf, toNodeResponse, toWebResponse };

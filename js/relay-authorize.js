@@ -5,6 +5,7 @@
 const { ArgumentError } = require("./errors.js");
 const { columns, isTexts, takeOptions } = require("./options.js");
 const { describe, flattenScopes, isPlain } = require("./scopes.js");
+const { after } = require("./timer.js");
 
 const GRANT = {
   scopes: (/** @type {any} */ value) =>
@@ -31,7 +32,7 @@ const LATE = Symbol("late");
 function within(given, ms) {
   if (typeof given?.then !== "function") return given;
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms, LATE);
+    const timer = after(ms, () => resolve(LATE));
     const settled = (/** @type {(value: any) => void} */ tell) => (/** @type {any} */ value) => {
       clearTimeout(timer);
       tell(value);

@@ -12,6 +12,9 @@ const CALL = "createRealtimeHandler";
 /** How long `authorize` may take, unless told. */
 const AUTHORIZE_TIMEOUT_MS = 10_000;
 
+/** How long an answer may go without being read, unless told: as the native relay has it. */
+const SEND_TIMEOUT_MS = 30_000;
+
 /** What can be left out of what is served. */
 const FAMILIES = [
   "runs",
@@ -141,6 +144,7 @@ function isPath(path) {
  * @property {{ accessToken?: string, baseURL?: string }} configuration over what holds otherwise
  * @property {((request: Request) => unknown) | undefined} authorize
  * @property {number} authorizeTimeoutMs
+ * @property {number} sendTimeoutMs
  * @property {string[]} allowOrigins whose pages may send cookies along
  * @property {string | undefined} basePath undefined: whatever stands before the server's paths
  * @property {string | undefined} metricsPath
@@ -173,6 +177,7 @@ function handlerOptions(given) {
     configuration: { accessToken, baseURL },
     authorize,
     authorizeTimeoutMs: taken.authorizeTimeoutMs ?? AUTHORIZE_TIMEOUT_MS,
+    sendTimeoutMs: bounds.sendTimeoutMs ?? SEND_TIMEOUT_MS,
     allowOrigins: allowed,
     basePath: base,
     metricsPath,

@@ -33,6 +33,8 @@ class Relay {
   /** @type {any} */
   #native;
   #isClosed = false;
+  /** With whoever reads its answers. @type {import("./relay-answer.js").Patience} */
+  #patience;
   /** What was told on the process. @type {Set<string>} */
   #told = new Set();
   /** What is open to viewers: listeners. @type {Set<{ close(): Promise<void> }>} */
@@ -41,6 +43,7 @@ class Relay {
   /** @param {import("./relay-options.js").HandlerOptions} options */
   constructor(options) {
     this.#options = options;
+    this.#patience = { ms: options.sendTimeoutMs, drop: () => this.#native?.droppedUnread() };
   }
 
   /**
@@ -58,8 +61,8 @@ class Relay {
     });
     const asked = this.#counted(await this.#ask(head, () => request, hostOf(request.url)));
     if (asked.response) return asked.response;
-    if (asked.answer) return toWebResponse(asked.answer, method, noop);
-    if (request.bodyUsed) return toWebResponse(this.#bodyWasRead(), method, noop);
+    if (asked.answer) return this.#toWeb(asked.answer, method);
+    if (request.bodyUsed) return this.#toWeb(this.#bodyWasRead(), method);
     const pieces = /** @type {any} */ (request.body?.getReader());
     const { signal } = request;
     const leave = new Leaving();
@@ -68,7 +71,7 @@ class Relay {
     signal?.addEventListener("abort", left, { once: true });
     const done = () => signal?.removeEventListener("abort", left);
     const answer = await this.#exchange(head, asked.grant, pieces, request.headers.get("content-length"), leave);
-    return toWebResponse(answer, method, done);
+    return this.#toWeb(answer, method, done);
   }
 
   /**
@@ -86,11 +89,11 @@ class Relay {
     res.once("close", () => leave.now());
     try {
       const answer = await this.#answerNode(req, url, leave);
-      await toNodeResponse(answer, req, res);
+      await toNodeResponse(answer, req, res, this.#patience);
     } catch (error) {
       const answer = this.#fault(error);
       if (res.headersSent) res.destroy();
-      else await toNodeResponse(answer, req, res);
+      else await toNodeResponse(answer, req, res, this.#patience);
     }
   }
 
@@ -121,6 +124,15 @@ class Relay {
     const hasBody = length ? length !== "0" : req.headers["transfer-encoding"] || req.stream?.endAfterHeaders === false;
     if (hasBody && (req.readableDidRead || req.readableEnded)) return this.#bodyWasRead();
     return this.#exchange(head, asked.grant, hasBody ? piecesOf(req) : undefined, length, leave);
+  }
+
+  /**
+   * @param {import("./relay-answer.js").Answer} answer
+   * @param {string} method
+   * @param {() => void} [done] called when nothing more is read
+   */
+  #toWeb(answer, method, done = () => {}) {
+    return toWebResponse(answer, method, done, this.#patience);
   }
 
   /**
@@ -433,7 +445,5 @@ function targetOf(url) {
   const hash = target.indexOf("#");
   return hash < 0 ? target : target.slice(0, hash);
 }
-
-function noop() {}
 
 module.exports = { createRealtimeHandler };

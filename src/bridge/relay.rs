@@ -237,6 +237,12 @@ impl Relay {
         }
     }
 
+    /// Counts an answer that was dropped because nobody read it, where JavaScript hands it over.
+    #[napi(catch_unwind)]
+    pub fn dropped_unread(&self) {
+        self.relay.dropped_unread();
+    }
+
     /// Its counts, as JSON.
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {

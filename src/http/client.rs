@@ -20,12 +20,12 @@ pub(super) const IDLE: Duration = Duration::from_secs(4);
 
 /// A connection on which nothing was sent is probed by the system after this time, so often, and as
 /// often again before it is given up.
-const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(15), Duration::from_secs(5), 3);
+pub(crate) const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(15), Duration::from_secs(5), 3);
 
 /// How long what was sent may stay without the other system's receipt, or unsent because the server takes
 /// nothing: as long as an attempt, so that a server that only pauses is not cut off.
 #[cfg(target_os = "linux")]
-const UNHEARD: Duration = Duration::from_secs(30);
+pub(crate) const UNHEARD: Duration = Duration::from_secs(30);
 
 /// How we call ourselves.
 pub(super) const AGENT: &str = concat!("trigger-native/", env!("CARGO_PKG_VERSION"));

@@ -19,7 +19,9 @@ mod upload;
 
 pub(crate) use call::unix_ms;
 pub use call::{Answer, Call, Deadlines};
-pub(crate) use client::passing;
+#[cfg(target_os = "linux")]
+pub(crate) use client::UNHEARD;
+pub(crate) use client::{KEEPALIVE, passing};
 pub use headers::{ClientOptions, RetryOptions, feed_headers};
 pub use line::Line;
 pub use poll::Polled;

@@ -109,6 +109,11 @@ impl Relay {
         }
     }
 
+    /// Counts an answer that was dropped elsewhere than in a listener because nobody read it.
+    pub fn dropped_unread(&self) {
+        self.stats.listeners.drop_unread();
+    }
+
     fn gauges(&self) -> Gauges {
         Gauges {
             feeds: self.feeds.stats().open,

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::header::CONNECTION;
 use http::{HeaderValue, Response, Version};
@@ -12,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -22,11 +24,18 @@ use super::reading::Reading;
 use super::sliced::{Done, Sliced};
 use super::upload::Upload;
 use super::wire::{Busy, Wire};
+use crate::http::KEEPALIVE;
+#[cfg(target_os = "linux")]
+use crate::http::UNHEARD;
 
 /// What is buffered of HTTP/1.1, each way, in bytes.
 const BUFFER: usize = 64 * 1024;
 /// What HTTP/2 begins with: its preface, and the head of a frame.
 const BEGINNING: u64 = 24 + 9;
+
+/// What the system waits for a client longer than an answer does: by then the answer was dropped, and counted.
+#[cfg(target_os = "linux")]
+const SLACK: Duration = Duration::from_secs(5);
 
 /// Closes a connection however it ends.
 struct Closing(Wire);
@@ -45,6 +54,7 @@ where
 {
     // A long-poll's small answer must not wait for Nagle; an error here only costs time.
     let _ = stream.set_nodelay(true);
+    watch(&stream, room.bounds.times.unread);
     let closing = Closing(Wire::new(stream, room.clone()));
     let wire = &closing.0;
     let serving = async {
@@ -90,6 +100,20 @@ where
     };
     let mut serving = pin!(serving);
     poll_fn(|cx| wire.poll_serving(cx, serving.as_mut())).await;
+}
+
+/// Has the system find out that a client vanished without a word, as one does that lost its network: whoever is told little
+/// or nothing would be held for a quarter of an hour. An error here only costs that.
+pub(super) fn watch(stream: &TcpStream, unread: Duration) {
+    let socket = SockRef::from(stream);
+    let (idle, interval, retries) = KEEPALIVE;
+    let probes = TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(retries);
+    let _ = socket.set_tcp_keepalive(&probes);
+    // It holds for a client that takes nothing, too, whose own time comes first.
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(UNHEARD.max(unread.saturating_add(SLACK))));
+    #[cfg(not(target_os = "linux"))]
+    let _ = unread;
 }
 
 /// Which HTTP a client speaks; `None` where it leaves, says nothing for too long, or the server stops.

@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Body;
-use super::connection::serve_connection;
+use super::connection::{serve_connection, watch};
 use super::counts::Counts;
 use super::listener::{Bounds, Room, Times, bind, serve_within};
 use super::upload::Upload;
@@ -186,6 +186,24 @@ async fn a_connection_that_sent_one_byte_is_not_looked_at_again() {
     });
     timeout(4 * SOON, counted).await.expect_err("it is waited for the rest");
     assert!(polls <= 4, "{polls} wake-ups");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_that_vanishes_without_a_word_is_found_dead_by_the_system() {
+    let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, "ERR_TEST").await.expect("a port");
+    let _client = TcpStream::connect(address).await.expect("a connection");
+    let (stream, _) = listener.accept().await.expect("a connection");
+    let socket = socket2::SockRef::from(&stream);
+    for (unread, unheard) in [(1, 30), (30, 35), (600, 605)] {
+        watch(&stream, Duration::from_secs(unread));
+        // Not before an answer's own time: a client that only pauses is not cut off.
+        assert_eq!(socket.tcp_user_timeout().expect("an option"), Some(Duration::from_secs(unheard)));
+    }
+    assert!(socket.keepalive().expect("an option"));
+    let (idle, interval) = (socket.tcp_keepalive_time(), socket.tcp_keepalive_interval());
+    let probes = socket.tcp_keepalive_retries().expect("an option");
+    assert!(idle.expect("an option") + interval.expect("an option") * probes <= Duration::from_secs(30));
 }
 
 #[tokio::test]
