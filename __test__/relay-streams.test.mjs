@@ -194,7 +194,7 @@ describe("streams through the relay", { concurrency: 5, timeout: 2 * FAILSAFE_MS
             begun();
             return awake;
           };
-          const slow = events(relay, { "timeout-seconds": "5" }, { onText });
+          const slow = events(relay, { "timeout-seconds": "10" }, { onText });
           await beginning;
           // More than sockets take on their way.
           for (let at = 1; at < 201; at += 20) {

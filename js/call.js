@@ -28,7 +28,7 @@ const TRIGGER_OPTIONS = { publicAccessToken: "object", clientConfig: "object" };
  *
  * @typedef {object} Request
  * @property {string} [method] default `GET`
- * @property {string} path each `{}` stands for an id, `{task}` for that of a task
+ * @property {string} path each `{}` stands for an id, `{task}` for that of a task, `{text}` for a name of the user's own
  * @property {[what: string, id: string][]} [ids]
  * @property {URLSearchParams} [query]
  * @property {unknown} [body] sent as JSON; none when undefined

@@ -137,7 +137,7 @@ async function send(streamId, run, data, options) {
     ["run id", idOf(call.name, run)],
     ["input stream id", streamId],
   ]);
-  await call.request({ method: "POST", path: "/realtime/v1/streams/{}/input/{}", ids, body: { data } });
+  await call.request({ method: "POST", path: "/realtime/v1/streams/{}/input/{text}", ids, body: { data } });
 }
 
 /** What a method of the SDK that only works inside a task says here. */
@@ -155,6 +155,9 @@ function definedId(call, options) {
   const id = options?.id;
   if (typeof id !== "string" || id.trim() === "") {
     throw new ArgumentError("ERR_INVALID_ID", `${call}() needs the id of the stream, such as { id: "ai" }`);
+  }
+  if (!id.isWellFormed()) {
+    throw new ArgumentError("ERR_INVALID_ID", `${call}(): the id of the stream holds an unpaired surrogate`);
   }
   return id;
 }

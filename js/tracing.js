@@ -21,7 +21,7 @@ const FAILED = 2;
  * @typedef {object} Traced what is asked of a server
  * @property {string} baseURL
  * @property {string} [method] default `GET`
- * @property {string} path each `{}` and `{task}` stands for an id
+ * @property {string} path each `{}`, `{task}` and `{text}` stands for an id
  * @property {[what: string, id: string][]} [ids]
  * @property {{ toString(): string }} [query]
  */

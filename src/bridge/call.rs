@@ -27,7 +27,8 @@ use crate::token::{Expiry, Grant, Minter, Use};
 pub(super) struct Request {
     #[serde(default = "get")]
     method: String,
-    /// Its `{}` are filled with `ids`, in order; a `{task}` with that of a task.
+    /// Its `{}` are filled with `ids`, in order; a `{task}` with that of a task, a `{text}` with a name that is its
+    /// user's own.
     path: String,
     /// What each is called in errors, and the id.
     #[serde(default)]
@@ -59,7 +60,11 @@ impl Request {
         let mut target = pieces.next().unwrap_or_default().to_owned();
         for ((what, id), piece) in self.ids.iter().zip(pieces) {
             let (kind, rest) = piece.split_once('}').unwrap_or_default();
-            target.push_str(&if kind == "task" { id::task_segment(what, id)? } else { id::path_segment(what, id)? });
+            target.push_str(&match kind {
+                "task" => id::task_segment(what, id)?,
+                "text" => id::text_segment(what, id)?,
+                _ => id::path_segment(what, id)?,
+            });
             target.push_str(rest);
         }
         if let Some(query) = self.query.as_deref().filter(|query| !query.is_empty()) {

@@ -122,9 +122,9 @@ const LIST: &[Row] = &[
     Row(GET, "realtime/v1/runs", Family::Tags),
     Row(GET, "realtime/v1/runs/*", Family::Runs),
     Row(GET, "realtime/v1/batches/*", Family::Batches),
-    Row(GET, "realtime/v1/streams/*/*", Family::Streams),
-    Row(GET, "realtime/v1/streams/*/input/*", Family::Streams),
-    Row(POST, "realtime/v1/streams/*/input/*", Family::Inputs),
+    Row(GET, "realtime/v1/streams/*/~", Family::Streams),
+    Row(GET, "realtime/v1/streams/*/input/~", Family::Streams),
+    Row(POST, "realtime/v1/streams/*/input/~", Family::Inputs),
     Row(POST, "api/v1/tasks/~/trigger", Family::Trigger),
     Row(PUT, "api/v1/packets/**", Family::Trigger),
     Row(PUT, "api/v2/packets/**", Family::Trigger),
@@ -340,6 +340,26 @@ mod tests {
         }
         for id in ["", ".", "%2E%2e", "a%2F..%2Fb", "..%5Cb", "a/b"] {
             assert_eq!(Route::find(&Method::POST, &format!("/api/v1/tasks/{id}/trigger")), Found::Unknown, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_streams_key_is_any_text_and_reaches_the_server_as_one_segment() {
+        for key in ["logs%2Fmain", "a%5Cb", "a%0Ab", "%2Fa", "input%2Fa", "%C3%A9%20%3F"] {
+            for (method, path) in [
+                (Method::GET, format!("/realtime/v1/streams/r/{key}")),
+                (Method::GET, format!("/realtime/v1/streams/r/input/{key}")),
+                (Method::POST, format!("/realtime/v1/streams/r/input/{key}")),
+            ] {
+                assert_eq!(route(&method, &path).expect(key).path, path);
+            }
+        }
+        assert_eq!(
+            route(&Method::GET, "/realtime/v1/streams/r/input%2Fa").map(|route| route.target),
+            Some(Target::Stream("r".into(), StreamName::Output("input/a".into())))
+        );
+        for key in [".", "%2E%2e", "a%2F..%2Fb", "..%5Cb", "input/a/b", "self/a"] {
+            assert_eq!(Route::find(&Method::GET, &format!("/realtime/v1/streams/r/{key}")), Found::Unknown, "{key}");
         }
     }
 

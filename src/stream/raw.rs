@@ -49,6 +49,11 @@ impl<'a> Raw<'a> {
 
 /// A v1 event as the wire writes it.
 pub(super) fn event(event: &sse::Event<'_>) -> Chunk {
+    Raw::Event(&text(event)).chunk()
+}
+
+/// The same as text.
+pub(super) fn text(event: &sse::Event<'_>) -> String {
     let mut text = String::new();
     if event.event != "message" {
         text.extend(["event: ", event.event, "\n"]);
@@ -60,7 +65,7 @@ pub(super) fn event(event: &sse::Event<'_>) -> Chunk {
         text.extend(["data: ", line, "\n"]);
     }
     text.push('\n');
-    Raw::Event(&text).chunk()
+    text
 }
 
 /// The records of a batch after `seen`, and the tail that it or a ping tells.

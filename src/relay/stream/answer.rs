@@ -17,6 +17,7 @@ use crate::relay::notices::Trouble;
 use crate::serve::clock::Clock;
 use crate::serve::stream::{StreamVersion, V1, V2, silence};
 use crate::serve::{Answer, Body, Request};
+use crate::stream::Replay;
 
 /// How long a viewer waits for the upstream's first answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -78,8 +79,8 @@ fn refused(status: StatusCode, body: String) -> Answer {
 enum Source {
     /// From memory.
     Here(Viewing),
-    /// From the server, for this viewer alone.
-    There(Body),
+    /// From the server, for this viewer alone; what it was told already is dropped.
+    There(Body, Option<Replay>),
     /// The body broke.
     Over,
 }
@@ -105,23 +106,29 @@ impl Source {
                 let Viewing { reader, seat, go_on } = viewing;
                 // It reads what others share no more.
                 drop(seat);
-                match go_on(reader.place()).await {
-                    Some(body) => Self::rest(body).await,
+                let (place, replay) = reader.place();
+                match go_on(place).await {
+                    Some(body) => Self::rest(body, replay).await,
                     None => Some((part, Self::Over)),
                 }
             }
-            Self::There(body) => Self::rest(body).await,
+            Self::There(body, replay) => Self::rest(body, replay).await,
             Self::Over => None,
         }
     }
 
-    async fn rest(mut body: Body) -> Option<(io::Result<Bytes>, Self)> {
+    async fn rest(mut body: Body, mut replay: Option<Replay>) -> Option<(io::Result<Bytes>, Self)> {
         loop {
             match body.frame().await? {
-                // Trailers end with the hop.
                 Ok(frame) => {
+                    // Trailers end with the hop.
                     let Ok(data) = frame.into_data() else { continue };
-                    return Some((Ok(data), Self::There(body)));
+                    let data = match replay.as_mut().map_or(Ok(data.clone()), |replay| replay.pass(&data)) {
+                        Ok(data) if data.is_empty() => continue,
+                        Ok(data) => data,
+                        Err(error) => return Some((Err(io::Error::other(error)), Self::Over)),
+                    };
+                    return Some((Ok(data), Self::There(body, replay)));
                 }
                 Err(error) => return Some((Err(error), Self::Over)),
             }
@@ -150,10 +157,18 @@ impl Reader {
         }
     }
 
-    fn place(&self) -> Option<String> {
+    /// What to ask the server for, as `Last-Event-ID`, and what drops of the answer what was told.
+    fn place(&self) -> (Option<String>, Option<Replay>) {
         match self {
-            Self::V1(reader) => reader.place(),
-            Self::V2(reader) => reader.place(),
+            Self::V1(reader) => match reader.place() {
+                Some((id, taken)) if taken > 0 => {
+                    let replay = Replay::after(id, taken);
+                    (replay.resume(), Some(replay))
+                }
+                Some(((ms, number), _)) => (Some(format!("{ms}-{number}")), None),
+                None => (None, None),
+            },
+            Self::V2(reader) => (reader.place(), None),
         }
     }
 }

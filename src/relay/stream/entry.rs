@@ -134,11 +134,7 @@ impl Entry {
                     self.stats.requests.fetch_add(sent.saturating_sub(counted), Ordering::Relaxed);
                     counted = sent;
                     self.take(&batch.chunks, &mut last);
-                    for notice in &batch.notices {
-                        if let Notice::Stage(Stage::Retrying | Stage::Ended) = notice {
-                            self.log.set_live(false);
-                        }
-                    }
+                    self.heard(&batch.notices);
                     if let Some(end) = batch.end {
                         self.end(&end);
                         break;
@@ -151,6 +147,25 @@ impl Entry {
                     alone.set(idle(viewers.clone(), keep));
                 }
             }
+        }
+    }
+
+    /// Whether the source is connected, after `notices`: they may tell of one that was lost and found again since the
+    /// last batch, and whose answer was taken already.
+    pub(super) fn heard(&self, notices: &[Notice]) {
+        let stages = || {
+            notices.iter().filter_map(|notice| match notice {
+                Notice::Stage(stage) => Some(*stage),
+                Notice::Retry { .. } => None,
+            })
+        };
+        if stages().any(|stage| matches!(stage, Stage::Retrying | Stage::Ended)) {
+            self.log.set_live(false);
+        }
+        // v2 says itself where its tail is, which may be later than before.
+        let is_v1 = matches!(*self.known.borrow(), Known::Version(StreamVersion::V1));
+        if is_v1 && stages().last() == Some(Stage::Live) {
+            self.log.set_live(true);
         }
     }
 

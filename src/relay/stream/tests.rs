@@ -12,10 +12,12 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::entry::{Entry, Known};
 use super::{GoOn, Reply, StreamKey, Streams, answer};
 use crate::config::Endpoint;
+use crate::hub::{Notice, Stage};
 use crate::relay::{Limits, Options};
-use crate::serve::stream::StreamName;
+use crate::serve::stream::{Log, StreamName, StreamVersion};
 use crate::serve::{Body, Request};
 
 const FAILSAFE: Duration = Duration::from_secs(20);
@@ -236,9 +238,15 @@ async fn stopping_breaks_the_bodies_off_and_forgets_the_streams() {
 
 #[tokio::test]
 async fn whoever_falls_behind_goes_on_at_the_server_where_it_stands() {
-    for (head, write, place) in [
-        (V2, record as fn(u64) -> String, "0"),
-        (V1, |number| format!("id: 7-{number}\ndata: {{\"seq_num\":{number},\"extra\":1}}\n\n"), "7-0"),
+    // v1: from before the last id that was told, as others may share it.
+    for (head, write, place, answered) in [
+        (V2, record as fn(u64) -> String, "0", "the rest"),
+        (
+            V1,
+            |number| format!("id: 7-{number}\ndata: {{\"seq_num\":{number},\"extra\":1}}\n\n"),
+            "6-18446744073709551615",
+            "id: 7-0\ndata: told\n\nid: 7-1\ndata: the rest\n\n",
+        ),
     ] {
         let (url, send) = live(head).await;
         let (streams, _stop) = streams(&url);
@@ -246,7 +254,7 @@ async fn whoever_falls_behind_goes_on_at_the_server_where_it_stands() {
         let _seat = streams.open(key()).expect("a seat");
         send.send(write(0)).expect("it reads");
         until(async || streams.stats().records == 1).await;
-        let (go_on, mut places) = going_on("the rest");
+        let (go_on, mut places) = going_on(answered);
         let Reply::Here(answer) = view_or(&streams, None, go_on).await else { unreachable!("it has all") };
         let (fresh_go_on, mut fresh_places) = going_on("all of it");
         let fresh = view_or(&streams, None, fresh_go_on).await;
@@ -259,12 +267,45 @@ async fn whoever_falls_behind_goes_on_at_the_server_where_it_stands() {
         until(async || matches!(view(&streams, Some("498")).await, Reply::Here(_)) || head == V1).await;
         assert_eq!(streams.stats().records, 2);
         let rest = timeout(FAILSAFE, body.collect()).await.expect("in time").expect("whole");
-        assert_eq!(rest.to_bytes(), "the rest");
+        let rest = String::from_utf8_lossy(&rest.to_bytes()).into_owned();
+        assert_eq!(rest, answered.replace("id: 7-0\ndata: told\n\n", ""));
         assert_eq!(places.recv().await, Some(Some(place.to_owned())));
         // One that has read nothing yet begins at the server.
         assert_eq!(read(fresh).await, (200, "all of it".into(), true));
         assert_eq!(fresh_places.recv().await, Some(None));
     }
+}
+
+#[tokio::test]
+async fn whoever_falls_behind_amid_events_that_share_an_id_misses_none_of_them() {
+    let event = |number: u64| format!("id: 7-0\ndata: {number}\n\n");
+    let (url, send) = live(V1).await;
+    let (streams, _stop) = streams(&url);
+    let streams = streams.bounded(2, usize::MAX);
+    let _seat = streams.open(key()).expect("a seat");
+    send.send(event(0) + &event(1)).expect("it reads");
+    until(async || streams.stats().records == 2).await;
+    let (tell, mut places) = mpsc::unbounded_channel();
+    let whole: String = (0..50).map(event).collect::<String>() + ": ping\n\nid: 8-0\ndata: 50\n\n";
+    // As the server does it: strictly after the place.
+    let stored = whole.clone();
+    let go_on: GoOn = Box::new(move |place| {
+        Box::pin(async move {
+            let text = if place.as_deref() == Some("7-0") { "id: 8-0\ndata: 50\n\n".to_owned() } else { stored };
+            let _ = tell.send(place);
+            Some(Body::new(http_body_util::Full::new(Bytes::from(text)).map_err(|never| match never {})))
+        })
+    });
+    let Reply::Here(answer) = view_or(&streams, None, go_on).await else { unreachable!("it has all") };
+    let mut body = answer.into_response(&HeaderMap::new(), Version::HTTP_11).into_body();
+    let first = timeout(FAILSAFE, body.frame()).await.expect("in time").expect("a frame").expect("whole");
+    assert_eq!(first.into_data().expect("data"), event(0) + &event(1));
+    send.send((2..50).map(event).collect::<String>() + "id: 8-0\ndata: 50\n\n").expect("it reads");
+    gone(&streams).await;
+    let rest = timeout(FAILSAFE, body.collect()).await.expect("in time").expect("whole").to_bytes();
+    let expected = (2..50).map(event).collect::<String>() + "id: 8-0\ndata: 50\n\n";
+    assert_eq!(String::from_utf8_lossy(&rest), expected);
+    assert_eq!(places.recv().await, Some(Some("6-18446744073709551615".into())));
 }
 
 #[tokio::test]
@@ -344,4 +385,20 @@ async fn a_stream_nobody_reads_makes_way_and_one_that_is_read_does_not() {
     drop((second, third));
     let _fourth = streams.open_for(of("d"), None).expect("one makes way");
     assert_eq!(streams.stats().streams, 2);
+}
+
+#[tokio::test]
+async fn silence_counts_again_once_a_lost_source_was_found_however_late_that_is_heard() {
+    let log = Log::of_source(usize::MAX, usize::MAX);
+    let entry = Entry::new(log, Arc::default(), CancellationToken::new(), None);
+    let heard = |stages: &[Stage]| {
+        entry.heard(&stages.iter().copied().map(Notice::Stage).collect::<Vec<_>>());
+        entry.log.live().0
+    };
+    entry.known.send_replace(Known::Version(StreamVersion::V1));
+    assert!(heard(&[Stage::Connecting, Stage::Live]));
+    assert!(!heard(&[Stage::Live, Stage::Retrying]));
+    assert!(heard(&[Stage::Retrying, Stage::Live]), "v1 has no other word for it");
+    entry.known.send_replace(Known::Version(StreamVersion::V2));
+    assert!(!heard(&[Stage::Retrying, Stage::Live]), "v2 tells the tail");
 }

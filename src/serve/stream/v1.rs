@@ -32,6 +32,8 @@ pub(crate) struct V1 {
     after: Option<(u64, u64)>,
     /// The last place that was told, or where it began.
     told: Option<(u64, u64)>,
+    /// How many records were told that stand there: others that do may follow.
+    taken: u64,
     wait: Duration,
     /// When something last came.
     last: Instant,
@@ -53,6 +55,7 @@ impl V1 {
             at: log.start_v1(after.flatten()),
             after: after.flatten(),
             told: after.flatten(),
+            taken: 0,
             log,
             wait,
             last: now,
@@ -94,7 +97,11 @@ impl V1 {
                     }
                     self.after = None;
                 }
-                self.told = records.last().map(|record| (record.timestamp, record.number)).or(self.told);
+                for record in &records {
+                    let place = Some((record.timestamp, record.number));
+                    self.taken = if self.told == place { self.taken + 1 } else { 1 };
+                    self.told = place;
+                }
                 self.last = Instant::now();
                 self.look_at = self.last + LOOK;
                 self.ping_at = self.last + PING;
@@ -129,9 +136,10 @@ impl V1 {
         matches!(self.at, Start::Gone)
     }
 
-    /// Where whoever goes on from here stands, as `Last-Event-ID`; `None` at the beginning.
-    pub(crate) fn place(&self) -> Option<String> {
-        self.told.map(|(ms, number)| format!("{ms}-{number}"))
+    /// Where whoever goes on from here stands: a place, and how many records that stand there were told, none of them
+    /// where it began there. `None` at the beginning.
+    pub(crate) fn place(&self) -> Option<((u64, u64), u64)> {
+        self.told.map(|place| (place, self.taken))
     }
 
     fn events(&self, records: &[Arc<Record>], next: u64) -> Bytes {

@@ -1,0 +1,76 @@
+//! A v1 stream that is asked for again from before a place: what was told of it comes again, and is dropped.
+
+use bytes::Bytes;
+
+use super::plan::Start;
+use super::position::Position;
+use super::{raw, v1};
+use crate::error::Result;
+use crate::sse::{Decoder, LONGEST_EVENT};
+
+/// What keeps a connection alive while nothing new comes.
+const PING: &[u8] = b": ping\n\n";
+
+/// What comes of a stream that was asked for after [`Replay::resume`].
+///
+/// Several events can share an id, and the server resumes strictly after one: asked for after the last one that was
+/// told, those with its id that were not told would be lost (S2).
+#[derive(Debug)]
+pub(crate) struct Replay {
+    position: Position,
+    place: v1::Place,
+    decoder: Decoder,
+}
+
+impl Replay {
+    /// What follows `taken` events with this id.
+    pub(crate) fn after(id: (u64, u64), taken: u64) -> Self {
+        let position = Position::Shared { id, taken };
+        Self { position, place: v1::Place::new(Start::At(position)), decoder: Decoder::new(LONGEST_EVENT) }
+    }
+
+    /// What to send as `Last-Event-ID`, `None` from the start.
+    pub(crate) fn resume(&self) -> Option<String> {
+        self.position.resume().map(String::from)
+    }
+
+    /// The events that `bytes` complete, without those that were told. What is no event yet waits for the rest of it.
+    ///
+    /// # Errors
+    /// As [`Decoder::push`].
+    pub(crate) fn pass(&mut self, bytes: &[u8]) -> Result<Bytes> {
+        let (mut told, place) = (Vec::new(), &mut self.place);
+        self.decoder.push(bytes, |event| {
+            if place.admit(event.id) {
+                told.extend_from_slice(raw::text(&event).as_bytes());
+            }
+        })?;
+        // Comments are no events, and yet a viewer waits for them.
+        Ok(if told.is_empty() && bytes.starts_with(b":") { Bytes::from_static(PING) } else { told.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_told_comes_once_however_it_is_cut_and_pings_go_through() {
+        let whole = "id: 7-0\ndata: a\n\nid: 7-0\ndata: b\n\nid: 7-0\ndata: c\n\nid: 8-0\ndata: d\n\n";
+        for size in 1..whole.len() {
+            let mut replay = Replay::after((7, 0), 2);
+            assert_eq!(replay.resume().as_deref(), Some("6-18446744073709551615"));
+            assert_eq!(replay.pass(b": ping\n\n").expect("a comment"), PING);
+            let parts = whole.as_bytes().chunks(size).map(|part| replay.pass(part).expect("events"));
+            let told = String::from_utf8(parts.collect::<Vec<_>>().concat()).expect("text");
+            assert_eq!(told.replace(": ping\n\n", ""), &whole[34..], "{size}");
+        }
+    }
+
+    #[test]
+    fn what_is_gone_meanwhile_is_not_waited_for() {
+        let mut replay = Replay::after((7, 0), 2);
+        assert_eq!(replay.pass(b"id: 8-0\ndata: d\n\n").expect("an event"), "id: 8-0\ndata: d\n\n");
+        assert_eq!(Replay::after((0, 0), 1).resume(), None);
+    }
+}
