@@ -188,6 +188,35 @@ async fn a_connection_that_sent_one_byte_is_not_looked_at_again() {
     assert!(polls <= 4, "{polls} wake-ups");
 }
 
+#[tokio::test]
+async fn a_connection_that_is_sent_much_at_once_lets_the_others_have_their_turn() {
+    let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, "ERR_TEST").await.expect("a port");
+    let mut client = TcpStream::connect(address).await.expect("a connection");
+    let (stream, _) = listener.accept().await.expect("a connection");
+    // Frames of a kind that is not known, and a ping behind them.
+    let flood = frame(0x77, 0, 0, &[]).repeat(12_000);
+    client.write_all(&[hello(1_000), flood, frame(6, 0, 0, &[0; 8])].concat()).await.expect("room");
+    let serving = serve_connection(stream, CancellationToken::new(), Arc::new(Room::default()), |_| async {
+        Ok(whole(StatusCode::OK, ""))
+    });
+    let (mut serving, mut turns) = (pin!(serving), 0);
+    let counted = poll_fn(|cx| {
+        turns += 1;
+        serving.as_mut().poll(cx)
+    });
+    let answered = async {
+        let mut bytes = Vec::new();
+        while !frames(&bytes).contains(&(6, 0)) {
+            bytes.push(client.read_u8().await.expect("a byte"));
+        }
+    };
+    tokio::select! {
+        () = counted => panic!("it goes on"),
+        answered = timeout(LONG, answered) => answered.expect("in time"),
+    }
+    assert!(turns >= 6, "{turns} turns");
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_client_that_vanishes_without_a_word_is_found_dead_by_the_system() {

@@ -18,6 +18,10 @@ const PREFACE: &[u8; 4] = b"PRI ";
 /// How many bytes may follow a request before it is answered: the next ones. Whoever sends more is let go.
 const AHEAD: usize = 16 * 1024;
 
+/// How many bytes are read of a connection in one turn, about, before the others have theirs: what some clients send is
+/// much work for few bytes.
+const TURN: usize = 8 * 1024;
+
 /// A timer that runs where it is wanted only.
 type Timer = Option<Pin<Box<Sleep>>>;
 
@@ -34,6 +38,8 @@ struct Line {
     ahead: Vec<u8>,
     /// Bytes that came.
     came: u64,
+    /// Of those, in this turn.
+    turn: usize,
     is_http1: bool,
     /// Whether HTTP waits for bytes.
     is_reading: bool,
@@ -70,6 +76,7 @@ impl Wire {
             start: Default::default(),
             ahead: Vec::new(),
             came: 0,
+            turn: 0,
             is_http1: false,
             is_reading: false,
             is_at_end: false,
@@ -128,6 +135,7 @@ impl Wire {
                 line.waker = Some(cx.waker().clone());
             }
             line.is_reading = false;
+            line.turn = 0;
         }
         if serving.poll(cx).is_ready() {
             return Poll::Ready(());
@@ -256,6 +264,11 @@ impl Line {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.turn >= TURN {
+            self.is_reading = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         self.take_kept(buf);
         let kept = buf.filled().len();
@@ -265,6 +278,7 @@ impl Line {
             Poll::Ready(Ok(()))
         };
         self.came += (buf.filled().len() - kept) as u64;
+        self.turn += buf.filled().len() - before;
         let has_any = buf.filled().len() > before;
         if has_any {
             self.head_began();
