@@ -5,14 +5,14 @@
  * no thread hop (defect 14). One-time tokens are all distinct (defect 2).
  */
 
-const { isDate } = require("node:util").types;
-
 const { bounded } = require("./bounded.js");
 const { clientOf } = require("./client.js");
-const { authScope, checkBounds, refresherOf, resolve } = require("./config.js");
+const { authScope, refresherOf, resolve } = require("./config.js");
 const errors = require("./errors.js");
+const { expiryOf } = require("./expiry.js");
 const native = require("./native.js");
 const { isTexts } = require("./options.js");
+const { checkBounds } = require("./request-options.js");
 const { withScope } = require("./scope.js");
 const { describe, flattenScopes, isPlain, scopesText, taskScopes } = require("./scopes.js");
 const { traced } = require("./trace.js");
@@ -88,7 +88,9 @@ async function createBatchTriggerPublicToken(task, options, bounds) {
  * @returns {Promise<R>}
  */
 async function withAuth(configuration, work) {
-  return withScope(authScope(configuration), work);
+  const scope = authScope(configuration);
+  if (typeof work === "function") return withScope(scope, work);
+  throw new ArgumentError("ERR_INVALID_ARGUMENT", `auth.withAuth() got ${describe(work)} instead of a function`);
 }
 
 /**
@@ -145,13 +147,7 @@ function mint(name, kind, scopes, options, bounds) {
   request?.signal?.throwIfAborted();
   const scopesJson = scopes === undefined ? null : scopesText(scopes);
   const realtimeJson = realtime(options?.realtime);
-  let seconds = NaN;
-  let period = null;
-  const expiry = options?.expirationTime;
-  if (expiry !== undefined && expiry !== null) {
-    if (typeof expiry === "string") period = expiry;
-    else seconds = unixSeconds(expiry);
-  }
+  const { seconds, period } = expiryOf(options?.expirationTime);
   const grant = { kind, scopes: scopesJson, realtime: realtimeJson, seconds, period };
   const resolved = resolve();
   const refresher = refresherOf(resolved);
@@ -246,19 +242,6 @@ function usage(options) {
     throw new ArgumentError("ERR_INVALID_OPTIONS", `multipleUse must be true or false, not ${describe(multiple)}`);
   }
   return multiple ? MULTIPLE : ONCE;
-}
-
-/** @param {unknown} expiry neither a string nor missing */
-function unixSeconds(expiry) {
-  const seconds = isDate(expiry) ? Math.floor(expiry.getTime() / 1000) : expiry;
-  if (typeof seconds !== "number" || Number.isNaN(seconds)) {
-    // NaN means "none" in the native call, so it is refused here.
-    throw new ArgumentError(
-      "ERR_INVALID_EXPIRATION",
-      `expirationTime is ${isDate(expiry) ? "an invalid Date" : typeof expiry === "number" ? "NaN" : describe(expiry)}: pass a period such as "1h", a Date in the future, or Unix seconds in the future`,
-    );
-  }
-  return seconds;
 }
 
 /** @param {unknown} options @returns {string | null} */

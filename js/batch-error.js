@@ -1,6 +1,6 @@
 "use strict";
 
-const { ApiError, RateLimitError, recognizeCopies } = require("./errors.js");
+const { ApiError, RateLimitError, messageOf, recognizeCopies } = require("./errors.js");
 
 /** A batch that could not be triggered, and how far it came. The official name and fields. */
 class BatchTriggerError extends Error {
@@ -43,7 +43,7 @@ function reasonOf(cause) {
     const wait = cause.millisecondsUntilReset;
     return wait === undefined ? "too many requests" : `too many requests, again in ${Math.ceil(wait / 1000)} s`;
   }
-  return cause instanceof Error ? cause.message : String(cause);
+  return messageOf(cause);
 }
 
 recognizeCopies({ BatchNotSealedError, BatchTriggerError });

@@ -128,7 +128,7 @@ async function* within(call, source) {
   } finally {
     bounds.clear();
     // Not waited for: a source that hangs would hang us with it.
-    if (!finished) Promise.resolve(iterator.return?.()).catch(() => {});
+    if (!finished) (async () => iterator.return?.())().catch(() => {});
   }
 }
 

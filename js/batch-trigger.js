@@ -41,7 +41,7 @@ async function triggerBatch(call, items, taskOf, options, { origins = { batch: f
         },
       });
       const read = call.read(answer, created);
-      return { ...read, token: () => handleToken(call, answer, read.id, "read:batch", call.tokenExpiry ?? "1h") };
+      return { ...read, token: () => handleToken(call, answer, read.id, "read:batch", "1h") };
     });
     // Before its items are sent: without a token nobody could follow what they start.
     const publicAccessToken = batch.token();

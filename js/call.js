@@ -8,10 +8,12 @@
 const { onAbort } = require("./aborts.js");
 const { bounded } = require("./bounded.js");
 const { clientOf } = require("./client.js");
-const { checkCallOptions, refresherOf, resolve, resolveWith } = require("./config.js");
+const { refresherOf, resolve, resolveWith } = require("./config.js");
 const { Deadline } = require("./deadline.js");
-const { ArgumentError, ProtocolError, fromNative } = require("./errors.js");
+const { ArgumentError, ProtocolError, fromNative, messageOf } = require("./errors.js");
+const { expiryOf } = require("./expiry.js");
 const native = require("./native.js");
+const { checkCallOptions, pick } = require("./request-options.js");
 const { after } = require("./timer.js");
 const { traced } = require("./trace.js");
 
@@ -34,12 +36,15 @@ const TRIGGER_OPTIONS = { publicAccessToken: "object", clientConfig: "object" };
  * @property {unknown} [body] sent as JSON; none when undefined
  */
 
+/** No options: nothing, nor anything that was put on every object. @type {any} */
+const NONE = Object.freeze({ __proto__: null });
+
 class Call {
   /** The name users know it by, such as `"runs.retrieve"`. */
   name;
   resolved;
   signal;
-  /** How long a token of a handle lives, where the caller said so. */
+  /** When the token of a handle ends, where the caller said so. @type {{ seconds: number, period: string | null } | undefined} */
   tokenExpiry;
   /** Of a plain token. @type {any} */
   #client;
@@ -58,7 +63,7 @@ class Call {
   constructor(name, options, { trigger = false, resolved } = {}) {
     const checked =
       options === undefined || options === null
-        ? {}
+        ? NONE
         : checkCallOptions(`${name}() request options`, options, trigger ? TRIGGER_OPTIONS : {});
     this.name = name;
     this.signal = checked.signal;
@@ -69,7 +74,7 @@ class Call {
     this.#refresher = refresherOf(this.resolved);
     // A token that has yet to be made is looked at then.
     if (this.#refresher === undefined) this.#client = clientOf(this.resolved);
-    this.tokenExpiry = checked.publicAccessToken?.expirationTime;
+    if (checked.publicAccessToken !== undefined) this.tokenExpiry = handleExpiry(name, checked.publicAccessToken);
     this.#deadline = new Deadline(name, checked.timeoutInMs);
     const whole = this.resolved.requestOptions;
     this.#shared = {
@@ -185,7 +190,7 @@ class Call {
     } catch (cause) {
       throw new ArgumentError(
         "ERR_INVALID_ARGUMENT",
-        `${this.name}() was given what cannot be written as JSON: ${/** @type {any} */ (cause).message}`,
+        `${this.name}() was given what cannot be written as JSON: ${messageOf(cause)}`,
         { cause },
       );
     }
@@ -225,18 +230,31 @@ class Call {
    *
    * @param {string | undefined} claims the header's JSON
    * @param {string[]} scopes
-   * @param {number | Date | string} expiry
+   * @param {string} life unless the caller said when it ends
    * @returns {string}
    */
-  sign(claims, scopes, expiry) {
-    const period = typeof expiry === "string" ? expiry : null;
-    const seconds =
-      period !== null ? Number.NaN : expiry instanceof Date ? Math.floor(expiry.getTime() / 1000) : expiry;
+  sign(claims, scopes, life) {
+    const { seconds, period } = this.tokenExpiry ?? { seconds: Number.NaN, period: life };
     const client = this.#refresher?.signer ?? this.#client;
     const token = native.mintHandle(client, claims ?? "{}", JSON.stringify(scopes), Date.now(), seconds, period);
     if (token.startsWith("!")) throw fromNative(JSON.parse(token.slice(1)));
     return token;
   }
+}
+
+/**
+ * When the token of a handle ends. Looked at before anything is sent: what was triggered would be lost with its token.
+ *
+ * @param {string} name of the call
+ * @param {object} options
+ */
+function handleExpiry(name, options) {
+  const { expirationTime } = pick(`${name}() publicAccessToken`, options, { expirationTime: "any" });
+  if (expirationTime === undefined) return undefined;
+  const { seconds, period } = expiryOf(expirationTime);
+  const refusal = native.checkExpiry(Date.now(), seconds, period);
+  if (refusal) throw fromNative(JSON.parse(refusal));
+  return { seconds, period };
 }
 
 module.exports = { Call };

@@ -5,8 +5,8 @@
  * (protocol.md 1), in the official SDK's order.
  */
 
-const { ConfigError } = require("./errors.js");
 const native = require("./native.js");
+const { checkRequestOptions, pick } = require("./request-options.js");
 const { boundHere, currentScope, shared } = require("./scope.js");
 
 /**
@@ -48,17 +48,6 @@ const OPTIONS = {
   refreshAccessToken: "function",
   externalDeploymentId: "string",
   future: "object",
-};
-
-/** The request options every call takes. */
-const CALL_OPTIONS = { retry: "object", additionalHeaders: "object", timeoutInMs: "number", signal: "object" };
-
-const RETRY = {
-  maxAttempts: "number",
-  minTimeoutInMs: "number",
-  maxTimeoutInMs: "number",
-  factor: "number",
-  randomize: "boolean",
 };
 
 /** Where a configuration comes from, and what it came to last. */
@@ -157,7 +146,7 @@ function takesTextOnly(env) {
 }
 
 /** What `configure()` set last. */
-const configured = shared("configuration", () => ({ source: new Source(Object.freeze({})) }));
+const configured = shared("configuration", () => ({ source: new Source(Object.freeze({ __proto__: null })) }));
 
 /**
  * Sets the configuration of this process. Replaces what an earlier call set, as in the SDK.
@@ -225,13 +214,13 @@ function clientScope(options) {
  */
 function authScope(options) {
   const given = checkConfiguration("auth.withAuth()", options);
-  const around = { ...(currentScope() ?? configured.source).explicit };
+  const around = { __proto__: null, ...(currentScope() ?? configured.source).explicit };
   if (given.accessToken || given.secretKey) {
     delete around.accessToken;
     delete around.secretKey;
     delete around.refreshAccessToken;
   }
-  return scopeOf(Object.freeze({ ...around, ...given }), true);
+  return scopeOf(Object.freeze({ __proto__: null, ...around, ...given }), true);
 }
 
 function scopeOf(explicit, inheritContext) {
@@ -280,105 +269,6 @@ function devBranch(env) {
 }
 
 /**
- * Checks the request options of all calls.
- *
- * @param {string} where names the argument in errors
- * @param {unknown} options
- * @returns {Readonly<RequestOptions>}
- */
-function checkRequestOptions(where, options) {
-  const checked = pick(where, options, { retry: "object", additionalHeaders: "object" });
-  if (checked.retry !== undefined) checked.retry = Object.freeze(pick(`${where}.retry`, checked.retry, RETRY));
-  if (checked.additionalHeaders !== undefined) {
-    for (const [name, value] of Object.entries(checked.additionalHeaders)) {
-      if (typeof value !== "string") refuse(`${where}.additionalHeaders: "${name}" must be a string`);
-    }
-    checked.additionalHeaders = Object.freeze({ ...checked.additionalHeaders });
-  }
-  return Object.freeze(checked);
-}
-
-/** What bounds one call: a signal and a time (defect 19). */
-const BOUNDS = { timeoutInMs: "number", signal: "object" };
-
-/**
- * Checks what bounds one call.
- *
- * @param {string} where names the argument in errors
- * @param {unknown} options
- * @returns {{ signal?: AbortSignal, timeoutInMs?: number }} `timeoutInMs` for the whole call, retries included
- */
-function checkBounds(where, options) {
-  return boundsOf(where, pick(where, options, BOUNDS));
-}
-
-/**
- * Checks the request options of one call: the official ones and its bounds.
- *
- * @param {string} where names the argument in errors
- * @param {unknown} options
- * @param {Record<string, string>} [more] what this call takes besides
- * @returns {any}
- */
-function checkCallOptions(where, options, more = {}) {
-  const checked = boundsOf(where, pick(where, options, { ...CALL_OPTIONS, ...more }));
-  const { retry, additionalHeaders } = checked;
-  return { ...checked, ...checkRequestOptions(where, { retry, additionalHeaders }) };
-}
-
-/** Whether `value` can only be meant as request options, as the SDK judges where it takes either. */
-function looksLikeCallOptions(value) {
-  if (typeof value !== "object" || value === null) return false;
-  const names = Object.keys(value);
-  return names.length > 0 && names.every((name) => Object.hasOwn(CALL_OPTIONS, name));
-}
-
-function boundsOf(where, checked) {
-  const { timeoutInMs, signal } = checked;
-  if (timeoutInMs !== undefined && !(Number.isSafeInteger(timeoutInMs) && timeoutInMs > 0 && timeoutInMs < 2 ** 32)) {
-    refuse(`${where}.timeoutInMs must be a whole number of milliseconds above 0`);
-  }
-  if (signal !== undefined && typeof signal.addEventListener !== "function") {
-    refuse(`${where}.signal must be an AbortSignal`);
-  }
-  return checked;
-}
-
-/**
- * Copies the known options, each of its type; `undefined` and `null` are missing.
- *
- * @param {string} where
- * @param {any} options
- * @param {Record<string, string>} known
- * @returns {any}
- */
-function pick(where, options, known) {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    refuse(`${where} must be an object`);
-  }
-  /** @type {Record<string, unknown>} */
-  const picked = {};
-  for (const name of Object.keys(options)) {
-    const value = options[name];
-    if (value === undefined || value === null) continue;
-    if (!Object.hasOwn(known, name)) {
-      refuse(`${where}: unknown option "${name}", expected one of ${Object.keys(known).join(", ")}`);
-    }
-    if (!known[name].split(" or ").includes(typeof value) || Number.isNaN(value)) {
-      // The value is not shown: it can be a key.
-      refuse(`${where}: "${name}" must be a ${known[name]}, not ${Number.isNaN(value) ? "NaN" : `a ${typeof value}`}`);
-    }
-    picked[name] = value;
-  }
-  return picked;
-}
-
-/** @param {string} message @returns {never} */
-function refuse(message) {
-  throw new ConfigError("ERR_INVALID_CONFIG", message);
-}
-
-/**
  * What renews the token of a configuration; `undefined` when it is a plain one.
  *
  * @param {Resolved} resolved
@@ -389,14 +279,4 @@ function refresherOf(resolved) {
   return resolved.refreshAccessToken === undefined ? undefined : require("./refresh.js").refresherOf(resolved);
 }
 
-module.exports = {
-  authScope,
-  checkBounds,
-  checkCallOptions,
-  clientScope,
-  configure,
-  looksLikeCallOptions,
-  refresherOf,
-  resolve,
-  resolveWith,
-};
+module.exports = { authScope, clientScope, configure, refresherOf, resolve, resolveWith };

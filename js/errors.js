@@ -32,7 +32,8 @@ class ApiError extends Error {
 
   /** The error of a status: `answer` is the parsed JSON body, `text` the body that is no JSON. */
   static generate(status, answer, text, headers) {
-    if (!status) return new ApiConnectionError({ cause: answer instanceof Error ? answer : new Error(String(answer)) });
+    if (!status)
+      return new ApiConnectionError({ cause: answer instanceof Error ? answer : new Error(messageOf(answer)) });
     const Class = BY_STATUS[status] ?? (status >= 500 ? InternalServerError : ApiError);
     return new Class(status, answer?.error, text, headers, answer);
   }
@@ -178,6 +179,15 @@ function fromNative(data) {
   return new Class(data.code, data.message, cause && { cause });
 }
 
+/** What anything that was thrown says of itself. @param {unknown} thrown */
+function messageOf(thrown) {
+  try {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  } catch {
+    return "what was thrown cannot be shown";
+  }
+}
+
 /** What an aborted call rejects with: the signal's own reason, else a DOMException. */
 function abortError(signal) {
   return signal?.reason ?? new DOMException("This operation was aborted", "AbortError");
@@ -220,4 +230,5 @@ module.exports = {
   isTriggerRealtimeAuthError,
   fromNative,
   abortError,
+  messageOf,
 };

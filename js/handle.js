@@ -12,7 +12,7 @@ const { ConfigError } = require("./errors.js");
  * @param {import("./call.js").Answer} answer
  * @param {string} id
  * @param {string} scope such as `"read:runs"`
- * @param {number | Date | string} life
+ * @param {string} life unless the caller said when it ends
  * @returns {string}
  */
 function handleToken(call, answer, id, scope, life) {

@@ -11,6 +11,8 @@ const { idOf } = require("./id.js");
 
 /** The most keys whose making is remembered: a server lives longer than a run. */
 const MOST = 10_000;
+/** The most characters they were made of, in all: any text can be a key. */
+const MOST_CHARACTERS = 4 * 1024 * 1024;
 
 /**
  * What each key was made of, so that the dashboard can show it.
@@ -19,6 +21,8 @@ const MOST = 10_000;
  * @type {Map<string, Origin>}
  */
 const origins = new Map();
+/** How many characters all of them have. */
+let characters = 0;
 
 const SCOPES = new Set(["run", "attempt", "global"]);
 
@@ -163,9 +167,19 @@ function digest(parts) {
 
 /** @param {string} hash @param {Origin} origin */
 function remember(hash, origin) {
-  origins.delete(hash);
-  if (origins.size >= MOST) origins.delete(origins.keys().next().value);
+  forget(hash);
   origins.set(hash, origin);
+  characters += origin.key.length;
+  // The oldest first; one that is too long by itself last of all.
+  while (origins.size > MOST || characters > MOST_CHARACTERS) forget(origins.keys().next().value);
+}
+
+/** @param {string | undefined} hash */
+function forget(hash) {
+  const origin = hash === undefined ? undefined : origins.get(hash);
+  if (origin === undefined) return;
+  origins.delete(/** @type {string} */ (hash));
+  characters -= origin.key.length;
 }
 
 module.exports = { create, itemKey, reset, resolveKey };

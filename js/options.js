@@ -56,7 +56,7 @@ function takeOptions(call, what, given, known) {
   if (!isPlain(given)) refuse(`${what} must be an object, not ${describe(given)}`);
   /** @type {Record<string, any>} */
   const taken = {};
-  for (const name of Object.keys(given)) {
+  for (const name of namesIn(given, known)) {
     const value = given[name];
     if (value === undefined || value === null) continue;
     if (!Object.hasOwn(known, name)) {
@@ -68,6 +68,28 @@ function takeOptions(call, what, given, known) {
   }
   if (taken.retry !== undefined) taken.retry = takeOptions(call, "retry", taken.retry, RETRY);
   return taken;
+}
+
+/**
+ * The names of the options that are there: the object's own, and of the known ones those that it has of its class, or of
+ * what it was made from by `Object.create()`. Nothing of what was put on every object, which would be everyone's.
+ *
+ * @param {object} given
+ * @param {Record<string, unknown>} known
+ */
+function namesIn(given, known) {
+  const names = Object.keys(given);
+  for (let kin = Object.getPrototypeOf(given); kin !== null && !isEveryones(kin); kin = Object.getPrototypeOf(kin)) {
+    for (const name of Object.getOwnPropertyNames(kin)) {
+      if (Object.hasOwn(known, name) && !names.includes(name)) names.push(name);
+    }
+  }
+  return names;
+}
+
+/** Whether all objects of a realm have what this one has. @param {object} kin */
+function isEveryones(kin) {
+  return Object.getPrototypeOf(kin) === null && Object.hasOwn(kin, "isPrototypeOf");
 }
 
 /**
@@ -92,4 +114,4 @@ function isTexts(value) {
   return Array.isArray(value) && Array.from(value).every((text) => typeof text === "string");
 }
 
-module.exports = { WATCH, callback, columns, flag, isTexts, milliseconds, present, takeOptions };
+module.exports = { WATCH, callback, columns, flag, isTexts, milliseconds, namesIn, present, takeOptions };

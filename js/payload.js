@@ -6,7 +6,7 @@
  */
 
 const { randomBytes } = require("node:crypto");
-const { ArgumentError, ProtocolError } = require("./errors.js");
+const { ArgumentError, ProtocolError, messageOf } = require("./errors.js");
 const native = require("./native.js");
 const { decode, loadSuperjson } = require("./packets.js");
 const { object, optional, text } = require("./answer.js");
@@ -36,13 +36,9 @@ async function toPacket(name, value) {
   try {
     return { data: JSON.stringify(readable(json.serialize(value))), type: "application/super+json" };
   } catch (cause) {
-    throw new ArgumentError(
-      "ERR_INVALID_PAYLOAD",
-      `${name}(): the payload cannot be serialized: ${/** @type {any} */ (cause).message}`,
-      {
-        cause,
-      },
-    );
+    throw new ArgumentError("ERR_INVALID_PAYLOAD", `${name}(): the payload cannot be serialized: ${messageOf(cause)}`, {
+      cause,
+    });
   }
 }
 

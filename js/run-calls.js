@@ -5,11 +5,12 @@
 const { object, text } = require("./answer.js");
 const { ApiPromise } = require("./api-promise.js");
 const { Call } = require("./call.js");
-const { looksLikeCallOptions } = require("./config.js");
 const { ArgumentError, TimeoutError } = require("./errors.js");
 const { runFilters } = require("./filters.js");
 const hints = require("./hints.js");
 const { idOf } = require("./id.js");
+const { looksLikeCallOptions } = require("./request-options.js");
+const { describe, isPlain } = require("./scopes.js");
 const { fetchPages } = require("./page.js");
 const { fetchPresigned, toPacket } = require("./payload.js");
 const { listedRun, run } = require("./run-shapes.js");
@@ -120,6 +121,12 @@ function replay(runId, overrides, requestOptions) {
 
 async function replayBody(overrides) {
   if (overrides === undefined || overrides === null) return undefined;
+  if (!isPlain(overrides)) {
+    throw new ArgumentError(
+      "ERR_INVALID_OPTIONS",
+      `runs.replay(): the overrides must be an object, not ${describe(overrides)}`,
+    );
+  }
   for (const name of Object.keys(overrides)) {
     if (!REPLAY.has(name)) {
       throw new ArgumentError(

@@ -48,7 +48,7 @@ async function trigger(task, payload, options, requestOptions) {
     },
   });
   const handle = call.read(answer, triggered);
-  return { ...handle, publicAccessToken: handleToken(call, answer, handle.id, "read:runs", call.tokenExpiry ?? "1h") };
+  return { ...handle, publicAccessToken: handleToken(call, answer, handle.id, "read:runs", "1h") };
 }
 
 /**

@@ -52,7 +52,9 @@ class Context {
 
 const setter = {
   set(/** @type {Record<string, string>} */ carrier, /** @type {string} */ name, /** @type {unknown} */ value) {
-    carrier[name] = String(value);
+    const text = String(value);
+    // What no header can carry, and native code could not even read.
+    if (name.isWellFormed() && text.isWellFormed()) carrier[name] = text;
   },
 };
 

@@ -4,7 +4,7 @@
 
 const { ArgumentError } = require("./errors.js");
 const { deploymentOf, versionOf } = require("./deployment.js");
-const { present } = require("./options.js");
+const { describe } = require("./scopes.js");
 
 /**
  * What is the same for one trigger and for an item of a batch. What the user did not say is
@@ -14,26 +14,41 @@ const { present } = require("./options.js");
  * @param {any} options
  */
 function commonOptions(call, options) {
-  const given = present(call.name, options);
+  const given = optionsOf(call, options);
   return {
     queue: given.queue ? { name: queueName(call, given.queue) } : undefined,
-    concurrency: concurrency(call, given.concurrency),
-    concurrencyKey: given.concurrencyKey,
-    delay: given.delay,
-    ttl: given.ttl,
-    tags: given.tags,
-    maxAttempts: given.maxAttempts,
-    metadata: given.metadata,
-    maxDuration: given.maxDuration,
-    idempotencyKeyTTL: given.idempotencyKeyTTL,
-    machine: given.machine,
-    priority: given.priority,
-    region: given.region,
-    lockToVersion: versionOf(given.version, call.resolved),
+    concurrency: concurrency(call, given.concurrency ?? undefined),
+    concurrencyKey: given.concurrencyKey ?? undefined,
+    delay: given.delay ?? undefined,
+    ttl: given.ttl ?? undefined,
+    tags: given.tags ?? undefined,
+    maxAttempts: given.maxAttempts ?? undefined,
+    metadata: given.metadata ?? undefined,
+    maxDuration: given.maxDuration ?? undefined,
+    idempotencyKeyTTL: given.idempotencyKeyTTL ?? undefined,
+    machine: given.machine ?? undefined,
+    priority: given.priority ?? undefined,
+    region: given.region ?? undefined,
+    lockToVersion: versionOf(given.version ?? undefined, call.resolved),
     // Here `null` says something: none at all.
     externalDeploymentId: deploymentOf(options?.externalDeploymentId, call.resolved),
-    debounce: given.debounce,
+    debounce: given.debounce ?? undefined,
   };
+}
+
+/**
+ * What is there. Read one by one, as in the SDK, so that options of a class or by `Object.create()` hold too; to a server
+ * `null` is a value, and mostly a wrong one.
+ */
+function optionsOf(call, options) {
+  if (options === undefined || options === null) return {};
+  if (typeof options !== "object" || Array.isArray(options)) {
+    throw new ArgumentError(
+      "ERR_INVALID_OPTIONS",
+      `${call.name}(): the options must be an object, not ${describe(options)}`,
+    );
+  }
+  return options;
 }
 
 function queueName(call, queue) {

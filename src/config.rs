@@ -48,7 +48,7 @@ pub enum KeyKind {
 
 /// Where to call and as whom. Cheap to clone; equal when URL, key and branch are equal, or, where
 /// the token is renewed, when it is the same credential that renews it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Endpoint {
     base_url: Arc<str>,
     key: Secret,
@@ -148,6 +148,25 @@ impl Endpoint {
     /// What the key can do.
     pub fn kind(&self) -> KeyKind {
         self.kind
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A base URL can hold a user name and a password.
+        let base_url = match self.base_url.split_once("://") {
+            Some((scheme, rest)) if rest.contains('@') => {
+                format!("{scheme}://(secret)@{}", rest.rsplit('@').next().unwrap_or_default())
+            }
+            Some(_) | None => self.base_url.to_string(),
+        };
+        f.debug_struct("Endpoint")
+            .field("base_url", &base_url)
+            .field("key", &self.key)
+            .field("branch", &self.branch)
+            .field("kind", &self.kind)
+            .field("credential", &self.credential)
+            .finish()
     }
 }
 
@@ -262,6 +281,8 @@ mod tests {
             assert!(!error.to_string().contains("tr_dev_x"));
         }
         let endpoint = Endpoint::new("https://a.b", "tr_dev_hidden", None).expect("valid");
+        assert!(!format!("{endpoint:?}").contains("hidden"));
+        let endpoint = Endpoint::new("https://me:hidden@a.b/c", "tr_dev_x", None).expect("valid");
         assert!(!format!("{endpoint:?}").contains("hidden"));
     }
 }

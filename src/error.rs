@@ -165,13 +165,28 @@ impl From<reqwest::Error> for Error {
             (Kind::Timeout, "ERR_TIMEOUT", "the server did not answer in time")
         } else if error.is_builder() {
             (Kind::Config, "ERR_INVALID_REQUEST", "the request could not be built: check the base URL and headers")
-        } else if error.is_decode() {
+        } else if error.is_decode() && !is_broken_off(&error) {
             (Kind::Protocol, "ERR_PROTOCOL", "the server's answer cannot be decompressed")
         } else {
             (Kind::Connection, "ERR_CONNECTION", "Connection error.")
         };
         Self::new(kind, code, message).with_source(error)
     }
+}
+
+/// Whether the connection broke amid a body, which reqwest calls undecodable like a body that is not what it says: then an
+/// error of the connection is among the causes.
+fn is_broken_off(error: &reqwest::Error) -> bool {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if cause.is::<hyper::Error>() {
+            return true;
+        }
+        // Of a compressed body: an error of I/O, which does not count what it holds among its causes.
+        let held = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = held.map_or_else(|| cause.source(), |held| Some(held as &(dyn StdError + 'static)));
+    }
+    false
 }
 
 impl fmt::Display for Error {

@@ -6,7 +6,7 @@ import { cut } from "./chunks.mjs";
 /**
  * @param {(request: { method: string, target: string, path: string, headers: object, body: string }, index: number) =>
  *   object | Promise<object>} answer gives `{ status?, headers?, body? }`; `{ hang: true }` never answers,
- *   `{ reset: true }` breaks the connection
+ *   `{ reset: true }` breaks the connection, `{ reset: "after" }` once the body was sent
  * @param {import("./chunks.mjs").Mode} [chunks] how bodies are cut into writes
  */
 export async function startServer(answer, chunks = { kind: "whole" }) {
@@ -25,7 +25,7 @@ export async function startServer(answer, chunks = { kind: "whole" }) {
     requests.push(seen);
     const { status = 200, headers = {}, body: text, hang, reset } = await answer(seen, requests.length - 1, url);
     if (hang) return;
-    if (reset) return request.socket.destroy();
+    if (reset === true) return request.socket.destroy();
     response.writeHead(status, { "content-type": "application/json; charset=utf-8", ...headers });
     const parts = cut(Buffer.from((typeof text === "object" ? JSON.stringify(text) : text) ?? ""), chunks);
     const last = parts.pop();
@@ -33,6 +33,7 @@ export async function startServer(answer, chunks = { kind: "whole" }) {
       response.write(part);
       await new Promise((resolve) => setImmediate(resolve));
     }
+    if (reset === "after") return response.write(last, () => request.socket.destroySoon());
     response.end(last);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -14,12 +14,13 @@ use serde_json::{Map, Value, json};
 use super::cancel::{Bounds, Cancel};
 use super::client::Client;
 use super::error::{error_value, failure, refusal};
+use super::mint::times;
 use super::promise::promise;
 use crate::config::KeyKind;
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, ClientOptions, Deadlines, RetryOptions};
 use crate::id;
-use crate::token::{Expiry, Grant, Minter, Use};
+use crate::token::{Grant, Minter, Use};
 
 /// A request, as `js/call.js` writes it.
 #[derive(Debug, Deserialize)]
@@ -176,13 +177,7 @@ fn signed(client: &Client, claims: &str, scopes: &str, now_ms: f64, exp: f64, pe
     }
     let claims: Map<String, Value> = serde_json::from_str(claims)
         .map_err(|error| Error::protocol("the x-trigger-jwt-claims header is not a JSON object").with_json(&error))?;
-    let expiry = match period {
-        _ if !exp.is_nan() => Expiry::At(exp),
-        Some(period) => Expiry::Period(period),
-        None => Expiry::Default,
-    };
-    #[expect(clippy::cast_possible_truncation, reason = "saturates; a clock's seconds fit")]
-    let now = (now_ms / 1_000.0).floor() as i64;
+    let (now, expiry) = times(now_ms, exp, period);
     let grant = Grant { usage: Use::Public, scopes: Some(scopes), realtime: None, expiry };
     Minter::new(client.endpoint.key(), &claims).mint(&grant, now)
 }

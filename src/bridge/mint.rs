@@ -36,13 +36,7 @@ pub fn mint<'env>(
     exp_seconds: f64,
     period: Option<String>,
 ) -> napi::Result<Option<JsString<'env>>> {
-    let expiry = match &period {
-        _ if !exp_seconds.is_nan() => Expiry::At(exp_seconds),
-        Some(period) => Expiry::Period(period),
-        None => Expiry::Default,
-    };
-    #[expect(clippy::cast_possible_truncation, reason = "saturates; a clock's seconds fit")]
-    let now = (now_ms / 1_000.0).floor() as i64;
+    let (now, expiry) = times(now_ms, exp_seconds, period.as_deref());
     let minted = usage(kind).and_then(|usage| {
         let grant = Grant { usage, scopes: scopes.as_deref(), realtime: realtime.as_deref(), expiry };
         answer(client, &grant, now)
@@ -50,6 +44,25 @@ pub fn mint<'env>(
     let Some(text) = minted.unwrap_or_else(|error| Some(marked(&error))) else { return Ok(None) };
     // A token is ASCII, which V8 takes over as it is: no decoding.
     if text.is_ascii() { env.create_string_latin1(text) } else { env.create_string(text) }.map(Some)
+}
+
+/// Why no token can end so, as an error, before anything is asked of a server; the arguments are those of [`mint`].
+#[napi(catch_unwind)]
+pub fn check_expiry(now_ms: f64, exp_seconds: f64, period: Option<String>) -> Option<String> {
+    let (now, expiry) = times(now_ms, exp_seconds, period.as_deref());
+    expiry.resolve(now).err().map(|error| refusal(&error))
+}
+
+/// Now in Unix seconds, and when a token ends, from what JavaScript gives.
+pub(super) fn times(now_ms: f64, exp_seconds: f64, period: Option<&str>) -> (i64, Expiry<'_>) {
+    let expiry = match period {
+        _ if !exp_seconds.is_nan() => Expiry::At(exp_seconds),
+        Some(period) => Expiry::Period(period),
+        None => Expiry::Default,
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "saturates; a clock's seconds fit")]
+    let now = (now_ms / 1_000.0).floor() as i64;
+    (now, expiry)
 }
 
 fn answer(client: &Client, grant: &Grant<'_>, now: i64) -> Result<Option<String>> {
