@@ -1,7 +1,9 @@
 //! A key that a server, or a proxy on the way, sends back: no error may repeat it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 
 /// What stands in its place.
 const HIDDEN: &str = "(secret)";
@@ -18,11 +20,13 @@ impl Echo {
         Self(headers.get(AUTHORIZATION).cloned())
     }
 
-    /// Hides the secret in a refusal. An answer below 400 is no error, and stays as it is.
+    /// Hides the secret in a refusal. An answer below 400 is no error and stays as it is, but for its type, which is named
+    /// where it turns out to be one.
     pub(super) fn hide(&self, status: u16, headers: HeaderMap, body: Bytes) -> (HeaderMap, Bytes) {
         match self.secret() {
             Some(secret) if status >= 400 => (hide_in_headers(headers, secret), hide_in_body(body, secret)),
-            Some(_) | None => (headers, body),
+            Some(secret) => (hide_in_type(headers, secret), body),
+            None => (headers, body),
         }
     }
 
@@ -33,19 +37,28 @@ impl Echo {
 }
 
 fn hide_in_headers(mut headers: HeaderMap, secret: &str) -> HeaderMap {
-    for value in headers.values_mut() {
-        // A value that is no text in ASCII can hold one all the same.
-        let text = String::from_utf8_lossy(value.as_bytes());
-        if text.contains(secret) {
-            *value = HeaderValue::from_str(&text.replace(secret, HIDDEN))
-                .unwrap_or_else(|_| HeaderValue::from_static(HIDDEN));
-        }
+    headers.values_mut().for_each(|value| hide_in_value(value, secret));
+    headers
+}
+
+fn hide_in_type(mut headers: HeaderMap, secret: &str) -> HeaderMap {
+    if let Some(value) = headers.get_mut(CONTENT_TYPE) {
+        hide_in_value(value, secret);
     }
     headers
 }
 
+fn hide_in_value(value: &mut HeaderValue, secret: &str) {
+    // A value that is no text in ASCII can hold one all the same.
+    let text = String::from_utf8_lossy(value.as_bytes());
+    if text.contains(secret) {
+        *value =
+            HeaderValue::from_str(&text.replace(secret, HIDDEN)).unwrap_or_else(|_| HeaderValue::from_static(HIDDEN));
+    }
+}
+
 fn hide_in_body(body: Bytes, secret: &str) -> Bytes {
-    let text = String::from_utf8_lossy(&body);
+    let text = unescaped(String::from_utf8_lossy(&body));
     // A body that broke off, or was cut, can end amid it.
     let cut = (SHORTEST..secret.len()).rev().find(|&length| text.ends_with(&secret[..length]));
     let whole = cut.map_or(&*text, |length| &text[..text.len() - length]);
@@ -57,6 +70,17 @@ fn hide_in_body(body: Bytes, secret: &str) -> Bytes {
         shown.push_str(HIDDEN);
     }
     shown.into()
+}
+
+/// Who writes letters as numbers in JSON hides a secret from us, and from nobody who reads it.
+fn unescaped(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.contains("\\u00") {
+        return text;
+    }
+    match serde_json::from_str::<serde_json::Value>(&text) {
+        Ok(value) => value.to_string().into(),
+        Err(_) => text,
+    }
 }
 
 #[cfg(test)]
@@ -95,6 +119,22 @@ mod tests {
             assert_eq!(body, "(secret), (secret)", "{length}");
         }
         assert_eq!(hidden(KEY, 500, "tr_dev_").1, "tr_dev_");
+    }
+
+    #[test]
+    fn a_body_whose_letters_are_numbers_shows_no_key_when_it_is_read() {
+        let escaped: String = KEY.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect();
+        assert_eq!(hidden(KEY, 400, &format!("{{\"error\":\"{escaped}\"}}")).1, "{\"error\":\"(secret)\"}");
+        let other = "{\"error\":\"\\u0041\"}";
+        assert_eq!(hidden(KEY, 400, other).1, other, "and stays as it is where it holds none");
+    }
+
+    #[test]
+    fn the_type_of_an_answer_that_may_be_none_shows_no_key() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, format!("text/html; {KEY}").parse().expect("a value"));
+        let (headers, _) = echo(KEY).hide(200, headers, Bytes::new());
+        assert_eq!(headers[CONTENT_TYPE], "text/html; (secret)");
     }
 
     #[test]
