@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { afterEach, describe, it } from "node:test";
+import { SuperJSON } from "superjson";
 import { serveCalls } from "./support/calls-server.mjs";
 
 const sdk = createRequire(import.meta.url)("../index.js");
@@ -213,4 +214,17 @@ it("what idempotency keys were made of is remembered up to 4 MiB in all, the lat
   assert.equal(optionsOf(server).idempotencyKeyOptions, undefined);
   await tasks.trigger("hello", {}, { idempotencyKey: long.at(-1) });
   assert.equal(optionsOf(server).idempotencyKeyOptions.key.length, 1024 * 1024);
+});
+
+it("data with names that are dangerous to set arrives, as it does from the official SDK", async (t) => {
+  const server = await serve(t);
+  const results = JSON.parse(
+    '{ "constructor": "McLaren", "laps": [{ "prototype": 1 }], "__proto__": { "admin": true } }',
+  );
+  await tasks.trigger("hello", results);
+  const { payload, options } = JSON.parse(server.requests.at(-1).body);
+  assert.equal(options.payloadType, "application/super+json");
+  assert.equal(payload, JSON.stringify({ json: results }));
+  // As a task reads it.
+  assert.deepEqual(Object.keys(new SuperJSON().parse(payload)), ["constructor", "laps", "__proto__"]);
 });

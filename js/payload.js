@@ -33,9 +33,15 @@ async function toPacket(name, value) {
   if (value === undefined) return { data: undefined, type: "application/json" };
   if (typeof value === "string") return { data: value, type: "text/plain" };
   const json = await loadSuperjson();
+  const type = "application/super+json";
   try {
-    return { data: JSON.stringify(readable(json.serialize(value))), type: "application/super+json" };
+    return { data: JSON.stringify(readable(json.serialize(value))), type };
   } catch (cause) {
+    try {
+      // It refuses names that are dangerous to whoever sets them, such as `constructor`. Users' data has them all the same,
+      // and as plain JSON it arrives, as it does from the SDK.
+      return { data: JSON.stringify({ json: value }), type };
+    } catch {}
     throw new ArgumentError("ERR_INVALID_PAYLOAD", `${name}(): the payload cannot be serialized: ${messageOf(cause)}`, {
       cause,
     });
