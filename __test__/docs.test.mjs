@@ -137,19 +137,25 @@ test("files and pages that the documentation names are there", () => {
 
 test("links of what is published lead somewhere for whoever has the package alone", () => {
   const { files: published, repository } = JSON.parse(files.get("package.json"));
-  const kept = [...published.map((name) => name.replace(/\*\*.*$/, "")), "README.md", "LICENSE"];
-  const home = `${repository.url.replace(/^git\+|\.git$/g, "")}/blob/main/`;
-  const pages = [...files].filter(([file]) => file.endsWith(".md") && kept.some((name) => file.startsWith(name)));
+  // `docs/*.md` is the pages of docs, and nothing in a folder of it.
+  const patterns = [...published, "README.md", "LICENSE"].map((name) => {
+    const [start, end] = name.split(/\*+\/?\*?|$/);
+    return { start, end: end ?? "", deep: !/^[^*]*\/\*\./.test(name) };
+  });
+  const isKept = (/** @type {string} */ file) =>
+    patterns.some(
+      ({ start, end, deep }) =>
+        `${file}/`.startsWith(start) && file.endsWith(end) && (deep || !file.slice(start.length).includes("/")),
+    );
+  const home = new RegExp(`^${repository.url.replace(/^git\+|\.git$/g, "")}/(?:blob|raw)/main/`);
+  const pages = [...files].filter(([file]) => file.endsWith(".md") && isKept(file));
   assert.ok(pages.length > 10);
   for (const [page, text] of pages) {
     for (const [, link] of text.matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
       const target = path.posix.join(path.posix.dirname(page), link);
-      if (link.startsWith(home)) assert.ok(existsSync(path.join(ROOT, link.slice(home.length))), `${page}: ${link}`);
+      if (home.test(link)) assert.ok(existsSync(path.join(ROOT, link.replace(home, ""))), `${page}: ${link}`);
       else if (!/^https?:/.test(link)) {
-        assert.ok(
-          kept.some((name) => `${target}/`.startsWith(name)),
-          `${page}: ${link} is not in the package`,
-        );
+        assert.ok(isKept(target), `${page}: ${link} is not in the package`);
       }
     }
   }

@@ -6,6 +6,8 @@ import path from "node:path";
 
 const PAGE = "docs/performance.md";
 const CHARTS = "docs/charts";
+// Pictures are no part of the package: its pages link to the repository.
+const CHARTS_URL = "https://github.com/trigger-native/trigger-native/raw/main/docs/charts";
 const TARGETS = "bench/targets.json";
 
 /** `page` with `text` between the markers of the section `name`. Pure. */
@@ -30,7 +32,7 @@ export function write(root, name, { text, charts, checks }, missed) {
   const shown = [text];
   for (const [chart, { title, svg }] of Object.entries(charts)) {
     writeFileSync(at(`${CHARTS}/${chart}.svg`), svg);
-    shown.push(`![${title}](charts/${chart}.svg)`);
+    shown.push(`![${title}](${CHARTS_URL}/${chart}.svg)`);
   }
   const targets = readJson(at(TARGETS));
   targets[name] = checks;
