@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import http from "node:http";
+import http2 from "node:http2";
 import net from "node:net";
 import { describe, it } from "node:test";
 import { createRealtimeHandler } from "trigger-native";
@@ -90,6 +92,54 @@ describe("the bounds of a relay", { timeout: 60_000 }, () => {
       await handler.close();
     });
   }
+
+  it("let requests whose viewers only wait make way to others, sent or read however slowly", async () => {
+    const server = http.createServer((req, res) => {
+      res.writeHead(200);
+      req.on("error", () => {}).on("end", () => res.end("x".repeat(5_000)));
+      req.resume();
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const baseURL = `http://127.0.0.1:${server.address().port}`;
+    const handler = createRealtimeHandler({ accessToken: KEY, baseURL, limits: { passing: 2 } });
+    const { url } = await handler.listen();
+    // One sends no more of its body, and one reads nothing of its answer.
+    const sender = net.connect(Number(new URL(url).port), "127.0.0.1");
+    const lines = ["POST /api/v1/tasks/a/trigger HTTP/1.1", "host: a", "authorization: Bearer a.b.c"];
+    sender.write([...lines, "content-length: 100", "", "{"].join("\r\n"));
+    const reader = http2.connect(url, { settings: { initialWindowSize: 0 } });
+    await once(reader, "remoteSettings");
+    const unread = reader.request({ ":path": "/api/v3/runs/run_1", authorization: "Bearer d.e.f" }).resume();
+    unread.on("error", () => {});
+    await once(unread, "response");
+    await until(() => handler.stats().passing.now === 2, "both are under way");
+    const told = once(sender, "data");
+    const reset = new Promise((resolve) => unread.once("close", resolve));
+    const ask = async (token) => {
+      const answer = await fetch(`${url}/api/v3/runs/run_2`, { headers: { authorization: `Bearer ${token}` } });
+      return answer.text().then(() => answer.status);
+    };
+    // Others are let in as soon as each was waited for for a second.
+    await until(async () => (await ask("g.h.i")) === 200, "one makes way");
+    assert.ok(handler.stats().passing.now <= 2);
+    const held = net.connect(Number(new URL(url).port), "127.0.0.1");
+    held.write([...lines, "content-length: 100", "", "{"].join("\r\n"));
+    await until(() => handler.stats().passing.now === 2, "both places are taken again");
+    await until(async () => (await ask("g.h.i")) === 200, "the other one makes way");
+    assert.match(String((await told)[0]), /^HTTP\/1\.1 429 /);
+    reader.settings({ initialWindowSize: 65_535 });
+    await reset;
+    assert.notEqual(unread.rstCode, 0);
+    held.destroy();
+    await until(() => handler.stats().passing.now === 0, "no place is lost");
+    assert.equal(handler.stats().upstream.connections, 0);
+    reader.destroy();
+    sender.destroy();
+    await handler.close();
+    server.closeAllConnections();
+    server.close();
+  });
 
   it("let streams and feeds that nobody reads make way, first for who began them", async () => {
     const server = await startServer();

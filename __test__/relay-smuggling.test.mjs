@@ -94,6 +94,11 @@ describe("a listener over raw connections", () => {
     }
   });
 
+  test("refuses a request without a host, unless it is of HTTP/1.0, which needs none", async () => {
+    assert.deepEqual(statuses(await send(url, `GET ${path} HTTP/1.1\r\n${all}\r\n\r\n`, 300)), [400]);
+    assert.match(await send(url, `GET ${path} HTTP/1.0\r\n${all}\r\n\r\n`), /^HTTP\/1\.0 200 /);
+  });
+
   test("reads one request where its length is told in two ways, or refuses it", async () => {
     const before = (await world.emulator.stats()).total;
     const hidden = `GET ${path} HTTP/1.1\r\nHost: app.example\r\n${all}\r\n\r\n`;

@@ -48,7 +48,10 @@ export interface RelayLimits {
   feeds?: number;
   /** Distinct feeds that one token began and that are kept, and streams likewise: its own make way first. @default 1000 */
   feedsPerToken?: number;
-  /** Requests passed through to the server that are under way. @default 1000 */
+  /**
+   * Requests passed through to the server that are under way: one whose own viewer is waited for makes way.
+   * @default 1000
+   */
   passing?: number;
   /** Calls of `authorize` under way. @default 1000, or `viewers` where those are fewer */
   authorizing?: number;

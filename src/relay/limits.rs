@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use super::options::Limits;
 use super::stats::{Bound, Stats};
+use super::wait::{Line, Wait};
 use crate::serve::Answer;
 
 /// A token, or a viewer as the app names it, told from others without being kept: see
@@ -23,11 +24,13 @@ pub(crate) struct Gate {
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     all: usize,
     passing: usize,
     tokens: HashMap<Digest, usize>,
     feeds: HashMap<Arc<str>, usize>,
+    /// Requests passed through whose viewers are waited for.
+    pub(super) line: Line,
 }
 
 /// A held poll, an open stream or a request passed through that counts until it is dropped.
@@ -37,6 +40,8 @@ pub(crate) struct Seat {
     token: Option<Digest>,
     /// None of a request that is passed through.
     feed: Option<Arc<str>>,
+    /// Of one that is.
+    wait: Option<Arc<Wait>>,
 }
 
 /// Which limit was reached.
@@ -83,7 +88,8 @@ impl Gate {
         self.seat(token, Some(feed))
     }
 
-    /// Lets a request through. It counts for its token and among all that are passed.
+    /// Lets a request through. It counts for its token and among all that are passed. Where those are too many, the one
+    /// whose viewer is waited for longest makes way.
     ///
     /// # Errors
     /// The limit that was reached; nothing counts then.
@@ -92,7 +98,16 @@ impl Gate {
     }
 
     fn seat(self: &Arc<Self>, token: Option<Digest>, feed: Option<Arc<str>>) -> Result<Seat, Full> {
-        let full = self.state().take(&self.limits, token, feed.as_ref()).err();
+        let (full, evicted) = {
+            let mut state = self.state();
+            let evicted = feed.is_none().then(|| state.make_room(&self.limits, token)).flatten();
+            (state.take(&self.limits, token, feed.as_ref()).err(), evicted)
+        };
+        if let Some(wait) = evicted {
+            self.stats.limit(Bound::Passing);
+            self.stats.passing.leave();
+            wait.end();
+        }
         if let Some(full) = full {
             self.stats.limit(full.bound());
             return Err(full);
@@ -102,16 +117,29 @@ impl Gate {
         } else {
             self.stats.passing.enter();
         }
-        Ok(Seat { gate: self.clone(), token, feed })
+        let wait = token.filter(|_| feed.is_none()).map(|token| Wait::new(self.clone(), token));
+        Ok(Seat { gate: self.clone(), token, feed, wait })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Every critical section leaves its counts whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
+    /// Has a request passed through make way where there are too many, and its place would be taken.
+    fn make_room(&mut self, limits: &Limits, token: Option<Digest>) -> Option<Arc<Wait>> {
+        let has_own = token.is_none_or(|token| self.tokens.get(&token).copied().unwrap_or(0) < limits.per_token);
+        if self.passing < limits.passing || !has_own {
+            return None;
+        }
+        let wait = self.line.evict()?;
+        self.passing = self.passing.saturating_sub(1);
+        leave(&mut self.tokens, &wait.token);
+        Some(wait)
+    }
+
     fn take(&mut self, limits: &Limits, token: Option<Digest>, feed: Option<&Arc<str>>) -> Result<(), Full> {
         match feed {
             Some(_) if self.all >= limits.viewers => return Err(Full::All),
@@ -137,9 +165,23 @@ impl State {
     }
 }
 
+impl Seat {
+    /// Whether the viewer of a request that is passed through is waited for.
+    pub(crate) fn wait(&self) -> Option<&Arc<Wait>> {
+        self.wait.as_ref()
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut state = self.gate.state();
+        if let Some(wait) = &self.wait {
+            state.line.leave(wait);
+            // What made way was given back then.
+            if wait.is_over() {
+                return;
+            }
+        }
         if let Some(feed) = &self.feed {
             self.gate.stats.viewers.leave();
             state.all = state.all.saturating_sub(1);

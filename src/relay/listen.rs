@@ -6,16 +6,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::header::STRICT_TRANSPORT_SECURITY;
+use http::header::{HOST, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Grant, Relay};
 use crate::error::Result;
-use crate::serve::{Body, Upload, listener};
+use crate::serve::{Answer, Body, Upload, listener};
 
 /// What the app said of a request that it looked at itself.
 pub enum Verdict {
@@ -88,6 +88,11 @@ impl Relay {
 
 async fn answer(relay: &Arc<Relay>, authorize: Option<&Authorize>, request: Request<Upload>) -> Response<Body> {
     let (head, body) = request.into_parts();
+    if head.version == Version::HTTP_11 && head.uri.authority().is_none() && !head.headers.contains_key(HOST) {
+        relay.refused_elsewhere(StatusCode::BAD_REQUEST);
+        return Answer::api_error(StatusCode::BAD_REQUEST, "The request names no host")
+            .into_response(&head.headers, head.version);
+    }
     if let Some(refusal) = relay.options.authorizes.then(|| relay.refuses(&head, None)).flatten() {
         relay.refused_elsewhere(refusal.status());
         return refusal;

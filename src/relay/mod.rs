@@ -29,6 +29,7 @@ mod trigger;
 mod under_way;
 mod view;
 mod viewer;
+mod wait;
 
 use std::fmt;
 use std::sync::Arc;

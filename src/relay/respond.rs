@@ -193,6 +193,10 @@ impl Relay {
             self.gate.pass(digest)
         };
         let Ok(seat) = entered else { return limits::full().into() };
+        let body = match seat.wait() {
+            Some(wait) => wait.sent(body),
+            None => body,
+        };
         self.stats.passed.fetch_add(1, Relaxed);
         let _under_way = self.stats.asking();
         let passed = Passed {
@@ -202,7 +206,14 @@ impl Relay {
             times: Times::VIEWER,
         };
         match pass::pass(passed, body, self.options.limits.body_bytes).await {
-            Ok(response) => Outcome::Passed(response, Some(seat)),
+            Ok(response) => {
+                let response = match seat.wait() {
+                    Some(wait) => response.map(|body| wait.read(body)),
+                    None => response,
+                };
+                Outcome::Passed(response, Some(seat))
+            }
+            Err(_) if seat.wait().is_some_and(|wait| wait.is_over()) => limits::full().into(),
             Err(failed) => {
                 if failed == pass::Failed::TooLarge {
                     self.stats.limit(Bound::BodyBytes);
