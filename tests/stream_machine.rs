@@ -203,6 +203,57 @@ fn a_run_that_ends_amid_its_v1_stream_is_asked_once_more_for_what_it_wrote_last(
 }
 
 #[test]
+fn a_v1_body_that_ends_or_goes_silent_amid_an_event_or_what_was_taken_before_is_not_all_there_is() {
+    // Ends well, after its time: but amid an event, as what broke it off did not say.
+    let mut bench = Bench::new(timeout(5));
+    bench.open(false);
+    bench.text("id: 1-0\ndata: 0\n\nid: 1-0\nda");
+    bench.at += 6_000;
+    assert!(matches!(bench.on(Event::Closed), Step::Wait { .. }));
+    // What was taken before comes again in part.
+    bench.wake();
+    bench.open(false);
+    bench.text("id: 1-0\ndata: 0\n\nid: 1-0\ndata: 1\n\n");
+    bench.cut();
+    bench.wake();
+    bench.open(false);
+    bench.text("id: 1-0\ndata: 0\n\n");
+    bench.at += 6_000;
+    assert!(matches!(bench.on(Event::Closed), Step::Wait { .. }));
+    bench.wake();
+    bench.open(false);
+    bench.text("id: 1-0\ndata: 0\n\nid: 1-0\ndata: 1\n\nid: 2-0\ndata: 2\n\n");
+    bench.at += 6_000;
+    bench.on(Event::Closed);
+    assert_eq!((bench.end().as_ref().expect("no error"), bench.values.len()), (&Ending::Idle, 3));
+
+    // The run is over, and what it wrote goes silent amid an event. A server that never ends one has no more.
+    let mut bench = Bench::new(FOLLOW);
+    bench.on(Event::RunOver);
+    for _ in 0..3 {
+        bench.open(false);
+        bench.text(": ping\n\nid: 1-0\ndata: ");
+        assert!(matches!(bench.on(Event::Quiet), Step::Request(_)));
+    }
+    bench.open(false);
+    bench.text("id: 1-0\ndata: ");
+    bench.on(Event::Quiet);
+    assert_eq!(*bench.end().as_ref().expect("no error"), Ending::Complete);
+}
+
+#[test]
+fn a_v1_connection_whose_ping_is_late_does_not_tell_that_nothing_was_written() {
+    for (late, asks) in [(13_000, true), (11_000, false)] {
+        let mut bench = Bench::new(FOLLOW);
+        bench.open(false);
+        bench.at += 10_000;
+        bench.text(": ping\n\n");
+        bench.at += late;
+        assert_eq!(matches!(bench.on(Event::RunOver), Step::Request(_)), asks, "{late}");
+    }
+}
+
+#[test]
 fn a_window_that_ended_before_its_run_is_not_the_end_of_the_stream() {
     let mut bench = Bench::new(FOLLOW);
     bench.open(true);

@@ -68,6 +68,11 @@ impl Blocks {
         Ok(())
     }
 
+    /// Whether the beginning of a block came and not its end.
+    pub(super) fn is_amid(&self) -> bool {
+        self.size + self.line > 0
+    }
+
     /// Gives the block that ends with `end`, unless there is nothing in it.
     fn give(&mut self, end: &[u8], block: &mut impl FnMut(&[u8])) {
         let first = !std::mem::replace(&mut self.begun, true);

@@ -36,6 +36,12 @@ impl Decoder {
         Self { blocks: Blocks::new(longest), longest, reading }
     }
 
+    /// Whether the beginning of an event came and not its end.
+    #[must_use]
+    pub fn is_amid(&self) -> bool {
+        self.blocks.is_amid()
+    }
+
     /// Takes the next bytes and gives the events they complete to `take`, in order.
     ///
     /// # Errors

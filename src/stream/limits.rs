@@ -33,6 +33,8 @@ pub struct Limits {
     /// A connection on which a byte came so lately is alive when the run ends; an older one may be dead
     /// without a sign (defect 11). Default 20,000: pings come every 15 s.
     pub alive_ms: u64,
+    /// The same of v1, whose pings come every 10 s. Default 12,000.
+    pub alive_v1_ms: u64,
     /// Bodies of a v1 stream in a row that end cleanly and early without a new value: the stream
     /// has ended. v1 has no marker to tell (protocol.md 5). Default 3.
     pub barren: u32,
@@ -60,6 +62,7 @@ impl Default for Limits {
             idle_ms: 60_000,
             drain_ms: 2_000,
             alive_ms: 20_000,
+            alive_v1_ms: 12_000,
             barren: 3,
             longest_event: crate::sse::LONGEST_EVENT,
         }

@@ -30,6 +30,8 @@ pub struct Machine {
     silent_ms: u64,
     /// Bodies in a row that ended cleanly and early without anything new.
     barren: u32,
+    /// Bodies in a row that went silent amid an event, or amid what was taken before.
+    stalled: u32,
     run_over: bool,
     /// Events and records are given out as they came.
     raw: bool,
@@ -93,6 +95,7 @@ impl Machine {
             phase: Phase::Connecting,
             silent_ms: 0,
             barren: 0,
+            stalled: 0,
             run_over: false,
             raw: false,
         }
@@ -248,6 +251,7 @@ impl Machine {
                     body.moved = true;
                     at_tail = tail;
                     self.barren = 0;
+                    self.stalled = 0;
                     self.silent_ms = 0;
                     body.silent_since = now.monotonic_ms;
                     self.patience.progress();
@@ -295,6 +299,9 @@ impl Machine {
 
     /// Whether a v1 body that ended cleanly is the end: it has no marker to tell.
     fn v1_over(&mut self, body: &Body) -> Option<Over> {
+        if self.is_cut_short(body) {
+            return None;
+        }
         let idle_ms = self.plan.timeout_s.map_or(self.limits.idle_ms, |seconds| u64::from(seconds) * 1_000);
         if self.silent_ms >= idle_ms {
             return Some(Over::Window);
@@ -305,8 +312,20 @@ impl Machine {
         (self.barren >= self.limits.barren).then_some(Over::Barren)
     }
 
+    /// Whether a v1 body went silent, or ended, amid an event or amid what was taken before: then it is not all there is.
+    /// One after another that does so may be all that its server has to say.
+    fn is_cut_short(&mut self, body: &Body) -> bool {
+        let Place::V1(place) = &self.place else { return false };
+        let is_cut = (body.decoder.is_amid() || place.is_amid()) && self.stalled < self.limits.barren;
+        self.stalled += u32::from(is_cut);
+        is_cut
+    }
+
     /// No byte came for a while: after its run is over, may that be the end (S9)?
     fn quiet(&mut self, body: Box<Body>) -> Step {
+        if self.run_over && body.byte_at.is_some() && self.is_cut_short(&body) {
+            return self.ask();
+        }
         match (&self.place, self.run_over) {
             (_, false) => self.read_on(body),
             // Before its first byte it says nothing: whoever reads the store may be busy.
@@ -333,7 +352,11 @@ impl Machine {
     }
 
     fn is_alive(&self, body: &Body, ms: u64) -> bool {
-        ms.saturating_sub(body.byte_at.unwrap_or(body.opened_at)) <= self.limits.alive_ms
+        let alive_ms = match self.place {
+            Place::V1(_) => self.limits.alive_v1_ms,
+            Place::Unknown | Place::V2(_) => self.limits.alive_ms,
+        };
+        ms.saturating_sub(body.byte_at.unwrap_or(body.opened_at)) <= alive_ms
     }
 
     /// A connection that was of use for a while was no failure, whatever ended it.

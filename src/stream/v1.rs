@@ -105,6 +105,11 @@ impl Place {
         self.current.is_none()
     }
 
+    /// Whether a part of what was taken before came again, and not all of it yet.
+    pub(super) fn is_amid(&self) -> bool {
+        self.replaying && self.replay > 0 && self.replay < self.taken
+    }
+
     /// Whether the event with this id is new (S2, S3).
     pub(super) fn admit(&mut self, id: &str) -> bool {
         if let Some(current) = self.current.take() {

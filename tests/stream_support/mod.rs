@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, clippy::panic, reason = "each test file uses its part; a test fails by panicking")]
 
+pub mod server;
+
 use http::HeaderMap;
 use trigger_native::error::Kind;
 use trigger_native::shape::Now;
