@@ -70,6 +70,35 @@ describe("the id of an event of runs and streams", () => {
     assert.equal(returning("1000000").claim(entry, "ai").at, null, "told and drained: not read again");
   });
 
+  test("of one finished run with thousands of streams fits in a header, and what it has no room for begins again", () => {
+    const places = new Places({ single: true, skewMs: SKEW_MS });
+    const entry = over("run_a", 1_000);
+    const keys = Array.from({ length: 3_000 }, (_, n) => `key${n}`);
+    for (const key of keys) places.claim(entry, key);
+    for (const key of keys) places.moved(tagOf("run_a", key), "1795908532103-0+1");
+    // Changed long after it was finished, as metadata can.
+    places.told(100_000, entry.run, true);
+    const id = places.id();
+    assert.ok(id.length < 8_192, `${id.length} letters`);
+    const after = new Places({ single: true, skewMs: SKEW_MS });
+    after.resume(id);
+    const claims = keys.map((key) => after.claim(entry, key));
+    assert.deepEqual(claims.at(-1), { at: "1795908532103-0+1", isAgain: false }, "the last that moved");
+    assert.deepEqual(claims[0], { at: undefined, isAgain: true });
+    assert.ok(after.id().length < 8_192);
+  });
+
+  test("whose place is none, or that no header would hold, is taken for one of a page that may have anything", () => {
+    for (const place of ["1-", "+", "~", "1~2~3", "9".repeat(21), "1-0"]) {
+      const places = new Places({ single: true, skewMs: SKEW_MS });
+      places.resume(`1,${tagOf("run_a", "ai")}${place}`);
+      assert.deepEqual(places.claim(live("run_a"), "ai"), { at: undefined, isAgain: true }, place);
+    }
+    const places = many();
+    assert.equal(places.resume(`1${`,${tagOf("run_a", "ai")}1`.repeat(100_000)}`), "");
+    assert.equal(places.id(), "");
+  });
+
   test("forgets a drained stream when its run is not told again, and not before", () => {
     const places = many();
     const entry = over("run_over", 50_000);

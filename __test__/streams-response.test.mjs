@@ -138,6 +138,17 @@ describe("a stream as a response", () => {
     assert.deepEqual(names(await all((await streams.read("run_2", "ai")).toResponse())), ["chunk", "chunk", "end"]);
   });
 
+  test("tells a browser whose id holds no place in the stream to begin again", async () => {
+    const server = await serve(storeOf.v2([["a"], ["b"]]));
+    const [first] = await all((await read()).toResponse());
+    const tag = first.id.slice(0, -1);
+    for (const place of ["", "x", "-1", "1-", "1e3", "9".repeat(50)]) {
+      const list = await all((await read()).toResponse(back(tag + place)));
+      assert.deepEqual(names(list), ["restart", "chunk", "chunk", "end"], place);
+    }
+    assert.ok(asked(server).every((id) => id === undefined));
+  });
+
   test("says what went wrong after what came before, without the server's headers or bodies", async () => {
     let request = 0;
     const script = () => {

@@ -11,8 +11,14 @@ const { Progress, TEXT } = require("./progress.js");
 
 /** Places in one id, beside those that must be in it: an id has to fit in a request's header. */
 const MOST_PLACES = 64;
+/** Places of the streams of one finished run in an id of its feed: whoever comes back with it is within 8 KiB. */
+const MOST_OWED = 192;
+/** The longest id that is looked at: of several runs, those of a run's streams are not counted. */
+const LONGEST_ID = 64 * 1024;
 
 const ID = new RegExp(`^(\\d{0,16})${TEXT.source}((?:,[\\w-]{10}(?:=|[\\d~+-]*))*)(,\\*)?$`);
+/** A place in a stream, as native code writes it (`src/stream/position.rs`). */
+const PLACE = /^(?:\d{1,20}|\d{1,20}-\d{1,20}[+~]\d{1,20}|~\d{1,20})$/;
 /** In place of a place: read from the beginning, and the page, which may have seen it before, was not told so yet. */
 const AGAIN = "=";
 const RUN_LETTERS = 6;
@@ -102,6 +108,7 @@ class Places {
    * @returns {string} its version; empty when it has none
    */
   resume(id) {
+    if (id.length > LONGEST_ID) return "";
     const [, version, newest, at, run, sum, places, more] = ID.exec(id) ?? [];
     if (version === undefined) return "";
     this.#progress.resume(version, [newest, at, run, sum]);
@@ -177,11 +184,14 @@ class Places {
     const left = this.#left.get(tag);
     const { run } = entry;
     const wasRead = this.#known.has(run.id) || finishTime(run) < this.#since - this.#skew;
-    if (left === undefined && entry.isOver && wasRead) {
+    // Of a single run, an id that lacks places may lack those of streams that were not read to their end.
+    const isDone = left === undefined && (this.#isWhole || !this.#single);
+    if (isDone && entry.isOver && wasRead) {
       return { at: null, isAgain: false };
     }
     this.#left.delete(tag);
-    const isAgain = left === undefined ? !this.#isWhole : left === AGAIN;
+    // What is no place is none of ours: the page may have anything.
+    const isAgain = left === undefined ? !this.#isWhole : left !== "" && !PLACE.test(left);
     const place = isAgain ? AGAIN : (left ?? "");
     const stream = { place, entry, isDone: false };
     this.#open.set(tag, stream);
@@ -217,11 +227,19 @@ class Places {
     if (stream.entry.isOver) {
       if (stream.isDone) this.#drain(tag, stream);
       // Nothing else tells the browser that comes back of a stream whose run was told as finished.
-      else this.#owed.set(tag, stream);
+      else this.#owe(tag, stream);
     } else if (stream.place !== "" && stream.place !== AGAIN) {
       this.#recent.set(tag, stream);
       if (this.#recent.size > MOST_PLACES) this.#leaveOut(this.#recent);
     }
+  }
+
+  #owe(tag, stream) {
+    // The last that moved is the last of them.
+    this.#owed.delete(tag);
+    this.#owed.set(tag, stream);
+    // Left out, it begins again. A finished run of several would not be read again at all.
+    if (this.#single && this.#owed.size > MOST_OWED) this.#leaveOut(this.#owed);
   }
 
   #drain(tag, { place, entry }) {
@@ -269,4 +287,4 @@ function finishTime(run) {
   return Number(run.finishedAt ?? run.updatedAt);
 }
 
-module.exports = { MOST_PLACES, Places, tagOf };
+module.exports = { MOST_PLACES, PLACE, Places, tagOf };

@@ -2,7 +2,7 @@
 
 /** How the values of streams become server-sent events (docs/feeds.md). */
 
-const { tagOf } = require("./places.js");
+const { PLACE, tagOf } = require("./places.js");
 
 /** @typedef {import("./response.js").Format} Format */
 
@@ -30,7 +30,7 @@ function chunkEvents(source, runId, key) {
     owns: (lastEventId) => lastEventId.startsWith(tag),
     resume(lastEventId) {
       const place = lastEventId.slice(tag.length);
-      restart = !lastEventId.startsWith(tag) || place === "";
+      restart = !lastEventId.startsWith(tag) || !PLACE.test(place);
       if (restart) return;
       id = lastEventId;
       source.resume(place);
