@@ -228,3 +228,9 @@ it("data with names that are dangerous to set arrives, as it does from the offic
   // As a task reads it.
   assert.deepEqual(Object.keys(new SuperJSON().parse(payload)), ["constructor", "laps", "__proto__"]);
 });
+
+it("a handle that cannot be made names what was made all the same", async (t) => {
+  await serve(t, () => ({ headers: { "x-trigger-jwt-claims": "[1]" }, body: { id: "run_1" } }));
+  const expected = { code: "ERR_PROTOCOL", id: "run_1", message: /^tasks\.trigger\(\) made run_1, but/ };
+  await assert.rejects(tasks.trigger("hello", {}), expected);
+});

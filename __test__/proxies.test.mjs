@@ -15,6 +15,16 @@ const PROGRAM = `
   })();
 `;
 
+const REFUSED = `
+  const { configure, runs } = require("./index.js");
+  configure({ baseURL, accessToken });
+  (async () => {
+    for (const work of [() => runs.cancel("run_1234"), () => runs.subscribeToRun("run_1234").next()]) {
+      await work().then(() => console.log("went out"), (error) => console.log(error.code, error.message));
+    }
+  })();
+`;
+
 describe("a proxy of the environment", () => {
   const seen = [];
   const servers = [];
@@ -54,6 +64,18 @@ describe("a proxy of the environment", () => {
 
   it("never gets what is for this machine", async () => {
     assert.deepEqual(await asked({ HTTP_PROXY: proxy, ALL_PROXY: proxy }), direct);
+  });
+
+  it("that is written wrongly is named, and nothing goes past it", async () => {
+    const env = { HTTP_PROXY: `"${proxy.replace("//", "//me:word@")}"`, NO_PROXY: "<-loopback>" };
+    seen.length = 0;
+    const { out, err } = await runProgram(REFUSED, { baseURL, env, timeoutMs: 20_000 });
+    const lines = out.trim().split("\n");
+    assert.equal(lines.length, 2, err);
+    for (const line of lines) assert.match(line, /^ERR_INVALID_PROXY the environment variable HTTP_PROXY is no URL/);
+    assert.doesNotMatch(out, /word/);
+    assert.deepEqual(seen, []);
+    assert.deepEqual(await asked({ HTTP_PROXY: env.HTTP_PROXY }), direct, "what needs none is not asked for one");
   });
 
   it("gets it where that is asked for", async () => {

@@ -145,8 +145,11 @@ function takesTextOnly(env) {
   }
 }
 
+/** Nothing, nor anything that was put on every object. @type {Readonly<Configuration>} */
+const NONE = Object.freeze(Object.create(null));
+
 /** What `configure()` set last. */
-const configured = shared("configuration", () => ({ source: new Source(Object.freeze({ __proto__: null })) }));
+const configured = shared("configuration", () => ({ source: new Source(NONE) }));
 
 /**
  * Sets the configuration of this process. Replaces what an earlier call set, as in the SDK.

@@ -2,7 +2,7 @@
 
 /** What a call gives to stand for what it made: its id, and a public token to follow it with. */
 
-const { ConfigError } = require("./errors.js");
+const { TriggerNativeError } = require("./errors.js");
 
 /**
  * The public token of a handle: the server's own, else one signed here from the claims it gave
@@ -22,7 +22,7 @@ function handleToken(call, answer, id, scope, life) {
     return call.sign(answer.headers["x-trigger-jwt-claims"], [`${scope}:${id}`], life);
   } catch (error) {
     // What was made is not lost with its token.
-    if (error instanceof ConfigError) {
+    if (error instanceof TriggerNativeError) {
       error.message = `${call.name}() made ${id}, but ${error.message}`;
       /** @type {any} */ (error).id = id;
     }

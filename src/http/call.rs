@@ -223,7 +223,7 @@ impl Call<'_> {
     async fn attempt(&self, pool: &Pool, url: &str, headers: HeaderMap, until: Instant) -> Result<Answer> {
         let echo = Echo::of(&headers);
         // Dropped when its time is up: what it was sent on is not used again then.
-        let attempt = pool.attempt()?.within(until.saturating_duration_since(Instant::now()));
+        let attempt = pool.attempt(url)?.within(until.saturating_duration_since(Instant::now()));
         let mut request = attempt.client().request(self.method.clone(), url).headers(headers);
         if let Some(body) = &self.body {
             request = request.body(body.clone());

@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_body_whose_letters_are_numbers_shows_no_key_when_it_is_read() {
-        let escaped: String = KEY.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect();
+        let letters: Vec<String> = KEY.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect();
+        let escaped = letters.concat();
         assert_eq!(hidden(KEY, 400, &format!("{{\"error\":\"{escaped}\"}}")).1, "{\"error\":\"(secret)\"}");
         let other = "{\"error\":\"\\u0041\"}";
         assert_eq!(hidden(KEY, 400, other).1, other, "and stays as it is where it holds none");

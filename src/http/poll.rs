@@ -42,7 +42,7 @@ pub enum Polled {
 /// Only what no retry can mend: a request that cannot be built.
 pub(super) async fn by_client(pool: &Pool, url: &str, headers: HeaderMap, silence: Duration) -> Result<Polled> {
     let echo = Echo::of(&headers);
-    let attempt = pool.attempt()?;
+    let attempt = pool.attempt(url)?;
     let mut response = match timeout(silence, attempt.client().get(url).headers(headers).send()).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {

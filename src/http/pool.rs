@@ -11,6 +11,7 @@ use reqwest::Client;
 use tokio::time::Instant;
 
 use super::client::IDLE;
+use super::proxy;
 use super::since::Since;
 use crate::error::Result;
 
@@ -51,12 +52,13 @@ impl Pool {
         Self { make, held: Mutex::new(Held { client: None, number: 0, used: None }) }
     }
 
-    /// Begins an attempt.
+    /// Begins an attempt at a request to `url`.
     ///
     /// # Errors
-    /// `ERR_HTTP_CLIENT` when a client cannot be built, as with a proxy variable that is no URL. The
+    /// `ERR_INVALID_PROXY` when it should go through a proxy that the environment names wrongly, `ERR_HTTP_CLIENT` when a client cannot be built, as with a proxy variable that is no URL. The
     /// next attempt tries again.
-    pub(crate) fn attempt(&self) -> Result<Attempt<'_>> {
+    pub(crate) fn attempt(&self, url: &str) -> Result<Attempt<'_>> {
+        proxy::check(url)?;
         let mut held = self.held();
         // The client looks at the clock that may have stood still.
         if held.used.is_some_and(|used| used.asleep() >= IDLE) {

@@ -25,7 +25,7 @@ async fn send(attempt: Attempt<'_>, url: &str) -> Result<String> {
 
 /// Which connection a request is answered on.
 async fn asked(pool: &Pool, server: &HalfOpen) -> String {
-    let attempt = pool.attempt().expect("a client");
+    let attempt = pool.attempt(&server.url).expect("a client");
     timeout(FAILSAFE, send(attempt, &server.url)).await.expect("in time").expect("an answer")
 }
 
@@ -87,7 +87,7 @@ async fn a_request_that_nobody_waits_for_any_more_was_the_last_on_its_connection
     server.forget();
     // One that was dropped early says nothing of the connection; one that had its time does.
     for (allowed, waited) in [(HOUR, SHORT), (SHORT * 2, SHORT * 2)] {
-        let attempt = pool.attempt().expect("a client").within(allowed);
+        let attempt = pool.attempt(&server.url).expect("a client").within(allowed);
         assert!(timeout(waited, send(attempt, &server.url)).await.is_err());
         assert_eq!(server.opened(), 1);
     }
@@ -101,7 +101,8 @@ async fn a_connection_of_http_2_that_dies_amid_a_request_is_found_dead_by_a_ping
     let server = HalfOpen::start(Version::Http2).await;
     assert_eq!(asked(&pool, &server).await, "0");
     server.forget();
-    let failed = timeout(FAILSAFE, send(pool.attempt().expect("a client"), &server.url)).await.expect("in time");
+    let failed =
+        timeout(FAILSAFE, send(pool.attempt(&server.url).expect("a client"), &server.url)).await.expect("in time");
     let error = failed.expect_err("dead");
     assert!(matches!(error.kind(), Kind::Connection | Kind::Timeout), "{error:?}");
     assert_eq!(asked(&pool, &server).await, "1");

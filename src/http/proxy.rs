@@ -11,15 +11,44 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use once_cell::sync::Lazy;
 use reqwest::{ClientBuilder, Url};
 
+use crate::error::{Error, Result};
+
 /// In `NO_PROXY` it takes back that this machine is spoken to directly: the word of browsers for it.
 const LOOPBACK_TOO: &str = "<-loopback>";
 
-static PROXIES: Lazy<Proxies> =
-    Lazy::new(|| Proxies { matcher: Matcher::from_system(), direct: Direct::parse(&no_proxy()) });
+static PROXIES: Lazy<Proxies> = Lazy::new(|| Proxies {
+    matcher: Matcher::from_system(),
+    direct: Direct::parse(&no_proxy()),
+    http: unusable(["HTTP_PROXY", "http_proxy"], variable),
+    https: unusable(["HTTPS_PROXY", "https_proxy"], variable),
+});
 
 struct Proxies {
     matcher: Matcher,
     direct: Direct,
+    /// The variable that should say the proxy of `http:` and does not.
+    http: Option<&'static str>,
+    /// And that of `https:`.
+    https: Option<&'static str>,
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The variable that holds, where it names no proxy that can be used: in quotes, as where no shell takes them off, with
+/// spaces around it, of another kind.
+fn unusable(names: [&'static str; 2], variable: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+    // With it the others are not read: a program of a web server's takes them from a request.
+    if variable("REQUEST_METHOD").is_some() {
+        return None;
+    }
+    let first = |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, variable(name)?)));
+    let is_set = |(_, value): &(&str, String)| !value.is_empty();
+    let (name, value) = first(names).filter(is_set).or_else(|| first(["ALL_PROXY", "all_proxy"]).filter(is_set))?;
+    let proxy = Matcher::builder().all(value).build().intercept(&Uri::from_static("http://any.example"));
+    let fits = proxy.is_some_and(|proxy| matches!(proxy.uri().scheme_str(), Some("http" | "https")));
+    (!fits).then_some(name)
 }
 
 /// `NO_PROXY`, in either case; an empty one is as good as missing.
@@ -29,14 +58,39 @@ fn no_proxy() -> String {
 }
 
 fn proxy_of(uri: &Uri) -> Option<Intercept> {
-    let host = uri.host()?;
-    let port = uri.port_u16().unwrap_or(if uri.scheme() == Some(&http::uri::Scheme::HTTP) { 80 } else { 443 });
-    if PROXIES.direct.covers(host, port) { None } else { PROXIES.matcher.intercept(uri) }
+    if is_direct(uri) { None } else { PROXIES.matcher.intercept(uri) }
 }
 
-/// Whether requests to `uri` go through a proxy.
+fn is_direct(uri: &Uri) -> bool {
+    let port = uri.port_u16().unwrap_or(if is_plain(uri) { 80 } else { 443 });
+    uri.host().is_none_or(|host| PROXIES.direct.covers(host, port))
+}
+
+fn is_plain(uri: &Uri) -> bool {
+    uri.scheme() == Some(&http::uri::Scheme::HTTP)
+}
+
+/// Whether requests to `uri` go through a proxy, or should.
 pub(super) fn is_proxied(uri: &Uri) -> bool {
-    proxy_of(uri).is_some()
+    proxy_of(uri).is_some() || refusal(uri).is_some()
+}
+
+/// Refuses a request that should go through a proxy of which nobody can say what it is: it would go out directly.
+///
+/// # Errors
+/// `ERR_INVALID_PROXY`.
+pub(super) fn check(url: &str) -> Result<()> {
+    let Ok(uri) = url.parse() else { return Ok(()) };
+    refusal(&uri).map_or(Ok(()), Err)
+}
+
+fn refusal(uri: &Uri) -> Option<Error> {
+    let name = if is_plain(uri) { PROXIES.http } else { PROXIES.https }?;
+    // The value is not shown: it can hold a password.
+    let message = format!(
+        "the environment variable {name} is no URL of an http(s) proxy: set it to something like http://proxy.internal:3128, without quotes and spaces, or name the server in NO_PROXY"
+    );
+    (!is_direct(uri)).then(|| Error::config("ERR_INVALID_PROXY", message))
 }
 
 /// The client asks here for each server.
@@ -221,6 +275,28 @@ mod tests {
                 assert!(!is_direct(authority), "{authority} does not go through the proxy for {list:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_variable_that_names_no_proxy_is_told_from_one_that_does() {
+        let told = |set: &[(&str, &str)]| {
+            let variable =
+                |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            unusable(["HTTPS_PROXY", "https_proxy"], variable)
+        };
+        for value in ["http://p:1", "p:1", "p", "https://me:word@p", "http://[::1]:1"] {
+            assert_eq!(told(&[("HTTPS_PROXY", value)]), None, "{value}");
+        }
+        for value in
+            ["\"http://p:1\"", "'http://p:1'", " http://p:1", "http://", "ftp://p", "socks5://p", "http://[::1"]
+        {
+            assert_eq!(told(&[("https_proxy", value)]), Some("https_proxy"), "{value}");
+        }
+        assert_eq!(told(&[("HTTPS_PROXY", ""), ("ALL_PROXY", "%%")]), Some("ALL_PROXY"));
+        assert_eq!(told(&[("HTTPS_PROXY", "p"), ("ALL_PROXY", "%%")]), None);
+        assert_eq!(told(&[("HTTP_PROXY", "%%")]), None, "of another scheme");
+        assert_eq!(told(&[("HTTPS_PROXY", "%%"), ("REQUEST_METHOD", "GET")]), None);
+        assert_eq!(told(&[]), None);
     }
 
     #[test]

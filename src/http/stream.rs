@@ -119,7 +119,7 @@ pub async fn open_stream(url: &str, headers: HeaderMap, silence: Duration) -> Re
         Sent::Connect(error) => return Ok(Opened::Connect(error)),
         Sent::Silent(error) => return Ok(Opened::Silent(error)),
         Sent::Elsewhere => {
-            match timeout(silence, client::long().attempt()?.client().get(url).headers(headers).send()).await {
+            match timeout(silence, client::long().attempt(url)?.client().get(url).headers(headers).send()).await {
                 Ok(Ok(response)) => {
                     let (status, headers) = (response.status().as_u16(), response.headers().clone());
                     StreamBody { status, headers, source: Source::Client(Box::new(response)) }

@@ -86,10 +86,11 @@ impl Upload {
         let echo = Echo::of(&headers);
         let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
         let given_up = CancellationToken::new();
-        let on_pool = client::calls().attempt()?.within(Deadlines::CALL.attempt);
+        let url = format!("{}{path}", endpoint.base_url());
+        let on_pool = client::calls().attempt(&url)?.within(Deadlines::CALL.attempt);
         let request = on_pool
             .client()
-            .post(format!("{}{path}", endpoint.base_url()))
+            .post(url)
             .headers(headers)
             .body(reqwest::Body::wrap_stream(body(receiver, given_up.clone())));
         let token = given_up.clone();

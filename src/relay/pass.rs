@@ -97,7 +97,7 @@ pub(crate) async fn pass(request: Passed, body: Body, most: u64) -> Result<Respo
     }
     let times = request.times;
     let headers = forward(request.headers)?;
-    let attempt = attempt()?;
+    let attempt = attempt(&request.url)?;
     let mut builder = attempt.client().request(request.method, &request.url).headers(headers);
     let trouble = Arc::new(Trouble::default());
     if !body.is_end_stream() {
@@ -130,14 +130,14 @@ pub(crate) async fn pass(request: Passed, body: Body, most: u64) -> Result<Respo
 pub(crate) async fn get(request: Passed) -> Result<Response<Body>, Failed> {
     let times = request.times;
     let headers = forward(request.headers)?;
-    let attempt = attempt()?;
+    let attempt = attempt(&request.url)?;
     let builder = attempt.client().request(request.method, &request.url).headers(headers);
     let sent = in_time(attempt, times.head, builder).await?;
     sent.map(|response| answer(response, times.idle)).map_err(|error| Trouble::default().failed(&error))
 }
 
-fn attempt() -> Result<Attempt<'static>, Failed> {
-    passing().attempt().map_err(|_| Failed::Unreachable)
+fn attempt(url: &str) -> Result<Attempt<'static>, Failed> {
+    passing().attempt(url).map_err(|_| Failed::Unreachable)
 }
 
 /// The head of the answer. Where none comes in time, nothing else goes out on that connection. The
