@@ -164,7 +164,7 @@ impl Entry {
         }
         // v2 says itself where its tail is, which may be later than before.
         let is_v1 = matches!(*self.known.borrow(), Known::Version(StreamVersion::V1));
-        if is_v1 && stages().last() == Some(Stage::Live) {
+        if is_v1 && stages().next_back() == Some(Stage::Live) {
             self.log.set_live(true);
         }
     }
