@@ -141,6 +141,48 @@ describe("the bounds of a relay", { timeout: 60_000 }, () => {
     server.close();
   });
 
+  it("hold viewers whose polls only the server can answer, as what is passed through", async () => {
+    // A key that may read and not ask for its claims: each viewer's tag feed is read with its own token.
+    const key = "tr_dev_sk_111111111111111111111111";
+    const asked = new Set();
+    const server = http.createServer((req, res) => {
+      if (req.method !== "GET") return res.writeHead(401).end("{}");
+      asked.add(res);
+      res.on("close", () => asked.delete(res));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const baseURL = `http://127.0.0.1:${server.address().port}`;
+    const handler = createRealtimeHandler({ accessToken: key, baseURL, limits: { passing: 2 } });
+    const headers = bearer("read:tags:x");
+    const leave = new AbortController();
+    const poll = () => {
+      const url = "http://localhost/realtime/v1/runs?tags=x&offset=5_0&handle=1-2&live=true";
+      return handler(new Request(url, { headers, signal: leave.signal }));
+    };
+    const held = [poll(), poll()].map((answer) => answer.catch(() => {}));
+    await until(() => asked.size === 2, "two are at the server");
+    assert.deepEqual(handler.stats().passing.now, 2);
+    const third = await poll();
+    assert.equal(third.status, 429);
+    assert.ok(third.headers.get("retry-after"));
+    assert.equal(handler.stats().limited.passing, 1);
+    // An answer counts until its body ends.
+    const [one] = asked;
+    one.writeHead(200, { "content-type": "application/json" }).write("[");
+    const slow = await Promise.race(held);
+    assert.equal((await poll()).status, 429);
+    one.end("]");
+    assert.equal(await slow.text(), "[]");
+    await until(() => handler.stats().passing.now === 1, "its place is free");
+    leave.abort();
+    await Promise.all(held);
+    await until(() => handler.stats().passing.now === 0 && handler.stats().viewers.now === 0, "all have left");
+    await handler.close();
+    server.closeAllConnections();
+    server.close();
+  });
+
   it("let streams and feeds that nobody reads make way, first for who began them", async () => {
     const server = await startServer();
     const run = await server.makeRun({ status: "EXECUTING" });

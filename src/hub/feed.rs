@@ -1,6 +1,7 @@
 //! The shared side of one feed: its published rows, its readers, its state.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
@@ -139,6 +140,7 @@ impl Feed {
             slot.settle(state.schema.as_ref());
         }
         let seat = Seat { slot, feed: Arc::new(Mutex::new(self.clone())) };
+        seat.slot.place.store(state.readers.len(), Relaxed);
         state.readers.push(seat.clone());
         seat
     }
@@ -146,7 +148,14 @@ impl Feed {
     /// A reader leaves. True when it was the last one: the feed is over.
     pub(super) fn detach(&self, slot: &Arc<Slot>) -> bool {
         let mut state = lock(&self.state);
-        state.readers.retain(|kept| !Arc::ptr_eq(&kept.slot, slot));
+        // Looked for nowhere: many readers leave together.
+        let place = slot.place.load(Relaxed);
+        if state.readers.get(place).is_some_and(|kept| Arc::ptr_eq(&kept.slot, slot)) {
+            state.readers.swap_remove(place);
+            if let Some(moved) = state.readers.get(place) {
+                moved.slot.place.store(place, Relaxed);
+            }
+        }
         if !state.readers.is_empty() || state.closed {
             return false;
         }
@@ -175,7 +184,10 @@ impl Feed {
                             seat.slot.push(Item { key: key.clone(), row: row.clone(), schema: schema.clone() });
                         }
                     }
-                    state.rows.insert(key, row);
+                    // Nobody joins a feed that has not all of its rows: they would be kept for nothing.
+                    if !state.partial {
+                        state.rows.insert(key, row);
+                    }
                 }
                 Change::Gone { key } => {
                     for seat in &state.readers {
@@ -183,10 +195,7 @@ impl Feed {
                     }
                     leave.insert(key);
                 }
-                Change::LetGo { key } => {
-                    state.partial = true;
-                    leave.insert(key);
-                }
+                Change::LetGo { .. } => state.partial = true,
                 Change::Bad { key, why } => {
                     for seat in &state.readers {
                         seat.slot.fault(Fault { key: key.clone(), why });
@@ -195,7 +204,9 @@ impl Feed {
             }
         }
         // At once: one by one, each would move all that follow it.
-        if !leave.is_empty() {
+        if state.partial {
+            state.rows = ByKey::default();
+        } else if !leave.is_empty() {
             state.rows.retain(|key, _| !leave.contains(key));
         }
         let mut told = if changed { slots(&state.readers) } else { Vec::new() };
@@ -205,6 +216,7 @@ impl Feed {
             told.extend(asked.filter(|_| !changed).map(|seat| seat.slot.clone()));
         }
         state.readers.retain(|seat| !seat.slot.is_ended());
+        number(&state.readers);
         state.closed |= state.readers.is_empty();
         let open = !state.closed;
         drop(guard);
@@ -227,9 +239,12 @@ impl Feed {
         }
         let (full, room): (Vec<Seat>, Vec<Seat>) = state.readers.drain(..).partition(|seat| is_full(&seat.slot));
         if full.is_empty() || room.is_empty() {
+            // In the order they were in.
             state.readers = if full.is_empty() { room } else { full };
             return Crowd::Room;
         }
+        number(&full);
+        number(&room);
         state.readers = room;
         let own = Self::with(
             self.spec.clone(),
@@ -304,9 +319,21 @@ impl Feed {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.state).closed
+    }
+
     pub(super) fn status(&self) -> Status {
         let state = lock(&self.state);
         Status { stage: state.stage, stats: state.stats }
+    }
+}
+
+/// Tells readers where they are among all of their feed.
+fn number(readers: &[Seat]) {
+    for (place, seat) in readers.iter().enumerate() {
+        seat.slot.place.store(place, Relaxed);
     }
 }
 
@@ -332,9 +359,11 @@ fn wake(slots: &[Arc<Slot>]) {
 mod tests {
     use std::cell::Cell;
 
+    use futures_util::FutureExt as _;
+
     use super::*;
     use crate::config::Endpoint;
-    use crate::hub::{Hub, Patience};
+    use crate::hub::{Hub, Patience, Reader};
 
     fn spec(path: &str) -> FeedSpec {
         let endpoint = Endpoint::new("http://127.0.0.1:1", "tr_dev_1234567890", None).expect("valid");
@@ -376,6 +405,35 @@ mod tests {
         assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
         assert_eq!(lock(&feed.state).rows.keys().map(|key| &**key).collect::<Vec<_>>(), ["0"]);
         drop(seat);
+    }
+
+    #[test]
+    fn fifty_thousand_readers_of_one_feed_leave_it_without_a_look_at_each_for_each() {
+        let (feed, first) = Feed::new(spec("/"), ReaderOptions::default());
+        let mut seats: Vec<Seat> = (1..50_000).filter_map(|_| feed.attach(ReaderOptions::default())).collect();
+        seats.insert(25_000, first);
+        assert!(matches!(feed.crowd_by(|_| false), Crowd::Room));
+        let began = std::time::Instant::now();
+        let last = seats.pop().expect("fifty thousand");
+        for seat in &seats {
+            assert!(!feed.detach(&seat.slot));
+            assert!(!feed.detach(&seat.slot), "it left already");
+        }
+        // The square of it took half a minute.
+        assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+        assert!(feed.detach(&last.slot));
+    }
+
+    #[test]
+    fn a_feed_that_nobody_can_join_keeps_no_rows_for_who_would() {
+        let (feed, seat) = Feed::new(spec("/"), ReaderOptions::default());
+        let schema = Arc::default();
+        let mut first = rows(0..3);
+        first.push(Change::LetGo { key: "0".into() });
+        assert!(feed.publish(first, Some(&schema), true) && feed.publish(rows(3..5), Some(&schema), true));
+        assert_eq!(lock(&feed.state).rows.len(), 0);
+        let told = Reader::new(Hub::global(), seat).next().now_or_never().expect("rows");
+        assert_eq!(told.rows.len(), 5);
     }
 
     #[tokio::test]

@@ -15,6 +15,8 @@ mod queue;
 mod reader;
 mod spec;
 mod stage;
+#[cfg(test)]
+mod stress_tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,7 @@
 //! One reader of a feed.
 
 use std::future::poll_fn;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -98,11 +99,13 @@ pub(super) struct Slot {
     queue: Mutex<Queue>,
     /// Who waits for something to read.
     bell: Bell,
+    /// Where it is among the readers of its feed, who alone reads and changes it.
+    pub(super) place: AtomicUsize,
 }
 
 impl Slot {
     pub(super) fn new(options: ReaderOptions) -> Self {
-        Self { options, queue: Mutex::default(), bell: Bell::default() }
+        Self { options, queue: Mutex::default(), bell: Bell::default(), place: AtomicUsize::default() }
     }
 
     /// Wakes who waits for something to read. Never under the feed's lock: the one who is woken may

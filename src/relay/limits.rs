@@ -40,7 +40,9 @@ pub(crate) struct Seat {
     token: Option<Digest>,
     /// None of a request that is passed through.
     feed: Option<Arc<str>>,
-    /// Of one that is.
+    /// It is passed through: for as long as it is under way, of a viewer whose request goes to the server.
+    passes: bool,
+    /// Of a request that is no viewer's.
     wait: Option<Arc<Wait>>,
 }
 
@@ -117,8 +119,9 @@ impl Gate {
         } else {
             self.stats.passing.enter();
         }
+        let passes = feed.is_none();
         let wait = token.filter(|_| feed.is_none()).map(|token| Wait::new(self.clone(), token));
-        Ok(Seat { gate: self.clone(), token, feed, wait })
+        Ok(Seat { gate: self.clone(), token, feed, passes, wait })
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -170,6 +173,36 @@ impl Seat {
     pub(crate) fn wait(&self) -> Option<&Arc<Wait>> {
         self.wait.as_ref()
     }
+
+    /// A viewer's request goes to the server, for memory does not have its answer: it counts among all that are passed
+    /// as well.
+    ///
+    /// # Errors
+    /// The limit that was reached; the viewer counts as before then.
+    pub(crate) fn pass(&mut self) -> Result<(), Full> {
+        if self.passes {
+            return Ok(());
+        }
+        let (limits, stats) = (&self.gate.limits, &self.gate.stats);
+        let evicted = {
+            let mut state = self.gate.state();
+            let evicted = state.make_room(limits, None);
+            self.passes = state.passing < limits.passing;
+            state.passing += usize::from(self.passes);
+            evicted
+        };
+        if let Some(wait) = evicted {
+            stats.limit(Bound::Passing);
+            stats.passing.leave();
+            wait.end();
+        }
+        if !self.passes {
+            stats.limit(Bound::Passing);
+            return Err(Full::Passing);
+        }
+        stats.passing.enter();
+        Ok(())
+    }
 }
 
 impl Drop for Seat {
@@ -186,7 +219,8 @@ impl Drop for Seat {
             self.gate.stats.viewers.leave();
             state.all = state.all.saturating_sub(1);
             leave(&mut state.feeds, feed);
-        } else {
+        }
+        if self.passes {
             self.gate.stats.passing.leave();
             state.passing = state.passing.saturating_sub(1);
         }
@@ -287,6 +321,26 @@ mod tests {
         let counts = gate.stats.to_json(crate::relay::stats::Gauges::default());
         assert_eq!((&counts["limited"]["passing"], &counts["limited"]["viewersPerToken"]), (&1.into(), &2.into()));
         assert_eq!(counts["passing"]["peak"], 3);
+    }
+
+    #[test]
+    fn a_viewer_whose_request_goes_to_the_server_counts_among_those_passed_through_and_once_for_its_token() {
+        let gate = Gate::new(Limits { per_token: 2, passing: 1, ..Limits::default() }, Arc::default());
+        let mut first = gate.enter(Some([1; 32]), "a".into()).expect("room");
+        assert!(first.pass().is_ok() && first.pass().is_ok());
+        let mut second = gate.enter(Some([1; 32]), "a".into()).expect("room for the token");
+        assert_eq!((second.pass(), gate.pass([2; 32]).err()), (Err(Full::Passing), Some(Full::Passing)));
+        drop(first);
+        assert_eq!(second.pass(), Ok(()));
+        let counted = || {
+            let state = gate.state();
+            (state.passing, state.all, state.tokens.len())
+        };
+        assert_eq!(counted(), (1, 1, 1));
+        drop(second);
+        assert_eq!(counted(), (0, 0, 0));
+        let counts = gate.stats.to_json(crate::relay::stats::Gauges::default());
+        assert_eq!((&counts["limited"]["passing"], &counts["passing"]["now"]), (&2.into(), &0.into()));
     }
 
     #[test]

@@ -36,28 +36,35 @@ impl Relay {
             Target::Tags => tags_path(request, route).into(),
             Target::Run(_) | Target::Batch(_) | Target::Stream(..) | Target::Pass => route.path.as_str().into(),
         };
-        let Ok(seat) = self.gate.enter(viewer.digest, feed) else { return limits::full().into() };
+        let Ok(mut seat) = self.gate.enter(viewer.digest, feed) else { return limits::full().into() };
         let answered = match &route.target {
-            Target::Run(id) => self.run(request, route, &viewer, id).await,
-            Target::Tags => self.tags(request, route, &viewer).await,
-            Target::Batch(id) => self.batch(request, route, &viewer, id).await,
+            Target::Run(id) => self.run(request, route, &viewer, (id, &mut seat)).await,
+            Target::Tags => self.tags(request, route, &viewer, &mut seat).await,
+            Target::Batch(id) => self.batch(request, route, &viewer, (id, &mut seat)).await,
             Target::Stream(id, name) => return self.stream(request, route, &viewer, (id, name), seat).await,
             Target::Pass => Err(Answer::not_found()),
         };
         match answered {
             // Whoever does not read its answer is still a viewer.
             Ok(Outcome::Answer(answer)) => Outcome::Held(answer, seat),
-            Ok(outcome) => outcome,
+            Ok(Outcome::Passed(response, None)) => Outcome::Passed(response, Some(seat)),
+            Ok(outcome @ (Outcome::Held(..) | Outcome::Passed(..))) => outcome,
             Err(answer) => Outcome::Answer(answer),
         }
     }
 
-    async fn run(&self, request: &Request, route: &Route, viewer: &Viewer, id: &str) -> Result<Outcome, Answer> {
+    async fn run(
+        &self,
+        request: &Request,
+        route: &Route,
+        viewer: &Viewer,
+        (id, seat): (&str, &mut limits::Seat),
+    ) -> Result<Outcome, Answer> {
         let key = FeedKey::run(id).map_err(|_| unknown_run())?;
         self.permit(viewer, Subject::Run(id), &route.path, Some(&key)).await?;
         let feed = self.feeds.open_for(key, viewer.digest)?;
         self.prove(viewer, &feed).await?;
-        Ok(self.give(request, route, viewer, &feed).await)
+        Ok(self.give(request, route, viewer, (&feed, seat)).await)
     }
 
     /// Where the relay does not know its own environment yet: what the server shows the viewer's token, the relay's key is
@@ -70,29 +77,47 @@ impl Relay {
         Ok(())
     }
 
-    async fn tags(&self, request: &Request, route: &Route, viewer: &Viewer) -> Result<Outcome, Answer> {
+    async fn tags(
+        &self,
+        request: &Request,
+        route: &Route,
+        viewer: &Viewer,
+        seat: &mut limits::Seat,
+    ) -> Result<Outcome, Answer> {
         // Runs of every environment may have these tags.
         if viewer.unproven.is_some() {
-            return Ok(Box::pin(self.elsewhere(request, route, viewer)).await);
+            return Ok(Box::pin(self.elsewhere(request, route, viewer, seat)).await);
         }
         let (list, created_at) = (request.parameter("tags"), request.parameter("createdAt"));
         let tags: Vec<String> = list.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
         self.permit(viewer, Subject::Tags(&tags), &tags_path(request, route), None).await?;
         let feed = self.feeds.open_for(FeedKey::tags(list.as_deref(), created_at.as_deref()), viewer.digest)?;
-        Ok(self.give(request, route, viewer, &feed).await)
+        Ok(self.give(request, route, viewer, (&feed, seat)).await)
     }
 
-    async fn batch(&self, request: &Request, route: &Route, viewer: &Viewer, id: &str) -> Result<Outcome, Answer> {
+    async fn batch(
+        &self,
+        request: &Request,
+        route: &Route,
+        viewer: &Viewer,
+        (id, seat): (&str, &mut limits::Seat),
+    ) -> Result<Outcome, Answer> {
         self.permit(viewer, Subject::Batch(id), &route.path, None).await?;
         let feed = self.feeds.open_for(FeedKey::batch(id).map_err(|_| unknown_run())?, viewer.digest)?;
         self.prove(viewer, &feed).await?;
-        Ok(self.give(request, route, viewer, &feed).await)
+        Ok(self.give(request, route, viewer, (&feed, seat)).await)
     }
 
-    async fn give(&self, request: &Request, route: &Route, viewer: &Viewer, feed: &feed::Seat) -> Outcome {
+    async fn give(
+        &self,
+        request: &Request,
+        route: &Route,
+        viewer: &Viewer,
+        (feed, seat): (&feed::Seat, &mut limits::Seat),
+    ) -> Outcome {
         match feed::answer(feed, request, &viewer.skip_columns).await {
             feed::Reply::Answer(answer) => answer.into(),
-            feed::Reply::Elsewhere => Box::pin(self.elsewhere(request, route, viewer)).await,
+            feed::Reply::Elsewhere => Box::pin(self.elsewhere(request, route, viewer, seat)).await,
         }
     }
 
@@ -102,7 +127,7 @@ impl Relay {
         route: &Route,
         viewer: &Viewer,
         (id, name): (&str, &StreamName),
-        seat: limits::Seat,
+        mut seat: limits::Seat,
     ) -> Outcome {
         // A stream is as readable as its run.
         let permitted = async {
@@ -123,13 +148,21 @@ impl Relay {
         };
         match stream::answer(stream, request, self.go_on(request, route, viewer)).await {
             stream::Reply::Here(answer) => Outcome::Held(answer, seat),
-            stream::Reply::Elsewhere => Box::pin(self.elsewhere(request, route, viewer)).await,
+            stream::Reply::Elsewhere => match Box::pin(self.elsewhere(request, route, viewer, &mut seat)).await {
+                Outcome::Passed(response, None) => Outcome::Passed(response, Some(seat)),
+                outcome @ (Outcome::Answer(_) | Outcome::Held(..) | Outcome::Passed(..)) => outcome,
+            },
         }
     }
 
     /// Asks the server for what memory does not have, with the viewer's own token. A viewer that the app vouches for
     /// has none: then it is the relay's key that asks, as for every feed, and the server leaves out the same columns.
-    async fn elsewhere(&self, request: &Request, route: &Route, viewer: &Viewer) -> Outcome {
+    /// However many viewers there are, the server is asked by no more of them at once than may pass through: the others
+    /// are told to come back.
+    async fn elsewhere(&self, request: &Request, route: &Route, viewer: &Viewer, seat: &mut limits::Seat) -> Outcome {
+        if seat.pass().is_err() {
+            return limits::full().into();
+        }
         let _under_way = self.stats.asking();
         let endpoint = &self.options.endpoint;
         let token = viewer.token.clone().unwrap_or_else(|| endpoint.token());

@@ -11,6 +11,7 @@ use super::cache::{CacheKey, Content};
 use super::copy::{FeedCopy, State};
 use super::failure::Failure;
 use super::feeds::Seat;
+use super::mark::Mark;
 use super::rows::{News, Since};
 use super::skips::Skips;
 use crate::serve::feed::{self, Messages, Operation, Place, UP_TO_DATE};
@@ -83,9 +84,9 @@ impl Viewer<'_> {
             if !news.is_empty() || is_over {
                 let place = match first {
                     Since::Change(_) | Since::Unknown => place,
-                    Since::Millis(_) if is_behind => place,
+                    Since::Millis(_) | Since::Copy(..) if is_behind => place,
                     // It goes on with a handle of this copy's own, and is no stranger any more.
-                    Since::Millis(ms) => {
+                    Since::Millis(ms) | Since::Copy(ms, _) => {
                         Place { handle: self.copy.handle(window_ms, to), offset: format!("{ms}_{to}"), ..place }
                     }
                 };
@@ -118,6 +119,8 @@ impl Viewer<'_> {
             Since::Change(place.seen)
         } else if place.is_in_a_log() {
             Since::Unknown
+        } else if let Some(mark) = Mark::of(&place.handle) {
+            Since::Copy(place.seen_ms, mark)
         } else {
             Since::Millis(place.seen_ms)
         }

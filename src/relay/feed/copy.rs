@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::key::FeedKey;
 use super::rows::{Keep, Rows};
 use crate::config::Endpoint;
+use crate::http::unix_ms;
 use crate::hub::{Batch, End, Notice, Reader};
 use crate::random;
 use crate::relay::notices::{Notices, Trouble};
@@ -65,7 +66,7 @@ impl FeedCopy {
         Self {
             key,
             nonce: random::uuid(),
-            rows: Mutex::new(Rows::new(keep)),
+            rows: Mutex::new(Rows::new(keep, unix_ms())),
             schema: Mutex::default(),
             cache: Mutex::default(),
             states: watch::Sender::new(State::Connecting),
@@ -120,6 +121,7 @@ impl FeedCopy {
             *lock(&self.schema) = schema.clone();
         }
         let mut rows = lock(&self.rows);
+        rows.at(unix_ms());
         for key in &batch.gone {
             rows.remove(key);
         }
@@ -212,7 +214,8 @@ impl FeedCopy {
 
     /// The handle of who reads up to `sequence`, with a window from `since_ms`.
     pub(super) fn handle(&self, since_ms: u64, sequence: u64) -> String {
-        format!("{}_{sequence}_{}", self.key.handle_name(since_ms), self.nonce)
+        let mark = self.rows().mark(sequence);
+        format!("{}_{sequence}_{mark}_{}", self.key.handle_name(since_ms), self.nonce)
     }
 
     /// Whether it gave this handle out.

@@ -10,6 +10,7 @@ mod copy;
 mod failure;
 mod feeds;
 mod key;
+mod mark;
 mod rows;
 mod skips;
 #[cfg(test)]

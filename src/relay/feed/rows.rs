@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::mark::{self, Mark, SKEW_MS};
 use crate::run;
 use crate::serve::clock::from_wire;
 use crate::shape::Row;
@@ -35,6 +36,8 @@ pub(super) enum Since {
     Change(u64),
     /// Of a stranger, who read somewhere else: rows that changed up to these Unix milliseconds.
     Millis(u64),
+    /// Of a stranger who read another relay's copy: the same, and what it knows of rows that are gone.
+    Copy(u64, Mark),
     /// Nobody here can tell: its place is one of Electric's log.
     Unknown,
 }
@@ -60,6 +63,9 @@ pub(super) struct Gone {
     created_ms: u64,
     version: u64,
     first_version: u64,
+    /// When it was told, in Unix milliseconds, and what tells it from others.
+    at_ms: u64,
+    mark: u64,
 }
 
 /// What was let go: viewers who had not seen it cannot be told of it any more.
@@ -81,6 +87,9 @@ pub(super) struct Rows {
     finished: BTreeMap<u64, usize>,
     finished_bytes: usize,
     gone: VecDeque<Gone>,
+    /// When the copy began, and the present, in Unix milliseconds.
+    began_ms: u64,
+    now_ms: u64,
     /// The last change.
     sequence: u64,
     /// Whether a row was ever deleted: by its time alone, nobody can be told which ones.
@@ -125,7 +134,7 @@ impl News {
 }
 
 impl Rows {
-    pub(super) fn new(keep: Keep) -> Self {
+    pub(super) fn new(keep: Keep, now_ms: u64) -> Self {
         Self {
             keep,
             entries: HashMap::default(),
@@ -133,6 +142,8 @@ impl Rows {
             finished: BTreeMap::new(),
             finished_bytes: 0,
             gone: VecDeque::new(),
+            began_ms: now_ms,
+            now_ms,
             // The first change is beyond any that a viewer who never read here could name by chance: "0".
             sequence: 1,
             deletes: false,
@@ -140,6 +151,36 @@ impl Rows {
             floor: None,
             newest_ms: 0,
         }
+    }
+
+    /// What follows comes now.
+    pub(super) fn at(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+    }
+
+    /// What who read up to `sequence` knows of rows that are gone.
+    pub(super) fn mark(&self, sequence: u64) -> Mark {
+        let last = self.gone.iter().rfind(|gone| gone.version <= sequence);
+        let (last, last_ms) = last.map_or((0, 0), |gone| (gone.mark, gone.at_ms));
+        Mark { began_ms: self.began_ms, last, last_ms }
+    }
+
+    /// The last delete that is known to who has this mark.
+    fn known(&self, mark: Mark) -> u64 {
+        if let Some(last) = self.gone.iter().rfind(|gone| gone.mark == mark.last) {
+            return last.version;
+        }
+        // The other copy never had what was deleted before it began. All copies are told of deletes in the same order:
+        // its last one has yet to come here, and what came here well before that it was told of.
+        let before_ms = mark.began_ms.max(mark.last_ms);
+        let is_known = |gone: &&Gone| gone.at_ms.saturating_add(SKEW_MS) <= before_ms;
+        self.gone.iter().rfind(is_known).map_or(0, |gone| gone.version)
+    }
+
+    /// Rows that are gone since the delete `known`, and did not come back.
+    fn gone_since(&self, known: u64, created_since_ms: u64) -> impl Iterator<Item = &Gone> {
+        let gone = self.gone.iter().rev().take_while(move |gone| gone.version > known);
+        gone.filter(move |gone| gone.created_ms >= created_since_ms && !self.entries.contains_key(&gone.key))
     }
 
     /// The last change.
@@ -193,16 +234,19 @@ impl Rows {
     pub(super) fn remove(&mut self, key: &Arc<str>) {
         self.deletes = true;
         self.forget_place(key);
-        let (id, created_ms, first_version) = match self.entries.remove(key) {
-            Some(entry) => (entry.row.get("id").map(Into::into), entry.created_ms, entry.first_version),
+        let (id, created_ms, updated_ms, first_version) = match self.entries.remove(key) {
+            Some(entry) => {
+                (entry.row.get("id").map(Into::into), entry.created_ms, entry.updated_ms, entry.first_version)
+            }
             // Let go, perhaps: then everybody who is not lost has it, but for those whose window began after the run.
             // They are told in vain: better than a run that stays.
-            None if self.is_partial() => (None, u64::MAX, 0),
+            None if self.is_partial() => (None, u64::MAX, 0, 0),
             None => return,
         };
         self.sequence += 1;
         let version = self.sequence;
-        self.gone.push_back(Gone { key: key.clone(), id, created_ms, version, first_version });
+        let (at_ms, mark) = (self.now_ms, mark::delete(key, updated_ms));
+        self.gone.push_back(Gone { key: key.clone(), id, created_ms, version, first_version, at_ms, mark });
         if self.gone.len() > MOST_GONE
             && let Some(oldest) = self.gone.pop_front()
         {
@@ -241,6 +285,12 @@ impl Rows {
         match since {
             Since::Change(seen) => seen < self.forgotten || floor.is_some_and(|floor| seen < floor.version),
             Since::Millis(seen) => self.deletes || floor.is_some_and(|floor| seen < floor.updated_ms),
+            Since::Copy(seen, mark) => {
+                let known = self.known(mark);
+                // It is told of deletes when it gets a handle of this copy, or again and again.
+                let is_stuck = || self.is_behind(since) && self.gone_since(known, created_since_ms).next().is_some();
+                known < self.forgotten || floor.is_some_and(|floor| seen < floor.updated_ms) || is_stuck()
+            }
             Since::Unknown => true,
         }
     }
@@ -249,7 +299,7 @@ impl Rows {
     /// would be told of those between again, of older states than it has.
     pub(super) fn is_behind(&self, since: Since) -> bool {
         match since {
-            Since::Millis(seen) => self.newest_ms < seen,
+            Since::Millis(seen) | Since::Copy(seen, _) => self.newest_ms < seen,
             Since::Change(_) | Since::Unknown => false,
         }
     }
@@ -264,13 +314,15 @@ impl Rows {
                         news.add(key, entry, entry.first_version > seen, created_since_ms);
                     }
                 }
-                let gone = self.gone.iter().rev().take_while(|gone| gone.version > seen);
-                // Who never had it is not told, and one that came back is there again.
-                let was_told = |gone: &Gone| gone.first_version <= seen && gone.created_ms >= created_since_ms;
-                let gone = gone.filter(|gone| was_told(gone) && !self.entries.contains_key(&gone.key));
+                // Who never had it is not told.
+                let gone = self.gone_since(seen, created_since_ms).filter(|gone| gone.first_version <= seen);
                 news.gone = gone.cloned().collect();
             }
-            Since::Millis(seen) => {
+            Since::Millis(seen) | Since::Copy(seen, _) => {
+                if let Since::Copy(_, mark) = since {
+                    // Nobody knows which of them it has: one that it never had changes nothing.
+                    news.gone = self.gone_since(self.known(mark), created_since_ms).cloned().collect();
+                }
                 for (key, entry) in self.entries.iter().filter(|(_, entry)| entry.updated_ms > seen) {
                     news.add(key, entry, entry.created_ms > seen, created_since_ms);
                 }
@@ -308,7 +360,7 @@ mod tests {
     use crate::relay::feed::copy::tests::row;
 
     fn rows(keep: Keep) -> Rows {
-        Rows::new(keep)
+        Rows::new(keep, 0)
     }
 
     fn put(rows: &mut Rows, id: &str, status: &str, created_ms: u64, updated_ms: u64) {

@@ -279,6 +279,38 @@ async fn only_where_rows_were_deleted_a_stranger_reads_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_viewer_whose_polls_go_to_two_relays_in_turn_is_told_of_a_delete_and_never_sent_back() {
+    let key = || FeedKey::tags(Some("a"), None);
+    let (relays, now) = ([Stage::new(key()), Stage::new(key())], unix_ms());
+    for stage in &relays {
+        stage.bring(["a", "b", "c"].map(|id| row(id, "PENDING", now, now)));
+    }
+    let mut place = relays[0].ask(&request("offset=-1")).await;
+    let mut deletes = Vec::new();
+    for turn in 1..12 {
+        let stage = &relays[turn % 2];
+        // One relay is told before the other is asked, or after.
+        let told = match turn {
+            2 => vec![(0, "b"), (1, "b")],
+            5 => vec![(1, "c")],
+            7 => vec![(0, "c")],
+            _ => Vec::new(),
+        };
+        for (relay, id) in told {
+            let mut batch = batch([]);
+            batch.gone.push(format!("\"public\".\"TaskRun\"/\"{id}\"").as_str().into());
+            relays[relay].seat.copy().take(batch, &endpoint());
+            relays[relay].seat.copy().publish();
+        }
+        place = stage.ask(&place.live()).await;
+        assert_eq!(place.status, 200, "turn {turn}");
+        deletes.extend(place.rows().into_iter().map(|(operation, id, _)| format!("{turn} {operation} {id}")));
+    }
+    // While one relay is behind, what it and the other disagree about may be told again: that changes nothing.
+    assert_eq!(deletes, ["2 delete b", "5 delete c", "6 delete b", "7 delete c"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_skipped_column_leaves_in_no_answer_whoever_asked_before() {
     let stage = Stage::run();
     let hidden = ["payload".to_owned(), "status".to_owned(), "nonsense".to_owned()];
