@@ -69,7 +69,8 @@ export interface RelayLimits {
   /** Requests at once on one HTTP/2 connection of a listener; it is told so. @default 1000 */
   streamsPerConnection?: number;
   /**
-   * Bytes of answers that viewers have not read yet; one that many are given counts once. Beyond it a viewer is told 429.
+   * Bytes of answers that viewers have not read yet; one that many are given counts once. Beyond it a viewer is told 429,
+   * and so is one whose own token holds a quarter of it.
    * @default 268435456
    */
   bytesUnderWay?: number;

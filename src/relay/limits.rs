@@ -169,6 +169,11 @@ impl State {
 }
 
 impl Seat {
+    /// Whose it is.
+    pub(crate) fn token(&self) -> Option<Digest> {
+        self.token
+    }
+
     /// Whether the viewer of a request that is passed through is waited for.
     pub(crate) fn wait(&self) -> Option<&Arc<Wait>> {
         self.wait.as_ref()

@@ -237,7 +237,8 @@ impl Relay {
         request: &HeaderMap,
         version: Version,
     ) -> (Response<Body>, Kept) {
-        match answer.whole().map(|body| self.under_way.enter(body)) {
+        let owner = seat.as_ref().and_then(Seat::token);
+        match answer.whole().map(|body| self.under_way.enter(body, owner)) {
             None => (answer.into_response(request, version), Kept { seat, load: None }),
             Some(Ok(load)) => (answer.into_response(request, version), Kept { seat, load }),
             Some(Err(_)) => {
