@@ -14,7 +14,7 @@ curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profil
 . "$HOME/.cargo/env"
 
 # The flags of scripts/lib/cargo.mjs, which says what for.
-export RUSTFLAGS="$libc -Cllvm-args=-inline-threshold=50 --remap-path-prefix=$HOME/.cargo=cargo --remap-path-prefix=$PWD=trigger-native"
+export RUSTFLAGS="$libc -Cllvm-args=-inline-threshold=25 --remap-path-prefix=$HOME/.cargo=cargo --remap-path-prefix=$PWD=trigger-native"
 # As scripts/build.mjs does it, which says why.
 cargo rustc --release --lib --crate-type cdylib --locked
 cp target/release/libtrigger_native.so js/trigger-native.node
