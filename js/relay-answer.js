@@ -97,6 +97,20 @@ async function answerOf(exchange) {
 }
 
 /**
+ * A `Response` of the app's own, read to its end.
+ *
+ * @param {Response} response
+ * @returns {Promise<import("./relay-answer.js").Answer>}
+ */
+async function wholeAnswer(response) {
+  return {
+    status: response.status,
+    headers: [...response.headers].flat(),
+    bytes: Buffer.from(await response.arrayBuffer()),
+  };
+}
+
+/**
  * The next piece of an answer's body.
  *
  * @param {any} exchange
@@ -280,4 +294,4 @@ class Reader {
   }
 }
 
-module.exports = { GONE, answerOf, openTo, refusal, refusalOf, toNodeResponse, toWebResponse };
+module.exports = { GONE, answerOf, openTo, refusal, refusalOf, toNodeResponse, toWebResponse, wholeAnswer };

@@ -8,10 +8,20 @@
  */
 
 const { aliveUntilStopped } = require("./alive.js");
-const { GONE, answerOf, openTo, refusal, refusalOf, toNodeResponse, toWebResponse } = require("./relay-answer.js");
+const {
+  GONE,
+  answerOf,
+  openTo,
+  refusal,
+  refusalOf,
+  toNodeResponse,
+  toWebResponse,
+  wholeAnswer,
+} = require("./relay-answer.js");
 const { verdictOf } = require("./relay-authorize.js");
 const { beginningOf, piecesOf, pump } = require("./relay-body.js");
 const { handlerOptions, listenOptions, requestOf } = require("./relay-options.js");
+const { Leaving, hostOf, requestFrom, targetOf } = require("./relay-request.js");
 
 /** What the server's own paths begin with. */
 const SERVER_PATH = /\/(?:realtime\/v1|api\/v[123])\//;
@@ -100,7 +110,7 @@ class Relay {
   /**
    * @param {any} req
    * @param {string} url as it was sent: a path, or with a host before it
-   * @param {Leaving} leave
+   * @param {InstanceType<typeof Leaving>} leave
    */
   async #answerNode(req, url, leave) {
     /** @type {[string, string][]} */
@@ -142,7 +152,7 @@ class Relay {
    * @param {string | undefined} grant
    * @param {import("./relay-body.js").Pieces | undefined} pieces
    * @param {string | null | undefined} length
-   * @param {Leaving} leave
+   * @param {InstanceType<typeof Leaving>} leave
    * @returns {Promise<import("./relay-answer.js").Answer>} never rejects
    */
   async #exchange(head, grant, pieces, length, leave) {
@@ -346,36 +356,6 @@ class Relay {
   }
 }
 
-/** A viewer who may leave, at any time. */
-class Leaving {
-  #isOver = false;
-  /** @type {(() => void)[]} */
-  #work = [];
-
-  now() {
-    this.#isOver = true;
-    for (const work of this.#work.splice(0)) work();
-  }
-
-  /**
-   * Has `work` done when the viewer leaves, or now.
-   *
-   * @param {() => void} work
-   * @returns {boolean} whether it was done
-   */
-  calls(work) {
-    if (this.#isOver) work();
-    else this.#work.push(work);
-    return this.#isOver;
-  }
-
-  signal() {
-    const controller = new AbortController();
-    this.calls(() => controller.abort());
-    return controller.signal;
-  }
-}
-
 /**
  * @param {import("./relay-options.js").HandlerOptions} options
  * @param {(text: string) => void} tell what whoever runs it should know
@@ -397,53 +377,6 @@ function open({ configuration, native: text }, tell) {
   const relay = native.openRelay(clientOf(resolved), text, tell);
   if (typeof relay === "string") throw fromNative(JSON.parse(relay));
   return relay;
-}
-
-/**
- * A `Response` of the app's own, read to its end.
- *
- * @param {Response} response
- * @returns {Promise<import("./relay-answer.js").Answer>}
- */
-async function wholeAnswer(response) {
-  return {
-    status: response.status,
-    headers: [...response.headers].flat(),
-    bytes: Buffer.from(await response.arrayBuffer()),
-  };
-}
-
-/**
- * The request that the app looks at. Whose host it names was looked at before: there is one, however often.
- *
- * @param {string} method
- * @param {string} target
- * @param {[string, string][]} lines
- * @param {string} scheme
- * @param {AbortSignal} [signal]
- */
-function requestFrom(method, target, lines, scheme, signal) {
-  const headers = new Headers();
-  let host = "localhost";
-  for (const [name, value] of lines) {
-    if (name.toLowerCase() !== "host") headers.append(name, value);
-    else host = value;
-  }
-  if (lines.some(([name]) => name.toLowerCase() === "host")) headers.set("host", host);
-  return new Request(`${scheme}://${host}${target}`, { method, headers, signal });
-}
-
-/** The host of a whole URL. @param {string} url */
-function hostOf(url) {
-  return URL.canParse(url) ? new URL(url).host : undefined;
-}
-
-/** Path and query of a URL, as they are written. @param {string} url */
-function targetOf(url) {
-  const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
-  const target = start < 0 ? "/" : url.slice(start);
-  const hash = target.indexOf("#");
-  return hash < 0 ? target : target.slice(0, hash);
 }
 
 module.exports = { createRealtimeHandler };
