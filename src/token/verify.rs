@@ -14,6 +14,9 @@ use crate::config::Secret;
 /// The longest token looked at, in bytes: more than any header can carry.
 const LONGEST: usize = 64 * 1024;
 
+/// The bytes of a signature of HS256.
+const SIGNATURE: usize = 32;
+
 /// Why a token is not valid. The server tells its callers none of these apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
@@ -85,13 +88,19 @@ pub fn verify(token: &str, key: &Secret, now: i64, leeway: u32) -> Result<Public
     read(object(parts.payload)?, now, leeway)
 }
 
-/// Reads `token` as [`verify`] does, but for its signature: whether it is worth asking whoever has the key. What it
-/// says is only a claim.
+/// Reads `token` as [`verify`] does, but for what its signature is: whether it is worth asking whoever has the key. What
+/// it says is only a claim.
 ///
 /// # Errors
-/// As [`verify`], without [`Invalid::Signature`].
+/// As [`verify`]. [`Invalid::Signature`] is one that no key makes: of another length than HS256's, or written otherwise
+/// than it is signed. Readers that pass over what is no base64url would take very many texts for the same token.
 pub fn inspect(token: &str, now: i64, leeway: u32) -> Result<PublicClaims, Invalid> {
-    read(object(Parts::read(token)?.payload)?, now, leeway)
+    let parts = Parts::read(token)?;
+    let claims = read(object(parts.payload)?, now, leeway)?;
+    match URL_SAFE_NO_PAD.decode(parts.signature) {
+        Ok(signature) if signature.len() == SIGNATURE => Ok(claims),
+        Ok(_) | Err(_) => Err(Invalid::Signature),
+    }
 }
 
 struct Parts<'t> {
@@ -265,6 +274,28 @@ mod tests {
             (&"x".repeat(LONGEST + 1), Invalid::Malformed),
         ] {
             assert_eq!(verify(token, &key, NOW, 0), Err(why), "{why}");
+        }
+    }
+
+    #[test]
+    fn one_token_is_written_in_one_way_alone() {
+        let good = signed(&json!({ "alg": "HS256" }), &claims(), "other", Algorithm::HS256);
+        assert!(inspect(&good, NOW, 0).is_ok());
+        let (message, signature) = good.rsplit_once('.').expect("a JWT");
+        // Of the last letter only four bits count.
+        let last = signature.chars().last().expect("a letter");
+        let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let next = alphabet.chars().nth(alphabet.find(last).expect("base64url") + 1).expect("the low bits were 0");
+        for other in [
+            format!("{}{next}", &signature[..signature.len() - 1]),
+            format!("{signature}="),
+            format!("{signature}!"),
+            format!("{signature}A"),
+            format!("{}*{}", &signature[..9], &signature[9..]),
+            signature[..signature.len() - 1].to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(inspect(&format!("{message}.{other}"), NOW, 0), Err(Invalid::Signature), "{other}");
         }
     }
 
