@@ -71,11 +71,14 @@ pub(super) fn foreign(options: &Options, headers: &HeaderMap, uri: &Uri, own: Op
 pub(super) fn open_to(options: &Options, origin: Option<&HeaderValue>, answer: &mut Response<Body>) {
     let headers = answer.headers_mut();
     headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    // A cache must not give one origin's page what another's was told.
+    if !options.allow_origins.is_empty() {
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
     let Some(origin) = origin.filter(|origin| is_allowed(options, Some(origin))) else { return };
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
 }
 
 fn is_allowed(options: &Options, origin: Option<&HeaderValue>) -> bool {

@@ -6,7 +6,7 @@ use super::feed::FeedKey;
 use super::judge::Unsure;
 use super::limits::Digest;
 use super::respond::Grant;
-use crate::config::Secret;
+use crate::config::{Endpoint, Secret};
 use crate::serve::{Answer, Request};
 use crate::token::PublicClaims;
 use http::{HeaderMap, StatusCode};
@@ -47,6 +47,11 @@ fn forbidden(subject: Subject<'_>, is_granted: bool) -> Answer {
     let mut body = Answer::forbidden();
     body["hint"] = format!("{what} lacks a scope that opens this, such as {wanted}").into();
     Answer::api(StatusCode::FORBIDDEN, body.to_string())
+}
+
+/// Whether the key is of several environments: those of its branches.
+fn is_of_many(endpoint: &Endpoint) -> bool {
+    endpoint.branch().is_some() || endpoint.token().expose().starts_with("tr_preview_")
 }
 
 /// The token of `Authorization`: behind `Bearer`, or alone, as the server takes it (protocol.md 8). `None` where there
@@ -103,8 +108,14 @@ impl Relay {
         };
         let mut known = self.own_sub();
         let mut found = verdict(known.as_deref());
-        if let (Verdict::Ask(_), None) = (&found, &known) {
+        let wants_sub = match &found {
             // Only tokens of the relay's own environment are worth a question.
+            Verdict::Ask(_) => true,
+            // One key signs the tokens of all branches, and each is an environment of its own.
+            Verdict::Known(_) => is_of_many(endpoint),
+            Verdict::OwnKey | Verdict::Refused(_) => false,
+        };
+        if wants_sub && known.is_none() {
             known = Box::pin(self.learn_sub()).await?;
             found = verdict(known.as_deref());
         }
