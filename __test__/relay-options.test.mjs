@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { describe, it } from "node:test";
 import { createRealtimeHandler } from "trigger-native";
 import { ask, CONFIGURATION, RUN, warned } from "./support/relay-face.mjs";
@@ -36,6 +38,19 @@ describe("options of a realtime handler", () => {
   it("may be missing, null or undefined", () => {
     createRealtimeHandler();
     createRealtimeHandler({ accessToken: undefined, baseURL: null, allow: undefined, basePath: "/" });
+  });
+});
+
+describe("the times that the documentation names", () => {
+  it("are those that hold, in its words and in the types", () => {
+    const { handlerOptions } = createRequire(import.meta.url)("../js/relay-options.js");
+    const { authorizeTimeoutMs, sendTimeoutMs } = handlerOptions({});
+    const read = (file) => readFileSync(new URL(`../${file}`, import.meta.url), "utf8");
+    const [docs, types] = [read("docs/relay.md"), read("types/relay.d.ts")];
+    assert.match(docs, new RegExp(`^\\| \`authorizeTimeoutMs\`[^|]*\\| ${authorizeTimeoutMs / 1000} s \\|`, "m"));
+    assert.match(docs, new RegExp(`^\\| \`sendTimeoutMs\`[^|]*\\| ${sendTimeoutMs.toLocaleString("en")} \\|`, "m"));
+    assert.match(types, new RegExp(`@default ${authorizeTimeoutMs} \\*/\\s+authorizeTimeoutMs\\?`));
+    assert.match(types, new RegExp(`@default ${sendTimeoutMs} \\*/\\s+sendTimeoutMs\\?`));
   });
 });
 

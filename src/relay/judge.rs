@@ -25,7 +25,7 @@ use crate::serve::clock::Clock;
 use crate::token::{CLAIMS_PATH, ClaimsStore};
 
 /// The most answers kept; the one that was longest not needed goes first.
-const MOST: usize = 10_000;
+pub(super) const MOST: usize = 10_000;
 /// How long a yes is kept at most: what a key was taken away from must end.
 const YES_MS: u64 = 300_000;
 /// How long a no is kept.
@@ -34,9 +34,9 @@ const NO_MS: u64 = 30_000;
 const LONGEST_REFUSAL: usize = 4 * 1024;
 /// The most questions under way. Anyone can sign a token with a key of their own and fill in this environment's id, so
 /// a flood of them must not become a flood of requests (A7).
-const UNDER_WAY: usize = 32;
+pub(super) const UNDER_WAY: usize = 32;
 /// How long the server may take for an answer, so that one that hangs gives the places back.
-const QUESTION_TIMES: Times = Times { head: Duration::from_secs(15), idle: Duration::from_secs(15) };
+pub(super) const QUESTION_TIMES: Times = Times { head: Duration::from_secs(15), idle: Duration::from_secs(15) };
 /// When to ask again where the server did not say, in seconds.
 const RETRY_S: u64 = 1;
 

@@ -7,6 +7,8 @@
 
 mod access;
 mod base;
+#[cfg(test)]
+mod bounds_tests;
 mod door;
 mod feed;
 mod head;

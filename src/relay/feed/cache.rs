@@ -9,9 +9,9 @@ use super::skips::Skips;
 use crate::shape::Schema;
 
 /// Bodies kept: viewers of one feed mostly wait at the same place.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 /// Their size together, in bytes. A longer one is given and not kept.
-const LARGEST: usize = 64 << 20;
+pub(super) const LARGEST: usize = 64 << 20;
 
 /// What a body says, of which rows.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use crate::run;
 use crate::shape::{Reason, Row, Schema};
 
 /// How long viewers wait for the first rows.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long they wait where nobody answers at the server's.
 const SOON: Duration = Duration::from_secs(1);

@@ -542,3 +542,25 @@ async fn a_feed_without_a_first_answer_tells_its_viewers_to_come_back() {
     assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
     assert_eq!(begin.elapsed(), Duration::from_secs(15));
 }
+
+/// How much a feed keeps, and how long its viewers wait for its first answer.
+pub(in crate::relay) struct Bounds {
+    pub(in crate::relay) first_answer: Duration,
+    pub(in crate::relay) rows: usize,
+    pub(in crate::relay) row_bytes: usize,
+    pub(in crate::relay) bodies: usize,
+    pub(in crate::relay) body_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        let keep = Keep::default();
+        Self {
+            first_answer: super::copy::PATIENCE,
+            rows: keep.rows,
+            row_bytes: keep.bytes,
+            bodies: super::cache::MOST,
+            body_bytes: super::cache::LARGEST,
+        }
+    }
+}

@@ -20,7 +20,7 @@ use crate::serve::{Answer, Body, Request};
 use crate::stream::Replay;
 
 /// How long a viewer waits for the upstream's first answer.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Asks the server itself for what follows a place, with the viewer's own token, once memory does not have it. `None`
 /// where the server does not answer with a stream.

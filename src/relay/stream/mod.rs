@@ -5,7 +5,7 @@ mod entry;
 mod parts;
 mod share;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(crate) use answer::{GoOn, Reply, answer};
 pub(crate) use share::{StreamKey, Streams};

@@ -17,8 +17,8 @@ use crate::serve::stream::{Log, StreamName};
 use crate::stream::StreamSpec;
 
 /// The most records and bytes that are kept of one stream.
-const MOST_RECORDS: usize = 20_000;
-const MOST_BYTES: usize = 4 << 20;
+pub(super) const MOST_RECORDS: usize = 20_000;
+pub(super) const MOST_BYTES: usize = 4 << 20;
 /// The silence asked for upstream, in seconds: the longest there is.
 const WINDOW_S: u16 = 600;
 

@@ -402,3 +402,16 @@ async fn silence_counts_again_once_a_lost_source_was_found_however_late_that_is_
     entry.known.send_replace(Known::Version(StreamVersion::V2));
     assert!(!heard(&[Stage::Retrying, Stage::Live]), "v2 tells the tail");
 }
+
+/// How much a stream keeps, and how long its viewers wait for its first answer.
+pub(in crate::relay) struct Bounds {
+    pub(in crate::relay) first_answer: Duration,
+    pub(in crate::relay) records: usize,
+    pub(in crate::relay) bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { first_answer: answer::PATIENCE, records: super::share::MOST_RECORDS, bytes: super::share::MOST_BYTES }
+    }
+}
