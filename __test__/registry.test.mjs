@@ -55,6 +55,8 @@ describe("a fresh project", () => {
       enableMirror: false,
       globalFolder: `${folder}/global`,
       nodeLinker: name.endsWith("-pnp") ? "pnp" : "node-modules",
+      // yarn 4 brings what ES modules need by itself only where a dependency is one, and we have none.
+      pnpEnableEsmLoader: true,
     };
     await writeFile(path.join(folder, ".yarnrc.yml"), JSON.stringify(berry));
     // What the npm that runs these tests was told, and its configuration, is not the user's of this project.
