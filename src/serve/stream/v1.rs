@@ -19,6 +19,9 @@ use super::shared::Part;
 const LOOK: Duration = Duration::from_secs(5);
 /// The silence after which it pings.
 const PING: Duration = Duration::from_secs(10);
+/// The silence after which it pings while its source is away: to who reads the stream of a finished run, two seconds
+/// without a byte are the end.
+const AWAY_PING: Duration = Duration::from_secs(1);
 /// How long it tries a `Last-Event-ID` that it cannot read before the body breaks.
 const BREAK: Duration = Duration::from_secs(3);
 
@@ -107,6 +110,8 @@ impl V1 {
                 self.ping_at = self.last + PING;
                 return Some(Ok(self.events(&records, next)));
             }
+            let sooner = if self.log.live().0 { Duration::ZERO } else { PING - AWAY_PING };
+            let ping_at = self.ping_at - sooner;
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
@@ -121,8 +126,8 @@ impl V1 {
                     }
                     self.look_at += LOOK;
                 }
-                () = sleep_until(self.ping_at) => {
-                    self.ping_at += PING;
+                () = sleep_until(ping_at) => {
+                    self.ping_at = Instant::now() + PING;
                     return Some(Ok(Bytes::from_static(b": ping\n\n")));
                 }
             }
@@ -228,6 +233,18 @@ mod tests {
         assert!(text(&mut reader).await.is_some());
         assert_eq!(text(&mut reader).await, None);
         assert_eq!(begin.elapsed().as_millis(), 6_200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_whose_source_is_away_is_never_left_without_a_byte_for_two_seconds() {
+        let log = Arc::new(Log::of_source(9, 999));
+        let (mut reader, begin) = (reader(&log, None, 1), Instant::now());
+        for seconds in 1..9 {
+            assert_eq!(text(&mut reader).await.as_deref(), Some(": ping\n\n"));
+            assert_eq!(begin.elapsed().as_secs(), seconds);
+        }
+        log.set_live(true);
+        assert_eq!(text(&mut reader).await, None);
     }
 
     #[tokio::test(start_paused = true)]
