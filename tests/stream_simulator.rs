@@ -28,6 +28,7 @@ struct Read {
     faults_until: u64,
 }
 
+#[expect(clippy::too_many_lines, reason = "one loop, as a driver has: each step, and what comes of it")]
 fn read(world: &World, plan: Plan, dice: &mut Dice) -> Read {
     let mut machine = Machine::new(plan, Limits::default());
     let mut faults = dice.below(6);

@@ -19,9 +19,9 @@ use super::shared::Part;
 const LOOK: Duration = Duration::from_secs(5);
 /// The silence after which it pings.
 const PING: Duration = Duration::from_secs(10);
-/// The silence after which it pings while its source is away: to who reads the stream of a finished run, two seconds
-/// without a byte are the end.
-const AWAY_PING: Duration = Duration::from_secs(1);
+/// How much sooner it pings while its source is away, after a second: to who reads the stream of a finished run, two
+/// seconds without a byte are the end.
+const SOONER: Duration = Duration::from_secs(9);
 /// How long it tries a `Last-Event-ID` that it cannot read before the body breaks.
 const BREAK: Duration = Duration::from_secs(3);
 
@@ -110,7 +110,7 @@ impl V1 {
                 self.ping_at = self.last + PING;
                 return Some(Ok(self.events(&records, next)));
             }
-            let sooner = if self.log.live().0 { Duration::ZERO } else { PING - AWAY_PING };
+            let sooner = if self.log.live().0 { Duration::ZERO } else { SOONER };
             let ping_at = self.ping_at - sooner;
             tokio::select! {
                 biased;
