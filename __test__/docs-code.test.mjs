@@ -177,6 +177,7 @@ const NOT_RUN = [
   ["docs/frameworks.md", "NextConfig", "examples-nextjs.test.mjs builds with it, and fails without"],
   ["docs/frameworks.md", "app.register", "examples-node.test.mjs drives the example that has it"],
   ["docs/frameworks.md", "ctx.respond", "examples-node.test.mjs drives the example that has it"],
+  ["docs/frameworks.md", "Readable.fromWeb", "examples-node.test.mjs drives send.mjs, which has it"],
   ["docs/frameworks.md", "defineConfig", "examples-react-router.test.mjs builds with it, and fails without"],
   ["docs/relay.md", "useRealtimeRun", "for a browser; examples-nextjs.test.mjs has it on a page"],
   [
