@@ -18,14 +18,18 @@ export interface Task {
   streams: string[];
 }
 
-/** What an app has to be told, as lines of its environment. */
-export const variablesOf = (secretKey: string | undefined) =>
-  `TRIGGER_API_URL=${location.origin}\nTRIGGER_SECRET_KEY=${secretKey ?? "<the key that the emulator was given>"}`;
+/** The key of an emulator that was given none. It is no secret, and the same for all of them. */
+const DEFAULT_KEY = "tr_dev_emulatornotasecret";
 
-/** A session of the page: a public token of the main environment, and its key where that is the emulator's own. */
+/** What an app has to be told, as lines of its environment. */
+export const variablesOf = ({ hasDefaultKey }: Session) =>
+  `TRIGGER_API_URL=${location.origin}\n` +
+  `TRIGGER_SECRET_KEY=${hasDefaultKey ? DEFAULT_KEY : "<the key that the emulator was given>"}`;
+
+/** A session of the page: a public token of the main environment, and whether its key is the emulator's own. */
 export interface Session {
   publicAccessToken: string;
-  secretKey?: string;
+  hasDefaultKey?: boolean;
 }
 
 /** Opens a session; with a run, one for that run only. */

@@ -42,7 +42,7 @@ export function App() {
   }
   return (
     <TriggerAuthContext.Provider value={auth}>
-      <Emulator secretKey={session.secretKey} />
+      <Emulator session={session} />
     </TriggerAuthContext.Provider>
   );
 }
@@ -52,7 +52,7 @@ type Dialog = "trigger" | "token" | "help" | undefined;
 /** Wide enough for the list and a run beside each other (`phone.css`). */
 const WIDE = "(min-width: 761px)";
 
-function Emulator({ secretKey }: { secretKey: string | undefined }) {
+function Emulator({ session }: { session: Session }) {
   const { runs, seen, state } = useRuns();
   const [openId, setOpenId] = useState<string | undefined>(() => location.hash.slice(1) || undefined);
   const [dialog, setDialog] = useState<Dialog>();
@@ -153,7 +153,7 @@ function Emulator({ secretKey }: { secretKey: string | undefined }) {
       </nav>
       <main>
         {shownId === undefined ? (
-          <Nothing hasRuns={runs.length > 0} secretKey={secretKey} onTrigger={() => show("trigger")} />
+          <Nothing hasRuns={runs.length > 0} session={session} onTrigger={() => show("trigger")} />
         ) : (
           <RunDetail
             key={shownId}
@@ -176,12 +176,12 @@ function Emulator({ secretKey }: { secretKey: string | undefined }) {
 
 interface NothingProps {
   hasRuns: boolean;
-  secretKey: string | undefined;
+  session: Session;
   onTrigger: () => void;
 }
 
-function Nothing({ hasRuns, secretKey, onTrigger }: NothingProps) {
-  const variables = variablesOf(secretKey);
+function Nothing({ hasRuns, session, onTrigger }: NothingProps) {
+  const variables = variablesOf(session);
   return (
     <div className="empty">
       <h2>{hasRuns ? "No run is open" : "No runs yet"}</h2>

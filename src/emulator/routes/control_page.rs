@@ -58,9 +58,9 @@ pub(super) async fn session(context: &Context, request: &Request, incoming: Uplo
     let expires_s = now_s.max(Clock::system().now_ms() / 1000) + SESSION_S;
     let token = jwt::mint(claims, &environment.root_key, now_s, expires_s)?;
     let mut body = json!({ "publicAccessToken": token, "expiresAt": expires_s });
-    // The emulator's own key is no secret, and the page shows what an app needs; one that was given may be one.
+    // No key is sent, as one that was given may be a secret; the page knows the emulator's own.
     if environment.root_key.expose() == DEFAULT_KEY {
-        body["secretKey"] = DEFAULT_KEY.into();
+        body["hasDefaultKey"] = true.into();
     }
     Ok(Answer::json(StatusCode::OK, body.to_string()).with("cache-control", "no-store"))
 }
