@@ -138,11 +138,14 @@ test("files and pages that the documentation names are there", () => {
 test("links of what is published lead somewhere for whoever has the package alone", () => {
   const { files: published, repository } = JSON.parse(files.get("package.json"));
   // `docs/*.md` is the pages of docs, and nothing in a folder of it.
-  const patterns = [...published, "README.md", "LICENSE"].map((name) => {
+  const left = published.filter((name) => name.startsWith("!")).map((name) => name.slice(1));
+  const included = published.filter((name) => !name.startsWith("!"));
+  const patterns = [...included, "README.md", "LICENSE"].map((name) => {
     const [start, end] = name.split(/\*+\/?\*?|$/);
     return { start, end: end ?? "", deep: !/^[^*]*\/\*\./.test(name) };
   });
   const isKept = (/** @type {string} */ file) =>
+    !left.includes(file) &&
     patterns.some(
       ({ start, end, deep }) =>
         `${file}/`.startsWith(start) && file.endsWith(end) && (deep || !file.slice(start.length).includes("/")),
@@ -168,11 +171,16 @@ test("pages that types and comments cite are there", () => {
 });
 
 test("the README and the documentation's own list have every page", () => {
+  const { files: published } = JSON.parse(files.get("package.json"));
   const pages = readdirSync(path.join(ROOT, "docs")).filter((name) => name.endsWith(".md") && name !== "README.md");
   assert.ok(pages.length > 10);
   for (const page of pages) {
-    assert.ok(files.get("docs/README.md").includes(`| [${page}](${page}) |`), `docs/README.md: ${page}`);
-    assert.ok(files.get("README.md").includes(`](docs/${page})`), `README.md: ${page}`);
+    // What is no part of the package is linked to where it is.
+    const isHere = !published.includes(`!docs/${page}`);
+    const at = isHere ? "" : "https://github.com/trigger-native/trigger-native/blob/main/";
+    const listed = `| [${page}](${isHere ? page : `${at}docs/${page}`}) |`;
+    assert.ok(files.get("docs/README.md").includes(listed), `docs/README.md: ${page}`);
+    assert.ok(files.get("README.md").includes(`](${at}docs/${page})`), `README.md: ${page}`);
   }
 });
 

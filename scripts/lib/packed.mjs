@@ -25,7 +25,6 @@ const NEEDED = [
   "package.json",
   "README.md",
   "LICENSE",
-  "CHANGELOG.md",
   "index.js",
   "index.d.ts",
   "edge.mjs",
