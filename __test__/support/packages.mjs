@@ -61,7 +61,9 @@ async function packTo(folder) {
 /** Of every file that goes into the packages, and of how they are packed. */
 async function contentKey() {
   const { files } = await json(path.join(root, "package.json"));
-  const names = files.map((/** @type {string} */ name) => name.replace(/\/?\*.*$/, ""));
+  // What is left out of a folder (`!…`) lies in that folder.
+  const included = files.filter((/** @type {string} */ name) => !name.startsWith("!"));
+  const names = included.map((/** @type {string} */ name) => name.replace(/\/?\*.*$/, ""));
   const packing = ["npm", "scripts/pack.mjs", "package.json", "package-lock.json", "README.md", "LICENSE"];
   // Where they lie is part of it: the record tells of absolute paths.
   const hash = createHash("sha256").update(root);
