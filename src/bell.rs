@@ -1,7 +1,9 @@
 //! Who waits for news, and is told of it on the thread of whoever has it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
+
+use crate::lock::lock;
 
 /// A place for one waker: the last one to ask is woken.
 #[derive(Debug, Default)]
@@ -11,7 +13,7 @@ impl Bell {
     /// Wakes who waits. Never under a lock that `take` of [`Bell::poll`] needs: the one who is woken
     /// may look at once, on this very thread.
     pub(crate) fn ring(&self) {
-        let waker = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waker = lock(&self.0).take();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -22,7 +24,7 @@ impl Bell {
         if let Some(found) = take() {
             return Poll::Ready(found);
         }
-        let place = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = || lock(&self.0);
         *place() = Some(cx.waker().clone());
         // What came before the waker was there woke nobody.
         let Some(found) = take() else { return Poll::Pending };

@@ -16,6 +16,7 @@ pub mod error;
 pub mod http;
 pub mod hub;
 pub mod id;
+mod lock;
 pub mod packet;
 pub mod random;
 pub mod relay;

@@ -1,7 +1,9 @@
 //! Values that are equal nearly everywhere, kept once: ten thousand feeds of one server have the same
 //! columns, the same types of them, and the same headers.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
+
+use crate::lock::lock;
 
 /// The most values looked through. Beyond, the one shared longest ago is forgotten: what comes later
 /// is then kept once more, and nothing else changes.
@@ -18,7 +20,7 @@ impl<T: PartialEq> Shared<T> {
 
     /// `value`, or the equal one that is in use.
     pub(crate) fn of(&self, value: T) -> Arc<T> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.0);
         let mut found = None;
         known.retain(|kept| {
             let Some(kept) = kept.upgrade() else { return false };

@@ -1,7 +1,9 @@
 //! Whose turn it is to look for news: who asks for them, or who has them and was told that somebody waits.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::task::Poll;
+
+use crate::lock::lock;
 
 /// Lets one look at a time, and only while an answer is owed.
 ///
@@ -26,13 +28,13 @@ enum State {
 impl Turn {
     /// Asks. Pending: an answer is owed, and given by [`Turn::answer`]. No other may be owed then.
     pub(crate) fn ask<T>(&self, look: impl FnMut() -> Poll<T>) -> Poll<T> {
-        *self.lock() = State::Looking;
+        *lock(&self.0) = State::Looking;
         self.look(look)
     }
 
     /// There may be news: looks, if an answer is owed. Ready at most once for each time it was asked.
     pub(crate) fn answer<T>(&self, look: impl FnMut() -> Poll<T>) -> Poll<T> {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         *state = match *state {
             State::Idle => return Poll::Pending,
             State::Asked => State::Looking,
@@ -49,7 +51,7 @@ impl Turn {
     fn look<T>(&self, mut look: impl FnMut() -> Poll<T>) -> Poll<T> {
         loop {
             let found = look();
-            let mut state = self.lock();
+            let mut state = lock(&self.0);
             *state = match (&found, *state) {
                 (Poll::Ready(_), _) => State::Idle,
                 (Poll::Pending, State::LookingAgain) => State::Looking,
@@ -60,10 +62,6 @@ impl Turn {
                 State::Idle | State::Asked | State::LookingAgain => return found,
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use super::error::refusal;
 use super::mailbox::Text;
 use super::promise::{promise, promise_of};
 use crate::error::{Error, Kind, Result};
+use crate::lock::lock;
 use crate::relay::{Grant, Relay, for_this_origin, head_text, read_head};
 use crate::runtime;
 use crate::serve::{Answer, Body};
@@ -250,7 +251,7 @@ impl Drop for Exchange {
 
 impl Shared {
     async fn respond(&self) -> Crossing {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let asked = lock(&self.asked).take();
         let Some(Asked { relay, request, grant }) = asked else { return Crossing::aborted() };
         let (head, version) = (request.headers().clone(), request.version());
         let stop = relay.stop.clone();
@@ -279,13 +280,13 @@ impl Shared {
     }
 
     fn upload(&self) -> std::sync::MutexGuard<'_, Option<mpsc::Sender<io::Result<Bytes>>>> {
-        self.upload.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.upload)
     }
 
     fn abort(&self) {
         self.left.cancel();
         self.upload().take();
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lock(&self.asked).take();
         // Else whoever holds it was just told, and takes it along.
         if let Ok(mut rest) = self.rest.try_lock() {
             *rest = Rest::Nothing;

@@ -1,6 +1,6 @@
 //! Feeds of runs, held by JavaScript.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use napi::Env;
@@ -16,6 +16,7 @@ use super::patience::RetryOptions;
 use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
 use crate::hub::{Batch, End, FeedSpec, Hub, Item, Notice, Patience, Reader, ReaderOptions};
+use crate::lock::lock;
 use crate::shape::{ByKey, Row};
 use crate::{id, run, runtime};
 
@@ -183,9 +184,7 @@ const MOST_GIVEN: usize = 16_384;
 
 impl Source for Feed {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<String> {
-        self.reader.poll_next(cx).map(|batch| {
-            batch_text(&batch, self.single, &mut self.given.lock().unwrap_or_else(PoisonError::into_inner))
-        })
+        self.reader.poll_next(cx).map(|batch| batch_text(&batch, self.single, &mut lock(&self.given)))
     }
 
     fn endpoint(&self) -> &Endpoint {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -18,6 +18,7 @@ use tokio::sync::{Notify, oneshot};
 use super::error::failure;
 use super::promise::promise;
 use super::relay::read_grant;
+use crate::lock::lock;
 use crate::relay::{Authorize, Listen, Listening, Relay, Verdict};
 use crate::serve::{Answer, Body};
 
@@ -25,12 +26,6 @@ use crate::serve::{Answer, Body};
 #[derive(Clone, Default)]
 pub(super) struct Asked {
     waiting: Arc<Mutex<HashMap<u32, oneshot::Sender<Verdict>>>>,
-}
-
-impl Asked {
-    fn lock(&self) -> MutexGuard<'_, HashMap<u32, oneshot::Sender<Verdict>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Forgets a question whose viewer left.
@@ -41,7 +36,7 @@ struct Question {
 
 impl Drop for Question {
     fn drop(&mut self) {
-        self.asked.lock().remove(&self.ticket);
+        lock(&self.asked.waiting).remove(&self.ticket);
     }
 }
 
@@ -57,7 +52,7 @@ pub(super) fn asking(authorize: Function<'_, FnArgs<(u32, String)>, ()>) -> napi
     let ask: Authorize = Arc::new(move |head: &Parts| {
         let ticket = tickets.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
-        waiting.lock().insert(ticket, sender);
+        lock(&waiting.waiting).insert(ticket, sender);
         let question = Question { asked: waiting.clone(), ticket };
         let (call, text) = (call.clone(), head_text(head));
         Box::pin(async move {
@@ -120,7 +115,7 @@ impl RelayListener {
     /// A promise of `{"ok": {"url"}}`, or of an error. Called once.
     #[napi(catch_unwind)]
     pub fn start<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        let start = self.start.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let start = lock(&self.start).take();
         let running = self.running.clone();
         promise(env, async move {
             let Some((relay, listen)) = start else { return String::new() };
@@ -149,7 +144,7 @@ impl RelayListener {
     #[napi(catch_unwind)]
     pub fn decide(&self, ticket: u32, grant: Option<String>, head: Option<String>, body: Option<&[u8]>) {
         // The viewer may have left.
-        let Some(sender) = self.asked.lock().remove(&ticket) else { return };
+        let Some(sender) = lock(&self.asked.waiting).remove(&ticket) else { return };
         let verdict = grant
             .and_then(|grant| read_grant(&grant).ok())
             .map_or_else(|| Verdict::Answer(Box::new(answer_of(head.as_deref(), body))), Verdict::Granted);

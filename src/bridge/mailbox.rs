@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::FutureExt as _;
@@ -19,6 +19,7 @@ use super::credential::unless_wanted;
 use super::error::failure;
 use super::promise::panicked;
 use crate::config::Endpoint;
+use crate::lock::lock;
 use crate::runtime;
 use crate::turn::Turn;
 
@@ -240,10 +241,6 @@ impl Letters {
         self.expected = self.expected.saturating_sub(count);
         all
     }
-}
-
-fn lock(letters: &Mutex<Letters>) -> MutexGuard<'_, Letters> {
-    letters.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Text for JavaScript. ASCII, which V8 takes over as it is, needs no decoding.

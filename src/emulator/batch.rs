@@ -1,8 +1,9 @@
 //! Batches, in memory (protocol.md 6; recorded: `calls-batch`).
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use crate::lock::lock;
 use serde_json::Value;
 
 /// How many batches are kept; beyond it the oldest go.
@@ -42,12 +43,12 @@ impl Batch {
 
     /// Claims an index: false when an item with it came before.
     pub(super) fn claim(&self, index: u64) -> bool {
-        self.lock().indexes.insert(index)
+        lock(&self.items).indexes.insert(index)
     }
 
     /// Adds a run, unless it is there.
     pub(super) fn add(&self, run: &str) {
-        let mut items = self.lock();
+        let mut items = lock(&self.items);
         if !items.runs.iter().any(|known| known == run) {
             items.runs.push(run.to_owned());
         }
@@ -55,12 +56,12 @@ impl Batch {
 
     /// Notes an item that no run came of.
     pub(super) fn fail(&self, error: Value) {
-        self.lock().errors.push(error);
+        lock(&self.items).errors.push(error);
     }
 
     /// Seals it at `now_ms` when it has all items; whether it is sealed.
     pub(super) fn seal(&self, now_ms: u64) -> bool {
-        let mut items = self.lock();
+        let mut items = lock(&self.items);
         if items.sealed_ms.is_none() && items.indexes.len() >= self.run_count {
             items.sealed_ms = Some(now_ms);
         }
@@ -69,12 +70,7 @@ impl Batch {
 
     /// What it has got so far.
     pub(super) fn items(&self) -> Items {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Items> {
-        // Nothing panics under this lock, and its data is whole after every statement.
-        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.items).clone()
     }
 }
 
@@ -94,7 +90,7 @@ struct Inner {
 impl Batches {
     /// Adds a batch; `None` when there was one with the same idempotency key.
     pub(super) fn insert(&self, batch: Batch, idempotency_key: Option<&str>) -> Option<Arc<Batch>> {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         if let Some(key) = idempotency_key
             && !inner.idempotent.insert((batch.environment, key.to_owned()))
         {
@@ -113,12 +109,7 @@ impl Batches {
 
     /// The batch of that public id, in that environment.
     pub(super) fn find(&self, environment: usize, id: &str) -> Option<Arc<Batch>> {
-        self.lock().batches.get(id).filter(|batch| batch.environment == environment).cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics under this lock, and its data is whole after every statement.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner).batches.get(id).filter(|batch| batch.environment == environment).cloned()
     }
 }
 

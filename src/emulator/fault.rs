@@ -1,9 +1,10 @@
 //! Faults on purpose, for tests: what is to go wrong, where and how often. Described in
 //! docs/emulator.md.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::lock::lock;
 use serde::Deserialize;
 
 /// The most faults that are switched on at once.
@@ -107,13 +108,13 @@ impl Faults {
                 Ok(Switched { fault, route: given.route, left: given.count, after: given.after })
             })
             .collect::<Result<Vec<_>, String>>()?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = switched;
+        *lock(&self.0) = switched;
         Ok(())
     }
 
     /// The fault that hits a request of this route, if any: the first that does.
     pub(super) fn strike(&self, route: &str) -> Option<Fault> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.0);
         let hit = all.iter_mut().find_map(|switched| {
             if switched.left == Some(0) || switched.route.as_deref().is_some_and(|wanted| wanted != route) {
                 return None;

@@ -3,12 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::watch;
 
 use super::column::Column;
 use super::run::Run;
+use crate::lock::lock;
 
 /// What a feed of several runs is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,12 +43,12 @@ impl Journal {
 
     /// Follows a topic's changes from now on.
     pub(super) fn follow(&self, topic: Topic) -> watch::Receiver<()> {
-        self.lock().readers.entry(topic).or_insert_with(|| watch::Sender::new(())).subscribe()
+        lock(&self.inner).readers.entry(topic).or_insert_with(|| watch::Sender::new(())).subscribe()
     }
 
     /// The runs that a tag or a batch has now, in no order.
     pub(super) fn members(&self, topic: &Topic) -> Vec<Arc<Run>> {
-        let inner = self.lock();
+        let inner = lock(&self.inner);
         inner.members.get(topic).into_iter().flat_map(HashMap::values).filter_map(Weak::upgrade).collect()
     }
 
@@ -55,7 +56,7 @@ impl Journal {
     /// has, or had.
     pub(super) fn note(&self, run: &Arc<Run>, before: &[String]) {
         // Read under the lock, so that of two notes the later one has the last word.
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         let row = run.row();
         let id = row.get(Column::FriendlyId).unwrap_or_default();
         let now = row.tags();
@@ -82,18 +83,13 @@ impl Journal {
     pub(super) fn forget(&self, run: &Run) {
         let row = run.row();
         let id = row.get(Column::FriendlyId).unwrap_or_default();
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         for tag in row.tags() {
             inner.leave(&Topic::Tag(run.environment, tag.clone()), id);
         }
         if let Some(batch) = &run.batch {
             inner.leave(&Topic::Batch(batch.clone()), id);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics under this lock, and its data is whole after every statement.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,12 +2,13 @@
 //! (protocol.md 4, packets; recorded: `calls-trigger`, `run-packet-types`).
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use bytes::Bytes;
 
 use super::{ident, jwt};
 use crate::error::Result;
+use crate::lock::lock;
 use crate::random;
 use crate::serve::clock::to_wire;
 
@@ -73,7 +74,7 @@ impl Objects {
 
     /// Puts an object.
     pub(super) fn put(&self, path: &str, object: Object) {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         inner.bytes += object.data.len();
         if let Some(before) = inner.objects.insert(path.to_owned(), object) {
             inner.bytes -= before.data.len();
@@ -89,16 +90,11 @@ impl Objects {
 
     /// Gets an object.
     pub(super) fn get(&self, path: &str) -> Option<Object> {
-        self.lock().objects.get(path).cloned()
+        lock(&self.inner).objects.get(path).cloned()
     }
 
     fn signature(&self, method: &str, path: &str, date: &str) -> Result<String> {
         jwt::hex_mac(&format!("{method} {path} {date}"), &self.key)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics under this lock, and its data is whole after every statement.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One run: its versions, its batch and its streams.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use super::column::Column;
 use super::journal::Journal;
 use super::lifecycle;
 use super::row::Row;
+use crate::lock::lock;
 use crate::serve::stream::{Log, StreamName, StreamVersion};
 
 /// One run.
@@ -80,7 +81,7 @@ impl Run {
 
     /// How long ago it last changed loudly.
     pub(super) fn unchanged_for(&self) -> Duration {
-        self.changed.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+        lock(&self.changed).elapsed()
     }
 
     /// Its public id.
@@ -111,7 +112,7 @@ impl Run {
                 Effect::Loud => {
                     next.touch(now_ms, self.journal.next());
                     before = current.tags().to_vec();
-                    *self.changed.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                    *lock(&self.changed) = Instant::now();
                     *current = Arc::new(next);
                 }
             }
@@ -126,7 +127,7 @@ impl Run {
     /// A stream of the run; an empty one when nobody wrote to it (protocol.md 5: an unknown key
     /// is an empty stream).
     pub(super) fn stream(&self, name: StreamName) -> Arc<Log> {
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logs = lock(&self.logs);
         logs.entry(name).or_default().clone()
     }
 

@@ -1,11 +1,12 @@
 //! The runs, in memory.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::column::Column;
 use super::journal::{Journal, Topic};
 use super::run::Run;
+use crate::lock::lock;
 
 /// A task-level idempotency key: environment, task, key.
 type IdempotencyKey = (usize, String, String);
@@ -61,7 +62,7 @@ impl Store {
     pub(super) fn select(&self, topic: &Topic) -> Vec<Arc<Run>> {
         match topic {
             Topic::Environment(environment) => {
-                self.lock().runs.values().filter(|run| run.environment == *environment).cloned().collect()
+                lock(&self.inner).runs.values().filter(|run| run.environment == *environment).cloned().collect()
             }
             Topic::Tag(..) | Topic::Batch(_) => self.journal.members(topic),
         }
@@ -69,12 +70,12 @@ impl Store {
 
     /// The run with that public id.
     pub(super) fn find(&self, friendly_id: &str) -> Option<Arc<Run>> {
-        self.lock().runs.get(friendly_id).cloned()
+        lock(&self.inner).runs.get(friendly_id).cloned()
     }
 
     /// Forgets a run: its readers see a 404 at their next request.
     pub(super) fn remove(&self, friendly_id: &str) -> bool {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         inner.order.retain(|id| id != friendly_id);
         let removed = inner.runs.remove(friendly_id);
         drop(inner);
@@ -84,7 +85,7 @@ impl Store {
     /// Adds a run, unless its id is taken.
     pub(super) fn insert(&self, run: Run) -> Option<Arc<Run>> {
         let run = Arc::new(run);
-        let gone = self.lock().insert(&run, self.max_runs)?;
+        let gone = lock(&self.inner).insert(&run, self.max_runs)?;
         self.settle(&run, gone);
         Some(run)
     }
@@ -95,7 +96,7 @@ impl Store {
         let row = run.row();
         let task = row.get(Column::TaskIdentifier).unwrap_or_default().to_owned();
         let friendly_id = row.get(Column::FriendlyId).unwrap_or_default().to_owned();
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         let key = terms.idempotency.map(|(key, until)| ((run.environment, task, key), until));
         if let Some((key, _)) = &key {
             let cached = inner.idempotent.get(key).filter(|(_, until)| *until > now_ms);
@@ -122,7 +123,7 @@ impl Store {
     /// Uses up a one-time token, by its digest; false when it was used before. It is remembered
     /// until it expires at `until_ms`.
     pub(super) fn use_up(&self, digest: String, until_ms: u64, now_ms: u64) -> bool {
-        self.lock().use_up(digest, until_ms, now_ms)
+        lock(&self.inner).use_up(digest, until_ms, now_ms)
     }
 
     /// Tells the journal of a new run and of those it drove out.
@@ -131,11 +132,6 @@ impl Store {
         for run in gone {
             self.journal.forget(&run);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics under this lock, and its data is whole after every statement.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Wait tokens, in memory (protocol.md 6; recorded: `calls-wait`).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::ident;
 use super::packet::Packet;
+use crate::lock::lock;
 use crate::random;
 use crate::serve::clock::{Clock, to_wire};
 use crate::serve::period;
@@ -137,7 +138,7 @@ pub(super) struct Wanted {
 impl Waitpoints {
     /// Makes a token, or finds the one with the same idempotency key (then true).
     pub(super) fn create(&self, environment: usize, wanted: Wanted, now_ms: u64) -> (Arc<Token>, bool) {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         if let Some((key, _)) = &wanted.idempotency {
             let known = inner.idempotent.get(&(environment, key.clone())).filter(|(_, until)| *until > now_ms);
             if let Some(token) = known.and_then(|(id, _)| inner.tokens.get(id)) {
@@ -173,22 +174,17 @@ impl Waitpoints {
 
     /// The token of that public id, in that environment.
     pub(super) fn find(&self, environment: usize, friendly_id: &str) -> Option<Arc<Token>> {
-        self.lock().tokens.get(friendly_id).filter(|token| token.environment == environment).cloned()
+        lock(&self.inner).tokens.get(friendly_id).filter(|token| token.environment == environment).cloned()
     }
 
     /// The token of that public id, whoever owns it: its callback URL names no environment.
     pub(super) fn find_any(&self, friendly_id: &str) -> Option<Arc<Token>> {
-        self.lock().tokens.get(friendly_id).cloned()
+        lock(&self.inner).tokens.get(friendly_id).cloned()
     }
 
     /// The tokens of an environment, newest first.
     pub(super) fn list(&self, environment: usize) -> Vec<Arc<Token>> {
-        self.lock().order.iter().rev().filter(|token| token.environment == environment).cloned().collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics under this lock, and its data is whole after every statement.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner).order.iter().rev().filter(|token| token.environment == environment).cloned().collect()
     }
 }
 

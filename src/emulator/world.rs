@@ -2,7 +2,7 @@
 //! them.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +13,7 @@ use super::options::Options;
 use super::script::{Task, Tasks};
 use super::store::Store;
 use super::waitpoint::Waitpoints;
+use crate::lock::{read, write};
 use crate::serve::clock::Clock;
 
 /// The world of an emulator.
@@ -55,17 +56,17 @@ impl World {
 
     /// What a run of that task does. It goes on with it, whatever becomes of the task.
     pub(super) fn task(&self, name: &str) -> Option<Arc<Task>> {
-        self.tasks.read().unwrap_or_else(PoisonError::into_inner).find(name)
+        read(&self.tasks).find(name)
     }
 
     /// All tasks, as they are now.
     pub(super) fn tasks(&self) -> Tasks {
-        self.tasks.read().unwrap_or_else(PoisonError::into_inner).clone()
+        read(&self.tasks).clone()
     }
 
     /// Puts other tasks in their place: for runs that come from now on.
     pub(super) fn replace_tasks(&self, tasks: Tasks) {
-        *self.tasks.write().unwrap_or_else(PoisonError::into_inner) = tasks;
+        *write(&self.tasks) = tasks;
     }
 
     /// Now, in Unix milliseconds.

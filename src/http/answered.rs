@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use crate::lock::lock;
 use once_cell::sync::Lazy;
 
 /// So many are remembered, the latest.
@@ -17,7 +18,7 @@ static SEEN: Lazy<(foldhash::fast::RandomState, Mutex<VecDeque<u64>>)> = Lazy::n
 pub(super) fn note(base_url: &str) {
     let (hasher, seen) = &*SEEN;
     let number = hasher.hash_one(base_url);
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut seen = lock(seen);
     if !seen.contains(&number) {
         seen.truncate(MOST - 1);
         seen.push_front(number);
@@ -27,5 +28,5 @@ pub(super) fn note(base_url: &str) {
 /// Whether it has.
 pub(super) fn has(base_url: &str) -> bool {
     let (hasher, seen) = &*SEEN;
-    seen.lock().unwrap_or_else(PoisonError::into_inner).contains(&hasher.hash_one(base_url))
+    lock(seen).contains(&hasher.hash_one(base_url))
 }

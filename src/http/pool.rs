@@ -4,7 +4,7 @@
 //! A request that meets a dead connection of HTTP/2 would otherwise leave it where it is, for the
 //! next one to meet.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use reqwest::Client;
@@ -14,6 +14,7 @@ use super::client::IDLE;
 use super::proxy;
 use super::since::Since;
 use crate::error::Result;
+use crate::lock::lock;
 
 /// A dropped attempt counts as timed out when it was this close to its time-out: whoever dropped it
 /// counted the same time.
@@ -76,7 +77,7 @@ impl Pool {
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 
     /// Requests under way go on where they are.

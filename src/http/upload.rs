@@ -3,7 +3,7 @@
 //! One upload is one attempt. Whoever makes the items can make them again, so the retries are
 //! decided by the caller, from what [`Upload::finish`] says of them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use super::echo::Echo;
 use super::headers::{ClientOptions, items_headers};
 use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
+use crate::lock::lock;
 use crate::retry::Policy;
 use crate::{random, runtime};
 
@@ -261,11 +262,6 @@ fn late(what: &str) -> Error {
         "ERR_TIMEOUT",
         format!("the server {what} for {} ms", Deadlines::CALL.attempt.as_millis()),
     )
-}
-
-/// What a mutex guards. No holder can leave it half-done, so a poisoned one is as good.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(all(test, target_os = "linux"))]

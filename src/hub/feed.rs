@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::lock;
 use super::reader::{End, Fault, Item, Notice, ReaderOptions, Seat, Slot};
 use super::spec::FeedSpec;
 use super::stage::Stage;
 use crate::error::Error;
+use crate::lock::lock;
 use crate::shape::{ByKey, Change, Retry, Row, Schema};
 
 /// What a feed has cost and done so far.

@@ -19,10 +19,11 @@ mod stage;
 mod stress_tests;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use once_cell::sync::Lazy;
 
+use crate::lock::lock;
 use feed::Feed;
 pub use feed::{Stats, Status};
 pub use reader::{Batch, End, Fault, Item, Notice, Reader, ReaderOptions};
@@ -80,9 +81,4 @@ impl Hub {
             feeds.remove(feed.spec());
         }
     }
-}
-
-/// Locks, also after a panic elsewhere: every critical section here leaves its data whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

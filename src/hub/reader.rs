@@ -5,12 +5,13 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use super::Hub;
 use super::feed::{Feed, Status};
 use super::queue::Queue;
 use super::stage::Stage;
-use super::{Hub, lock};
 use crate::bell::Bell;
 use crate::error::Error;
+use crate::lock::lock;
 use crate::run;
 use crate::shape::{Retry, Row, Schema};
 

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::feed::{Crowd, Feed};
 use super::reader::{End, Reader, ReaderOptions};
-use super::{FeedSpec, Hub, Patience, lock};
+use super::{FeedSpec, Hub, Patience};
 use crate::config::Endpoint;
+use crate::lock::lock;
 use crate::random;
 use crate::shape::{Change, Row};
 

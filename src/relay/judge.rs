@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -19,6 +19,7 @@ use super::pass::{self, Passed, Times};
 use crate::config::{Endpoint, Secret};
 use crate::error::Result as CrateResult;
 use crate::http::{Call, ClientOptions, Deadlines, feed_headers};
+use crate::lock::lock;
 use crate::random;
 use crate::serve::Answer;
 use crate::serve::clock::Clock;
@@ -232,8 +233,7 @@ impl Judge {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every critical section leaves the state whole.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.state)
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use http::StatusCode;
 
 use super::options::Limits;
 use super::stats::{Bound, Stats};
 use super::wait::{Line, Wait};
+use crate::lock::lock;
 use crate::serve::Answer;
 
 /// A token, or a viewer as the app names it, told from others without being kept: see
@@ -125,8 +126,7 @@ impl Gate {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        // Every critical section leaves its counts whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -257,7 +257,7 @@ impl Quota {
 
     /// One more of `owner`; `None` beyond what one may begin.
     pub(crate) fn take(self: &Arc<Self>, owner: Digest) -> Option<Share> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = lock(&self.counts);
         let count = counts.entry(owner).or_default();
         if *count >= self.most {
             return None;
@@ -276,7 +276,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        leave(&mut self.quota.counts.lock().unwrap_or_else(PoisonError::into_inner), &self.owner);
+        leave(&mut lock(&self.quota.counts), &self.owner);
     }
 }
 

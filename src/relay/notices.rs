@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::lock::lock;
 
 /// The most notices that are told.
 const MOST: usize = 100;
@@ -28,7 +30,7 @@ impl Notices {
     /// Tells a line, unless it was told.
     pub(crate) fn tell(&self, line: &str) {
         let Some(inner) = &self.0 else { return };
-        let mut told = inner.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = lock(&inner.told);
         if told.len() < MOST && told.insert(line.to_owned()) {
             drop(told);
             (inner.tell)(line.to_owned());

@@ -1,7 +1,7 @@
 //! Which environment is the relay's own. Usually the server says (`judge::subject`). A key that may read feeds and not ask
 //! for its claims learns it from what both it and a viewer's token are shown: a run is of one environment.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::Relay;
@@ -9,6 +9,7 @@ use super::judge::{self, Unsure};
 use super::notices::Trouble;
 use crate::config::KeyKind;
 use crate::error::{Error, Kind};
+use crate::lock::lock;
 use crate::serve::Answer;
 use crate::token::ClaimsStore;
 use http::StatusCode;
@@ -36,12 +37,12 @@ impl Own {
 
     /// Whether it is not asked for now: with nothing to say where the key is a restricted one, else with why.
     fn paused(&self) -> Option<Result<(), Trouble>> {
-        let pause = *self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = *lock(&self.pause);
         pause.filter(|(until, _)| Instant::now() < *until).map(|(_, trouble)| trouble.map_or(Ok(()), Err))
     }
 
     fn pause(&self, span: Duration, trouble: Option<Trouble>) {
-        *self.pause.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now() + span, trouble));
+        *lock(&self.pause) = Some((Instant::now() + span, trouble));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Secret;
 use crate::http::{Attempt, passing};
+use crate::lock::lock;
 use crate::serve::{Answer, Body};
 
 /// How long is waited.
@@ -171,11 +172,11 @@ impl Default for Trouble {
 
 impl Trouble {
     fn waiting_since(&self) -> Option<Instant> {
-        *self.waiting_since.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.waiting_since)
     }
 
     fn set_waiting(&self, since: Option<Instant>) {
-        *self.waiting_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+        *lock(&self.waiting_since) = since;
     }
 
     fn failed(&self, error: &reqwest::Error) -> Failed {

@@ -1,11 +1,12 @@
 //! The bytes of answers that are on their way to viewers: what a relay holds for whoever reads slowly.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 
 use super::limits::Digest;
+use crate::lock::lock;
 
 /// One viewer holds at most this part of what all may.
 const SHARE: u64 = 4;
@@ -93,8 +94,7 @@ impl UnderWay {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics under this lock, and its data is whole after every statement.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

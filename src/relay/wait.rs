@@ -7,7 +7,7 @@ use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::limits::{Digest, Gate};
+use crate::lock::lock;
 use crate::serve::Body;
 
 /// For so long a viewer may be waited for, however many others come.
@@ -101,7 +102,7 @@ impl Wait {
     }
 
     fn park(self: &Arc<Self>, unread: Body) {
-        *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = Some(unread);
+        *lock(&self.unread) = Some(unread);
         self.gate.state().line.enter(self);
         if self.is_over() {
             drop(self.take());
@@ -114,7 +115,7 @@ impl Wait {
     }
 
     fn take(&self) -> Option<Body> {
-        self.unread.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.unread).take()
     }
 
     /// A request's body: its viewer is waited for while nothing of it comes.
@@ -210,7 +211,7 @@ impl hyper::body::Body for Read {
         let polled = Pin::new(&mut body).poll_frame(cx);
         match &polled {
             // The server is what is waited for.
-            Poll::Pending => *self.wait.unread.lock().unwrap_or_else(PoisonError::into_inner) = Some(body),
+            Poll::Pending => *lock(&self.wait.unread) = Some(body),
             Poll::Ready(Some(Ok(_))) => self.park(body),
             Poll::Ready(None | Some(Err(_))) => self.is_end = true,
         }

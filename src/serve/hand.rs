@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::tally::Tally;
+use crate::lock::lock;
 
 /// A clock that is moved by hand.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl Hand {
 
     /// Where it stands, since the Unix epoch.
     pub(crate) fn now(&self) -> Duration {
-        self.lock().now
+        lock(&self.inner).now
     }
 
     /// The same future, as work that [`Self::advance`] waits for.
@@ -47,7 +48,7 @@ impl Hand {
     pub(crate) async fn sleep_until(&self, due: Duration) {
         let mut sleeper = Sleeper { hand: self, place: None };
         poll_fn(|context| {
-            let mut inner = self.lock();
+            let mut inner = lock(&self.inner);
             if inner.now >= due {
                 return Poll::Ready(());
             }
@@ -71,12 +72,12 @@ impl Hand {
             waker.wake();
             self.work.rest().await;
         }
-        self.lock().now = target;
+        lock(&self.inner).now = target;
     }
 
     /// Goes to the first sleeper who is due until `target`, and takes it out.
     fn next_until(&self, target: Duration) -> Option<Waker> {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         loop {
             let entry = inner.sleepers.first_entry().filter(|entry| entry.key().0 <= target)?;
             let ((due, _), waker) = entry.remove_entry();
@@ -85,11 +86,6 @@ impl Hand {
                 return waker;
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics under this lock, and its data is whole after every statement.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,7 +98,7 @@ struct Sleeper<'a> {
 impl Drop for Sleeper<'_> {
     fn drop(&mut self) {
         if let Some(place) = self.place {
-            self.hand.lock().sleepers.remove(&place);
+            lock(&self.hand.inner).sleepers.remove(&place);
         }
     }
 }
@@ -146,7 +142,7 @@ mod tests {
         hand.advance(Duration::ZERO).await;
         task.abort();
         assert!(task.await.is_err());
-        assert!(hand.lock().sleepers.is_empty());
+        assert!(lock(&hand.inner).sleepers.is_empty());
         hand.advance(Duration::from_secs(5)).await;
         assert_eq!(hand.now(), Duration::from_secs(5));
     }

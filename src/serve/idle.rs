@@ -1,9 +1,10 @@
 //! Connections without a request under way, the longest idle first: they make way where there is no room.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::wire::Wire;
+use crate::lock::lock;
 
 /// The idle connections of one listener.
 #[derive(Debug, Default)]
@@ -39,7 +40,6 @@ impl Idle {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics under this lock, and its data is whole after every statement.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

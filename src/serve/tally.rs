@@ -1,9 +1,10 @@
 //! Who is at work: futures that were woken and have not come to rest again.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::lock::lock;
 use tokio::sync::watch;
 
 /// How many followed futures are at work.
@@ -16,7 +17,7 @@ impl Tally {
     pub(super) fn follow<F: Future>(&self, future: F) -> Followed<F> {
         let ticket = Arc::new(Ticket { tally: self.clone(), inner: Mutex::default() });
         // It has not begun: that is something to do.
-        ticket.lock().set(&self.0, State::Woken);
+        lock(&ticket.inner).set(&self.0, State::Woken);
         Followed { future: Some(Box::pin(future)), ticket }
     }
 
@@ -39,7 +40,7 @@ impl<F: Future> Future for Followed<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let ticket = self.ticket.clone();
         {
-            let mut inner = ticket.lock();
+            let mut inner = lock(&ticket.inner);
             inner.outer = Some(context.waker().clone());
             inner.set(&ticket.tally.0, State::Polled);
         }
@@ -49,7 +50,7 @@ impl<F: Future> Future for Followed<F> {
             // What it held is let go of before it counts as done.
             self.future = None;
         }
-        let mut inner = ticket.lock();
+        let mut inner = lock(&ticket.inner);
         if polled.is_ready() || inner.state == State::Polled {
             inner.set(&ticket.tally.0, State::Resting);
         }
@@ -60,7 +61,7 @@ impl<F: Future> Future for Followed<F> {
 impl<F> Drop for Followed<F> {
     fn drop(&mut self) {
         self.future = None;
-        let mut inner = self.ticket.lock();
+        let mut inner = lock(&self.ticket.inner);
         inner.set(&self.ticket.tally.0, State::Gone);
     }
 }
@@ -108,17 +109,10 @@ impl Inner {
     }
 }
 
-impl Ticket {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics under this lock, and its data is whole after every statement.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Wake for Ticket {
     fn wake(self: Arc<Self>) {
         let outer = {
-            let mut inner = self.lock();
+            let mut inner = lock(&self.inner);
             if inner.state == State::Gone {
                 return;
             }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::listener::Room;
+use crate::lock::lock;
 
 /// How HTTP/2 begins; no method of HTTP/1.1 does.
 const PREFACE: &[u8; 4] = b"PRI ";
@@ -204,8 +205,7 @@ impl Wire {
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
-        // Nothing panics under this lock, and its data is whole after every statement.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -3,13 +3,14 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use eventsource_stream::{Event, EventStream, EventStreamError};
 use futures_util::Stream;
 
 use super::blocks::lines;
+use crate::lock::lock;
 
 /// `eventsource-stream`, given line by line.
 pub(super) struct Parser {
@@ -81,7 +82,7 @@ struct Hand(Arc<Mutex<Option<String>>>);
 
 impl Hand {
     fn put(&self, line: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+        *lock(&self.0) = Some(line);
     }
 }
 
@@ -89,7 +90,7 @@ impl Stream for Hand {
     type Item = Result<String, Infallible>;
 
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        match lock(&self.0).take() {
             Some(line) => Poll::Ready(Some(Ok(line))),
             None => Poll::Pending,
         }

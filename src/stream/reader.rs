@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use tokio::sync::Notify;
@@ -15,6 +15,7 @@ use super::step::Ending;
 use crate::bell::Bell;
 use crate::error::{Error, Result};
 use crate::hub::{Notice, Stage};
+use crate::lock::lock;
 use crate::shape::Retry;
 
 /// Bytes of unread values above which nothing is read from the wire.
@@ -132,13 +133,8 @@ impl Shared {
         }
     }
 
-    /// Locks, also after a panic elsewhere: every critical section here leaves its data whole.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn push(&self, chunks: Vec<Chunk>) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if chunks.is_empty() || state.end.is_some() {
             return;
         }
@@ -151,13 +147,13 @@ impl Shared {
 
     /// Ready when there is room for more.
     pub(super) async fn room(&self) {
-        while self.lock().is_full() {
+        while lock(&self.state).is_full() {
             self.writable.notified().await;
         }
     }
 
     pub(super) fn enter(&self, stage: Stage) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if state.stage != stage && state.end.is_none() {
             state.stage = stage;
             self.tell(state, Notice::Stage(stage));
@@ -165,11 +161,11 @@ impl Shared {
     }
 
     pub(super) fn stage(&self) -> Stage {
-        self.lock().stage
+        lock(&self.state).stage
     }
 
     pub(super) fn retrying(&self, retry: Retry, wait_ms: u64) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.stats.retries += 1;
         self.tell(state, Notice::Retry { retry, wait_ms });
     }
@@ -192,15 +188,15 @@ impl Shared {
     }
 
     pub(super) fn count_request(&self) {
-        self.lock().stats.requests += 1;
+        lock(&self.state).stats.requests += 1;
     }
 
     pub(super) fn count_bytes(&self, bytes: usize) {
-        self.lock().stats.bytes += bytes as u64;
+        lock(&self.state).stats.bytes += bytes as u64;
     }
 
     pub(super) fn is_run_over(&self) -> bool {
-        self.lock().run_over
+        lock(&self.state).run_over
     }
 
     /// What `work` gives; `None` as soon as the run is over, unless that is `told` already.
@@ -223,7 +219,7 @@ impl Shared {
     }
 
     fn finish(&self, end: End) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if state.end.is_none() {
             if state.stage != Stage::Ended {
                 state.stage = Stage::Ended;
@@ -237,7 +233,7 @@ impl Shared {
     }
 
     fn take(&self) -> Option<Batch> {
-        let mut guard = self.lock();
+        let mut guard = lock(&self.state);
         let state = &mut *guard;
         if state.chunks.is_empty() && state.notices.is_empty() && state.end.is_none() {
             return None;
@@ -286,7 +282,7 @@ impl Reader {
 
     /// The run is over: the stream ends as soon as what was written has been read.
     pub fn run_over(&self) {
-        self.shared.lock().run_over = true;
+        lock(&self.shared.state).run_over = true;
         self.shared.over.notify_one();
     }
 
@@ -294,7 +290,7 @@ impl Reader {
     /// Idempotent.
     pub fn close(&self) {
         self.driver.abort();
-        let mut state = self.shared.lock();
+        let mut state = lock(&self.shared.state);
         state.chunks.clear();
         state.bytes = 0;
         drop(state);
@@ -303,7 +299,7 @@ impl Reader {
 
     /// How the stream is doing.
     pub fn status(&self) -> Status {
-        let state = self.shared.lock();
+        let state = lock(&self.shared.state);
         let ending = match state.end {
             Some(End::Over(ending)) => Some(ending),
             Some(End::Closed | End::Failed(_)) | None => None,

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::Minter;
 use crate::config::{Endpoint, Secret};
 use crate::error::{Error, Kind, Result};
+use crate::lock::lock;
 
 /// Where the claims come from: `POST`, without a body.
 pub const CLAIMS_PATH: &str = "/api/v1/auth/jwt/claims";
@@ -126,8 +127,7 @@ impl ClaimsStore {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every change under the lock is a single step, so the state is whole even after a panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

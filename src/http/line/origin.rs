@@ -1,7 +1,7 @@
 //! The connections to one server: who opens another, who waits, and what is kept for later.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::http::client;
 use crate::http::proxy::is_proxied;
 use crate::http::since::Since;
+use crate::lock::lock;
 
 /// How long a shared connection is kept when nobody needs it. Whoever takes a place on one that was
 /// quiet asks whether it is alive first.
@@ -97,7 +98,7 @@ impl Origin {
             return None;
         }
         let host = HeaderValue::from_str(authority.as_str()).ok()?;
-        let mut origins = ORIGINS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut origins = lock(&ORIGINS);
         if origins.len() >= MOST_ORIGINS {
             origins.retain(|_, origin| Arc::strong_count(origin) > 1 || origin.has_connections());
         }
@@ -124,7 +125,7 @@ impl Origin {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn has_connections(&self) -> bool {

@@ -1,7 +1,7 @@
 //! One shared copy of a feed: its rows, its state, and what wakes its viewers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -14,6 +14,7 @@ use super::rows::{Keep, Rows};
 use crate::config::Endpoint;
 use crate::http::unix_ms;
 use crate::hub::{Batch, End, Notice, Reader};
+use crate::lock::lock;
 use crate::random;
 use crate::relay::notices::{Notices, Trouble};
 use crate::run;
@@ -236,10 +237,6 @@ fn facts_of(row: &Row) -> Facts {
         task: row.get("taskIdentifier").unwrap_or_default().to_owned(),
         tags: tags.into_iter().flatten().map(std::borrow::Cow::into_owned).collect(),
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

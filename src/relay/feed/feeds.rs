@@ -11,13 +11,14 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::copy::{Facts, FeedCopy, lock};
+use super::copy::{Facts, FeedCopy};
 use super::failure::Failure;
 use super::key::FeedKey;
 use super::rows::Keep;
 use crate::config::Endpoint;
 use crate::error::Error;
 use crate::hub::{FeedSpec, Hub, Patience, ReaderOptions};
+use crate::lock::lock;
 use crate::relay::limits::{Digest, Quota, Share, full};
 use crate::relay::stats::{Bound, Stats};
 use crate::relay::{Notices, Options};

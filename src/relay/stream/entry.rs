@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::parts;
 use crate::hub::{Notice, Stage};
+use crate::lock::lock;
 use crate::relay::limits::{Digest, Share};
 use crate::relay::notices::Trouble;
 use crate::relay::stats::Stats;
@@ -63,18 +64,18 @@ impl Entry {
 
     /// Since when nobody reads it; `None` while somebody does.
     pub(super) fn idle_since(&self) -> Option<Instant> {
-        (*self.viewers.borrow() == 0).then(|| *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner))
+        (*self.viewers.borrow() == 0).then(|| *lock(&self.idle_since))
     }
 
     /// Whether `owner` began it.
     pub(super) fn is_of(&self, owner: &Digest) -> bool {
-        let share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
+        let share = lock(&self.share);
         share.as_ref().is_some_and(|share| share.is_of(owner))
     }
 
     /// Ends it; it counts for nobody any more.
     pub(super) fn make_way(&self) {
-        self.share.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lock(&self.share).take();
         self.end.cancel();
     }
 
@@ -88,7 +89,7 @@ impl Entry {
 
     /// A viewer leaves.
     pub(super) fn leave(&self) {
-        *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *lock(&self.idle_since) = Instant::now();
         self.viewers.send_modify(|count| *count -= 1);
     }
 

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use super::entry::{Entry, Known};
 use crate::id::{path_segment, text_segment};
+use crate::lock::lock;
 use crate::relay::Options;
 use crate::relay::limits::{Digest, Quota, full};
 use crate::relay::stats::Bound;
@@ -138,11 +139,6 @@ impl Streams {
         }
         stats
     }
-}
-
-fn lock(entries: &Entries) -> MutexGuard<'_, HashMap<StreamKey, Arc<Entry>>> {
-    // Nothing panics under this lock, and its data is whole after every statement.
-    entries.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ends the stream that nobody read for longest, of those that `owner` began if there is one. False when all of them are

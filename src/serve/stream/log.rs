@@ -1,6 +1,6 @@
 //! The records of one stream, in memory. An append wakes exactly its readers.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::kept::{Kept, Source};
 use super::record::Record;
 use super::shared::Shared;
+use crate::lock::lock;
 
 /// The most records and bytes that are kept of one stream; beyond them the oldest are trimmed.
 const MOST_RECORDS: usize = 100_000;
@@ -71,7 +72,7 @@ impl Log {
 
     /// Appends what came of a source and is shown as it came, numbered and timed by it, with the tail it told.
     pub(crate) fn extend(&self, records: Vec<Record>, tail: Option<(u64, u64)>) {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         for record in records {
             let trimmed = record.trims();
             inner.next = record.number;
@@ -95,7 +96,7 @@ impl Log {
 
     /// Whether what the source has is here: it is connected and all was read.
     pub(crate) fn set_live(&self, is_live: bool) {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         if inner.source.is_live == is_live {
             return;
         }
@@ -107,25 +108,25 @@ impl Log {
 
     /// The source is lost: readers get what is here, then break off.
     pub(crate) fn lose(&self) {
-        self.lock().source.is_lost = true;
+        lock(&self.inner).source.is_lost = true;
         self.changes.send_replace(());
     }
 
     /// Whether silence is the stream's own, and since when at the earliest.
     pub(crate) fn live(&self) -> (bool, Option<Instant>) {
-        let source = self.lock().source;
+        let source = lock(&self.inner).source;
         (source.is_live, source.since)
     }
 
     /// How many records are kept, and their bytes.
     pub(crate) fn size(&self) -> (usize, usize) {
-        let inner = self.lock();
+        let inner = lock(&self.inner);
         (inner.records.len(), inner.bytes)
     }
 
     /// Where a reader begins that has read up to and with the record `last`, v2. Beyond the tail is clamped to it.
     pub(crate) fn start_v2(&self, last: Option<u64>) -> Start {
-        let inner = self.lock();
+        let inner = lock(&self.inner);
         let from = last.map_or(0, |last| last.saturating_add(1));
         if inner.evicted.is_some_and(|(_, (_, number))| from <= number) {
             return Start::Gone;
@@ -135,7 +136,7 @@ impl Log {
 
     /// Where a reader begins strictly after a time and number, v1.
     pub(crate) fn start_v1(&self, after: Option<(u64, u64)>) -> Start {
-        let inner = self.lock();
+        let inner = lock(&self.inner);
         if inner.evicted.is_some_and(|(_, place)| after.is_none_or(|after| after < place)) {
             return Start::Gone;
         }
@@ -145,7 +146,7 @@ impl Log {
 
     /// What comes next for a reader that has read all before the index `at`.
     pub(crate) fn next(&self, at: u64) -> Next {
-        let inner = self.lock();
+        let inner = lock(&self.inner);
         if inner.evicted.is_some_and(|(index, _)| at <= index) {
             return Next::Behind;
         }
@@ -162,7 +163,7 @@ impl Log {
 
     /// Appends the lines of one write, v1: they share an id.
     pub(crate) fn append_lines(&self, now_ms: u64, lines: String) {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         let timestamp = now_ms.max(inner.last_ms);
         let number = inner.last.filter(|(ms, _)| *ms == timestamp).map_or(0, |(_, number)| number + 1);
         inner.push(Record { number, timestamp, body: Some(lines), ..Record::default() }, self.bounds);
@@ -172,7 +173,7 @@ impl Log {
 
     /// Appends a record, v2.
     pub(crate) fn append(&self, now_ms: u64, body: Option<String>, headers: Vec<(String, String)>) {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         let (number, timestamp) = (inner.next, now_ms.max(inner.last_ms));
         inner.push(Record { number, timestamp, body, headers, ..Record::default() }, self.bounds);
         drop(inner);
@@ -186,13 +187,13 @@ impl Log {
 
     /// Drops the records before `number`, v2.
     pub(crate) fn trim(&self, number: u64) {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         inner.trim(number);
     }
 
     /// Counts a chunk of a writer, v1, and tells its number from 0 on.
     pub(crate) fn count_chunk(&self, client: &str) -> u64 {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         let count = inner.chunks.entry(client.to_owned()).or_default();
         *count += 1;
         *count - 1
@@ -200,12 +201,12 @@ impl Log {
 
     /// The number of a writer's last chunk, v1.
     pub(crate) fn last_chunk(&self, client: &str) -> Option<u64> {
-        self.lock().chunks.get(client).map(|count| count - 1)
+        lock(&self.inner).chunks.get(client).map(|count| count - 1)
     }
 
     /// The next record that the run itself has not taken yet, v2.
     pub(crate) fn consume(&self) -> Option<Arc<Record>> {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         let from = inner.consumed;
         let record = inner.records.iter().find(|record| record.number >= from).cloned()?;
         inner.consumed = record.number + 1;
@@ -214,25 +215,20 @@ impl Log {
 
     /// Where the next record will be and when the last one came, v2.
     pub(crate) fn tail(&self) -> (u64, u64) {
-        let inner = self.lock();
+        let inner = lock(&self.inner);
         inner.source.tail.filter(|tail| tail.0 >= inner.next).unwrap_or((inner.next, inner.last_ms))
     }
 
     #[cfg(test)]
     /// The next records from `number` on, v2: as many as one event takes.
     pub(crate) fn from(&self, number: u64) -> Vec<Arc<Record>> {
-        self.lock().take(|record| record.number >= number)
+        lock(&self.inner).take(|record| record.number >= number)
     }
 
     /// The next records strictly after a time and number, v1.
     #[cfg(test)]
     pub(crate) fn after(&self, place: Option<(u64, u64)>) -> Vec<Arc<Record>> {
-        self.lock().take(|record| place.is_none_or(|place| (record.timestamp, record.number) > place))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        // Nothing panics under this lock, and its data is whole after every statement.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner).take(|record| place.is_none_or(|place| (record.timestamp, record.number) > place))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Parts that many readers are told alike: their bytes are made once, and kept while one of them has them to send.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
+use crate::lock::lock;
 use bytes::Bytes;
 
 /// Shorter parts are made for each reader: that costs less than looking for them.
@@ -38,8 +39,7 @@ impl Shared {
         if size < SHORTEST {
             return make().into();
         }
-        // Nothing panics under this lock, and its data is whole after every statement.
-        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = lock(&self.0);
         parts.retain(|(_, bytes)| bytes.strong_count() > 0);
         if let Some(bytes) = parts.iter().find(|(found, _)| *found == part).and_then(|(_, bytes)| bytes.upgrade()) {
             return Bytes::from_owner(Whole(bytes));
