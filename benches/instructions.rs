@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use http::{HeaderMap, HeaderValue};
-use trigger_native::config::Secret;
 use trigger_native::run::render;
+use trigger_native::secret::Secret;
 use trigger_native::shape::{self, Event, Feed, Now};
 use trigger_native::stream::{self, Machine, Plan};
 use trigger_native::token::{Expiry, Grant, Minter, Use};

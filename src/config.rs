@@ -9,28 +9,7 @@ use std::sync::Arc;
 
 use crate::credential::Credential;
 use crate::error::{Error, Result};
-
-/// A key or token. Never printed: `Debug` says only how long it is.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Secret(Arc<str>);
-
-impl Secret {
-    /// Keeps `value`.
-    pub fn new(value: impl Into<Arc<str>>) -> Self {
-        Self(value.into())
-    }
-
-    /// The text itself, for signing and for the `Authorization` header only.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secret({} bytes)", self.0.len())
-    }
-}
+use crate::secret::Secret;
 
 /// What a key can do (protocol.md 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

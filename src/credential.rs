@@ -14,8 +14,8 @@ use base64::Engine as _;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::config::Secret;
-use crate::http::unix_ms;
+use crate::clock::unix_ms;
+use crate::secret::Secret;
 
 /// How long an answer to a wish may take, from when somebody took it. After that the old token's
 /// refusal stands, so that nothing waits for ever. JavaScript gives the program 30 s and then refuses

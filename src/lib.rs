@@ -9,6 +9,7 @@
 mod bell;
 #[cfg(feature = "node")]
 pub mod bridge;
+mod clock;
 pub mod config;
 pub mod credential;
 pub mod emulator;
@@ -23,6 +24,7 @@ pub mod relay;
 pub mod retry;
 pub mod run;
 pub mod runtime;
+pub mod secret;
 mod serve;
 pub mod shape;
 mod shared;

@@ -10,9 +10,10 @@ use std::time::Duration;
 use support::{Server, feed_answer, row};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use trigger_native::config::{Endpoint, Secret};
+use trigger_native::config::Endpoint;
 use trigger_native::credential::Credential;
 use trigger_native::hub::{Batch, End, FeedSpec, Hub, Notice, Patience, Reader, ReaderOptions, Stage};
+use trigger_native::secret::Secret;
 
 const FAILSAFE: Duration = Duration::from_secs(30);
 const MANY: ReaderOptions = ReaderOptions { until_finished: false, until_gone: false, notices: false, copies: false };

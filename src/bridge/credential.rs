@@ -8,8 +8,9 @@ use napi_derive::napi;
 
 use super::client::Client;
 use super::error::refusal;
-use crate::config::{Endpoint, Secret};
+use crate::config::Endpoint;
 use crate::credential;
+use crate::secret::Secret;
 
 /// A token and its renewal. One per configuration: what shares it, shares its feeds.
 #[napi]
@@ -41,7 +42,7 @@ impl Credential {
     /// Whether the present token should be renewed now.
     #[napi(catch_unwind)]
     pub fn is_due(&self) -> bool {
-        self.inner.is_due(crate::http::unix_ms())
+        self.inner.is_due(crate::clock::unix_ms())
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::jwt;
-use crate::config::Secret;
+use crate::secret::Secret;
 use crate::token::{PublicClaims, Resource, grants, verify};
 
 /// One environment: its id, its root key and its additional keys.

@@ -7,8 +7,8 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Map, Value};
 
 use super::ident;
-use crate::config::Secret;
 use crate::error::{Error, Kind, Result};
+use crate::secret::Secret;
 use crate::token::{AUDIENCE, ISSUER};
 
 /// `{"alg":"HS256"}`, the only header such a token has.

@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 use super::access::{AdditionalKey, Environment};
 use super::fault;
 use super::script::Tasks;
-use crate::config::{Endpoint, KeyKind, Secret};
+use crate::config::{Endpoint, KeyKind};
 use crate::error::{Error, Result};
+use crate::secret::Secret;
 use crate::serve::clock::{Clock, from_wire};
 
 /// The key of an emulator that was not given one: plainly no secret.

@@ -11,9 +11,9 @@ use super::front;
 use super::options::Options;
 use super::routes::{Context, respond};
 use super::switch::Switches;
-use crate::config::Secret;
 use crate::error::Result;
 use crate::relay::Relay;
+use crate::secret::Secret;
 use crate::serve::listener;
 
 /// A started emulator. It runs on the tokio runtime it was started on; dropping it ends its

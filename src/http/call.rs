@@ -1,6 +1,6 @@
 //! A single call: attempts, waits between them, and two deadlines (protocol.md 6, defect 19).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Method;
@@ -12,6 +12,7 @@ use super::client;
 use super::echo::Echo;
 use super::headers::{ClientOptions, call_headers};
 use super::pool::Pool;
+use crate::clock::unix_ms;
 use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
 use crate::{random, retry};
@@ -246,12 +247,6 @@ impl Call<'_> {
         };
         Error::new(Kind::Timeout, "ERR_TIMEOUT", message)
     }
-}
-
-/// The time now, in Unix milliseconds.
-pub(crate) fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -17,7 +17,6 @@ mod stream;
 mod tls;
 mod upload;
 
-pub(crate) use call::unix_ms;
 pub use call::{Answer, Call, Deadlines};
 #[cfg(target_os = "linux")]
 pub(crate) use client::UNHEARD;

@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use super::Hub;
 use super::feed::{Crowd, Feed};
 use super::stage::Stage;
+use crate::clock::unix_ms;
 use crate::credential::{Credential, PATIENCE, Renewal};
 use crate::error::{Error, Kind, Result};
-use crate::http::{Line, Polled, feed_headers, unix_ms};
+use crate::http::{Line, Polled, feed_headers};
 use crate::shape::{self, Event, Failure, Now, Outcome, Phase, Step};
 
 /// Where a driver is: everything a second one needs to go on from here.

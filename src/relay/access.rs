@@ -3,7 +3,8 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-use crate::config::{KeyKind, Secret};
+use crate::config::KeyKind;
+use crate::secret::Secret;
 use crate::token::{Invalid, PublicClaims, Resource, grants, inspect, verify};
 
 /// How far clocks may differ, in seconds.

@@ -16,11 +16,12 @@ use tokio::sync::Semaphore;
 
 use super::limits::Digest;
 use super::pass::{self, Passed, Times};
-use crate::config::{Endpoint, Secret};
+use crate::config::Endpoint;
 use crate::error::Result as CrateResult;
 use crate::http::{Call, ClientOptions, Deadlines, feed_headers};
 use crate::lock::lock;
 use crate::random;
+use crate::secret::Secret;
 use crate::serve::Answer;
 use crate::serve::clock::Clock;
 use crate::token::{CLAIMS_PATH, ClaimsStore};

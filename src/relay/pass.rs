@@ -19,9 +19,9 @@ use hyper::body::{Body as _, Frame};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Secret;
 use crate::http::{Attempt, passing};
 use crate::lock::lock;
+use crate::secret::Secret;
 use crate::serve::{Answer, Body};
 
 /// How long is waited.

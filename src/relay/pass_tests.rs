@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::judge::{Judge, Ruling, Unsure};
 use super::pass::{Failed, Passed, Times, get, pass, until};
-use crate::config::{Endpoint, Secret};
+use crate::config::Endpoint;
+use crate::secret::Secret;
 use crate::serve::clock::Clock;
 use crate::serve::{Body, Upload, listener};
 

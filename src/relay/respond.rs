@@ -21,7 +21,7 @@ use super::stats::{Bound, Refusal, Stats};
 use super::under_way::Load;
 use super::viewer::token_of;
 use super::{Relay, metrics};
-use crate::config::Secret;
+use crate::secret::Secret;
 use crate::serve::{self, Answer, Body};
 
 /// What the app granted a viewer whose request it looked at itself (`authorize`).

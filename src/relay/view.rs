@@ -13,8 +13,9 @@ use super::route::{Route, Target};
 use super::stream::{self, StreamKey};
 use super::viewer::Viewer;
 use super::{Relay, limits, query};
-use crate::config::{Endpoint, Secret};
+use crate::config::Endpoint;
 use crate::http::feed_headers;
+use crate::secret::Secret;
 use crate::serve::stream::{StreamName, silence};
 use crate::serve::{Answer, Request};
 

@@ -157,7 +157,7 @@ async fn ask(
     renewed: &mut bool,
 ) -> Result<Opened> {
     let Some(credential) = spec.endpoint.credential() else { return send(spec, shared, request, silence).await };
-    if credential.is_due(crate::http::unix_ms()) {
+    if credential.is_due(crate::clock::unix_ms()) {
         // Whatever comes of it: the old one may still do.
         renew(shared, credential, credential.generation()).await;
     }
@@ -235,7 +235,7 @@ impl Clock {
         let elapsed = self.since.elapsed().saturating_sub(self.paused);
         Now {
             monotonic_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-            unix_ms: crate::http::unix_ms(),
+            unix_ms: crate::clock::unix_ms(),
             jitter: crate::random::unit(),
         }
     }

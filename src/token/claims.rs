@@ -14,9 +14,10 @@ use once_cell::sync::Lazy;
 use serde_json::{Map, Value};
 
 use super::Minter;
-use crate::config::{Endpoint, Secret};
+use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
 use crate::lock::lock;
+use crate::secret::Secret;
 
 /// Where the claims come from: `POST`, without a body.
 pub const CLAIMS_PATH: &str = "/api/v1/auth/jwt/claims";

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::{AUDIENCE, Expiry, ISSUER, json};
-use crate::config::Secret;
 use crate::error::Result;
+use crate::secret::Secret;
 
 /// `{"alg":"HS256"}` in base64url, and the dot after it.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiJ9.";

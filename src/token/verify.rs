@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde_json::{Map, Value};
 
 use super::{AUDIENCE, ISSUER};
-use crate::config::Secret;
+use crate::secret::Secret;
 
 /// The longest token looked at, in bytes: more than any header can carry.
 const LONGEST: usize = 64 * 1024;

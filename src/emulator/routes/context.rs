@@ -68,7 +68,7 @@ impl Context {
     /// # Errors
     /// `ERR_INTERNAL`.
     pub(super) fn one_time(&self, caller: &Caller<'_>) -> Result<Option<(String, u64)>> {
-        let digest = |token: &crate::config::Secret| jwt::mac(token.expose(), &self.digest_key);
+        let digest = |token: &crate::secret::Secret| jwt::mac(token.expose(), &self.digest_key);
         caller.one_time_token().map(|token| Ok((digest(token)?, caller.expires_ms()))).transpose()
     }
 }

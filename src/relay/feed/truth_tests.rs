@@ -10,7 +10,7 @@ use super::copy::tests::endpoint;
 use super::rows::Keep;
 use super::tests::{Told, options, request};
 use super::{FeedKey, Reply, Seat, answer};
-use crate::http::unix_ms;
+use crate::clock::unix_ms;
 use crate::hub::{Batch, Item};
 use crate::serve::Request;
 use crate::serve::clock::from_wire;
