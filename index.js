@@ -1,9 +1,9 @@
 "use strict";
 
 const api = require("./js/api.js");
-const { BatchNotSealedError, BatchTriggerError } = require("./js/batch-error.js");
-const { configure } = require("./js/config.js");
-const errors = require("./js/errors.js");
+const { BatchNotSealedError, BatchTriggerError } = require("./js/batch/error.js");
+const { configure } = require("./js/config/config.js");
+const errors = require("./js/errors/errors.js");
 const { TriggerClient } = require("./js/trigger-client.js");
 
 exports.configure = configure;
@@ -16,7 +16,7 @@ exports.tasks = api.tasks;
 exports.wait = api.wait;
 exports.TriggerClient = TriggerClient;
 // Loaded by who makes one: most programs do not.
-exports.createRealtimeHandler = (options) => require("./js/relay.js").createRealtimeHandler(options);
+exports.createRealtimeHandler = (options) => require("./js/relay/relay.js").createRealtimeHandler(options);
 
 exports.ApiError = errors.ApiError;
 // As it calls itself.

@@ -12,8 +12,8 @@ import { cleanEnvironment } from "./support/client.mjs";
 import { temporary } from "./support/packages.mjs";
 
 const require = createRequire(import.meta.url);
-const { TARGETS, candidates, interpreter, libcNamed, libcOf } = require("../js/platform.js");
-const { unloadable } = require("../js/no-addon.js");
+const { TARGETS, candidates, interpreter, libcNamed, libcOf } = require("../js/native/platform.js");
+const { unloadable } = require("../js/native/no-addon.js");
 
 /** What gives a bundle of ES modules its `require`. */
 const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
@@ -120,7 +120,10 @@ describe("without a usable addon", () => {
       /^ERR_NO_ADDON trigger-native: no native addon for \w+ \w+.*, Node \d+\.\d+\.\d+\. Looked for:$/m,
     );
     if (process.platform === "linux") assert.match(message, /\((glibc|musl)\)/);
-    assert.ok(message.includes(`  - ${path.join(folder, "js", "trigger-native.node")}: no such file\n`), message);
+    assert.ok(
+      message.includes(`  - ${path.join(folder, "js", "native", "trigger-native.node")}: no such file\n`),
+      message,
+    );
     assert.ok(message.includes(`  - trigger-native-${own}: Cannot find module 'trigger-native-${own}'\n`), message);
     assert.match(message, /without --omit=optional or --no-optional/);
     assert.match(message, /lock file that was written on another platform/);
@@ -197,7 +200,7 @@ it("an addon that was built from source is named by TRIGGER_NATIVE_ADDON", async
   const { folder, remove } = await temporary("addon-named");
   try {
     const file = path.join(folder, "own.node");
-    await cp(path.join(root, "js", "trigger-native.node"), file);
+    await cp(path.join(root, "js", "native", "trigger-native.node"), file);
     const program =
       'require("./index.js"); console.log(Object.keys(require.cache).find((name) => name.endsWith(".node")))';
     const env = { ...cleanEnvironment(), TRIGGER_NATIVE_ADDON: file };

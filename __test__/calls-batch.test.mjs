@@ -9,9 +9,9 @@ import { serveCalls } from "./support/calls-server.mjs";
 
 const require = createRequire(import.meta.url);
 const sdk = require("../index.js");
-const { uploadItems } = require("../js/batch-upload.js");
-const { Call } = require("../js/call.js");
-const { Spool } = require("../js/spool.js");
+const { uploadItems } = require("../js/batch/upload.js");
+const { Call } = require("../js/calls/call.js");
+const { Spool } = require("../js/batch/spool.js");
 const { batch, tasks } = sdk;
 
 const KEY = "tr_dev_fakefakefakefakefakef";

@@ -9,7 +9,7 @@ import { assertSame, assertSameRequests, startBoth } from "./support/calls-both.
 import { lostByTheOfficial, payloads } from "./support/calls-payloads.mjs";
 import { random as seeded } from "./support/random.mjs";
 
-const { toPacket } = createRequire(import.meta.url)("../js/payload.js");
+const { toPacket } = createRequire(import.meta.url)("../js/calls/payload.js");
 
 const KEY = "tr_dev_fakefakefakefakefakef";
 const basis = { baseURL: "$URL", accessToken: KEY };

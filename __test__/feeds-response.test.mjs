@@ -8,7 +8,7 @@ import { doneRow, runRow, startFeed, tell } from "./support/many.mjs";
 
 const require = createRequire(import.meta.url);
 const { configure, runs, ArgumentError } = require("../index.js");
-const { toResponse } = require("../js/response.js");
+const { toResponse } = require("../js/streams/response.js");
 
 const servers = [];
 after(() => {

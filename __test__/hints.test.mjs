@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { auth, TriggerClient, TriggerNativeError } from "trigger-native";
 import { startEmulator } from "trigger-native/emulator";
 
-const { Looks } = createRequire(import.meta.url)("../js/hints.js");
+const { Looks } = createRequire(import.meta.url)("../js/calls/hints.js");
 
 let emulator;
 let client;

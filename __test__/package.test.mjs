@@ -17,7 +17,7 @@ import { versions } from "../scripts/version.mjs";
 import { packBoth, temporary } from "./support/packages.mjs";
 
 const require = createRequire(import.meta.url);
-const { TARGETS } = require("../js/platform.js");
+const { TARGETS } = require("../js/native/platform.js");
 const json = async (...names) => JSON.parse(await readFile(path.join(root, ...names), "utf8"));
 
 /** What a browser and each Edge runtime ask for. */
@@ -32,7 +32,7 @@ describe("the version", () => {
       [],
     );
     assert.equal(found.length, 7 + TARGETS.length);
-    assert.equal(require("../js/native.js").VERSION, wanted);
+    assert.equal(require("../js/native/native.js").VERSION, wanted);
   });
 });
 
@@ -50,7 +50,7 @@ describe("a platform package", () => {
   });
 
   it("is named in the loader, where tools that trace files read it", async () => {
-    const loader = await readFile(path.join(root, "js", "native.js"), "utf8");
+    const loader = await readFile(path.join(root, "js", "native", "native.js"), "utf8");
     const named = [...loader.matchAll(/require\("trigger-native-([\w-]+)"\)/g)].map(([, target]) => target);
     assert.deepEqual(named, [...TARGETS]);
   });

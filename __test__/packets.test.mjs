@@ -4,8 +4,8 @@ import { createRequire } from "node:module";
 import { describe, test } from "node:test";
 
 const require = createRequire(import.meta.url);
-const { toRun } = require("../js/run.js");
-const { Packets } = require("../js/packets.js");
+const { toRun } = require("../js/runs/run.js");
+const { Packets } = require("../js/calls/packets.js");
 
 const row = { id: "run_1", taskIdentifier: "t", status: "COMPLETED", tags: [], realtimeStreams: [] };
 

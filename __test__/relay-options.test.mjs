@@ -43,7 +43,7 @@ describe("options of a realtime handler", () => {
 
 describe("the times that the documentation names", () => {
   it("are those that hold, in its words and in the types", () => {
-    const { handlerOptions } = createRequire(import.meta.url)("../js/relay-options.js");
+    const { handlerOptions } = createRequire(import.meta.url)("../js/relay/options.js");
     const { authorizeTimeoutMs, sendTimeoutMs } = handlerOptions({});
     const read = (file) => readFileSync(new URL(`../${file}`, import.meta.url), "utf8");
     const [docs, types] = [read("docs/relay.md"), read("types/relay.d.ts")];

@@ -4,9 +4,9 @@ import { createRequire } from "node:module";
 import { describe, test } from "node:test";
 
 const require = createRequire(import.meta.url);
-const { RealtimeStream } = require("../js/realtime-stream.js");
-const { toResponse } = require("../js/response.js");
-const { withStreams } = require("../js/with-streams.js");
+const { RealtimeStream } = require("../js/streams/realtime-stream.js");
+const { toResponse } = require("../js/streams/response.js");
+const { withStreams } = require("../js/streams/with-streams.js");
 
 /** A source that gives these batches, then waits until it is closed. */
 function source(...batches) {

@@ -9,8 +9,8 @@ import { render } from "./helpers/render.mjs";
 import { feedOf, runOf } from "./helpers/run-rows.mjs";
 
 const require = createRequire(import.meta.url);
-const { toRun } = require("../js/run.js");
-const { Packets, loadSuperjson } = require("../js/packets.js");
+const { toRun } = require("../js/runs/run.js");
+const { Packets, loadSuperjson } = require("../js/calls/packets.js");
 
 const LONG = { items: Array.from({ length: 100 }, (_, n) => ({ n, text: `item ${n}` })) };
 const SHORT = { progress: 0.5 };

@@ -8,8 +8,8 @@ import { render } from "./helpers/render.mjs";
 import { feedOf, runOf, SCHEMA } from "./helpers/run-rows.mjs";
 
 const require = createRequire(import.meta.url);
-const { toRun } = require("../js/run.js");
-const { Packets } = require("../js/packets.js");
+const { toRun } = require("../js/runs/run.js");
+const { Packets } = require("../js/calls/packets.js");
 
 describe("where the official client fails or misleads", () => {
   test("an unknown status is passed through as it is (defect 21)", async () => {

@@ -14,9 +14,9 @@ import { KNOWN } from "./support/model.mjs";
 import { withRecordings } from "./support/recordings.mjs";
 
 const require = createRequire(import.meta.url);
-const { toRun } = require("../js/run.js");
-const { toRunError } = require("../js/run-error.js");
-const { Packets } = require("../js/packets.js");
+const { toRun } = require("../js/runs/run.js");
+const { toRunError } = require("../js/runs/error.js");
+const { Packets } = require("../js/calls/packets.js");
 
 // Stored packets: what is stored under a path is decided by the path.
 const STORED = {

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { describe, test } from "node:test";
 
 const require = createRequire(import.meta.url);
-const { withStreams } = require("../js/with-streams.js");
+const { withStreams } = require("../js/streams/with-streams.js");
 
 /** A queue that is pulled: what is not there yet is waited for. */
 class Pulled {

@@ -5,8 +5,8 @@ import { describe, test } from "node:test";
 import { all, back, events } from "./support/events.mjs";
 
 const require = createRequire(import.meta.url);
-const { MOST_PLACES, Places, tagOf } = require("../js/places.js");
-const { withStreams } = require("../js/with-streams.js");
+const { MOST_PLACES, Places, tagOf } = require("../js/streams/places.js");
+const { withStreams } = require("../js/streams/with-streams.js");
 
 const SKEW_MS = 10_000;
 const many = () => new Places({ single: false, skewMs: SKEW_MS });

@@ -5,8 +5,8 @@ import { describe, test } from "node:test";
 import { back, events } from "./support/events.mjs";
 
 const require = createRequire(import.meta.url);
-const { Places, tagOf } = require("../js/places.js");
-const { withStreams } = require("../js/with-streams.js");
+const { Places, tagOf } = require("../js/streams/places.js");
+const { withStreams } = require("../js/streams/with-streams.js");
 
 const SKEW_MS = 10_000;
 const finished = (id, at) => ({ id, updatedAt: at, isFinished: true });

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { SuperJSON } from "superjson";
 
 const require = createRequire(import.meta.url);
-const { NOT_SIMPLE, namesTypes, readSimple } = require("../js/super-json.js");
+const { NOT_SIMPLE, namesTypes, readSimple } = require("../js/calls/super-json.js");
 
 const superjson = new SuperJSON();
 
@@ -78,6 +78,6 @@ test("a text that may name types is told from one that cannot", () => {
 
 test("the copy of superjson that CommonJS reads is what `node scripts/superjson.mjs` writes", async () => {
   const { superjsonText } = await import("../scripts/superjson.mjs");
-  const written = readFileSync(new URL("../js/superjson.js", import.meta.url), "utf8");
+  const written = readFileSync(new URL("../js/calls/superjson.js", import.meta.url), "utf8");
   assert.ok(written === (await superjsonText()), "run: node scripts/superjson.mjs");
 });

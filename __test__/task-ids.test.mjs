@@ -9,7 +9,7 @@ import * as official from "@trigger.dev/sdk/v3";
 const require = createRequire(import.meta.url);
 const sdk = require("../index.js");
 const { startEmulator } = require("../emulator.js");
-const { itemKey } = require("../js/idempotency.js");
+const { itemKey } = require("../js/calls/idempotency.js");
 
 const IDS = [
   "mail/send",

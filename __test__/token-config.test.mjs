@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { random } from "./support/random.mjs";
 
 const require = createRequire(import.meta.url);
-const { configure, resolve } = require("../js/config.js");
+const { configure, resolve } = require("../js/config/config.js");
 const { apiClientManager } = require("@trigger.dev/core/v3");
 
 const VARIABLES = [

@@ -9,7 +9,7 @@ import { parse } from "yaml";
 import { root } from "../scripts/lib/run.mjs";
 import { inOrder } from "../scripts/publish.mjs";
 
-const { TARGETS } = createRequire(import.meta.url)("../js/platform.js");
+const { TARGETS } = createRequire(import.meta.url)("../js/native/platform.js");
 const folder = path.join(root, ".github", "workflows");
 const workflows = Object.fromEntries(
   readdirSync(folder).map((name) => [name, parse(readFileSync(path.join(folder, name), "utf8"))]),

@@ -7,16 +7,16 @@
  * all but minting is loaded by its first call.
  */
 
-const auth = require("./auth.js");
-const { configure } = require("./config.js");
+const auth = require("./calls/auth.js");
+const { configure } = require("./config/config.js");
 
-const batch = () => require("./batch.js");
-const idempotency = () => require("./idempotency.js");
-const runCalls = () => require("./run-calls.js");
-const feeds = () => require("./runs.js");
-const streams = () => require("./streams.js");
-const tasks = () => require("./tasks.js");
-const wait = () => require("./wait.js");
+const batch = () => require("./batch/batch.js");
+const idempotency = () => require("./calls/idempotency.js");
+const runCalls = () => require("./runs/calls.js");
+const feeds = () => require("./runs/runs.js");
+const streams = () => require("./streams/streams.js");
+const tasks = () => require("./runs/tasks.js");
+const wait = () => require("./calls/wait.js");
 
 /**
  * Functions of a module that is loaded when one of them is called. Plain ones, under their own names:

@@ -2,10 +2,10 @@
 
 const { existsSync } = require("node:fs");
 const path = require("node:path");
-const { aliveUntilStopped } = require("./alive.js");
-const { ArgumentError, fromNative } = require("./errors.js");
-const native = require("./native.js");
-const { present } = require("./options.js");
+const { aliveUntilStopped } = require("./native/alive.js");
+const { ArgumentError, fromNative } = require("./errors/errors.js");
+const native = require("./native/native.js");
+const { present } = require("./config/options.js");
 
 /** The folder of the page that the package brings. A bundle of ES modules knows no `__dirname`. */
 const PAGE = typeof __dirname === "string" ? path.join(__dirname, "..", "page", "dist") : "";

@@ -6,12 +6,12 @@
  */
 
 const api = require("./api.js");
-const { clientScope } = require("./config.js");
-const { ConfigError } = require("./errors.js");
-const { withScope } = require("./scope.js");
+const { clientScope } = require("./config/config.js");
+const { ConfigError } = require("./errors/errors.js");
+const { withScope } = require("./config/scope.js");
 
 class TriggerClient {
-  /** @param {(import("./config.js").Configuration & { inheritContext?: boolean }) | null} [configuration] */
+  /** @param {(import("./config/config.js").Configuration & { inheritContext?: boolean }) | null} [configuration] */
   constructor(configuration) {
     const scope = clientScope(configuration ?? {});
     this.tasks = bind(scope, api.tasks);

@@ -1,4 +1,4 @@
-// Builds the addon and puts it beside the JavaScript face as `js/trigger-native.node`.
+// Builds the addon and puts it beside the JavaScript face as `js/native/trigger-native.node`.
 //
 // `node scripts/build.mjs` alone does no other set-up; `scripts/setup.mjs` does all of it.
 
@@ -9,7 +9,7 @@ import { asPublished } from "./lib/cargo.mjs";
 import { isMain, root, run, StepError, script } from "./lib/run.mjs";
 
 /** Where the addon lies in a clone. */
-export const addon = path.join(root, "js", "trigger-native.node");
+export const addon = path.join(root, "js", "native", "trigger-native.node");
 
 /** Compiles the release library; cargo does nothing when nothing changed. */
 export async function build() {
@@ -77,6 +77,8 @@ class Lines {
 
 if (isMain(import.meta.url)) {
   await script(async () => {
-    console.error((await build()) ? "js/trigger-native.node is new" : "js/trigger-native.node is up to date");
+    console.error(
+      (await build()) ? "js/native/trigger-native.node is new" : "js/native/trigger-native.node is up to date",
+    );
   });
 }

@@ -20,7 +20,7 @@ import { buildPage } from "./page.mjs";
 
 const require = createRequire(import.meta.url);
 /** @type {{ candidates: () => string[] }} */
-const { candidates } = require("../js/platform.js");
+const { candidates } = require("../js/native/platform.js");
 
 /** Where the tarballs go, and the folders they are made of. */
 export const packages = path.join(root, "target", "packages");

@@ -30,7 +30,7 @@ export async function setup() {
     );
   }
   await ensurePackages();
-  if (await build()) console.error("> js/trigger-native.node is built");
+  if (await build()) console.error("> js/native/trigger-native.node is built");
   if (await buildPage()) console.error("> page/dist is built");
 }
 

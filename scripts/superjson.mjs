@@ -1,4 +1,4 @@
-// Writes js/superjson.js: superjson as one CommonJS file. The package itself is an ES module, which CommonJS reads by
+// Writes js/calls/superjson.js: superjson as one CommonJS file. The package itself is an ES module, which CommonJS reads by
 // `import()` alone, and test runners that load modules by themselves (Jest, Vitest's vmThreads) refuse that without flags.
 
 import { readFile, writeFile } from "node:fs/promises";
@@ -9,7 +9,7 @@ import { isMain, root, script } from "./lib/run.mjs";
 /** The packages in it, whose licences ask to be kept with them. */
 const INSIDE = ["superjson", "copy-anything"];
 
-/** The text of js/superjson.js. @returns {Promise<string>} */
+/** The text of js/calls/superjson.js. @returns {Promise<string>} */
 export async function superjsonText() {
   const licences = await Promise.all(INSIDE.map(licence));
   const made = await build({
@@ -33,5 +33,5 @@ async function licence(name) {
 }
 
 if (isMain(import.meta.url)) {
-  await script(async () => writeFile(path.join(root, "js", "superjson.js"), await superjsonText()));
+  await script(async () => writeFile(path.join(root, "js", "calls", "superjson.js"), await superjsonText()));
 }

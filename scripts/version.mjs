@@ -17,7 +17,7 @@ async function places() {
     // The root package, which the lock names a second time.
     ["package-lock.json", /(^ {4}"": \{\s+"name": "trigger-native",\s+"version": ")([^"]+)(")/m],
     ["skills/trigger-native/SKILL.md", /^(library_version: ")([^"]+)(")/m],
-    ["js/native.js", /^(const VERSION = ")([^"]+)(")/m],
+    ["js/native/native.js", /^(const VERSION = ")([^"]+)(")/m],
     ["Cargo.toml", /^(version = ")([^"]+)(")/m],
     ["Cargo.lock", /(^name = "trigger-native"\nversion = ")([^"]+)(")/m],
     ...targets

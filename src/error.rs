@@ -13,7 +13,7 @@ const BODY_KEPT: usize = 16 * 1024;
 /// A `Result` whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong. Every variant becomes one JavaScript class (`js/errors.js`).
+/// What went wrong. Every variant becomes one JavaScript class (`js/errors/errors.js`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The server answered with an error status. Becomes the `ApiError` subclass of that status.

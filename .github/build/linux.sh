@@ -17,4 +17,4 @@ curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profil
 export RUSTFLAGS="$libc -Cllvm-args=-inline-threshold=25 --remap-path-prefix=$HOME/.cargo=cargo --remap-path-prefix=$PWD=trigger-native"
 # As scripts/build.mjs does it, which says why.
 cargo rustc --release --lib --crate-type cdylib --locked
-cp target/release/libtrigger_native.so js/trigger-native.node
+cp target/release/libtrigger_native.so js/native/trigger-native.node

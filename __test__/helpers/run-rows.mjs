@@ -5,8 +5,8 @@ import { createRequire } from "node:module";
 import { render } from "./render.mjs";
 
 const require = createRequire(import.meta.url);
-const { toRun } = require("../../js/run.js");
-const { Packets } = require("../../js/packets.js");
+const { toRun } = require("../../js/runs/run.js");
+const { Packets } = require("../../js/calls/packets.js");
 
 export const SCHEMA = JSON.stringify({
   id: { type: "text" },

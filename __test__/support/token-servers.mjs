@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 const require = createRequire(import.meta.url);
 
 // The modules themselves: what else the package exports is no matter of these tests.
-export const ours = { ...require("../../js/auth.js"), configure: require("../../js/config.js").configure };
+export const ours = { ...require("../../js/calls/auth.js"), configure: require("../../js/config/config.js").configure };
 export const official = require("@trigger.dev/sdk").auth;
 
 export const ROOT = "tr_dev_fakefakefakefakefakef";

@@ -8,7 +8,7 @@ import path from "node:path";
 import { capture, npmCommand, root } from "../../scripts/lib/run.mjs";
 import { exclusively } from "./exclusive.mjs";
 
-const { libcOf } = createRequire(import.meta.url)("../../js/platform.js");
+const { libcOf } = createRequire(import.meta.url)("../../js/native/platform.js");
 const { platform, arch } = process;
 const exe = platform === "win32" ? ".exe" : "";
 const musl = libcOf() === "musl";

@@ -24,7 +24,7 @@ export const measure = {
 
   /** The native function as JavaScript calls it, with all of its arguments ready. Nothing is awaited. */
   async bare({ url, calls }) {
-    const native = require("../../js/native.js");
+    const native = require("../../js/native/native.js");
     const client = native.client(url, ROOT_KEY, null, "{}");
     await native.loadClaims(client, null, null);
     const scopes = runIds(calls).map((id) => JSON.stringify([`read:runs:${id}`]));

@@ -31,7 +31,7 @@ const NEEDED = [
   "emulator.js",
   "emulator.d.ts",
   "bin/trigger-native.js",
-  "js/native.js",
+  "js/native/native.js",
   "types/auth.d.ts",
   "docs/README.md",
   "skills/trigger-native/SKILL.md",

@@ -22,7 +22,7 @@ use crate::http::{Answer, Call, ClientOptions, Deadlines, RetryOptions};
 use crate::id;
 use crate::token::{Grant, Minter, Use};
 
-/// A request, as `js/call.js` writes it.
+/// A request, as `js/calls/call.js` writes it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {

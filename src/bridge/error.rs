@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Kind};
 
-/// An error as the object that `fromNative` in `js/errors.js` reads.
+/// An error as the object that `fromNative` in `js/errors/errors.js` reads.
 pub(super) fn error_value(error: &Error) -> Value {
     let mut data = Map::new();
     data.insert("kind".into(), kind_name(error.kind()).into());
@@ -33,7 +33,7 @@ pub(super) fn refusal(error: &Error) -> String {
     error_value(error).to_string()
 }
 
-/// The JavaScript class an error becomes, by the name `js/errors.js` knows.
+/// The JavaScript class an error becomes, by the name `js/errors/errors.js` knows.
 fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Api => "api",

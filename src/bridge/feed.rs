@@ -20,7 +20,7 @@ use crate::lock::lock;
 use crate::shape::{ByKey, Row};
 use crate::{id, run, runtime};
 
-/// What a feed is of, as `js/runs.js` sends it.
+/// What a feed is of, as `js/runs/runs.js` sends it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "of")]
 enum Subject {
@@ -74,7 +74,7 @@ impl Subject {
     }
 }
 
-/// The options of a feed, as `js/runs.js` sends them.
+/// The options of a feed, as `js/runs/runs.js` sends them.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FeedOptions {
@@ -176,7 +176,7 @@ struct Feed {
 }
 
 /// The versions of unfinished runs that JavaScript was given last: what did not change since is not
-/// given again. JavaScript keeps at least the packets of these (`js/packets.js`).
+/// given again. JavaScript keeps at least the packets of these (`js/calls/packets.js`).
 type Given = ByKey<Arc<Row>>;
 
 /// The most of them, so that runs that vanish cost nothing for ever: then all are given anew.

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::relay::{self, Grant, Limits, Listen, Notices, Options};
 use crate::runtime;
 
-/// The options of a relay, as `js/relay-options.js` checked them.
+/// The options of a relay, as `js/relay/options.js` checked them.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RelayOptions {
@@ -80,7 +80,7 @@ impl RelayLimits {
     }
 }
 
-/// What `authorize` granted, as `js/relay-authorize.js` writes it.
+/// What `authorize` granted, as `js/relay/authorize.js` writes it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct GrantText {
@@ -167,7 +167,7 @@ pub fn no_relay_stats() -> String {
 
 #[napi]
 impl Relay {
-    /// One request: its head as `js/relay.js` writes it, what `authorize` granted, its body or the first piece
+    /// One request: its head as `js/relay/relay.js` writes it, what `authorize` granted, its body or the first piece
     /// of it, and whether more pieces follow. Or the refusal as text.
     #[napi(catch_unwind)]
     pub fn exchange(

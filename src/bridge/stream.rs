@@ -21,7 +21,7 @@ use crate::hub::Patience;
 use crate::runtime;
 use crate::stream::{Batch, Chunk, End, Plan, Reader, ReaderOptions, Start, StreamSpec};
 
-/// The options of a stream, as `js/stream-source.js` sends them.
+/// The options of a stream, as `js/streams/source.js` sends them.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StreamOptions {

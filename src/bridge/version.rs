@@ -1,4 +1,4 @@
-//! The version of the addon, which `js/native.js` holds against its own.
+//! The version of the addon, which `js/native/native.js` holds against its own.
 
 use napi_derive::napi;
 

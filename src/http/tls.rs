@@ -103,7 +103,7 @@ fn is_ca_used_as_end_entity(why: &rustls::OtherError) -> bool {
 }
 
 /// Whether certificates are not looked at: Node's own variable, read for each connection as Node does.
-/// JavaScript warns of it (`js/client.js`).
+/// JavaScript warns of it (`js/config/client.js`).
 fn is_unchecked() -> bool {
     std::env::var_os("NODE_TLS_REJECT_UNAUTHORIZED").is_some_and(|value| value == "0")
 }

@@ -48,7 +48,7 @@ fn every_bound_that_the_documentation_names_is_the_one_that_holds() {
         ("`feedsPerToken`", number(limits.feeds_per_token)),
         ("`passing`", number(limits.passing)),
         ("`authorizing`", format!("{}, or `viewers` where those are fewer", number(limits.authorizing))),
-        // In js/relay-options.js: see the tests of the options.
+        // In js/relay/options.js: see the tests of the options.
         ("`authorizeTimeoutMs`", "10 s".to_owned()),
         ("`queryBytes`", bytes(limits.query_bytes as u64)),
         ("`bodyBytes`", bytes(limits.body_bytes)),

@@ -8,7 +8,7 @@ use crate::{Error, Result};
 /// Appends the run of `row` to `out` as one JSON object, decoded by `schema`; on an error nothing
 /// is appended. `last` is the version of it that the reader got before, if it did.
 ///
-/// Its keys are those of the run object (`js/run.js`), each absent where the column is missing,
+/// Its keys are those of the run object (`js/runs/run.js`), each absent where the column is missing,
 /// skipped or null. Times are Unix milliseconds, or the raw text where it is not a plain
 /// timestamp. `payload`, `output` and `metadata` are `{data, type}`, still undecoded, or `1` where they
 /// are those of `last`; `error` is

@@ -1,0 +1,68 @@
+"use strict";
+
+const { onAbort } = require("./aborts.js");
+const { TimeoutError, abortError, fromNative } = require("../errors/errors.js");
+const native = require("../native/native.js");
+const { after } = require("./timer.js");
+
+/** @typedef {{ signal?: AbortSignal, timeoutInMs?: number }} Bounds what ends a call before it is done */
+
+/**
+ * Makes a native call within the caller's bounds and gives its outcome.
+ *
+ * @param {Bounds | undefined} bounds
+ * @param {(cancel: object | null, timeoutMs: number | null) => Promise<string>} call resolves with
+ *   `{"ok": …}` or `{"error": …}` as text
+ * @returns {Promise<any>} what stands under `ok`
+ * @throws the signal's reason when it aborts; otherwise the call's own typed error
+ */
+async function bounded(bounds, call) {
+  const { signal, timeoutInMs } = bounds ?? {};
+  signal?.throwIfAborted();
+  const cancel = signal ? new native.Cancel() : null;
+  const off = onAbort(signal, () => cancel.cancel());
+  try {
+    const outcome = JSON.parse(await call(cancel, timeoutInMs ?? null));
+    if (outcome.error) throw outcome.error.kind === "aborted" ? abortError(signal) : fromNative(outcome.error);
+    return outcome.ok;
+  } finally {
+    off();
+  }
+}
+
+/**
+ * Waits for what is not ours to end, within the caller's bounds; the work itself goes on.
+ *
+ * @template T
+ * @param {Bounds | undefined} bounds
+ * @param {Promise<T>} work
+ * @returns {Promise<T>}
+ * @throws the signal's reason when it aborts, a TimeoutError when the time is up; otherwise what the work throws
+ */
+function heldTo(bounds, work) {
+  const { signal, timeoutInMs } = bounds ?? {};
+  if (signal === undefined && timeoutInMs === undefined) return work;
+  return new Promise((resolve, reject) => {
+    let timer;
+    let off = () => {};
+    const over = () => {
+      clearTimeout(timer);
+      off();
+    };
+    // In any case, so that what fails after its caller left is nobody's unhandled rejection.
+    work.then(resolve, reject).finally(over);
+    if (signal?.aborted) return reject(abortError(signal));
+    if (timeoutInMs !== undefined) {
+      timer = after(timeoutInMs, () => {
+        off();
+        reject(new TimeoutError("ERR_TIMEOUT", `the call took longer than timeoutInMs: ${timeoutInMs} ms`));
+      });
+    }
+    off = onAbort(signal, () => {
+      clearTimeout(timer);
+      reject(abortError(signal));
+    });
+  });
+}
+
+module.exports = { bounded, heldTo };

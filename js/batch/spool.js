@@ -1,0 +1,134 @@
+"use strict";
+
+/**
+ * Lines kept until they are sent, as often as it takes: a few MiB in memory, the rest in a
+ * temporary file that nobody else can open. So a source that can be read only once can be sent
+ * again, and is never held whole.
+ */
+
+const { randomUUID } = require("node:crypto");
+const { open, unlink } = require("node:fs/promises");
+const { tmpdir } = require("node:os");
+const path = require("node:path");
+const { ArgumentError, TriggerNativeError } = require("../errors/errors.js");
+
+/** Lines are kept and read back in pieces of about this many bytes. */
+const PIECE = 64 * 1024;
+/** The most a spool takes, in bytes: more is a source without an end. */
+const MOST = 1024 * 1024 * 1024;
+
+/** @typedef {InstanceType<typeof Spool>} Lines */
+
+class Spool {
+  #inMemory;
+  #pending = "";
+  #pieces = [];
+  /** @type {[position: number, length: number][]} */
+  #written = [];
+  #bytes = 0;
+  #position = 0;
+  /** @type {import("node:fs/promises").FileHandle | undefined} */
+  #file;
+  #name;
+
+  /** @param {{ inMemory?: number }} [options] `inMemory`: bytes kept in memory, default 4 MiB */
+  constructor({ inMemory = 4 * 1024 * 1024 } = {}) {
+    this.#inMemory = inMemory;
+  }
+
+  /** Whether something was put into a file. */
+  get spilled() {
+    return this.#file !== undefined;
+  }
+
+  /**
+   * @param {string} line without its end
+   */
+  async add(line) {
+    this.#pending += `${line}\n`;
+    if (this.#pending.length >= PIECE) await this.flush();
+  }
+
+  /** Closes the piece that is being filled. */
+  async flush() {
+    if (this.#pending === "") return;
+    const piece = Buffer.from(this.#pending);
+    this.#pending = "";
+    this.#bytes += piece.length;
+    if (this.#bytes > MOST) {
+      throw new ArgumentError(
+        "ERR_BATCH_TOO_LARGE",
+        "the items of the batch are larger than 1 GiB: send several batches",
+      );
+    }
+    if (this.#file === undefined && this.#bytes <= this.#inMemory) {
+      this.#pieces.push(piece);
+      return;
+    }
+    await this.#write(piece);
+  }
+
+  /** The pieces from the start, each of whole lines. */
+  async *read() {
+    await this.flush();
+    for (const piece of this.#pieces) yield piece.toString();
+    for (const [position, length] of this.#written) {
+      const piece = Buffer.alloc(length);
+      for (let at = 0; at < length; ) {
+        const { bytesRead } = await this.#file.read(piece, at, length - at, position + at);
+        if (bytesRead === 0) throw unwritable(new Error("the file ended early"));
+        at += bytesRead;
+      }
+      yield piece.toString();
+    }
+  }
+
+  /** Gives everything back. Idempotent. */
+  async close() {
+    this.#pieces = [];
+    this.#written = [];
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close();
+    // Where it could not be unlinked while it was open.
+    if (this.#name !== undefined) await unlink(this.#name).catch(() => {});
+  }
+
+  async #write(piece) {
+    try {
+      await this.#open();
+      for (let at = 0; at < piece.length; ) {
+        const { bytesWritten } = await this.#file.write(piece, at, piece.length - at, this.#position + at);
+        at += bytesWritten;
+      }
+    } catch (cause) {
+      throw unwritable(cause);
+    }
+    this.#written.push([this.#position, piece.length]);
+    this.#position += piece.length;
+  }
+
+  async #open() {
+    if (this.#file !== undefined) return;
+    const name = path.join(tmpdir(), `trigger-native-${randomUUID()}`);
+    this.#file = await open(name, "wx+", 0o600);
+    this.#name = name;
+    // Gone with the process, however it ends.
+    await unlink(name).then(
+      () => {
+        this.#name = undefined;
+      },
+      () => {},
+    );
+  }
+}
+
+function unwritable(cause) {
+  return new TriggerNativeError(
+    "ERR_NO_TEMPORARY_FILE",
+    "the items of a large batch could not be kept in a temporary file: make the directory for temporary files writable (TMPDIR), or send smaller batches",
+    { cause },
+  );
+}
+
+module.exports = { Spool };

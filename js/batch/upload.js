@@ -1,0 +1,104 @@
+"use strict";
+
+/**
+ * Sends the items of a batch, again from the start while the server misses some: it tells them
+ * apart by their index (protocol.md 6).
+ */
+
+const { onAbort } = require("../async/aborts.js");
+const { flag, number, object, optional, text } = require("../calls/answer.js");
+const { BatchNotSealedError } = require("./error.js");
+const { ProtocolError, fromNative } = require("../errors/errors.js");
+const native = require("../native/native.js");
+const { after } = require("../async/timer.js");
+
+/** No attempt begins later than this after the first failure, where the caller set no time. */
+const PATIENCE_MS = 60_000;
+
+const streamed = object({
+  id: text,
+  itemsAccepted: number,
+  itemsDeduplicated: number,
+  sealed: flag,
+  enqueuedCount: optional(number),
+  expectedCount: optional(number),
+});
+
+/**
+ * @param {import("../calls/call.js").OneCall} call
+ * @param {string} batchId
+ * @param {import("./spool.js").Lines} spool
+ */
+async function uploadItems(call, batchId, spool) {
+  let failedAt;
+  for (let attempt = 1; ; attempt += 1) {
+    const { error, retryInMs } = await uploadOnce(call, batchId, spool, attempt);
+    if (error === undefined) return;
+    const now = performance.now();
+    failedAt ??= now;
+    const late = call.left() === undefined && now + retryInMs - failedAt > PATIENCE_MS;
+    if (retryInMs === null || late) throw error;
+    await call.wait(retryInMs);
+  }
+}
+
+/**
+ * @param {import("../calls/call.js").OneCall} call
+ * @returns {Promise<{ error?: any, retryInMs: number | null }>}
+ */
+function uploadOnce(call, batchId, spool, attempt) {
+  const request = { method: "POST", path: "/api/v3/batches/{}/items", ids: idsOf(batchId) };
+  return call.traced(request, (text) =>
+    call.authorized(async (client) => {
+      const outcome = await send(call, client, { text, batchId, spool, attempt });
+      // Thrown, so that a token that can be renewed is: the items are sent once more then.
+      if (outcome.error?.status === 401) throw outcome.error;
+      return outcome;
+    }),
+  );
+}
+
+/** @param {string} batchId @returns {[what: string, id: string][]} */
+const idsOf = (batchId) => [["batch id", batchId]];
+
+/** @returns {Promise<{ error?: any, retryInMs: number | null }>} */
+async function send(call, client, { text, batchId, spool, attempt }) {
+  call.signal?.throwIfAborted();
+  const upload = native.openUpload(client, text, attempt);
+  if (typeof upload === "string") throw fromNative(JSON.parse(upload));
+  const abandon = () => upload.abandon();
+  const left = call.left();
+  const timer = left === undefined ? undefined : after(left, abandon);
+  const off = onAbort(call.signal, abandon);
+  try {
+    for await (const chunk of spool.read()) {
+      // Room for the next one only once the wire took an earlier one (defect 9).
+      if ((await upload.write(chunk)) !== "true") break;
+    }
+    const outcome = JSON.parse(await upload.finish());
+    call.signal?.throwIfAborted();
+    call.left();
+    return judge(call, batchId, outcome);
+  } finally {
+    clearTimeout(timer);
+    off();
+    upload.abandon();
+  }
+}
+
+function judge(call, batchId, { ok, error, retryInMs }) {
+  if (error) return { error: fromNative(error), retryInMs };
+  let result;
+  try {
+    result = call.read(ok, streamed);
+  } catch (fault) {
+    if (fault instanceof ProtocolError) return { error: fault, retryInMs };
+    throw fault;
+  }
+  if (result.sealed) return { retryInMs: null };
+  const { enqueuedCount = 0, expectedCount = 0, itemsAccepted, itemsDeduplicated } = result;
+  const counts = { batchId, enqueuedCount, expectedCount, itemsAccepted, itemsDeduplicated };
+  return { error: new BatchNotSealedError(counts), retryInMs };
+}
+
+module.exports = { uploadItems };

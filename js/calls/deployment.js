@@ -1,0 +1,77 @@
+"use strict";
+
+/** Which version of a task a trigger asks for, where the caller did not say. */
+
+/** The longest id of a deployment. */
+const LONGEST = 128;
+
+/** Where hosts and CI systems put the commit they built, in the order of the official SDK. */
+const COMMIT_VARIABLES = [
+  "VERCEL_GIT_COMMIT_SHA",
+  "RAILWAY_GIT_COMMIT_SHA",
+  "RENDER_GIT_COMMIT",
+  "CF_PAGES_COMMIT_SHA",
+  "WORKERS_CI_COMMIT_SHA",
+  "COMMIT_REF",
+  "AWS_COMMIT_ID",
+  "HEROKU_BUILD_COMMIT",
+  "HEROKU_SLUG_COMMIT",
+  "KOYEB_GIT_SHA",
+  "GITHUB_SHA",
+  "CI_COMMIT_SHA",
+  "CIRCLE_SHA1",
+  "BITBUCKET_COMMIT",
+  "BUILDKITE_COMMIT",
+  "BUILD_SOURCEVERSION",
+  "COMMIT_SHA",
+  "DRONE_COMMIT_SHA",
+  "GIT_COMMIT",
+  "BUILD_VCS_NUMBER",
+  "TRAVIS_COMMIT",
+  "COMMIT_HASH",
+  "GIT_SHA",
+  "GIT_HASH",
+];
+
+/**
+ * The version to lock a run to.
+ *
+ * @param {string | undefined} explicit
+ * @param {import("../config/config.js").Resolved} resolved
+ * @param {Record<string, string | undefined>} [env]
+ */
+function versionOf(explicit, resolved, env = process.env) {
+  return explicit ?? (resolved.inheritContext ? env.TRIGGER_VERSION : undefined);
+}
+
+/**
+ * The deployment to run on: the caller's, the configuration's, `TRIGGER_EXTERNAL_DEPLOYMENT_ID`,
+ * then the commit of the build where `TRIGGER_AUTOMATIC_SKEW_VERSION_PROTECTION` is on.
+ *
+ * @param {string | null | undefined} explicit `null` opts out
+ * @param {import("../config/config.js").Resolved} resolved
+ * @param {Record<string, string | undefined>} [env]
+ * @returns {string | undefined}
+ */
+function deploymentOf(explicit, resolved, env = process.env) {
+  if (explicit === null) return undefined;
+  const own = usable(explicit) ?? usable(resolved.externalDeploymentId);
+  if (own !== undefined || !resolved.inheritContext) return own;
+  const named = usable(env.TRIGGER_EXTERNAL_DEPLOYMENT_ID);
+  if (named !== undefined) return named;
+  const protection = env.TRIGGER_AUTOMATIC_SKEW_VERSION_PROTECTION?.trim().toLowerCase();
+  if (protection !== "1" && protection !== "true") return undefined;
+  for (const name of COMMIT_VARIABLES) {
+    const commit = usable(env[name]);
+    if (commit !== undefined) return commit;
+  }
+  return undefined;
+}
+
+/** @param {unknown} value */
+function usable(value) {
+  const id = typeof value === "string" ? value.trim() : "";
+  return id === "" || id.length > LONGEST ? undefined : id;
+}
+
+module.exports = { deploymentOf, versionOf };

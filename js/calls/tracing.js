@@ -1,0 +1,153 @@
+"use strict";
+
+/**
+ * Trace context and spans, through what an app registered with OpenTelemetry's API package: all its copies in a process
+ * keep it under one name of the global object, so that nothing has to be loaded or configured here. Loaded where it is there.
+ *
+ * Names and attributes are those of the semantic conventions for HTTP clients. No header, body or token is among them.
+ */
+
+const { attempt } = require("../async/attempt.js");
+const native = require("../native/native.js");
+
+const API = Symbol.for("opentelemetry.js.api.1");
+/** Under which a context has its span. */
+const SPAN = Symbol.for("OpenTelemetry Context Key SPAN");
+/** The kind of a span of whoever asks, and the status of one that failed. */
+const CLIENT = 2;
+const FAILED = 2;
+
+/**
+ * @typedef {object} Traced what is asked of a server
+ * @property {string} baseURL
+ * @property {string} [method] default `GET`
+ * @property {string} path each `{}`, `{task}` and `{text}` stands for an id
+ * @property {[what: string, id: string][]} [ids]
+ * @property {{ toString(): string }} [query]
+ */
+
+/** The context where nothing manages any. */
+class Context {
+  #entries;
+
+  /** @param {Map<symbol, unknown>} [entries] */
+  constructor(entries = new Map()) {
+    this.#entries = entries;
+  }
+
+  getValue(/** @type {symbol} */ key) {
+    return this.#entries.get(key);
+  }
+
+  setValue(/** @type {symbol} */ key, /** @type {unknown} */ value) {
+    return new Context(new Map(this.#entries).set(key, value));
+  }
+
+  deleteValue(/** @type {symbol} */ key) {
+    const entries = new Map(this.#entries);
+    entries.delete(key);
+    return new Context(entries);
+  }
+}
+
+const setter = {
+  set(/** @type {Record<string, string>} */ carrier, /** @type {string} */ name, /** @type {unknown} */ value) {
+    const text = String(value);
+    // What no header can carry, and native code could not even read.
+    if (name.isWellFormed() && text.isWellFormed()) carrier[name] = text;
+  },
+};
+
+/** One request, or one subscription, and its span. What a tracer throws is its own affair. */
+class Trace {
+  #span;
+  /** What goes along with the request, by header name. @type {Record<string, string>} */
+  headers = {};
+
+  /** @param {any} api @param {Traced} asked */
+  constructor(api, asked) {
+    attempt(() => {
+      let context = api.context?.active() ?? new Context();
+      const tracer = api.trace?.getTracer("trigger-native", native.VERSION);
+      if (tracer) {
+        const { name, attributes } = describe(asked);
+        this.#span = tracer.startSpan(name, { kind: CLIENT, attributes }, context);
+        context = context.setValue(SPAN, this.#span);
+      }
+      api.propagation?.inject(context, this.headers, setter);
+    });
+  }
+
+  /**
+   * Of a request that `work` makes.
+   *
+   * @template T
+   * @param {(headers: Record<string, string>) => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async of(work) {
+    try {
+      const done = await work(this.headers);
+      const { status, error } = /** @type {any} */ (done ?? {});
+      this.end({ status, error });
+      return done;
+    } catch (error) {
+      this.end({ error });
+      throw error;
+    }
+  }
+
+  /** It is over. @param {{ status?: number, error?: any }} outcome */
+  end({ status, error }) {
+    const span = this.#span;
+    this.#span = undefined;
+    if (span === undefined) return;
+    attempt(() => {
+      const answered = status ?? (Number.isInteger(error?.status) ? error.status : undefined);
+      if (answered !== undefined) span.setAttribute("http.response.status_code", answered);
+      if (error !== undefined) {
+        span.setAttribute("error.type", String(answered ?? error?.code ?? error?.name ?? "_OTHER"));
+        span.setStatus({ code: FAILED, message: error?.message });
+      }
+    });
+    attempt(() => span.end());
+  }
+}
+
+/** @param {Traced} asked */
+function describe({ baseURL, method = "GET", path, ids = [], query }) {
+  const url = new URL(baseURL);
+  if (url.username || url.password) {
+    url.username = "REDACTED";
+    url.password = "REDACTED";
+  }
+  const base = url.href.replace(/\/$/, "");
+  const fill = (/** @type {(what: string, id: string) => string} */ text) => {
+    let at = 0;
+    return path.replace(/\{\w*\}/g, () => text(...ids[at++]));
+  };
+  // "task" and "run id" are both a name and what is known by its id.
+  const named = (/** @type {string} */ what) => (what.includes(" ") ? what : `${what} id`);
+  const template = fill((what) => `{${named(what).replace(/ (\w)/g, (_, letter) => letter.toUpperCase())}}`);
+  const search = query?.toString();
+  const attributes = {
+    "http.request.method": method,
+    "server.address": url.hostname,
+    "server.port": Number(url.port) || (url.protocol === "http:" ? 80 : 443),
+    "url.full": base + fill((_, id) => encodeURIComponent(id)) + (search ? `?${search}` : ""),
+    "url.template": (url.pathname === "/" ? "" : url.pathname.replace(/\/$/, "")) + template,
+  };
+  return { name: `${method} ${template}`, attributes };
+}
+
+/**
+ * The trace of what is asked now; `undefined` where nothing was registered.
+ *
+ * @param {Traced} asked
+ */
+function begin(asked) {
+  const api = /** @type {any} */ (globalThis)[API];
+  return api === undefined ? undefined : new Trace(api, asked);
+}
+
+module.exports = { begin };

@@ -1,0 +1,73 @@
+"use strict";
+
+/** The options of a trigger, as the server takes them. */
+
+const { ArgumentError } = require("../errors/errors.js");
+const { deploymentOf, versionOf } = require("./deployment.js");
+const { describe } = require("../config/scopes.js");
+
+/**
+ * What is the same for one trigger and for an item of a batch. What the user did not say is
+ * undefined, and so not sent.
+ *
+ * @param {import("./call.js").OneCall} call
+ * @param {any} options
+ */
+function commonOptions(call, options) {
+  const given = optionsOf(call, options);
+  return {
+    queue: given.queue ? { name: queueName(call, given.queue) } : undefined,
+    concurrency: concurrency(call, given.concurrency ?? undefined),
+    concurrencyKey: given.concurrencyKey ?? undefined,
+    delay: given.delay ?? undefined,
+    ttl: given.ttl ?? undefined,
+    tags: given.tags ?? undefined,
+    maxAttempts: given.maxAttempts ?? undefined,
+    metadata: given.metadata ?? undefined,
+    maxDuration: given.maxDuration ?? undefined,
+    idempotencyKeyTTL: given.idempotencyKeyTTL ?? undefined,
+    machine: given.machine ?? undefined,
+    priority: given.priority ?? undefined,
+    region: given.region ?? undefined,
+    lockToVersion: versionOf(given.version ?? undefined, call.resolved),
+    // Here `null` says something: none at all.
+    externalDeploymentId: deploymentOf(options?.externalDeploymentId, call.resolved),
+    debounce: given.debounce ?? undefined,
+  };
+}
+
+/**
+ * What is there. Read one by one, as in the SDK, so that options of a class or by `Object.create()` hold too; to a server
+ * `null` is a value, and mostly a wrong one.
+ */
+function optionsOf(call, options) {
+  if (options === undefined || options === null) return {};
+  if (typeof options !== "object" || Array.isArray(options)) {
+    throw new ArgumentError(
+      "ERR_INVALID_OPTIONS",
+      `${call.name}(): the options must be an object, not ${describe(options)}`,
+    );
+  }
+  return options;
+}
+
+function queueName(call, queue) {
+  if (typeof queue === "string") return queue;
+  throw new ArgumentError(
+    "ERR_INVALID_OPTIONS",
+    `${call.name}(): queue must be the name of a queue, not ${typeof queue}: pass queue.name`,
+  );
+}
+
+function concurrency(call, names) {
+  if (names === undefined) return undefined;
+  const limits = Array.isArray(names) ? names : [names];
+  const fits = limits.length <= 2 && limits.every((name) => typeof name === "string" && /^[\w-]{1,122}$/.test(name));
+  if (fits) return limits;
+  throw new ArgumentError(
+    "ERR_INVALID_OPTIONS",
+    `${call.name}(): concurrency takes at most two names of limits, each of 1 to 122 letters, digits, "_" and "-"`,
+  );
+}
+
+module.exports = { commonOptions };

@@ -1,0 +1,285 @@
+"use strict";
+
+/**
+ * Where to call and as whom: what `configure()` was given, then environment variables
+ * (protocol.md 1), in the official SDK's order.
+ */
+
+const native = require("../native/native.js");
+const { checkRequestOptions, pick } = require("./request-options.js");
+const { boundHere, currentScope, shared } = require("./scope.js");
+
+/**
+ * @typedef {object} RequestOptions
+ * @property {{ maxAttempts?: number, minTimeoutInMs?: number, maxTimeoutInMs?: number, factor?: number, randomize?: boolean }} [retry]
+ * @property {Record<string, string>} [additionalHeaders]
+ *
+ * @typedef {object} Configuration
+ * @property {string} [baseURL] default: `TRIGGER_API_URL`, then `https://api.trigger.dev`
+ * @property {string | (() => string | Promise<string>)} [accessToken] default: `TRIGGER_SECRET_KEY`, then
+ *   `TRIGGER_ACCESS_TOKEN`; a function is called when a token is needed (`js/config/refresh.js`)
+ * @property {string} [secretKey] deprecated name of `accessToken`; wins when both are given, as in the SDK
+ * @property {string} [previewBranch] default: `TRIGGER_PREVIEW_BRANCH`, `VERCEL_GIT_COMMIT_REF`, `TRIGGER_DEV_BRANCH`; an empty one means none
+ * @property {RequestOptions} [requestOptions]
+ * @property {() => Promise<string>} [refreshAccessToken]
+ * @property {string} [externalDeploymentId]
+ * @property {{ v2RealtimeStreams?: boolean }} [future]
+ *
+ * @typedef {object} Resolved
+ * @property {string} baseURL without a trailing slash
+ * @property {string | undefined} accessToken a plain one; the first one, where `refreshAccessToken` makes more
+ * @property {string | undefined} branch
+ * @property {Readonly<RequestOptions> | undefined} requestOptions
+ * @property {"v1" | "v2"} streamsVersion
+ * @property {(() => string | Promise<string>) | undefined} refreshAccessToken makes another token
+ * @property {string | undefined} externalDeploymentId
+ * @property {boolean} inheritContext whether a trigger takes its version and deployment from the environment
+ */
+
+const DEFAULT_URL = "https://api.trigger.dev";
+
+/** What each option has to be. */
+const OPTIONS = {
+  baseURL: "string",
+  accessToken: "string or function",
+  secretKey: "string",
+  previewBranch: "string",
+  requestOptions: "object",
+  refreshAccessToken: "function",
+  externalDeploymentId: "string",
+  future: "object",
+};
+
+/** Where a configuration comes from, and what it came to last. */
+class Source {
+  #explicit;
+  #inheritContext;
+  /** In a scope URL and branch are as they were when it was entered; a key is looked for anew. */
+  #fixed;
+  /** @type {Resolved | undefined} */
+  #last;
+  /** The inputs `#last` was made from. @type {unknown[]} */
+  #inputs = [];
+  /** The environment's version then. @type {number | undefined} */
+  #version;
+
+  /**
+   * @param {Readonly<Configuration>} explicit
+   * @param {{ inheritContext?: boolean, fixed?: { url?: string, branch?: string } }} [options]
+   */
+  constructor(explicit, { inheritContext = true, fixed } = {}) {
+    this.#explicit = explicit;
+    this.#inheritContext = inheritContext;
+    this.#fixed = fixed;
+  }
+
+  get explicit() {
+    return this.#explicit;
+  }
+
+  /**
+   * What holds now. Cheap: while nothing changed, the same object comes back.
+   *
+   * @param {Record<string, string | undefined>} env
+   * @returns {Resolved}
+   */
+  resolve(env) {
+    // An empty URL or key is a missing one (protocol.md 1). Only what can matter is read, and only
+    // after something changed: each look at process.env costs about as much as everything else here.
+    const watched = this.#last !== undefined && env === process.env && isEnvironment(env);
+    const version = watched ? native.environment() : undefined;
+    if (version !== undefined && version === this.#version) return /** @type {Resolved} */ (this.#last);
+    this.#version = version;
+    const explicit = this.#explicit;
+    const url = this.#fixed ? this.#fixed.url : urlOf(explicit, env);
+    const token = explicit.secretKey || explicit.accessToken || env.TRIGGER_SECRET_KEY || env.TRIGGER_ACCESS_TOKEN;
+    const branch = this.#fixed ? this.#fixed.branch : branchOf(explicit, env);
+    const last = this.#last;
+    const inputs = this.#inputs;
+    const streams = streamsVersion(explicit, env);
+    if (last !== undefined && inputs[0] === url && inputs[1] === token && inputs[2] === branch && inputs[3] === streams)
+      return last;
+    this.#inputs = [url, token, branch, streams];
+    this.#last = Object.freeze({
+      baseURL: (url || DEFAULT_URL).replace(/\/$/, ""),
+      accessToken: plainToken(token),
+      // An empty branch is none, and asks no further: the SDK's way to switch a variable off.
+      branch: branch || undefined,
+      requestOptions: explicit.requestOptions,
+      streamsVersion: streams,
+      refreshAccessToken: typeof token === "function" ? token : explicit.refreshAccessToken,
+      externalDeploymentId: explicit.externalDeploymentId,
+      inheritContext: this.#inheritContext,
+    });
+    return this.#last;
+  }
+}
+
+/** What was looked at last, and whether it was the environment. @type {object | undefined} */
+let looked;
+let isWatched = false;
+
+/**
+ * Whether `env` is the environment of the process, which native code sees too: in the main thread, and unless it was
+ * replaced, as test runners and programs do. Asked with the second call: the module is not small, and many programs make
+ * one.
+ *
+ * @param {object} env
+ */
+function isEnvironment(env) {
+  if (env !== looked) {
+    looked = env;
+    isWatched = require("node:worker_threads").isMainThread && takesTextOnly(env);
+  }
+  return isWatched;
+}
+
+/** What only the environment does in every runtime: it refuses a name that is no text. @param {object} env */
+function takesTextOnly(env) {
+  const name = Symbol("trigger-native");
+  try {
+    if (Reflect.set(env, name, "")) Reflect.deleteProperty(env, name);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Nothing, nor anything that was put on every object. @type {Readonly<Configuration>} */
+const NONE = Object.freeze(Object.create(null));
+
+/** What `configure()` set last. */
+const configured = shared("configuration", () => ({ source: new Source(NONE) }));
+
+/**
+ * Sets the configuration of this process. Replaces what an earlier call set, as in the SDK.
+ *
+ * @param {Configuration} options
+ * @throws {ConfigError} `ERR_INVALID_CONFIG` for an option that is unknown or of a wrong type
+ */
+function configure(options) {
+  configured.source = new Source(checkConfiguration("configure()", options));
+}
+
+/**
+ * What holds now, in the innermost scope or else in the process.
+ *
+ * @param {Record<string, string | undefined>} [env]
+ * @returns {Resolved}
+ */
+function resolve(env = process.env) {
+  return (currentScope() ?? configured.source).resolve(env);
+}
+
+/**
+ * What holds with the configuration one call was given laid over it (`clientConfig`).
+ *
+ * @param {string} where names the argument in errors
+ * @param {Configuration} options
+ * @returns {Resolved}
+ */
+function resolveWith(where, options) {
+  const given = checkConfiguration(where, options);
+  const holds = resolve();
+  const token = given.secretKey || given.accessToken;
+  return Object.freeze({
+    ...holds,
+    baseURL: (given.baseURL || holds.baseURL).replace(/\/$/, ""),
+    accessToken: token ? plainToken(token) : holds.accessToken,
+    branch: given.previewBranch === undefined ? holds.branch : given.previewBranch || undefined,
+    requestOptions: given.requestOptions ?? holds.requestOptions,
+    streamsVersion: given.future === undefined ? holds.streamsVersion : streamsVersion(given, process.env),
+    // A refresher of another key would answer with the wrong tenant's token.
+    refreshAccessToken:
+      typeof token === "function"
+        ? token
+        : (given.refreshAccessToken ?? (token ? undefined : holds.refreshAccessToken)),
+    externalDeploymentId: given.externalDeploymentId ?? holds.externalDeploymentId,
+  });
+}
+
+/**
+ * The scope of a `TriggerClient`: its own configuration over the environment's, nothing of the
+ * process's `configure()`.
+ *
+ * @param {Configuration & { inheritContext?: boolean }} options
+ */
+function clientScope(options) {
+  const { inheritContext, ...rest } = pick("new TriggerClient()", options, { ...OPTIONS, inheritContext: "boolean" });
+  return scopeOf(checkConfiguration("new TriggerClient()", rest), inheritContext ?? false);
+}
+
+/**
+ * The scope of `auth.withAuth()`: what is given over what holds around it. A key that is given
+ * takes the place of any, whichever of its two names either has.
+ *
+ * @param {Configuration} options
+ */
+function authScope(options) {
+  const given = checkConfiguration("auth.withAuth()", options);
+  const around = { __proto__: null, ...(currentScope() ?? configured.source).explicit };
+  if (given.accessToken || given.secretKey) {
+    delete around.accessToken;
+    delete around.secretKey;
+    delete around.refreshAccessToken;
+  }
+  return scopeOf(Object.freeze({ __proto__: null, ...around, ...given }), true);
+}
+
+function scopeOf(explicit, inheritContext) {
+  const env = process.env;
+  const fixed = { url: urlOf(explicit, env), branch: branchOf(explicit, env) };
+  return new Source(explicit, { inheritContext, fixed });
+}
+
+function checkConfiguration(where, options) {
+  const checked = pick(where, options, OPTIONS);
+  if (checked.requestOptions !== undefined) {
+    checked.requestOptions = checkRequestOptions(`${where} requestOptions`, checked.requestOptions);
+  }
+  // What makes tokens belongs to where it was given: it sees the stores of that place whoever needs a token, and its
+  // tokens are for those only who have them from there. Else one request's store would make the token of another.
+  for (const name of ["accessToken", "refreshAccessToken"]) {
+    if (typeof checked[name] === "function") checked[name] = boundHere(checked[name]);
+  }
+  return Object.freeze(checked);
+}
+
+/** A token that is there as it is. */
+function plainToken(token) {
+  return typeof token === "function" ? undefined : token || undefined;
+}
+
+function urlOf(explicit, env) {
+  return explicit.baseURL || env.TRIGGER_API_URL;
+}
+
+function branchOf(explicit, env) {
+  return explicit.previewBranch ?? env.TRIGGER_PREVIEW_BRANCH ?? env.VERCEL_GIT_COMMIT_REF ?? devBranch(env);
+}
+
+/** The wire version of realtime streams asked for: `v2`, unless switched off (protocol.md 1). */
+function streamsVersion(explicit, env) {
+  const off = (/** @type {string | undefined} */ value) => value === "0" || value === "false";
+  if (explicit.future?.v2RealtimeStreams === false) return "v1";
+  return off(env.TRIGGER_V2_REALTIME_STREAMS) || off(env.TRIGGER_REALTIME_STREAMS_V2) ? "v1" : "v2";
+}
+
+/** @param {Record<string, string | undefined>} env */
+function devBranch(env) {
+  const branch = env.TRIGGER_DEV_BRANCH;
+  return branch === "default" ? undefined : branch;
+}
+
+/**
+ * What renews the token of a configuration; `undefined` when it is a plain one.
+ *
+ * @param {Resolved} resolved
+ * @returns {any}
+ */
+function refresherOf(resolved) {
+  // Loaded by who has one: few do, and every file counts at the start of a process.
+  return resolved.refreshAccessToken === undefined ? undefined : require("./refresh.js").refresherOf(resolved);
+}
+
+module.exports = { authScope, clientScope, configure, refresherOf, resolve, resolveWith };

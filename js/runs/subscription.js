@@ -1,0 +1,323 @@
+"use strict";
+
+/**
+ * A live subscription: an async iterator that pulls batches of rows from the native reader.
+ *
+ * Nothing is opened before the first `next()`, so a subscription that nobody reads costs nothing.
+ * An open one keeps the process alive while somebody waits for it; a closed one never does.
+ */
+
+const { onAbort } = require("../async/aborts.js");
+const { attempt } = require("../async/attempt.js");
+const { heldTo } = require("../async/bounded.js");
+const { ArgumentError, fromNative } = require("../errors/errors.js");
+const { nextBatch } = require("../native/mailbox.js");
+
+/** @type {Promise<any>} */
+const NOTHING = Promise.resolve();
+const DONE = Object.freeze({ done: true, value: undefined });
+
+/** No rows. @type {any[]} */
+const NONE = [];
+
+/** Rows decoded ahead, so that stored packets of several runs are fetched at once. */
+const AHEAD = 8;
+
+/** How far clocks and commits of several writers may disagree about the order of updates, in ms. */
+const SKEW_MS = 10_000;
+
+class RunSubscription {
+  #wiring;
+  /** Takes the signal's listener off. @type {(() => void) | undefined} */
+  #off;
+  #reader = null;
+  /** What `open` needs was made. */
+  #isReady = false;
+  #rows = NONE;
+  #at = 0;
+  /** Rows that are being decoded: `{ row, value }`, in order. */
+  #ahead = [];
+  /** Whether the rows at hand are all there was when they came. */
+  #drained = false;
+  #end = null;
+  #closed = false;
+  /** Reads that were asked for and not answered, and the last of them. */
+  #turns = 0;
+  #last = NOTHING;
+  #stream = null;
+  /** Versions (updatedAt, Unix ms): rows below are not yielded; the newest yielded; all up to it were. */
+  #floor = Number.NEGATIVE_INFINITY;
+  #newest = Number.NEGATIVE_INFINITY;
+  #position = Number.NEGATIVE_INFINITY;
+  #merged = null;
+  /** Which rows below the floor are yielded all the same. @type {((row: any) => boolean) | undefined} */
+  #needs;
+  /** How the rows that the feed has at first are given, and those of them that came. @type {((rows: any[]) => { give: any[], skip: any[] }) | undefined} */
+  #order;
+  /** @type {Map<string, any>} */
+  #first = new Map();
+  /** It ended by itself. */
+  #isOver = false;
+
+  /** @param {any} wiring what it needs of its feed (`js/runs/runs.js`) */
+  constructor(wiring) {
+    this.#wiring = wiring;
+    const { signal } = wiring;
+    // An aborted signal is looked at before anything is sent (defect 17).
+    if (signal?.aborted) {
+      this.close();
+    } else if (signal) {
+      this.#off = onAbort(signal, () => this.close());
+    }
+  }
+
+  /** Calls that overlap are answered in order. */
+  next() {
+    this.#turns += 1;
+    if (this.#turns === 1) {
+      this.#last = this.#pull();
+    } else {
+      const pull = () => this.#pull();
+      this.#last = this.#last.then(pull, pull);
+    }
+    return this.#last;
+  }
+
+  return(value) {
+    this.close();
+    return Promise.resolve({ done: true, value });
+  }
+
+  close() {
+    this.#leave();
+    // The runs' streams end with it, also those that outlive the last run.
+    this.#merged?.close();
+  }
+
+  /** The official name of {@link close}. */
+  unsubscribe() {
+    this.close();
+  }
+
+  /** The runs and the values of their streams, as parts. Read this instead of the subscription. */
+  withStreams(options) {
+    // Each run would go to one of them only.
+    if (this.#merged)
+      throw new ArgumentError(
+        "ERR_ALREADY_READ",
+        "withStreams() was called on this subscription before: subscribe once more for another reader",
+      );
+    // Loaded by who reads streams: it costs as much as everything else here.
+    const { withStreams } = require("../streams/with-streams.js");
+    const { signal, single } = this.#wiring;
+    const leftOut = (/** @type {Error} */ error, /** @type {string} */ runId) =>
+      attempt(() => this.#wiring.fault(error, runId, "A stream"));
+    const feed = {
+      single,
+      skewMs: SKEW_MS,
+      version: () => this.#position,
+      order: (/** @type {(rows: any[]) => { give: any[], skip: any[] }} */ order) => {
+        this.#order = order;
+      },
+      resume: (/** @type {string} */ version, /** @type {(row: any) => boolean} */ needs) => {
+        this.#needs = needs;
+        this.#resume(version);
+      },
+    };
+    this.#merged = withStreams(this, { open: this.#wiring.streams(), signal, feed, leftOut }, options);
+    return this.#merged;
+  }
+
+  /** @param {unknown} [error] what it failed with */
+  #leave(error) {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#wiring.over(error);
+    this.#wiring.left.abort();
+    this.#rows = NONE;
+    this.#ahead = [];
+    this.#off?.();
+    if (this.#reader) {
+      this.#reader.close();
+      // Said here, so that it comes once, and after the last row.
+      this.#notify({ type: "state", state: "ended" });
+    }
+  }
+
+  stats() {
+    const stats = JSON.parse(
+      this.#reader?.stats() ?? '{"state":"idle","requests":0,"retries":0,"rows":0,"bytes":0,"coalesced":0}',
+    );
+    // The feed may go on for others.
+    if (this.#closed) stats.state = "ended";
+    return stats;
+  }
+
+  [Symbol.asyncIterator]() {
+    return this;
+  }
+
+  async [Symbol.asyncDispose]() {
+    this.close();
+  }
+
+  /** The same subscription as a web stream; every call gives the same one. */
+  toReadableStream() {
+    this.#stream ??= new ReadableStream(
+      {
+        pull: async (controller) => {
+          const { done, value } = await this.next();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        },
+        cancel: () => this.close(),
+      },
+      { highWaterMark: 0 },
+    );
+    return this.#stream;
+  }
+
+  getReader() {
+    return this.toReadableStream().getReader();
+  }
+
+  /**
+   * The same subscription as server-sent events, for a route handler (docs/feeds.md).
+   *
+   * An event's id says up to which version everything was sent. A browser that comes back with one
+   * gets the present state of what changed since.
+   *
+   * @param {Request} [request]
+   * @param {import("../streams/response.js").ResponseOptions} [options]
+   * @returns {Response}
+   */
+  toResponse(request, options) {
+    const { toResponse } = require("../streams/response.js");
+    return toResponse(this, request, options, {
+      event: () => "run",
+      id: () => (Number.isFinite(this.#position) ? String(this.#position) : undefined),
+      // `isFinished` is not enumerable: the browser cannot work it out from an unknown status.
+      value: (run) => ({ ...run, isFinished: run.isFinished }),
+      sent: (run, length) => require("../calls/hints.js").sent(run, length),
+      resume: (id) => this.#resume(id),
+      isOver: () => this.#isOver,
+    });
+  }
+
+  #resume(id) {
+    if (!/^\d{1,16}$/.test(id)) return;
+    this.#newest = Number(id);
+    // Several runs have several writers, whose clocks differ: better a state twice than never.
+    this.#floor = this.#newest - (this.#wiring.single ? 0 : SKEW_MS);
+  }
+
+  async #pull() {
+    try {
+      while (!this.#closed) {
+        const next = this.#nextRow();
+        if (next) {
+          let { value } = next;
+          if (value instanceof Promise) {
+            value = await heldTo({ signal: this.#wiring.left.signal }, value);
+            // Closed while a stored packet was fetched: nothing is yielded after the end.
+            if (this.#closed) return DONE;
+          }
+          this.#yielded(next.row);
+          return { done: false, value };
+        }
+        if (this.#end) {
+          if (!this.#end.error) {
+            this.#isOver = true;
+            this.#leave();
+            return DONE;
+          }
+          const error = fromNative(this.#end.error);
+          this.#wiring.explain(error);
+          throw error;
+        }
+        const filled = this.#fill();
+        if (filled) await filled;
+      }
+      return DONE;
+    } catch (error) {
+      // What was waited for when it was closed ended with it.
+      if (this.#closed) return DONE;
+      this.#leave(error);
+      throw error;
+    } finally {
+      this.#turns -= 1;
+    }
+  }
+
+  /** The next row and its value, which is being decoded. */
+  #nextRow() {
+    while (this.#ahead.length < AHEAD && this.#at < this.#rows.length) {
+      const row = this.#rows[this.#at++];
+      // A replica that lags can tell what the reader of a resumed response has seen the like of.
+      if (row.updatedAt < this.#floor && !this.#needs?.(row)) {
+        this.#wiring.skip(row);
+        continue;
+      }
+      const value = this.#wiring.decode(row);
+      if (value instanceof Promise) value.catch(noop);
+      this.#ahead.push({ row, value });
+    }
+    return this.#ahead.shift();
+  }
+
+  #yielded({ updatedAt }) {
+    if (typeof updatedAt === "number") this.#newest = Math.max(this.#newest, updatedAt);
+    const last = this.#at === this.#rows.length && this.#ahead.length === 0;
+    if (this.#wiring.single || (last && this.#drained)) this.#position = this.#newest;
+  }
+
+  /** Gets the next batch: a promise where it has yet to come. */
+  #fill() {
+    if (!this.#reader) {
+      const ready = this.#isReady ? undefined : this.#wiring.ready();
+      if (ready) return ready.then(() => (this.#isReady = true));
+      this.#reader = this.#wiring.open();
+    }
+    const batch = nextBatch(this.#reader);
+    return batch instanceof Promise ? batch.then((next) => this.#take(next)) : this.#take(batch);
+  }
+
+  /** @param {any} batch */
+  #take(batch) {
+    // Begun also when closed meanwhile: other subscriptions wait for the same token.
+    if (batch.wantsToken) return this.#wiring.renew();
+    if (this.#closed) return;
+    if (batch.error) throw fromNative(batch.error);
+    this.#rows = this.#order ? this.#gather(this.#order, batch) : batch.rows;
+    this.#at = 0;
+    this.#drained = batch.drained;
+    this.#end = batch.end;
+    for (const notice of batch.notices) if (notice.state !== "ended") this.#notify(notice);
+    if (!this.#wiring.single) {
+      for (const { key, error } of batch.faults) attempt(() => this.#wiring.fault(fromNative(error), key));
+    }
+  }
+
+  /** The rows that the feed has at first, once all of them came. */
+  #gather(order, { rows, drained, end }) {
+    for (const row of rows) {
+      const older = this.#first.get(row.id);
+      if (older) this.#wiring.skip(older);
+      this.#first.set(row.id, row);
+    }
+    if ((!drained && !end) || this.#first.size === 0) return NONE;
+    const { give, skip } = order([...this.#first.values()]);
+    this.#order = undefined;
+    this.#first.clear();
+    for (const row of skip) this.#wiring.skip(row);
+    return give;
+  }
+
+  #notify(notice) {
+    attempt(() => this.#wiring.notify(notice));
+  }
+}
+
+function noop() {}
+
+module.exports = { RunSubscription };
