@@ -16,7 +16,7 @@ import { startStreamClient } from "./support/stream-client.mjs";
 
 const FAILSAFE_MS = 40_000;
 /** Longer windows are not waited for. */
-const LONGEST_S = 4;
+const MAX_SECONDS = 4;
 const seed = anySeed();
 
 let official;
@@ -111,7 +111,7 @@ withRecordings("relayed stream", 34, (all, test) => {
   }, () => {
     for (const { title, exchange, whole } of cases.filter(({ exchange }) => exchange.response.status === 200)) {
       const [, runId, key] = STREAM.exec(exchange.path);
-      const seconds = Math.min(Number(exchange.headers.get("timeout-seconds")) || 1, LONGEST_S);
+      const seconds = Math.min(Number(exchange.headers.get("timeout-seconds")) || 1, MAX_SECONDS);
       const place = Number(last(exchange) ?? undefined);
       const options = {
         timeoutInSeconds: seconds,

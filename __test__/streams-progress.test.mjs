@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { back, events } from "./support/events.mjs";
 
 const require = createRequire(import.meta.url);
-const { Places, tagOf } = require("../js/streams/places.js");
+const { ResumeId, tagOf } = require("../js/streams/resume-id.js");
 const { withStreams } = require("../js/streams/with-streams.js");
 
 const SKEW_MS = 10_000;
@@ -20,19 +20,19 @@ const runs = (count, at) => Array.from({ length: count }, (_, n) => finished(`ru
  * @param {number} most
  */
 function visit(rows, id, most) {
-  const places = new Places({ single: false, skewMs: SKEW_MS });
-  places.resume(id);
-  const { give } = places.order([...rows]);
+  const resumeId = new ResumeId({ single: false, skewMs: SKEW_MS });
+  resumeId.resume(id);
+  const { give } = resumeId.order([...rows]);
   const newest = Math.max(...rows.map(({ updatedAt }) => updatedAt));
   const told = [];
   let last = id;
   for (const [index, row] of give.slice(0, most).entries()) {
     const run = { ...row, updatedAt: new Date(row.updatedAt), finishedAt: new Date(row.updatedAt) };
     const entry = { run, isOver: row.isFinished, keys: new Set(), sources: new Set() };
-    if (places.claim(entry, "ai").at !== null) places.done(tagOf(run.id, "ai"));
-    places.told(index === give.length - 1 ? newest : Number.NEGATIVE_INFINITY, run, row.isFinished);
-    if (!places.hides(run)) told.push(run.id);
-    last = places.id();
+    if (resumeId.claim(entry, "ai").at !== null) resumeId.done(tagOf(run.id, "ai"));
+    resumeId.told(index === give.length - 1 ? newest : Number.NEGATIVE_INFINITY, run, row.isFinished);
+    if (!resumeId.hides(run)) told.push(run.id);
+    last = resumeId.id();
     new Headers({ "last-event-id": last });
   }
   return { told, last };
@@ -96,16 +96,16 @@ describe("a page of many finished runs whose response is cut", () => {
 
   test("is not told of a run's streams again, but of the one that was being read", async () => {
     const rows = runs(3, (n) => 1_000_000 + n);
-    const places = new Places({ single: false, skewMs: SKEW_MS });
-    places.order([...rows]);
+    const resumeId = new ResumeId({ single: false, skewMs: SKEW_MS });
+    resumeId.order([...rows]);
     const run = { id: "run_0", updatedAt: new Date(1_000_000), finishedAt: new Date(1_000_000), isFinished: true };
     const entry = { run, isOver: true, keys: new Set(), sources: new Set() };
-    for (const key of ["ai", "log"]) places.claim(entry, key);
-    places.told(Number.NEGATIVE_INFINITY, run, true);
-    places.done(tagOf("run_0", "ai"));
-    places.moved(tagOf("run_0", "log"), "4");
-    const after = new Places({ single: false, skewMs: SKEW_MS });
-    after.resume(places.id());
+    for (const key of ["ai", "log"]) resumeId.claim(entry, key);
+    resumeId.told(Number.NEGATIVE_INFINITY, run, true);
+    resumeId.done(tagOf("run_0", "ai"));
+    resumeId.moved(tagOf("run_0", "log"), "4");
+    const after = new ResumeId({ single: false, skewMs: SKEW_MS });
+    after.resume(resumeId.id());
     assert.deepEqual(
       after.order([...rows]).give.map(({ id }) => id),
       ["run_0", "run_1", "run_2"],

@@ -11,7 +11,7 @@ import { isMain, root, StepError, script } from "./lib/run.mjs";
 import { setup } from "./setup.mjs";
 
 /** The most that a picture may weigh, in bytes: every install carries it. */
-const MOST = 30 * 1024;
+const MAX_BYTES = 30 * 1024;
 
 const images = path.join(root, "docs", "images");
 
@@ -36,7 +36,7 @@ async function take(browser, { name, url, width, height, scheme = "light", ready
     const file = path.join(images, `${name}.webp`);
     const picture = await webp(page);
     const size = picture.length;
-    if (size > MOST) throw new StepError(`${name}.webp has ${size} bytes; at most ${MOST} are allowed`);
+    if (size > MAX_BYTES) throw new StepError(`${name}.webp has ${size} bytes; at most ${MAX_BYTES} are allowed`);
     await writeFile(file, picture);
     console.error(`> ${path.relative(root, file)}: ${size} bytes`);
   } finally {

@@ -1,7 +1,7 @@
 "use strict";
 
 /** The longest wait a timer can take; longer ones would be over at once. */
-const LONGEST = 2 ** 31 - 1;
+const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /**
  * Calls `work` after `ms`, or after 24.8 days where that is less.
@@ -10,7 +10,7 @@ const LONGEST = 2 ** 31 - 1;
  * @param {() => void} work
  */
 function after(ms, work) {
-  return setTimeout(work, Math.min(ms, LONGEST));
+  return setTimeout(work, Math.min(ms, MAX_DELAY_MS));
 }
 
 module.exports = { after };

@@ -2,11 +2,11 @@
 
 /** Batches over several tasks, and what became of them. */
 
-const { date, list, number, object, optional, text } = require("../calls/answer.js");
+const { date, list, number, object, optional, text } = require("../calls/schema.js");
 const { ApiPromise } = require("../calls/api-promise.js");
 const { triggerBatch } = require("./trigger.js");
 const { Call } = require("../calls/call.js");
-const { idOf } = require("../calls/id.js");
+const { idOf } = require("../config/id.js");
 
 const retrieved = object({
   id: text,

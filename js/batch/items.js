@@ -14,7 +14,7 @@ const { commonOptions } = require("../calls/trigger-options.js");
 /** Payloads on their way to the object store at once. */
 const AT_ONCE = 10;
 /** The most items: more is a source without an end. Servers take far fewer. */
-const MOST = 100_000;
+const MAX_ITEMS = 100_000;
 
 /**
  * Reads the items once, each as soon as there is room for it.
@@ -33,8 +33,8 @@ async function collect(call, items, how) {
   const settle = async () => spool.add(await making.shift());
   try {
     for await (const item of within(call, iterate(call, items))) {
-      if (count === MOST) {
-        throw new ArgumentError("ERR_BATCH_TOO_LARGE", `a batch of more than ${MOST} items: send several batches`);
+      if (count === MAX_ITEMS) {
+        throw new ArgumentError("ERR_BATCH_TOO_LARGE", `a batch of more than ${MAX_ITEMS} items: send several batches`);
       }
       const task = checkItem(call, item, count, how);
       tasks.add(task);

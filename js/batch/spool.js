@@ -15,7 +15,7 @@ const { ArgumentError, TriggerNativeError } = require("../errors/errors.js");
 /** Lines are kept and read back in pieces of about this many bytes. */
 const PIECE = 64 * 1024;
 /** The most a spool takes, in bytes: more is a source without an end. */
-const MOST = 1024 * 1024 * 1024;
+const MAX_BYTES = 1024 * 1024 * 1024;
 
 /** @typedef {InstanceType<typeof Spool>} Lines */
 
@@ -55,7 +55,7 @@ class Spool {
     const piece = Buffer.from(this.#pending);
     this.#pending = "";
     this.#bytes += piece.length;
-    if (this.#bytes > MOST) {
+    if (this.#bytes > MAX_BYTES) {
       throw new ArgumentError(
         "ERR_BATCH_TOO_LARGE",
         "the items of the batch are larger than 1 GiB: send several batches",

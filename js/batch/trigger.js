@@ -2,7 +2,7 @@
 
 /** Triggers a batch: its items are read, it is created, they are sent (protocol.md 6). */
 
-const { flag, number, object, text } = require("../calls/answer.js");
+const { flag, number, object, text } = require("../calls/schema.js");
 const { BatchTriggerError } = require("./error.js");
 const { collect } = require("./items.js");
 const { uploadItems } = require("./upload.js");

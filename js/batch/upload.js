@@ -6,7 +6,7 @@
  */
 
 const { onAbort } = require("../async/aborts.js");
-const { flag, number, object, optional, text } = require("../calls/answer.js");
+const { flag, number, object, optional, text } = require("../calls/schema.js");
 const { BatchNotSealedError } = require("./error.js");
 const { ProtocolError, fromNative } = require("../errors/errors.js");
 const native = require("../native/native.js");

@@ -201,11 +201,11 @@ class Call {
    *
    * @template T
    * @param {Answer} answer
-   * @param {(value: unknown, at: string) => T} shape
+   * @param {(value: unknown, at: string) => T} schema
    * @returns {T}
    * @throws {ProtocolError} when it is not what the server should send
    */
-  read(answer, shape) {
+  read(answer, schema) {
     let value;
     try {
       value = JSON.parse(answer.body);
@@ -217,7 +217,7 @@ class Call {
       );
     }
     try {
-      return shape(value, "");
+      return schema(value, "");
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       error.message = `the answer to ${this.name}() is not what a server should send: ${error.message}`;

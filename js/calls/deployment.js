@@ -3,7 +3,7 @@
 /** Which version of a task a trigger asks for, where the caller did not say. */
 
 /** The longest id of a deployment. */
-const LONGEST = 128;
+const MAX_LENGTH = 128;
 
 /** Where hosts and CI systems put the commit they built, in the order of the official SDK. */
 const COMMIT_VARIABLES = [
@@ -71,7 +71,7 @@ function deploymentOf(explicit, resolved, env = process.env) {
 /** @param {unknown} value */
 function usable(value) {
   const id = typeof value === "string" ? value.trim() : "";
-  return id === "" || id.length > LONGEST ? undefined : id;
+  return id === "" || id.length > MAX_LENGTH ? undefined : id;
 }
 
 module.exports = { deploymentOf, versionOf };

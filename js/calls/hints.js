@@ -12,7 +12,7 @@ const { TriggerNativeError } = require("../errors/errors.js");
 const LOOKS = 10;
 const LOOKS_MS = 60_000;
 /** Runs whose looks are counted; the one looked at longest ago goes first. */
-const MOST_RUNS = 1_000;
+const MAX_RUNS = 1_000;
 /** Columns longer than this, in characters of JSON, are told of. */
 const LARGE = 64 * 1024;
 const COLUMNS = ["payload", "output"];
@@ -60,7 +60,7 @@ class Looks {
     seen.count += 1;
     this.#runs.delete(id);
     this.#runs.set(id, seen);
-    if (this.#runs.size > MOST_RUNS) this.#runs.delete(/** @type {string} */ (this.#runs.keys().next().value));
+    if (this.#runs.size > MAX_RUNS) this.#runs.delete(/** @type {string} */ (this.#runs.keys().next().value));
     return seen.count >= LOOKS;
   }
 }

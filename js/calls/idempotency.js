@@ -4,15 +4,15 @@
 
 const { createHash } = require("node:crypto");
 const { ApiPromise } = require("./api-promise.js");
-const { object, text } = require("./answer.js");
+const { object, text } = require("./schema.js");
 const { Call } = require("./call.js");
 const { ArgumentError, NotFoundError } = require("../errors/errors.js");
-const { idOf } = require("./id.js");
+const { idOf } = require("../config/id.js");
 
 /** The most keys whose making is remembered: a server lives longer than a run. */
-const MOST = 10_000;
+const MAX_KEYS = 10_000;
 /** The most characters they were made of, in all: any text can be a key. */
-const MOST_CHARACTERS = 4 * 1024 * 1024;
+const MAX_CHARACTERS = 4 * 1024 * 1024;
 
 /**
  * What each key was made of, so that the dashboard can show it.
@@ -171,7 +171,7 @@ function remember(hash, origin) {
   origins.set(hash, origin);
   characters += origin.key.length;
   // The oldest first; one that is too long by itself last of all.
-  while (origins.size > MOST || characters > MOST_CHARACTERS) forget(origins.keys().next().value);
+  while (origins.size > MAX_KEYS || characters > MAX_CHARACTERS) forget(origins.keys().next().value);
 }
 
 /** @param {string | undefined} hash */

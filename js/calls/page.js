@@ -5,7 +5,7 @@
 const { PagePromise } = require("./api-promise.js");
 const { Call } = require("./call.js");
 const { ArgumentError, NoProgressError } = require("../errors/errors.js");
-const { list, object, optional, text } = require("./answer.js");
+const { list, object, optional, text } = require("./schema.js");
 
 const cursors = object({ next: optional(text), previous: optional(text) });
 
@@ -80,7 +80,7 @@ class CursorPage {
  * @property {[what: string, id: string][]} [ids]
  * @property {URLSearchParams} filters
  * @property {{ limit?: number, after?: string, before?: string } | undefined} where
- * @property {import("./answer.js").Shape} item
+ * @property {import("./schema.js").Schema} item
  */
 
 /**

@@ -9,7 +9,7 @@ const { randomBytes } = require("node:crypto");
 const { ArgumentError, ProtocolError, messageOf } = require("../errors/errors.js");
 const native = require("../native/native.js");
 const { decode, loadSuperjson } = require("./packets.js");
-const { object, optional, text } = require("./answer.js");
+const { object, optional, text } = require("./schema.js");
 
 /** From this size on, in bytes, a payload is uploaded first. */
 const UPLOADED_FROM = 128 * 1024;

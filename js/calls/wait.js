@@ -2,13 +2,13 @@
 
 /** Wait tokens: what a run waits for, made and completed from outside of it. */
 
-const { date, flag, list, object, optional, text } = require("./answer.js");
+const { date, flag, list, object, optional, text } = require("./schema.js");
 const { ApiPromise } = require("./api-promise.js");
 const { Call } = require("./call.js");
 const { WaitpointTimeoutError } = require("../errors/errors.js");
 const { tokenFilters } = require("./filters.js");
 const { handleToken } = require("./handle.js");
-const { idOf } = require("./id.js");
+const { idOf } = require("../config/id.js");
 const { present } = require("../config/options.js");
 const { fetchPages } = require("./page.js");
 const { fetchStored, fromPacket } = require("./payload.js");

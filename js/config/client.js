@@ -9,7 +9,7 @@ const { fromNative } = require("../errors/errors.js");
 const native = require("../native/native.js");
 
 /** The most clients kept. Servers that switch keys per tenant keep the latest. */
-const MOST = 256;
+const MAX_CLIENTS = 256;
 
 /** @type {Map<string, object>} */
 const clients = new Map();
@@ -35,7 +35,7 @@ function clientOf(resolved) {
     const made = native.client(resolved.baseURL, resolved.accessToken ?? "", resolved.branch ?? null, options);
     if (typeof made === "string") throw fromNative(JSON.parse(made));
     client = made;
-    if (clients.size >= MOST) clients.delete(clients.keys().next().value);
+    if (clients.size >= MAX_CLIENTS) clients.delete(clients.keys().next().value);
     clients.set(name, client);
     warnUnchecked(resolved.baseURL);
   }

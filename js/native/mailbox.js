@@ -20,7 +20,7 @@ let box;
  * Batches given at once in a row: a loop that always finds another would keep everything else of the
  * process waiting, timers and signals included.
  */
-const MOST_AT_ONCE = 16;
+const MAX_AT_ONCE = 16;
 let atOnce = 0;
 
 /** The mailbox of this environment: what readers are opened with. */
@@ -33,15 +33,15 @@ function mailbox() {
  * The next batch of a reader; a promise only where it has yet to come. While somebody waits, the
  * process lives. Ask for one at a time.
  *
- * @param {{ next(placed?: boolean): string | number }} reader
- * @param {boolean} [placed]
+ * @param {{ next(withCursors?: boolean): string | number }} reader
+ * @param {boolean} [withCursors]
  * @returns {any}
  */
-function nextBatch(reader, placed) {
-  const next = reader.next(placed);
+function nextBatch(reader, withCursors) {
+  const next = reader.next(withCursors);
   if (typeof next === "string") {
     const batch = JSON.parse(next);
-    if (++atOnce < MOST_AT_ONCE) return batch;
+    if (++atOnce < MAX_AT_ONCE) return batch;
     atOnce = 0;
     return new Promise((resolve) => setImmediate(resolve, batch));
   }

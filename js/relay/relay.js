@@ -21,7 +21,8 @@ const {
 const { verdictOf } = require("./authorize.js");
 const { beginningOf, piecesOf, pump } = require("./body.js");
 const { handlerOptions, listenOptions, requestOf } = require("./options.js");
-const { Leaving, hostOf, requestFrom, targetOf } = require("./request.js");
+const { LazyAbort } = require("../async/lazy-abort.js");
+const { hostOf, requestFrom, targetOf } = require("./request.js");
 
 /** What the server's own paths begin with. */
 const SERVER_PATH = /\/(?:realtime\/v1|api\/v[123])\//;
@@ -75,12 +76,12 @@ class Relay {
     if (request.bodyUsed) return this.#toWeb(this.#bodyWasRead(), method);
     const pieces = /** @type {any} */ (request.body?.getReader());
     const { signal } = request;
-    const leave = new Leaving();
-    const left = () => leave.now();
+    const viewer = new LazyAbort();
+    const left = () => viewer.abort();
     if (signal?.aborted) left();
     signal?.addEventListener("abort", left, { once: true });
     const done = () => signal?.removeEventListener("abort", left);
-    const answer = await this.#exchange(head, asked.grant, pieces, request.headers.get("content-length"), leave);
+    const answer = await this.#exchange(head, asked.grant, pieces, request.headers.get("content-length"), viewer);
     return this.#toWeb(answer, method, done);
   }
 
@@ -95,10 +96,10 @@ class Relay {
     const url = req.originalUrl ?? req.url;
     const target = targetOf(url);
     if (typeof next === "function" && !this.#isOurs(target)) return next();
-    const leave = new Leaving();
-    res.once("close", () => leave.now());
+    const viewer = new LazyAbort();
+    res.once("close", () => viewer.abort());
     try {
-      const answer = await this.#answerNode(req, url, leave);
+      const answer = await this.#answerNode(req, url, viewer);
       await toNodeResponse(answer, req, res, this.#patience);
     } catch (error) {
       const answer = this.#fault(error);
@@ -110,9 +111,9 @@ class Relay {
   /**
    * @param {any} req
    * @param {string} url as it was sent: a path, or with a host before it
-   * @param {InstanceType<typeof Leaving>} leave
+   * @param {InstanceType<typeof LazyAbort>} viewer
    */
-  async #answerNode(req, url, leave) {
+  async #answerNode(req, url, viewer) {
     /** @type {[string, string][]} */
     const headers = [];
     for (let at = 0; at < req.rawHeaders.length; at += 2) {
@@ -123,7 +124,7 @@ class Relay {
     }
     const request = () => {
       const scheme = req.socket?.encrypted ? "https" : "http";
-      return requestFrom(req.method, targetOf(url), headers, scheme, leave.signal());
+      return requestFrom(req.method, targetOf(url), headers, scheme, viewer.signal);
     };
     // A host before the path is one more that the request names.
     const head = [req.method, url.startsWith("/") ? targetOf(url) : url, ...headers.flat()].join("\n");
@@ -133,7 +134,7 @@ class Relay {
     const length = req.headers["content-length"];
     const hasBody = length ? length !== "0" : req.headers["transfer-encoding"] || req.stream?.endAfterHeaders === false;
     if (hasBody && (req.readableDidRead || req.readableEnded)) return this.#bodyWasRead();
-    return this.#exchange(head, asked.grant, hasBody ? piecesOf(req) : undefined, length, leave);
+    return this.#exchange(head, asked.grant, hasBody ? piecesOf(req) : undefined, length, viewer);
   }
 
   /**
@@ -152,10 +153,10 @@ class Relay {
    * @param {string | undefined} grant
    * @param {import("./body.js").Pieces | undefined} pieces
    * @param {string | null | undefined} length
-   * @param {InstanceType<typeof Leaving>} leave
+   * @param {InstanceType<typeof LazyAbort>} viewer
    * @returns {Promise<import("./response.js").Answer>} never rejects
    */
-  async #exchange(head, grant, pieces, length, leave) {
+  async #exchange(head, grant, pieces, length, viewer) {
     try {
       let beginning;
       try {
@@ -166,7 +167,7 @@ class Relay {
       const { first, more } = beginning;
       const exchange = this.#opened().exchange(head, grant ?? null, first ?? null, more);
       if (typeof exchange === "string") return refusal(400, JSON.parse(exchange).message);
-      if (leave.calls(() => exchange.abort())) return GONE;
+      if (viewer.onAbort(() => exchange.abort())) return GONE;
       if (more && pieces !== undefined) void pump(pieces, exchange);
       return await answerOf(exchange);
     } catch (error) {

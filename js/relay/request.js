@@ -1,36 +1,6 @@
 "use strict";
 
-/** The request of a viewer: its URL as it was written, what the app sees of it, and that its viewer may leave. */
-
-/** A viewer who may leave, at any time. */
-class Leaving {
-  #isOver = false;
-  /** @type {(() => void)[]} */
-  #work = [];
-
-  now() {
-    this.#isOver = true;
-    for (const work of this.#work.splice(0)) work();
-  }
-
-  /**
-   * Has `work` done when the viewer leaves, or now.
-   *
-   * @param {() => void} work
-   * @returns {boolean} whether it was done
-   */
-  calls(work) {
-    if (this.#isOver) work();
-    else this.#work.push(work);
-    return this.#isOver;
-  }
-
-  signal() {
-    const controller = new AbortController();
-    this.calls(() => controller.abort());
-    return controller.signal;
-  }
-}
+/** The request of a viewer: its URL as it was written, and the `Request` that the app is shown. */
 
 /**
  * The request that the app looks at. Whose host it names was looked at before: there is one, however often.
@@ -65,4 +35,4 @@ function targetOf(url) {
   return hash < 0 ? target : target.slice(0, hash);
 }
 
-module.exports = { Leaving, hostOf, requestFrom, targetOf };
+module.exports = { hostOf, requestFrom, targetOf };

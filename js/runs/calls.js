@@ -2,18 +2,18 @@
 
 /** Calls about runs. Wherever an id can stand, a handle can. */
 
-const { object, text } = require("../calls/answer.js");
+const { object, text } = require("../calls/schema.js");
 const { ApiPromise } = require("../calls/api-promise.js");
 const { Call } = require("../calls/call.js");
 const { ArgumentError, TimeoutError } = require("../errors/errors.js");
 const { runFilters } = require("../calls/filters.js");
 const hints = require("../calls/hints.js");
-const { idOf } = require("../calls/id.js");
+const { idOf } = require("../config/id.js");
 const { looksLikeCallOptions } = require("../config/request-options.js");
 const { describe, isPlain } = require("../config/scopes.js");
 const { fetchPages } = require("../calls/page.js");
 const { fetchPresigned, toPacket } = require("../calls/payload.js");
-const { listedRun, run } = require("./shapes.js");
+const { listedRun, run } = require("./schemas.js");
 
 /** What a replay can set. */
 const REPLAY = new Set([
@@ -39,7 +39,7 @@ const REPLAY = new Set([
 const ENDED = new Set(["COMPLETED", "CANCELED", "FAILED", "CRASHED", "SYSTEM_FAILURE", "EXPIRED", "TIMED_OUT"]);
 
 /** The most looks `poll` takes, as in the SDK. */
-const MOST_LOOKS = 500;
+const MAX_POLLS = 500;
 
 const made = object({ id: text });
 
@@ -182,25 +182,25 @@ async function poll(runId, options, requestOptions) {
   if (!(Number.isFinite(interval) && interval >= 0)) {
     throw new ArgumentError("ERR_INVALID_OPTIONS", "runs.poll(): pollIntervalMs must be a number of milliseconds");
   }
-  for (let look = 1; look <= MOST_LOOKS; look += 1) {
+  for (let look = 1; look <= MAX_POLLS; look += 1) {
     const { data } = await retrieveWith(call, id);
     if (data.isCompleted || ENDED.has(data.status)) return data;
     await call.wait(interval);
   }
   throw new TimeoutError(
     "ERR_POLL_TIMEOUT",
-    `runs.poll(): ${id} did not end within ${MOST_LOOKS} looks: follow it with runs.subscribeToRun(), or set a longer pollIntervalMs`,
+    `runs.poll(): ${id} did not end within ${MAX_POLLS} looks: follow it with runs.subscribeToRun(), or set a longer pollIntervalMs`,
   );
 }
 
 /** A `POST` about one run. */
-function act(name, runId, path, requestOptions, bodyOf, shape) {
+function act(name, runId, path, requestOptions, bodyOf, schema) {
   return new ApiPromise(
     (async () => {
       const call = new Call(name, requestOptions);
       const ids = /** @type {[string, string][]} */ ([["run id", idOf(name, "run", runId)]]);
       const answer = await call.request({ method: "POST", path, ids, body: await bodyOf() });
-      return { data: call.read(answer, shape), answer };
+      return { data: call.read(answer, schema), answer };
     })(),
   );
 }

@@ -7,7 +7,8 @@ const { bounded } = require("../async/bounded.js");
 const { clientOf } = require("../config/client.js");
 const { refresherOf, resolve } = require("../config/config.js");
 const { ArgumentError, fromNative } = require("../errors/errors.js");
-const { Left } = require("../async/left.js");
+const { LazyAbort } = require("../async/lazy-abort.js");
+const { idOf } = require("../config/id.js");
 const { mailbox } = require("../native/mailbox.js");
 const { WATCH, callback, columns, flag, takeOptions } = require("../config/options.js");
 const { Packets } = require("../calls/packets.js");
@@ -44,7 +45,7 @@ function subscribeToRunsWithTag(tag, filters, options) {
 /** @see index.d.ts */
 function subscribeToBatch(batch, options) {
   const call = "runs.subscribeToBatch";
-  const id = idOf(call, "batch", batch);
+  const id = idOf(call, "batch", batch, ["batchId", "id"]);
   const { skipColumns, ...given } = takeOptions(call, "the options", options, BATCH_OPTIONS);
   return subscribe({ of: "batch", id }, skipColumns, given);
 }
@@ -65,16 +66,16 @@ function subscribe(subject, skipColumns, options) {
   const refusal = native.checkFeed(feed);
   if (refusal) throw fromNative(JSON.parse(refusal));
   return new RunSubscription(
-    new Wiring({ single: subject.of === "run", feed, client, refresher, options, baseURL: resolved.baseURL }),
+    new FeedSource({ single: subject.of === "run", feed, client, refresher, options, baseURL: resolved.baseURL }),
   );
 }
 
 /**
  * What a subscription needs of its feed. A class, so that ten thousand subscriptions share its functions.
  */
-class Wiring {
+class FeedSource {
   single;
-  left = new Left();
+  abandoned = new LazyAbort();
   #options;
   #client;
   #refresher;
@@ -100,7 +101,7 @@ class Wiring {
 
   /** Makes what {@link open} needs; nothing where it is there. */
   ready() {
-    return this.#refresher?.client(this.left).then((/** @type {object} */ client) => {
+    return this.#refresher?.client(this.abandoned).then((/** @type {object} */ client) => {
       this.#client = client;
     });
   }
@@ -137,8 +138,8 @@ class Wiring {
 
   fetchPacket(id, field, path) {
     const fetch = (/** @type {any} */ client) =>
-      bounded(this.left, (cancel) => native.fetchPacket(client, id, field, path, cancel));
-    return this.#refresher ? this.#refresher.authorized(fetch, () => this.left) : fetch(this.#client);
+      bounded(this.abandoned, (cancel) => native.fetchPacket(client, id, field, path, cancel));
+    return this.#refresher ? this.#refresher.authorized(fetch, () => this.abandoned) : fetch(this.#client);
   }
 
   /** What opens the streams of its runs. Loaded by who reads streams: it costs as much as all else here. */
@@ -166,9 +167,9 @@ class Wiring {
     });
   }
 
-  /** Makes another token; rejects for `left` only. */
+  /** Makes another token; rejects once it was abandoned only. */
   renew() {
-    return this.#refresher?.renew(this.left);
+    return this.#refresher?.renew(this.abandoned);
   }
 
   /** Adds what is known of a failure to its error. */
@@ -186,26 +187,6 @@ class Wiring {
 function pathOf({ of, id, tags }) {
   if (of === "tags") return { path: "/realtime/v1/runs", query: new URLSearchParams({ tags: tags.join(",") }) };
   return { path: of === "run" ? "/realtime/v1/runs/{}" : "/realtime/v1/batches/{}", ids: [[`${of} id`, id]] };
-}
-
-/**
- * The id of a run, batch or handle.
- * @param {string} call for the message
- * @param {"run" | "batch"} what
- * @param {unknown} value
- */
-function idOf(call, what, value) {
-  const handle = typeof value === "object" && value !== null ? /** @type {any} */ (value) : undefined;
-  const id = handle ? ((what === "batch" ? handle.batchId : undefined) ?? handle.id) : value;
-  if (typeof id !== "string") {
-    throw new ArgumentError(
-      "ERR_INVALID_ID",
-      `${call}() got ${value === null ? "null" : typeof value} instead of a ${what} id: pass the id, or the handle that triggering returned (is an await missing?)`,
-    );
-  }
-  // An unpaired surrogate would reach the server as another id.
-  if (!id.isWellFormed()) throw new ArgumentError("ERR_INVALID_ID", `the ${what} id holds an unpaired surrogate`);
-  return id;
 }
 
 /**

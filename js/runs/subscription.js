@@ -27,7 +27,7 @@ const AHEAD = 8;
 const SKEW_MS = 10_000;
 
 class RunSubscription {
-  #wiring;
+  #source;
   /** Takes the signal's listener off. @type {(() => void) | undefined} */
   #off;
   #reader = null;
@@ -59,10 +59,10 @@ class RunSubscription {
   /** It ended by itself. */
   #isOver = false;
 
-  /** @param {any} wiring what it needs of its feed (`js/runs/runs.js`) */
-  constructor(wiring) {
-    this.#wiring = wiring;
-    const { signal } = wiring;
+  /** @param {any} source the feed (`js/runs/runs.js`) */
+  constructor(source) {
+    this.#source = source;
+    const { signal } = source;
     // An aborted signal is looked at before anything is sent (defect 17).
     if (signal?.aborted) {
       this.close();
@@ -109,9 +109,9 @@ class RunSubscription {
       );
     // Loaded by who reads streams: it costs as much as everything else here.
     const { withStreams } = require("../streams/with-streams.js");
-    const { signal, single } = this.#wiring;
+    const { signal, single } = this.#source;
     const leftOut = (/** @type {Error} */ error, /** @type {string} */ runId) =>
-      attempt(() => this.#wiring.fault(error, runId, "A stream"));
+      attempt(() => this.#source.fault(error, runId, "A stream"));
     const feed = {
       single,
       skewMs: SKEW_MS,
@@ -124,7 +124,7 @@ class RunSubscription {
         this.#resume(version);
       },
     };
-    this.#merged = withStreams(this, { open: this.#wiring.streams(), signal, feed, leftOut }, options);
+    this.#merged = withStreams(this, { open: this.#source.streams(), signal, feed, leftOut }, options);
     return this.#merged;
   }
 
@@ -132,8 +132,8 @@ class RunSubscription {
   #leave(error) {
     if (this.#closed) return;
     this.#closed = true;
-    this.#wiring.over(error);
-    this.#wiring.left.abort();
+    this.#source.over(error);
+    this.#source.abandoned.abort();
     this.#rows = NONE;
     this.#ahead = [];
     this.#off?.();
@@ -208,7 +208,7 @@ class RunSubscription {
     if (!/^\d{1,16}$/.test(id)) return;
     this.#newest = Number(id);
     // Several runs have several writers, whose clocks differ: better a state twice than never.
-    this.#floor = this.#newest - (this.#wiring.single ? 0 : SKEW_MS);
+    this.#floor = this.#newest - (this.#source.single ? 0 : SKEW_MS);
   }
 
   async #pull() {
@@ -218,7 +218,7 @@ class RunSubscription {
         if (next) {
           let { value } = next;
           if (value instanceof Promise) {
-            value = await heldTo({ signal: this.#wiring.left.signal }, value);
+            value = await heldTo({ signal: this.#source.abandoned.signal }, value);
             // Closed while a stored packet was fetched: nothing is yielded after the end.
             if (this.#closed) return DONE;
           }
@@ -232,7 +232,7 @@ class RunSubscription {
             return DONE;
           }
           const error = fromNative(this.#end.error);
-          this.#wiring.explain(error);
+          this.#source.explain(error);
           throw error;
         }
         const filled = this.#fill();
@@ -255,10 +255,10 @@ class RunSubscription {
       const row = this.#rows[this.#at++];
       // A replica that lags can tell what the reader of a resumed response has seen the like of.
       if (row.updatedAt < this.#floor && !this.#needs?.(row)) {
-        this.#wiring.skip(row);
+        this.#source.skip(row);
         continue;
       }
-      const value = this.#wiring.decode(row);
+      const value = this.#source.decode(row);
       if (value instanceof Promise) value.catch(noop);
       this.#ahead.push({ row, value });
     }
@@ -268,15 +268,15 @@ class RunSubscription {
   #yielded({ updatedAt }) {
     if (typeof updatedAt === "number") this.#newest = Math.max(this.#newest, updatedAt);
     const last = this.#at === this.#rows.length && this.#ahead.length === 0;
-    if (this.#wiring.single || (last && this.#drained)) this.#position = this.#newest;
+    if (this.#source.single || (last && this.#drained)) this.#position = this.#newest;
   }
 
   /** Gets the next batch: a promise where it has yet to come. */
   #fill() {
     if (!this.#reader) {
-      const ready = this.#isReady ? undefined : this.#wiring.ready();
+      const ready = this.#isReady ? undefined : this.#source.ready();
       if (ready) return ready.then(() => (this.#isReady = true));
-      this.#reader = this.#wiring.open();
+      this.#reader = this.#source.open();
     }
     const batch = nextBatch(this.#reader);
     return batch instanceof Promise ? batch.then((next) => this.#take(next)) : this.#take(batch);
@@ -285,7 +285,7 @@ class RunSubscription {
   /** @param {any} batch */
   #take(batch) {
     // Begun also when closed meanwhile: other subscriptions wait for the same token.
-    if (batch.wantsToken) return this.#wiring.renew();
+    if (batch.wantsToken) return this.#source.renew();
     if (this.#closed) return;
     if (batch.error) throw fromNative(batch.error);
     this.#rows = this.#order ? this.#gather(this.#order, batch) : batch.rows;
@@ -293,8 +293,8 @@ class RunSubscription {
     this.#drained = batch.drained;
     this.#end = batch.end;
     for (const notice of batch.notices) if (notice.state !== "ended") this.#notify(notice);
-    if (!this.#wiring.single) {
-      for (const { key, error } of batch.faults) attempt(() => this.#wiring.fault(fromNative(error), key));
+    if (!this.#source.single) {
+      for (const { key, error } of batch.faults) attempt(() => this.#source.fault(fromNative(error), key));
     }
   }
 
@@ -302,19 +302,19 @@ class RunSubscription {
   #gather(order, { rows, drained, end }) {
     for (const row of rows) {
       const older = this.#first.get(row.id);
-      if (older) this.#wiring.skip(older);
+      if (older) this.#source.skip(older);
       this.#first.set(row.id, row);
     }
     if ((!drained && !end) || this.#first.size === 0) return NONE;
     const { give, skip } = order([...this.#first.values()]);
     this.#order = undefined;
     this.#first.clear();
-    for (const row of skip) this.#wiring.skip(row);
+    for (const row of skip) this.#source.skip(row);
     return give;
   }
 
   #notify(notice) {
-    attempt(() => this.#wiring.notify(notice));
+    attempt(() => this.#source.notify(notice));
   }
 }
 

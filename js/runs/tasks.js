@@ -2,11 +2,11 @@
 
 /** Triggers tasks by their id. */
 
-const { flag, object, optional, text } = require("../calls/answer.js");
+const { flag, object, optional, text } = require("../calls/schema.js");
 const { triggerBatch } = require("../batch/trigger.js");
 const { Call } = require("../calls/call.js");
 const { handleToken } = require("../calls/handle.js");
-const { idOf } = require("../calls/id.js");
+const { idOf } = require("../config/id.js");
 const { resolveKey } = require("../calls/idempotency.js");
 const { offload, sizeOf, toPacket } = require("../calls/payload.js");
 const { checkAccess } = require("../calls/trigger-access.js");

@@ -2,12 +2,12 @@
 
 /** How the values of streams become server-sent events (docs/feeds.md). */
 
-const { PLACE, tagOf } = require("./places.js");
+const { CURSOR, tagOf } = require("./resume-id.js");
 
 /** @typedef {import("./response.js").Format} Format */
 
 /**
- * The events of one stream. An id is the stream's tag and the place after the value, so that an id
+ * The events of one stream. An id is the stream's tag and the cursor after the value, so that an id
  * of another stream is known to be one.
  *
  * @param {any} source
@@ -22,18 +22,18 @@ function chunkEvents(source, runId, key) {
   source.track();
   return {
     given(index) {
-      const place = source.places?.[index];
-      id = place ? tag + place : undefined;
+      const cursor = source.cursors?.[index];
+      id = cursor ? tag + cursor : undefined;
     },
     event: () => "chunk",
     id: () => id,
     owns: (lastEventId) => lastEventId.startsWith(tag),
     resume(lastEventId) {
-      const place = lastEventId.slice(tag.length);
-      restart = !lastEventId.startsWith(tag) || !PLACE.test(place);
+      const cursor = lastEventId.slice(tag.length);
+      restart = !lastEventId.startsWith(tag) || !CURSOR.test(cursor);
       if (restart) return;
       id = lastEventId;
-      source.resume(place);
+      source.resume(cursor);
     },
     opening: () => (restart ? { event: "restart", data: {} } : undefined),
     isOver: () => source.isOver,
@@ -44,19 +44,19 @@ function chunkEvents(source, runId, key) {
 /**
  * The events of runs and the values of their streams.
  *
- * @param {{ id(): string }} places
+ * @param {{ id(): string }} resumeId
  * @param {object} source
- * @param {(index: number) => void} source.given the part at this place of the last batch was given out
+ * @param {(index: number) => void} source.given the part at this index of the last batch was given out
  * @param {(lastEventId: string) => void} source.resume
  * @param {() => boolean} source.isOver
  * @returns {Format & { given(index: number): void }}
  */
-function partEvents(places, { given, resume, isOver }) {
+function partEvents(resumeId, { given, resume, isOver }) {
   let id;
   return {
     given(index) {
       given(index);
-      id = places.id();
+      id = resumeId.id();
     },
     event: (part) => ("chunk" in part ? "chunk" : part.isRestart ? "restart" : "run"),
     id: () => id,

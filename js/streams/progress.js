@@ -2,7 +2,7 @@
 
 /**
  * How far a page has been told of the runs that a feed had when it was opened, as a part of an event's id
- * (`js/streams/places.js`). Of thousands of finished runs a response may tell a few before it is cut: the next one goes on.
+ * (`js/streams/resume-id.js`). Of thousands of finished runs a response may tell a few before it is cut: the next one goes on.
  *
  * Runs are told in the order of their updates, so that one mark says which of them were: `~<newest>.<at>.<run>`. Clocks
  * and commits of several writers disagree by up to `skew`: a run whose update is that close to the newest may come late,

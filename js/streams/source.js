@@ -4,6 +4,7 @@
 
 const { onAbort } = require("../async/aborts.js");
 const { attempt } = require("../async/attempt.js");
+const { LazyAbort } = require("../async/lazy-abort.js");
 const { ArgumentError, fromNative } = require("../errors/errors.js");
 const { mailbox, nextBatch } = require("../native/mailbox.js");
 const native = require("../native/native.js");
@@ -34,24 +35,24 @@ class StreamSource {
   /** Opening the reader, where a token has to be made first. @type {Promise<void> | undefined} */
   #opening;
   /** Aborted when it is closed: ends whatever is waited for on its behalf. */
-  #left = new AbortController();
+  #abandoned = new LazyAbort();
   #end = null;
   #closed = false;
   /** Told before there was a reader to tell it to. */
   #runOver = false;
   #lastStats;
   #events;
-  #placed = false;
-  /** The place to open it at. @type {string | undefined} */
-  #place;
+  #isTracked = false;
+  /** The cursor to open it at. @type {string | undefined} */
+  #cursor;
   /** Where to resume after each of the values that `pull()` gave last. @type {string[] | undefined} */
-  places;
+  cursors;
   /** It ended by itself, and all of it was pulled. */
   isOver = false;
 
   /**
    * @param {object} wiring
-   * @param {(client?: object, place?: string) => any} wiring.open opens the native reader, at this place; called at the first `pull()`
+   * @param {(client?: object, cursor?: string) => any} wiring.open opens the native reader, at this cursor; called at the first `pull()`
    * @param {(source: any) => any} [wiring.events]
    * @param {(error: unknown) => void} [wiring.over] told once it is closed, with what it failed with if it did
    * @param {any} [wiring.refresher] renews the token of the client, which is its own then (defect 5)
@@ -76,7 +77,7 @@ class StreamSource {
   start() {
     if (this.#closed || this.#reader) return;
     if (this.#refresher === undefined) {
-      this.#reader = this.#open(undefined, this.#place);
+      this.#reader = this.#open(undefined, this.#cursor);
       return;
     }
     this.#opening ??= this.#openRenewed();
@@ -85,21 +86,21 @@ class StreamSource {
   }
 
   async #openRenewed() {
-    const client = await this.#refresher.client({ signal: this.#left.signal });
+    const client = await this.#refresher.client(this.#abandoned);
     if (this.#closed) return;
-    this.#reader = this.#open(client, this.#place);
+    this.#reader = this.#open(client, this.#cursor);
     if (this.#runOver) this.#reader.runOver();
   }
 
-  /** From now on, `places` is told. */
+  /** From now on, `cursors` is kept. */
   track() {
-    this.#placed = true;
+    this.#isTracked = true;
   }
 
-  /** Reads on from a place of `places`, rather than from where it would. Before the first `pull()`. */
-  resume(/** @type {string} */ place) {
-    this.#place = place;
-    // One that is being opened waits for its token, and looks at the place after that.
+  /** Reads on from a cursor of `cursors`, rather than from where it would. Before the first `pull()`. */
+  resume(/** @type {string} */ cursor) {
+    this.#cursor = cursor;
+    // One that is being opened waits for its token, and looks at the cursor after that.
     if (this.#closed || !this.#reader) return;
     this.#reader.close();
     this.#reader = null;
@@ -123,10 +124,10 @@ class StreamSource {
         this.start();
         if (this.#opening) await this.#opening;
         if (this.#closed) return undefined;
-        const batch = await nextBatch(this.#reader, this.#placed);
+        const batch = await nextBatch(this.#reader, this.#isTracked);
         if (batch.wantsToken) {
           // Begun also when closed meanwhile: others wait for the same token.
-          await this.#refresher.renew({ signal: this.#left.signal });
+          await this.#refresher.renew(this.#abandoned);
           continue;
         }
         if (this.#closed) return undefined;
@@ -134,8 +135,8 @@ class StreamSource {
         this.#end = batch.end;
         // The end is told when it is closed: once, and after the last value.
         for (const notice of batch.notices) if (notice.state !== "ended") this.#tell(notice);
-        for (const place of batch.holes) batch.chunks[place] = undefined;
-        this.places = batch.places;
+        for (const index of batch.holes) batch.chunks[index] = undefined;
+        this.cursors = batch.places;
         if (batch.chunks.length > 0) return batch.chunks;
       }
       return undefined;
@@ -167,7 +168,7 @@ class StreamSource {
     if (this.#closed) return;
     this.#closed = true;
     this.#over?.(error);
-    this.#left.abort();
+    this.#abandoned.abort();
     this.#off?.();
     if (this.#reader) {
       // The reader is let go at once; what it cost stays known.
@@ -210,7 +211,7 @@ function streamSource(access, runId, key, plan, wiring = {}) {
     over: (error) => trace?.end({ error }),
     events: (source) => chunkEvents(source, runId, key),
     refresher: access.refresher,
-    open(client = access.client, place = undefined) {
+    open(client = access.client, cursor = undefined) {
       trace ??= traceOf(() => ({
         baseURL: access.baseURL,
         path: PATH,
@@ -219,7 +220,7 @@ function streamSource(access, runId, key, plan, wiring = {}) {
           ["stream key", key],
         ],
       }));
-      const planned = place === undefined ? text : JSON.stringify({ ...JSON.parse(text), at: place });
+      const planned = cursor === undefined ? text : JSON.stringify({ ...JSON.parse(text), at: cursor });
       const reader = native.openStream(client, mailbox(), runId, key, planned);
       if (typeof reader === "string") throw fromNative(JSON.parse(reader));
       return reader;

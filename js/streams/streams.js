@@ -6,6 +6,7 @@ const { Call } = require("../calls/call.js");
 const { clientOf } = require("../config/client.js");
 const { refresherOf, resolve } = require("../config/config.js");
 const { ArgumentError, TriggerNativeError } = require("../errors/errors.js");
+const { idOf } = require("../config/id.js");
 const { WATCH, takeOptions } = require("../config/options.js");
 const { RealtimeStream } = require("./realtime-stream.js");
 const { streamSource } = require("./source.js");
@@ -76,7 +77,7 @@ function open(call, run, key, options) {
   const refresher = refresherOf(resolved);
   const source = streamSource(
     { baseURL: resolved.baseURL, ...(refresher ? { refresher } : { client: clientOf(resolved) }) },
-    idOf(call, run),
+    idOf(call, "run", run),
     key,
     { timeoutInSeconds, after: startIndex ? startIndex - 1 : undefined, latest, retry, silenceTimeoutMs },
     { signal, notify: onRetry || onStateChange ? notify : undefined },
@@ -134,7 +135,7 @@ async function send(streamId, run, data, options) {
   const given = Object.entries(own).filter(([, value]) => value !== undefined && value !== null);
   const call = new Call("input.send", { ...requestOptions, ...Object.fromEntries(given) });
   const ids = /** @type {[string, string][]} */ ([
-    ["run id", idOf(call.name, run)],
+    ["run id", idOf(call.name, "run", run)],
     ["input stream id", streamId],
   ]);
   await call.request({ method: "POST", path: "/realtime/v1/streams/{}/input/{text}", ids, body: { data } });
@@ -160,19 +161,6 @@ function definedId(call, options) {
     throw new ArgumentError("ERR_INVALID_ID", `${call}(): the id of the stream holds an unpaired surrogate`);
   }
   return id;
-}
-
-/** @param {string} call @param {any} run an id or a handle */
-function idOf(call, run) {
-  const id = typeof run === "object" && run !== null ? run.id : run;
-  if (typeof id === "string") {
-    if (!id.isWellFormed()) throw new ArgumentError("ERR_INVALID_ID", "the run id holds an unpaired surrogate");
-    return id;
-  }
-  throw new ArgumentError(
-    "ERR_INVALID_ID",
-    `${call}() got ${run === null ? "null" : typeof run} instead of a run id: pass the id, or the handle that triggering returned (is an await missing?)`,
-  );
 }
 
 module.exports = { read, define, input, fetchStream };

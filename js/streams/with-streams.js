@@ -10,15 +10,15 @@
 const { onAbort } = require("../async/aborts.js");
 const { ApiError, ArgumentError, TriggerNativeError } = require("../errors/errors.js");
 const { isTexts, takeOptions } = require("../config/options.js");
-const { Places, tagOf } = require("./places.js");
+const { ResumeId, tagOf } = require("./resume-id.js");
 const { RealtimeStream } = require("./realtime-stream.js");
 const { partEvents } = require("./events.js");
 const { streamSource } = require("./source.js");
 
 /** Streams of finished runs that are read at once: no further run is taken meanwhile. */
-const MOST_DRAINING = 64;
+const MAX_DRAINING = 64;
 /** Finished runs remembered with the keys of their streams, so that a late update opens none of them again. */
-const MOST_DRAINED = 10_000;
+const MAX_DRAINED = 10_000;
 
 const OPTIONS = {
   streams: (/** @type {unknown} */ value) => (isTexts(value) ? undefined : 'must be an array of keys, such as ["ai"]'),
@@ -102,9 +102,9 @@ class Merge {
   #closed = false;
   #feed;
   #leftOut;
-  /** Only a response needs them. @type {InstanceType<typeof Places> | undefined} */
-  #places;
-  /** Where the streams of the parts that were given last stand after each of them. @type {{ tag: string, places: string[] } | undefined} */
+  /** Only a response needs them. @type {InstanceType<typeof ResumeId> | undefined} */
+  #resumeId;
+  /** Where the streams of the parts that were given last stand after each of them. @type {{ tag: string, cursors: string[] } | undefined} */
   #moves;
   #started = false;
   #isOver = false;
@@ -127,15 +127,15 @@ class Merge {
     if (this.#started) {
       throw new ArgumentError("ERR_ALREADY_READ", "toResponse(): parts were read before, whose places are not known");
     }
-    this.#places ??= new Places(this.#feed ?? { single: false, skewMs: 0 });
-    const places = this.#places;
-    if (this.#feed && !this.#feed.single) this.#feed.order?.((rows) => places.order(rows));
-    return partEvents(places, {
+    this.#resumeId ??= new ResumeId(this.#feed ?? { single: false, skewMs: 0 });
+    const resumeId = this.#resumeId;
+    if (this.#feed && !this.#feed.single) this.#feed.order?.((rows) => resumeId.order(rows));
+    return partEvents(resumeId, {
       given: (index) => {
-        const place = this.#moves?.places[index];
-        if (this.#moves && place !== undefined) places.moved(this.#moves.tag, place);
+        const cursor = this.#moves?.cursors[index];
+        if (this.#moves && cursor !== undefined) resumeId.moved(this.#moves.tag, cursor);
       },
-      resume: (id) => this.#feed?.resume(places.resume(id), (row) => places.needs(row)),
+      resume: (id) => this.#feed?.resume(resumeId.resume(id), (row) => resumeId.needs(row)),
       isOver: () => this.#isOver,
     });
   }
@@ -189,7 +189,7 @@ class Merge {
   }
 
   #askFeed() {
-    if (this.#feedAsked || this.#feedOver || this.#draining >= MOST_DRAINING) return;
+    if (this.#feedAsked || this.#feedOver || this.#draining >= MAX_DRAINING) return;
     this.#feedAsked = true;
     this.#subscription.next().then(
       ({ done, value }) => this.#came(() => (done ? this.#lastRun() : this.#takeRun(value))),
@@ -210,8 +210,8 @@ class Merge {
     for (const key of [...this.#keys, ...streamsOf(run)]) this.#takeStream(entry, key);
     this.#settle(entry);
     this.#moves = undefined;
-    this.#places?.told(this.#feed?.version() ?? Number.NEGATIVE_INFINITY, run, entry.isOver);
-    return this.#places?.hides(run) ? [] : [part];
+    this.#resumeId?.told(this.#feed?.version() ?? Number.NEGATIVE_INFINITY, run, entry.isOver);
+    return this.#resumeId?.hides(run) ? [] : [part];
   }
 
   /** No run follows: what runs wrote so far is all there will be to read. */
@@ -230,7 +230,7 @@ class Merge {
     this.#draining += entry.sources.size;
     for (const source of entry.sources) source.runOver();
     const { run, keys } = entry;
-    if (this.#places) for (const key of keys) this.#places.runOver(tagOf(run.id, key));
+    if (this.#resumeId) for (const key of keys) this.#resumeId.runOver(tagOf(run.id, key));
   }
 
   #takeStream(entry, key) {
@@ -246,8 +246,8 @@ class Merge {
       this.#leftOut(error, id);
       return;
     }
-    const tag = this.#places && tagOf(id, key);
-    const claim = this.#places?.claim(entry, key, tag);
+    const tag = this.#resumeId && tagOf(id, key);
+    const claim = this.#resumeId?.claim(entry, key, tag);
     if (claim?.at === null) return source.close();
     entry.sources.add(source);
     if (entry.isOver) this.#draining += 1;
@@ -263,25 +263,25 @@ class Merge {
     const { source } = reading;
     source.pull().then(
       (/** @type {any} */ chunks) => {
-        const { places } = source;
-        this.#came(() => this.#takeChunks(reading, chunks, places));
+        const { cursors } = source;
+        this.#came(() => this.#takeChunks(reading, chunks, cursors));
       },
       (/** @type {any} */ error) => this.#came(() => this.#failed(reading, error)),
     );
   }
 
-  /** @param {Reading} reading @param {any[] | undefined} chunks @param {string[] | undefined} places */
-  #takeChunks(reading, chunks, places) {
+  /** @param {Reading} reading @param {any[] | undefined} chunks @param {string[] | undefined} cursors */
+  #takeChunks(reading, chunks, cursors) {
     if (chunks === undefined) return this.#ended(reading);
     this.#askStream(reading);
     const { entry, key, tag } = reading;
     const { run } = entry;
     const parts = chunks.map((/** @type {unknown} */ chunk) => ({ type: key, chunk, run }));
-    this.#moves = tag && places ? { tag, places } : undefined;
+    this.#moves = tag && cursors ? { tag, cursors } : undefined;
     if (!reading.isAgain) return parts;
     reading.isAgain = false;
-    // The page drops what it has: from then on the stream is at no place.
-    this.#moves?.places.unshift("");
+    // The page drops what it has: from then on the stream has no cursor.
+    this.#moves?.cursors.unshift("");
     return [{ type: key, isRestart: true, run }, ...parts];
   }
 
@@ -293,7 +293,7 @@ class Merge {
   }
 
   #ended({ entry, source, tag }) {
-    if (tag) this.#places?.done(tag);
+    if (tag) this.#resumeId?.done(tag);
     if (entry.sources.delete(source) && entry.isOver) this.#draining -= 1;
     this.#settle(entry);
     return [];
@@ -306,7 +306,7 @@ class Merge {
     this.#entries.delete(id);
     if (entry.keys.size === 0) return;
     this.#drained.set(id, entry.keys);
-    if (this.#drained.size > MOST_DRAINED) this.#drained.delete(this.#drained.keys().next().value);
+    if (this.#drained.size > MAX_DRAINED) this.#drained.delete(this.#drained.keys().next().value);
   }
 }
 

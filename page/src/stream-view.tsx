@@ -4,11 +4,14 @@ import { useRealtimeStream } from "@trigger.dev/react-hooks";
 import { useEffect, useRef } from "react";
 
 /** The most parts that are kept, and the longest a stream may be silent, in seconds. */
-const MOST = 1000;
+const MAX_PARTS = 1000;
 const SILENCE_S = 600;
 
 export function StreamView({ runId, name }: { runId: string; name: string }) {
-  const { parts, error } = useRealtimeStream<unknown>(runId, name, { timeoutInSeconds: SILENCE_S, maxParts: MOST });
+  const { parts, error } = useRealtimeStream<unknown>(runId, name, {
+    timeoutInSeconds: SILENCE_S,
+    maxParts: MAX_PARTS,
+  });
   const box = useRef<HTMLPreElement>(null);
   const count = parts.length;
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new part is the occasion

@@ -7,7 +7,7 @@ import { glibcFloor, readElf } from "./elf.mjs";
 import { root } from "./run.mjs";
 
 /** The most that the root and one platform may take on the disk together. */
-export const MOST_BYTES = 8_000_000;
+export const MAX_BYTES = 8_000_000;
 
 /** What every Linux has. Anything else would have to be installed first. */
 const SYSTEM_LIBRARIES = [
@@ -120,5 +120,5 @@ export function elfFaults(bytes, target, glibc) {
  */
 export function sizeFaults(packed) {
   const bytes = packed.reduce((sum, { unpackedBytes }) => sum + unpackedBytes, 0);
-  return bytes > MOST_BYTES ? [`${bytes} bytes unpacked, more than ${MOST_BYTES}`] : [];
+  return bytes > MAX_BYTES ? [`${bytes} bytes unpacked, more than ${MAX_BYTES}`] : [];
 }

@@ -2,7 +2,7 @@
 
 /** Runs as REST answers them (protocol.md 6). */
 
-const { anything, date, flag, list, number, object, optional, record, text } = require("../calls/answer.js");
+const { anything, date, flag, list, number, object, optional, record, text } = require("../calls/schema.js");
 
 const COMMON = {
   id: text,
@@ -68,7 +68,7 @@ const retrieved = object({
   attemptCount: optional(number),
 });
 
-/** A run as `runs.retrieve` gives it. @type {import("../calls/answer.js").Shape} */
+/** A run as `runs.retrieve` gives it. @type {import("../calls/schema.js").Schema} */
 function run(value, at) {
   const read = retrieved(value, at);
   // A payload or output can be null, which is a value.

@@ -5,11 +5,11 @@ import { describe, test } from "node:test";
 import { all, back, events } from "./support/events.mjs";
 
 const require = createRequire(import.meta.url);
-const { MOST_PLACES, Places, tagOf } = require("../js/streams/places.js");
+const { MAX_CURSORS, ResumeId, tagOf } = require("../js/streams/resume-id.js");
 const { withStreams } = require("../js/streams/with-streams.js");
 
 const SKEW_MS = 10_000;
-const many = () => new Places({ single: false, skewMs: SKEW_MS });
+const many = () => new ResumeId({ single: false, skewMs: SKEW_MS });
 const live = (id) => ({ run: { id, updatedAt: new Date(1) }, isOver: false, keys: new Set(), sources: new Set() });
 const over = (id, at) => {
   const run = { id, updatedAt: new Date(at), finishedAt: new Date(at) };
@@ -17,70 +17,70 @@ const over = (id, at) => {
 };
 
 /** Streams that are being read and stand at a place each. */
-function reading(places, entries) {
+function reading(resumeId, entries) {
   for (const [index, entry] of entries.entries()) {
-    places.claim(entry, "ai");
-    places.moved(tagOf(entry.run.id, "ai"), String(index));
+    resumeId.claim(entry, "ai");
+    resumeId.moved(tagOf(entry.run.id, "ai"), String(index));
   }
 }
 
-/** Places of a browser that comes back with an id. */
+/** ResumeId of a browser that comes back with an id. */
 function returning(id) {
-  const places = many();
-  places.resume(id);
-  return places;
+  const resumeId = many();
+  resumeId.resume(id);
+  return resumeId;
 }
 
 describe("the id of an event of runs and streams", () => {
   test("holds the version and every place, in letters that a header takes", () => {
-    const places = many();
-    reading(places, [live("run_a"), live("run_b")]);
-    places.told(1_767_323_045_000);
-    assert.equal(places.id(), `1767323045000,${tagOf("run_b", "ai")}1,${tagOf("run_a", "ai")}0`);
-    new Headers({ "last-event-id": places.id() });
-    const after = returning(places.id());
+    const resumeId = many();
+    reading(resumeId, [live("run_a"), live("run_b")]);
+    resumeId.told(1_767_323_045_000);
+    assert.equal(resumeId.id(), `1767323045000,${tagOf("run_b", "ai")}1,${tagOf("run_a", "ai")}0`);
+    new Headers({ "last-event-id": resumeId.id() });
+    const after = returning(resumeId.id());
     assert.deepEqual(after.claim(live("run_a"), "ai"), { at: "0", isAgain: false });
     assert.deepEqual(after.claim(live("run_c"), "ai"), { at: undefined, isAgain: false });
   });
 
   test("fits in a header however many streams there are; those it has no room for begin again", () => {
-    const places = many();
+    const resumeId = many();
     const entries = Array.from({ length: 500 }, (_, n) => live(`run_${n}`));
-    reading(places, entries);
-    const id = places.id();
+    reading(resumeId, entries);
+    const id = resumeId.id();
     assert.ok(id.length < 4_096, `${id.length} letters`);
     const after = returning(id);
     const claims = entries.map((entry) => after.claim(entry, "ai"));
-    assert.equal(claims.filter(({ at }) => at !== undefined).length, MOST_PLACES);
+    assert.equal(claims.filter(({ at }) => at !== undefined).length, MAX_CURSORS);
     assert.deepEqual(claims.at(-1), { at: "499", isAgain: false }, "the last that moved");
     assert.deepEqual(claims[0], { at: undefined, isAgain: true });
   });
 
   test("always holds the streams of finished runs that are still being read", () => {
-    const places = many();
+    const resumeId = many();
     const entry = over("run_over", 5);
-    places.claim(entry, "ai");
+    resumeId.claim(entry, "ai");
     reading(
-      places,
+      resumeId,
       Array.from({ length: 500 }, (_, n) => live(`run_${n}`)),
     );
-    places.told(1_000_000);
+    resumeId.told(1_000_000);
     // Long finished, and nothing of it was given yet: it is read from its beginning.
-    assert.deepEqual(returning(places.id()).claim(entry, "ai"), { at: undefined, isAgain: false });
+    assert.deepEqual(returning(resumeId.id()).claim(entry, "ai"), { at: undefined, isAgain: false });
     assert.equal(returning("1000000").claim(entry, "ai").at, null, "told and drained: not read again");
   });
 
   test("of one finished run with thousands of streams fits in a header, and what it has no room for begins again", () => {
-    const places = new Places({ single: true, skewMs: SKEW_MS });
+    const resumeId = new ResumeId({ single: true, skewMs: SKEW_MS });
     const entry = over("run_a", 1_000);
     const keys = Array.from({ length: 3_000 }, (_, n) => `key${n}`);
-    for (const key of keys) places.claim(entry, key);
-    for (const key of keys) places.moved(tagOf("run_a", key), "1795908532103-0+1");
+    for (const key of keys) resumeId.claim(entry, key);
+    for (const key of keys) resumeId.moved(tagOf("run_a", key), "1795908532103-0+1");
     // Changed long after it was finished, as metadata can.
-    places.told(100_000, entry.run, true);
-    const id = places.id();
+    resumeId.told(100_000, entry.run, true);
+    const id = resumeId.id();
     assert.ok(id.length < 8_192, `${id.length} letters`);
-    const after = new Places({ single: true, skewMs: SKEW_MS });
+    const after = new ResumeId({ single: true, skewMs: SKEW_MS });
     after.resume(id);
     const claims = keys.map((key) => after.claim(entry, key));
     assert.deepEqual(claims.at(-1), { at: "1795908532103-0+1", isAgain: false }, "the last that moved");
@@ -90,32 +90,32 @@ describe("the id of an event of runs and streams", () => {
 
   test("whose place is none, or that no header would hold, is taken for one of a page that may have anything", () => {
     for (const place of ["1-", "+", "~", "1~2~3", "9".repeat(21), "1-0"]) {
-      const places = new Places({ single: true, skewMs: SKEW_MS });
-      places.resume(`1,${tagOf("run_a", "ai")}${place}`);
-      assert.deepEqual(places.claim(live("run_a"), "ai"), { at: undefined, isAgain: true }, place);
+      const resumeId = new ResumeId({ single: true, skewMs: SKEW_MS });
+      resumeId.resume(`1,${tagOf("run_a", "ai")}${place}`);
+      assert.deepEqual(resumeId.claim(live("run_a"), "ai"), { at: undefined, isAgain: true }, place);
     }
-    const places = many();
-    assert.equal(places.resume(`1${`,${tagOf("run_a", "ai")}1`.repeat(100_000)}`), "");
-    assert.equal(places.id(), "");
+    const resumeId = many();
+    assert.equal(resumeId.resume(`1${`,${tagOf("run_a", "ai")}1`.repeat(100_000)}`), "");
+    assert.equal(resumeId.id(), "");
   });
 
   test("forgets a drained stream when its run is not told again, and not before", () => {
-    const places = many();
+    const resumeId = many();
     const entry = over("run_over", 50_000);
-    reading(places, [entry]);
-    places.done(tagOf("run_over", "ai"));
-    places.told(50_000 + SKEW_MS);
-    assert.equal(returning(places.id()).claim(entry, "ai").at, "0");
-    places.told(50_001 + SKEW_MS);
-    assert.equal(places.id(), String(50_001 + SKEW_MS));
-    assert.equal(returning(places.id()).claim(entry, "ai").at, null);
+    reading(resumeId, [entry]);
+    resumeId.done(tagOf("run_over", "ai"));
+    resumeId.told(50_000 + SKEW_MS);
+    assert.equal(returning(resumeId.id()).claim(entry, "ai").at, "0");
+    resumeId.told(50_001 + SKEW_MS);
+    assert.equal(resumeId.id(), String(50_001 + SKEW_MS));
+    assert.equal(returning(resumeId.id()).claim(entry, "ai").at, null);
   });
 
   test("keeps what it was given for runs that did not come yet", () => {
-    const places = many();
-    reading(places, [live("run_a"), live("run_b")]);
-    places.told(5);
-    const once = returning(places.id());
+    const resumeId = many();
+    reading(resumeId, [live("run_a"), live("run_b")]);
+    resumeId.told(5);
+    const once = returning(resumeId.id());
     reading(once, [live("run_b")]);
     const twice = returning(once.id());
     assert.equal(twice.claim(live("run_a"), "ai").at, "0");
@@ -125,12 +125,12 @@ describe("the id of an event of runs and streams", () => {
   });
 
   test("says for good that places are missing once they were", () => {
-    const places = many();
+    const resumeId = many();
     reading(
-      places,
-      Array.from({ length: MOST_PLACES + 1 }, (_, n) => live(`run_${n}`)),
+      resumeId,
+      Array.from({ length: MAX_CURSORS + 1 }, (_, n) => live(`run_${n}`)),
     );
-    const after = returning(places.id());
+    const after = returning(resumeId.id());
     assert.match(after.id(), /,\*$/);
   });
 
@@ -138,15 +138,15 @@ describe("the id of an event of runs and streams", () => {
     const entry = over("run_over", 1_000_000);
     let id = "1000000,*";
     for (let visit = 0; visit < 3; visit++) {
-      const places = returning(id);
-      assert.deepEqual(places.claim(entry, "log"), { at: undefined, isAgain: true }, `visit ${visit}`);
-      id = places.id();
+      const resumeId = returning(id);
+      assert.deepEqual(resumeId.claim(entry, "log"), { at: undefined, isAgain: true }, `visit ${visit}`);
+      id = resumeId.id();
     }
     // Once the page was told, it has nothing of it: what it gets then it has not seen.
-    const places = returning(id);
-    places.claim(entry, "log");
-    places.moved(tagOf("run_over", "log"), "");
-    assert.deepEqual(returning(places.id()).claim(entry, "log"), { at: undefined, isAgain: false });
+    const resumeId = returning(id);
+    resumeId.claim(entry, "log");
+    resumeId.moved(tagOf("run_over", "log"), "");
+    assert.deepEqual(returning(resumeId.id()).claim(entry, "log"), { at: undefined, isAgain: false });
   });
 
   test("costs the same however many streams there are", () => {
@@ -157,13 +157,13 @@ describe("the id of an event of runs and streams", () => {
         Object.defineProperty(entry, "isOver", { get: () => ++seen < 0 });
         return entry;
       });
-      const places = many();
-      reading(places, entries);
-      places.id();
+      const resumeId = many();
+      reading(resumeId, entries);
+      resumeId.id();
       seen = 0;
       for (let n = 0; n < 10; n++) {
-        places.moved(tagOf(`run_${n}`, "ai"), "9");
-        places.id();
+        resumeId.moved(tagOf(`run_${n}`, "ai"), "9");
+        resumeId.id();
       }
       return seen;
     };
@@ -172,9 +172,9 @@ describe("the id of an event of runs and streams", () => {
 
   test("that is none of ours changes nothing", () => {
     for (const id of ["x", "1,2", "1,*,*", "1;2", `,${"a".repeat(10)}!`, "-1", "1e3"]) {
-      const places = returning(id);
-      assert.equal(places.id(), "", id);
-      assert.equal(places.hides({ updatedAt: new Date(0) }), false, id);
+      const resumeId = returning(id);
+      assert.equal(resumeId.id(), "", id);
+      assert.equal(resumeId.hides({ updatedAt: new Date(0) }), false, id);
     }
   });
 });
@@ -193,7 +193,7 @@ function respond(rows, chunks, lastEventId) {
   const open = (runId, key) => {
     let at = 0;
     const source = {
-      places: undefined,
+      cursors: undefined,
       track() {},
       runOver() {},
       close() {},
@@ -203,7 +203,7 @@ function respond(rows, chunks, lastEventId) {
       },
       async pull() {
         if (at >= chunks.length) return new Promise(() => {});
-        source.places = [String(at)];
+        source.cursors = [String(at)];
         return [chunks[at++]];
       },
     };
@@ -225,7 +225,7 @@ function respond(rows, chunks, lastEventId) {
 
 describe("a feed of more streams than an id has room for", () => {
   const rows = () =>
-    Array.from({ length: MOST_PLACES + 6 }, (_, n) => ({ id: `run_${n}`, updatedAt: new Date(100_000) }));
+    Array.from({ length: MAX_CURSORS + 6 }, (_, n) => ({ id: `run_${n}`, updatedAt: new Date(100_000) }));
 
   /** Reads until every stream gave `count` values. */
   async function gather(response, page, count) {
@@ -248,7 +248,7 @@ describe("a feed of more streams than an id has room for", () => {
     const again = respond(rows(), ["a", "b", "c"], last);
     await gather(again.response, page, 3);
     for (const [id, list] of Object.entries(page)) assert.deepEqual(list, ["a", "b", "c"], id);
-    assert.equal(again.resumed.length, MOST_PLACES);
+    assert.equal(again.resumed.length, MAX_CURSORS);
   });
 
   test("a stream called run is still a stream", async () => {
@@ -261,7 +261,7 @@ describe("a feed of more streams than an id has room for", () => {
     };
     const values = [["x"], undefined];
     const source = {
-      places: ["0"],
+      cursors: ["0"],
       track() {},
       runOver() {},
       close() {},

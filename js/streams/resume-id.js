@@ -1,25 +1,25 @@
 "use strict";
 
 /**
- * Where a browser stands in a feed and in the streams of its runs, as the id of one event, so that
- * it can come back with it (docs/feeds.md): `<version><progress>,<tag><place>,…[,*]`. A tag stands for a
- * stream of a run; `*` says that more places were known than an id may hold.
+ * The `id` of a server-sent event, and so the `Last-Event-ID` of a browser that reconnects (docs/feeds.md):
+ * `<version><progress>,<tag><cursor>,…[,*]`. It says up to which version the feed was sent, and of each stream of its runs,
+ * which a tag stands for, up to which cursor. `*` says that more cursors were known than an id may hold.
  */
 
 const { createHash } = require("node:crypto");
 const { Progress, TEXT } = require("./progress.js");
 
-/** Places in one id, beside those that must be in it: an id has to fit in a request's header. */
-const MOST_PLACES = 64;
-/** Places of the streams of one finished run in an id of its feed: whoever comes back with it is within 8 KiB. */
-const MOST_OWED = 192;
-/** The longest id that is looked at: of several runs, those of a run's streams are not counted. */
-const LONGEST_ID = 64 * 1024;
+/** Cursors in one id, beside those that must be in it: an id has to fit in a request's header. */
+const MAX_CURSORS = 64;
+/** Cursors of the streams of one finished run in an id of its feed: such an id is within 8 KiB. */
+const MAX_OWED = 192;
+/** The longest id that is parsed, in characters. The cursors of several runs' streams are not counted: MAX_OWED holds for one run. */
+const MAX_ID_LENGTH = 64 * 1024;
 
 const ID = new RegExp(`^(\\d{0,16})${TEXT.source}((?:,[\\w-]{10}(?:=|[\\d~+-]*))*)(,\\*)?$`);
-/** A place in a stream, as native code writes it (`src/stream/position.rs`). */
-const PLACE = /^(?:\d{1,20}|\d{1,20}-\d{1,20}[+~]\d{1,20}|~\d{1,20})$/;
-/** In place of a place: read from the beginning, and the page, which may have seen it before, was not told so yet. */
+/** A cursor in a stream, as native code writes it (`src/stream/position.rs`). */
+const CURSOR = /^(?:\d{1,20}|\d{1,20}-\d{1,20}[+~]\d{1,20}|~\d{1,20})$/;
+/** Instead of a cursor: the stream is read from its beginning, and the page, which may have seen some of it, has to be told first. */
 const AGAIN = "=";
 const RUN_LETTERS = 6;
 const KEY_LETTERS = 4;
@@ -53,11 +53,11 @@ function hash(text, letters) {
 /**
  * A stream that is read, or was.
  *
- * @typedef {{ place: string, entry: Entry, isDone: boolean }} Stream
+ * @typedef {{ cursor: string, entry: Entry, isDone: boolean }} Stream
  */
 
 /**
- * The places in the streams of a feed's runs.
+ * The id as it stands after each event.
  *
  * Which of them an id must hold follows from what a browser that comes back is shown of the runs:
  * all that live, and those that changed since. A run that was told as finished opens its streams
@@ -66,7 +66,7 @@ function hash(text, letters) {
  *
  * @typedef {import("./with-streams.js").Entry} Entry
  */
-class Places {
+class ResumeId {
   #single;
   #skew;
   /** Up to which version all runs were told (updatedAt, Unix ms). */
@@ -75,9 +75,9 @@ class Places {
   #open = new Map();
   /** Those of finished runs that are being read. @type {Map<string, Stream>} */
   #owed = new Map();
-  /** Those of live runs that stand at a place, and moved last: the least recently moved first. @type {Map<string, Stream>} */
+  /** Those of live runs that have a cursor, and moved last: the least recently moved first. @type {Map<string, Stream>} */
   #recent = new Map();
-  /** Streams of finished runs that were read to the end. @type {Map<string, { place: string, at: number }>} */
+  /** Streams of finished runs that were read to the end. @type {Map<string, { cursor: string, at: number }>} */
   #drained = new Map();
   /** What the browser came back with and no run has claimed yet. @type {Map<string, string>} */
   #left = new Map();
@@ -87,7 +87,7 @@ class Places {
   #known = new Set();
   /** The version the browser came back with. */
   #since = Number.NEGATIVE_INFINITY;
-  /** Whether every place there is has been in the ids. Once it was not, a browser may lack some for ever. */
+  /** Whether every cursor there is has been in the ids. Once it was not, a browser may lack some for ever. */
   #isWhole = true;
 
   /**
@@ -108,11 +108,11 @@ class Places {
    * @returns {string} its version; empty when it has none
    */
   resume(id) {
-    if (id.length > LONGEST_ID) return "";
-    const [, version, newest, at, run, sum, places, more] = ID.exec(id) ?? [];
+    if (id.length > MAX_ID_LENGTH) return "";
+    const [, version, newest, at, run, sum, cursors, more] = ID.exec(id) ?? [];
     if (version === undefined) return "";
     this.#progress.resume(version, [newest, at, run, sum]);
-    for (const text of places.split(",").slice(1)) {
+    for (const text of cursors.split(",").slice(1)) {
       this.#left.set(text.slice(0, TAG_LETTERS), text.slice(TAG_LETTERS));
       this.#leftRuns.add(text.slice(0, RUN_LETTERS));
     }
@@ -184,26 +184,26 @@ class Places {
     const left = this.#left.get(tag);
     const { run } = entry;
     const wasRead = this.#known.has(run.id) || finishTime(run) < this.#since - this.#skew;
-    // Of a single run, an id that lacks places may lack those of streams that were not read to their end.
+    // Of a single run, an id that lacks cursors may lack those of streams that were not read to their end.
     const isDone = left === undefined && (this.#isWhole || !this.#single);
     if (isDone && entry.isOver && wasRead) {
       return { at: null, isAgain: false };
     }
     this.#left.delete(tag);
-    // What is no place is none of ours: the page may have anything.
-    const isAgain = left === undefined ? !this.#isWhole : left !== "" && !PLACE.test(left);
-    const place = isAgain ? AGAIN : (left ?? "");
-    const stream = { place, entry, isDone: false };
+    // What is no cursor is none of ours: the page may have anything.
+    const isAgain = left === undefined ? !this.#isWhole : left !== "" && !CURSOR.test(left);
+    const cursor = isAgain ? AGAIN : (left ?? "");
+    const stream = { cursor, entry, isDone: false };
     this.#open.set(tag, stream);
     this.#keep(tag, stream);
-    return { at: isAgain ? undefined : place || undefined, isAgain };
+    return { at: isAgain ? undefined : cursor || undefined, isAgain };
   }
 
-  /** A value of this stream was given out; or, at no place, that it begins again. */
-  moved(/** @type {string} */ tag, /** @type {string} */ place) {
+  /** A value of this stream was given out, or, with an empty cursor, the mark that it begins again. */
+  moved(/** @type {string} */ tag, /** @type {string} */ cursor) {
     const stream = this.#open.get(tag);
     if (stream === undefined) return;
-    stream.place = place;
+    stream.cursor = cursor;
     this.#keep(tag, stream);
   }
 
@@ -228,9 +228,9 @@ class Places {
       if (stream.isDone) this.#drain(tag, stream);
       // Nothing else tells the browser that comes back of a stream whose run was told as finished.
       else this.#owe(tag, stream);
-    } else if (stream.place !== "" && stream.place !== AGAIN) {
+    } else if (stream.cursor !== "" && stream.cursor !== AGAIN) {
       this.#recent.set(tag, stream);
-      if (this.#recent.size > MOST_PLACES) this.#leaveOut(this.#recent);
+      if (this.#recent.size > MAX_CURSORS) this.#leaveOut(this.#recent);
     }
   }
 
@@ -239,21 +239,21 @@ class Places {
     this.#owed.delete(tag);
     this.#owed.set(tag, stream);
     // Left out, it begins again. A finished run of several would not be read again at all.
-    if (this.#single && this.#owed.size > MOST_OWED) this.#leaveOut(this.#owed);
+    if (this.#single && this.#owed.size > MAX_OWED) this.#leaveOut(this.#owed);
   }
 
-  #drain(tag, { place, entry }) {
+  #drain(tag, { cursor, entry }) {
     this.#open.delete(tag);
     this.#owed.delete(tag);
-    if (place === "" || place === AGAIN) return;
-    this.#drained.set(tag, { place, at: finishTime(entry.run) });
-    if (this.#drained.size > MOST_PLACES) this.#leaveOut(this.#drained);
+    if (cursor === "" || cursor === AGAIN) return;
+    this.#drained.set(tag, { cursor, at: finishTime(entry.run) });
+    if (this.#drained.size > MAX_CURSORS) this.#leaveOut(this.#drained);
   }
 
   /** The oldest is forgotten: ids lack it from now on. */
-  #leaveOut(/** @type {Map<string, unknown>} */ places) {
-    for (const tag of places.keys()) {
-      places.delete(tag);
+  #leaveOut(/** @type {Map<string, unknown>} */ cursors) {
+    for (const tag of cursors.keys()) {
+      cursors.delete(tag);
       this.#isWhole = false;
       return;
     }
@@ -262,18 +262,18 @@ class Places {
   /** The id of the event that was sent last. */
   id() {
     const owed = [];
-    for (const [tag, { place }] of this.#owed) owed.push(tag + place);
-    for (const [tag, place] of this.#left) owed.push(tag + place);
+    for (const [tag, { cursor }] of this.#owed) owed.push(tag + cursor);
+    for (const [tag, cursor] of this.#left) owed.push(tag + cursor);
     const live = [];
-    for (const [tag, { place }] of this.#recent) live.push(tag + place);
+    for (const [tag, { cursor }] of this.#recent) live.push(tag + cursor);
     const oldest = this.#version - this.#skew;
     const drained = [];
-    for (const [tag, { place, at }] of this.#drained) {
+    for (const [tag, { cursor, at }] of this.#drained) {
       if (at < oldest) this.#drained.delete(tag);
-      else drained.push(tag + place);
+      else drained.push(tag + cursor);
     }
     const rest = [...live.reverse(), ...drained.reverse()];
-    const room = Math.max(MOST_PLACES - owed.length, 0);
+    const room = Math.max(MAX_CURSORS - owed.length, 0);
     if (rest.length > room) this.#isWhole = false;
     const version = Number.isFinite(this.#version) ? String(this.#version) : "";
     return [version + this.#progress.text(), ...owed, ...rest.slice(0, room), ...(this.#isWhole ? [] : ["*"])].join(
@@ -287,4 +287,4 @@ function finishTime(run) {
   return Number(run.finishedAt ?? run.updatedAt);
 }
 
-module.exports = { MOST_PLACES, PLACE, Places, tagOf };
+module.exports = { CURSOR, MAX_CURSORS, ResumeId, tagOf };
