@@ -122,6 +122,25 @@ test("defects that are cited have a row, and the rows' tests are there", () => {
   }
 });
 
+test("sections of the servers' protocol that are cited are there", () => {
+  const page = files.get("docs/server-protocol.md");
+  const sections = [...page.matchAll(/^## (\d+)\. /gm)].map(([, number]) => Number(number));
+  assert.deepEqual(sections, [1, 2, 3, 4, 5, 6, 7, 8]);
+  let cited = 0;
+  for (const [file, text] of files) {
+    for (const [, list] of text.matchAll(/docs\/server-protocol\.md\s+(\d(?:(?:, | and )\d\b)*)/g)) {
+      for (const number of list.match(/\d/g) ?? []) {
+        assert.ok(sections.includes(Number(number)), `${file}: docs/server-protocol.md ${number}`);
+        cited++;
+      }
+    }
+    // One title keeps the page's old name.
+    const rest = text.replaceAll("decided as protocol.md 3 says", "");
+    assert.doesNotMatch(rest, /(?<![\w./-])(?:protocol|design)\.md \d/, file);
+  }
+  assert.ok(cited > 80, String(cited));
+});
+
 test("files and pages that the documentation names are there", () => {
   const pages = [...files].filter(([file]) => file.endsWith(".md") && !file.startsWith("bench/"));
   for (const [page, text] of pages) {

@@ -1,4 +1,4 @@
-// What a token opens: every decision compared with protocol.md 3, written down here a second time.
+// What a token opens: every decision compared with docs/server-protocol.md 3, written down here a second time.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -8,7 +8,7 @@ import { OTHER, seconds, startWithRuns, targets, token } from "./support/viewers
 
 const PAIRS = 400;
 
-/** protocol.md 3: whether scopes let one of the resources, pairs of a type and an id, be read. */
+/** docs/server-protocol.md 3: whether scopes let one of the resources, pairs of a type and an id, be read. */
 function grants(scopes, resources) {
   return scopes.some((scope) => {
     if (scope === "admin") return true;

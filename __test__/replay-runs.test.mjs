@@ -151,7 +151,7 @@ withRecordings("run feed", 523, (recordings, test) => {
         const model = theirs.received.find(({ stored }) => !stored);
         for (const { headers, stored, url } of mine.received) {
           if (stored) {
-            // protocol.md 4: a presigned URL never sees the key.
+            // docs/server-protocol.md 4: a presigned URL never sees the key.
             assert.equal(headers.authorization, undefined);
             continue;
           }

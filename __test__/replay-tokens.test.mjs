@@ -92,7 +92,7 @@ withRecordings("token", 32, (recordings, test) => {
     const refused = recordings.flatMap(({ name, exchanges }) =>
       exchanges
         .filter(({ path, response }) => path === CLAIMS_PATH && response?.status >= 400 && response.status < 500)
-        // Only secret keys sign: with anything else we do not ask (protocol.md 2).
+        // Only secret keys sign: with anything else we do not ask (docs/server-protocol.md 2).
         .filter((exchange) => bearer(exchange) === "" || /^tr_(dev|stg|prod|preview)_/.test(bearer(exchange)))
         .map((exchange) => ({ name, exchange })),
     );

@@ -1,4 +1,4 @@
-/** The key of a stream is its author's own text: `logs/main` as well as any other (protocol.md 8). */
+/** The key of a stream is its author's own text: `logs/main` as well as any other (docs/server-protocol.md 8). */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { ArgumentError, auth, configure, createRealtimeHandler, runs, streams } from "trigger-native";

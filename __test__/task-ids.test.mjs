@@ -1,4 +1,4 @@
-// A task's id is whatever its author called it: `mail/send` as well as any other text (protocol.md 8).
+// A task's id is whatever its author called it: `mail/send` as well as any other text (docs/server-protocol.md 8).
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";

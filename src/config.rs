@@ -1,7 +1,7 @@
 //! Where to call and as whom: the base URL, the key and the branch of one client.
 //!
-//! JavaScript resolves options and environment variables (protocol.md 1) and hands the result
-//! over; here it is checked and its key classified (protocol.md 2).
+//! JavaScript resolves options and environment variables (docs/server-protocol.md 1) and hands the
+//! result over; here it is checked and its key classified (docs/server-protocol.md 2).
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,7 +11,7 @@ use crate::credential::Credential;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
-/// What a key can do (protocol.md 2).
+/// What a key can do (docs/server-protocol.md 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
     /// A root secret key: signs public tokens locally. Also anything of an unknown form, as in

@@ -1,4 +1,4 @@
-//! Ids from users, made safe to stand in a URL path (defect 8, protocol.md 1).
+//! Ids from users, made safe to stand in a URL path (defect 8, docs/server-protocol.md 1).
 
 use crate::error::{Error, Result};
 
@@ -38,7 +38,7 @@ pub fn path_segment(what: &str, id: &str) -> Result<String> {
 }
 
 /// As [`path_segment`], for a name that is its user's own text, such as the key of a stream: it may hold whatever can be
-/// encoded, a slash too (protocol.md 8).
+/// encoded, a slash too (docs/server-protocol.md 8).
 ///
 /// # Errors
 /// `ERR_INVALID_ID` for a name that is empty or longer than 512 bytes, and for one with a part that is `.` or `..`: who
@@ -57,7 +57,7 @@ pub fn text_segment(what: &str, name: &str) -> Result<String> {
     Ok(encode(name))
 }
 
-/// As [`path_segment`], for the id of a task: any text at all (protocol.md 8).
+/// As [`path_segment`], for the id of a task: any text at all (docs/server-protocol.md 8).
 ///
 /// # Errors
 /// `ERR_INVALID_ID` for an empty text, `.` and `..`, which no URL can hold.

@@ -1,4 +1,4 @@
-//! Stored packets: data too large for a row, kept in an object store (protocol.md 4).
+//! Stored packets: data too large for a row, kept in an object store (docs/server-protocol.md 4).
 
 use std::fmt::Write as _;
 

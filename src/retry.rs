@@ -1,7 +1,7 @@
 //! How long to wait before trying again: pure arithmetic over what the server said.
 //!
 //! Time and randomness are arguments (`jitter` is in `[0, 1)`), so every rule is testable without
-//! a clock. Sources: protocol.md 6, defects.md 6 and 19.
+//! a clock. Sources: docs/server-protocol.md 6, defects.md 6 and 19.
 
 use std::time::Duration;
 

@@ -118,7 +118,7 @@ function comparable({ method, target, headers, body, cut }, url) {
 
 /**
  * Fails where the requests differ, apart from two promises: what is not found is asked for three
- * times instead of five (protocol.md 6), and claims are asked for once (defect 14).
+ * times instead of five (docs/server-protocol.md 6), and claims are asked for once (defect 14).
  *
  * @param {{ official: object, ours: object }} both
  * @param {object} [options]

@@ -51,7 +51,7 @@ function isRunFeed(exchange) {
 
 /**
  * A client of today names the Electric version; without it the server answers with the headers of
- * a legacy client (protocol.md 1), which no client under test ever asks for.
+ * a legacy client (docs/server-protocol.md 1), which no client under test ever asks for.
  */
 function askedByTodaysClient(exchange) {
   return exchange.headers.has("x-trigger-electric-version");

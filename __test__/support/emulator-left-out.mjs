@@ -33,7 +33,7 @@ const LEFT_OUT = [
     exchanges: { "full-streams-v2": [7, 8] },
   },
   {
-    why: "the server's one-time check is at fault there (protocol.md 3); the corrected server's answers are compared",
+    why: "the server's one-time check is at fault there (docs/server-protocol.md 3); the corrected server's answers are compared",
     exchanges: {
       "browser-hooks-useTaskTrigger-onetime": [4],
       "one-time-tokens": [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 29, 30, 34],

@@ -46,7 +46,7 @@ const LEFT_OUT = [
     exchanges: { "environment-feed": [1, 2, 5, 7, 8, 9, 10, 11, 13, 14, 16, 17, 18, 19] },
   },
   {
-    why: "a client of before: it is answered with other headers (protocol.md 1)",
+    why: "a client of before: it is answered with other headers (docs/server-protocol.md 1)",
     exchanges: { "electric-passthrough-scripted": [8, 9], "run-live-raw": [7], "run-snapshot": [4] },
   },
 ];

@@ -1,7 +1,7 @@
 /**
- * A feed as a page of rules (protocol.md 4), written to be obviously right and nothing else: which
- * answers make a client publish a row, and whether that row differs from the last one published.
- * The harness paces servers and states promises with it; it never decodes a value.
+ * A feed as a page of rules (docs/server-protocol.md 4), written to be obviously right and nothing
+ * else: which answers make a client publish a row, and whether that row differs from the last one
+ * published. The harness paces servers and states promises with it; it never decodes a value.
  */
 
 /** Statuses in which a run stays, as the server writes them. */

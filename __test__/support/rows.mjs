@@ -1,4 +1,4 @@
-/** Rows and messages of a run feed as a server writes them (protocol.md 4), for scripted servers. */
+/** Rows and messages of a run feed as a server writes them (docs/server-protocol.md 4), for scripted servers. */
 
 export const SCHEMA = JSON.stringify({
   id: { type: "text" },

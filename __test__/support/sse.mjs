@@ -1,4 +1,4 @@
-/** Event streams as a server writes them (protocol.md 5), for scripted servers. */
+/** Event streams as a server writes them (docs/server-protocol.md 5), for scripted servers. */
 
 /** The head of an answer whose body is an event stream of chunks. */
 export function sseHead({ v2 = false, headers = {} } = {}) {

@@ -1,6 +1,8 @@
 "use strict";
 
-/** Triggers a batch: its items are read, it is created, they are sent (protocol.md 6). */
+/**
+ * Triggers a batch: its items are read, it is created, they are sent (docs/server-protocol.md 6).
+ */
 
 const { flag, number, object, text } = require("../calls/schema.js");
 const { BatchTriggerError } = require("./error.js");

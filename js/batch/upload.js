@@ -2,7 +2,7 @@
 
 /**
  * Sends the items of a batch, again from the start while the server misses some: it tells them
- * apart by their index (protocol.md 6).
+ * apart by their index (docs/server-protocol.md 6).
  */
 
 const { onAbort } = require("../async/aborts.js");

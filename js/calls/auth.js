@@ -217,7 +217,7 @@ async function mintSlowly(minted, client, grant, bounds, baseURL) {
     outcome = tryMint(client, grant);
   }
   if (outcome?.startsWith("@")) {
-    // The key cannot sign: the server mints (protocol.md 2).
+    // The key cannot sign: the server mints (docs/server-protocol.md 2).
     const body = outcome.slice(1);
     return asked("/api/v1/auth/public-tokens", (trace) =>
       bounded(bounds, (cancel, timeout) => native.mintRemotely(client, body, cancel, timeout, trace)),

@@ -226,7 +226,7 @@ class Call {
   }
 
   /**
-   * A public token signed here, for a handle whose answer came without one (protocol.md 6).
+   * A public token signed here, for a handle whose answer came without one (docs/server-protocol.md 6).
    *
    * @param {string | undefined} claims the header's JSON
    * @param {string[]} scopes

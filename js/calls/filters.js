@@ -1,6 +1,6 @@
 "use strict";
 
-/** The filters of lists, as query parameters in the server's names (protocol.md 6). */
+/** The filters of lists, as query parameters in the server's names (docs/server-protocol.md 6). */
 
 const { ArgumentError } = require("../errors/errors.js");
 

@@ -6,7 +6,7 @@ const { TriggerNativeError } = require("../errors/errors.js");
 
 /**
  * The public token of a handle: the server's own, else one signed here from the claims it gave
- * (protocol.md 6).
+ * (docs/server-protocol.md 6).
  *
  * @param {import("./call.js").OneCall} call
  * @param {import("./call.js").Answer} answer

@@ -1,6 +1,6 @@
 "use strict";
 
-// Packets: the payload, output and metadata of a run, decoded by their type (protocol.md 4).
+// Packets: the payload, output and metadata of a run, decoded by their type (docs/server-protocol.md 4).
 
 const { NOT_SIMPLE, namesTypes, readSimple } = require("./super-json.js");
 

@@ -1,7 +1,7 @@
 "use strict";
 
 /**
- * Payloads as they travel (protocol.md 6): a string as text, anything else as superjson, what is
+ * Payloads as they travel (docs/server-protocol.md 6): a string as text, anything else as superjson, what is
  * large by way of the object store.
  */
 

@@ -38,8 +38,8 @@ function publicScopes(token) {
 }
 
 /**
- * Whether a scope may let this be done. Wider than the server reads it (protocol.md 3), since
- * servers of other versions differ: only what no server grants is refused here.
+ * Whether a scope may let this be done. Wider than the server reads it (docs/server-protocol.md 3),
+ * since servers of other versions differ: only what no server grants is refused here.
  */
 function allows(scope, action, task) {
   const [does, kind, ...rest] = scope.split(":");

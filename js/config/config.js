@@ -2,7 +2,7 @@
 
 /**
  * Where to call and as whom: what `configure()` was given, then environment variables
- * (protocol.md 1), in the official SDK's order.
+ * (docs/server-protocol.md 1), in the official SDK's order.
  */
 
 const native = require("../native/native.js");
@@ -84,7 +84,7 @@ class Source {
    * @returns {Resolved}
    */
   resolve(env) {
-    // An empty URL or key is a missing one (protocol.md 1). Only what can matter is read, and only
+    // An empty URL or key is a missing one (docs/server-protocol.md 1). Only what can matter is read, and only
     // after something changed: each look at process.env costs about as much as everything else here.
     const watched = this.#last !== undefined && env === process.env && isEnvironment(env);
     const version = watched ? native.environment() : undefined;
@@ -258,7 +258,7 @@ function branchOf(explicit, env) {
   return explicit.previewBranch ?? env.TRIGGER_PREVIEW_BRANCH ?? env.VERCEL_GIT_COMMIT_REF ?? devBranch(env);
 }
 
-/** The wire version of realtime streams asked for: `v2`, unless switched off (protocol.md 1). */
+/** The wire version of realtime streams asked for: `v2`, unless switched off (docs/server-protocol.md 1). */
 function streamsVersion(explicit, env) {
   const off = (/** @type {string | undefined} */ value) => value === "0" || value === "false";
   if (explicit.future?.v2RealtimeStreams === false) return "v1";

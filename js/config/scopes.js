@@ -1,6 +1,6 @@
 "use strict";
 
-/** Permissions as users write them, flattened to scopes as the server reads them (protocol.md 3). */
+/** Permissions as users write them, flattened to scopes as the server reads them (docs/server-protocol.md 3). */
 
 const { ArgumentError } = require("../errors/errors.js");
 

@@ -35,7 +35,7 @@ const REPLAY = new Set([
   "priority",
 ]);
 
-/** The statuses after which nothing comes (protocol.md 4). */
+/** The statuses after which nothing comes (docs/server-protocol.md 4). */
 const ENDED = new Set(["COMPLETED", "CANCELED", "FAILED", "CRASHED", "SYSTEM_FAILURE", "EXPIRED", "TIMED_OUT"]);
 
 /** The most looks `poll` takes, as in the SDK. */

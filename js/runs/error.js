@@ -1,7 +1,8 @@
 "use strict";
 
-// The error of a failed run as the run object shows it (protocol.md 4). Some errors are recognised
-// and named better; the facts are those of the official SDK, which the tests compare with.
+// The error of a failed run as the run object shows it (docs/server-protocol.md 4). Some errors are
+// recognised and named better; the facts are those of the official SDK, which the tests compare
+// with.
 
 /**
  * @typedef {object} RunErrorCause

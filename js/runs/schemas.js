@@ -1,6 +1,6 @@
 "use strict";
 
-/** Runs as REST answers them (protocol.md 6). */
+/** Runs as REST answers them (docs/server-protocol.md 6). */
 
 const { anything, date, flag, list, number, object, optional, record, text } = require("../calls/schema.js");
 

@@ -1,6 +1,6 @@
 "use strict";
 
-/** The realtime streams of runs, read from a server route (protocol.md 5). */
+/** The realtime streams of runs, read from a server route (docs/server-protocol.md 5). */
 
 const { Call } = require("../calls/call.js");
 const { clientOf } = require("../config/client.js");

@@ -310,7 +310,7 @@ class Merge {
   }
 }
 
-/** The keys of a run's streams: its metadata wins (protocol.md 5). */
+/** The keys of a run's streams: its metadata wins (docs/server-protocol.md 5). */
 function streamsOf(run) {
   const named = run.metadata?.$$streams;
   if (Array.isArray(named) && named.length > 0 && named.every((key) => typeof key === "string")) return named;

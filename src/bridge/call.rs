@@ -150,7 +150,7 @@ pub fn put_presigned<'env>(
     promise(env, bounds.apply(async move { outcome(Call::put_presigned(&url, &kind, body.into(), deadlines).await) }))
 }
 
-/// Signs the token of a handle from the claims the server gave with it (protocol.md 6): the token,
+/// Signs the token of a handle from the claims the server gave with it (docs/server-protocol.md 6): the token,
 /// or `!` and an error. `now_ms` is `Date.now()`; `exp_seconds` as in `mint`.
 #[napi(catch_unwind)]
 pub fn mint_handle(

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use napi_derive::napi;
 
-/// The variables of protocol.md 1, as `js/config/config.js` reads them.
+/// The variables of docs/server-protocol.md 1, as `js/config/config.js` reads them.
 const NAMES: [&str; 8] = [
     "TRIGGER_API_URL",
     "TRIGGER_SECRET_KEY",

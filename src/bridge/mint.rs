@@ -1,5 +1,5 @@
-//! Minting, as JavaScript calls it: synchronous where the claims are known (design.md), data and
-//! never exceptions across the boundary.
+//! Minting, as JavaScript calls it. It is synchronous where the claims are known, since an asynchronous
+//! call alone costs 15 to 29 µs and a signature 1 to 2 µs. Results cross as data, never as exceptions.
 //!
 //! Strings that come back say by their first character what they are: `!` an error as JSON, `@` a
 //! request body for [`mint_remotely`]; anything else is the token (a JWT starts with neither).

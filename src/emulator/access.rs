@@ -1,4 +1,4 @@
-//! Who calls, and what they may do (protocol.md 2 and 3).
+//! Who calls, and what they may do (docs/server-protocol.md 2 and 3).
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Batches, in memory (protocol.md 6; recorded: `calls-batch`).
+//! Batches, in memory (docs/server-protocol.md 6; recorded: `calls-batch`).
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};

@@ -98,7 +98,7 @@ impl Column {
         Self::ALL.iter().copied().find(|column| column.name() == name)
     }
 
-    /// Those a reader cannot leave out (protocol.md 4).
+    /// Those a reader cannot leave out (docs/server-protocol.md 4).
     fn is_kept(self) -> bool {
         matches!(self, Self::Id | Self::TaskIdentifier | Self::FriendlyId | Self::Status | Self::CreatedAt)
     }

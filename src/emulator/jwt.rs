@@ -1,4 +1,4 @@
-//! The tokens that the server itself signs (protocol.md 2, 3 and 6).
+//! The tokens that the server itself signs (docs/server-protocol.md 2, 3 and 6).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -9,7 +9,7 @@ use super::packet::Packet;
 use super::row::Row;
 use crate::serve::clock::to_wire;
 
-/// The raw statuses a run never leaves (protocol.md 4).
+/// The raw statuses a run never leaves (docs/server-protocol.md 4).
 pub(super) fn is_final(raw: &str) -> bool {
     matches!(
         raw,

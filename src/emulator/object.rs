@@ -1,5 +1,5 @@
 //! The object store of large payloads and outputs: signed URLs, and what was put there
-//! (protocol.md 4, packets; recorded: `calls-trigger`, `run-packet-types`).
+//! (docs/server-protocol.md 4, packets; recorded: `calls-trigger`, `run-packet-types`).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! Payloads and outputs: a text and its type (protocol.md 4, packets).
+//! Payloads and outputs: a text and its type (docs/server-protocol.md 4, packets).
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ impl Packet {
         }
     }
 
-    /// The value without its types, as REST retrieval shows it (protocol.md 6).
+    /// The value without its types, as REST retrieval shows it (docs/server-protocol.md 6).
     pub(super) fn plain(&self) -> Option<Value> {
         plain(self.data.as_deref()?, &self.data_type)
     }

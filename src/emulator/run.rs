@@ -37,7 +37,7 @@ pub(super) struct Run {
 pub(super) enum Effect {
     /// Nothing.
     None,
-    /// Something that nobody is woken for (`realtimeStreams` alone, protocol.md 4).
+    /// Something that nobody is woken for (`realtimeStreams` alone, docs/server-protocol.md 4).
     Silent,
     /// A new version.
     Loud,
@@ -124,7 +124,7 @@ impl Run {
         effect
     }
 
-    /// A stream of the run; an empty one when nobody wrote to it (protocol.md 5: an unknown key
+    /// A stream of the run; an empty one when nobody wrote to it (docs/server-protocol.md 5: an unknown key
     /// is an empty stream).
     pub(super) fn stream(&self, name: StreamName) -> Arc<Log> {
         let mut logs = lock(&self.logs);

@@ -16,9 +16,9 @@ use super::world::World;
 use super::{ident, jwt};
 use crate::serve::stream::{StreamName, StreamVersion};
 
-/// An output above this goes to the object store, as payloads do (protocol.md 6).
+/// An output above this goes to the object store, as payloads do (docs/server-protocol.md 6).
 const STORED_BYTES: usize = 128 * 1024;
-/// The life of a wait token's own public token, in seconds (protocol.md 3).
+/// The life of a wait token's own public token, in seconds (docs/server-protocol.md 3).
 pub(super) const TOKEN_LIFE_S: u64 = 86_400;
 
 /// Writes a chunk to a stream of the run.

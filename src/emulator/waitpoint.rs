@@ -1,4 +1,4 @@
-//! Wait tokens, in memory (protocol.md 6; recorded: `calls-wait`).
+//! Wait tokens, in memory (docs/server-protocol.md 6; recorded: `calls-wait`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -189,7 +189,7 @@ impl Waitpoints {
 }
 
 /// Reads a time-out: a date, or a span such as `10m`. Without one, or with one that cannot be read
-/// (recorded: "soon" is accepted), a token never times out (protocol.md 8).
+/// (recorded: "soon" is accepted), a token never times out (docs/server-protocol.md 8).
 pub(super) fn timeout_of(text: Option<&str>, now_ms: u64) -> Option<u64> {
     let text = text?;
     crate::serve::clock::from_wire(text).or_else(|| period::span_ms(text).map(|ms| now_ms.saturating_add(ms)))

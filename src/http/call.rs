@@ -1,4 +1,4 @@
-//! A single call: attempts, waits between them, and two deadlines (protocol.md 6, defect 19).
+//! A single call: attempts, waits between them, and two deadlines (docs/server-protocol.md 6, defect 19).
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const LONGEST_BODY: usize = 64 * 1024 * 1024;
 
 /// How often a 404 is asked for in all when nobody set `maxAttempts`. The server marks a 404 as
 /// worth a retry because a replica may lag behind for a moment; what is unknown after 2.6 s stays
-/// unknown (protocol.md 6: cut short what cannot come).
+/// unknown (docs/server-protocol.md 6: cut short what cannot come).
 const NOT_FOUND_ATTEMPTS: u32 = 3;
 
 /// How long a call may take.

@@ -1,4 +1,4 @@
-//! The headers of calls and feeds (protocol.md 1).
+//! The headers of calls and feeds (docs/server-protocol.md 1).
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;

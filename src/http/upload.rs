@@ -1,4 +1,4 @@
-//! A body that is sent while it is made: the items of a batch, as lines of JSON (protocol.md 6).
+//! A body that is sent while it is made: the items of a batch, as lines of JSON (docs/server-protocol.md 6).
 //!
 //! One upload is one attempt. Whoever makes the items can make them again, so the retries are
 //! decided by the caller, from what [`Upload::finish`] says of them.

@@ -1,4 +1,4 @@
-//! Who a viewer is, and what it may read: decided here, without asking anyone (protocol.md 3,
+//! Who a viewer is, and what it may read: decided here, without asking anyone (docs/server-protocol.md 3,
 //! docs/relay-access.md). Pure.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -104,8 +104,8 @@ pub(crate) enum Decision {
     Yes,
     /// It may not: 403.
     No,
-    /// The run's row is needed: for what it says, or to tell an unknown run's 404 from a 403 (protocol.md 3). Only
-    /// for a run, and only without facts.
+    /// The run's row is needed: for what it says, or to tell an unknown run's 404 from a 403
+    /// (docs/server-protocol.md 3). Only for a run, and only without facts.
     NeedsFacts,
     /// Only the server knows: rows do not name the batch of a run. A viewer without a token (`authorize`) has nobody
     /// to ask, and may not.
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(verdict("tr_dev_roo", NOW), Verdict::Refused("Invalid API key"));
     }
 
-    /// protocol.md 3, written down a second time: a scope as its three parts, a request as pairs.
+    /// docs/server-protocol.md 3, written down a second time: a scope as its three parts, a request as pairs.
     fn model(scopes: &[String], resources: &[(&str, Option<&str>)]) -> bool {
         scopes.iter().any(|scope| {
             let (action, rest) = scope.split_once(':').unwrap_or((scope, ""));

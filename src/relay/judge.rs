@@ -1,5 +1,5 @@
 //! What cannot be decided here is asked of the server once, with the viewer's own token, and its answer kept
-//! (design.md 7): tokens of other keys of the environment, and `read:batch` for a single run.
+//! (docs/relay.md): tokens of other keys of the environment, and `read:batch` for a single run.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

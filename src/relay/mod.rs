@@ -1,5 +1,5 @@
 //! The relay: the server's own protocol on an app's own origin, so that any number of viewers needs one upstream
-//! connection for each distinct feed (design.md 7).
+//! connection for each distinct feed (docs/relay.md).
 //!
 //! It verifies viewers' tokens in place, answers feeds and streams from memory, and passes every other route of the
 //! list through with the viewer's own token. Its own key is used for shared feeds and streams, and for what memory

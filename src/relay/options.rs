@@ -35,7 +35,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The default of [`Options::hold`]: in the middle of what the server does (protocol.md 4).
+    /// The default of [`Options::hold`]: in the middle of what the server does (docs/server-protocol.md 4).
     pub const HOLD: Duration = Duration::from_secs(20);
     /// The default of [`Options::keep`].
     pub const KEEP: Duration = Duration::from_secs(5);

@@ -60,7 +60,7 @@ pub(super) fn anew(target: &Target, query: Option<&str>) -> Result<Option<String
 /// The tags that are asked for, sorted; none is the environment's feed.
 ///
 /// # Errors
-/// The server refuses such tags (protocol.md 7).
+/// The server refuses such tags (docs/server-protocol.md 7).
 fn tags(list: &str) -> Result<Vec<&str>, &'static str> {
     let mut tags = tags::read(list)?;
     tags.sort_unstable();

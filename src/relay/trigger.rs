@@ -55,7 +55,7 @@ impl Wanted {
         }
     }
 
-    /// Wider than the server reads it (protocol.md 3): only what no server grants is refused.
+    /// Wider than the server reads it (docs/server-protocol.md 3): only what no server grants is refused.
     fn is_granted(&self, claims: &PublicClaims) -> bool {
         claims.scopes.iter().map(|scope| Scope::parse(scope)).any(|scope| {
             let does = match self {

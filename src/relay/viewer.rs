@@ -55,8 +55,8 @@ fn is_of_many(endpoint: &Endpoint) -> bool {
     endpoint.branch().is_some() || endpoint.token().expose().starts_with("tr_preview_")
 }
 
-/// The token of `Authorization`: behind `Bearer`, or alone, as the server takes it (protocol.md 8). `None` where there
-/// is none, and where it could be read in two ways.
+/// The token of `Authorization`: behind `Bearer`, or alone, as the server takes it (docs/server-protocol.md 8). `None`
+/// where there is none, and where it could be read in two ways.
 pub(super) fn token_of(headers: &HeaderMap) -> Option<&str> {
     let text = headers.get("authorization")?.to_str().ok()?.trim();
     let token = match text.split_once(' ') {

@@ -1,4 +1,4 @@
-//! Raw statuses, public statuses, and when a run is finished (protocol.md 4).
+//! Raw statuses, public statuses, and when a run is finished (docs/server-protocol.md 4).
 
 use crate::shape::Row;
 

@@ -1,4 +1,4 @@
-//! Timestamps of rows: UTC without a `Z` (protocol.md 4).
+//! Timestamps of rows: UTC without a `Z` (docs/server-protocol.md 4).
 
 /// The Unix milliseconds of `YYYY-MM-DD[T ]HH:MM:SS[.fraction]`; a finer fraction is cut, as
 /// JavaScript's `Date` does. `None` for anything else, which JavaScript then reads its own way.

@@ -100,7 +100,7 @@ impl Answer {
         Self::json(status, json!({ "error": text }).to_string())
     }
 
-    /// The 403 of a caller without the scope (protocol.md 3).
+    /// The 403 of a caller without the scope (docs/server-protocol.md 3).
     pub(crate) fn forbidden() -> Value {
         json!({ "error": "Unauthorized", "code": "unauthorized", "param": "access_token", "type": "authorization" })
     }
@@ -142,7 +142,8 @@ impl Answer {
         answer.with(VARY, "Accept, Accept-Encoding")
     }
 
-    /// A feed's shape is gone: its reader starts over with another handle (protocol.md 4).
+    /// A feed's shape is gone: its reader starts over with another handle
+    /// (docs/server-protocol.md 4).
     pub(crate) fn must_refetch(handle: &str) -> Self {
         let body = r#"[{"headers":{"control":"must-refetch"}}]"#;
         let answer = Self { status: StatusCode::CONFLICT, ..Self::feed(body) };

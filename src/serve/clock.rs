@@ -97,7 +97,8 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// `2026-11-22T08:16:42.432`: UTC without a `Z`, as the feed writes timestamps (protocol.md 4).
+/// `2026-11-22T08:16:42.432`: UTC without a `Z`, as the feed writes timestamps
+/// (docs/server-protocol.md 4).
 pub(crate) fn to_wire(ms: u64) -> String {
     // Year 9999: beyond it the text would need a fifth digit of the year.
     let ms = i64::try_from(ms).unwrap_or(i64::MAX).min(253_402_300_799_999);

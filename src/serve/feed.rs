@@ -1,5 +1,5 @@
 //! What every answer of a run feed has, whoever keeps the rows: the place a request goes on from, the messages of a
-//! body, the headers of an answer (protocol.md 4).
+//! body, the headers of an answer (docs/server-protocol.md 4).
 
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ pub(crate) fn status_for(raw: &str, old_statuses: bool) -> &str {
 #[derive(Debug)]
 pub(crate) struct Messages {
     body: String,
-    /// For callers that send no `x-trigger-api-version` (protocol.md 1).
+    /// For callers that send no `x-trigger-api-version` (docs/server-protocol.md 1).
     old_statuses: bool,
 }
 

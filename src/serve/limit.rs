@@ -1,5 +1,5 @@
-//! How many live requests an environment may have at once (protocol.md 4, 429; recorded:
-//! `too-many-connections`).
+//! How many live requests an environment may have at once (docs/server-protocol.md 4, 429;
+//! recorded: `too-many-connections`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -4,8 +4,8 @@
 const UNITS: [u64; 5] = [1_000, 60_000, 3_600_000, 86_400_000, 604_800_000];
 
 /// Reads a trigger's `delay` or `ttl`, or a feed's `createdAt`: one or more of `<n>w`, `<n>d`, `<n>h`/`<n>hr`, `<n>m`,
-/// `<n>s` in a row, such as `1h30m`. Of a unit that comes twice the first counts (protocol.md 7). The result is in
-/// milliseconds.
+/// `<n>s` in a row, such as `1h30m`. Of a unit that comes twice the first counts (docs/server-protocol.md 7). The
+/// result is in milliseconds.
 pub(crate) fn span_ms(text: &str) -> Option<u64> {
     let mut rest = text;
     let mut parts = [None; UNITS.len()];

@@ -34,7 +34,8 @@ impl Request {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// A parameter of the query; of several of that name the last, as the server reads them (protocol.md 7).
+    /// A parameter of the query; of several of that name the last, as the server reads them
+    /// (docs/server-protocol.md 7).
     pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         let query = self.query.as_deref()?;
         url::form_urlencoded::parse(query.as_bytes())
@@ -76,7 +77,7 @@ impl Request {
         StreamVersion::named(self.header("x-trigger-realtime-streams-version"))
     }
 
-    /// Whether the caller is old enough to be told EXECUTING for DEQUEUED (protocol.md 1).
+    /// Whether the caller is old enough to be told EXECUTING for DEQUEUED (docs/server-protocol.md 1).
     pub(crate) fn wants_old_statuses(&self) -> bool {
         !self.headers.contains_key("x-trigger-api-version")
     }

@@ -1,4 +1,4 @@
-//! The tags that a feed is asked for, as the server reads them (protocol.md 7).
+//! The tags that a feed is asked for, as the server reads them (docs/server-protocol.md 7).
 
 /// What is said of tags that cannot be tags: 400, before scopes are looked at.
 pub(crate) const BAD_TAGS: &str = "Invalid tags: each needs a text, without quotes, backslashes and control characters";

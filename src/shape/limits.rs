@@ -34,7 +34,7 @@ pub struct Limits {
     /// A live answer held for so long is no quick one, whatever it brings, in ms. Default 1,000.
     pub held_ms: u64,
     /// After so long without a request at the server, in ms, a feed that was live asks once without
-    /// holding. Default 1,000: servers remember about 2 s of changes between two polls (protocol.md 7).
+    /// holding. Default 1,000: servers remember about 2 s of changes between two polls (docs/server-protocol.md 7).
     pub gap_ms: u64,
     /// An answer that took longer came late, in ms: nobody knows since when it waited to be read.
     /// Default 30,000, above the server's polls of at most 23 s.

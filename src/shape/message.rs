@@ -12,7 +12,7 @@ use crate::{Error, Result};
 /// The columns of a change, in wire order: name, and text or null.
 pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Option<Text<'a>>)>;
 
-/// One message (protocol.md 4).
+/// One message (docs/server-protocol.md 4).
 #[derive(Debug)]
 pub(super) enum Message<'a> {
     Insert {

@@ -1,4 +1,5 @@
-//! The pure state machine of a run feed: the Electric HTTP shape protocol (protocol.md 4).
+//! The pure state machine of a run feed: the Electric HTTP shape protocol
+//! (docs/server-protocol.md 4).
 //!
 //! Time, randomness and bytes are arguments: a driver asks what [`Feed::start`] says, hands every
 //! answer to [`Feed::on`], and does what the returned [`Step`] says. Nothing here opens a socket,

@@ -20,7 +20,8 @@ impl Chunk {
     }
 }
 
-/// The JSON of a v1 event's data: itself where it is JSON, else a string (protocol.md 5).
+/// The JSON of a v1 event's data: itself where it is JSON, else a string
+/// (docs/server-protocol.md 5).
 pub(super) fn json_or_text(data: &str) -> Box<str> {
     match serde_json::from_str::<&RawValue>(data) {
         Ok(json) => json.get().into(),

@@ -25,7 +25,7 @@ pub struct Limits {
     pub held_ms: u64,
     /// A connection on which bytes came for so long was no failure. Default 5,000.
     pub healthy_ms: u64,
-    /// The idle time of a server that was not told one. Default 60,000 (protocol.md 5).
+    /// The idle time of a server that was not told one. Default 60,000 (docs/server-protocol.md 5).
     pub idle_ms: u64,
     /// After the run is over, this long without a byte means drained on v1, which has no word for it; v2 is asked
     /// where its tail is. Default 2,000.
@@ -36,7 +36,7 @@ pub struct Limits {
     /// The same of v1, whose pings come every 10 s. Default 12,000.
     pub alive_v1_ms: u64,
     /// Bodies of a v1 stream in a row that end cleanly and early without a new value: the stream
-    /// has ended. v1 has no marker to tell (protocol.md 5). Default 3.
+    /// has ended. v1 has no marker to tell (docs/server-protocol.md 5). Default 3.
     pub barren: u32,
     /// The longest event, in bytes.
     pub longest_event: usize,

@@ -1,4 +1,4 @@
-//! One realtime stream of a run, read over server-sent events (protocol.md 5).
+//! One realtime stream of a run, read over server-sent events (docs/server-protocol.md 5).
 //!
 //! [`Machine`] is pure: time, randomness and bytes are arguments. The driver does what it says;
 //! the [`Reader`] is a bounded queue that slows the wire when nobody reads (defect 9). The

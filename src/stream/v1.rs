@@ -1,5 +1,5 @@
 //! Where a v1 stream stands: several events can share an id, and the server resumes strictly
-//! after one (protocol.md 5).
+//! after one (docs/server-protocol.md 5).
 
 use super::plan::Start;
 use super::position::{EventId, Position, before, id_text, is_written, parse_id};

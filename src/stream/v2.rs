@@ -1,4 +1,4 @@
-//! Where a v2 stream stands, and what its records hold (protocol.md 5).
+//! Where a v2 stream stands, and what its records hold (docs/server-protocol.md 5).
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
 //! The server's claims, asked for once and kept: one request per (base URL, key, branch) in the
-//! life of a process (defect 14, protocol.md 3). Nothing in them expires.
+//! life of a process (defect 14, docs/server-protocol.md 3). Nothing in them expires.
 
 use std::collections::HashMap;
 use std::fmt;

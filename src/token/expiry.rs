@@ -1,9 +1,9 @@
-//! When a token ends, checked before anything is signed or sent (protocol.md 3).
+//! When a token ends, checked before anything is signed or sent (docs/server-protocol.md 3).
 
 use super::period;
 use crate::error::{Error, Result};
 
-/// A token lives this long when nothing is said, in seconds (protocol.md 3).
+/// A token lives this long when nothing is said, in seconds (docs/server-protocol.md 3).
 const DEFAULT_LIFE: f64 = 900.0;
 
 /// The last Unix seconds taken, in the year 5138. A number above it is far likelier milliseconds, a

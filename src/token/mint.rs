@@ -1,5 +1,5 @@
 //! Public tokens signed here: HS256 over a payload that equals the official SDK's byte for byte
-//! (protocol.md 3), apart from the `jti` of one-time tokens (defect 2).
+//! (docs/server-protocol.md 3), apart from the `jti` of one-time tokens (defect 2).
 
 use std::fmt;
 use std::fmt::Write as _;

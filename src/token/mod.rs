@@ -1,4 +1,4 @@
-//! Public tokens: minted, verified, and their scopes read (protocol.md 2 and 3).
+//! Public tokens: minted, verified, and their scopes read (docs/server-protocol.md 2 and 3).
 //!
 //! Everything here is pure: the clock, randomness and the network are arguments.
 

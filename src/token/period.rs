@@ -1,4 +1,5 @@
-//! The grammar of periods such as `15m` or `1.5 hours` (protocol.md 3), equal to what jose reads.
+//! The grammar of periods such as `15m` or `1.5 hours` (docs/server-protocol.md 3), equal to what
+//! jose reads.
 
 use crate::error::{Error, Result};
 

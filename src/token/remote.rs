@@ -1,5 +1,6 @@
 //! Tokens the server mints, for keys that cannot sign: additional keys and run tokens
-//! (protocol.md 2). Only what is sent and what an answer means; the call is made elsewhere.
+//! (docs/server-protocol.md 2). Only what is sent and what an answer means; the call is made
+//! elsewhere.
 
 use serde::Deserialize;
 

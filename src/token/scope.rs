@@ -1,5 +1,5 @@
-//! How the server reads the scopes of a public token (protocol.md 3), for whoever verifies tokens
-//! here: the relay and the emulator.
+//! How the server reads the scopes of a public token (docs/server-protocol.md 3), for whoever
+//! verifies tokens here: the relay and the emulator.
 
 /// One scope, `action[:type[:id]]`. The id keeps its own colons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Public tokens checked as the server checks them (protocol.md 3), for whoever answers requests
+//! Public tokens checked as the server checks them (docs/server-protocol.md 3), for whoever answers requests
 //! here: the relay and the emulator.
 
 use std::fmt;
@@ -62,7 +62,7 @@ pub struct PublicClaims {
     pub sub: String,
     /// What it may do, see [`grants`](super::grants). Empty when the claim is absent.
     pub scopes: Vec<String>,
-    /// Whether it works once only. Only the boolean counts (protocol.md 3).
+    /// Whether it works once only. Only the boolean counts (docs/server-protocol.md 3).
     pub otu: bool,
     /// Its own id.
     pub jti: Option<String>,
@@ -166,7 +166,7 @@ fn object(part: &str) -> Result<Map<String, Value>, Invalid> {
     serde_json::from_slice(&bytes).map_err(|_| Invalid::Malformed)
 }
 
-/// Scopes that are no strings grant nothing, and cost the others nothing (protocol.md 8).
+/// Scopes that are no strings grant nothing, and cost the others nothing (docs/server-protocol.md 8).
 fn scopes(value: Option<&Value>) -> Result<Vec<String>, Invalid> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let items = value.as_array().ok_or(Invalid::Malformed)?;

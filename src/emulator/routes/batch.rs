@@ -1,5 +1,5 @@
 //! `POST /api/v3/batches`, `GET /api/v2/batches/{id}` and `GET /api/v1/batches/{id}/results`
-//! (protocol.md 6; recorded: `calls-batch`).
+//! (docs/server-protocol.md 6; recorded: `calls-batch`).
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ use crate::token::Resource;
 
 /// The most items of a batch.
 const MOST_ITEMS: u64 = 1_000;
-/// The life of the token that comes back with a batch, in seconds (protocol.md 3).
+/// The life of the token that comes back with a batch, in seconds (docs/server-protocol.md 3).
 const TOKEN_LIFE_S: u64 = 3_600;
 
 /// Makes a batch that waits for its items.

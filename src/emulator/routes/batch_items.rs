@@ -1,5 +1,5 @@
 //! `POST /api/v3/batches/{id}/items`: the items of a batch, a line each, taken as they come
-//! (protocol.md 6; recorded: `calls-batch`).
+//! (docs/server-protocol.md 6; recorded: `calls-batch`).
 
 use std::sync::Arc;
 

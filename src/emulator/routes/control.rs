@@ -80,7 +80,7 @@ pub(super) async fn change(context: &Context, request: &Request, id: &str, incom
     if let Some(name) = ["id", "friendlyId", "updatedAt"].into_iter().find(|name| columns.contains_key(*name)) {
         return Answer::error(StatusCode::BAD_REQUEST, &format!("column \"{name}\" cannot be changed"));
     }
-    // The native feed wakes nobody for streams alone (protocol.md 4).
+    // The native feed wakes nobody for streams alone (docs/server-protocol.md 4).
     let is_silent = columns.keys().all(|name| name == Column::RealtimeStreams.name());
     let mut outcome = Ok(());
     run.change(context.world.now_ms(), |row| {

@@ -1,4 +1,4 @@
-//! A run as REST shows it (protocol.md 6): whole, or as an entry of a list.
+//! A run as REST shows it (docs/server-protocol.md 6): whole, or as an entry of a list.
 
 use serde_json::{Map, Value, json};
 
@@ -121,7 +121,7 @@ pub(super) fn summary(row: &Row, environment: &Environment, old_statuses: bool) 
     run
 }
 
-/// The public status of a raw one (protocol.md 4); an unknown one is shown as it is.
+/// The public status of a raw one (docs/server-protocol.md 4); an unknown one is shown as it is.
 pub(super) fn status_of(raw: &str) -> &str {
     match raw {
         "PENDING" => "QUEUED",
@@ -135,7 +135,7 @@ pub(super) fn status_of(raw: &str) -> &str {
 }
 
 /// The flags as REST counts them: CANCELED is completed and failed here, EXPIRED is not
-/// completed (protocol.md 4).
+/// completed (docs/server-protocol.md 4).
 fn flags(status: &str) -> [(&'static str, bool); 7] {
     let crashed = matches!(status, "FAILED" | "CRASHED" | "SYSTEM_FAILURE" | "TIMED_OUT");
     let failed = crashed || matches!(status, "CANCELED" | "EXPIRED");

@@ -1,4 +1,4 @@
-//! `GET /realtime/v1/runs/{id}`: one run, live, as the native backend answers (protocol.md 4).
+//! `GET /realtime/v1/runs/{id}`: one run, live, as the native backend answers (docs/server-protocol.md 4).
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub(super) async fn handle(context: &Context, request: &Request, id: &str) -> An
 /// A run that the caller may read, for its feed and its streams.
 ///
 /// # Errors
-/// The 404 and 403. An unknown run is told before scopes are looked at (protocol.md 3).
+/// The 404 and 403. An unknown run is told before scopes are looked at (docs/server-protocol.md 3).
 pub(super) fn readable(context: &Context, caller: &Caller<'_>, id: &str) -> Result<Arc<Run>, Answer> {
     let Some(run) = context.world.store.find(id).filter(|run| run.environment == caller.index) else {
         return Err(Answer::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "false"));
@@ -52,7 +52,7 @@ pub(super) fn readable(context: &Context, caller: &Caller<'_>, id: &str) -> Resu
     Ok(run)
 }
 
-/// Whether the caller may read this run (protocol.md 3).
+/// Whether the caller may read this run (docs/server-protocol.md 3).
 pub(super) fn may_read(caller: &Caller<'_>, run: &Run) -> bool {
     let row = run.row();
     let mut resources = vec![

@@ -1,5 +1,5 @@
 //! `GET /realtime/v1/runs?tags=…` and `GET /realtime/v1/batches/{id}`: several runs, live, as the
-//! native backend answers (protocol.md 4; recorded: `tags-feed-sdk`, `batch-feed-sdk`).
+//! native backend answers (docs/server-protocol.md 4; recorded: `tags-feed-sdk`, `batch-feed-sdk`).
 
 use std::cmp::Reverse;
 use std::sync::Arc;

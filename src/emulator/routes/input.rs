@@ -1,5 +1,5 @@
-//! `POST /realtime/v1/streams/{run}/input/{stream}`: something is sent to a run (protocol.md 5;
-//! recorded: `stream-write-v2`, `browser-hooks-useInputStreamSend`).
+//! `POST /realtime/v1/streams/{run}/input/{stream}`: something is sent to a run
+//! (docs/server-protocol.md 5; recorded: `stream-write-v2`, `browser-hooks-useInputStreamSend`).
 
 use http::StatusCode;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
 //! `PUT` and `GET /packets/…`: the object store behind the signed URLs. The URL is the key: there
-//! is no `Authorization` (protocol.md 4).
+//! is no `Authorization` (docs/server-protocol.md 4).
 
 use http::{Method, StatusCode};
 

@@ -1,6 +1,6 @@
 //! `PUT /api/v2/packets/{name}`, `GET /api/v1/packets/{name}` and
-//! `GET /api/v1/runs/{id}/packets/{field}`: signed URLs of stored packets (protocol.md 4 and 6;
-//! recorded: `calls-trigger`, `run-packet-types`).
+//! `GET /api/v1/runs/{id}/packets/{field}`: signed URLs of stored packets
+//! (docs/server-protocol.md 4 and 6; recorded: `calls-trigger`, `run-packet-types`).
 
 use http::{Method, StatusCode};
 use serde_json::json;

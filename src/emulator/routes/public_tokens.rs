@@ -1,4 +1,4 @@
-//! `POST /api/v1/auth/public-tokens`: tokens for keys that cannot sign (protocol.md 2).
+//! `POST /api/v1/auth/public-tokens`: tokens for keys that cannot sign (docs/server-protocol.md 2).
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! What the feeds of one run and of several have in common: the request's shape parameters and
-//! the headers of an answer (protocol.md 4).
+//! the headers of an answer (docs/server-protocol.md 4).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `GET /api/v3/runs/{id}`: a run as REST shows it (protocol.md 6); `GET /api/v1/runs/{id}/metadata`: its
+//! `GET /api/v3/runs/{id}`: a run as REST shows it (docs/server-protocol.md 6); `GET /api/v1/runs/{id}/metadata`: its
 //! metadata alone, as the published client reads it.
 
 use http::StatusCode;

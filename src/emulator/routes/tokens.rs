@@ -1,5 +1,5 @@
 //! `POST /api/v1/waitpoints/tokens`, `GET …/{id}`, `POST …/{id}/complete` and the callback
-//! (protocol.md 6; recorded: `calls-wait`).
+//! (docs/server-protocol.md 6; recorded: `calls-wait`).
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -178,7 +178,7 @@ fn completed(context: &Context, caller: &Caller<'_>, id: &str, bytes: &[u8]) -> 
         Ok(given) => given,
         Err(why) => return Answer::api_error(StatusCode::BAD_REQUEST, why),
     };
-    // A token that has ended stays as it is, and that is no error (protocol.md 6).
+    // A token that has ended stays as it is, and that is no error (docs/server-protocol.md 6).
     token.complete(context.world.now_ms(), given.get("data"));
     Answer::api(StatusCode::OK, json!({ "success": true }).to_string())
 }

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::serve::{Answer, Request, Upload, body};
 use crate::token::Resource;
 
-/// The life of the token that comes back with a run (protocol.md 3).
+/// The life of the token that comes back with a run (docs/server-protocol.md 3).
 const TOKEN_LIFE_S: u64 = 3_600;
 /// Answers the call.
 ///
@@ -69,7 +69,7 @@ fn place(context: &Context, request: &Request, caller: &Caller<'_>, task: &str, 
     accepted(caller.environment, &run.id(), is_cached, now)
 }
 
-/// The answer with the run's own public token in `x-trigger-jwt` (protocol.md 6).
+/// The answer with the run's own public token in `x-trigger-jwt` (docs/server-protocol.md 6).
 fn accepted(environment: &Environment, id: &str, is_cached: bool, now_ms: u64) -> Result<Answer> {
     let claims = json!({
         "sub": environment.id,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::shape::{Row, Schema};
 
-/// Columns a viewer cannot leave out (protocol.md 4).
+/// Columns a viewer cannot leave out (docs/server-protocol.md 4).
 const KEPT: [&str; 5] = ["id", "taskIdentifier", "friendlyId", "status", "createdAt"];
 
 /// The columns a viewer is not shown: those its token leaves out, and those it asked to leave out. Sorted, and only

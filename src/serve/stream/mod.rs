@@ -1,4 +1,5 @@
-//! Streams of a run: what is kept of them, and how the two versions write it (protocol.md 5).
+//! Streams of a run: what is kept of them, and how the two versions write it
+//! (docs/server-protocol.md 5).
 
 mod kept;
 mod log;

@@ -1,5 +1,5 @@
 //! A reader of a v1 stream: events whose ids are times, pings, and an end by silence
-//! (protocol.md 5; recorded: `sse-v1`).
+//! (docs/server-protocol.md 5; recorded: `sse-v1`).
 
 use std::fmt::Write as _;
 use std::io;

@@ -1,5 +1,5 @@
-//! A reader of a v2 stream: batches of records, pings and the marker of the end (protocol.md 5;
-//! recorded: `sse-v2`).
+//! A reader of a v2 stream: batches of records, pings and the marker of the end
+//! (docs/server-protocol.md 5; recorded: `sse-v2`).
 
 use std::io;
 use std::sync::Arc;
