@@ -15,7 +15,7 @@ const workflows = Object.fromEntries(
   readdirSync(folder).map((name) => [name, parse(readFileSync(path.join(folder, name), "utf8"))]),
 );
 const { scripts } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
-const { "packages.yml": packages, "release.yml": release } = workflows;
+const { "ci.yml": ci, "packages.yml": packages, "release.yml": release } = workflows;
 
 /** Every job of every workflow. */
 const jobs = Object.entries(workflows).flatMap(([file, { jobs }]) =>
@@ -69,6 +69,19 @@ describe("the workflows", () => {
       if (step.uses) assert.match(step.uses, /^actions\/[\w-]+@v\d+$/, where);
     }
     for (const { where, job } of jobs) assert.ok(job.uses || job["timeout-minutes"] <= 60, where);
+  });
+
+  it("check a change as .ci/run does, by that script and nothing beside it", () => {
+    const run = ci.jobs.check.steps.flatMap(({ run }) => run ?? []);
+    const checks = run.filter((/** @type {string} */ command) => !command.startsWith("rustup "));
+    assert.deepEqual(checks, [".ci/run"]);
+    const list = readFileSync(path.join(root, ".ci", "run"), "utf8");
+    assert.deepEqual(
+      [...list.matchAll(/^npm (.+)$/gm)].map(([, command]) => command),
+      ["run lint", "run instructions", "test"],
+    );
+    // Lints need what the workflow's toolchain brings.
+    assert.match(run.find((/** @type {string} */ command) => command.startsWith("rustup ")) ?? "", /clippy,rustfmt/);
   });
 
   it("run scripts that are there", () => {
