@@ -22,7 +22,7 @@ async fn run(emulator: &Emulator, id: &str) -> Value {
 }
 
 async fn advance(emulator: &Emulator, ms: u64) -> String {
-    emulator.running.switches().advance(ms).await.expect("a clock that is moved by hand")
+    emulator.running.handle().advance(ms).await.expect("a clock that is moved by hand")
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn the_clock_can_be_moved_by_a_call_with_the_key() {
 #[tokio::test]
 async fn an_emulator_stops_while_its_clock_stands() {
     let running = start(r#"{"clock":"manual"}"#).await.expect("an emulator");
-    let switches = running.switches();
+    let handle = running.handle();
     running.stop().await;
-    assert!(switches.advance(1_000).await.is_ok());
+    assert!(handle.advance(1_000).await.is_ok());
 }

@@ -23,7 +23,7 @@ async fn the_pages_token_reads_triggers_sends_and_completes() {
     let triggered = emulator.trigger(token, "chat", json!({ "payload": "{}" })).await;
     assert_eq!(triggered.status, 200, "{}", triggered.body);
     let id = triggered.json()["id"].as_str().expect("an id").to_owned();
-    emulator.running.switches().advance(250).await.expect("a clock");
+    emulator.running.handle().advance(250).await.expect("a clock");
     for (method, path, body) in [
         (Method::GET, "/api/v1/runs".to_owned(), None),
         (Method::GET, format!("/api/v3/runs/{id}"), None),
@@ -86,7 +86,7 @@ async fn tasks_are_replaced_for_the_runs_to_come() {
     assert!(tasks(&emulator).await.contains(&"gone".to_owned()));
     let key = emulator.running.secret_key().to_owned();
     let old = emulator.trigger(&key, "mine", json!({ "payload": "{}" })).await.json()["id"].clone();
-    emulator.running.switches().advance(500).await.expect("a clock");
+    emulator.running.handle().advance(500).await.expect("a clock");
     let scripts: Value = json!({ "mine": { "queued": 0, "steps": [{ "output": "new" }] }, "fresh": {} });
     let put = |body: Value| emulator.send(Method::PUT, "/emulator/tasks", Some(body));
     assert_eq!(put(json!({ "tasks": scripts })).await.status, 200);
@@ -95,7 +95,7 @@ async fn tasks_are_replaced_for_the_runs_to_come() {
         now.contains(&"fresh".to_owned()) && now.contains(&"hello".to_owned()) && !now.contains(&"gone".to_owned())
     );
     let new = emulator.trigger(&key, "mine", json!({ "payload": "{}" })).await.json()["id"].clone();
-    emulator.running.switches().advance(5_000).await.expect("a clock");
+    emulator.running.handle().advance(5_000).await.expect("a clock");
     for (id, output) in [(old, "old"), (new, "new")] {
         let run = emulator.get(&format!("/api/v3/runs/{}", id.as_str().expect("an id"))).await.json();
         assert_eq!(run["output"], output);

@@ -69,9 +69,9 @@ impl Emulator {
         let place = self.running.clone();
         promise(env, async move {
             // Not held meanwhile: stopping must not wait for the clock.
-            let switches = place.lock().await.as_ref().map(Running::switches);
-            match switches {
-                Some(switches) => match switches.advance(ms.get_u64().1).await {
+            let handle = place.lock().await.as_ref().map(Running::handle);
+            match handle {
+                Some(handle) => match handle.advance(ms.get_u64().1).await {
                     Ok(now) => json!({ "ok": now }).to_string(),
                     Err(error) => failure(&error),
                 },
@@ -85,7 +85,7 @@ impl Emulator {
     pub fn replace_tasks<'env>(&self, env: &'env Env, scripts: String) -> napi::Result<Object<'env>> {
         let place = self.running.clone();
         promise(env, async move {
-            match place.lock().await.as_ref().map(|running| running.switches().replace_tasks(&scripts)) {
+            match place.lock().await.as_ref().map(|running| running.handle().replace_tasks(&scripts)) {
                 Some(Ok(count)) => json!({ "ok": count }).to_string(),
                 Some(Err(error)) => failure(&error),
                 None => failure(&stopped()),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::unfold;
-use http::{Request, Response, StatusCode};
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Body as _, Frame};
 use napi::bindgen_prelude::{BufferSlice, Object, ToNapiValue};
@@ -28,7 +28,7 @@ use crate::error::{Error, Kind, Result};
 use crate::lock::lock;
 use crate::relay::{Grant, Relay, for_this_origin, head_text, read_head};
 use crate::runtime;
-use crate::serve::{Answer, Body};
+use crate::serve::{Body, Response};
 
 /// The most of a body that crosses at once, in bytes, unless a single frame is longer.
 const CROSSING: usize = 256 * 1024;
@@ -263,14 +263,14 @@ impl Shared {
             biased;
             answer = relay.respond(request, grant) => answer,
             () = stopped => {
-                Answer::api_error(StatusCode::SERVICE_UNAVAILABLE, "The relay was closed").into_response(&head, version)
+                Response::api_error(StatusCode::SERVICE_UNAVAILABLE, "The relay was closed").into_http(&head, version)
             }
         };
         for_this_origin(&mut answer);
         self.hand_over(answer).await
     }
 
-    async fn hand_over(&self, answer: Response<Body>) -> Crossing {
+    async fn hand_over(&self, answer: http::Response<Body>) -> Crossing {
         let (head, body) = answer.into_parts();
         let wait = if body.size_hint().exact().is_some_and(|size| size <= WHOLE) { Wait::Whole } else { Wait::Never };
         let (bytes, rest) = gather(body, wait).await;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use napi::bindgen_prelude::{FnArgs, Function, Object};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
@@ -20,7 +20,7 @@ use super::promise::promise;
 use super::relay::read_grant;
 use crate::lock::lock;
 use crate::relay::{Authorize, Listen, Listening, Relay, Verdict};
-use crate::serve::{Answer, Body};
+use crate::serve::{Body, Response};
 
 /// Requests that JavaScript looks at.
 #[derive(Clone, Default)]
@@ -62,8 +62,8 @@ pub(super) fn asking(authorize: Function<'_, FnArgs<(u32, String)>, ()>) -> napi
                 (Status::Ok, Ok(verdict)) => verdict,
                 // JavaScript is on its way out.
                 _ => Verdict::Answer(Box::new(
-                    Answer::error(StatusCode::SERVICE_UNAVAILABLE, "The relay is closing")
-                        .into_response(&http::HeaderMap::new(), http::Version::HTTP_2),
+                    Response::error(StatusCode::SERVICE_UNAVAILABLE, "The relay is closing")
+                        .into_http(&http::HeaderMap::new(), http::Version::HTTP_2),
                 )),
             }
         })
@@ -167,11 +167,11 @@ impl RelayListener {
 }
 
 /// The app's own answer. A header that HTTP cannot carry is left out.
-fn answer_of(head: Option<&str>, body: Option<&[u8]>) -> Response<Body> {
+fn answer_of(head: Option<&str>, body: Option<&[u8]>) -> http::Response<Body> {
     let mut lines = head.unwrap_or("500").split('\n');
     let status = lines.next().and_then(|status| status.parse().ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let bytes = Bytes::copy_from_slice(body.unwrap_or_default());
-    let mut answer = Response::new(Full::new(bytes).map_err(|never| match never {}).boxed_unsync());
+    let mut answer = http::Response::new(Full::new(bytes).map_err(|never| match never {}).boxed_unsync());
     *answer.status_mut() = status;
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
         let value: Option<Vec<u8>> = value.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect();

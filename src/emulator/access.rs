@@ -102,7 +102,7 @@ impl Refusal {
 ///
 /// # Errors
 /// The refusal.
-pub(super) fn recognise<'a>(
+pub(super) fn authenticate<'a>(
     environments: &'a [Environment],
     bearer: Option<&str>,
     now_s: u64,
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_stranger_is_told_what_is_wrong_in_the_servers_words() {
         let environments = environments();
-        let refused = |bearer: Option<&str>| recognise(&environments, bearer, 50).err();
+        let refused = |bearer: Option<&str>| authenticate(&environments, bearer, 50).err();
         let public = json!({ "sub": "env_1", "pub": true });
         assert_eq!(refused(None), Some(Refusal::Missing));
         assert_eq!(refused(Some("tr_dev_wrong")), Some(Refusal::UnknownKey));
@@ -215,7 +215,7 @@ mod tests {
         let environments = environments();
         let may = |scopes: Value, action: &str| {
             let token = token(&json!({ "sub": "env_1", "pub": true, "scopes": scopes }), "tr_dev_root");
-            let caller = recognise(&environments, Some(&token), 50).expect("a caller");
+            let caller = authenticate(&environments, Some(&token), 50).expect("a caller");
             caller.may(action, &[Resource::one("runs", "run_1"), Resource::one("tags", "a:b")])
         };
         for scopes in [

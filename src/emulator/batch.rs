@@ -7,7 +7,7 @@ use crate::lock::lock;
 use serde_json::Value;
 
 /// How many batches are kept; beyond it the oldest go.
-const MOST_BATCHES: usize = 100_000;
+const MAX_BATCHES: usize = 100_000;
 
 /// One batch.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl Batches {
         let batch = Arc::new(batch);
         inner.batches.insert(batch.id.clone(), batch.clone());
         inner.order.push_back(batch.id.clone());
-        while inner.order.len() > MOST_BATCHES {
+        while inner.order.len() > MAX_BATCHES {
             if let Some(oldest) = inner.order.pop_front() {
                 inner.batches.remove(&oldest);
             }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::column::Column;
+use super::effects;
+use super::engine::Engine;
+use super::interpreter::{Action, Interpreter};
 use super::lifecycle::{self, Change};
 use super::packet::Packet;
-use super::player::{Next, Player};
 use super::row::Row;
 use super::run::{Effect, Run};
 use super::script::Task;
-use super::stage;
-use super::world::World;
 use crate::serve::clock::from_wire;
 
 /// How long a worker takes from dequeuing a run to running its code, in milliseconds before the
@@ -31,32 +31,32 @@ pub(super) struct Plan {
 }
 
 /// Drives `run` to its end. Returns early when something else ended it (a cancel).
-pub(super) async fn drive(run: Arc<Run>, plan: Plan, world: Arc<World>) {
+pub(super) async fn drive(run: Arc<Run>, plan: Plan, engine: Arc<Engine>) {
     let mut ended = run.follow();
     tokio::select! {
-        () = play(&run, plan, &world) => {}
+        () = play(&run, plan, &engine) => {}
         _ = ended.wait_for(|row| lifecycle::is_final(row.status())) => {}
     }
 }
 
-async fn play(run: &Arc<Run>, plan: Plan, world: &World) {
+async fn play(run: &Arc<Run>, plan: Plan, engine: &Engine) {
     let change = |step: &dyn Fn(&mut Row, u64) -> bool| {
-        let now = world.now_ms();
+        let now = engine.now_ms();
         run.change(now, |row| if step(row, now) { Effect::Loud } else { Effect::None }) != Effect::None
     };
     if run.row().status() == "DELAYED" {
-        delay(run, world).await;
+        delay(run, engine).await;
         if !change(&lifecycle::queue) {
             return;
         }
     }
-    let wait = plan.task.queued.map(|ms| scaled(ms, world.speed));
+    let wait = plan.task.queued.map(|ms| scaled(ms, engine.speed));
     let ttl = plan.ttl_ms.map(Duration::from_millis);
     match (wait, ttl) {
-        (Some(wait), None) => world.clock.sleep(wait).await,
-        (Some(wait), Some(ttl)) if wait <= ttl => world.clock.sleep(wait).await,
+        (Some(wait), None) => engine.clock.sleep(wait).await,
+        (Some(wait), Some(ttl)) if wait <= ttl => engine.clock.sleep(wait).await,
         (_, Some(ttl)) => {
-            world.clock.sleep(ttl).await;
+            engine.clock.sleep(ttl).await;
             change(&lifecycle::expire);
             return;
         }
@@ -65,22 +65,22 @@ async fn play(run: &Arc<Run>, plan: Plan, world: &World) {
     if !change(&lifecycle::dequeue) {
         return;
     }
-    world.clock.sleep(scaled(START_MS, world.speed)).await;
+    engine.clock.sleep(scaled(START_MS, engine.speed)).await;
     if !change(&lifecycle::execute) {
         return;
     }
-    let mut player = Player::new(&plan.task, plan.payload);
+    let mut interpreter = Interpreter::new(&plan.task, plan.payload);
     // Waits are counted from one start, so that a long script does not drift.
-    let mut due = world.clock.moment();
-    while let Some(next) = player.next() {
+    let mut due = engine.clock.moment();
+    while let Some(next) = interpreter.next() {
         match next {
-            Next::Wait(ms) => {
-                due = due.saturating_add(scaled(ms, world.speed));
-                world.clock.sleep_until(due).await;
+            Action::Wait(ms) => {
+                due = due.saturating_add(scaled(ms, engine.speed));
+                engine.clock.sleep_until(due).await;
             }
-            Next::Change(step) => {
+            Action::Change(step) => {
                 let step = match step {
-                    Change::Output(output) => Change::Output(stage::stored(run, world, output)),
+                    Change::Output(output) => Change::Output(effects::stored(run, engine, output)),
                     other => other,
                 };
                 if !change(&|row, now| lifecycle::apply(row, &step, now)) {
@@ -89,34 +89,34 @@ async fn play(run: &Arc<Run>, plan: Plan, world: &World) {
                 // A script without waits must not keep a thread to itself.
                 tokio::task::yield_now().await;
             }
-            Next::Chunk(key, data) => {
-                stage::write(run, world, &key, &data);
+            Action::Chunk(key, data) => {
+                effects::write(run, engine, &key, &data);
                 tokio::task::yield_now().await;
             }
-            Next::Token(token) => {
-                player.resume(stage::wait_token(run, world, &token).await);
-                due = world.clock.moment();
+            Action::Token(token) => {
+                interpreter.resume(effects::wait_token(run, engine, &token).await);
+                due = engine.clock.moment();
             }
-            Next::Input(stream, timeout) => {
-                let timeout = timeout.map(|ms| scaled(ms, world.speed));
-                player.resume(stage::input(run, world, stream, timeout).await);
-                due = world.clock.moment();
+            Action::Input(stream, timeout) => {
+                let timeout = timeout.map(|ms| scaled(ms, engine.speed));
+                interpreter.resume(effects::input(run, engine, stream, timeout).await);
+                due = engine.clock.moment();
             }
         }
     }
 }
 
 /// Waits until the run's delay is over, wherever a reschedule moves it.
-async fn delay(run: &Run, world: &World) {
+async fn delay(run: &Run, engine: &Engine) {
     let mut versions = run.follow();
     loop {
         let until = versions.borrow_and_update().get(Column::DelayUntil).and_then(from_wire).unwrap_or(0);
-        let left = until.saturating_sub(world.now_ms());
+        let left = until.saturating_sub(engine.now_ms());
         if left == 0 {
             return;
         }
         // Either the time is over or the run changed: looked at again in both cases.
-        let _ = world.clock.timeout(Duration::from_millis(left), versions.changed()).await;
+        let _ = engine.clock.timeout(Duration::from_millis(left), versions.changed()).await;
     }
 }
 
@@ -124,13 +124,13 @@ fn scaled(ms: u64, speed: f64) -> Duration {
     Duration::try_from_secs_f64(Duration::from_millis(ms).as_secs_f64() / speed).unwrap_or(Duration::MAX)
 }
 
-/// Runs `future` in the background until the world ends, as work of the world's clock.
-pub(super) fn spawn(future: impl Future<Output = ()> + Send + 'static, world: &World) {
-    let stop = world.stop.clone();
+/// Runs `future` in the background until the engine ends, as work of the engine's clock.
+pub(super) fn spawn(future: impl Future<Output = ()> + Send + 'static, engine: &Engine) {
+    let stop = engine.stop.clone();
     let future = async move { stop.run_until_cancelled_owned(future).await };
-    match world.clock.hand() {
-        Some(hand) => {
-            tokio::spawn(hand.follow(future));
+    match engine.clock.as_manual() {
+        Some(clock) => {
+            tokio::spawn(clock.track(future));
         }
         None => {
             tokio::spawn(future);
@@ -152,11 +152,15 @@ mod tests {
     /// When a version came, in milliseconds since the start, and its status.
     type Seen = Mutex<Vec<(u64, String)>>;
 
-    fn start(script: Value, change: impl FnOnce(&mut Plan, &mut Row), speed: f64) -> (Arc<Run>, Arc<Seen>, Arc<World>) {
+    fn start(
+        script: Value,
+        change: impl FnOnce(&mut Plan, &mut Row),
+        speed: f64,
+    ) -> (Arc<Run>, Arc<Seen>, Arc<Engine>) {
         let begin = Instant::now();
         let clock = Clock::from_fn(move || 10_000 + u64::try_from(begin.elapsed().as_millis()).unwrap_or(0));
         let options = Options::parse(&json!({ "speed": speed }).to_string()).expect("options");
-        let world = World::new(options, clock, CancellationToken::new());
+        let engine = Engine::new(options, clock, CancellationToken::new());
         let mut row = Row::new("1", "run_1", "t", 10_000);
         let mut plan = Plan {
             task: Arc::new(Task::parse("t", script).expect("a script")),
@@ -164,7 +168,7 @@ mod tests {
             ttl_ms: None,
         };
         change(&mut plan, &mut row);
-        let run = Arc::new(Run::new(world.store.journal(), 0, row).streaming(StreamVersion::V2));
+        let run = Arc::new(Run::new(engine.store.journal(), 0, row).streaming(StreamVersion::V2));
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (mut versions, log) = (run.follow(), seen.clone());
         tokio::spawn(async move {
@@ -173,8 +177,8 @@ mod tests {
                 log.lock().expect("a log").push((row.updated_ms() - 10_000, row.status().to_owned()));
             }
         });
-        tokio::spawn(drive(run.clone(), plan, world.clone()));
-        (run, seen, world)
+        tokio::spawn(drive(run.clone(), plan, engine.clone()));
+        (run, seen, engine)
     }
 
     fn log(seen: &Seen) -> Vec<(u64, String)> {
@@ -256,14 +260,14 @@ mod tests {
             { "input": { "stream": "approval" } },
             { "output": "$result.ok" },
         ] });
-        let (run, _, world) = start(script, |_, _| (), 1.0);
+        let (run, _, engine) = start(script, |_, _| (), 1.0);
         tokio::time::sleep(Duration::from_secs(2)).await;
         let row = run.row();
         assert_eq!((row.status(), row.streams()), ("EXECUTING", &["ai".to_owned()][..]));
         assert_eq!(run.stream(StreamName::Output("ai".into())).from(0).len(), 2);
         let metadata: Value = serde_json::from_str(row.get(Column::Metadata).expect("metadata")).expect("JSON");
-        let token = world.waitpoints.find(0, metadata["tokenId"].as_str().expect("an id")).expect("a token");
-        token.complete(world.now_ms(), Some(&json!("yes")));
+        let token = engine.waitpoints.find(0, metadata["tokenId"].as_str().expect("an id")).expect("a token");
+        token.complete(engine.now_ms(), Some(&json!("yes")));
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(run.row().get(Column::Metadata).is_some_and(|text| text.contains(r#""answer":"yes""#)));
         run.stream(StreamName::Input("approval".into())).append_value(1, &json!(r#"{"ok":true}"#), "inp_1");

@@ -1,5 +1,4 @@
-//! Faults on purpose, for tests: what is to go wrong, where and how often. Described in
-//! docs/emulator.md.
+//! Fault injection for tests: which route fails, how, and how often. Described in docs/emulator.md.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -7,43 +6,43 @@ use std::time::Duration;
 use crate::lock::lock;
 use serde::Deserialize;
 
-/// The most faults that are switched on at once.
-pub(super) const MOST_FAULTS: usize = 100;
+/// The most faults that are active at once.
+pub(super) const MAX_FAULTS: usize = 100;
 
-/// What goes wrong with a request.
+/// How a request fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The connection ends without an answer.
+    /// The connection ends without a response.
     Drop,
-    /// The connection ends in the body of the answer, after so many bytes.
+    /// The connection ends in the response's body, after this many bytes.
     Cut(usize),
-    /// The answer comes later.
+    /// The response is delayed.
     Delay(Duration),
-    /// Another answer: its status, and after how many seconds to retry.
+    /// The response is an error: its status and its `Retry-After`, in seconds.
     Status(u16, Option<u64>),
-    /// A feed's shape is gone: 409 `must-refetch`. Other requests go on unharmed.
+    /// A feed request is answered 409 `must-refetch`. Other requests are answered as usual.
     MustRefetch,
 }
 
-/// A fault as it is given.
+/// A fault as the options and `PUT /emulator/faults` describe it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct Given {
+pub(super) struct FaultOptions {
     kind: Kind,
-    /// The route by its name in the statistics; every route of the API when left out.
+    /// The route's label in the statistics; every route of the API when absent.
     route: Option<String>,
-    /// How many requests it hits; all of them when left out.
+    /// How many requests fail; all of them when absent.
     count: Option<u64>,
-    /// How many requests it lets pass first.
+    /// How many requests pass before the first one fails.
     #[serde(default)]
     after: u64,
-    /// How late a `delay` is, in milliseconds.
+    /// The delay of a `delay`, in milliseconds.
     delay_ms: Option<u64>,
-    /// What a `status` answers.
+    /// The status of a `status`.
     status: Option<u16>,
     /// The `Retry-After` of a `status`, in seconds.
     retry_after: Option<u64>,
-    /// After how many bytes of the body a `cut` comes.
+    /// How many bytes of the body a `cut` sends.
     #[serde(default)]
     bytes: usize,
 }
@@ -58,11 +57,11 @@ enum Kind {
     MustRefetch,
 }
 
-impl Given {
-    /// What it is.
+impl FaultOptions {
+    /// The fault they describe.
     ///
     /// # Errors
-    /// A sentence saying what is missing.
+    /// A sentence that says what is missing or wrong.
     pub(super) fn check(&self, routes: &[&str]) -> Result<Fault, String> {
         if let Some(route) = self.route.as_deref().filter(|route| !routes.contains(route)) {
             return Err(format!("there is no route \"{route}\""));
@@ -80,12 +79,12 @@ impl Given {
     }
 }
 
-/// The faults that are switched on.
+/// The active faults.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Mutex<Vec<Switched>>);
+pub(super) struct Faults(Mutex<Vec<ActiveFault>>);
 
 #[derive(Debug)]
-struct Switched {
+struct ActiveFault {
     fault: Fault,
     route: Option<String>,
     left: Option<u64>,
@@ -93,40 +92,40 @@ struct Switched {
 }
 
 impl Faults {
-    /// Switches these on, and all others off.
+    /// Replaces the active faults.
     ///
     /// # Errors
-    /// A sentence saying what cannot be; then nothing changes.
-    pub(super) fn set(&self, given: Vec<Given>, routes: &[&str]) -> Result<(), String> {
-        if given.len() > MOST_FAULTS {
-            return Err(format!("at most {MOST_FAULTS} faults"));
+    /// A sentence that says what is wrong. The active faults stay.
+    pub(super) fn set(&self, options: Vec<FaultOptions>, routes: &[&str]) -> Result<(), String> {
+        if options.len() > MAX_FAULTS {
+            return Err(format!("at most {MAX_FAULTS} faults"));
         }
-        let switched = given
+        let faults = options
             .into_iter()
-            .map(|given| {
-                let fault = given.check(routes)?;
-                Ok(Switched { fault, route: given.route, left: given.count, after: given.after })
+            .map(|one| {
+                let fault = one.check(routes)?;
+                Ok(ActiveFault { fault, route: one.route, left: one.count, after: one.after })
             })
             .collect::<Result<Vec<_>, String>>()?;
-        *lock(&self.0) = switched;
+        *lock(&self.0) = faults;
         Ok(())
     }
 
-    /// The fault that hits a request of this route, if any: the first that does.
-    pub(super) fn strike(&self, route: &str) -> Option<Fault> {
+    /// The fault of the next request of this route, if any: the first that applies. Counts it.
+    pub(super) fn take(&self, route: &str) -> Option<Fault> {
         let mut all = lock(&self.0);
-        let hit = all.iter_mut().find_map(|switched| {
-            if switched.left == Some(0) || switched.route.as_deref().is_some_and(|wanted| wanted != route) {
+        let hit = all.iter_mut().find_map(|fault| {
+            if fault.left == Some(0) || fault.route.as_deref().is_some_and(|only| only != route) {
                 return None;
             }
-            if switched.after > 0 {
-                switched.after -= 1;
+            if fault.after > 0 {
+                fault.after -= 1;
                 return None;
             }
-            switched.left = switched.left.map(|left| left - 1);
-            Some(switched.fault.clone())
+            fault.left = fault.left.map(|left| left - 1);
+            Some(fault.fault.clone())
         });
-        all.retain(|switched| switched.left != Some(0));
+        all.retain(|fault| fault.left != Some(0));
         hit
     }
 }
@@ -138,9 +137,9 @@ mod tests {
 
     const ROUTES: &[&str] = &["GET /a", "GET /b"];
 
-    fn faults(given: Value) -> Result<Faults, String> {
+    fn faults(options: Value) -> Result<Faults, String> {
         let faults = Faults::default();
-        faults.set(serde_json::from_value(given).map_err(|error| error.to_string())?, ROUTES)?;
+        faults.set(serde_json::from_value(options).map_err(|error| error.to_string())?, ROUTES)?;
         Ok(faults)
     }
 
@@ -151,22 +150,22 @@ mod tests {
             { "kind": "drop", "route": "GET /b" },
         ]))
         .expect("faults");
-        let hits: Vec<_> = (0..4).map(|_| faults.strike("GET /a")).collect();
+        let hits: Vec<_> = (0..4).map(|_| faults.take("GET /a")).collect();
         assert_eq!(hits, [None, Some(Fault::Status(503, Some(2))), Some(Fault::Status(503, Some(2))), None]);
-        assert_eq!(faults.strike("GET /b"), Some(Fault::Drop));
-        assert_eq!(faults.strike("GET /b"), Some(Fault::Drop));
+        assert_eq!(faults.take("GET /b"), Some(Fault::Drop));
+        assert_eq!(faults.take("GET /b"), Some(Fault::Drop));
     }
 
     #[test]
     fn what_cannot_be_a_fault_says_why() {
-        for (given, part) in [
+        for (options, part) in [
             (json!([{ "kind": "explode" }]), "explode"),
             (json!([{ "kind": "delay" }]), "delayMs"),
             (json!([{ "kind": "status", "status": 200 }]), "400 to 599"),
             (json!([{ "kind": "drop", "route": "GET /c" }]), "GET /c"),
             (json!([{ "kind": "drop", "times": 3 }]), "times"),
         ] {
-            let why = faults(given).expect_err(part);
+            let why = faults(options).expect_err(part);
             assert!(why.contains(part), "{why}");
         }
     }

@@ -1,17 +1,16 @@
-//! What changed, in order, and who waits for it: feeds of tags and batches are woken by exactly
-//! the runs they show.
+//! The order of all changes, and the feeds that wait for them. A change of a run wakes exactly the feeds that show the run.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
 use super::column::Column;
-use super::run::Run;
+use super::row::Row;
 use crate::lock::lock;
 
-/// What a feed of several runs is about.
+/// What a feed of several runs shows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Topic {
     /// Every run of an environment.
@@ -22,7 +21,7 @@ pub(super) enum Topic {
     Batch(String),
 }
 
-/// The order of all changes, and who waits for them.
+/// The order of all changes, and the feeds that wait for them.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     sequence: AtomicU64,
@@ -32,7 +31,8 @@ pub(super) struct Journal {
 #[derive(Debug, Default)]
 struct Inner {
     readers: HashMap<Topic, watch::Sender<()>>,
-    members: HashMap<Topic, HashMap<String, Weak<Run>>>,
+    /// The public ids of the runs that a tag or a batch has.
+    members: HashMap<Topic, HashSet<String>>,
 }
 
 impl Journal {
@@ -41,61 +41,66 @@ impl Journal {
         self.sequence.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// Follows a topic's changes from now on.
+    /// Subscribes to a topic's changes from now on.
     pub(super) fn follow(&self, topic: Topic) -> watch::Receiver<()> {
         lock(&self.inner).readers.entry(topic).or_insert_with(|| watch::Sender::new(())).subscribe()
     }
 
-    /// The runs that a tag or a batch has now, in no order.
-    pub(super) fn members(&self, topic: &Topic) -> Vec<Arc<Run>> {
-        let inner = lock(&self.inner);
-        inner.members.get(topic).into_iter().flat_map(HashMap::values).filter_map(Weak::upgrade).collect()
+    /// The public ids of the runs that a tag or a batch has now, in no order.
+    pub(super) fn members(&self, topic: &Topic) -> Vec<String> {
+        lock(&self.inner).members.get(topic).into_iter().flatten().cloned().collect()
     }
 
-    /// Notes that a run is new or changed: it had the tags `before`. Wakes who reads a topic it
-    /// has, or had.
-    pub(super) fn note(&self, run: &Arc<Run>, before: &[String]) {
-        // Read under the lock, so that of two notes the later one has the last word.
+    /// Records that a run is new or changed, and wakes the readers of every topic that it has or had. `before` are the
+    /// tags that it had, `current` reads its row: under the lock, so that of two notes at once the later one reads the
+    /// later row.
+    pub(super) fn note(
+        &self,
+        environment: usize,
+        batch: Option<&str>,
+        before: &[String],
+        current: impl FnOnce() -> Arc<Row>,
+    ) {
         let mut inner = lock(&self.inner);
-        let row = run.row();
+        let row = current();
         let id = row.get(Column::FriendlyId).unwrap_or_default();
         let now = row.tags();
         for tag in before.iter().filter(|tag| !now.contains(tag)) {
-            inner.leave(&Topic::Tag(run.environment, tag.clone()), id);
+            inner.leave(&Topic::Tag(environment, tag.clone()), id);
         }
         for tag in now {
-            inner.join(Topic::Tag(run.environment, tag.clone()), id, run);
+            inner.join(Topic::Tag(environment, tag.clone()), id);
         }
-        if let Some(batch) = &run.batch {
-            inner.join(Topic::Batch(batch.clone()), id, run);
+        let batch = batch.map(|batch| Topic::Batch(batch.to_owned()));
+        if let Some(batch) = &batch {
+            inner.join(batch.clone(), id);
         }
         let tags: HashSet<&String> = before.iter().chain(now).collect();
         for tag in tags {
-            inner.wake(&Topic::Tag(run.environment, tag.clone()));
+            inner.wake(&Topic::Tag(environment, tag.clone()));
         }
-        inner.wake(&Topic::Environment(run.environment));
-        if let Some(batch) = &run.batch {
-            inner.wake(&Topic::Batch(batch.clone()));
+        inner.wake(&Topic::Environment(environment));
+        if let Some(batch) = &batch {
+            inner.wake(batch);
         }
     }
 
-    /// Forgets a run.
-    pub(super) fn forget(&self, run: &Run) {
-        let row = run.row();
+    /// Removes a run from its topics.
+    pub(super) fn forget(&self, environment: usize, batch: Option<&str>, row: &Row) {
         let id = row.get(Column::FriendlyId).unwrap_or_default();
         let mut inner = lock(&self.inner);
         for tag in row.tags() {
-            inner.leave(&Topic::Tag(run.environment, tag.clone()), id);
+            inner.leave(&Topic::Tag(environment, tag.clone()), id);
         }
-        if let Some(batch) = &run.batch {
-            inner.leave(&Topic::Batch(batch.clone()), id);
+        if let Some(batch) = batch {
+            inner.leave(&Topic::Batch(batch.to_owned()), id);
         }
     }
 }
 
 impl Inner {
-    fn join(&mut self, topic: Topic, id: &str, run: &Arc<Run>) {
-        self.members.entry(topic).or_default().insert(id.to_owned(), Arc::downgrade(run));
+    fn join(&mut self, topic: Topic, id: &str) {
+        self.members.entry(topic).or_default().insert(id.to_owned());
     }
 
     fn leave(&mut self, topic: &Topic, id: &str) {
@@ -122,7 +127,7 @@ impl Inner {
 mod tests {
     use super::*;
     use crate::emulator::row::Row;
-    use crate::emulator::run::Effect;
+    use crate::emulator::run::{Effect, Run};
 
     fn run(journal: &Arc<Journal>, id: &str, tags: &[&str]) -> Arc<Run> {
         let mut row = Row::new(id, &format!("run_{id}"), "hello", 1_000);
@@ -134,8 +139,8 @@ mod tests {
     fn readers_of_a_tag_are_woken_by_its_runs_alone() {
         let journal = Arc::new(Journal::default());
         let (one, two) = (run(&journal, "1", &["a"]), run(&journal, "2", &["b"]));
-        journal.note(&one, &[]);
-        journal.note(&two, &[]);
+        one.note(&[]);
+        two.note(&[]);
         let tag = |name: &str| Topic::Tag(0, name.into());
         let (of_a, of_b, all) =
             (journal.follow(tag("a")), journal.follow(tag("b")), journal.follow(Topic::Environment(0)));
@@ -152,7 +157,7 @@ mod tests {
     fn a_run_that_takes_or_loses_a_tag_wakes_both_and_moves() {
         let journal = Arc::new(Journal::default());
         let run = run(&journal, "1", &["old"]);
-        journal.note(&run, &[]);
+        run.note(&[]);
         let (old, new) = (journal.follow(Topic::Tag(0, "old".into())), journal.follow(Topic::Tag(0, "new".into())));
         run.change(2_000, |row| {
             row.set_tags(vec!["new".into()]);

@@ -13,7 +13,7 @@ use crate::random;
 use crate::serve::clock::to_wire;
 
 /// The most bytes kept; beyond them the oldest objects go.
-const MOST_BYTES: usize = 512 << 20;
+const MAX_BYTES: usize = 512 << 20;
 /// How long a signed URL works, in seconds (recorded).
 const EXPIRES_S: u64 = 300;
 
@@ -81,7 +81,7 @@ impl Objects {
             inner.order.retain(|known| known != path);
         }
         inner.order.push_back(path.to_owned());
-        while inner.bytes > MOST_BYTES && inner.order.len() > 1 {
+        while inner.bytes > MAX_BYTES && inner.order.len() > 1 {
             if let Some(gone) = inner.order.pop_front().and_then(|oldest| inner.objects.remove(&oldest)) {
                 inner.bytes -= gone.data.len();
             }

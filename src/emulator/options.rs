@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::secret::Secret;
 use crate::serve::clock::{Clock, from_wire};
 
-/// The key of an emulator that was not given one: plainly no secret.
+/// The key of an emulator that has none in its options: plainly no secret.
 pub(super) const DEFAULT_KEY: &str = "tr_dev_emulatornotasecret";
 const DEFAULT_ENVIRONMENT: &str = "cemulatorenvironment00001";
 /// 2026-01-01T00:00:00Z, where a clock that is moved by hand begins.
@@ -40,7 +40,7 @@ pub(super) struct Options {
     /// What runs do.
     pub(super) tasks: Tasks,
     /// What goes wrong on purpose, not checked yet.
-    pub(super) faults: Vec<fault::Given>,
+    pub(super) faults: Vec<fault::FaultOptions>,
     /// Where a clock that is moved by hand begins, in Unix milliseconds; `None` is the machine's.
     pub(super) stands_at_ms: Option<u64>,
     /// The folder of the built page; `None` is no page.
@@ -49,7 +49,7 @@ pub(super) struct Options {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-struct Given {
+struct RawOptions {
     port: u16,
     speed: f64,
     hold_ms: u64,
@@ -57,19 +57,19 @@ struct Given {
     max_runs: usize,
     secret_key: String,
     environment_id: String,
-    additional_keys: Vec<GivenKey>,
-    environments: Vec<GivenEnvironment>,
+    additional_keys: Vec<RawKey>,
+    environments: Vec<RawEnvironment>,
     tasks: Map<String, Value>,
     max_connections: Option<usize>,
-    faults: Vec<fault::Given>,
-    clock: GivenClock,
+    faults: Vec<fault::FaultOptions>,
+    clock: RawClock,
     now: Option<Value>,
     page_directory: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-enum GivenClock {
+enum RawClock {
     /// The machine's.
     #[default]
     System,
@@ -79,7 +79,7 @@ enum GivenClock {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct GivenKey {
+struct RawKey {
     key: String,
     #[serde(default)]
     scopes: Vec<String>,
@@ -87,15 +87,15 @@ struct GivenKey {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct GivenEnvironment {
+struct RawEnvironment {
     id: String,
     secret_key: String,
     #[serde(default)]
-    additional_keys: Vec<GivenKey>,
+    additional_keys: Vec<RawKey>,
     max_connections: Option<usize>,
 }
 
-impl Default for Given {
+impl Default for RawOptions {
     fn default() -> Self {
         Self {
             port: 0,
@@ -110,7 +110,7 @@ impl Default for Given {
             tasks: Map::new(),
             max_connections: None,
             faults: Vec::new(),
-            clock: GivenClock::System,
+            clock: RawClock::System,
             now: None,
             page_directory: None,
         }
@@ -128,8 +128,8 @@ impl Options {
             // serde would read an array as the options in order.
             return Err(refuse("they are not a JSON object"));
         }
-        let given: Given = if text.is_empty() {
-            Given::default()
+        let raw: RawOptions = if text.is_empty() {
+            RawOptions::default()
         } else {
             // Only the place is told: the message could quote a key.
             serde_json::from_str(text).map_err(|error| match error.classify() {
@@ -139,18 +139,18 @@ impl Options {
                 | serde_json::error::Category::Eof => refuse("they are not JSON"),
             })?
         };
-        if !(given.speed.is_finite() && given.speed > 0.0) {
+        if !(raw.speed.is_finite() && raw.speed > 0.0) {
             return Err(refuse("`speed` is a number above 0"));
         }
-        if !(1..=3_600_000).contains(&given.hold_ms) {
+        if !(1..=3_600_000).contains(&raw.hold_ms) {
             return Err(refuse("`holdMs` is between 1 and 3600000"));
         }
-        if given.max_runs == 0 {
+        if raw.max_runs == 0 {
             return Err(refuse("`maxRuns` is at least 1"));
         }
         let mut environments =
-            vec![environment(given.environment_id, &given.secret_key, given.additional_keys, given.max_connections)?];
-        for other in given.environments {
+            vec![environment(raw.environment_id, &raw.secret_key, raw.additional_keys, raw.max_connections)?];
+        for other in raw.environments {
             environments.push(environment(other.id, &other.secret_key, other.additional_keys, other.max_connections)?);
         }
         for (index, one) in environments.iter().enumerate() {
@@ -159,34 +159,34 @@ impl Options {
                 return Err(refuse("two environments have the same id or secret key"));
             }
         }
-        let stands_at_ms = stands_at(given.clock, given.now.as_ref())?;
+        let stands_at_ms = stands_at(raw.clock, raw.now.as_ref())?;
         Ok(Self {
-            port: given.port,
-            speed: given.speed,
-            hold: Duration::from_millis(given.hold_ms),
-            memory: given.memory_ms.map(Duration::from_millis),
-            max_runs: given.max_runs,
+            port: raw.port,
+            speed: raw.speed,
+            hold: Duration::from_millis(raw.hold_ms),
+            memory: raw.memory_ms.map(Duration::from_millis),
+            max_runs: raw.max_runs,
             environments,
-            tasks: Tasks::new(given.tasks)?,
-            faults: given.faults,
+            tasks: Tasks::new(raw.tasks)?,
+            faults: raw.faults,
             stands_at_ms,
-            page: given.page_directory,
+            page: raw.page_directory,
         })
     }
 
     /// The clock it is to go by.
     pub(super) fn clock(&self) -> Clock {
-        self.stands_at_ms.map_or_else(Clock::system, Clock::by_hand)
+        self.stands_at_ms.map_or_else(Clock::system, Clock::manual)
     }
 }
 
 /// Where a clock that is moved by hand begins.
-fn stands_at(clock: GivenClock, now: Option<&Value>) -> Result<Option<u64>> {
+fn stands_at(clock: RawClock, now: Option<&Value>) -> Result<Option<u64>> {
     match (clock, now) {
-        (GivenClock::System, None) => Ok(None),
-        (GivenClock::System, Some(_)) => Err(refuse("`now` is for `clock: \"manual\"`")),
-        (GivenClock::Manual, None) => Ok(Some(DEFAULT_NOW_MS)),
-        (GivenClock::Manual, Some(now)) => match now {
+        (RawClock::System, None) => Ok(None),
+        (RawClock::System, Some(_)) => Err(refuse("`now` is for `clock: \"manual\"`")),
+        (RawClock::Manual, None) => Ok(Some(DEFAULT_NOW_MS)),
+        (RawClock::Manual, Some(now)) => match now {
             Value::String(text) => from_wire(text),
             Value::Number(ms) => ms.as_u64().filter(|ms| *ms <= LATEST_MS),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
@@ -198,12 +198,7 @@ fn stands_at(clock: GivenClock, now: Option<&Value>) -> Result<Option<u64>> {
     }
 }
 
-fn environment(
-    id: String,
-    key: &str,
-    additional: Vec<GivenKey>,
-    max_connections: Option<usize>,
-) -> Result<Environment> {
+fn environment(id: String, key: &str, additional: Vec<RawKey>, max_connections: Option<usize>) -> Result<Environment> {
     if id.is_empty() {
         return Err(refuse("an environment's id is empty"));
     }
@@ -212,8 +207,8 @@ fn environment(
     }
     let additional_keys = additional
         .into_iter()
-        .map(|given| match kind_of(&given.key)? {
-            KeyKind::Additional => Ok(AdditionalKey { key: Secret::new(given.key), scopes: given.scopes }),
+        .map(|raw| match kind_of(&raw.key)? {
+            KeyKind::Additional => Ok(AdditionalKey { key: Secret::new(raw.key), scopes: raw.scopes }),
             KeyKind::Root | KeyKind::Run | KeyKind::Public => {
                 Err(refuse("a key in `additionalKeys` has the form tr_dev_sk_ and 24 letters or digits"))
             }

@@ -100,7 +100,7 @@ impl Run {
     }
 
     /// Changes the run at `now_ms`. Readers are woken only for a loud change.
-    pub(super) fn change(self: &Arc<Self>, now_ms: u64, change: impl FnOnce(&mut Row) -> Effect) -> Effect {
+    pub(super) fn change(&self, now_ms: u64, change: impl FnOnce(&mut Row) -> Effect) -> Effect {
         let mut effect = Effect::None;
         let mut before = Vec::new();
         self.row.send_if_modified(|current| {
@@ -119,9 +119,19 @@ impl Run {
             effect == Effect::Loud
         });
         if effect == Effect::Loud {
-            self.journal.note(self, &before);
+            self.note(&before);
         }
         effect
+    }
+
+    /// Tells the journal that the run is new or changed. `before` are the tags that it had.
+    pub(super) fn note(&self, before: &[String]) {
+        self.journal.note(self.environment, self.batch.as_deref(), before, || self.row());
+    }
+
+    /// Removes the run from its journal's topics.
+    pub(super) fn leave_journal(&self) {
+        self.journal.forget(self.environment, self.batch.as_deref(), &self.row());
     }
 
     /// A stream of the run; an empty one when nobody wrote to it (docs/server-protocol.md 5: an unknown key
@@ -132,7 +142,7 @@ impl Run {
     }
 
     /// Names a stream in `realtimeStreams`. Wakes nobody.
-    pub(super) fn announce(self: &Arc<Self>, now_ms: u64, key: &str) {
+    pub(super) fn announce(&self, now_ms: u64, key: &str) {
         self.change(now_ms, |row| {
             if row.streams().iter().any(|known| known == key) {
                 return Effect::None;

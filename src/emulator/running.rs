@@ -7,10 +7,10 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::front;
+use super::handle::Handle;
+use super::mounted_relay;
 use super::options::Options;
 use super::routes::{Context, respond};
-use super::switch::Switches;
 use crate::error::Result;
 use crate::relay::Relay;
 use crate::secret::Secret;
@@ -39,13 +39,13 @@ pub async fn start(options_json: &str) -> Result<Running> {
     let clock = options.clock();
     let context = Arc::new(Context::new(options, clock.clone(), CancellationToken::new())?);
     let (listener, address) = listener::bind(Ipv4Addr::LOCALHOST.into(), port, "ERR_EMULATOR_PORT").await?;
-    let relay = front::front(&format!("http://{address}"), secret_key.expose(), clock)?;
+    let relay = mounted_relay::mount(&format!("http://{address}"), secret_key.expose(), clock)?;
     let answering = (context.clone(), relay.clone());
     let task = tokio::spawn(listener::serve(listener, context.stop.clone(), move |request| {
         let (context, relay) = answering.clone();
         async move {
-            if front::is_relayed(request.uri().path()) {
-                return Ok(front::respond(&relay, request).await);
+            if mounted_relay::is_relayed(request.uri().path()) {
+                return Ok(mounted_relay::respond(&relay, request).await);
             }
             respond(&context, request).await
         }
@@ -70,8 +70,8 @@ impl Running {
     }
 
     /// What changes it while it runs.
-    pub fn switches(&self) -> Switches {
-        Switches::new(self.context.world.clone())
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.context.engine.clone())
     }
 
     /// Stops it: no new connections, held polls are answered, answers under way are finished

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 const QUEUED_MS: u64 = 150;
 
 /// The most steps one run may take, its repeats unrolled.
-const MOST_STEPS: u64 = 1_000_000;
+const MAX_STEPS: u64 = 1_000_000;
 
 /// The task that runs when no other has the name.
 pub(super) const ANY_TASK: &str = "*";
@@ -212,8 +212,8 @@ impl Task {
         }
         let task: Self = serde_json::from_value(script).map_err(|error| refuse(error.to_string()))?;
         match count(&task.steps) {
-            Ok(steps) if steps <= MOST_STEPS => Ok(task),
-            Ok(_) => Err(refuse(format!("more than {MOST_STEPS} steps"))),
+            Ok(steps) if steps <= MAX_STEPS => Ok(task),
+            Ok(_) => Err(refuse(format!("more than {MAX_STEPS} steps"))),
             Err(why) => Err(refuse(why.into())),
         }
     }

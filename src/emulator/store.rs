@@ -29,7 +29,7 @@ struct Inner {
 
 /// What became of a trigger.
 #[derive(Debug)]
-pub(super) enum Placed {
+pub(super) enum Triggered {
     /// A new run.
     New(Arc<Run>),
     /// The run of an earlier trigger with the same idempotency key.
@@ -40,7 +40,7 @@ pub(super) enum Placed {
 
 /// What a trigger brings besides its row.
 #[derive(Debug, Default)]
-pub(super) struct Terms {
+pub(super) struct TriggerKeys {
     /// Its idempotency key and until when that counts, in Unix milliseconds.
     pub(super) idempotency: Option<(String, u64)>,
     /// The digest of its one-time token and when that expires, in Unix milliseconds.
@@ -64,7 +64,11 @@ impl Store {
             Topic::Environment(environment) => {
                 lock(&self.inner).runs.values().filter(|run| run.environment == *environment).cloned().collect()
             }
-            Topic::Tag(..) | Topic::Batch(_) => self.journal.members(topic),
+            Topic::Tag(..) | Topic::Batch(_) => {
+                let ids = self.journal.members(topic);
+                let inner = lock(&self.inner);
+                ids.iter().filter_map(|id| inner.runs.get(id).cloned()).collect()
+            }
         }
     }
 
@@ -79,35 +83,35 @@ impl Store {
         inner.order.retain(|id| id != friendly_id);
         let removed = inner.runs.remove(friendly_id);
         drop(inner);
-        removed.inspect(|run| self.journal.forget(run)).is_some()
+        removed.inspect(|run| run.leave_journal()).is_some()
     }
 
     /// Adds a run, unless its id is taken.
     pub(super) fn insert(&self, run: Run) -> Option<Arc<Run>> {
         let run = Arc::new(run);
         let gone = lock(&self.inner).insert(&run, self.max_runs)?;
-        self.settle(&run, gone);
+        settle(&run, &gone);
         Some(run)
     }
 
     /// Places a trigger in one step: of several at once with the same one-time token or
     /// idempotency key exactly one makes a run. A cached answer does not use a token up.
-    pub(super) fn place(&self, run: Run, terms: Terms, now_ms: u64) -> Placed {
+    pub(super) fn trigger(&self, run: Run, keys: TriggerKeys, now_ms: u64) -> Triggered {
         let row = run.row();
         let task = row.get(Column::TaskIdentifier).unwrap_or_default().to_owned();
         let friendly_id = row.get(Column::FriendlyId).unwrap_or_default().to_owned();
         let mut inner = lock(&self.inner);
-        let key = terms.idempotency.map(|(key, until)| ((run.environment, task, key), until));
+        let key = keys.idempotency.map(|(key, until)| ((run.environment, task, key), until));
         if let Some((key, _)) = &key {
             let cached = inner.idempotent.get(key).filter(|(_, until)| *until > now_ms);
             if let Some(run) = cached.and_then(|(id, _)| inner.runs.get(id)) {
-                return Placed::Cached(run.clone());
+                return Triggered::Cached(run.clone());
             }
         }
-        if let Some((digest, until)) = terms.one_time
+        if let Some((digest, until)) = keys.one_time
             && !inner.use_up(digest, until, now_ms)
         {
-            return Placed::TokenUsed;
+            return Triggered::TokenUsed;
         }
         let run = Arc::new(run);
         let gone = inner.insert(&run, self.max_runs).unwrap_or_default();
@@ -116,8 +120,8 @@ impl Store {
             inner.idempotent.insert(key, (friendly_id, until));
         }
         drop(inner);
-        self.settle(&run, gone);
-        Placed::New(run)
+        settle(&run, &gone);
+        Triggered::New(run)
     }
 
     /// Uses up a one-time token, by its digest; false when it was used before. It is remembered
@@ -125,13 +129,13 @@ impl Store {
     pub(super) fn use_up(&self, digest: String, until_ms: u64, now_ms: u64) -> bool {
         lock(&self.inner).use_up(digest, until_ms, now_ms)
     }
+}
 
-    /// Tells the journal of a new run and of those it drove out.
-    fn settle(&self, run: &Arc<Run>, gone: Vec<Arc<Run>>) {
-        self.journal.note(run, &[]);
-        for run in gone {
-            self.journal.forget(&run);
-        }
+/// Tells the journal of a new run and of those that were evicted for it.
+fn settle(run: &Run, evicted: &[Arc<Run>]) {
+    run.note(&[]);
+    for run in evicted {
+        run.leave_journal();
     }
 }
 
@@ -168,42 +172,42 @@ mod tests {
         Run::new(store.journal(), environment, Row::new(id, &format!("run_{id}"), "hello", 1_000))
     }
 
-    fn once(token: &str) -> Terms {
-        Terms { one_time: Some((token.into(), 9_000)), ..Terms::default() }
+    fn once(token: &str) -> TriggerKeys {
+        TriggerKeys { one_time: Some((token.into(), 9_000)), ..TriggerKeys::default() }
     }
 
     #[test]
     fn a_one_time_token_makes_one_run() {
         let store = Store::new(10);
-        assert!(matches!(store.place(run(&store, "1", 0), once("t"), 1_000), Placed::New(_)));
-        assert!(matches!(store.place(run(&store, "2", 0), once("t"), 1_000), Placed::TokenUsed));
-        assert!(matches!(store.place(run(&store, "3", 0), once("u"), 1_000), Placed::New(_)));
+        assert!(matches!(store.trigger(run(&store, "1", 0), once("t"), 1_000), Triggered::New(_)));
+        assert!(matches!(store.trigger(run(&store, "2", 0), once("t"), 1_000), Triggered::TokenUsed));
+        assert!(matches!(store.trigger(run(&store, "3", 0), once("u"), 1_000), Triggered::New(_)));
         assert!(store.find("run_2").is_none());
     }
 
     #[test]
     fn an_idempotent_retry_finds_its_run_even_with_a_used_token() {
         let store = Store::new(10);
-        let terms = || Terms { idempotency: Some(("k".into(), 5_000)), ..once("t") };
-        assert!(matches!(store.place(run(&store, "1", 0), terms(), 1_000), Placed::New(_)));
+        let keys = || TriggerKeys { idempotency: Some(("k".into(), 5_000)), ..once("t") };
+        assert!(matches!(store.trigger(run(&store, "1", 0), keys(), 1_000), Triggered::New(_)));
         assert!(
-            matches!(store.place(run(&store, "2", 0), terms(), 1_000), Placed::Cached(run) if run.row().get(Column::Id) == Some("1"))
+            matches!(store.trigger(run(&store, "2", 0), keys(), 1_000), Triggered::Cached(run) if run.row().get(Column::Id) == Some("1"))
         );
         assert!(matches!(
-            store.place(
+            store.trigger(
                 run(&store, "3", 1),
-                Terms { idempotency: Some(("k".into(), 5_000)), ..Terms::default() },
+                TriggerKeys { idempotency: Some(("k".into(), 5_000)), ..TriggerKeys::default() },
                 1_000
             ),
-            Placed::New(_)
+            Triggered::New(_)
         ));
         assert!(matches!(
-            store.place(
+            store.trigger(
                 run(&store, "4", 0),
-                Terms { idempotency: Some(("k".into(), 9_000)), ..Terms::default() },
+                TriggerKeys { idempotency: Some(("k".into(), 9_000)), ..TriggerKeys::default() },
                 6_000
             ),
-            Placed::New(_)
+            Triggered::New(_)
         ));
     }
 

@@ -12,10 +12,10 @@ use super::packet::Packet;
 use crate::lock::lock;
 use crate::random;
 use crate::serve::clock::{Clock, to_wire};
-use crate::serve::period;
+use crate::serve::duration;
 
 /// How many tokens are kept; beyond it the oldest go.
-const MOST_TOKENS: usize = 100_000;
+const MAX_TOKENS: usize = 100_000;
 /// What comes before a token's id.
 const PREFIX: &str = "waitpoint_";
 
@@ -126,7 +126,7 @@ struct Inner {
 
 /// What a new token is asked to be.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
+pub(super) struct NewToken {
     /// When it times out, in Unix milliseconds.
     pub(super) timeout_ms: Option<u64>,
     /// Its idempotency key and until when that counts, in Unix milliseconds.
@@ -137,34 +137,34 @@ pub(super) struct Wanted {
 
 impl Waitpoints {
     /// Makes a token, or finds the one with the same idempotency key (then true).
-    pub(super) fn create(&self, environment: usize, wanted: Wanted, now_ms: u64) -> (Arc<Token>, bool) {
+    pub(super) fn create(&self, environment: usize, new_token: NewToken, now_ms: u64) -> (Arc<Token>, bool) {
         let mut inner = lock(&self.inner);
-        if let Some((key, _)) = &wanted.idempotency {
+        if let Some((key, _)) = &new_token.idempotency {
             let known = inner.idempotent.get(&(environment, key.clone())).filter(|(_, until)| *until > now_ms);
             if let Some(token) = known.and_then(|(id, _)| inner.tokens.get(id)) {
                 return (token.clone(), true);
             }
         }
-        let is_chosen = wanted.idempotency.is_some();
-        let key = wanted.idempotency.as_ref().map_or_else(ident::nonce, |(key, _)| key.clone());
+        let is_chosen = new_token.idempotency.is_some();
+        let key = new_token.idempotency.as_ref().map_or_else(ident::nonce, |(key, _)| key.clone());
         let token = Arc::new(Token {
             id: ident::database_id(),
             environment,
-            tags: wanted.tags,
+            tags: new_token.tags,
             idempotency: (key, is_chosen),
             created_ms: now_ms,
-            timeout_ms: wanted.timeout_ms,
+            timeout_ms: new_token.timeout_ms,
             outcome: watch::Sender::new(None),
         });
-        if let Some((key, until)) = wanted.idempotency {
+        if let Some((key, until)) = new_token.idempotency {
             inner.idempotent.retain(|_, (_, until)| *until > now_ms);
             inner.idempotent.insert((environment, key), (token.friendly_id(), until));
         }
         inner.tokens.insert(token.friendly_id(), token.clone());
         inner.order.push(token.clone());
-        if inner.order.len() > MOST_TOKENS {
+        if inner.order.len() > MAX_TOKENS {
             // A tenth at once, so that it does not happen at each.
-            let gone: Vec<_> = inner.order.drain(..MOST_TOKENS / 10).collect();
+            let gone: Vec<_> = inner.order.drain(..MAX_TOKENS / 10).collect();
             for token in gone {
                 inner.tokens.remove(&token.friendly_id());
             }
@@ -192,7 +192,7 @@ impl Waitpoints {
 /// (recorded: "soon" is accepted), a token never times out (docs/server-protocol.md 8).
 pub(super) fn timeout_of(text: Option<&str>, now_ms: u64) -> Option<u64> {
     let text = text?;
-    crate::serve::clock::from_wire(text).or_else(|| period::span_ms(text).map(|ms| now_ms.saturating_add(ms)))
+    crate::serve::clock::from_wire(text).or_else(|| duration::parse_ms(text).map(|ms| now_ms.saturating_add(ms)))
 }
 
 /// A random part of an input record's id, `inp_<12 hex digits>`.
@@ -205,13 +205,13 @@ pub(super) fn input_id() -> String {
 mod tests {
     use super::*;
 
-    fn wanted(timeout_ms: u64) -> Wanted {
-        Wanted { timeout_ms: Some(timeout_ms), ..Wanted::default() }
+    fn new_token(timeout_ms: u64) -> NewToken {
+        NewToken { timeout_ms: Some(timeout_ms), ..NewToken::default() }
     }
 
     #[test]
     fn a_token_completes_once() {
-        let (token, _) = Waitpoints::default().create(0, wanted(9_000), 1_000);
+        let (token, _) = Waitpoints::default().create(0, new_token(9_000), 1_000);
         assert_eq!(token.outcome(2_000), None);
         token.complete(3_000, Some(&json!({ "by": "first" })));
         token.complete(4_000, Some(&json!({ "by": "second" })));
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_token_that_timed_out_cannot_be_completed() {
-        let (token, _) = Waitpoints::default().create(0, wanted(2_000), 1_000);
+        let (token, _) = Waitpoints::default().create(0, new_token(2_000), 1_000);
         token.complete(5_000, None);
         let outcome = token.outcome(6_000).expect("an outcome");
         assert_eq!((outcome.at_ms, outcome.is_timeout), (2_000, true));
@@ -234,7 +234,7 @@ mod tests {
         let all = Waitpoints::default();
         let make = |environment, now| {
             let idempotency = Some(("k".to_owned(), 5_000));
-            all.create(environment, Wanted { idempotency, ..wanted(9_000) }, now)
+            all.create(environment, NewToken { idempotency, ..new_token(9_000) }, now)
         };
         let (first, cached) = make(0, 1_000);
         assert!(!cached);
@@ -247,10 +247,10 @@ mod tests {
         let begin = tokio::time::Instant::now();
         let clock = Clock::from_fn(move || u64::try_from(begin.elapsed().as_millis()).unwrap_or(0));
         let all = Waitpoints::default();
-        let (token, _) = all.create(0, wanted(4_000), 0);
+        let (token, _) = all.create(0, new_token(4_000), 0);
         assert!(token.ended(&clock).await.is_timeout);
         assert_eq!(begin.elapsed().as_secs(), 4);
-        let (token, _) = all.create(0, wanted(60_000), 4_000);
+        let (token, _) = all.create(0, new_token(60_000), 4_000);
         let other = token.clone();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(1)).await;

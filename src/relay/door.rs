@@ -2,10 +2,10 @@
 //! session decides, it is not another origin's page that asks (docs/relay-access.md, A13, A17, A18). Pure.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Response, StatusCode, Uri};
+use http::{StatusCode, Uri};
 
 use super::options::Options;
-use crate::serve::{Answer, Body};
+use crate::serve::{Body, Response};
 
 /// Headers that something is decided by: a request has each of them at most once. So it has those that begin with
 /// `x-trigger-`.
@@ -24,7 +24,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(concat!(
 ));
 
 /// The refusal of a request that could mean one thing to one reader and another to the next.
-pub(super) fn ambiguous(headers: &HeaderMap, uri: &Uri) -> Option<Answer> {
+pub(super) fn ambiguous(headers: &HeaderMap, uri: &Uri) -> Option<Response> {
     let mut hosts = hosts(headers, uri);
     // The URL that the app sees is made of it.
     let first = hosts.next();
@@ -37,7 +37,7 @@ pub(super) fn ambiguous(headers: &HeaderMap, uri: &Uri) -> Option<Answer> {
         is_single && headers.get_all(*name).iter().nth(1).is_some()
     })?;
     Some(if *twice == header::AUTHORIZATION {
-        Answer::api_error(StatusCode::UNAUTHORIZED, "More than one Authorization header")
+        Response::api_error(StatusCode::UNAUTHORIZED, "More than one Authorization header")
     } else {
         bad(&format!("More than one {twice} header"))
     })
@@ -45,7 +45,7 @@ pub(super) fn ambiguous(headers: &HeaderMap, uri: &Uri) -> Option<Answer> {
 
 /// The refusal of a page of another origin, where a request's cookies decide. `own` is the app's host where it is known
 /// from elsewhere than the request's headers.
-pub(super) fn foreign(options: &Options, headers: &HeaderMap, uri: &Uri, own: Option<&str>) -> Option<Answer> {
+pub(super) fn foreign(options: &Options, headers: &HeaderMap, uri: &Uri, own: Option<&str>) -> Option<Response> {
     if !options.authorizes || is_allowed(options, headers.get(header::ORIGIN)) {
         return None;
     }
@@ -62,13 +62,13 @@ pub(super) fn foreign(options: &Options, headers: &HeaderMap, uri: &Uri, own: Op
     };
     is_foreign.then(|| {
         let why = "A page of another origin asked: name its origin in allowOrigins of createRealtimeHandler()";
-        Answer::api_error(StatusCode::FORBIDDEN, why)
+        Response::api_error(StatusCode::FORBIDDEN, why)
     })
 }
 
 /// Says of an answer which pages may read it with credentials: those of the origins that the app names, and no others,
 /// whatever the server says.
-pub(super) fn open_to(options: &Options, origin: Option<&HeaderValue>, answer: &mut Response<Body>) {
+pub(super) fn open_to(options: &Options, origin: Option<&HeaderValue>, answer: &mut http::Response<Body>) {
     let headers = answer.headers_mut();
     headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
     // A cache must not give one origin's page what another's was told.
@@ -114,8 +114,8 @@ fn is_at(origin: &str, host: &str) -> bool {
     }
 }
 
-fn bad(text: &str) -> Answer {
-    Answer::api_error(StatusCode::BAD_REQUEST, text)
+fn bad(text: &str) -> Response {
+    Response::api_error(StatusCode::BAD_REQUEST, text)
 }
 
 #[cfg(test)]
@@ -131,8 +131,8 @@ mod tests {
         headers
     }
 
-    fn status(answer: Option<Answer>) -> u16 {
-        answer.map_or(0, |answer| answer.into_response(&HeaderMap::new(), http::Version::HTTP_11).status().as_u16())
+    fn status(answer: Option<Response>) -> u16 {
+        answer.map_or(0, |answer| answer.into_http(&HeaderMap::new(), http::Version::HTTP_11).status().as_u16())
     }
 
     #[test]
@@ -234,9 +234,9 @@ mod tests {
         options.allow_origins = ["https://friend.example".to_owned()].into();
         for (origin, allowed) in [("https://friend.example", true), ("https://evil.example", false), ("null", false)] {
             let asked = headers(&[("origin", origin)]);
-            let stream = Answer::events_v2(futures_util::stream::empty());
-            for answer in [stream, Answer::feed("[]"), Answer::preflight(), Answer::not_found()] {
-                let mut response = answer.into_response(&asked, http::Version::HTTP_11);
+            let stream = Response::events_v2(futures_util::stream::empty());
+            for answer in [stream, Response::feed("[]"), Response::preflight(), Response::not_found()] {
+                let mut response = answer.into_http(&asked, http::Version::HTTP_11);
                 open_to(&options, asked.get("origin"), &mut response);
                 let told = response.headers();
                 assert_eq!(told.contains_key("access-control-allow-credentials"), allowed, "{origin}");

@@ -22,7 +22,7 @@ use crate::http::{Call, ClientOptions, Deadlines, feed_headers};
 use crate::lock::lock;
 use crate::random;
 use crate::secret::Secret;
-use crate::serve::Answer;
+use crate::serve::Response;
 use crate::serve::clock::Clock;
 use crate::token::{CLAIMS_PATH, ClaimsStore};
 
@@ -53,13 +53,13 @@ pub(crate) enum Ruling {
 
 impl Ruling {
     /// The refusal as the viewer gets it, `None` for a yes.
-    pub(crate) fn answer(&self) -> Option<Answer> {
+    pub(crate) fn answer(&self) -> Option<Response> {
         match self {
             Self::Yes => None,
             Self::No(StatusCode::NOT_FOUND, body) => {
-                Some(Answer::api(StatusCode::NOT_FOUND, body.clone()).with("x-should-retry", "false"))
+                Some(Response::api(StatusCode::NOT_FOUND, body.clone()).with("x-should-retry", "false"))
             }
-            Self::No(status, body) => Some(Answer::api(*status, body.clone())),
+            Self::No(status, body) => Some(Response::api(*status, body.clone())),
         }
     }
 }
@@ -76,12 +76,12 @@ pub(crate) enum Unsure {
 
 impl Unsure {
     /// What the viewer is told.
-    pub(crate) fn answer(self) -> Answer {
+    pub(crate) fn answer(self) -> Response {
         let (status, text, seconds) = match self {
             Self::Unreachable => (StatusCode::BAD_GATEWAY, "The server could not be reached", RETRY_S),
             Self::Busy(seconds) => (StatusCode::SERVICE_UNAVAILABLE, "The server is busy", seconds),
         };
-        Answer::api_error(status, text).with("retry-after", &seconds.to_string())
+        Response::api_error(status, text).with("retry-after", &seconds.to_string())
     }
 }
 

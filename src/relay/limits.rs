@@ -10,7 +10,7 @@ use super::options::Limits;
 use super::stats::{Bound, Stats};
 use super::wait::{Line, Wait};
 use crate::lock::lock;
-use crate::serve::Answer;
+use crate::serve::Response;
 
 /// A token, or a viewer as the app names it, told from others without being kept: see
 /// [`Judge::digest`](super::judge::Judge::digest).
@@ -72,8 +72,8 @@ impl Full {
 }
 
 /// What a viewer is told where a limit was reached. Clients wait and try again.
-pub(crate) fn full() -> Answer {
-    Answer::api_error(StatusCode::TOO_MANY_REQUESTS, "Too many concurrent requests").with("retry-after", "1")
+pub(crate) fn full() -> Response {
+    Response::api_error(StatusCode::TOO_MANY_REQUESTS, "Too many concurrent requests").with("retry-after", "1")
 }
 
 impl Gate {
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_full_relay_says_when_to_come_back() {
-        let response = full().into_response(&http::HeaderMap::new(), http::Version::HTTP_11);
+        let response = full().into_http(&http::HeaderMap::new(), http::Version::HTTP_11);
         assert_eq!(
             (response.status().as_u16(), &response.headers()["retry-after"]),
             (429, &"1".parse().expect("text"))

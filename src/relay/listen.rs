@@ -8,21 +8,21 @@ use std::sync::Arc;
 
 use http::header::{HOST, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Grant, Relay};
 use crate::error::Result;
-use crate::serve::{Answer, Body, Upload, listener};
+use crate::serve::{Body, Bounds, RequestBody, Response, Timeouts, listener};
 
 /// What the app said of a request that it looked at itself.
 pub enum Verdict {
     /// These rights.
     Granted(Grant),
     /// This answer, and none of the relay's.
-    Answer(Box<Response<Body>>),
+    Answer(Box<http::Response<Body>>),
 }
 
 impl fmt::Debug for Verdict {
@@ -69,11 +69,11 @@ impl Relay {
         let (socket, address) = listener::bind(listen.host, listen.port, "ERR_RELAY_PORT").await?;
         let stop = self.stop.child_token();
         let limits = self.options.limits;
-        let bounds = listener::Bounds {
+        let bounds = Bounds {
             connections: limits.connections,
             streams: limits.streams_per_connection,
             header_bytes: limits.header_bytes,
-            times: listener::Times { unread: limits.send_timeout, ..listener::Times::default() },
+            timeouts: Timeouts { send: limits.send_timeout, ..Timeouts::default() },
         };
         let counts = self.stats.listeners.clone();
         let relay = self.clone();
@@ -86,12 +86,16 @@ impl Relay {
     }
 }
 
-async fn answer(relay: &Arc<Relay>, authorize: Option<&Authorize>, request: Request<Upload>) -> Response<Body> {
+async fn answer(
+    relay: &Arc<Relay>,
+    authorize: Option<&Authorize>,
+    request: Request<RequestBody>,
+) -> http::Response<Body> {
     let (head, body) = request.into_parts();
     if head.version == Version::HTTP_11 && head.uri.authority().is_none() && !head.headers.contains_key(HOST) {
         relay.refused_elsewhere(StatusCode::BAD_REQUEST);
-        return Answer::api_error(StatusCode::BAD_REQUEST, "The request names no host")
-            .into_response(&head.headers, head.version);
+        return Response::api_error(StatusCode::BAD_REQUEST, "The request names no host")
+            .into_http(&head.headers, head.version);
     }
     if let Some(refusal) = relay.options.authorizes.then(|| relay.refuses(&head, None)).flatten() {
         relay.refused_elsewhere(refusal.status());
@@ -120,7 +124,7 @@ fn wants_grant(relay: &Relay, method: &Method, path: &str) -> bool {
 
 /// Takes back what the server says of its own origin: whether the app's is to be reached by TLS only, for ever, is the
 /// app's to say.
-pub fn for_this_origin(answer: &mut Response<Body>) {
+pub fn for_this_origin(answer: &mut http::Response<Body>) {
     answer.headers_mut().remove(STRICT_TRANSPORT_SECURITY);
 }
 

@@ -114,7 +114,7 @@ impl Relay {
 
     /// Counts an answer that was dropped elsewhere than in a listener because nobody read it.
     pub fn dropped_unread(&self) {
-        self.stats.listeners.drop_unread();
+        self.stats.listeners.count_send_timeout();
     }
 
     fn gauges(&self) -> Gauges {

@@ -10,7 +10,7 @@ use super::notices::Trouble;
 use crate::config::KeyKind;
 use crate::error::{Error, Kind};
 use crate::lock::lock;
-use crate::serve::Answer;
+use crate::serve::Response;
 use crate::token::ClaimsStore;
 use http::StatusCode;
 
@@ -57,7 +57,7 @@ impl Relay {
     ///
     /// # Errors
     /// The answer that says what to set, or when to come back.
-    pub(super) async fn learn_sub(&self) -> Result<Option<String>, Answer> {
+    pub(super) async fn learn_sub(&self) -> Result<Option<String>, Response> {
         let endpoint = &self.options.endpoint;
         if let Some(paused) = self.own.paused() {
             return paused.map(|()| None).map_err(answer);
@@ -78,12 +78,12 @@ impl Relay {
     }
 }
 
-fn answer(trouble: Trouble) -> Answer {
+fn answer(trouble: Trouble) -> Response {
     let status = match trouble {
         Trouble::WrongKey | Trouble::NoRights => StatusCode::INTERNAL_SERVER_ERROR,
         Trouble::Unreachable => StatusCode::BAD_GATEWAY,
     };
-    Answer::api_error(status, trouble.text()).with("retry-after", "1")
+    Response::api_error(status, trouble.text()).with("retry-after", "1")
 }
 
 fn trouble(error: &Error) -> Option<Trouble> {

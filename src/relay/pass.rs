@@ -13,7 +13,7 @@ use http::header::{
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING,
     UPGRADE,
 };
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Body as _, Frame};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::http::{Attempt, passing};
 use crate::lock::lock;
 use crate::secret::Secret;
-use crate::serve::{Answer, Body};
+use crate::serve::{Body, Response};
 
 /// How long is waited.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ pub(crate) enum Failed {
 
 impl Failed {
     /// What the viewer is told.
-    pub(crate) fn answer(self) -> Answer {
+    pub(crate) fn answer(self) -> Response {
         let (status, text) = match self {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"),
             Self::Broken => (StatusCode::BAD_REQUEST, "The request body broke off"),
@@ -76,7 +76,7 @@ impl Failed {
             Self::Unreachable => (StatusCode::BAD_GATEWAY, "The server could not be reached"),
             Self::Late => (StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time"),
         };
-        Answer::api_error(status, text)
+        Response::api_error(status, text)
     }
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn bearer(token: &Secret) -> Option<HeaderValue> {
 ///
 /// # Errors
 /// Why there is no answer. An answer of the server's is one, whatever its status.
-pub(crate) async fn pass(request: Passed, body: Body, most: u64) -> Result<Response<Body>, Failed> {
+pub(crate) async fn pass(request: Passed, body: Body, most: u64) -> Result<http::Response<Body>, Failed> {
     let hint = body.size_hint();
     if hint.lower() > most {
         return Err(Failed::TooLarge);
@@ -128,7 +128,7 @@ pub(crate) async fn pass(request: Passed, body: Body, most: u64) -> Result<Respo
 ///
 /// # Errors
 /// As [`pass`].
-pub(crate) async fn get(request: Passed) -> Result<Response<Body>, Failed> {
+pub(crate) async fn get(request: Passed) -> Result<http::Response<Body>, Failed> {
     let times = request.times;
     let headers = forward(request.headers)?;
     let attempt = attempt(&request.url)?;
@@ -258,7 +258,7 @@ fn is_of_proxies(name: &str) -> bool {
 }
 
 /// The server's answer, as the viewer gets it.
-fn answer(response: reqwest::Response, idle: Duration) -> Response<Body> {
+fn answer(response: reqwest::Response, idle: Duration) -> http::Response<Body> {
     let (status, mut headers) = (response.status(), response.headers().clone());
     drop_hops(&mut headers);
     // These are of the server's host, not of this one.
@@ -274,14 +274,14 @@ fn answer(response: reqwest::Response, idle: Duration) -> Response<Body> {
             Err(_) => Some((Err(io::Error::from(io::ErrorKind::TimedOut)), None)),
         }
     });
-    let mut answer = Response::new(StreamBody::new(parts).boxed_unsync());
+    let mut answer = http::Response::new(StreamBody::new(parts).boxed_unsync());
     *answer.status_mut() = status;
     *answer.headers_mut() = headers;
     answer
 }
 
 /// An answer whose body breaks off when `stop` is cancelled: whoever reads it comes back with its place.
-pub(crate) fn until(stop: CancellationToken, answer: Response<Body>) -> Response<Body> {
+pub(crate) fn until(stop: CancellationToken, answer: http::Response<Body>) -> http::Response<Body> {
     answer.map(|body| {
         let parts = unfold(Some((body, stop)), |state| async move {
             let (mut body, stop) = state?;

@@ -17,7 +17,7 @@ use super::pass::{Failed, Passed, Times, get, pass, until};
 use crate::config::Endpoint;
 use crate::secret::Secret;
 use crate::serve::clock::Clock;
-use crate::serve::{Body, Upload, listener};
+use crate::serve::{Body, RequestBody, listener};
 
 /// What reached the server.
 struct Seen {
@@ -46,7 +46,7 @@ impl Server {
         let (listener, address) = listener::bind(localhost, 0, "ERR_TEST").await.expect("a port");
         let (tell, seen) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
-        tokio::spawn(listener::serve(listener, stop.clone(), move |request: hyper::Request<Upload>| {
+        tokio::spawn(listener::serve(listener, stop.clone(), move |request: hyper::Request<RequestBody>| {
             let tell = tell.clone();
             async move {
                 let (head, body) = request.into_parts();
@@ -128,7 +128,7 @@ async fn a_server_that_is_not_there_is_told_as_502() {
     request.url = "http://127.0.0.1:1/x".into();
     let failed = pass(request, parts(&[]), 3).await.expect_err("nobody listens");
     assert_eq!(failed, Failed::Unreachable);
-    let response = failed.answer().into_response(&HeaderMap::new(), http::Version::HTTP_11);
+    let response = failed.answer().into_http(&HeaderMap::new(), http::Version::HTTP_11);
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
 }
 
@@ -162,7 +162,7 @@ async fn a_server_that_never_answers_is_told_as_504() {
     let request = || Passed { method: Method::GET, url: format!("{url}/x"), headers: HeaderMap::new(), times };
     assert_eq!(get(request()).await.err(), Some(Failed::Late));
     assert_eq!(pass(request(), parts(&[]), 3).await.err(), Some(Failed::Late));
-    let response = Failed::Late.answer().into_response(&HeaderMap::new(), http::Version::HTTP_11);
+    let response = Failed::Late.answer().into_http(&HeaderMap::new(), http::Version::HTTP_11);
     assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
 }
 

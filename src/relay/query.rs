@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::route::Target;
-use crate::serve::{period, tags};
+use crate::serve::{duration, tags};
 
 /// The longest name of a column.
 const COLUMN: usize = 64;
@@ -31,8 +31,8 @@ pub(super) fn anew(target: &Target, query: Option<&str>) -> Result<Option<String
             written.append_pair("tags", &tags.join(","));
         }
         // One that cannot be read counts for nothing with the server either.
-        if let Some(window) = period::span_ms(given.get("createdAt")) {
-            written.append_pair("createdAt", &period::written(window.min(WINDOW_MS)));
+        if let Some(window) = duration::parse_ms(given.get("createdAt")) {
+            written.append_pair("createdAt", &duration::format_ms(window.min(WINDOW_MS)));
         }
     }
     let columns: Vec<&str> = given.get("skipColumns").split(',').map(str::trim).filter(|one| is_column(one)).collect();

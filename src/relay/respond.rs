@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{self, HeaderName};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Method, Request, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Frame, SizeHint};
 
@@ -22,7 +22,7 @@ use super::under_way::Load;
 use super::viewer::token_of;
 use super::{Relay, metrics};
 use crate::secret::Secret;
-use crate::serve::{self, Answer, Body};
+use crate::serve::{self, Body, Response};
 
 /// What the app granted a viewer whose request it looked at itself (`authorize`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,21 +39,21 @@ pub struct Grant {
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// An answer made here.
-    Answer(Answer),
+    Answer(Response),
     /// An answer made here that goes on for as long as something is kept: a stream's viewer counts until it leaves.
-    Held(Answer, Seat),
+    Held(Response, Seat),
     /// The server's answer, which counts until it ends.
-    Passed(Response<Body>, Option<Seat>),
+    Passed(http::Response<Body>, Option<Seat>),
 }
 
-impl From<Answer> for Outcome {
-    fn from(answer: Answer) -> Self {
+impl From<Response> for Outcome {
+    fn from(answer: Response) -> Self {
         Self::Answer(answer)
     }
 }
 
-impl From<Result<Response<Body>, pass::Failed>> for Outcome {
-    fn from(passed: Result<Response<Body>, pass::Failed>) -> Self {
+impl From<Result<http::Response<Body>, pass::Failed>> for Outcome {
+    fn from(passed: Result<http::Response<Body>, pass::Failed>) -> Self {
         match passed {
             Ok(response) => Self::Passed(response, None),
             Err(failed) => Self::Answer(failed.answer()),
@@ -66,7 +66,7 @@ impl Relay {
     /// counts for nothing but passing through.
     ///
     /// Dropping the future ends what was asked for: the viewer is gone.
-    pub async fn respond(self: &Arc<Self>, request: Request<Body>, grant: Option<Grant>) -> Response<Body> {
+    pub async fn respond(self: &Arc<Self>, request: Request<Body>, grant: Option<Grant>) -> http::Response<Body> {
         let (head, body) = request.into_parts();
         let page = head.headers.get(header::ORIGIN).cloned();
         let ambiguous = self.unreadable(&head.headers, &head.uri);
@@ -100,7 +100,7 @@ impl Relay {
     }
 
     /// The refusal of a request that could be read in two ways, or is too long to be.
-    fn unreadable(&self, headers: &HeaderMap, uri: &http::Uri) -> Option<Answer> {
+    fn unreadable(&self, headers: &HeaderMap, uri: &http::Uri) -> Option<Response> {
         let limits = &self.options.limits;
         let (bound, status, text) = if size_of(headers) > limits.header_bytes {
             (Bound::HeaderBytes, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request header fields too large")
@@ -110,7 +110,7 @@ impl Relay {
             return door::ambiguous(headers, uri);
         };
         self.stats.limit(bound);
-        Some(Answer::api_error(status, text))
+        Some(Response::api_error(status, text))
     }
 
     /// Whether one more call of `authorize` may be under way; it counts then, until [`Relay::authorized`].
@@ -129,29 +129,29 @@ impl Relay {
 
     /// The refusal of a request that is told before anything else, the app included. `own` is the app's host where it is
     /// known from elsewhere than the request's headers.
-    pub fn refuses(&self, head: &http::request::Parts, own: Option<&str>) -> Option<Response<Body>> {
+    pub fn refuses(&self, head: &http::request::Parts, own: Option<&str>) -> Option<http::Response<Body>> {
         let refusal = self
             .unreadable(&head.headers, &head.uri)
             .or_else(|| door::foreign(&self.options, &head.headers, &head.uri, own))?;
-        Some(refusal.into_response(&head.headers, head.version))
+        Some(refusal.into_http(&head.headers, head.version))
     }
 
     /// Whose a request is.
     ///
     /// # Errors
     /// The answer to one that is nobody's, or that is answered without looking further.
-    fn route(&self, request: &serve::Request, path: &str) -> Result<Route, Answer> {
+    fn route(&self, request: &serve::Request, path: &str) -> Result<Route, Response> {
         if self.options.metrics_path.as_deref() == Some(path) && request.method == Method::GET {
             let text = metrics::render(&self.stats, self.gauges());
-            return Err(Answer::bytes(metrics::CONTENT_TYPE, text.into()).with("cache-control", "no-store"));
+            return Err(Response::bytes(metrics::CONTENT_TYPE, text.into()).with("cache-control", "no-store"));
         }
         let Some(server_path) = server_path(self.options.base_path.as_deref(), path) else {
             return Err(self.nowhere(path));
         };
         let route = match Route::find(&request.method, server_path) {
             Found::Route(route) => route,
-            Found::Preflight => return Err(Answer::preflight()),
-            Found::WrongMethod => return Err(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED)),
+            Found::Preflight => return Err(Response::preflight()),
+            Found::WrongMethod => return Err(Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED)),
             Found::Unknown => return Err(nobodys("No route of Trigger.dev's API that a relay serves is at this path")),
         };
         let is_allowed = |allow: &Arc<[String]>| allow.iter().any(|family| family == route.family.name());
@@ -162,9 +162,9 @@ impl Relay {
     }
 
     /// The 404 of a path that the relay is not at, told from that of an unknown run where somebody meant it.
-    fn nowhere(&self, path: &str) -> Answer {
+    fn nowhere(&self, path: &str) -> Response {
         match (&self.options.base_path, is_meant(path)) {
-            (_, false) => Answer::not_found(),
+            (_, false) => Response::not_found(),
             (Some(base), true) => {
                 nobodys(&format!("The relay is at {base}: set its basePath to the path of its route"))
             }
@@ -177,11 +177,11 @@ impl Relay {
     /// Passes a request through, with the viewer's own token: never with the relay's key.
     async fn pass(&self, request: &serve::Request, route: &Route, body: Body) -> Outcome {
         if !request.headers.contains_key("authorization") {
-            return Answer::no_authorization().open_to_pages().into();
+            return Response::no_authorization().open_to_pages().into();
         }
         let token = token_of(&request.headers).unwrap_or_default();
         let Some(bearer) = pass::bearer(&Secret::new(token)).filter(|_| !token.is_empty()) else {
-            return Answer::api_error(StatusCode::UNAUTHORIZED, "Invalid API key").into();
+            return Response::api_error(StatusCode::UNAUTHORIZED, "Invalid API key").into();
         };
         let mut headers = request.headers.clone();
         headers.insert(header::AUTHORIZATION, bearer);
@@ -232,24 +232,24 @@ impl Relay {
     /// The response that an answer becomes, and what its viewer holds: its seat, and the bytes of a body that is not read.
     fn kept(
         &self,
-        answer: Answer,
+        answer: Response,
         seat: Option<Seat>,
         request: &HeaderMap,
         version: Version,
-    ) -> (Response<Body>, Kept) {
+    ) -> (http::Response<Body>, Kept) {
         let owner = seat.as_ref().and_then(Seat::token);
         match answer.whole().map(|body| self.under_way.enter(body, owner)) {
-            None => (answer.into_response(request, version), Kept { seat, load: None }),
-            Some(Ok(load)) => (answer.into_response(request, version), Kept { seat, load }),
+            None => (answer.into_http(request, version), Kept { seat, load: None }),
+            Some(Ok(load)) => (answer.into_http(request, version), Kept { seat, load }),
             Some(Err(_)) => {
                 self.stats.limit(Bound::BytesUnderWay);
-                (limits::full().into_response(request, version), Kept::default())
+                (limits::full().into_http(request, version), Kept::default())
             }
         }
     }
 
     /// Counts what leaves, and keeps a viewer's seat until its body ends.
-    fn count(self: &Arc<Self>, response: Response<Body>, kept: Kept) -> Response<Body> {
+    fn count(self: &Arc<Self>, response: http::Response<Body>, kept: Kept) -> http::Response<Body> {
         if let Some(refusal) = Refusal::of(response.status()) {
             self.stats.refuse(refusal);
         }
@@ -301,8 +301,8 @@ impl hyper::body::Body for Counted {
 }
 
 /// The 404 of what is nobody's, which no viewer needs to ask for again.
-fn nobodys(text: &str) -> Answer {
-    Answer::api_error(StatusCode::NOT_FOUND, text).with("x-should-retry", "false")
+fn nobodys(text: &str) -> Response {
+    Response::api_error(StatusCode::NOT_FOUND, text).with("x-should-retry", "false")
 }
 
 /// The headers that answering a feed or a stream takes, or asking the server for it: one value of each name.

@@ -234,7 +234,7 @@ impl Stats {
     pub(super) fn limited(&self, bound: Bound) -> u64 {
         let elsewhere = match bound {
             Bound::Connections => self.listeners.refused(),
-            Bound::SendTimeout => self.listeners.unread(),
+            Bound::SendTimeout => self.listeners.send_timeouts(),
             Bound::ViewersPerToken
             | Bound::ViewersPerFeed
             | Bound::Viewers

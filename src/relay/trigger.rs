@@ -7,13 +7,13 @@ use super::access::LEEWAY;
 use super::route::{Family, Route};
 use super::viewer::token_of;
 use crate::config::KeyKind;
-use crate::serve::{Answer, Request, decode_segment};
+use crate::serve::{Request, Response, decode_segment};
 use crate::token::{PublicClaims, Scope, verify};
 
 impl Relay {
     /// The 403 for a trigger whose token is one of this relay's own key and lacks the scope. About every other token, and
     /// where servers of other versions may differ, the server decides.
-    pub(super) fn refused_trigger(&self, request: &Request, route: &Route) -> Option<Answer> {
+    pub(super) fn refused_trigger(&self, request: &Request, route: &Route) -> Option<Response> {
         let wanted = Wanted::of(route)?;
         let endpoint = &self.options.endpoint;
         if endpoint.kind() != KeyKind::Root {
@@ -72,15 +72,15 @@ impl Wanted {
         })
     }
 
-    fn refusal(&self) -> Answer {
+    fn refusal(&self) -> Response {
         let (what, name) = match self {
             Self::Task(_) => ("trigger this task", "createTriggerPublicToken"),
             Self::Batch => ("trigger in batches", "createBatchTriggerPublicToken"),
         };
-        let mut body = Answer::forbidden();
+        let mut body = Response::forbidden();
         // What the official hooks show stays the server's word; who looks at the answer finds what to do.
         body["hint"] = format!("The access token may not {what}: make one with auth.{name}(task) on the server").into();
-        Answer::api(StatusCode::FORBIDDEN, body.to_string())
+        Response::api(StatusCode::FORBIDDEN, body.to_string())
     }
 }
 

@@ -16,8 +16,8 @@ use super::{Relay, limits, query};
 use crate::config::Endpoint;
 use crate::http::feed_headers;
 use crate::secret::Secret;
-use crate::serve::stream::{StreamName, silence};
-use crate::serve::{Answer, Request};
+use crate::serve::stream::{StreamName, parse_timeout};
+use crate::serve::{Request, Response};
 
 impl Relay {
     /// Answers a feed or a stream.
@@ -29,7 +29,7 @@ impl Relay {
         // From here on nobody sees what the viewer wrote, but only what was read of it.
         request.query = match query::anew(&route.target, request.query.as_deref()) {
             Ok(query) => query,
-            Err(why) => return Answer::api_error(StatusCode::BAD_REQUEST, why).into(),
+            Err(why) => return Response::api_error(StatusCode::BAD_REQUEST, why).into(),
         };
         let request = &*request;
         // As many feeds are at one path as there are lists of tags.
@@ -43,7 +43,7 @@ impl Relay {
             Target::Tags => self.tags(request, route, &viewer, &mut seat).await,
             Target::Batch(id) => self.batch(request, route, &viewer, (id, &mut seat)).await,
             Target::Stream(id, name) => return self.stream(request, route, &viewer, (id, name), seat).await,
-            Target::Pass => Err(Answer::not_found()),
+            Target::Pass => Err(Response::not_found()),
         };
         match answered {
             // Whoever does not read its answer is still a viewer.
@@ -60,7 +60,7 @@ impl Relay {
         route: &Route,
         viewer: &Viewer,
         (id, seat): (&str, &mut limits::Seat),
-    ) -> Result<Outcome, Answer> {
+    ) -> Result<Outcome, Response> {
         let key = FeedKey::run(id).map_err(|_| unknown_run())?;
         self.permit(viewer, Subject::Run(id), &route.path, Some(&key)).await?;
         let feed = self.feeds.open_for(key, viewer.digest)?;
@@ -70,7 +70,7 @@ impl Relay {
 
     /// Where the relay does not know its own environment yet: what the server shows the viewer's token, the relay's key is
     /// shown, too, so that both are of one.
-    async fn prove(&self, viewer: &Viewer, feed: &feed::Seat) -> Result<(), Answer> {
+    async fn prove(&self, viewer: &Viewer, feed: &feed::Seat) -> Result<(), Response> {
         if let Some(sub) = &viewer.unproven {
             feed.shown().await?;
             self.own.prove(sub);
@@ -84,7 +84,7 @@ impl Relay {
         route: &Route,
         viewer: &Viewer,
         seat: &mut limits::Seat,
-    ) -> Result<Outcome, Answer> {
+    ) -> Result<Outcome, Response> {
         // Runs of every environment may have these tags.
         if viewer.unproven.is_some() {
             return Ok(Box::pin(self.elsewhere(request, route, viewer, seat)).await);
@@ -102,7 +102,7 @@ impl Relay {
         route: &Route,
         viewer: &Viewer,
         (id, seat): (&str, &mut limits::Seat),
-    ) -> Result<Outcome, Answer> {
+    ) -> Result<Outcome, Response> {
         self.permit(viewer, Subject::Batch(id), &route.path, None).await?;
         let feed = self.feeds.open_for(FeedKey::batch(id).map_err(|_| unknown_run())?, viewer.digest)?;
         self.prove(viewer, &feed).await?;
@@ -168,7 +168,7 @@ impl Relay {
         let endpoint = &self.options.endpoint;
         let token = viewer.token.clone().unwrap_or_else(|| endpoint.token());
         let Some(headers) = headers_anew(request, &route.target, endpoint, &token) else {
-            return Answer::api_error(StatusCode::BAD_GATEWAY, "The relay's key cannot be sent").into();
+            return Response::api_error(StatusCode::BAD_GATEWAY, "The relay's key cannot be sent").into();
         };
         let is_stream = matches!(route.target, Target::Stream(..));
         let query = (!is_stream).then(|| with_skipped(request, &viewer.skip_columns));
@@ -183,7 +183,7 @@ impl Relay {
         let (relay, url) = (Arc::downgrade(self), self.upstream(&route.path, None));
         let endpoint = self.options.endpoint.clone();
         let token = viewer.token.clone().unwrap_or_else(|| endpoint.token());
-        let wait = silence(request.header("timeout-seconds")).ok();
+        let wait = parse_timeout(request.header("timeout-seconds")).ok();
         Box::new(move |place| {
             Box::pin(async move {
                 let relay = relay.upgrade().filter(|relay| !relay.stop.is_cancelled())?;
@@ -203,7 +203,7 @@ impl Relay {
 /// them, above all no branch, whoever's key it is.
 fn headers_anew(request: &Request, target: &Target, endpoint: &Endpoint, token: &Secret) -> Option<HeaderMap> {
     if let Target::Stream(..) = target {
-        let wait = silence(request.header("timeout-seconds")).ok();
+        let wait = parse_timeout(request.header("timeout-seconds")).ok();
         return stream_headers(endpoint, token, wait, request.header("last-event-id"));
     }
     let mut headers = feed_headers(endpoint).ok()?;
@@ -219,7 +219,7 @@ fn headers_anew(request: &Request, target: &Target, endpoint: &Endpoint, token: 
     Some(headers)
 }
 
-/// The headers of a stream that is asked for from a place, with a silence of so long.
+/// The headers of a stream that is asked for from a place, with a timeout of so long.
 fn stream_headers(
     endpoint: &Endpoint,
     token: &Secret,
@@ -261,6 +261,6 @@ fn tags_path(request: &Request, route: &Route) -> String {
     if query.is_empty() { route.path.clone() } else { format!("{}?{query}", route.path) }
 }
 
-fn unknown_run() -> Answer {
-    Answer::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "false")
+fn unknown_run() -> Response {
+    Response::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "false")
 }

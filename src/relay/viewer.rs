@@ -8,7 +8,7 @@ use super::limits::Digest;
 use super::respond::Grant;
 use crate::config::Endpoint;
 use crate::secret::Secret;
-use crate::serve::{Answer, Request};
+use crate::serve::{Request, Response};
 use crate::token::PublicClaims;
 use http::{HeaderMap, StatusCode};
 
@@ -37,7 +37,7 @@ enum Rights {
 
 /// The server's 403, and beside its words the scope that would do. It names what was asked for and nothing else: what a
 /// run is tagged with is not for who may not read it.
-fn forbidden(subject: Subject<'_>, is_granted: bool) -> Answer {
+fn forbidden(subject: Subject<'_>, is_granted: bool) -> Response {
     let wanted = match subject {
         Subject::Run(id) => format!("read:runs:{id}"),
         Subject::Tags([]) => "read:runs".to_owned(),
@@ -45,9 +45,9 @@ fn forbidden(subject: Subject<'_>, is_granted: bool) -> Answer {
         Subject::Batch(id) => format!("read:batch:{id}"),
     };
     let what = if is_granted { "What authorize() granted" } else { "The access token" };
-    let mut body = Answer::forbidden();
+    let mut body = Response::forbidden();
     body["hint"] = format!("{what} lacks a scope that opens this, such as {wanted}").into();
-    Answer::api(StatusCode::FORBIDDEN, body.to_string())
+    Response::api(StatusCode::FORBIDDEN, body.to_string())
 }
 
 /// Whether the key is of several environments: those of its branches.
@@ -96,11 +96,11 @@ impl Relay {
     ///
     /// # Errors
     /// The 401, or the 503 while the relay cannot learn which environment is its own.
-    pub(super) async fn recognise(&self, request: &Request, grant: Option<Grant>) -> Result<Viewer, Answer> {
+    pub(super) async fn recognise(&self, request: &Request, grant: Option<Grant>) -> Result<Viewer, Response> {
         if let Some(grant) = grant {
             return Ok(Viewer::granted(self, grant));
         }
-        let refused = |text: &str| Answer::api_error(StatusCode::UNAUTHORIZED, text);
+        let refused = |text: &str| Response::api_error(StatusCode::UNAUTHORIZED, text);
         let (endpoint, bearer) = (&self.options.endpoint, token_of(&request.headers));
         let key = endpoint.token();
         let verdict = |sub: Option<&str>| {
@@ -131,7 +131,7 @@ impl Relay {
             Verdict::OwnKey
                 if request.header("x-trigger-branch").is_some_and(|name| Some(name) != endpoint.branch()) =>
             {
-                Err(Answer::api_error(
+                Err(Response::api_error(
                     StatusCode::BAD_REQUEST,
                     "This relay serves another branch than x-trigger-branch names",
                 ))
@@ -158,7 +158,7 @@ impl Relay {
         subject: Subject<'_>,
         path: &str,
         run: Option<&FeedKey>,
-    ) -> Result<(), Answer> {
+    ) -> Result<(), Response> {
         let forbidden = || Err(forbidden(subject, viewer.token.is_none()));
         let scopes = match &viewer.rights {
             Rights::Scopes(scopes) => scopes,
@@ -176,7 +176,7 @@ impl Relay {
         }
     }
 
-    async fn ask(&self, viewer: &Viewer, path: &str, exp: Option<f64>) -> Result<(), Answer> {
+    async fn ask(&self, viewer: &Viewer, path: &str, exp: Option<f64>) -> Result<(), Response> {
         let Some(token) = &viewer.token else {
             return Err(Unsure::Unreachable.answer());
         };

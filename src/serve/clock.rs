@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use super::hand::Hand;
+use super::manual_clock::ManualClock;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -18,7 +18,7 @@ enum Source {
     /// Goes by itself: the time in Unix milliseconds, and when counting began.
     Real(Box<dyn Fn() -> u64 + Send + Sync>, Instant),
     /// Moved by hand.
-    Hand(Arc<Hand>),
+    Manual(Arc<ManualClock>),
 }
 
 impl Clock {
@@ -36,15 +36,15 @@ impl Clock {
     }
 
     /// A clock that stands at `start_ms`, in Unix milliseconds, until it is moved.
-    pub(crate) fn by_hand(start_ms: u64) -> Self {
-        Self(Arc::new(Source::Hand(Arc::new(Hand::new(Duration::from_millis(start_ms))))))
+    pub(crate) fn manual(start_ms: u64) -> Self {
+        Self(Arc::new(Source::Manual(Arc::new(ManualClock::new(Duration::from_millis(start_ms))))))
     }
 
     /// What moves the clock; `None` for one that goes by itself.
-    pub(crate) fn hand(&self) -> Option<&Arc<Hand>> {
+    pub(crate) fn as_manual(&self) -> Option<&Arc<ManualClock>> {
         match &*self.0 {
             Source::Real(..) => None,
-            Source::Hand(hand) => Some(hand),
+            Source::Manual(clock) => Some(clock),
         }
     }
 
@@ -52,7 +52,7 @@ impl Clock {
     pub(crate) fn now_ms(&self) -> u64 {
         match &*self.0 {
             Source::Real(now, _) => now(),
-            Source::Hand(hand) => u64::try_from(hand.now().as_millis()).unwrap_or(u64::MAX),
+            Source::Manual(clock) => u64::try_from(clock.now().as_millis()).unwrap_or(u64::MAX),
         }
     }
 
@@ -60,7 +60,7 @@ impl Clock {
     pub(crate) fn moment(&self) -> Duration {
         match &*self.0 {
             Source::Real(_, begin) => begin.elapsed(),
-            Source::Hand(hand) => hand.now(),
+            Source::Manual(clock) => clock.now(),
         }
     }
 
@@ -71,7 +71,7 @@ impl Clock {
                 Some(due) => tokio::time::sleep_until(due).await,
                 None => std::future::pending().await,
             },
-            Source::Hand(hand) => hand.sleep_until(due).await,
+            Source::Manual(clock) => clock.sleep_until(due).await,
         }
     }
 

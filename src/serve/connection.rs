@@ -1,4 +1,4 @@
-//! One connection: which HTTP it speaks, and how it ends.
+//! One connection: it detects HTTP/1.1 or HTTP/2, serves it, and enforces the idle timeout.
 
 use std::future::poll_fn;
 use std::io;
@@ -18,27 +18,28 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::Body;
-use super::listener::{GRACE, Room};
-use super::reading::Reading;
-use super::sliced::{Done, Sliced};
-use super::upload::Upload;
-use super::wire::{Busy, Wire};
+use super::bounds::GRACE;
+use super::connection_io::{ConnectionIo, InFlight};
+use super::listener_state::ListenerState;
+use super::read_deadline::ReadDeadlineExecutor;
+use super::request_body::RequestBody;
+use super::response::Body;
+use super::split_body::{Progress, SplitBody};
 use crate::http::KEEPALIVE;
 #[cfg(target_os = "linux")]
 use crate::http::UNHEARD;
 
-/// What is buffered of HTTP/1.1, each way, in bytes.
+/// The size of HTTP/1.1's read and write buffers, in bytes.
 const BUFFER: usize = 64 * 1024;
-/// What HTTP/2 begins with: its preface, and the head of a frame.
-const BEGINNING: u64 = 24 + 9;
+/// The bytes of an HTTP/2 connection's start: the preface, and the header of the first frame.
+const HTTP2_START: u64 = 24 + 9;
 
-/// What the system waits for a client longer than an answer does: by then the answer was dropped, and counted.
+/// How much longer the system waits for a client than the send timeout: the response is dropped, and counted, first.
 #[cfg(target_os = "linux")]
 const SLACK: Duration = Duration::from_secs(5);
 
-/// Closes a connection however it ends.
-struct Closing(Wire);
+/// Counts a connection as closed, however it ends.
+struct Closing(ConnectionIo);
 
 impl Drop for Closing {
     fn drop(&mut self) {
@@ -47,37 +48,41 @@ impl Drop for Closing {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve_connection<F, R>(stream: TcpStream, stop: CancellationToken, room: Arc<Room>, respond: F)
-where
-    F: Fn(hyper::Request<Upload>) -> R,
+pub(super) async fn serve_connection<F, R>(
+    stream: TcpStream,
+    stop: CancellationToken,
+    listener: Arc<ListenerState>,
+    respond: F,
+) where
+    F: Fn(hyper::Request<RequestBody>) -> R,
     R: Future<Output = io::Result<Response<Body>>> + Send + 'static,
 {
-    // A long-poll's small answer must not wait for Nagle; an error here only costs time.
+    // Nagle's algorithm would delay the small responses of long polls. An error here only costs time.
     let _ = stream.set_nodelay(true);
-    watch(&stream, room.bounds.times.unread);
-    let closing = Closing(Wire::new(stream, room.clone()));
-    let wire = &closing.0;
+    detect_dead_peer(&stream, listener.bounds.timeouts.send);
+    let closing = Closing(ConnectionIo::new(stream, listener.clone()));
+    let io = &closing.0;
     let serving = async {
-        // A client that goes away is no event for the server.
-        let Some(is_http2) = protocol(wire, &room, &stop).await else { return };
+        // A client that disconnects before its first request is no error.
+        let Some(is_http2) = protocol(io, &listener, &stop).await else { return };
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let busy = wire.begin();
-            let request = detached(request).map(|body| Upload::new(body, wire));
+            let in_flight = io.start_request();
+            let request = detached(request).map(|body| RequestBody::new(body, io));
             let version = request.version();
-            Answering { respond: Box::pin(respond(request)), under_way: Some((busy, wire.clone())), version }
+            Responding { respond: Box::pin(respond(request)), in_flight: Some((in_flight, io.clone())), version }
         });
         if is_http2 {
-            let mut builder = http2::Builder::new(Reading::new(room.clone()));
+            let mut builder = http2::Builder::new(ReadDeadlineExecutor::new(listener.clone()));
             builder
                 .timer(TokioTimer::new())
-                .max_concurrent_streams(room.bounds.streams)
-                .max_header_list_size(u32::try_from(room.bounds.header_bytes).unwrap_or(u32::MAX))
-                .keep_alive_interval(room.bounds.times.idle);
-            let mut connection = pin!(builder.serve_connection(TokioIo::new(wire.clone()), service));
+                .max_concurrent_streams(listener.bounds.streams)
+                .max_header_list_size(u32::try_from(listener.bounds.header_bytes).unwrap_or(u32::MAX))
+                .keep_alive_interval(listener.bounds.timeouts.idle);
+            let mut connection = pin!(builder.serve_connection(TokioIo::new(io.clone()), service));
             tokio::select! {
                 _ = connection.as_mut() => return,
                 () = stop.cancelled() => {}
-                begun = idle(wire, &room) => if !begun { return },
+                has_started = idle(io, &listener) => if !has_started { return },
             }
             connection.as_mut().graceful_shutdown();
             let _ = timeout(GRACE, connection).await;
@@ -85,10 +90,10 @@ where
             let mut builder = http1::Builder::new();
             builder
                 .timer(TokioTimer::new())
-                .header_read_timeout(room.bounds.times.idle)
-                .max_header_size(room.bounds.header_bytes)
-                .max_buf_size(BUFFER.max(room.bounds.header_bytes));
-            let mut connection = pin!(builder.serve_connection(TokioIo::new(wire.clone()), service));
+                .header_read_timeout(listener.bounds.timeouts.idle)
+                .max_header_size(listener.bounds.header_bytes)
+                .max_buf_size(BUFFER.max(listener.bounds.header_bytes));
+            let mut connection = pin!(builder.serve_connection(TokioIo::new(io.clone()), service));
             tokio::select! {
                 _ = connection.as_mut() => {}
                 () = stop.cancelled() => {
@@ -99,61 +104,61 @@ where
         }
     };
     let mut serving = pin!(serving);
-    poll_fn(|cx| wire.poll_serving(cx, serving.as_mut())).await;
+    poll_fn(|cx| io.poll_serving(cx, serving.as_mut())).await;
 }
 
-/// Has the system find out that a client vanished without a word, as one does that lost its network: whoever is told little
-/// or nothing would be held for a quarter of an hour. An error here only costs that.
-pub(super) fn watch(stream: &TcpStream, unread: Duration) {
+/// Sets TCP keep-alive and the user timeout, so that the system closes the connection of a client that lost its network. A
+/// quiet response would else be held for a quarter of an hour. An error here only costs that.
+pub(super) fn detect_dead_peer(stream: &TcpStream, send_timeout: Duration) {
     let socket = SockRef::from(stream);
     let (idle, interval, retries) = KEEPALIVE;
     let probes = TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(retries);
     let _ = socket.set_tcp_keepalive(&probes);
-    // It holds for a client that takes nothing, too, whose own time comes first.
+    // The user timeout also covers a client that does not read: the send timeout has to come first.
     #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_user_timeout(Some(UNHEARD.max(unread.saturating_add(SLACK))));
+    let _ = socket.set_tcp_user_timeout(Some(UNHEARD.max(send_timeout.saturating_add(SLACK))));
     #[cfg(not(target_os = "linux"))]
-    let _ = unread;
+    let _ = send_timeout;
 }
 
-/// Which HTTP a client speaks; `None` where it leaves, says nothing for too long, or the server stops.
-async fn protocol(wire: &Wire, room: &Room, stop: &CancellationToken) -> Option<bool> {
-    let times = room.bounds.times;
+/// Whether the client speaks HTTP/2. `None` where it disconnects, sends nothing in time, or the server stops.
+async fn protocol(io: &ConnectionIo, listener: &ListenerState, stop: &CancellationToken) -> Option<bool> {
+    let timeouts = listener.bounds.timeouts;
     let late = async {
-        sleep(times.head).await;
-        // Whoever said something began.
-        if wire.came() == 0 {
-            sleep(times.idle.saturating_sub(times.head)).await;
+        sleep(timeouts.header).await;
+        // A client that sent a byte has the header timeout, one that sent none the idle timeout.
+        if io.received() == 0 {
+            sleep(timeouts.idle.saturating_sub(timeouts.header)).await;
         }
     };
     tokio::select! {
-        is_http2 = poll_fn(|cx| wire.poll_protocol(cx)) => is_http2.ok(),
+        is_http2 = poll_fn(|cx| io.poll_protocol(cx)) => is_http2.ok(),
         () = late => None,
         () = stop.cancelled() => None,
     }
 }
 
-/// Waits until an HTTP/2 connection was idle for too long; whether it ever began.
-async fn idle(wire: &Wire, room: &Room) -> bool {
-    let times = room.bounds.times;
-    sleep(times.head).await;
-    if wire.came() < BEGINNING {
+/// Waits until an HTTP/2 connection reached the idle timeout. False where it never sent a preface and a frame.
+async fn idle(io: &ConnectionIo, listener: &ListenerState) -> bool {
+    let timeouts = listener.bounds.timeouts;
+    sleep(timeouts.header).await;
+    if io.received() < HTTP2_START {
         return false;
     }
     loop {
-        match wire.idle_since().map(|since| since + times.idle) {
+        match io.idle_since().map(|since| since + timeouts.idle) {
             Some(due) if due <= tokio::time::Instant::now() => return true,
             Some(due) => sleep_until(due).await,
-            None => sleep(times.idle).await,
+            None => sleep(timeouts.idle).await,
         }
     }
 }
 
-/// The same request with texts of its own. As they come they are parts of the connection's buffer, of which a held
-/// request would keep a second one alive: for thousands of them that is most of the memory.
+/// The same request with header values of its own. hyper's are slices of the connection's read buffer: a held request
+/// would keep that buffer alive, and hyper would allocate a second one, most of the memory of thousands of long polls.
 fn detached(mut request: hyper::Request<Incoming>) -> hyper::Request<Incoming> {
     for value in request.headers_mut().values_mut() {
-        // A value that was one is one.
+        // The bytes came from a valid value.
         let Ok(mut own) = HeaderValue::from_bytes(value.as_bytes()) else { continue };
         own.set_sensitive(value.is_sensitive());
         *value = own;
@@ -164,30 +169,30 @@ fn detached(mut request: hyper::Request<Incoming>) -> hyper::Request<Incoming> {
     request
 }
 
-/// One request's answer, until it is given.
-struct Answering<R> {
+/// One request's handler, until its response is ready.
+struct Responding<R> {
     respond: Pin<Box<R>>,
-    /// Until then.
-    under_way: Option<(Busy, Wire)>,
+    /// `None` once the response was returned.
+    in_flight: Option<(InFlight, ConnectionIo)>,
     version: Version,
 }
 
-impl<R: Future<Output = io::Result<Response<Body>>>> Future for Answering<R> {
-    type Output = io::Result<Response<Sliced>>;
+impl<R: Future<Output = io::Result<Response<Body>>>> Future for Responding<R> {
+    type Output = io::Result<Response<SplitBody>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Poll::Ready(answer) = self.respond.as_mut().poll(cx) else {
-            Done::waits();
+        let Poll::Ready(response) = self.respond.as_mut().poll(cx) else {
+            Progress::note_pending();
             return Poll::Pending;
         };
-        let Some((busy, wire)) = self.under_way.take() else { return Poll::Pending };
+        let Some((in_flight, io)) = self.in_flight.take() else { return Poll::Pending };
         let is_http2 = self.version == Version::HTTP_2;
-        Poll::Ready(answer.map(|mut answer| {
-            if !is_http2 && wire.cut_short() {
-                answer.headers_mut().remove("keep-alive");
-                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        Poll::Ready(response.map(|mut response| {
+            if !is_http2 && io.reject_unread_body() {
+                response.headers_mut().remove("keep-alive");
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            answer.map(|body| Sliced::new(body, is_http2, busy))
+            response.map(|body| SplitBody::new(body, is_http2, in_flight))
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! What the listeners of one server hold, and whom they refused.
+//! The connection counts of one server: how many are open, and how many were refused, evicted or timed out.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -10,68 +10,68 @@ pub(crate) struct Counts {
     refused: AtomicU64,
     evicted: AtomicU64,
     stalled: AtomicUsize,
-    unread: AtomicU64,
+    send_timeouts: AtomicU64,
 }
 
 impl Counts {
-    /// One connection more.
+    /// Counts a connection that opened.
     pub(super) fn enter(&self) {
         let now = self.connections.fetch_add(1, Relaxed) + 1;
         self.peak.fetch_max(now, Relaxed);
     }
 
-    /// One less.
+    /// Counts a connection that ended.
     pub(super) fn leave(&self) {
         let _ = self.connections.fetch_update(Relaxed, Relaxed, |now| now.checked_sub(1));
     }
 
-    /// A connection was refused: there was no room.
+    /// Counts a connection that was refused because the listener is full.
     pub(super) fn refuse(&self) {
         self.refused.fetch_add(1, Relaxed);
     }
 
-    /// An idle connection made way to another.
+    /// Counts an idle connection that was ended to make room for another.
     pub(super) fn evict(&self) {
         self.evicted.fetch_add(1, Relaxed);
     }
 
-    /// An answer waits for its reader; how many do so then.
+    /// Counts a response that waits for its client to read. Returns how many wait now, with it.
     pub(super) fn stall(&self) -> usize {
         self.stalled.fetch_add(1, Relaxed) + 1
     }
 
-    /// An answer's reader read on, or left.
-    pub(super) fn go_on(&self) {
+    /// Counts a stalled response whose client read on, or left.
+    pub(super) fn resume(&self) {
         let _ = self.stalled.fetch_update(Relaxed, Relaxed, |now| now.checked_sub(1));
     }
 
-    /// An answer was dropped: nobody read it.
-    pub(crate) fn drop_unread(&self) {
-        self.unread.fetch_add(1, Relaxed);
+    /// Counts a response that was dropped because its client did not read it in time.
+    pub(crate) fn count_send_timeout(&self) {
+        self.send_timeouts.fetch_add(1, Relaxed);
     }
 
-    /// Open connections.
+    /// How many connections are open.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Relaxed)
     }
 
-    /// The most there ever were.
+    /// The most connections that were ever open at once.
     pub(crate) fn peak(&self) -> usize {
         self.peak.load(Relaxed)
     }
 
-    /// Connections that were refused.
+    /// How many connections were refused.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
     }
 
-    /// Idle connections that made way to others.
+    /// How many idle connections were evicted.
     pub(crate) fn evicted(&self) -> u64 {
         self.evicted.load(Relaxed)
     }
 
-    /// Answers that were dropped because nobody read them.
-    pub(crate) fn unread(&self) -> u64 {
-        self.unread.load(Relaxed)
+    /// How many responses were dropped at the send timeout.
+    pub(crate) fn send_timeouts(&self) -> u64 {
+        self.send_timeouts.load(Relaxed)
     }
 }

@@ -1,12 +1,12 @@
-//! What every answer of a run feed has, whoever keeps the rows: the place a request goes on from, the messages of a
+//! What every answer of a run feed has, whoever keeps the rows: the cursor a request goes on from, the messages of a
 //! body, the headers of an answer (docs/server-protocol.md 4).
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::answer::Answer;
 use super::request::Request;
+use super::response::Response;
 use crate::random;
 
 /// The body of an answer without news.
@@ -16,7 +16,7 @@ const STRAY: f64 = 0.15;
 
 /// Where a request goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Cursor {
     /// The handle it was given.
     pub(crate) handle: String,
     /// The offset it was given, as it is.
@@ -29,7 +29,7 @@ pub(crate) struct Place {
     pub(crate) live: bool,
 }
 
-impl Place {
+impl Cursor {
     /// Where the request goes on; `None` for one that begins. A request without a handle, or from the start, is a
     /// snapshot even if it says it is live (recorded: `run-live-raw`).
     pub(crate) fn of(request: &Request) -> Option<Self> {
@@ -41,9 +41,9 @@ impl Place {
         Some(Self { handle, offset, seen_ms, seen, live })
     }
 
-    /// Whether it is a place in Electric's log of a shape (`31415926-1795333503488123`, at `26800040_0`): no time can
+    /// Whether it is a cursor in Electric's log of a shape (`31415926-1795333503488123`, at `26800040_0`): no time can
     /// be told from it.
-    pub(crate) fn is_in_a_log(&self) -> bool {
+    pub(crate) fn is_in_electric_log(&self) -> bool {
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let handle = self.handle.trim_end_matches("-next");
         handle.split_once('-').is_some_and(|(id, ms)| is_number(id) && is_number(ms))
@@ -61,24 +61,30 @@ pub(crate) fn strayed(span: Duration, share: f64) -> Duration {
 }
 
 /// A snapshot, or what follows one while the request may not be held.
-pub(crate) fn snapshot(request: &Request, body: impl Into<Bytes>, handle: &str, offset: &str, schema: &str) -> Answer {
+pub(crate) fn snapshot(
+    request: &Request,
+    body: impl Into<Bytes>,
+    handle: &str,
+    offset: &str,
+    schema: &str,
+) -> Response {
     answer(request, body, handle, offset).with("electric-schema", schema)
 }
 
 /// A live answer.
-pub(crate) fn live(request: &Request, body: impl Into<Bytes>, handle: &str, offset: &str, cursor: u64) -> Answer {
-    answer(request, body, handle, offset).with("electric-cursor", &cursor.to_string())
+pub(crate) fn live(request: &Request, body: impl Into<Bytes>, handle: &str, offset: &str, sequence: u64) -> Response {
+    answer(request, body, handle, offset).with("electric-cursor", &sequence.to_string())
 }
 
 /// Clients that do not name their version of the protocol are told the old header names.
-fn answer(request: &Request, body: impl Into<Bytes>, handle: &str, offset: &str) -> Answer {
+fn answer(request: &Request, body: impl Into<Bytes>, handle: &str, offset: &str) -> Response {
     let modern = request.headers.contains_key("x-trigger-electric-version");
     let (handle_name, offset_name) = if modern {
         ("electric-handle", "electric-offset")
     } else {
         ("electric-shape-id", "electric-chunk-last-offset")
     };
-    Answer::feed(body).with(handle_name, handle).with(offset_name, offset)
+    Response::feed(body).with(handle_name, handle).with(offset_name, offset)
 }
 
 /// What a message does with its row.
@@ -183,21 +189,21 @@ mod tests {
     #[test]
     fn a_request_from_the_start_or_without_a_handle_is_a_snapshot() {
         for query in ["", "offset=-1", "offset=-1&handle=h&live=true", "offset=5_1&live=true", "live=true&handle=h"] {
-            assert_eq!(Place::of(&request(query)), None, "{query}");
+            assert_eq!(Cursor::of(&request(query)), None, "{query}");
         }
-        let place = Place::of(&request("offset=1795335402432_17&handle=h&live=true")).expect("a place");
-        assert_eq!((place.seen_ms, place.seen, place.live), (1_795_335_402_432, 17, true));
-        let place = Place::of(&request("offset=0_inf&handle=h")).expect("a place");
-        assert_eq!((place.seen_ms, place.seen, place.live, place.offset.as_str()), (0, 0, false, "0_inf"));
-        for (handle, is_in_a_log) in [
+        let cursor = Cursor::of(&request("offset=1795335402432_17&handle=h&live=true")).expect("a cursor");
+        assert_eq!((cursor.seen_ms, cursor.seen, cursor.live), (1_795_335_402_432, 17, true));
+        let cursor = Cursor::of(&request("offset=0_inf&handle=h")).expect("a cursor");
+        assert_eq!((cursor.seen_ms, cursor.seen, cursor.live, cursor.offset.as_str()), (0, 0, false, "0_inf"));
+        for (handle, is_in_electric_log) in [
             ("31415926-1795333503488123", true),
             ("31415926-1795333503488123-next", true),
             ("run-c163y1zquguzombye8wx8adtg", false),
             ("batch_cbatchid0000000000000001_252_ac2c1", false),
             ("-", false),
         ] {
-            let place = Place::of(&request(&format!("offset=26800040_0&handle={handle}"))).expect("a place");
-            assert_eq!(place.is_in_a_log(), is_in_a_log, "{handle}");
+            let cursor = Cursor::of(&request(&format!("offset=26800040_0&handle={handle}"))).expect("a cursor");
+            assert_eq!(cursor.is_in_electric_log(), is_in_electric_log, "{handle}");
         }
     }
 

@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// One environment's limit and its live requests.
 #[derive(Debug)]
 pub(crate) struct Limit {
-    most: AtomicUsize,
+    max: AtomicUsize,
     live: AtomicUsize,
 }
 
 impl Limit {
     /// A limit; `None` is none.
-    pub(crate) fn new(most: Option<usize>) -> Self {
-        Self { most: AtomicUsize::new(most.unwrap_or(usize::MAX)), live: AtomicUsize::new(0) }
+    pub(crate) fn new(max: Option<usize>) -> Self {
+        Self { max: AtomicUsize::new(max.unwrap_or(usize::MAX)), live: AtomicUsize::new(0) }
     }
 
     /// Changes it. Requests that are held go on.
-    pub(crate) fn set(&self, most: Option<usize>) {
-        self.most.store(most.unwrap_or(usize::MAX), Ordering::SeqCst);
+    pub(crate) fn set(&self, max: Option<usize>) {
+        self.max.store(max.unwrap_or(usize::MAX), Ordering::SeqCst);
     }
 
     /// How many live requests there are.
@@ -29,9 +29,9 @@ impl Limit {
 
     /// Lets a live request in; it counts until what is returned is dropped. `None` over the limit.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Permit> {
-        let most = self.most.load(Ordering::SeqCst);
+        let max = self.max.load(Ordering::SeqCst);
         self.live
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |live| (live < most).then_some(live + 1))
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |live| (live < max).then_some(live + 1))
             .ok()
             .map(|_| Permit(self.clone()))
     }

@@ -16,11 +16,13 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::Body;
-use super::connection::{serve_connection, watch};
+use super::bounds::{Bounds, Timeouts};
+use super::connection::{detect_dead_peer, serve_connection};
 use super::counts::Counts;
-use super::listener::{Bounds, Room, Times, bind, serve_within};
-use super::upload::Upload;
+use super::listener::{bind, serve_within};
+use super::listener_state::ListenerState;
+use super::request_body::RequestBody;
+use super::response::Body;
 
 const SOON: Duration = Duration::from_millis(100);
 /// Nothing here takes that long.
@@ -28,8 +30,8 @@ const LONG: Duration = Duration::from_secs(20);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 fn quick() -> Bounds {
-    let times = Times { idle: 3 * SOON, head: SOON, unread: SOON, linger: LONG };
-    Bounds { times, ..Bounds::default() }
+    let timeouts = Timeouts { idle: 3 * SOON, header: SOON, send: SOON, linger: LONG };
+    Bounds { timeouts, ..Bounds::default() }
 }
 
 struct Server {
@@ -47,9 +49,9 @@ impl Drop for Server {
 }
 
 /// Tells that a request ended.
-struct Leaving(mpsc::UnboundedSender<()>);
+struct EndOnDrop(mpsc::UnboundedSender<()>);
 
-impl Drop for Leaving {
+impl Drop for EndOnDrop {
     fn drop(&mut self) {
         let _ = self.0.send(());
     }
@@ -62,10 +64,10 @@ fn whole(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
 }
 
 /// `/hold` is never answered, `/large` with 16 MiB, `/refuse` before its body is read, everything else with `ok`.
-async fn answer(request: hyper::Request<Upload>, leaving: Leaving) -> io::Result<Response<Body>> {
+async fn answer(request: hyper::Request<RequestBody>, on_end: EndOnDrop) -> io::Result<Response<Body>> {
     match request.uri().path() {
         "/hold" => {
-            let _leaving = leaving;
+            let _on_end = on_end;
             pending().await
         }
         "/large" => Ok(whole(StatusCode::OK, vec![b'x'; 16 << 20])),
@@ -82,7 +84,7 @@ async fn start(bounds: Bounds) -> Server {
     let (counts, stop) = (Arc::new(Counts::default()), CancellationToken::new());
     let (tell, left) = mpsc::unbounded_channel();
     tokio::spawn(serve_within(listener, stop.clone(), bounds, counts.clone(), move |request| {
-        answer(request, Leaving(tell.clone()))
+        answer(request, EndOnDrop(tell.clone()))
     }));
     Server { address, counts, left, stop }
 }
@@ -175,7 +177,7 @@ async fn a_connection_that_sent_one_byte_is_not_looked_at_again() {
     let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, "ERR_TEST").await.expect("a port");
     let mut client = TcpStream::connect(address).await.expect("a connection");
     let (stream, _) = listener.accept().await.expect("a connection");
-    let serving = serve_connection(stream, CancellationToken::new(), Arc::new(Room::default()), |_| async {
+    let serving = serve_connection(stream, CancellationToken::new(), Arc::new(ListenerState::default()), |_| async {
         Ok(whole(StatusCode::OK, ""))
     });
     let (mut serving, mut polls) = (pin!(serving), 0);
@@ -196,7 +198,7 @@ async fn a_connection_that_is_sent_much_at_once_lets_the_others_have_their_turn(
     // Frames of a kind that is not known, and a ping behind them.
     let flood = frame(0x77, 0, 0, &[]).repeat(12_000);
     client.write_all(&[hello(1_000), flood, frame(6, 0, 0, &[0; 8])].concat()).await.expect("room");
-    let serving = serve_connection(stream, CancellationToken::new(), Arc::new(Room::default()), |_| async {
+    let serving = serve_connection(stream, CancellationToken::new(), Arc::new(ListenerState::default()), |_| async {
         Ok(whole(StatusCode::OK, ""))
     });
     let (mut serving, mut turns) = (pin!(serving), 0);
@@ -225,7 +227,7 @@ async fn a_client_that_vanishes_without_a_word_is_found_dead_by_the_system() {
     let (stream, _) = listener.accept().await.expect("a connection");
     let socket = socket2::SockRef::from(&stream);
     for (unread, unheard) in [(1, 30), (30, 35), (600, 605)] {
-        watch(&stream, Duration::from_secs(unread));
+        detect_dead_peer(&stream, Duration::from_secs(unread));
         // Not before an answer's own time: a client that only pauses is not cut off.
         assert_eq!(socket.tcp_user_timeout().expect("an option"), Some(Duration::from_secs(unheard)));
     }
@@ -239,7 +241,7 @@ async fn a_client_that_vanishes_without_a_word_is_found_dead_by_the_system() {
 async fn a_large_answer_that_is_not_read_is_dropped() {
     let server = start(quick()).await;
     let mut client = server.connect(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    until("it is dropped", || server.counts.unread() == 1).await;
+    until("it is dropped", || server.counts.send_timeouts() == 1).await;
     assert!(rest(&mut client).await.len() < 16 << 20, "not all of it came");
 }
 
@@ -251,7 +253,7 @@ async fn answers_over_http2_that_are_not_read_are_dropped_however_small_the_wind
         for stream in [1, 3, 5] {
             client.write_all(&get(stream, path)).await.expect("room");
         }
-        until("they are dropped", || server.counts.unread() == 3).await;
+        until("they are dropped", || server.counts.send_timeouts() == 3).await;
         let seen = frames(&rest(&mut client).await);
         for stream in [1, 3, 5] {
             assert!(seen.contains(&(3, stream)), "a reset of {stream} with a window of {window}, {path}: {seen:?}");
@@ -262,7 +264,7 @@ async fn answers_over_http2_that_are_not_read_are_dropped_however_small_the_wind
 #[tokio::test]
 async fn an_answer_over_http2_that_is_read_slowly_is_not_dropped() {
     let mut bounds = quick();
-    bounds.times.unread = 10 * SOON;
+    bounds.timeouts.send = 10 * SOON;
     let server = start(bounds).await;
     let mut client = server.connect(&[hello(1_000), get(1, "/large")].concat()).await;
     for _ in 0..15 {
@@ -271,7 +273,7 @@ async fn an_answer_over_http2_that_is_read_slowly_is_not_dropped() {
         let more = 16_384_u32.to_be_bytes();
         client.write_all(&[frame(8, 0, 1, &more), frame(8, 0, 0, &more)].concat()).await.expect("room");
     }
-    assert_eq!(server.counts.unread(), 0);
+    assert_eq!(server.counts.send_timeouts(), 0);
 }
 
 #[tokio::test]
@@ -334,7 +336,8 @@ async fn requests_sent_at_once_are_answered_in_turn_and_too_much_of_them_is_not_
 
 #[tokio::test]
 async fn a_full_listener_lets_idle_connections_make_way_and_else_says_when_to_come_back() {
-    let bounds = Bounds { connections: 2, times: Times { head: LONG, ..Times::default() }, ..Bounds::default() };
+    let bounds =
+        Bounds { connections: 2, timeouts: Timeouts { header: LONG, ..Timeouts::default() }, ..Bounds::default() };
     let server = start(bounds).await;
     let mut idle = server.connect(b"").await;
     let _held = server.connect(b"GET /hold HTTP/1.1\r\nhost: x\r\n\r\n").await;
@@ -373,8 +376,8 @@ async fn headers_over_the_bound_are_refused_over_either_protocol() {
 
 #[test]
 fn a_connection_is_kept_for_longer_than_is_announced() {
-    let answer = super::answer::Answer::empty(StatusCode::OK);
-    let response = answer.into_response(&http::HeaderMap::new(), http::Version::HTTP_11);
+    let answer = super::response::Response::empty(StatusCode::OK);
+    let response = answer.into_http(&http::HeaderMap::new(), http::Version::HTTP_11);
     let announced = response.headers()["keep-alive"].to_str().expect("text").strip_prefix("timeout=").expect("a time");
-    assert!(Duration::from_secs(announced.parse().expect("seconds")) < Times::default().idle);
+    assert!(Duration::from_secs(announced.parse().expect("seconds")) < Timeouts::default().idle);
 }

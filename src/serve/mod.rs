@@ -1,28 +1,32 @@
-//! Answering HTTP as the server does: what the emulator, over its store, and the relay, over its upstream, share.
+//! The server side of HTTP: listeners, requests, responses, feeds and streams. The emulator serves its store with it, the
+//! relay its upstream.
 
-mod answer;
+mod bounds;
 pub(crate) mod clock;
 mod connection;
+mod connection_io;
 mod counts;
+pub(crate) mod duration;
 pub(crate) mod feed;
-pub(crate) mod hand;
 mod idle;
+mod idle_tracker;
 mod limit;
 pub(crate) mod listener;
+mod listener_state;
 #[cfg(test)]
 mod listener_tests;
-pub(crate) mod period;
-mod reading;
+mod manual_clock;
+mod read_deadline;
 mod request;
-mod sliced;
+mod request_body;
+mod response;
+mod split_body;
 pub(crate) mod stream;
 pub(crate) mod tags;
-mod tally;
-mod upload;
-mod wire;
 
-pub(crate) use answer::{Answer, Body};
+pub(crate) use bounds::{Bounds, Timeouts};
 pub(crate) use counts::Counts;
 pub(crate) use limit::{Limit, Permit};
-pub(crate) use request::{Request, body, body_up_to, decode_segment};
-pub(crate) use upload::Upload;
+pub(crate) use request::{Request, decode_segment, read_body, read_body_up_to};
+pub(crate) use request_body::RequestBody;
+pub(crate) use response::{Body, Response};

@@ -6,14 +6,14 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use tokio::time::{Duration, timeout};
 
-use super::answer::Answer;
+use super::request_body::RequestBody;
+use super::response::Response;
 use super::stream::StreamVersion;
-use super::upload::Upload;
 
 /// The most a request's body may take, in bytes.
-const BODY_BYTES: u64 = 10 * 1024 * 1024;
+const MAX_BODY_BYTES: u64 = 10 * 1024 * 1024;
 /// How long a client may take to send its body.
-const BODY_TIME: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A request without its body.
 #[derive(Debug)]
@@ -48,11 +48,11 @@ impl Request {
     ///
     /// # Errors
     /// The answer to a preflight, or to a method that does more than read.
-    pub(crate) fn only_reads(&self) -> Result<(), Answer> {
+    pub(crate) fn only_reads(&self) -> Result<(), Response> {
         match self.method {
             Method::GET | Method::HEAD => Ok(()),
-            Method::OPTIONS => Err(Answer::preflight()),
-            _ => Err(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED)),
+            Method::OPTIONS => Err(Response::preflight()),
+            _ => Err(Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED)),
         }
     }
 
@@ -88,26 +88,26 @@ impl Request {
 /// # Errors
 /// The answer to give: 413 beyond 10 MiB, 408 for one that does not come, 400 for one that
 /// breaks off.
-pub(crate) async fn body(incoming: Upload) -> Result<Bytes, Answer> {
-    body_up_to(incoming, BODY_BYTES).await
+pub(crate) async fn read_body(incoming: RequestBody) -> Result<Bytes, Response> {
+    read_body_up_to(incoming, MAX_BODY_BYTES).await
 }
 
-/// Reads a body of at most `most` bytes whole.
+/// Reads a body of at most `max` bytes whole.
 ///
 /// # Errors
-/// As [`body`].
-pub(crate) async fn body_up_to(incoming: Upload, most: u64) -> Result<Bytes, Answer> {
-    let too_large = || Answer::api_error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
+/// As [`read_body`].
+pub(crate) async fn read_body_up_to(incoming: RequestBody, max: u64) -> Result<Bytes, Response> {
+    let too_large = || Response::api_error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
     // Told before anything is read, where the client announced its size.
-    if incoming.size_hint().lower() > most {
+    if incoming.size_hint().lower() > max {
         return Err(too_large());
     }
-    let limit = usize::try_from(most).unwrap_or(usize::MAX);
-    match timeout(BODY_TIME, Limited::new(incoming, limit).collect()).await {
+    let limit = usize::try_from(max).unwrap_or(usize::MAX);
+    match timeout(BODY_TIMEOUT, Limited::new(incoming, limit).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Answer::api_error(StatusCode::BAD_REQUEST, "The request body broke off")),
-        Err(_) => Err(Answer::api_error(StatusCode::REQUEST_TIMEOUT, "The request body did not come")),
+        Ok(Err(_)) => Err(Response::api_error(StatusCode::BAD_REQUEST, "The request body broke off")),
+        Err(_) => Err(Response::api_error(StatusCode::REQUEST_TIMEOUT, "The request body did not come")),
     }
 }
 

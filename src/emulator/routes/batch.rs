@@ -6,19 +6,19 @@ use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::caller::limited;
-use super::given::object_of;
+use super::json_body::parse_object;
 use super::result::of_run;
 use crate::emulator::access::Caller;
 use crate::emulator::batch::Batch;
 use crate::emulator::{ident, jwt, validate};
 use crate::error::Result;
-use crate::serve::Answer;
+use crate::serve::Response;
 use crate::serve::clock::to_wire;
-use crate::serve::{Request, Upload, body};
+use crate::serve::{Request, RequestBody, read_body};
 use crate::token::Resource;
 
 /// The most items of a batch.
-const MOST_ITEMS: u64 = 1_000;
+const MAX_ITEMS: u64 = 1_000;
 /// The life of the token that comes back with a batch, in seconds (docs/server-protocol.md 3).
 const TOKEN_LIFE_S: u64 = 3_600;
 
@@ -26,39 +26,39 @@ const TOKEN_LIFE_S: u64 = 3_600;
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) async fn create(context: &Context, request: &Request, incoming: Upload) -> Result<Answer> {
+pub(super) async fn create(context: &Context, request: &Request, incoming: RequestBody) -> Result<Response> {
     if request.method == Method::OPTIONS {
-        return Ok(Answer::preflight());
+        return Ok(Response::preflight());
     }
     if request.method != Method::POST {
-        return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
+        return Ok(Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
     }
     let caller = match request.api_caller(context) {
         Ok(caller) => caller,
         Err(answer) => return Ok(answer),
     };
-    let answer = match body(incoming).await {
+    let answer = match read_body(incoming).await {
         Ok(bytes) => place(context, &caller, &bytes)?,
         Err(answer) => answer,
     };
     Ok(limited(answer, context, Some(&caller)))
 }
 
-fn place(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Answer> {
-    let given = match object_of(bytes) {
+fn place(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Response> {
+    let given = match parse_object(bytes) {
         Ok(given) => given,
-        Err(why) => return Ok(Answer::api_error(StatusCode::BAD_REQUEST, why)),
+        Err(why) => return Ok(Response::api_error(StatusCode::BAD_REQUEST, why)),
     };
     if let Err(why) = validate::idempotency_key(&given, "") {
-        return Ok(Answer::api_error(StatusCode::BAD_REQUEST, &why));
+        return Ok(Response::api_error(StatusCode::BAD_REQUEST, &why));
     }
     let (count, tasks) = match read(&given) {
         Ok(read) => read,
-        Err(why) => return Ok(Answer::api_error(StatusCode::BAD_REQUEST, &format!("Validation error: {why}"))),
+        Err(why) => return Ok(Response::api_error(StatusCode::BAD_REQUEST, &format!("Validation error: {why}"))),
     };
-    if count > MOST_ITEMS {
-        let why = format!("Batch runCount of {count} exceeds maximum allowed of {MOST_ITEMS}.");
-        return Ok(Answer::api_error(StatusCode::BAD_REQUEST, &why));
+    if count > MAX_ITEMS {
+        let why = format!("Batch runCount of {count} exceeds maximum allowed of {MAX_ITEMS}.");
+        return Ok(Response::api_error(StatusCode::BAD_REQUEST, &why));
     }
     let resources: Vec<Resource<'_>> = if tasks.is_empty() {
         vec![Resource::every("tasks")]
@@ -66,23 +66,23 @@ fn place(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Answer>
         tasks.iter().map(|task| Resource::one("tasks", task)).collect()
     };
     if !may_batch(caller, &resources) {
-        return Ok(Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
+        return Ok(Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string()));
     }
-    let world = &context.world;
-    let now = world.now_ms();
+    let engine = &context.engine;
+    let now = engine.now_ms();
     let key = given.get("idempotencyKey").and_then(Value::as_str).filter(|key| !key.is_empty());
     let refuse = |with: &str| {
         let text = format!("Cannot create batch {with}.");
-        Ok(Answer::api_error(StatusCode::UNPROCESSABLE_ENTITY, &text))
+        Ok(Response::api_error(StatusCode::UNPROCESSABLE_ENTITY, &text))
     };
     if let Some((digest, until)) = context.one_time(caller)?
-        && !world.store.use_up(digest, until, now)
+        && !engine.store.use_up(digest, until, now)
     {
         return refuse("with a one-time use token as it has already been used");
     }
     let id = format!("batch_{}", ident::database_id());
     let batch = Batch::new(id, caller.index, usize::try_from(count).unwrap_or(usize::MAX), now);
-    let Some(batch) = world.batches.insert(batch, key) else {
+    let Some(batch) = engine.batches.insert(batch, key) else {
         return refuse("as it has already been created with the same idempotency key");
     };
     let mut answer = Map::new();
@@ -98,7 +98,7 @@ fn place(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Answer>
     let issued_s = now / 1000;
     let claims = claims.as_object().cloned().unwrap_or_default();
     let token = jwt::mint(claims, &environment.root_key, issued_s, issued_s + TOKEN_LIFE_S)?;
-    Ok(Answer::api(StatusCode::ACCEPTED, Value::Object(answer).to_string())
+    Ok(Response::api(StatusCode::ACCEPTED, Value::Object(answer).to_string())
         .with("x-trigger-jwt", &token)
         .with("x-trigger-jwt-claims", &named))
 }
@@ -144,7 +144,7 @@ fn read(given: &Map<String, Value>) -> std::result::Result<(u64, Vec<&str>), Str
 }
 
 /// Shows a batch; the first version of the call shows less of it.
-pub(super) fn retrieve(context: &Context, request: &Request, id: &str, version: Version) -> Answer {
+pub(super) fn retrieve(context: &Context, request: &Request, id: &str, version: Version) -> Response {
     if let Err(answer) = request.only_reads() {
         return answer;
     }
@@ -152,13 +152,13 @@ pub(super) fn retrieve(context: &Context, request: &Request, id: &str, version: 
         Ok(caller) => caller,
         Err(answer) => return answer,
     };
-    let answer = match context.world.batches.find(caller.index, id) {
+    let answer = match context.engine.batches.find(caller.index, id) {
         // The server takes an unknown batch for one that a replica does not have yet.
-        None => Answer::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "true"),
+        None => Response::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "true"),
         Some(_) if !caller.may("read", &[Resource::one("batch", id), Resource::every("runs")]) => {
-            Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string())
+            Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string())
         }
-        Some(batch) => Answer::api(StatusCode::OK, shown(context, &batch, version).to_string()),
+        Some(batch) => Response::api(StatusCode::OK, shown(context, &batch, version).to_string()),
     };
     limited(answer, context, Some(&caller))
 }
@@ -174,7 +174,7 @@ pub(super) enum Version {
 
 fn shown(context: &Context, batch: &Batch, version: Version) -> Value {
     let items = batch.items();
-    let runs: Vec<_> = items.runs.iter().filter_map(|id| context.world.store.find(id)).collect();
+    let runs: Vec<_> = items.runs.iter().filter_map(|id| context.engine.store.find(id)).collect();
     let is_over = items.sealed_ms.is_some() && runs.iter().all(|run| run.is_over());
     let time = |ms| format!("{}Z", to_wire(ms));
     let begun = items.sealed_ms.unwrap_or(batch.created_ms);
@@ -200,22 +200,22 @@ fn shown(context: &Context, batch: &Batch, version: Version) -> Value {
 }
 
 /// The results of a batch's runs, as far as this old call tells them.
-pub(super) fn results(context: &Context, request: &Request, id: &str) -> Answer {
+pub(super) fn results(context: &Context, request: &Request, id: &str) -> Response {
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
+        return Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
     }
     let caller = match request.key_caller(context) {
         Ok(caller) => caller,
         Err(answer) => return answer,
     };
-    let batch = context.world.batches.find(caller.index, id);
+    let batch = context.engine.batches.find(caller.index, id);
     let batch = batch.filter(|_| caller.may("read", &[Resource::one("batch", id), Resource::every("runs")]));
     let answer = match batch {
-        None => Answer::error(StatusCode::NOT_FOUND, "Batch not found"),
+        None => Response::error(StatusCode::NOT_FOUND, "Batch not found"),
         Some(batch) => {
             let runs = batch.items().runs;
-            let results: Vec<Value> = runs.iter().filter_map(|id| of_run(&*context.world.store.find(id)?)).collect();
-            Answer::json(StatusCode::OK, json!({ "id": batch.id, "items": results }).to_string())
+            let results: Vec<Value> = runs.iter().filter_map(|id| of_run(&*context.engine.store.find(id)?)).collect();
+            Response::json(StatusCode::OK, json!({ "id": batch.id, "items": results }).to_string())
         }
     };
     limited(answer, context, Some(&caller))

@@ -12,11 +12,11 @@ use super::batch::may_batch;
 use super::caller::limited;
 use crate::emulator::access::Caller;
 use crate::emulator::batch::Batch;
-use crate::emulator::order::{self, Order, Seat};
-use crate::emulator::store::Placed;
-use crate::serve::Answer;
+use crate::emulator::store::Triggered;
+use crate::emulator::trigger::{self, Placement, TriggerRequest};
 use crate::serve::Request;
-use crate::serve::Upload;
+use crate::serve::RequestBody;
+use crate::serve::Response;
 use crate::token::Resource;
 
 /// The most one line may take, in bytes.
@@ -30,16 +30,16 @@ struct Counts {
 }
 
 /// Answers the call.
-pub(super) async fn handle(context: &Context, request: &Request, id: &str, incoming: Upload) -> Answer {
+pub(super) async fn handle(context: &Context, request: &Request, id: &str, incoming: RequestBody) -> Response {
     if request.method != Method::POST {
-        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
+        return Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
     }
     let caller = match request.api_caller(context) {
         Ok(caller) => caller,
         Err(answer) => return answer,
     };
-    let refuse = |status, why: &str| limited(Answer::error(status, why), context, Some(&caller));
-    let Some(batch) = context.world.batches.find(caller.index, id) else {
+    let refuse = |status, why: &str| limited(Response::error(status, why), context, Some(&caller));
+    let Some(batch) = context.engine.batches.find(caller.index, id) else {
         return refuse(StatusCode::UNPROCESSABLE_ENTITY, &format!("Batch {id} not found"));
     };
     let mut counts = Counts::default();
@@ -50,7 +50,7 @@ pub(super) async fn handle(context: &Context, request: &Request, id: &str, incom
             return refuse(status, &why);
         }
     }
-    let sealed = batch.seal(context.world.now_ms());
+    let sealed = batch.seal(context.engine.now_ms());
     let body = json!({
         "id": batch.id,
         "itemsAccepted": counts.accepted,
@@ -58,7 +58,7 @@ pub(super) async fn handle(context: &Context, request: &Request, id: &str, incom
         "sealed": sealed,
         "runCount": batch.run_count,
     });
-    let answer = Answer::json(StatusCode::OK, body.to_string());
+    let answer = Response::json(StatusCode::OK, body.to_string());
     // The server does not count the items that a key sends, only those of a token (recorded).
     if caller.is_public() { limited(answer, context, Some(&caller)) } else { answer }
 }
@@ -68,7 +68,7 @@ async fn take(
     request: &Request,
     caller: &Caller<'_>,
     batch: &Arc<Batch>,
-    mut incoming: Upload,
+    mut incoming: RequestBody,
     counts: &mut Counts,
 ) -> Result<(), (StatusCode, String)> {
     let mut rest: Vec<u8> = Vec::new();
@@ -120,20 +120,20 @@ fn put(
         return Ok(());
     }
     counts.accepted += 1;
-    let now = context.world.now_ms();
-    let order = match Order::read(&item, now) {
-        Ok(order) => order,
+    let now = context.engine.now_ms();
+    let trigger = match TriggerRequest::read(&item, now) {
+        Ok(trigger) => trigger,
         Err((_, why)) => {
             batch.fail(json!({ "index": index, "taskIdentifier": task, "error": why }));
             return Ok(());
         }
     };
-    let seat = Seat { environment: caller.index, batch: Some(batch.id.clone()), streams: request.streams() };
-    match order::place(&context.world, order, task, seat, None, now) {
+    let placement = Placement { environment: caller.index, batch: Some(batch.id.clone()), streams: request.streams() };
+    match trigger::start_run(&context.engine, trigger, task, placement, None, now) {
         // An item whose idempotency key has a run already is that run (recorded).
-        Placed::New(run) | Placed::Cached(run) => batch.add(&run.id()),
+        Triggered::New(run) | Triggered::Cached(run) => batch.add(&run.id()),
         // No token is used for an item.
-        Placed::TokenUsed => {}
+        Triggered::TokenUsed => {}
     }
     Ok(())
 }

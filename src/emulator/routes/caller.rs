@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::Context;
 use crate::emulator::access::{self, Caller, Refusal};
-use crate::serve::{Answer, Request};
+use crate::serve::{Request, Response};
 
 /// The rate limits that the server tells: of keys a burst, of public tokens a minute (recorded).
 const KEY_LIMIT: u32 = 750;
@@ -16,19 +16,19 @@ impl Request {
     /// # Errors
     /// The refusal.
     pub(super) fn caller<'c>(&self, context: &'c Context) -> Result<Caller<'c>, Refusal> {
-        access::recognise(&context.world.environments, self.bearer(), context.world.now_ms() / 1000)
+        access::authenticate(&context.engine.environments, self.bearer(), context.engine.now_ms() / 1000)
     }
 
     /// Recognises the caller of a call that pages may make.
     ///
     /// # Errors
     /// The 401.
-    pub(super) fn api_caller<'c>(&self, context: &'c Context) -> Result<Caller<'c>, Answer> {
+    pub(super) fn api_caller<'c>(&self, context: &'c Context) -> Result<Caller<'c>, Response> {
         if !self.headers.contains_key("authorization") {
-            return Err(Answer::no_authorization());
+            return Err(Response::no_authorization());
         }
         self.caller(context)
-            .map_err(|refusal| limited(Answer::api_error(StatusCode::UNAUTHORIZED, refusal.text()), context, None))
+            .map_err(|refusal| limited(Response::api_error(StatusCode::UNAUTHORIZED, refusal.text()), context, None))
     }
 
     /// Recognises the caller of a call for servers: a key, no public token (recorded:
@@ -36,13 +36,13 @@ impl Request {
     ///
     /// # Errors
     /// The 401.
-    pub(super) fn key_caller<'c>(&self, context: &'c Context) -> Result<Caller<'c>, Answer> {
+    pub(super) fn key_caller<'c>(&self, context: &'c Context) -> Result<Caller<'c>, Response> {
         if !self.headers.contains_key("authorization") {
-            return Err(Answer::no_authorization());
+            return Err(Response::no_authorization());
         }
         let caller = self.caller(context);
         let refuse = |caller: Option<&Caller<'_>>| {
-            let answer = Answer::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text());
+            let answer = Response::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text());
             limited(answer, context, caller)
         };
         match caller {
@@ -54,7 +54,7 @@ impl Request {
 }
 
 /// Adds the rate-limit headers for this caller; a stranger is told a key's.
-pub(super) fn limited(answer: Answer, context: &Context, caller: Option<&Caller<'_>>) -> Answer {
+pub(super) fn limited(answer: Response, context: &Context, caller: Option<&Caller<'_>>) -> Response {
     let limit = if caller.is_some_and(Caller::is_public) { TOKEN_LIMIT } else { KEY_LIMIT };
-    answer.with_rate_limit(limit, context.world.now_ms())
+    answer.with_rate_limit(limit, context.engine.now_ms())
 }

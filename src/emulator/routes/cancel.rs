@@ -10,30 +10,30 @@ use super::caller::limited;
 use crate::emulator::access::Refusal;
 use crate::emulator::lifecycle;
 use crate::emulator::run::{Effect, Run};
-use crate::serve::Answer;
 use crate::serve::Request;
+use crate::serve::Response;
 use crate::token::Resource;
 
 /// Answers the call. Cancelling a run that has ended changes nothing and is no error (recorded:
 /// `calls-runs`).
-pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Answer {
+pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Response {
     if request.method != Method::POST {
-        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
+        return Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
     }
     if !request.headers.contains_key("authorization") {
-        return Answer::no_authorization();
+        return Response::no_authorization();
     }
     let caller = match request.caller(context) {
         Ok(caller) if !caller.is_public() => caller,
         Ok(_) | Err(_) => {
-            let answer = Answer::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text());
+            let answer = Response::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text());
             return limited(answer, context, None);
         }
     };
-    let answer = match context.world.store.find(id).filter(|run| run.environment == caller.index) {
-        None => Answer::error(StatusCode::NOT_FOUND, "Resource not found"),
+    let answer = match context.engine.store.find(id).filter(|run| run.environment == caller.index) {
+        None => Response::error(StatusCode::NOT_FOUND, "Resource not found"),
         Some(_) if !caller.may("write", &[Resource::one("runs", id)]) => {
-            Answer::json(StatusCode::FORBIDDEN, Answer::forbidden().to_string())
+            Response::json(StatusCode::FORBIDDEN, Response::forbidden().to_string())
         }
         Some(run) => cancel(context, &run),
     };
@@ -41,8 +41,8 @@ pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Answer {
 }
 
 /// Cancels a run.
-pub(super) fn cancel(context: &Context, run: &Arc<Run>) -> Answer {
-    let now = context.world.now_ms();
+pub(super) fn cancel(context: &Context, run: &Arc<Run>) -> Response {
+    let now = context.engine.now_ms();
     run.change(now, |row| if lifecycle::cancel(row, now) { Effect::Loud } else { Effect::None });
-    Answer::json(StatusCode::OK, json!({ "id": run.id() }).to_string())
+    Response::json(StatusCode::OK, json!({ "id": run.id() }).to_string())
 }

@@ -5,20 +5,20 @@ use serde_json::json;
 
 use super::Context;
 use crate::emulator::access::{Caller, Refusal};
-use crate::serve::Answer;
 use crate::serve::Request;
+use crate::serve::Response;
 
 /// Answers the call. Public tokens may not make it (recorded: `errors-auth`).
-pub(super) fn handle(context: &Context, request: &Request) -> Answer {
+pub(super) fn handle(context: &Context, request: &Request) -> Response {
     if request.method != Method::POST {
-        return Answer::wrong_method(StatusCode::BAD_REQUEST);
+        return Response::wrong_method(StatusCode::BAD_REQUEST);
     }
     match request.caller(context) {
         Ok(Caller { environment, credential, .. })
             if !matches!(credential, crate::emulator::access::Credential::Public { .. }) =>
         {
-            Answer::json(StatusCode::OK, json!({ "sub": environment.id, "pub": true }).to_string())
+            Response::json(StatusCode::OK, json!({ "sub": environment.id, "pub": true }).to_string())
         }
-        Ok(_) | Err(_) => Answer::error(StatusCode::UNAUTHORIZED, Refusal::Missing.text()),
+        Ok(_) | Err(_) => Response::error(StatusCode::UNAUTHORIZED, Refusal::Missing.text()),
     }
 }

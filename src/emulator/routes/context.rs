@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::emulator::access::Caller;
+use crate::emulator::engine::Engine;
 use crate::emulator::fault::Faults;
 use crate::emulator::jwt;
 use crate::emulator::options::Options;
 use crate::emulator::routes::{Label, PageFiles};
 use crate::emulator::stats::Stats;
-use crate::emulator::world::World;
 use crate::error::{Error, Result};
 use crate::random;
 use crate::serve::Limit;
@@ -21,7 +21,7 @@ use crate::serve::clock::Clock;
 /// What every route works with.
 pub(in crate::emulator) struct Context {
     /// The runs and all that moves them.
-    pub(in crate::emulator) world: Arc<World>,
+    pub(in crate::emulator) engine: Arc<Engine>,
     /// How many live requests each environment may have, in the order of the environments.
     pub(super) limits: Vec<Arc<Limit>>,
     /// How long a live poll is held, before it strays.
@@ -41,7 +41,7 @@ pub(in crate::emulator) struct Context {
 }
 
 impl Context {
-    /// A context over an empty world.
+    /// A context over an empty engine.
     ///
     /// # Errors
     /// `ERR_INVALID_OPTIONS` for a fault that cannot be.
@@ -57,7 +57,7 @@ impl Context {
             faults,
             page: options.page.take().map(PageFiles::new),
             stats: Stats::default(),
-            world: World::new(options, clock, stop.clone()),
+            engine: Engine::new(options, clock, stop.clone()),
             stop,
             digest_key: random::bytes(),
         })

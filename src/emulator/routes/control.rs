@@ -10,14 +10,14 @@ use crate::emulator::column::Column;
 use crate::emulator::ident;
 use crate::emulator::row::Row;
 use crate::emulator::run::{Effect, Run};
-use crate::serve::Answer;
+use crate::serve::Response;
 use crate::serve::stream::StreamVersion;
-use crate::serve::{Request, Upload, body};
+use crate::serve::{Request, RequestBody, read_body};
 
 /// `POST /emulator/runs`: a run with the given columns and no script.
-pub(super) async fn create(context: &Context, request: &Request, incoming: Upload) -> Answer {
+pub(super) async fn create(context: &Context, request: &Request, incoming: RequestBody) -> Response {
     if request.method != Method::POST {
-        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST makes a run");
+        return Response::error(StatusCode::METHOD_NOT_ALLOWED, "POST makes a run");
     }
     let Some(environment) = owner(context, request) else { return refused() };
     let mut columns = match columns(incoming).await {
@@ -27,50 +27,50 @@ pub(super) async fn create(context: &Context, request: &Request, incoming: Uploa
     let batch = match columns.remove("batch") {
         None | Some(Value::Null) => None,
         Some(Value::String(batch)) => Some(batch),
-        Some(_) => return Answer::error(StatusCode::BAD_REQUEST, "`batch` is the id of a batch"),
+        Some(_) => return Response::error(StatusCode::BAD_REQUEST, "`batch` is the id of a batch"),
     };
     let streams = match columns.remove("streamsVersion") {
         None => StreamVersion::V2,
         Some(Value::String(name)) if name == "v1" || name == "v2" => StreamVersion::named(Some(&name)),
-        Some(_) => return Answer::error(StatusCode::BAD_REQUEST, "`streamsVersion` is \"v1\" or \"v2\""),
+        Some(_) => return Response::error(StatusCode::BAD_REQUEST, "`streamsVersion` is \"v1\" or \"v2\""),
     };
     let id = ident::database_id();
-    let mut row = Row::new(&id, &format!("run_{id}"), "emulated", context.world.now_ms());
+    let mut row = Row::new(&id, &format!("run_{id}"), "emulated", context.engine.now_ms());
     if let Err(why) = set(&mut row, &columns) {
-        return Answer::error(StatusCode::BAD_REQUEST, &why);
+        return Response::error(StatusCode::BAD_REQUEST, &why);
     }
-    let run = Run::new(context.world.store.journal(), environment, row).in_batch(batch.clone()).streaming(streams);
-    match context.world.store.insert(run) {
+    let run = Run::new(context.engine.store.journal(), environment, row).in_batch(batch.clone()).streaming(streams);
+    match context.engine.store.insert(run) {
         Some(run) => {
             if let Some(id) = batch {
-                let world = &context.world;
-                let known = world.batches.find(environment, &id);
+                let engine = &context.engine;
+                let known = engine.batches.find(environment, &id);
                 // Nobody else is told of a batch before it is there.
                 let batch =
-                    known.or_else(|| world.batches.insert(Batch::new(id, environment, 0, world.now_ms()), None));
+                    known.or_else(|| engine.batches.insert(Batch::new(id, environment, 0, engine.now_ms()), None));
                 if let Some(batch) = batch {
                     batch.add(&run.id());
-                    batch.seal(world.now_ms());
+                    batch.seal(engine.now_ms());
                 }
             }
             told(StatusCode::CREATED, &run.row())
         }
-        None => Answer::error(StatusCode::CONFLICT, "there is a run with this friendlyId"),
+        None => Response::error(StatusCode::CONFLICT, "there is a run with this friendlyId"),
     }
 }
 
 /// `PATCH /emulator/runs/{id}`: changes columns; `DELETE` forgets the run.
-pub(super) async fn change(context: &Context, request: &Request, id: &str, incoming: Upload) -> Answer {
+pub(super) async fn change(context: &Context, request: &Request, id: &str, incoming: RequestBody) -> Response {
     let Some(environment) = owner(context, request) else { return refused() };
-    let Some(run) = context.world.store.find(id).filter(|run| run.environment == environment) else {
-        return Answer::error(StatusCode::NOT_FOUND, "there is no such run");
+    let Some(run) = context.engine.store.find(id).filter(|run| run.environment == environment) else {
+        return Response::error(StatusCode::NOT_FOUND, "there is no such run");
     };
     if request.method == Method::DELETE {
-        context.world.store.remove(id);
+        context.engine.store.remove(id);
         return told(StatusCode::OK, &run.row());
     }
     if request.method != Method::PATCH {
-        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "PATCH changes a run, DELETE forgets it");
+        return Response::error(StatusCode::METHOD_NOT_ALLOWED, "PATCH changes a run, DELETE forgets it");
     }
     let columns = match columns(incoming).await {
         Ok(columns) => columns,
@@ -78,12 +78,12 @@ pub(super) async fn change(context: &Context, request: &Request, id: &str, incom
     };
     // These name the run or date the change; readers rely on them.
     if let Some(name) = ["id", "friendlyId", "updatedAt"].into_iter().find(|name| columns.contains_key(*name)) {
-        return Answer::error(StatusCode::BAD_REQUEST, &format!("column \"{name}\" cannot be changed"));
+        return Response::error(StatusCode::BAD_REQUEST, &format!("column \"{name}\" cannot be changed"));
     }
     // The native feed wakes nobody for streams alone (docs/server-protocol.md 4).
     let is_silent = columns.keys().all(|name| name == Column::RealtimeStreams.name());
     let mut outcome = Ok(());
-    run.change(context.world.now_ms(), |row| {
+    run.change(context.engine.now_ms(), |row| {
         outcome = set(row, &columns);
         match (&outcome, is_silent) {
             (Err(_), _) => Effect::None,
@@ -93,16 +93,16 @@ pub(super) async fn change(context: &Context, request: &Request, id: &str, incom
     });
     match outcome {
         Ok(()) => told(StatusCode::OK, &run.row()),
-        Err(why) => Answer::error(StatusCode::BAD_REQUEST, &why),
+        Err(why) => Response::error(StatusCode::BAD_REQUEST, &why),
     }
 }
 
 /// `GET /emulator/stats`: how many requests came, by route.
-pub(super) fn stats(context: &Context, request: &Request) -> Answer {
+pub(super) fn stats(context: &Context, request: &Request) -> Response {
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "GET shows the counts");
+        return Response::error(StatusCode::METHOD_NOT_ALLOWED, "GET shows the counts");
     }
-    Answer::json(StatusCode::OK, context.stats.to_json().to_string())
+    Response::json(StatusCode::OK, context.stats.to_json().to_string())
 }
 
 /// The environment whose root key the caller has.
@@ -110,19 +110,19 @@ pub(super) fn owner(context: &Context, request: &Request) -> Option<usize> {
     request.caller(context).ok().filter(|caller| caller.credential == Credential::Root).map(|caller| caller.index)
 }
 
-pub(super) fn refused() -> Answer {
-    Answer::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text())
+pub(super) fn refused() -> Response {
+    Response::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text())
 }
 
-fn told(status: StatusCode, row: &Row) -> Answer {
+fn told(status: StatusCode, row: &Row) -> Response {
     let body = json!({ "id": row.get(Column::FriendlyId), "updatedAt": row.get(Column::UpdatedAt) });
-    Answer::json(status, body.to_string())
+    Response::json(status, body.to_string())
 }
 
-pub(super) async fn columns(incoming: Upload) -> Result<Map<String, Value>, Answer> {
-    match serde_json::from_slice(&body(incoming).await?) {
+pub(super) async fn columns(incoming: RequestBody) -> Result<Map<String, Value>, Response> {
+    match serde_json::from_slice(&read_body(incoming).await?) {
         Ok(Value::Object(columns)) => Ok(columns),
-        Ok(_) | Err(_) => Err(Answer::error(StatusCode::BAD_REQUEST, "the body is a JSON object")),
+        Ok(_) | Err(_) => Err(Response::error(StatusCode::BAD_REQUEST, "the body is a JSON object")),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::emulator::options::DEFAULT_KEY;
 use crate::emulator::run::Run;
 use crate::error::Result;
 use crate::serve::clock::Clock;
-use crate::serve::{Answer, Request, Upload, body};
+use crate::serve::{Request, RequestBody, Response, read_body};
 
 /// How long the page's token is good, in seconds.
 const SESSION_S: u64 = 86_400;
@@ -22,7 +22,7 @@ const SCOPES: [&str; 6] =
 /// What `POST /emulator/session` takes.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Wanted {
+struct SessionRequest {
     run_id: Option<String>,
 }
 
@@ -31,19 +31,19 @@ struct Wanted {
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) async fn session(context: &Context, request: &Request, incoming: Upload) -> Result<Answer> {
+pub(super) async fn session(context: &Context, request: &Request, incoming: RequestBody) -> Result<Response> {
     if request.method != Method::POST {
-        return Ok(Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST gives a token"));
+        return Ok(Response::error(StatusCode::METHOD_NOT_ALLOWED, "POST gives a token"));
     }
     if !is_own(request) {
         return Ok(refused());
     }
-    let Some(environment) = context.world.environments.first() else { return Ok(refused()) };
-    let given: Wanted = match body(incoming).await {
-        Ok(bytes) if bytes.is_empty() => Wanted::default(),
+    let Some(environment) = context.engine.environments.first() else { return Ok(refused()) };
+    let given: SessionRequest = match read_body(incoming).await {
+        Ok(bytes) if bytes.is_empty() => SessionRequest::default(),
         Ok(bytes) => match serde_json::from_slice(&bytes) {
             Ok(given) => given,
-            Err(error) => return Ok(Answer::error(StatusCode::BAD_REQUEST, &error.to_string())),
+            Err(error) => return Ok(Response::error(StatusCode::BAD_REQUEST, &error.to_string())),
         },
         Err(answer) => return Ok(answer),
     };
@@ -53,7 +53,7 @@ pub(super) async fn session(context: &Context, request: &Request, incoming: Uplo
     );
     let claims = json!({ "sub": environment.id, "pub": true, "scopes": scopes });
     let claims = claims.as_object().cloned().unwrap_or_default();
-    let now_s = context.world.now_ms() / 1000;
+    let now_s = context.engine.now_ms() / 1000;
     // Good by the emulator's clock, and by the machine's where that is another.
     let expires_s = now_s.max(Clock::system().now_ms() / 1000) + SESSION_S;
     let token = jwt::mint(claims, &environment.root_key, now_s, expires_s)?;
@@ -62,29 +62,34 @@ pub(super) async fn session(context: &Context, request: &Request, incoming: Uplo
     if environment.root_key.expose() == DEFAULT_KEY {
         body["hasDefaultKey"] = true.into();
     }
-    Ok(Answer::json(StatusCode::OK, body.to_string()).with("cache-control", "no-store"))
+    Ok(Response::json(StatusCode::OK, body.to_string()).with("cache-control", "no-store"))
 }
 
 /// `POST /emulator/runs/{id}/cancel`.
-pub(super) fn cancel(context: &Context, request: &Request, id: &str) -> Answer {
+pub(super) fn cancel(context: &Context, request: &Request, id: &str) -> Response {
     on_run(context, request, id, |run| cancels::cancel(context, run))
 }
 
 /// `POST /emulator/runs/{id}/replay`.
-pub(super) fn replay(context: &Context, request: &Request, id: &str) -> Answer {
+pub(super) fn replay(context: &Context, request: &Request, id: &str) -> Response {
     on_run(context, request, id, |run| replays::replay(context, run))
 }
 
-fn on_run(context: &Context, request: &Request, id: &str, act: impl FnOnce(&std::sync::Arc<Run>) -> Answer) -> Answer {
+fn on_run(
+    context: &Context,
+    request: &Request,
+    id: &str,
+    act: impl FnOnce(&std::sync::Arc<Run>) -> Response,
+) -> Response {
     if request.method != Method::POST {
-        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST does it");
+        return Response::error(StatusCode::METHOD_NOT_ALLOWED, "POST does it");
     }
     let environment = match admit(context, request) {
         Ok(environment) => environment,
         Err(answer) => return answer,
     };
-    match context.world.store.find(id).filter(|run| run.environment == environment) {
+    match context.engine.store.find(id).filter(|run| run.environment == environment) {
         Some(run) => act(&run),
-        None => Answer::error(StatusCode::NOT_FOUND, "there is no such run"),
+        None => Response::error(StatusCode::NOT_FOUND, "there is no such run"),
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn describe(
     let stored = |data, kind| -> Result<Option<Value>> {
         let Some(name) = row.get(data).filter(|_| row.get(kind) == Some("application/store")) else { return Ok(None) };
         let path = object::path_of(&environment.id, name);
-        Ok(Some(context.world.objects.sign(origin, "GET", &path, context.world.now_ms())?.into()))
+        Ok(Some(context.engine.objects.sign(origin, "GET", &path, context.engine.now_ms())?.into()))
     };
     let payload_url = stored(Column::Payload, Column::PayloadType)?;
     let output_url = stored(Column::Output, Column::OutputType)?;

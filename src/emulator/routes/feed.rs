@@ -11,13 +11,13 @@ use crate::emulator::access::Caller;
 use crate::emulator::column::Column;
 use crate::emulator::row::Row;
 use crate::emulator::run::Run;
-use crate::serve::Answer;
 use crate::serve::Request;
-use crate::serve::feed::{Operation, Place, UP_TO_DATE};
+use crate::serve::Response;
+use crate::serve::feed::{Cursor, Operation, UP_TO_DATE};
 use crate::token::Resource;
 
 /// Answers the call; a live one when the run changes, or after the hold.
-pub(super) async fn handle(context: &Context, request: &Request, id: &str) -> Answer {
+pub(super) async fn handle(context: &Context, request: &Request, id: &str) -> Response {
     let caller = match admit(context, request) {
         Ok(caller) => caller,
         Err(answer) => return answer,
@@ -27,13 +27,13 @@ pub(super) async fn handle(context: &Context, request: &Request, id: &str) -> An
         Err(answer) => return answer,
     };
     let reader = Reader::new(context, request, &caller);
-    let Some(place) = reader.place() else {
+    let Some(cursor) = reader.cursor() else {
         let row = run.row();
-        let offset = format!("{}_{}", row.updated_ms(), context.world.store.journal().next());
+        let offset = format!("{}_{}", row.updated_ms(), context.engine.store.journal().next());
         return reader.snapshot(reader.messages([(&*row, Operation::Insert)]), &handle_of(&row), &offset);
     };
     match reader.enter(&caller) {
-        Ok(_permit) => live(&reader, &run, &place).await,
+        Ok(_permit) => live(&reader, &run, &cursor).await,
         Err(answer) => answer,
     }
 }
@@ -42,12 +42,12 @@ pub(super) async fn handle(context: &Context, request: &Request, id: &str) -> An
 ///
 /// # Errors
 /// The 404 and 403. An unknown run is told before scopes are looked at (docs/server-protocol.md 3).
-pub(super) fn readable(context: &Context, caller: &Caller<'_>, id: &str) -> Result<Arc<Run>, Answer> {
-    let Some(run) = context.world.store.find(id).filter(|run| run.environment == caller.index) else {
-        return Err(Answer::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "false"));
+pub(super) fn readable(context: &Context, caller: &Caller<'_>, id: &str) -> Result<Arc<Run>, Response> {
+    let Some(run) = context.engine.store.find(id).filter(|run| run.environment == caller.index) else {
+        return Err(Response::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "false"));
     };
     if !may_read(caller, &run) {
-        return Err(Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
+        return Err(Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string()));
     }
     Ok(run)
 }
@@ -64,13 +64,13 @@ pub(super) fn may_read(caller: &Caller<'_>, run: &Run) -> bool {
     caller.may("read", &resources)
 }
 
-async fn live(reader: &Reader<'_>, run: &Run, place: &Place) -> Answer {
+async fn live(reader: &Reader<'_>, run: &Run, cursor: &Cursor) -> Response {
     let mut versions = run.follow();
     let first = versions.borrow_and_update().clone();
     // The server answers at once for a change between two polls of its own handle, but holds
     // a stranger's until its time is up (recorded: `run-live-raw`). It remembers changes for a while only.
     let is_known = reader.context.memory.is_none_or(|memory| run.unchanged_for() <= memory);
-    let is_news = is_known && place.handle == handle_of(&first) && first.updated_ms() > place.seen_ms;
+    let is_news = is_known && cursor.handle == handle_of(&first) && first.updated_ms() > cursor.seen_ms;
     let current = if is_news || reader.request.method == Method::HEAD {
         first
     } else {
@@ -80,12 +80,12 @@ async fn live(reader: &Reader<'_>, run: &Run, place: &Place) -> Answer {
         };
         if change { versions.borrow_and_update().clone() } else { Arc::clone(&versions.borrow()) }
     };
-    let cursor = reader.context.world.store.journal().next();
-    if current.updated_ms() > place.seen_ms {
-        let offset = format!("{}_{cursor}", current.updated_ms());
-        reader.live(reader.messages([(&*current, Operation::Update)]), &place.handle, &offset, cursor)
+    let sequence = reader.context.engine.store.journal().next();
+    if current.updated_ms() > cursor.seen_ms {
+        let offset = format!("{}_{sequence}", current.updated_ms());
+        reader.live(reader.messages([(&*current, Operation::Update)]), &cursor.handle, &offset, sequence)
     } else {
-        reader.live(UP_TO_DATE.into(), &place.handle, &place.offset, cursor)
+        reader.live(UP_TO_DATE.into(), &cursor.handle, &cursor.offset, sequence)
     }
 }
 

@@ -13,10 +13,10 @@ use crate::emulator::ident;
 use crate::emulator::journal::Topic;
 use crate::emulator::row::Row;
 use crate::random;
-use crate::serve::Answer;
 use crate::serve::Request;
-use crate::serve::feed::{Operation, Place, UP_TO_DATE};
-use crate::serve::period;
+use crate::serve::Response;
+use crate::serve::duration;
+use crate::serve::feed::{Cursor, Operation, UP_TO_DATE};
 use crate::token::Resource;
 
 /// How far back a tag feed goes unless it says otherwise (recorded: a day).
@@ -35,7 +35,7 @@ struct Group {
 }
 
 /// Answers a tag feed; a live one when a run with the tags changes, or after the hold.
-pub(super) async fn tags(context: &Context, request: &Request) -> Answer {
+pub(super) async fn tags(context: &Context, request: &Request) -> Response {
     let caller = match admit(context, request) {
         Ok(caller) => caller,
         Err(answer) => return answer,
@@ -43,64 +43,64 @@ pub(super) async fn tags(context: &Context, request: &Request) -> Answer {
     let list = request.parameter("tags").unwrap_or_default();
     let tags: Vec<String> = match crate::serve::tags::read(&list) {
         Ok(tags) => tags.into_iter().map(str::to_owned).collect(),
-        Err(why) => return Answer::api_error(StatusCode::BAD_REQUEST, why),
+        Err(why) => return Response::api_error(StatusCode::BAD_REQUEST, why),
     };
     let mut resources = vec![Resource::every("runs"), Resource::every("tags")];
     resources.extend(tags.iter().map(|tag| Resource::one("tags", tag)));
     if !caller.may("read", &resources) {
-        return Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string());
+        return Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string());
     }
-    let window = request.parameter("createdAt").and_then(|text| period::span_ms(&text)).unwrap_or(WINDOW_MS);
+    let window = request.parameter("createdAt").and_then(|text| duration::parse_ms(&text)).unwrap_or(WINDOW_MS);
     // The window's start is whole minutes, and stays where it was for the life of a handle.
-    let start = context.world.now_ms().saturating_sub(window) / 60_000 * 60_000;
+    let start = context.engine.now_ms().saturating_sub(window) / 60_000 * 60_000;
     let reader = Reader::new(context, request, &caller);
-    let place = reader.place();
-    let kept = place.as_ref().and_then(|place| place.handle.split('_').nth(1)?.parse().ok());
+    let cursor = reader.cursor();
+    let kept = cursor.as_ref().and_then(|cursor| cursor.handle.split('_').nth(1)?.parse().ok());
     let since = kept.unwrap_or(start);
     let topic = match tags.first() {
         Some(tag) => Topic::Tag(caller.index, tag.clone()),
         None => Topic::Environment(caller.index),
     };
     let group = Group { topic, tags, since_ms: Some(since), name: format!("runs_{since}") };
-    answer(&reader, &group, place, |reader| reader.enter(&caller)).await
+    answer(&reader, &group, cursor, |reader| reader.enter(&caller)).await
 }
 
 /// Answers a batch feed; a live one when a run of the batch changes, or after the hold.
-pub(super) async fn batch(context: &Context, request: &Request, id: &str) -> Answer {
+pub(super) async fn batch(context: &Context, request: &Request, id: &str) -> Response {
     let caller = match admit(context, request) {
         Ok(caller) => caller,
         Err(answer) => return answer,
     };
-    if context.world.batches.find(caller.index, id).is_none() {
+    if context.engine.batches.find(caller.index, id).is_none() {
         // The server takes it for one that a replica does not have yet.
-        return Answer::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "true");
+        return Response::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "true");
     }
     if !caller.may("read", &[Resource::one("batch", id), Resource::every("runs")]) {
-        return Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string());
+        return Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string());
     }
     let reader = Reader::new(context, request, &caller);
     let group = Group { topic: Topic::Batch(id.into()), tags: Vec::new(), since_ms: None, name: id.into() };
-    let place = reader.place();
-    answer(&reader, &group, place, |reader| reader.enter(&caller)).await
+    let cursor = reader.cursor();
+    answer(&reader, &group, cursor, |reader| reader.enter(&caller)).await
 }
 
 async fn answer<P>(
     reader: &Reader<'_>,
     group: &Group,
-    place: Option<Place>,
-    enter: impl FnOnce(&Reader<'_>) -> Result<P, Answer>,
-) -> Answer {
-    match place {
+    cursor: Option<Cursor>,
+    enter: impl FnOnce(&Reader<'_>) -> Result<P, Response>,
+) -> Response {
+    match cursor {
         None => snapshot(reader, group),
-        Some(place) => match enter(reader) {
-            Ok(_permit) => live(reader, group, &place).await,
+        Some(cursor) => match enter(reader) {
+            Ok(_permit) => live(reader, group, &cursor).await,
             Err(answer) => answer,
         },
     }
 }
 
-fn snapshot(reader: &Reader<'_>, group: &Group) -> Answer {
-    let journal = reader.context.world.store.journal();
+fn snapshot(reader: &Reader<'_>, group: &Group) -> Response {
+    let journal = reader.context.engine.store.journal();
     // Before the rows are read: what changes meanwhile is news to the next request.
     let sequence = journal.next();
     let mut rows = group.rows(reader.context, 0);
@@ -115,23 +115,23 @@ fn snapshot(reader: &Reader<'_>, group: &Group) -> Answer {
     reader.snapshot(body, &handle, &format!("{newest}_{sequence}"))
 }
 
-async fn live(reader: &Reader<'_>, group: &Group, place: &Place) -> Answer {
-    let journal = reader.context.world.store.journal();
+async fn live(reader: &Reader<'_>, group: &Group, cursor: &Cursor) -> Response {
+    let journal = reader.context.engine.store.journal();
     let mut changes = journal.follow(group.topic.clone());
     let end = Instant::now() + reader.hold();
     loop {
         changes.mark_unchanged();
-        let cursor = journal.next();
-        let mut rows = group.rows(reader.context, place.seen);
+        let sequence = journal.next();
+        let mut rows = group.rows(reader.context, cursor.seen);
         if !rows.is_empty() {
             // Newest run first (recorded: `full-batch`).
             rows.sort_by_key(|row| Reverse((row.created_ms(), row.first_version())));
-            let newest = rows.iter().map(|row| row.updated_ms()).max().unwrap_or(0).max(place.seen_ms);
+            let newest = rows.iter().map(|row| row.updated_ms()).max().unwrap_or(0).max(cursor.seen_ms);
             let body = reader.messages(rows.iter().map(|row| {
-                let is_new = row.first_version() > place.seen;
+                let is_new = row.first_version() > cursor.seen;
                 (&**row, if is_new { Operation::Insert } else { Operation::Update })
             }));
-            return reader.live(body, &place.handle, &format!("{newest}_{cursor}"), cursor);
+            return reader.live(body, &cursor.handle, &format!("{newest}_{sequence}"), sequence);
         }
         let woken = reader.request.method != Method::HEAD
             && tokio::select! {
@@ -139,7 +139,7 @@ async fn live(reader: &Reader<'_>, group: &Group, place: &Place) -> Answer {
                 () = reader.context.stop.cancelled() => false,
             };
         if !woken {
-            return reader.live(UP_TO_DATE.into(), &place.handle, &place.offset, cursor);
+            return reader.live(UP_TO_DATE.into(), &cursor.handle, &cursor.offset, sequence);
         }
     }
 }
@@ -147,7 +147,7 @@ async fn live(reader: &Reader<'_>, group: &Group, place: &Place) -> Answer {
 impl Group {
     /// Its rows that changed after the `seen`th of all changes.
     fn rows(&self, context: &Context, seen: u64) -> Vec<Arc<Row>> {
-        let runs = context.world.store.select(&self.topic);
+        let runs = context.engine.store.select(&self.topic);
         let rows = runs.iter().map(|run| run.row());
         rows.filter(|row| {
             row.version() > seen

@@ -6,28 +6,34 @@ use serde_json::{Value, json};
 
 use super::Context;
 use crate::emulator::waitpoint;
-use crate::serve::Answer;
+use crate::serve::Response;
 use crate::serve::stream::StreamName;
-use crate::serve::{Request, Upload, body_up_to};
+use crate::serve::{Request, RequestBody, read_body_up_to};
 use crate::token::Resource;
 
 /// The most one message may take, in bytes.
 const INPUT_BYTES: u64 = 1024 * 1024;
 
 /// Answers the call.
-pub(super) async fn send(context: &Context, request: &Request, id: &str, stream: String, incoming: Upload) -> Answer {
+pub(super) async fn send(
+    context: &Context,
+    request: &Request,
+    id: &str,
+    stream: String,
+    incoming: RequestBody,
+) -> Response {
     let caller = match request.caller(context) {
         Ok(caller) => caller,
-        Err(refusal) => return Answer::api_error(StatusCode::UNAUTHORIZED, refusal.text()),
+        Err(refusal) => return Response::api_error(StatusCode::UNAUTHORIZED, refusal.text()),
     };
     if !caller.may("write", &[Resource::one("inputStreams", id)]) {
-        return Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string());
+        return Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string());
     }
-    let refuse = |status, why: &str| Answer::api(status, json!({ "ok": false, "error": why }).to_string());
-    let Ok(bytes) = body_up_to(incoming, INPUT_BYTES).await else {
-        return Answer::api_error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
+    let refuse = |status, why: &str| Response::api(status, json!({ "ok": false, "error": why }).to_string());
+    let Ok(bytes) = read_body_up_to(incoming, INPUT_BYTES).await else {
+        return Response::api_error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
     };
-    let Some(run) = context.world.store.find(id).filter(|run| run.environment == caller.index) else {
+    let Some(run) = context.engine.store.find(id).filter(|run| run.environment == caller.index) else {
         return refuse(StatusCode::NOT_FOUND, "Run not found");
     };
     if run.is_over() {
@@ -39,6 +45,6 @@ pub(super) async fn send(context: &Context, request: &Request, id: &str, stream:
     // The data's JSON is a text in the record (recorded); without data there is none.
     let data = given.get("data").map_or(Value::Null, |data| Value::from(data.to_string()));
     let log = run.stream(StreamName::Input(stream));
-    log.append_value(context.world.now_ms(), &data, &waitpoint::input_id());
-    Answer::api(StatusCode::OK, json!({ "ok": true }).to_string())
+    log.append_value(context.engine.now_ms(), &data, &waitpoint::input_id());
+    Response::api(StatusCode::OK, json!({ "ok": true }).to_string())
 }

@@ -6,8 +6,8 @@ use http::{Method, StatusCode};
 use super::Context;
 use crate::emulator::object::Object;
 use crate::error::Result;
-use crate::serve::Answer;
-use crate::serve::{Request, Upload, body_up_to};
+use crate::serve::Response;
+use crate::serve::{Request, RequestBody, read_body_up_to};
 
 /// The most an object may take, in bytes.
 const OBJECT_BYTES: u64 = 64 << 20;
@@ -16,33 +16,38 @@ const OBJECT_BYTES: u64 = 64 << 20;
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) async fn handle(context: &Context, request: &Request, path: &str, incoming: Upload) -> Result<Answer> {
+pub(super) async fn handle(
+    context: &Context,
+    request: &Request,
+    path: &str,
+    incoming: RequestBody,
+) -> Result<Response> {
     if request.method == Method::OPTIONS {
-        return Ok(Answer::preflight());
+        return Ok(Response::preflight());
     }
     let method = match request.method {
         Method::PUT => "PUT",
         Method::GET | Method::HEAD => "GET",
-        _ => return Ok(Answer::empty(StatusCode::METHOD_NOT_ALLOWED)),
+        _ => return Ok(Response::empty(StatusCode::METHOD_NOT_ALLOWED)),
     };
     let parameter = |name: &str| request.parameter(name).unwrap_or_default();
     let (signed_at, signature) = (parameter("X-Amz-Date"), parameter("X-Amz-Signature"));
-    let objects = &context.world.objects;
-    if !objects.admits(method, path, &signed_at, &signature, context.world.now_ms())? {
-        return Ok(Answer::empty(StatusCode::FORBIDDEN));
+    let objects = &context.engine.objects;
+    if !objects.admits(method, path, &signed_at, &signature, context.engine.now_ms())? {
+        return Ok(Response::empty(StatusCode::FORBIDDEN));
     }
     if method == "PUT" {
-        let data = match body_up_to(incoming, OBJECT_BYTES).await {
+        let data = match read_body_up_to(incoming, OBJECT_BYTES).await {
             Ok(data) => data,
             Err(answer) => return Ok(answer),
         };
         let content_type = request.header("content-type").unwrap_or("application/octet-stream").to_owned();
         objects.put(path, Object { content_type, data });
-        return Ok(Answer::empty(StatusCode::OK));
+        return Ok(Response::empty(StatusCode::OK));
     }
     Ok(match objects.get(path) {
         // Any page that has the URL may read it.
-        Some(object) => Answer::bytes(&object.content_type, object.data).with("access-control-allow-origin", "*"),
-        None => Answer::empty(StatusCode::NOT_FOUND),
+        Some(object) => Response::bytes(&object.content_type, object.data).with("access-control-allow-origin", "*"),
+        None => Response::empty(StatusCode::NOT_FOUND),
     })
 }

@@ -8,13 +8,13 @@ use http::StatusCode;
 
 use super::Context;
 use super::control::owner;
-use crate::serve::{Answer, Request};
+use crate::serve::{Request, Response};
 
 /// The environment that may be acted on: the key's, or the main one for the emulator's own page.
 ///
 /// # Errors
 /// The refusal.
-pub(super) fn admit(context: &Context, request: &Request) -> Result<usize, Answer> {
+pub(super) fn admit(context: &Context, request: &Request) -> Result<usize, Response> {
     match owner(context, request) {
         Some(environment) => Ok(environment),
         None if is_own(request) => Ok(0),
@@ -40,8 +40,8 @@ pub(super) fn is_local(origin: &str) -> bool {
 }
 
 /// The answer to anybody else.
-pub(super) fn refused() -> Answer {
-    Answer::error(
+pub(super) fn refused() -> Response {
+    Response::error(
         StatusCode::FORBIDDEN,
         "this call is for the emulator's own page, at http://127.0.0.1 or http://localhost",
     )

@@ -11,88 +11,88 @@ use crate::emulator::access::Refusal;
 use crate::emulator::column::Column;
 use crate::emulator::object;
 use crate::error::Result;
-use crate::serve::Answer;
 use crate::serve::Request;
+use crate::serve::Response;
 use crate::token::Resource;
 
 /// A URL to upload a packet to.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) fn upload(context: &Context, request: &Request, name: &str) -> Result<Answer> {
+pub(super) fn upload(context: &Context, request: &Request, name: &str) -> Result<Response> {
     if request.method != Method::PUT {
-        return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
+        return Ok(Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
     }
     let caller = match request.caller(context) {
         Ok(caller) if !caller.is_public() => caller,
-        Ok(_) | Err(_) => return Ok(Answer::error(StatusCode::UNAUTHORIZED, Refusal::Missing.text())),
+        Ok(_) | Err(_) => return Ok(Response::error(StatusCode::UNAUTHORIZED, Refusal::Missing.text())),
     };
     if !object::is_name(name) {
-        return Ok(Answer::error(StatusCode::BAD_REQUEST, "Invalid packet storage path"));
+        return Ok(Response::error(StatusCode::BAD_REQUEST, "Invalid packet storage path"));
     }
     let path = object::path_of(&caller.environment.id, name);
-    let url = context.world.objects.sign(&request.origin, "PUT", &path, context.world.now_ms())?;
+    let url = context.engine.objects.sign(&request.origin, "PUT", &path, context.engine.now_ms())?;
     let body = json!({ "presignedUrl": url, "storagePath": name });
-    Ok(Answer::json(StatusCode::OK, body.to_string()))
+    Ok(Response::json(StatusCode::OK, body.to_string()))
 }
 
 /// A URL to get a packet from, by its name.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) fn url(context: &Context, request: &Request, name: &str) -> Result<Answer> {
+pub(super) fn url(context: &Context, request: &Request, name: &str) -> Result<Response> {
     if let Err(answer) = request.only_reads() {
         return Ok(answer);
     }
     let caller = match request.caller(context) {
         Ok(caller) => caller,
-        Err(refusal) => return Ok(Answer::api_error(StatusCode::UNAUTHORIZED, refusal.text())),
+        Err(refusal) => return Ok(Response::api_error(StatusCode::UNAUTHORIZED, refusal.text())),
     };
     if !object::is_name(name) {
-        return Ok(Answer::api_error(StatusCode::BAD_REQUEST, "Invalid packet storage path"));
+        return Ok(Response::api_error(StatusCode::BAD_REQUEST, "Invalid packet storage path"));
     }
     // A packet's name begins with its run's id, with an attempt's number behind it at times.
     let owner = name.split('/').next().unwrap_or_default();
     let run = owner.split('-').next().unwrap_or_default();
     if !caller.may("read", &[Resource::one("runs", run)]) {
-        return Ok(Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
+        return Ok(Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string()));
     }
     let path = object::path_of(&caller.environment.id, name);
-    let url = context.world.objects.sign(&request.origin, "GET", &path, context.world.now_ms())?;
-    Ok(Answer::api(StatusCode::OK, json!({ "presignedUrl": url }).to_string()))
+    let url = context.engine.objects.sign(&request.origin, "GET", &path, context.engine.now_ms())?;
+    Ok(Response::api(StatusCode::OK, json!({ "presignedUrl": url }).to_string()))
 }
 
 /// A URL to get a run's payload or output from, as newer servers have it.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) fn of_run(context: &Context, request: &Request, id: &str, field: &str) -> Result<Answer> {
+pub(super) fn of_run(context: &Context, request: &Request, id: &str, field: &str) -> Result<Response> {
     if let Err(answer) = request.only_reads() {
         return Ok(answer);
     }
     let caller = match request.caller(context) {
         Ok(caller) => caller,
-        Err(refusal) => return Ok(Answer::api_error(StatusCode::UNAUTHORIZED, refusal.text())),
+        Err(refusal) => return Ok(Response::api_error(StatusCode::UNAUTHORIZED, refusal.text())),
     };
-    let missing = || Ok(Answer::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "false"));
+    let missing = || Ok(Response::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "false"));
     let (data, data_type) = match field {
         "payload" => (Column::Payload, Column::PayloadType),
         "output" => (Column::Output, Column::OutputType),
         _ => return missing(),
     };
-    let Some(run) = context.world.store.find(id).filter(|run| run.environment == caller.index) else {
+    let Some(run) = context.engine.store.find(id).filter(|run| run.environment == caller.index) else {
         return missing();
     };
     // A column that the token leaves out stays out.
     let is_skipped = caller.skipped_columns().any(|name| name == data.name());
     if is_skipped || !may_read(&caller, &run) {
-        return Ok(Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
+        return Ok(Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string()));
     }
     let row = run.row();
     let Some(name) = row.get(data).filter(|_| row.get(data_type) == Some("application/store")) else {
         return missing();
     };
     let path = object::path_of(&caller.environment.id, name);
-    let url = context.world.objects.sign(&request.origin, "GET", &path, context.world.now_ms())?;
-    Ok(Answer::api(StatusCode::OK, json!({ "presignedUrl": url }).to_string()))
+    let url = context.engine.objects.sign(&request.origin, "GET", &path, context.engine.now_ms())?;
+    Ok(Response::api(StatusCode::OK, json!({ "presignedUrl": url }).to_string()))
 }

@@ -6,7 +6,7 @@ use crate::serve::Request;
 
 /// The entries of a page unless its request says otherwise, and the most it may say.
 const SIZE: usize = 25;
-const MOST: usize = 100;
+const MAX_PAGE_SIZE: usize = 100;
 
 /// Which page is asked for.
 #[derive(Debug)]
@@ -44,7 +44,9 @@ impl<C: Ord> Page<C> {
         let size = match request.parameter("page[size]").map(|text| text.parse::<i64>()) {
             None | Some(Err(_)) => SIZE,
             Some(Ok(size)) => match usize::try_from(size) {
-                Ok(size) if size > MOST => return Err(issue("too_big", "maximum", MOST, "less than or equal to")),
+                Ok(size) if size > MAX_PAGE_SIZE => {
+                    return Err(issue("too_big", "maximum", MAX_PAGE_SIZE, "less than or equal to"));
+                }
                 Ok(0) | Err(_) => return Err(issue("too_small", "minimum", 1, "greater than or equal to")),
                 Ok(size) => size,
             },

@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use super::Context;
 use super::own_page::{is_local, refused};
-use crate::serve::{Answer, Request};
+use crate::serve::{Request, Response};
 
 /// What the page may load and who may frame it: itself, and nobody. No inline script or style.
 const POLICY: &str =
@@ -26,7 +26,7 @@ impl PageFiles {
 }
 
 /// Answers for one file.
-pub(super) async fn handle(context: &Context, request: &Request, name: &str) -> Answer {
+pub(super) async fn handle(context: &Context, request: &Request, name: &str) -> Response {
     if let Err(answer) = request.only_reads() {
         return answer;
     }
@@ -34,7 +34,7 @@ pub(super) async fn handle(context: &Context, request: &Request, name: &str) -> 
         return refused();
     }
     let (Some(content_type), Some(PageFiles(folder))) = (content_type(name), &context.page) else {
-        return Answer::not_found();
+        return Response::not_found();
     };
     let (path, gzip) = (folder.join(name), request.accepts_gzip());
     // An error of the task would be a panic of `read`.
@@ -45,8 +45,10 @@ pub(super) async fn handle(context: &Context, request: &Request, name: &str) -> 
             .with("cache-control", "no-cache")
             .with("referrer-policy", "no-referrer")
             .with("x-content-type-options", "nosniff"),
-        Err(_) if name == "index.html" => Answer::text(StatusCode::NOT_FOUND, "The page was not built: npm run setup"),
-        Err(_) => Answer::not_found(),
+        Err(_) if name == "index.html" => {
+            Response::text(StatusCode::NOT_FOUND, "The page was not built: npm run setup")
+        }
+        Err(_) => Response::not_found(),
     }
 }
 
@@ -58,10 +60,10 @@ enum Sent {
 }
 
 impl Sent {
-    fn answer(self, content_type: &str) -> Answer {
+    fn answer(self, content_type: &str) -> Response {
         match self {
-            Self::Plain(bytes) => Answer::bytes(content_type, bytes.into()),
-            Self::Gzip(bytes) => Answer::bytes(content_type, bytes.into()).with("content-encoding", "gzip"),
+            Self::Plain(bytes) => Response::bytes(content_type, bytes.into()),
+            Self::Gzip(bytes) => Response::bytes(content_type, bytes.into()).with("content-encoding", "gzip"),
         }
     }
 }

@@ -10,49 +10,49 @@ use super::caller::limited;
 use crate::emulator::access::{Caller, Credential, Refusal};
 use crate::emulator::jwt;
 use crate::error::Result;
-use crate::serve::Answer;
-use crate::serve::{Request, Upload, body};
+use crate::serve::Response;
+use crate::serve::{Request, RequestBody, read_body};
 use crate::token::{Resource, Scope, parse_period};
 
 const LIFE_S: u64 = 900;
-const LONGEST_S: u64 = 30 * 86_400;
+const MAX_LIFE_S: u64 = 30 * 86_400;
 
 /// Answers the call. Public tokens may not make it.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) async fn handle(context: &Context, request: &Request, incoming: Upload) -> Result<Answer> {
+pub(super) async fn handle(context: &Context, request: &Request, incoming: RequestBody) -> Result<Response> {
     if request.method == Method::OPTIONS {
-        return Ok(Answer::wrong_method(StatusCode::BAD_REQUEST));
+        return Ok(Response::wrong_method(StatusCode::BAD_REQUEST));
     }
     if !request.headers.contains_key("authorization") {
-        return Ok(Answer::no_authorization());
+        return Ok(Response::no_authorization());
     }
     let caller = request.caller(context);
     if request.method != Method::POST {
-        return Ok(limited(Answer::wrong_method(StatusCode::BAD_REQUEST), context, caller.as_ref().ok()));
+        return Ok(limited(Response::wrong_method(StatusCode::BAD_REQUEST), context, caller.as_ref().ok()));
     }
     let caller = match caller {
         Ok(caller) if !caller.is_public() => caller,
         Ok(caller) => {
-            let answer = Answer::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text());
+            let answer = Response::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text());
             return Ok(limited(answer, context, Some(&caller)));
         }
         Err(_) => {
-            let answer = Answer::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text());
+            let answer = Response::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text());
             return Ok(limited(answer, context, None));
         }
     };
-    let answer = match body(incoming).await {
+    let answer = match read_body(incoming).await {
         Ok(bytes) => mint(context, &caller, &bytes)?,
         Err(answer) => answer,
     };
     Ok(limited(answer, context, Some(&caller)))
 }
 
-fn mint(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Answer> {
-    let now_s = context.world.now_ms() / 1000;
-    let bad = |text: &str| Ok(Answer::error(StatusCode::BAD_REQUEST, text));
+fn mint(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Response> {
+    let now_s = context.engine.now_ms() / 1000;
+    let bad = |text: &str| Ok(Response::error(StatusCode::BAD_REQUEST, text));
     let Ok(Value::Object(given)) = serde_json::from_slice(bytes) else {
         return bad("Invalid request body");
     };
@@ -74,7 +74,7 @@ fn mint(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Answer> 
             "code": "scopes_exceed_key_access",
             "deniedScopes": denied,
         });
-        return Ok(Answer::json(StatusCode::FORBIDDEN, body.to_string()));
+        return Ok(Response::json(StatusCode::FORBIDDEN, body.to_string()));
     }
     let mut claims = Map::new();
     claims.insert("sub".into(), caller.environment.id.as_str().into());
@@ -87,7 +87,7 @@ fn mint(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Answer> 
         claims.insert("realtime".into(), realtime.clone());
     }
     let token = jwt::mint(claims, &caller.environment.root_key, now_s, expires_s)?;
-    Ok(Answer::json(StatusCode::OK, json!({ "token": token }).to_string()))
+    Ok(Response::json(StatusCode::OK, json!({ "token": token }).to_string()))
 }
 
 /// Whether the key has what the token would have. A root key has every scope that names a type.
@@ -148,7 +148,7 @@ fn expiry_of(given: Option<&Value>, now_s: u64) -> std::result::Result<u64, Expi
     };
     if expires_s <= now_s {
         Err(Expiry::Past)
-    } else if expires_s > now_s + LONGEST_S {
+    } else if expires_s > now_s + MAX_LIFE_S {
         Err(Expiry::TooLong)
     } else {
         Ok(expires_s)
@@ -172,8 +172,8 @@ fn union_issue(received: &str) -> Value {
     })
 }
 
-fn invalid(issue: &Value) -> Answer {
-    Answer::json(StatusCode::BAD_REQUEST, json!({ "error": "Invalid request body", "issues": [issue] }).to_string())
+fn invalid(issue: &Value) -> Response {
+    Response::json(StatusCode::BAD_REQUEST, json!({ "error": "Invalid request body", "issues": [issue] }).to_string())
 }
 
 fn type_name(value: Option<&Value>) -> &'static str {

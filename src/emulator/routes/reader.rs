@@ -9,10 +9,10 @@ use super::Context;
 use crate::emulator::access::Caller;
 use crate::emulator::column::Skipped;
 use crate::emulator::row::{Row, messages};
-use crate::serve::Answer;
 use crate::serve::Permit;
 use crate::serve::Request;
-use crate::serve::feed::{self, Operation, Place};
+use crate::serve::Response;
+use crate::serve::feed::{self, Cursor, Operation};
 
 /// A reader of a feed.
 pub(super) struct Reader<'a> {
@@ -28,9 +28,9 @@ pub(super) struct Reader<'a> {
 ///
 /// # Errors
 /// The preflight, the wrong method, the 401.
-pub(super) fn admit<'c>(context: &'c Context, request: &Request) -> Result<Caller<'c>, Answer> {
+pub(super) fn admit<'c>(context: &'c Context, request: &Request) -> Result<Caller<'c>, Response> {
     request.only_reads()?;
-    request.caller(context).map_err(|refusal| Answer::api_error(StatusCode::UNAUTHORIZED, refusal.text()))
+    request.caller(context).map_err(|refusal| Response::api_error(StatusCode::UNAUTHORIZED, refusal.text()))
 }
 
 impl<'a> Reader<'a> {
@@ -43,18 +43,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Where a live request goes on; any other is given a snapshot, as the native backend does.
-    pub(super) fn place(&self) -> Option<Place> {
-        Place::of(self.request).filter(|place| place.live)
+    pub(super) fn cursor(&self) -> Option<Cursor> {
+        Cursor::of(self.request).filter(|cursor| cursor.live)
     }
 
     /// Lets a live request in.
     ///
     /// # Errors
     /// The 429 of an environment that has too many already.
-    pub(super) fn enter(&self, caller: &Caller<'_>) -> Result<Permit, Answer> {
+    pub(super) fn enter(&self, caller: &Caller<'_>) -> Result<Permit, Response> {
         self.context.limits[caller.index]
             .enter()
-            .ok_or_else(|| Answer::api_error(StatusCode::TOO_MANY_REQUESTS, "Too many concurrent requests"))
+            .ok_or_else(|| Response::api_error(StatusCode::TOO_MANY_REQUESTS, "Too many concurrent requests"))
     }
 
     /// How long this live request is held.
@@ -68,12 +68,12 @@ impl<'a> Reader<'a> {
     }
 
     /// A snapshot.
-    pub(super) fn snapshot(&self, body: String, handle: &str, offset: &str) -> Answer {
+    pub(super) fn snapshot(&self, body: String, handle: &str, offset: &str) -> Response {
         feed::snapshot(self.request, body, handle, offset, &self.skipped.schema())
     }
 
     /// A live answer.
-    pub(super) fn live(&self, body: String, handle: &str, offset: &str, cursor: u64) -> Answer {
-        feed::live(self.request, body, handle, offset, cursor)
+    pub(super) fn live(&self, body: String, handle: &str, offset: &str, sequence: u64) -> Response {
+        feed::live(self.request, body, handle, offset, sequence)
     }
 }

@@ -2,11 +2,11 @@
 
 use std::io;
 
-use http::{Method, Response, StatusCode};
+use http::{Method, StatusCode};
 
 use super::route::{Control, Route};
 use super::{
-    Context, Label, batch, batch_items, cancel, claims, control, control_page, control_switches, control_world, feed,
+    Context, Label, batch, batch_items, cancel, claims, control, control_engine, control_fixtures, control_page, feed,
     group, input, objects, packets, page_files, public_tokens, replay, reschedule, result, retrieve, runs, streams,
     token_list, tokens, trigger, writes,
 };
@@ -14,7 +14,7 @@ use crate::emulator::fault::Fault;
 use crate::error::Error;
 use crate::serve::Request;
 use crate::serve::stream::StreamName;
-use crate::serve::{Answer, Body, Upload};
+use crate::serve::{Body, RequestBody, Response};
 
 /// Answers one request.
 ///
@@ -22,8 +22,8 @@ use crate::serve::{Answer, Body, Upload};
 /// A fault switched on by a test, which ends the connection.
 pub(in super::super) async fn respond(
     context: &Context,
-    request: hyper::Request<Upload>,
-) -> io::Result<Response<Body>> {
+    request: hyper::Request<RequestBody>,
+) -> io::Result<http::Response<Body>> {
     let (head, body) = request.into_parts();
     let host = head
         .uri
@@ -39,7 +39,7 @@ pub(in super::super) async fn respond(
     let path = head.uri.path();
     let answer = if let Some(trimmed) = trimmed(path) {
         context.stats.count(Label::Unknown);
-        Answer::moved(&head.uri.query().map_or_else(|| trimmed.to_owned(), |query| format!("{trimmed}?{query}")))
+        Response::moved(&head.uri.query().map_or_else(|| trimmed.to_owned(), |query| format!("{trimmed}?{query}")))
     } else if let Some(route) = Route::find(path) {
         let label = if request.method == Method::OPTIONS {
             Label::Preflight
@@ -47,25 +47,25 @@ pub(in super::super) async fn respond(
             route.label(request.method == Method::POST)
         };
         context.stats.count(label);
-        let fault = if label.is_control() { None } else { context.faults.strike(label.text()) };
-        let answer = struck(context, &request, path, route, body, fault).await?;
-        answer.unwrap_or_else(|error| fault_of_ours(&error))
+        let fault = if label.is_control() { None } else { context.faults.take(label.text()) };
+        let answer = respond_with_fault(context, &request, path, route, body, fault).await?;
+        answer.unwrap_or_else(|error| internal_error(&error))
     } else {
         context.stats.count(Label::Unknown);
-        Answer::not_found()
+        Response::not_found()
     };
-    Ok(answer.into_response(&request.headers, head.version))
+    Ok(answer.into_http(&request.headers, head.version))
 }
 
 /// Answers, with what goes wrong on purpose.
-async fn struck(
+async fn respond_with_fault(
     context: &Context,
     request: &Request,
     path: &str,
     route: Route,
-    body: Upload,
+    body: RequestBody,
     fault: Option<Fault>,
-) -> io::Result<Result<Answer, Error>> {
+) -> io::Result<Result<Response, Error>> {
     Ok(match fault {
         None => handle(context, request, path, route, body).await,
         Some(Fault::Drop) => return Err(io::Error::other("dropped on purpose")),
@@ -77,14 +77,16 @@ async fn struck(
         }
         Some(Fault::Status(status, retry_after)) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let answer = Answer::api_error(status, status.canonical_reason().unwrap_or("Error"));
+            let answer = Response::api_error(status, status.canonical_reason().unwrap_or("Error"));
             Ok(match retry_after {
                 Some(seconds) => answer.with("retry-after", &seconds.to_string()),
                 None => answer,
             })
         }
         Some(Fault::MustRefetch) => match (&route, request.parameter("handle")) {
-            (Route::Feed(_) | Route::TagFeed | Route::BatchFeed(_), Some(handle)) => Ok(Answer::must_refetch(&handle)),
+            (Route::Feed(_) | Route::TagFeed | Route::BatchFeed(_), Some(handle)) => {
+                Ok(Response::must_refetch(&handle))
+            }
             _ => handle(context, request, path, route, body).await,
         },
     })
@@ -96,7 +98,13 @@ fn trimmed(path: &str) -> Option<&str> {
     path.strip_suffix('/').filter(|rest| !rest.is_empty() && !rest.starts_with("//") && !rest.ends_with('/'))
 }
 
-async fn handle(context: &Context, request: &Request, path: &str, route: Route, body: Upload) -> Result<Answer, Error> {
+async fn handle(
+    context: &Context,
+    request: &Request,
+    path: &str,
+    route: Route,
+    body: RequestBody,
+) -> Result<Response, Error> {
     match route {
         Route::Claims => Ok(claims::handle(context, request)),
         Route::PublicTokens => public_tokens::handle(context, request, body).await,
@@ -134,15 +142,15 @@ async fn handle(context: &Context, request: &Request, path: &str, route: Route, 
         Route::Control(Control::Runs) => Ok(control::create(context, request, body).await),
         Route::Control(Control::Run(id)) => Ok(control::change(context, request, &id, body).await),
         Route::Control(Control::Records(id, name)) => {
-            Ok(control_switches::records(context, request, &id, name, body).await)
+            Ok(control_fixtures::records(context, request, &id, name, body).await)
         }
-        Route::Control(Control::Batches) => Ok(control_switches::batch(context, request, body).await),
-        Route::Control(Control::Object(name)) => Ok(control_switches::object(context, request, &name, body).await),
-        Route::Control(Control::Limits) => Ok(control_switches::limits(context, request, body).await),
-        Route::Control(Control::Faults) => Ok(control_switches::faults(context, request, body).await),
+        Route::Control(Control::Batches) => Ok(control_fixtures::batch(context, request, body).await),
+        Route::Control(Control::Object(name)) => Ok(control_fixtures::object(context, request, &name, body).await),
+        Route::Control(Control::Limits) => Ok(control_fixtures::limits(context, request, body).await),
+        Route::Control(Control::Faults) => Ok(control_fixtures::faults(context, request, body).await),
         Route::Control(Control::Stats) => Ok(control::stats(context, request)),
-        Route::Control(Control::Tasks) => Ok(control_world::tasks(context, request, body).await),
-        Route::Control(Control::Clock) => Ok(control_world::clock(context, request, body).await),
+        Route::Control(Control::Tasks) => Ok(control_engine::tasks(context, request, body).await),
+        Route::Control(Control::Clock) => Ok(control_engine::clock(context, request, body).await),
         Route::Control(Control::Session) => control_page::session(context, request, body).await,
         Route::Control(Control::Cancel(id)) => Ok(control_page::cancel(context, request, &id)),
         Route::Control(Control::Replay(id)) => Ok(control_page::replay(context, request, &id)),
@@ -151,8 +159,8 @@ async fn handle(context: &Context, request: &Request, path: &str, route: Route, 
 }
 
 /// A fault of the emulator itself.
-fn fault_of_ours(error: &Error) -> Answer {
-    Answer::api_error(StatusCode::INTERNAL_SERVER_ERROR, error.message())
+fn internal_error(error: &Error) -> Response {
+    Response::api_error(StatusCode::INTERNAL_SERVER_ERROR, error.message())
 }
 
 #[cfg(test)]

@@ -7,24 +7,24 @@ use super::Context;
 use super::caller::limited;
 use crate::emulator::column::Column;
 use crate::emulator::run::Run;
-use crate::serve::Answer;
 use crate::serve::Request;
+use crate::serve::Response;
 use crate::token::Resource;
 
 /// Answers the call.
-pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Answer {
+pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Response {
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
+        return Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
     }
     let caller = match request.key_caller(context) {
         Ok(caller) => caller,
         Err(answer) => return answer,
     };
-    let run = context.world.store.find(id).filter(|run| run.environment == caller.index);
+    let run = context.engine.store.find(id).filter(|run| run.environment == caller.index);
     let run = run.filter(|_| caller.may("read", &[Resource::one("runs", id)]));
     let answer = match run.and_then(|run| of_run(&run)) {
-        Some(result) => Answer::json(StatusCode::OK, result.to_string()),
-        None => Answer::error(StatusCode::NOT_FOUND, "Run either doesn't exist or is not finished"),
+        Some(result) => Response::json(StatusCode::OK, result.to_string()),
+        None => Response::error(StatusCode::NOT_FOUND, "Run either doesn't exist or is not finished"),
     };
     limited(answer, context, Some(&caller))
 }

@@ -11,14 +11,14 @@ use super::feed::may_read;
 use crate::emulator::column::Column;
 use crate::emulator::packet::plain;
 use crate::error::Result;
-use crate::serve::Answer;
 use crate::serve::Request;
+use crate::serve::Response;
 
 /// Answers the call.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Result<Answer> {
+pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Result<Response> {
     if let Err(answer) = request.only_reads() {
         return Ok(answer);
     }
@@ -26,21 +26,21 @@ pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Result<A
         Ok(caller) => caller,
         Err(answer) => return Ok(answer),
     };
-    let answer = match context.world.store.find(id).filter(|run| run.environment == caller.index) {
+    let answer = match context.engine.store.find(id).filter(|run| run.environment == caller.index) {
         // The server takes an unknown run for one that a replica does not have yet.
-        None => Answer::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "true"),
+        None => Response::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "true"),
         Some(run) if may_read(&caller, &run) => {
             let old = request.wants_old_statuses();
             let body = describe(context, &run.row(), caller.environment, &request.origin, old)?;
-            Answer::api(StatusCode::OK, Value::Object(body).to_string())
+            Response::api(StatusCode::OK, Value::Object(body).to_string())
         }
-        Some(_) => Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()),
+        Some(_) => Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string()),
     };
     Ok(limited(answer, context, Some(&caller)))
 }
 
 /// Answers with `{"metadata": {…}}`.
-pub(super) fn metadata(context: &Context, request: &Request, id: &str) -> Answer {
+pub(super) fn metadata(context: &Context, request: &Request, id: &str) -> Response {
     if let Err(answer) = request.only_reads() {
         return answer;
     }
@@ -48,17 +48,17 @@ pub(super) fn metadata(context: &Context, request: &Request, id: &str) -> Answer
         Ok(caller) => caller,
         Err(answer) => return answer,
     };
-    let answer = match context.world.store.find(id).filter(|run| run.environment == caller.index) {
-        None => Answer::api_error(StatusCode::NOT_FOUND, "Task Run not found"),
+    let answer = match context.engine.store.find(id).filter(|run| run.environment == caller.index) {
+        None => Response::api_error(StatusCode::NOT_FOUND, "Task Run not found"),
         // A column that the token leaves out stays out.
         Some(run) if may_read(&caller, &run) && !caller.skipped_columns().any(|name| name == "metadata") => {
             let row = run.row();
             let data_type = row.get(Column::MetadataType).unwrap_or("application/json");
             let metadata = row.get(Column::Metadata).and_then(|data| plain(data, data_type));
             let body = json!({ "metadata": metadata.unwrap_or_else(|| json!({})) });
-            Answer::api(StatusCode::OK, body.to_string())
+            Response::api(StatusCode::OK, body.to_string())
         }
-        Some(_) => Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string()),
+        Some(_) => Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string()),
     };
     limited(answer, context, Some(&caller))
 }

@@ -7,7 +7,7 @@ use crate::emulator::column::Column;
 use crate::emulator::run::Run;
 use crate::serve::Request;
 use crate::serve::clock::from_wire;
-use crate::serve::period;
+use crate::serve::duration;
 
 /// The statuses a list may be asked for.
 const STATUSES: [&str; 13] = [
@@ -59,7 +59,7 @@ impl Filter {
             return Err(json!({ "code": "custom", "message": message, "path": ["filter[status]"] }));
         }
         let moment = |text: String| text.parse().ok().or_else(|| from_wire(&text));
-        let period = text("createdAt][period").and_then(|text| period::span_ms(&text));
+        let period = text("createdAt][period").and_then(|text| duration::parse_ms(&text));
         Ok(Self {
             statuses,
             tasks: list("taskIdentifier"),

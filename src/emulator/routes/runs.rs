@@ -14,12 +14,12 @@ use crate::emulator::access::Caller;
 use crate::emulator::column::Column;
 use crate::emulator::journal::Topic;
 use crate::emulator::row::Row;
-use crate::serve::Answer;
 use crate::serve::Request;
+use crate::serve::Response;
 use crate::token::Resource;
 
 /// Answers the call.
-pub(super) fn list(context: &Context, request: &Request) -> Answer {
+pub(super) fn list(context: &Context, request: &Request) -> Response {
     if let Err(answer) = request.only_reads() {
         return answer;
     }
@@ -30,30 +30,30 @@ pub(super) fn list(context: &Context, request: &Request) -> Answer {
     limited(listed(context, request, &caller), context, Some(&caller))
 }
 
-fn listed(context: &Context, request: &Request, caller: &Caller<'_>) -> Answer {
+fn listed(context: &Context, request: &Request, caller: &Caller<'_>) -> Response {
     let wrong = |issue: Value| {
         let body = json!({ "error": "Query Error", "details": [issue] });
-        Answer::api(StatusCode::BAD_REQUEST, body.to_string())
+        Response::api(StatusCode::BAD_REQUEST, body.to_string())
     };
     let page = match Page::read(request, cursor_of) {
         Ok(page) => page,
         Err(issue) => return wrong(issue),
     };
-    let filter = match Filter::read(request, context.world.now_ms()) {
+    let filter = match Filter::read(request, context.engine.now_ms()) {
         Ok(filter) => filter,
         Err(issue) => return wrong(issue),
     };
     // A token for one tag or one run does not list (recorded).
     if !caller.may("read", &[Resource::every("runs")]) {
-        return Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string());
+        return Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string());
     }
-    let runs = context.world.store.select(&Topic::Environment(caller.index));
+    let runs = context.engine.store.select(&Topic::Environment(caller.index));
     let mut rows: Vec<_> = runs.iter().filter(|run| filter.shows(run)).map(|run| run.row()).collect();
     rows.sort_by_cached_key(|row| std::cmp::Reverse(place_of(row)));
     let (rows, pagination) = page.cut(rows, |row| place_of(row), |row| cursor(row));
     let old = request.wants_old_statuses();
     let data: Vec<Value> = rows.iter().map(|row| Value::Object(summary(row, caller.environment, old))).collect();
-    Answer::api(StatusCode::OK, json!({ "data": data, "pagination": pagination }).to_string())
+    Response::api(StatusCode::OK, json!({ "data": data, "pagination": pagination }).to_string())
 }
 
 /// A run's place in the list: when it was created, in microseconds, and its database id.

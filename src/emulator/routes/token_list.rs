@@ -12,10 +12,10 @@ use super::page::Page;
 use super::tokens::{callback_url, status_of};
 use crate::emulator::waitpoint::Token;
 use crate::error::Result;
-use crate::serve::Answer;
 use crate::serve::Request;
+use crate::serve::Response;
 use crate::serve::clock::{from_wire, to_wire};
-use crate::serve::period;
+use crate::serve::duration;
 use crate::token::Resource;
 
 /// The statuses a list may be asked for.
@@ -25,9 +25,9 @@ const STATUSES: [&str; 3] = ["WAITING", "COMPLETED", "TIMED_OUT"];
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) fn handle(context: &Context, request: &Request) -> Result<Answer> {
+pub(super) fn handle(context: &Context, request: &Request) -> Result<Response> {
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
+        return Ok(Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
     }
     let caller = match request.key_caller(context) {
         Ok(caller) => caller,
@@ -36,22 +36,22 @@ pub(super) fn handle(context: &Context, request: &Request) -> Result<Answer> {
     let answer = if caller.may("read", &[Resource::every("waitpoints")]) {
         listed(context, request, caller.index)?
     } else {
-        Answer::json(StatusCode::FORBIDDEN, Answer::forbidden().to_string())
+        Response::json(StatusCode::FORBIDDEN, Response::forbidden().to_string())
     };
     Ok(limited(answer, context, Some(&caller)))
 }
 
-fn listed(context: &Context, request: &Request, environment: usize) -> Result<Answer> {
-    let all = context.world.waitpoints.list(environment);
+fn listed(context: &Context, request: &Request, environment: usize) -> Result<Response> {
+    let all = context.engine.waitpoints.list(environment);
     let place = |id: &str| all.iter().rev().position(|token| token.id == id);
     let page = match Page::read(request, place) {
         Ok(page) => page,
         Err(issue) => {
             let body = json!({ "error": "Query Error", "details": [issue] });
-            return Ok(Answer::json(StatusCode::BAD_REQUEST, body.to_string()));
+            return Ok(Response::json(StatusCode::BAD_REQUEST, body.to_string()));
         }
     };
-    let now = context.world.now_ms();
+    let now = context.engine.now_ms();
     let text = |name: &str| request.parameter(&format!("filter[{name}]")).filter(|text| !text.is_empty());
     let list = |name: &str| text(name).map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>());
     let (statuses, tags, key) = (list("status"), list("tags"), text("idempotencyKey"));
@@ -61,10 +61,10 @@ fn listed(context: &Context, request: &Request, environment: usize) -> Result<An
         let message = format!("Invalid status values: {}", unknown.join(", "));
         let issue = json!({ "code": "custom", "message": message, "path": ["filter[status]"] });
         let body = json!({ "error": "Query Error", "details": [issue] });
-        return Ok(Answer::json(StatusCode::BAD_REQUEST, body.to_string()));
+        return Ok(Response::json(StatusCode::BAD_REQUEST, body.to_string()));
     }
     let moment = |text: String| text.parse().ok().or_else(|| from_wire(&text));
-    let period = text("createdAt][period").and_then(|text| period::span_ms(&text));
+    let period = text("createdAt][period").and_then(|text| duration::parse_ms(&text));
     let from = text("createdAt][from").and_then(moment).or(period.map(|ms| now.saturating_sub(ms)));
     let to = text("createdAt][to").and_then(moment);
     let shows = |token: &Token| {
@@ -80,7 +80,7 @@ fn listed(context: &Context, request: &Request, environment: usize) -> Result<An
     let (tokens, pagination) = page.cut(tokens, |(place, _)| *place, |(_, token)| token.id.clone());
     let data =
         tokens.iter().map(|(_, token)| shown(context, token, &request.origin, now)).collect::<Result<Vec<Value>>>()?;
-    Ok(Answer::json(StatusCode::OK, json!({ "data": data, "pagination": pagination }).to_string()))
+    Ok(Response::json(StatusCode::OK, json!({ "data": data, "pagination": pagination }).to_string()))
 }
 
 fn shown(context: &Context, token: &Token, origin: &str, now: u64) -> Result<Value> {
@@ -88,7 +88,7 @@ fn shown(context: &Context, token: &Token, origin: &str, now: u64) -> Result<Val
     let mut shown = Map::new();
     let mut put = |name: &str, value: Value| shown.insert(name.into(), value);
     put("id", token.friendly_id().into());
-    put("url", callback_url(&context.world, token, origin)?.into());
+    put("url", callback_url(&context.engine, token, origin)?.into());
     put("status", status_of(token, now).into());
     if let Some(outcome) = token.outcome(now) {
         put("completedAt", time(outcome.at_ms));

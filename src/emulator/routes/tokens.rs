@@ -6,16 +6,16 @@ use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::caller::limited;
-use super::given::object_of;
+use super::json_body::parse_object;
 use crate::emulator::access::Caller;
-use crate::emulator::waitpoint::{Token, Wanted, timeout_of};
-use crate::emulator::world::World;
-use crate::emulator::{jwt, stage, validate};
+use crate::emulator::engine::Engine;
+use crate::emulator::waitpoint::{NewToken, Token, timeout_of};
+use crate::emulator::{effects, jwt, validate};
 use crate::error::Result;
-use crate::serve::Answer;
+use crate::serve::Response;
 use crate::serve::clock::to_wire;
-use crate::serve::period;
-use crate::serve::{Request, Upload, body};
+use crate::serve::duration;
+use crate::serve::{Request, RequestBody, read_body};
 use crate::token::Resource;
 
 /// How long an idempotency key counts unless the call says otherwise: 30 days.
@@ -27,47 +27,47 @@ const MAX_TAGS: usize = 10;
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) async fn create(context: &Context, request: &Request, incoming: Upload) -> Result<Answer> {
+pub(super) async fn create(context: &Context, request: &Request, incoming: RequestBody) -> Result<Response> {
     let caller = match request.key_caller(context) {
         Ok(caller) => caller,
         Err(answer) => return Ok(answer),
     };
-    let answer = match body(incoming).await {
+    let answer = match read_body(incoming).await {
         Ok(bytes) => place(context, request, &caller, &bytes)?,
         Err(answer) => answer,
     };
     Ok(limited(answer, context, Some(&caller)))
 }
 
-fn place(context: &Context, request: &Request, caller: &Caller<'_>, bytes: &[u8]) -> Result<Answer> {
+fn place(context: &Context, request: &Request, caller: &Caller<'_>, bytes: &[u8]) -> Result<Response> {
     if !caller.may("write", &[Resource::every("waitpoints")]) {
-        return Ok(Answer::json(StatusCode::FORBIDDEN, Answer::forbidden().to_string()));
+        return Ok(Response::json(StatusCode::FORBIDDEN, Response::forbidden().to_string()));
     }
-    let given = match object_of(bytes) {
+    let given = match parse_object(bytes) {
         Ok(given) => given,
-        Err(why) => return Ok(Answer::error(StatusCode::BAD_REQUEST, why)),
+        Err(why) => return Ok(Response::error(StatusCode::BAD_REQUEST, why)),
     };
     if let Err(why) = validate::wait_token(&given) {
-        return Ok(Answer::error(StatusCode::BAD_REQUEST, &why));
+        return Ok(Response::error(StatusCode::BAD_REQUEST, &why));
     }
     let text = |name: &str| given.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let now = context.world.now_ms();
+    let now = context.engine.now_ms();
     let idempotency = text("idempotencyKey").map(|key| {
-        let life = text("idempotencyKeyTTL").and_then(period::span_ms).unwrap_or(IDEMPOTENCY_MS);
+        let life = text("idempotencyKeyTTL").and_then(duration::parse_ms).unwrap_or(IDEMPOTENCY_MS);
         (key.to_owned(), now.saturating_add(life))
     });
     let tags = validate::listed(given.get("tags"));
     if tags.len() > MAX_TAGS {
         let why = format!("Waitpoints can only have {MAX_TAGS} tags, you're trying to set {}.", tags.len());
-        return Ok(Answer::error(StatusCode::UNPROCESSABLE_ENTITY, &why));
+        return Ok(Response::error(StatusCode::UNPROCESSABLE_ENTITY, &why));
     }
-    let wanted = Wanted { timeout_ms: timeout_of(text("timeout"), now), idempotency, tags };
-    let (token, is_cached) = context.world.waitpoints.create(caller.index, wanted, now);
+    let new_token = NewToken { timeout_ms: timeout_of(text("timeout"), now), idempotency, tags };
+    let (token, is_cached) = context.engine.waitpoints.create(caller.index, new_token, now);
     let id = token.friendly_id();
-    let public = stage::public_token(&context.world, caller.index, &id, now)?;
-    let url = callback_url(&context.world, &token, &request.origin)?;
+    let public = effects::public_token(&context.engine, caller.index, &id, now)?;
+    let url = callback_url(&context.engine, &token, &request.origin)?;
     let body = json!({ "id": id, "isCached": is_cached, "url": url });
-    Ok(Answer::json(StatusCode::OK, body.to_string())
+    Ok(Response::json(StatusCode::OK, body.to_string())
         .with("x-trigger-jwt", &public)
         .with("x-trigger-jwt-claims", &json!({ "sub": caller.environment.id, "pub": true }).to_string()))
 }
@@ -76,35 +76,35 @@ fn place(context: &Context, request: &Request, caller: &Caller<'_>, bytes: &[u8]
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) fn retrieve(context: &Context, request: &Request, id: &str) -> Result<Answer> {
+pub(super) fn retrieve(context: &Context, request: &Request, id: &str) -> Result<Response> {
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
+        return Ok(Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
     }
     let caller = match request.key_caller(context) {
         Ok(caller) => caller,
         Err(answer) => return Ok(answer),
     };
-    let token = context.world.waitpoints.find(caller.index, id);
+    let token = context.engine.waitpoints.find(caller.index, id);
     let answer = match token {
         // An unknown token is the server's own error (recorded).
-        None => Answer::error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+        None => Response::error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         Some(_) if !caller.may("read", &[Resource::one("waitpoints", id)]) => {
-            Answer::json(StatusCode::FORBIDDEN, Answer::forbidden().to_string())
+            Response::json(StatusCode::FORBIDDEN, Response::forbidden().to_string())
         }
-        Some(token) => Answer::json(StatusCode::OK, shown(context, &token, &request.origin)?.to_string()),
+        Some(token) => Response::json(StatusCode::OK, shown(context, &token, &request.origin)?.to_string()),
     };
     Ok(limited(answer, context, Some(&caller)))
 }
 
 fn shown(context: &Context, token: &Token, origin: &str) -> Result<Value> {
-    let outcome = token.outcome(context.world.now_ms());
+    let outcome = token.outcome(context.engine.now_ms());
     let time = |ms| Value::from(format!("{}Z", to_wire(ms)));
     let mut shown = Map::new();
     let mut put = |name: &str, value: Value| shown.insert(name.into(), value);
     put("id", token.friendly_id().into());
     put("type", "MANUAL".into());
-    put("url", callback_url(&context.world, token, origin)?.into());
-    put("status", status_of(token, context.world.now_ms()).into());
+    put("url", callback_url(&context.engine, token, origin)?.into());
+    put("status", status_of(token, context.engine.now_ms()).into());
     put("idempotencyKey", token.idempotency.0.as_str().into());
     put("userProvidedIdempotencyKey", token.idempotency.1.into());
     if let Some(data) = outcome.as_ref().and_then(|outcome| outcome.output.data.as_deref()) {
@@ -138,49 +138,49 @@ pub(super) fn status_of(token: &Token, now_ms: u64) -> &'static str {
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) fn callback_url(world: &World, token: &Token, origin: &str) -> Result<String> {
+pub(super) fn callback_url(engine: &Engine, token: &Token, origin: &str) -> Result<String> {
     let id = token.friendly_id();
-    Ok(format!("{origin}/api/v1/waitpoints/tokens/{id}/callback/{}", hash_of(world, token)?))
+    Ok(format!("{origin}/api/v1/waitpoints/tokens/{id}/callback/{}", hash_of(engine, token)?))
 }
 
-fn hash_of(world: &World, token: &Token) -> Result<String> {
-    let environment = &world.environments[token.environment];
+fn hash_of(engine: &Engine, token: &Token) -> Result<String> {
+    let environment = &engine.environments[token.environment];
     jwt::hex_mac(&token.friendly_id(), environment.root_key.expose().as_bytes())
 }
 
 /// Completes a token.
-pub(super) async fn complete(context: &Context, request: &Request, id: &str, incoming: Upload) -> Answer {
+pub(super) async fn complete(context: &Context, request: &Request, id: &str, incoming: RequestBody) -> Response {
     if request.method == Method::OPTIONS {
-        return Answer::preflight();
+        return Response::preflight();
     }
     if request.method != Method::POST {
-        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
+        return Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
     }
     let caller = match request.api_caller(context) {
         Ok(caller) => caller,
         Err(answer) => return answer,
     };
-    let answer = match body(incoming).await {
+    let answer = match read_body(incoming).await {
         Ok(bytes) => completed(context, &caller, id, &bytes),
         Err(answer) => answer,
     };
     limited(answer, context, Some(&caller))
 }
 
-fn completed(context: &Context, caller: &Caller<'_>, id: &str, bytes: &[u8]) -> Answer {
+fn completed(context: &Context, caller: &Caller<'_>, id: &str, bytes: &[u8]) -> Response {
     if !caller.may("write", &[Resource::one("waitpoints", id)]) {
-        return Answer::api(StatusCode::FORBIDDEN, Answer::forbidden().to_string());
+        return Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string());
     }
-    let Some(token) = context.world.waitpoints.find(caller.index, id) else {
-        return Answer::api_error(StatusCode::NOT_FOUND, "Waitpoint not found");
+    let Some(token) = context.engine.waitpoints.find(caller.index, id) else {
+        return Response::api_error(StatusCode::NOT_FOUND, "Waitpoint not found");
     };
-    let given = match object_of(bytes) {
+    let given = match parse_object(bytes) {
         Ok(given) => given,
-        Err(why) => return Answer::api_error(StatusCode::BAD_REQUEST, why),
+        Err(why) => return Response::api_error(StatusCode::BAD_REQUEST, why),
     };
     // A token that has ended stays as it is, and that is no error (docs/server-protocol.md 6).
-    token.complete(context.world.now_ms(), given.get("data"));
-    Answer::api(StatusCode::OK, json!({ "success": true }).to_string())
+    token.complete(context.engine.now_ms(), given.get("data"));
+    Response::api(StatusCode::OK, json!({ "success": true }).to_string())
 }
 
 /// Completes a token through its URL: the hash stands for a key.
@@ -192,22 +192,22 @@ pub(super) async fn callback(
     request: &Request,
     id: &str,
     hash: &str,
-    incoming: Upload,
-) -> Result<Answer> {
+    incoming: RequestBody,
+) -> Result<Response> {
     if request.method != Method::POST {
-        return Ok(Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
+        return Ok(Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED));
     }
-    let Some(token) = context.world.waitpoints.find_any(id) else {
-        return Ok(Answer::error(StatusCode::NOT_FOUND, "Waitpoint not found"));
+    let Some(token) = context.engine.waitpoints.find_any(id) else {
+        return Ok(Response::error(StatusCode::NOT_FOUND, "Waitpoint not found"));
     };
-    if hash_of(&context.world, &token)? != hash {
-        return Ok(Answer::error(StatusCode::UNAUTHORIZED, "Invalid URL, hash doesn't match"));
+    if hash_of(&context.engine, &token)? != hash {
+        return Ok(Response::error(StatusCode::UNAUTHORIZED, "Invalid URL, hash doesn't match"));
     }
-    let bytes = match body(incoming).await {
+    let bytes = match read_body(incoming).await {
         Ok(bytes) => bytes,
         Err(answer) => return Ok(answer),
     };
     let data: Option<Value> = serde_json::from_slice(&bytes).ok();
-    token.complete(context.world.now_ms(), data.as_ref());
-    Ok(Answer::json(StatusCode::OK, json!({ "success": true }).to_string()))
+    token.complete(context.engine.now_ms(), data.as_ref());
+    Ok(Response::json(StatusCode::OK, json!({ "success": true }).to_string()))
 }

@@ -12,9 +12,9 @@ use super::route::StreamTarget;
 use crate::emulator::access::Refusal;
 use crate::emulator::ident;
 use crate::emulator::run::Run;
-use crate::serve::Answer;
+use crate::serve::Response;
 use crate::serve::stream::{Log, StreamName, StreamVersion};
-use crate::serve::{Request, Upload, body_up_to};
+use crate::serve::{Request, RequestBody, read_body_up_to};
 
 /// The most one append may bring, in bytes.
 const APPEND_BYTES: u64 = 512 * 1024;
@@ -23,7 +23,12 @@ const LINE_BYTES: usize = 10 << 20;
 
 /// Announces a stream (`PUT`), writes lines to it (`POST`), or tells how far a writer came
 /// (`HEAD`).
-pub(super) async fn handle(context: &Context, request: &Request, target: &StreamTarget, incoming: Upload) -> Answer {
+pub(super) async fn handle(
+    context: &Context,
+    request: &Request,
+    target: &StreamTarget,
+    incoming: RequestBody,
+) -> Response {
     let run = match writer(context, request, target) {
         Ok(run) => run,
         Err(answer) => return answer,
@@ -35,42 +40,47 @@ pub(super) async fn handle(context: &Context, request: &Request, target: &Stream
             if run.is_over() {
                 return over("Cannot initialize a realtime stream on a completed run");
             }
-            run.announce(context.world.now_ms(), &target.key);
+            run.announce(context.engine.now_ms(), &target.key);
             announced(context, request, &run, &target.key)
         }
         Method::HEAD => {
             // None yet is -1, as an index before the first.
             let last = log.last_chunk(client).map_or_else(|| "-1".into(), |last| last.to_string());
-            Answer::empty(StatusCode::OK).with("x-last-chunk-index", &last)
+            Response::empty(StatusCode::OK).with("x-last-chunk-index", &last)
         }
         Method::POST => {
-            run.announce(context.world.now_ms(), &target.key);
+            run.announce(context.engine.now_ms(), &target.key);
             match write(context, &run, &log, client, incoming).await {
-                Ok(()) => Answer::empty(StatusCode::OK),
+                Ok(()) => Response::empty(StatusCode::OK),
                 Err(answer) => answer,
             }
         }
-        _ => Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED),
+        _ => Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED),
     }
 }
 
 /// Appends one text to a stream.
-pub(super) async fn append(context: &Context, request: &Request, target: &StreamTarget, incoming: Upload) -> Answer {
+pub(super) async fn append(
+    context: &Context,
+    request: &Request,
+    target: &StreamTarget,
+    incoming: RequestBody,
+) -> Response {
     if request.method != Method::POST {
-        return Answer::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
+        return Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED);
     }
     let run = match writer(context, request, target) {
         Ok(run) => run,
         Err(answer) => return answer,
     };
-    let Ok(bytes) = body_up_to(incoming, APPEND_BYTES).await else {
-        return Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
+    let Ok(bytes) = read_body_up_to(incoming, APPEND_BYTES).await else {
+        return Response::error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
     };
     if run.is_over() {
         return over("Cannot append to a realtime stream on a completed run");
     }
     let text = Value::from(String::from_utf8_lossy(&bytes).into_owned());
-    let now = context.world.now_ms();
+    let now = context.engine.now_ms();
     run.announce(now, &target.key);
     let log = run.stream(StreamName::Output(target.key.clone()));
     match run.streams {
@@ -80,37 +90,37 @@ pub(super) async fn append(context: &Context, request: &Request, target: &Stream
             log.append_value(now, &text, &id);
         }
     }
-    Answer::json(StatusCode::OK, json!({ "ok": true }).to_string())
+    Response::json(StatusCode::OK, json!({ "ok": true }).to_string())
 }
 
 /// The run whose stream the caller writes: a key may, a public token may not.
-fn writer(context: &Context, request: &Request, target: &StreamTarget) -> Result<Arc<Run>, Answer> {
+fn writer(context: &Context, request: &Request, target: &StreamTarget) -> Result<Arc<Run>, Response> {
     let caller = request
         .caller(context)
         .ok()
         .filter(|caller| !caller.is_public())
-        .ok_or_else(|| Answer::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text()))?;
-    let run = context.world.store.find(&target.run).filter(|run| run.environment == caller.index);
+        .ok_or_else(|| Response::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text()))?;
+    let run = context.engine.store.find(&target.run).filter(|run| run.environment == caller.index);
     match run {
         // Runs here have no parents.
         Some(run) if target.target == "self" => Ok(run),
-        Some(_) => Err(Answer::text(StatusCode::NOT_FOUND, "Target not found")),
-        None => Err(Answer::text(StatusCode::NOT_FOUND, "Run not found")),
+        Some(_) => Err(Response::text(StatusCode::NOT_FOUND, "Target not found")),
+        None => Err(Response::text(StatusCode::NOT_FOUND, "Run not found")),
     }
 }
 
-fn over(why: &'static str) -> Answer {
-    Answer::text(StatusCode::BAD_REQUEST, why)
+fn over(why: &'static str) -> Response {
+    Response::text(StatusCode::BAD_REQUEST, why)
 }
 
-fn announced(context: &Context, request: &Request, run: &Run, key: &str) -> Answer {
-    let answer = Answer::json(StatusCode::ACCEPTED, json!({ "version": run.streams.name() }).to_string());
+fn announced(context: &Context, request: &Request, run: &Run, key: &str) -> Response {
+    let answer = Response::json(StatusCode::ACCEPTED, json!({ "version": run.streams.name() }).to_string());
     match run.streams {
         StreamVersion::V1 => answer,
         // Where the official worker writes directly. The emulator's runs have no worker, and it
         // is not answered there: `…/append` is.
         StreamVersion::V2 => {
-            let environment = &context.world.environments[run.environment];
+            let environment = &context.engine.environments[run.environment];
             let name =
                 format!("org/org_emulator/env/{}/{}/runs/{}/{key}", environment.slug(), environment.id, run.id());
             answer
@@ -125,12 +135,18 @@ fn announced(context: &Context, request: &Request, run: &Run, key: &str) -> Answ
 }
 
 /// Writes the lines of a body as they come: those of one part share an id, v1.
-async fn write(context: &Context, run: &Run, log: &Log, client: &str, mut incoming: Upload) -> Result<(), Answer> {
+async fn write(
+    context: &Context,
+    run: &Run,
+    log: &Log,
+    client: &str,
+    mut incoming: RequestBody,
+) -> Result<(), Response> {
     let mut rest: Vec<u8> = Vec::new();
     loop {
         let frame = match incoming.frame().await {
             Some(Ok(frame)) => frame,
-            Some(Err(_)) => return Err(Answer::api_error(StatusCode::BAD_REQUEST, "The request body broke off")),
+            Some(Err(_)) => return Err(Response::api_error(StatusCode::BAD_REQUEST, "The request body broke off")),
             None => break,
         };
         let Ok(data) = frame.into_data() else { continue };
@@ -139,7 +155,7 @@ async fn write(context: &Context, run: &Run, log: &Log, client: &str, mut incomi
             let lines: Vec<u8> = rest.drain(..=end).collect();
             put(context, run, log, client, &lines);
         } else if rest.len() > LINE_BYTES {
-            return Err(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"));
+            return Err(Response::error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"));
         }
     }
     if !rest.is_empty() {
@@ -149,7 +165,7 @@ async fn write(context: &Context, run: &Run, log: &Log, client: &str, mut incomi
 }
 
 fn put(context: &Context, run: &Run, log: &Log, client: &str, lines: &[u8]) {
-    let (now, lines) = (context.world.now_ms(), String::from_utf8_lossy(lines));
+    let (now, lines) = (context.engine.now_ms(), String::from_utf8_lossy(lines));
     log.count_chunk(client);
     match run.streams {
         StreamVersion::V1 => log.append_lines(now, lines.into_owned()),

@@ -14,14 +14,14 @@ use super::feeds::Seat;
 use super::mark::Mark;
 use super::rows::{News, Since};
 use super::skips::Skips;
-use crate::serve::feed::{self, Messages, Operation, Place, UP_TO_DATE};
-use crate::serve::{Answer, Request};
+use crate::serve::feed::{self, Cursor, Messages, Operation, UP_TO_DATE};
+use crate::serve::{Request, Response};
 
 /// What becomes of a request.
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// Its answer.
-    Answer(Answer),
+    Answer(Response),
     /// The copy has not all rows any more: the server has to be asked for this, with the viewer's own token. What
     /// follows its snapshot goes on here where its offsets are times, and at the server where they are not.
     Elsewhere,
@@ -56,12 +56,12 @@ impl Viewer<'_> {
         let Some(mut states) = stop.run_until_cancelled(self.copy.ready()).await.transpose()? else {
             return Err(Failure::later("The relay is stopping"));
         };
-        let Some(place) = Place::of(self.request) else { return Ok(self.snapshot(now_ms)) };
+        let Some(cursor) = Cursor::of(self.request) else { return Ok(self.snapshot(now_ms)) };
         let end = Instant::now() + feed::hold(self.seat.inner.hold);
-        let first = self.since(&place);
+        let first = self.since(&cursor);
         let mut since = first;
         let mut waited = false;
-        let window_ms = self.copy.key.since_of(&place.handle, now_ms);
+        let window_ms = self.copy.key.since_of(&cursor.handle, now_ms);
         loop {
             if let State::Failed(failure) = &*states.borrow_and_update() {
                 return Err(failure.clone());
@@ -70,24 +70,24 @@ impl Viewer<'_> {
                 let rows = self.copy.rows();
                 if rows.is_lost(since, window_ms) {
                     // A snapshot would come from the server again, and end where this one did: it goes on there.
-                    let goes_on_there = rows.is_partial() && !FeedCopy::is_a_relays(&place.handle);
+                    let goes_on_there = rows.is_partial() && !FeedCopy::is_a_relays(&cursor.handle);
                     return Ok(if goes_on_there {
                         Reply::Elsewhere
                     } else {
-                        Reply::Answer(Answer::must_refetch(&place.handle))
+                        Reply::Answer(Response::must_refetch(&cursor.handle))
                     });
                 }
                 (rows.news(since, window_ms), rows.sequence(), rows.is_behind(since))
             };
             let is_over =
-                !place.live || self.request.method == Method::HEAD || stop.is_cancelled() || end <= Instant::now();
+                !cursor.live || self.request.method == Method::HEAD || stop.is_cancelled() || end <= Instant::now();
             if !news.is_empty() || is_over {
-                let place = match first {
-                    Since::Change(_) | Since::Unknown => place,
-                    Since::Millis(_) | Since::Copy(..) if is_behind => place,
+                let cursor = match first {
+                    Since::Change(_) | Since::Unknown => cursor,
+                    Since::Millis(_) | Since::Copy(..) if is_behind => cursor,
                     // It goes on with a handle of this copy's own, and is no stranger any more.
                     Since::Millis(ms) | Since::Copy(ms, _) => {
-                        Place { handle: self.copy.handle(window_ms, to), offset: format!("{ms}_{to}"), ..place }
+                        Cursor { handle: self.copy.handle(window_ms, to), offset: format!("{ms}_{to}"), ..cursor }
                     }
                 };
                 if !news.is_empty() {
@@ -97,7 +97,7 @@ impl Viewer<'_> {
                         stats.lag(u64::try_from(self.copy.lag().as_millis()).unwrap_or(u64::MAX));
                     }
                 }
-                return Ok(Reply::Answer(self.go_on(&place, &news, to)));
+                return Ok(Reply::Answer(self.go_on(&cursor, &news, to)));
             }
             // From here on by changes, also a stranger: there was nothing to tell it of those before.
             if !is_behind {
@@ -113,16 +113,16 @@ impl Viewer<'_> {
     }
 
     /// What the viewer has seen.
-    fn since(&self, place: &Place) -> Since {
+    fn since(&self, cursor: &Cursor) -> Since {
         // A change that never was is nobody's: it is asked by its time then.
-        if self.copy.is_own(&place.handle) && place.seen <= self.copy.rows().sequence() {
-            Since::Change(place.seen)
-        } else if place.is_in_a_log() {
+        if self.copy.is_own(&cursor.handle) && cursor.seen <= self.copy.rows().sequence() {
+            Since::Change(cursor.seen)
+        } else if cursor.is_in_electric_log() {
             Since::Unknown
-        } else if let Some(mark) = Mark::of(&place.handle) {
-            Since::Copy(place.seen_ms, mark)
+        } else if let Some(mark) = Mark::of(&cursor.handle) {
+            Since::Copy(cursor.seen_ms, mark)
         } else {
-            Since::Millis(place.seen_ms)
+            Since::Millis(cursor.seen_ms)
         }
     }
 
@@ -151,25 +151,25 @@ impl Viewer<'_> {
         Reply::Answer(self.give(&body, |bytes| feed::snapshot(self.request, bytes, &handle, &offset, &schema)))
     }
 
-    /// The answer to who goes on at `place`: what it has to be told, or that there is nothing.
-    fn go_on(&self, place: &Place, news: &News, to: u64) -> Answer {
+    /// The answer to who goes on at `cursor`: what it has to be told, or that there is nothing.
+    fn go_on(&self, cursor: &Cursor, news: &News, to: u64) -> Response {
         let key = self.cache_key(Content::News(news.told()));
         if news.is_empty() {
-            return self.headed(place, UP_TO_DATE.into(), &place.offset, to, &key);
+            return self.headed(cursor, UP_TO_DATE.into(), &cursor.offset, to, &key);
         }
         let body = self
             .copy
             .cache()
             .get(&key, || write(news, &key, |is_new| if is_new { Operation::Insert } else { Operation::Update }));
-        let offset = format!("{}_{to}", body.newest_ms.max(place.seen_ms));
-        self.give(&body, |bytes| self.headed(place, bytes, &offset, to, &key))
+        let offset = format!("{}_{to}", body.newest_ms.max(cursor.seen_ms));
+        self.give(&body, |bytes| self.headed(cursor, bytes, &offset, to, &key))
     }
 
-    fn headed(&self, place: &Place, body: Bytes, offset: &str, to: u64, key: &CacheKey) -> Answer {
-        if place.live {
-            feed::live(self.request, body, &place.handle, offset, to)
+    fn headed(&self, cursor: &Cursor, body: Bytes, offset: &str, to: u64, key: &CacheKey) -> Response {
+        if cursor.live {
+            feed::live(self.request, body, &cursor.handle, offset, to)
         } else {
-            feed::snapshot(self.request, body, &place.handle, offset, &key.skips.schema(&key.schema))
+            feed::snapshot(self.request, body, &cursor.handle, offset, &key.skips.schema(&key.schema))
         }
     }
 
@@ -181,7 +181,7 @@ impl Viewer<'_> {
     }
 
     /// The answer with this body, compressed where the viewer takes it.
-    fn give(&self, body: &SharedBody, answer: impl FnOnce(Bytes) -> Answer) -> Answer {
+    fn give(&self, body: &SharedBody, answer: impl FnOnce(Bytes) -> Response) -> Response {
         match self.request.accepts_gzip().then(|| body.gzip()).flatten() {
             Some(gzip) => answer(gzip).with("content-encoding", "gzip"),
             None => answer(body.plain()),

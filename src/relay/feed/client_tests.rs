@@ -13,7 +13,7 @@ use super::{FeedKey, Feeds, Reply, answer};
 use crate::config::Endpoint;
 use crate::hub::{FeedSpec, Hub, Patience, Reader, ReaderOptions};
 use crate::serve::listener::{bind, serve};
-use crate::serve::{Answer, Request};
+use crate::serve::{Request, Response};
 
 const FAILSAFE: Duration = Duration::from_secs(20);
 
@@ -47,11 +47,11 @@ impl Front {
                 let answer = match feeds.open(key) {
                     Ok(seat) => match answer(&seat, &request, &[]).await {
                         Reply::Answer(answer) => answer,
-                        Reply::Elsewhere => Answer::not_found(),
+                        Reply::Elsewhere => Response::not_found(),
                     },
                     Err(answer) => answer,
                 };
-                Ok(answer.into_response(&request.headers, head.version))
+                Ok(answer.into_http(&request.headers, head.version))
             }
         }));
         Self { address, stop }

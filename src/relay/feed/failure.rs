@@ -5,7 +5,7 @@ use http::StatusCode;
 use crate::config::Endpoint;
 use crate::error::{Error, Kind};
 use crate::relay::notices::Trouble;
-use crate::serve::Answer;
+use crate::serve::Response;
 
 /// What viewers are told when their feed cannot be read. The same for all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,8 +74,8 @@ impl Failure {
     }
 
     /// Its answer.
-    pub(super) fn answer(&self) -> Answer {
-        let mut answer = Answer::api(self.status, self.body.clone());
+    pub(super) fn answer(&self) -> Response {
+        let mut answer = Response::api(self.status, self.body.clone());
         if let Some(retry) = self.should_retry {
             answer = answer.with("x-should-retry", if retry { "true" } else { "false" });
         }

@@ -22,7 +22,7 @@ use crate::lock::lock;
 use crate::relay::limits::{Digest, Quota, Share, full};
 use crate::relay::stats::{Bound, Stats};
 use crate::relay::{Notices, Options};
-use crate::serve::Answer;
+use crate::serve::Response;
 use crate::serve::clock::Clock;
 
 /// A feed that ended is not asked for again so soon: everybody who comes meanwhile is told the same.
@@ -110,7 +110,7 @@ impl Feeds {
 
     /// A seat of somebody who has no token.
     #[cfg(test)]
-    pub(crate) fn open(&self, key: FeedKey) -> Result<Seat, Answer> {
+    pub(crate) fn open(&self, key: FeedKey) -> Result<Seat, Response> {
         self.open_for(key, None)
     }
 
@@ -119,7 +119,7 @@ impl Feeds {
     /// # Errors
     /// The 429 when there are too many feeds that somebody reads, in all or that `owner` began; the 503 of a relay that
     /// was stopped.
-    pub(crate) fn open_for(&self, key: FeedKey, owner: Option<Digest>) -> Result<Seat, Answer> {
+    pub(crate) fn open_for(&self, key: FeedKey, owner: Option<Digest>) -> Result<Seat, Response> {
         let inner = &self.0;
         let mut all = lock(&inner.kept);
         if inner.stop.is_cancelled() {
@@ -258,7 +258,7 @@ impl Seat {
     ///
     /// # Errors
     /// The answer to give instead: the 404 of an unknown run, or why the feed cannot be read.
-    pub(crate) async fn facts(&self) -> Result<Facts, Answer> {
+    pub(crate) async fn facts(&self) -> Result<Facts, Response> {
         let facts = self.inner.stop.run_until_cancelled(self.copy().facts()).await;
         match facts {
             Some(facts) => facts.map_err(|failure| failure.answer()),
@@ -270,7 +270,7 @@ impl Seat {
     ///
     /// # Errors
     /// As [`Seat::facts`].
-    pub(crate) async fn shown(&self) -> Result<(), Answer> {
+    pub(crate) async fn shown(&self) -> Result<(), Response> {
         match self.inner.stop.run_until_cancelled(self.copy().ready()).await {
             Some(ready) => ready.map(drop).map_err(|failure| failure.answer()),
             None => Err(Failure::later("The relay is stopping").answer()),

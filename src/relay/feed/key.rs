@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::id;
-use crate::serve::period;
+use crate::serve::duration;
 
 /// How far back a tag feed goes unless it says otherwise (recorded: a day).
 const WINDOW_MS: u64 = 86_400_000;
@@ -56,7 +56,7 @@ impl FeedKey {
         names.sort_unstable();
         names.dedup();
         // One that cannot be read counts for nothing with the server either.
-        let window = created_at.and_then(|text| Some((text, period::span_ms(text)?)));
+        let window = created_at.and_then(|text| Some((text, duration::parse_ms(text)?)));
         let mut query = Vec::new();
         if let Some((text, _)) = window {
             query.push(("createdAt", text.to_owned()));

@@ -17,7 +17,7 @@ use crate::clock::unix_ms;
 use crate::http::ClientOptions;
 use crate::relay::{Limits, Options};
 use crate::serve::feed::UP_TO_DATE;
-use crate::serve::{Answer, Request};
+use crate::serve::{Request, Response};
 use crate::shape::Row;
 
 /// Options of a relay for tests.
@@ -54,8 +54,8 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) async fn of(answer: Answer) -> Self {
-        let response = answer.into_response(&HeaderMap::new(), Version::HTTP_11);
+    pub(super) async fn of(answer: Response) -> Self {
+        let response = answer.into_http(&HeaderMap::new(), Version::HTTP_11);
         let (head, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes().to_vec();
         Self { status: head.status.as_u16(), headers: head.headers, body }

@@ -15,8 +15,8 @@ use super::entry::Known;
 use super::share::Seat;
 use crate::relay::notices::Trouble;
 use crate::serve::clock::Clock;
-use crate::serve::stream::{StreamVersion, V1, V2, silence};
-use crate::serve::{Answer, Body, Request};
+use crate::serve::stream::{StreamVersion, V1, V2, parse_timeout};
+use crate::serve::{Body, Request, Response};
 use crate::stream::Replay;
 
 /// How long a viewer waits for the upstream's first answer.
@@ -30,22 +30,22 @@ pub(crate) type GoOn = Box<dyn FnOnce(Option<String>) -> BoxFuture<'static, Opti
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// From here.
-    Here(Answer),
+    Here(Response),
     /// By the server itself, asked with the viewer's own token: what it wants is kept here no more.
     Elsewhere,
 }
 
 /// Answers a viewer of the stream that `seat` is at. Should it fall behind what is kept, its body goes on with `go_on`.
 pub(crate) async fn answer(seat: Seat, request: &Request, go_on: GoOn) -> Reply {
-    let wait = match silence(request.header("timeout-seconds")) {
+    let wait = match parse_timeout(request.header("timeout-seconds")) {
         Ok(wait) => wait,
-        Err(why) => return Reply::Here(Answer::text(StatusCode::BAD_REQUEST, why).open_to_pages()),
+        Err(why) => return Reply::Here(Response::text(StatusCode::BAD_REQUEST, why).open_to_pages()),
     };
     let version = match timeout(PATIENCE, seat.known()).await {
         Ok(Known::Version(version)) => version,
         Ok(Known::Refused(status, body)) => return Reply::Here(refused(status, body)),
         Ok(Known::Nothing | Known::Lost) | Err(_) => {
-            let answer = Answer::api_error(StatusCode::SERVICE_UNAVAILABLE, "The stream cannot be reached");
+            let answer = Response::api_error(StatusCode::SERVICE_UNAVAILABLE, "The stream cannot be reached");
             return Reply::Here(answer.with("retry-after", "1"));
         }
     };
@@ -62,16 +62,16 @@ pub(crate) async fn answer(seat: Seat, request: &Request, go_on: GoOn) -> Reply 
     }
     let parts = unfold(Source::Here(Viewing { reader, seat, go_on }), Source::next);
     Reply::Here(match version {
-        StreamVersion::V1 => Answer::events_v1(parts),
-        StreamVersion::V2 => Answer::events_v2(parts),
+        StreamVersion::V1 => Response::events_v1(parts),
+        StreamVersion::V2 => Response::events_v2(parts),
     })
 }
 
 /// The server's refusal, given on; one of the relay's own key is the relay's trouble, not the viewer's.
-fn refused(status: StatusCode, body: String) -> Answer {
+fn refused(status: StatusCode, body: String) -> Response {
     match Trouble::of(status.as_u16()) {
-        Some(trouble) => Answer::api_error(StatusCode::BAD_GATEWAY, trouble.text()),
-        None => Answer::api(status, body).with("x-should-retry", "false"),
+        Some(trouble) => Response::api_error(StatusCode::BAD_GATEWAY, trouble.text()),
+        None => Response::api(status, body).with("x-should-retry", "false"),
     }
 }
 
@@ -106,8 +106,8 @@ impl Source {
                 let Viewing { reader, seat, go_on } = viewing;
                 // It reads what others share no more.
                 drop(seat);
-                let (place, replay) = reader.place();
-                match go_on(place).await {
+                let (cursor, replay) = reader.cursor();
+                match go_on(cursor).await {
                     Some(body) => Self::rest(body, replay).await,
                     None => Some((part, Self::Over)),
                 }
@@ -158,9 +158,9 @@ impl Reader {
     }
 
     /// What to ask the server for, as `Last-Event-ID`, and what drops of the answer what was told.
-    fn place(&self) -> (Option<String>, Option<Replay>) {
+    fn cursor(&self) -> (Option<String>, Option<Replay>) {
         match self {
-            Self::V1(reader) => match reader.place() {
+            Self::V1(reader) => match reader.cursor() {
                 Some((id, taken)) if taken > 0 => {
                     let replay = Replay::after(id, taken);
                     (replay.resume(), Some(replay))
@@ -168,7 +168,7 @@ impl Reader {
                 Some(((ms, number), _)) => (Some(format!("{ms}-{number}")), None),
                 None => (None, None),
             },
-            Self::V2(reader) => (reader.place(), None),
+            Self::V2(reader) => (reader.cursor(), None),
         }
     }
 }

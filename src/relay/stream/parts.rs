@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::serve::stream::{Record, place_of};
+use crate::serve::stream::{Record, parse_event_id};
 
 #[derive(Deserialize)]
 struct Wire<'a> {
@@ -34,14 +34,14 @@ pub(super) fn record(json: &str) -> Option<Record> {
         headers: wire.headers,
         ..Record::default()
     };
-    Some(record.shown_as(json.to_owned()))
+    Some(record.rendered_as(json.to_owned()))
 }
 
 /// A v1 event, which is shown as it came. One whose id says nothing stands where the one before it, `last`, does.
 pub(super) fn event(text: &str, last: (u64, u64)) -> Record {
-    let id = text.lines().find_map(|line| line.strip_prefix("id: ")).and_then(place_of);
+    let id = text.lines().find_map(|line| line.strip_prefix("id: ")).and_then(parse_event_id);
     let (timestamp, number) = id.unwrap_or(last);
-    Record { number, timestamp, ..Record::default() }.shown_as(text.to_owned())
+    Record { number, timestamp, ..Record::default() }.rendered_as(text.to_owned())
 }
 
 /// Where the tail is said to be.

@@ -13,7 +13,7 @@ use crate::lock::lock;
 use crate::relay::Options;
 use crate::relay::limits::{Digest, Quota, full};
 use crate::relay::stats::Bound;
-use crate::serve::Answer;
+use crate::serve::Response;
 use crate::serve::stream::{Log, StreamName};
 use crate::stream::StreamSpec;
 
@@ -83,7 +83,7 @@ impl Streams {
 
     /// A seat of somebody who has no token.
     #[cfg(test)]
-    pub(crate) fn open(&self, key: StreamKey) -> Result<Seat, Answer> {
+    pub(crate) fn open(&self, key: StreamKey) -> Result<Seat, Response> {
         self.open_for(key, None)
     }
 
@@ -92,8 +92,8 @@ impl Streams {
     /// # Errors
     /// The answer to give: 400 for a run or key that cannot be one, 429 for one stream too many, in all or that `owner`
     /// began, where all of those are read.
-    pub(crate) fn open_for(&self, key: StreamKey, owner: Option<Digest>) -> Result<Seat, Answer> {
-        let path = key.path().map_err(|_| Answer::api_error(StatusCode::BAD_REQUEST, "Invalid run or stream id"))?;
+    pub(crate) fn open_for(&self, key: StreamKey, owner: Option<Digest>) -> Result<Seat, Response> {
+        let path = key.path().map_err(|_| Response::api_error(StatusCode::BAD_REQUEST, "Invalid run or stream id"))?;
         let mut entries = lock(&self.entries);
         if let Some(entry) = entries.get(&key) {
             return Ok(Seat::new(entry.clone()));

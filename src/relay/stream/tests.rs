@@ -141,7 +141,7 @@ async fn view_or(streams: &Streams, last: Option<&'static str>, go_on: GoOn) -> 
 /// The status and the body, and whether that ended well.
 async fn read(reply: Reply) -> (u16, String, bool) {
     let Reply::Here(answer) = reply else { return (0, String::new(), false) };
-    let response = answer.into_response(&HeaderMap::new(), Version::HTTP_11);
+    let response = answer.into_http(&HeaderMap::new(), Version::HTTP_11);
     let (status, mut body) = (response.status().as_u16(), response.into_body());
     let mut text = Vec::new();
     loop {
@@ -258,7 +258,7 @@ async fn whoever_falls_behind_goes_on_at_the_server_where_it_stands() {
         let Reply::Here(answer) = view_or(&streams, None, go_on).await else { unreachable!("it has all") };
         let (fresh_go_on, mut fresh_places) = going_on("all of it");
         let fresh = view_or(&streams, None, fresh_go_on).await;
-        let mut body = answer.into_response(&HeaderMap::new(), Version::HTTP_11).into_body();
+        let mut body = answer.into_http(&HeaderMap::new(), Version::HTTP_11).into_body();
         let first = timeout(FAILSAFE, body.frame()).await.expect("in time").expect("a frame").expect("whole");
         assert_eq!(numbers(&String::from_utf8_lossy(&first.into_data().expect("data"))), [0]);
         // It does not read, and nothing is queued for it.
@@ -297,7 +297,7 @@ async fn whoever_falls_behind_amid_events_that_share_an_id_misses_none_of_them()
         })
     });
     let Reply::Here(answer) = view_or(&streams, None, go_on).await else { unreachable!("it has all") };
-    let mut body = answer.into_response(&HeaderMap::new(), Version::HTTP_11).into_body();
+    let mut body = answer.into_http(&HeaderMap::new(), Version::HTTP_11).into_body();
     let first = timeout(FAILSAFE, body.frame()).await.expect("in time").expect("a frame").expect("whole");
     assert_eq!(first.into_data().expect("data"), event(0) + &event(1));
     send.send((2..50).map(event).collect::<String>() + "id: 8-0\ndata: 50\n\n").expect("it reads");
@@ -345,7 +345,7 @@ async fn viewers_of_a_server_that_does_not_answer_are_told_so_after_a_while() {
     let (streams, _stop) = streams(&format!("http://{}", listener.local_addr().expect("an address")));
     let began = tokio::time::Instant::now();
     let Reply::Here(answer) = view(&streams, None).await else { unreachable!("nothing was lost") };
-    let response = answer.into_response(&HeaderMap::new(), Version::HTTP_11);
+    let response = answer.into_http(&HeaderMap::new(), Version::HTTP_11);
     assert_eq!((response.status().as_u16(), began.elapsed().as_secs()), (503, 15));
     assert_eq!(response.headers().get("retry-after").map(HeaderValue::as_bytes), Some(&b"1"[..]));
 }

@@ -6,24 +6,24 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::kept::{Kept, Source};
+use super::log_state::{LogState, Source};
+use super::part_cache::PartCache;
 use super::record::Record;
-use super::shared::Shared;
 use crate::lock::lock;
 
 /// The most records and bytes that are kept of one stream; beyond them the oldest are trimmed.
-const MOST_RECORDS: usize = 100_000;
-const MOST_BYTES: usize = 64 << 20;
+const MAX_RECORDS: usize = 100_000;
+const MAX_BYTES: usize = 64 << 20;
 
 /// One stream.
 #[derive(Debug)]
 pub(crate) struct Log {
-    inner: Mutex<Kept>,
+    inner: Mutex<LogState>,
     changes: watch::Sender<()>,
     /// The most records and bytes that are kept.
     bounds: (usize, usize),
     /// Parts that readers are told alike.
-    pub(super) shared: Shared,
+    pub(super) parts: PartCache,
 }
 
 /// Where a reader begins.
@@ -51,8 +51,8 @@ impl Default for Log {
         Self {
             inner: Mutex::default(),
             changes: watch::Sender::new(()),
-            bounds: (MOST_RECORDS, MOST_BYTES),
-            shared: Shared::default(),
+            bounds: (MAX_RECORDS, MAX_BYTES),
+            parts: PartCache::default(),
         }
     }
 }
@@ -66,17 +66,17 @@ impl Log {
     /// A log of a source that has not been reached, which keeps at most so many records and bytes.
     pub(crate) fn of_source(records: usize, bytes: usize) -> Self {
         let source = Source { is_live: false, ..Source::default() };
-        let inner = Mutex::new(Kept { source, ..Kept::default() });
-        Self { inner, changes: watch::Sender::new(()), bounds: (records, bytes), shared: Shared::default() }
+        let inner = Mutex::new(LogState { source, ..LogState::default() });
+        Self { inner, changes: watch::Sender::new(()), bounds: (records, bytes), parts: PartCache::default() }
     }
 
     /// Appends what came of a source and is shown as it came, numbered and timed by it, with the tail it told.
     pub(crate) fn extend(&self, records: Vec<Record>, tail: Option<(u64, u64)>) {
         let mut inner = lock(&self.inner);
         for record in records {
-            let trimmed = record.trims();
+            let trimmed = record.trim_point();
             inner.next = record.number;
-            inner.push(record.shown_alone(), self.bounds);
+            inner.push(record.rendered_only(), self.bounds);
             if let Some(number) = trimmed {
                 inner.trim(number);
             }
@@ -131,7 +131,7 @@ impl Log {
         if inner.evicted.is_some_and(|(_, (_, number))| from <= number) {
             return Start::Gone;
         }
-        Start::At(inner.base + inner.records.partition_point(|record| record.number < from) as u64)
+        Start::At(inner.first_index + inner.records.partition_point(|record| record.number < from) as u64)
     }
 
     /// Where a reader begins strictly after a time and number, v1.
@@ -141,7 +141,7 @@ impl Log {
             return Start::Gone;
         }
         let is_before = |record: &Arc<Record>| after.is_some_and(|after| (record.timestamp, record.number) <= after);
-        Start::At(inner.base + inner.records.partition_point(is_before) as u64)
+        Start::At(inner.first_index + inner.records.partition_point(is_before) as u64)
     }
 
     /// What comes next for a reader that has read all before the index `at`.
@@ -151,8 +151,8 @@ impl Log {
             return Next::Behind;
         }
         // What the source trimmed is simply gone.
-        let at = at.max(inner.base);
-        let skip = usize::try_from(at - inner.base).unwrap_or(usize::MAX).min(inner.records.len());
+        let at = at.max(inner.first_index);
+        let skip = usize::try_from(at - inner.first_index).unwrap_or(usize::MAX).min(inner.records.len());
         let records = inner.take_at(skip);
         if records.is_empty() && inner.source.is_lost {
             return Next::Lost;

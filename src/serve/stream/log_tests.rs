@@ -13,7 +13,7 @@ use crate::serve::clock::Clock;
 const WAIT: Duration = Duration::from_secs(4);
 
 fn record(number: u64) -> Record {
-    Record { number, timestamp: 7, ..Record::default() }.shown_as(format!("r{number}"))
+    Record { number, timestamp: 7, ..Record::default() }.rendered_as(format!("r{number}"))
 }
 
 fn records(numbers: std::ops::Range<u64>) -> Vec<Record> {
@@ -118,13 +118,13 @@ async fn a_lost_source_breaks_readers_off_after_what_is_here() {
 async fn a_place_beyond_the_tail_is_clamped_to_it_once_the_tail_is_known() {
     let log = source(100);
     let mut reader = v2(&log, Some("1000"));
-    assert_eq!(reader.place().as_deref(), Some("1000"));
+    assert_eq!(reader.cursor().as_deref(), Some("1000"));
     log.extend(records(0..2), Some((2, 7)));
     assert!(part(&mut reader).await.is_some_and(|text| text.starts_with("event: ping")));
-    assert_eq!(reader.place().as_deref(), Some("1"));
+    assert_eq!(reader.cursor().as_deref(), Some("1"));
     log.extend(records(2..3), Some((3, 7)));
     assert!(part(&mut reader).await.is_some_and(|text| text.contains("[r2]")));
-    assert_eq!(reader.place().as_deref(), Some("2"));
+    assert_eq!(reader.cursor().as_deref(), Some("2"));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn the_oldest_go_beyond_the_bounds_and_whoever_needs_them_is_told() {
 fn one_record_larger_than_the_bounds_is_kept_alone() {
     let log = Log::of_source(100, 10);
     log.extend(records(0..1), None);
-    log.extend(vec![record(1).shown_as("x".repeat(100))], None);
+    log.extend(vec![record(1).rendered_as("x".repeat(100))], None);
     assert_eq!(log.size(), (1, 108));
 }
 
@@ -165,7 +165,7 @@ fn what_the_stream_itself_trimmed_is_gone_and_nobody_is_sent_elsewhere_for_it() 
 #[tokio::test(start_paused = true)]
 async fn readers_at_the_same_place_share_what_they_are_told() {
     let log = source(100);
-    let long = |number| record(number).shown_as("x".repeat(4 << 10));
+    let long = |number| record(number).rendered_as("x".repeat(4 << 10));
     log.extend((0..3).map(long).collect(), Some((3, 7)));
     let mut readers = [v2(&log, None), v2(&log, None), v2(&log, Some("0"))];
     let mut parts = Vec::new();

@@ -1,4 +1,4 @@
-//! One record of a stream, and what it weighs.
+//! One record of a stream, and what it metered.
 
 use std::sync::OnceLock;
 
@@ -16,48 +16,48 @@ pub(crate) struct Record {
     /// Its headers, in v2.
     pub(crate) headers: Vec<(String, String)>,
     /// As its readers are shown it: made once, shared by all.
-    pub(crate) shown: OnceLock<Bytes>,
+    pub(crate) rendered: OnceLock<Bytes>,
     /// What it costs to keep, in bytes: counted when it is appended.
-    pub(crate) kept: usize,
-    /// What it weighs, where its text is not kept.
-    pub(crate) weighs: Option<usize>,
+    pub(crate) retained: usize,
+    /// What it metered, where its text is not kept.
+    pub(crate) metered: Option<usize>,
 }
 
 impl Record {
-    /// What it weighs, as v2 counts it (recorded: `sse-v2`): eight bytes, two a header, and the
+    /// What it metered, as v2 counts it (recorded: `sse-v2`): eight bytes, two a header, and the
     /// texts.
-    pub(crate) fn weight(&self) -> usize {
-        if let Some(weight) = self.weighs {
-            return weight;
+    pub(crate) fn metered_bytes(&self) -> usize {
+        if let Some(metered_bytes) = self.metered {
+            return metered_bytes;
         }
         let headers: usize = self.headers.iter().map(|(name, value)| 2 + name.len() + value.len()).sum();
         8 + headers + self.body.as_ref().map_or(0, String::len)
     }
 
     /// The same record, shown as `text`.
-    pub(crate) fn shown_as(self, text: String) -> Self {
-        Self { shown: OnceLock::from(Bytes::from(text)), ..self }
+    pub(crate) fn rendered_as(self, text: String) -> Self {
+        Self { rendered: OnceLock::from(Bytes::from(text)), ..self }
     }
 
     /// The same record without what it is made of, where that was shown as it came: nobody looks at it any more.
-    pub(super) fn shown_alone(self) -> Self {
-        let weighs = Some(self.weight());
-        Self { weighs, body: None, headers: Vec::new(), ..self }
+    pub(super) fn rendered_only(self) -> Self {
+        let metered = Some(self.metered_bytes());
+        Self { metered, body: None, headers: Vec::new(), ..self }
     }
 
     /// What it costs to keep, counted now: what it is shown as may be made later.
     pub(super) fn counted(self) -> Self {
-        let text = if self.weighs.is_some() { 8 } else { self.weight() };
-        Self { kept: text + self.shown.get().map_or(0, Bytes::len), ..self }
+        let text = if self.metered.is_some() { 8 } else { self.metered_bytes() };
+        Self { retained: text + self.rendered.get().map_or(0, Bytes::len), ..self }
     }
 
     /// What it costs to keep.
     pub(super) fn cost(&self) -> usize {
-        self.kept
+        self.retained
     }
 
     /// The number before which it trims its stream, v2: its first header is `["", "trim"]`, its body eight bytes.
-    pub(super) fn trims(&self) -> Option<u64> {
+    pub(super) fn trim_point(&self) -> Option<u64> {
         let (name, value) = self.headers.first()?;
         let bytes: [u8; 8] = self.body.as_ref()?.as_bytes().try_into().ok()?;
         (name.is_empty() && value == "trim").then(|| u64::from_be_bytes(bytes))
@@ -78,7 +78,7 @@ mod tests {
             headers: headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             ..Record::default()
         };
-        assert_eq!(record(Some(r#"{"data":"{\"n\":0}","id":"part0"}"#), &[]).weight(), 41);
-        assert_eq!(record(None, &[("trigger-control", "turn-complete")]).weight(), 38);
+        assert_eq!(record(Some(r#"{"data":"{\"n\":0}","id":"part0"}"#), &[]).metered_bytes(), 41);
+        assert_eq!(record(None, &[("trigger-control", "turn-complete")]).metered_bytes(), 38);
     }
 }

@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::log::{Log, Next, Start};
+use super::part_cache::PartKey;
 use super::record::Record;
-use super::shared::Part;
 
 /// How often the server looks whether a stream has been silent for too long.
 const LOOK: Duration = Duration::from_secs(5);
@@ -33,10 +33,10 @@ pub(crate) struct V1 {
     at: Start,
     /// What came up to here is dropped: the log may have been filled after this reader came.
     after: Option<(u64, u64)>,
-    /// The last place that was told, or where it began.
-    told: Option<(u64, u64)>,
+    /// The last cursor that was told, or where it began.
+    delivered: Option<(u64, u64)>,
     /// How many records were told that stand there: others that do may follow.
-    taken: u64,
+    delivered_at_cursor: u64,
     wait: Duration,
     /// When something last came.
     last: Instant,
@@ -52,13 +52,13 @@ impl V1 {
     pub(crate) fn new(log: Arc<Log>, last_event_id: Option<&str>, wait: Duration, stop: CancellationToken) -> Self {
         let now = Instant::now();
         // An empty one is as good as none.
-        let after = last_event_id.filter(|id| !id.is_empty()).map(place_of);
+        let after = last_event_id.filter(|id| !id.is_empty()).map(parse_event_id);
         Self {
             changes: log.follow(),
             at: log.start_v1(after.flatten()),
             after: after.flatten(),
-            told: after.flatten(),
-            taken: 0,
+            delivered: after.flatten(),
+            delivered_at_cursor: 0,
             log,
             wait,
             last: now,
@@ -101,9 +101,9 @@ impl V1 {
                     self.after = None;
                 }
                 for record in &records {
-                    let place = Some((record.timestamp, record.number));
-                    self.taken = if self.told == place { self.taken + 1 } else { 1 };
-                    self.told = place;
+                    let cursor = Some((record.timestamp, record.number));
+                    self.delivered_at_cursor = if self.delivered == cursor { self.delivered_at_cursor + 1 } else { 1 };
+                    self.delivered = cursor;
                 }
                 self.last = Instant::now();
                 self.look_at = self.last + LOOK;
@@ -141,19 +141,19 @@ impl V1 {
         matches!(self.at, Start::Gone)
     }
 
-    /// Where whoever goes on from here stands: a place, and how many records that stand there were told, none of them
+    /// Where whoever goes on from here stands: a cursor, and how many records that stand there were told, none of them
     /// where it began there. `None` at the beginning.
-    pub(crate) fn place(&self) -> Option<((u64, u64), u64)> {
-        self.told.map(|place| (place, self.taken))
+    pub(crate) fn cursor(&self) -> Option<((u64, u64), u64)> {
+        self.delivered.map(|cursor| (cursor, self.delivered_at_cursor))
     }
 
     fn events(&self, records: &[Arc<Record>], next: u64) -> Bytes {
         if let [record] = records {
-            return shown(record);
+            return rendered(record);
         }
-        let all: Vec<Bytes> = records.iter().map(|record| shown(record)).collect();
-        let part = Part { records: (next - records.len() as u64, next), sent: (0, 0), tail: None };
-        self.log.shared.part(part, all.iter().map(Bytes::len).sum(), || all.concat())
+        let all: Vec<Bytes> = records.iter().map(|record| rendered(record)).collect();
+        let part = PartKey { records: (next - records.len() as u64, next), sent: (0, 0), tail: None };
+        self.log.parts.get_or_encode(part, all.iter().map(Bytes::len).sum(), || all.concat())
     }
 
     fn broken(&mut self) -> io::Result<Bytes> {
@@ -163,7 +163,7 @@ impl V1 {
 }
 
 /// Every line is an event; those of one write share their id.
-fn shown(record: &Record) -> Bytes {
+fn rendered(record: &Record) -> Bytes {
     let make = || {
         let mut text = String::new();
         let lines = record.body.iter().flat_map(|body| body.lines()).filter(|line| !line.is_empty());
@@ -173,11 +173,11 @@ fn shown(record: &Record) -> Bytes {
         }
         Bytes::from(text)
     };
-    record.shown.get_or_init(make).clone()
+    record.rendered.get_or_init(make).clone()
 }
 
 /// Reads `<ms>-<number>`, or `<ms>` alone.
-pub(crate) fn place_of(id: &str) -> Option<(u64, u64)> {
+pub(crate) fn parse_event_id(id: &str) -> Option<(u64, u64)> {
     let (ms, number) = id.split_once('-').unwrap_or((id, "0"));
     Some((ms.parse().ok()?, number.parse().ok()?))
 }

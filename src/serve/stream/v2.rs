@@ -12,14 +12,14 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::log::{Log, Next, Start};
+use super::part_cache::PartKey;
 use super::record::Record;
-use super::shared::Part;
 use crate::random;
 use crate::serve::clock::Clock;
 
 /// A silent stream pings after five seconds, or up to ten more.
-const SHORTEST_PING: Duration = Duration::from_secs(5);
-const PING_SPAN: Duration = Duration::from_secs(10);
+const MIN_PING_GAP: Duration = Duration::from_secs(5);
+const PING_GAP_SPREAD: Duration = Duration::from_secs(10);
 
 /// One reader.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct V2 {
     /// What is before this number is dropped: the log may have been filled after this reader came.
     from: u64,
     /// The last record that was told, or the one it began after.
-    told: Option<u64>,
+    delivered: Option<u64>,
     /// How many records and bytes were sent, for the events' ids.
     sent: (u64, u64),
     /// Whether it has seen the end of what was there, and said so.
@@ -60,7 +60,7 @@ impl V2 {
             at: log.start_v2(last),
             // Beyond the tail is clamped to it, where that is known.
             from: if log.live().0 { 0 } else { last.map_or(0, |last| last.saturating_add(1)) },
-            told: last,
+            delivered: last,
             log,
             sent: (0, 0),
             is_live: false,
@@ -96,7 +96,7 @@ impl V2 {
                 if records.is_empty() {
                     continue;
                 }
-                self.told = records.last().map(|record| record.number).or(self.told);
+                self.delivered = records.last().map(|record| record.number).or(self.delivered);
                 let now = Instant::now();
                 self.done_at = now + self.wait;
                 self.ping_at = now + gap();
@@ -107,7 +107,7 @@ impl V2 {
                 self.is_live = true;
                 self.from = 0;
                 // Beyond the tail is clamped to it.
-                self.told = self.told.and_then(|told| Some(told.min(self.log.tail().0.checked_sub(1)?)));
+                self.delivered = self.delivered.and_then(|last| Some(last.min(self.log.tail().0.checked_sub(1)?)));
                 self.ping_at = Instant::now() + gap();
                 return Some(Ok(self.ping()));
             }
@@ -143,8 +143,8 @@ impl V2 {
     }
 
     /// Where whoever goes on from here stands, as `Last-Event-ID`; `None` at the beginning.
-    pub(crate) fn place(&self) -> Option<String> {
-        self.told.map(|number| number.to_string())
+    pub(crate) fn cursor(&self) -> Option<String> {
+        self.delivered.map(|number| number.to_string())
     }
 
     fn broken(&mut self) -> io::Result<Bytes> {
@@ -155,12 +155,12 @@ impl V2 {
     fn batch(&mut self, records: &[Arc<Record>], next: u64) -> Bytes {
         for record in records {
             self.sent.0 += 1;
-            self.sent.1 += record.weight() as u64;
+            self.sent.1 += record.metered_bytes() as u64;
         }
         let tail = self.is_live.then(|| self.log.tail());
-        let part = Part { records: (next - records.len() as u64, next), sent: self.sent, tail };
-        let size = records.iter().map(|record| record.kept).sum();
-        self.log.shared.part(part, size, || batch(records, part))
+        let part = PartKey { records: (next - records.len() as u64, next), sent: self.sent, tail };
+        let size = records.iter().map(|record| record.retained).sum();
+        self.log.parts.get_or_encode(part, size, || batch(records, part))
     }
 
     fn ping(&self) -> Bytes {
@@ -169,14 +169,14 @@ impl V2 {
     }
 }
 
-fn batch(records: &[Arc<Record>], Part { sent: (count, bytes), tail, .. }: Part) -> Vec<u8> {
+fn batch(records: &[Arc<Record>], PartKey { sent: (count, bytes), tail, .. }: PartKey) -> Vec<u8> {
     let last = records.last().map_or(0, |record| record.number);
     let mut text = format!("event: batch\nid: {last},{count},{bytes}\ndata: {{\"records\":[").into_bytes();
     for (index, record) in records.iter().enumerate() {
         if index > 0 {
             text.push(b',');
         }
-        text.extend_from_slice(record.shown.get_or_init(|| shown(record).to_string().into()));
+        text.extend_from_slice(record.rendered.get_or_init(|| rendered(record).to_string().into()));
     }
     text.push(b']');
     if let Some(tail) = tail {
@@ -191,10 +191,10 @@ fn shown_tail((next, timestamp): (u64, u64)) -> Value {
 }
 
 fn gap() -> Duration {
-    SHORTEST_PING + PING_SPAN.mul_f64(random::unit())
+    MIN_PING_GAP + PING_GAP_SPREAD.mul_f64(random::unit())
 }
 
-fn shown(record: &Record) -> Value {
+fn rendered(record: &Record) -> Value {
     let mut shown = Map::new();
     shown.insert("seq_num".into(), record.number.into());
     shown.insert("timestamp".into(), record.timestamp.into());

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::record::Record;
 
 /// The most records and bytes of one answer's event.
-const BATCH_RECORDS: usize = 1_000;
-const BATCH_BYTES: usize = 1 << 20;
+const MAX_BATCH_RECORDS: usize = 1_000;
+const MAX_BATCH_BYTES: usize = 1 << 20;
 
 /// What a log knows of its source.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ impl Default for Source {
 
 /// What is kept of one stream, and what is known of it.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct LogState {
     pub(super) records: VecDeque<Arc<Record>>,
     pub(super) bytes: usize,
     pub(super) next: u64,
@@ -40,23 +40,23 @@ pub(super) struct Kept {
     pub(super) chunks: HashMap<String, u64>,
     pub(super) consumed: u64,
     /// The index of the first record kept: how many were dropped.
-    pub(super) base: u64,
+    pub(super) first_index: u64,
     /// The last record that was dropped for want of room: its index and place.
     pub(super) evicted: Option<(u64, (u64, u64))>,
     pub(super) source: Source,
 }
 
-impl Kept {
-    pub(super) fn push(&mut self, record: Record, (most, most_bytes): (usize, usize)) {
+impl LogState {
+    pub(super) fn push(&mut self, record: Record, (max_records, max_bytes): (usize, usize)) {
         let record = record.counted();
         self.next += 1;
         self.last_ms = record.timestamp;
         self.last = Some((record.timestamp, record.number));
         self.bytes += record.cost();
         self.records.push_back(Arc::new(record));
-        while self.records.len() > most || self.bytes > most_bytes && self.records.len() > 1 {
+        while self.records.len() > max_records || self.bytes > max_bytes && self.records.len() > 1 {
             let front = self.records.front().map(|record| (record.timestamp, record.number));
-            self.evicted = front.map(|place| (self.base, place));
+            self.evicted = front.map(|place| (self.first_index, place));
             self.drop_oldest();
         }
     }
@@ -72,7 +72,7 @@ impl Kept {
     fn drop_oldest(&mut self) {
         if let Some(record) = self.records.pop_front() {
             self.bytes -= record.cost();
-            self.base += 1;
+            self.first_index += 1;
         }
     }
 
@@ -86,9 +86,9 @@ impl Kept {
         let mut bytes = 0;
         self.records
             .range(first..)
-            .take(BATCH_RECORDS)
+            .take(MAX_BATCH_RECORDS)
             .take_while(|record| {
-                let fits = bytes == 0 || bytes + record.cost() <= BATCH_BYTES;
+                let fits = bytes == 0 || bytes + record.cost() <= MAX_BATCH_BYTES;
                 bytes += record.cost();
                 fits
             })

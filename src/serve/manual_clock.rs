@@ -1,4 +1,4 @@
-//! A clock that is moved by hand: nothing happens by itself, and what is due happens in its order.
+//! A clock that is moved by clock: nothing happens by itself, and what is due happens in its order.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -6,15 +6,15 @@ use std::sync::Mutex;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use super::tally::Tally;
+use super::idle_tracker::IdleTracker;
 use crate::lock::lock;
 
-/// A clock that is moved by hand.
+/// A clock that is moved by clock.
 #[derive(Debug)]
-pub(crate) struct Hand {
+pub(crate) struct ManualClock {
     inner: Mutex<Inner>,
     /// Who works by this clock, and has not come to rest.
-    work: Tally,
+    tasks: IdleTracker,
     /// One moves it at a time.
     turn: tokio::sync::Mutex<()>,
 }
@@ -27,11 +27,11 @@ struct Inner {
     sleepers: BTreeMap<(Duration, u64), Option<Waker>>,
 }
 
-impl Hand {
+impl ManualClock {
     /// A clock that stands at `now`.
     pub(crate) fn new(now: Duration) -> Self {
         let inner = Inner { now, next: 0, sleepers: BTreeMap::new() };
-        Self { inner: Mutex::new(inner), work: Tally::default(), turn: tokio::sync::Mutex::default() }
+        Self { inner: Mutex::new(inner), tasks: IdleTracker::default(), turn: tokio::sync::Mutex::default() }
     }
 
     /// Where it stands, since the Unix epoch.
@@ -40,23 +40,23 @@ impl Hand {
     }
 
     /// The same future, as work that [`Self::advance`] waits for.
-    pub(crate) fn follow<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        self.work.follow(future)
+    pub(crate) fn track<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        self.tasks.track(future)
     }
 
     /// Sleeps until the clock is at `due`.
     pub(crate) async fn sleep_until(&self, due: Duration) {
-        let mut sleeper = Sleeper { hand: self, place: None };
+        let mut sleeper = Sleeper { clock: self, key: None };
         poll_fn(|context| {
             let mut inner = lock(&self.inner);
             if inner.now >= due {
                 return Poll::Ready(());
             }
-            let place = *sleeper.place.get_or_insert_with(|| {
+            let key = *sleeper.key.get_or_insert_with(|| {
                 inner.next += 1;
                 (due, inner.next)
             });
-            inner.sleepers.insert(place, Some(context.waker().clone()));
+            inner.sleepers.insert(key, Some(context.waker().clone()));
             Poll::Pending
         })
         .await;
@@ -66,11 +66,11 @@ impl Hand {
     /// order, what comes of it included, before the clock goes on; all of it when this returns.
     pub(crate) async fn advance(&self, span: Duration) {
         let _turn = self.turn.lock().await;
-        self.work.rest().await;
+        self.tasks.idle().await;
         let target = self.now().saturating_add(span);
         while let Some(waker) = self.next_until(target) {
             waker.wake();
-            self.work.rest().await;
+            self.tasks.idle().await;
         }
         lock(&self.inner).now = target;
     }
@@ -91,14 +91,14 @@ impl Hand {
 
 /// A sleeper that is no longer waited for is taken out.
 struct Sleeper<'a> {
-    hand: &'a Hand,
-    place: Option<(Duration, u64)>,
+    clock: &'a ManualClock,
+    key: Option<(Duration, u64)>,
 }
 
 impl Drop for Sleeper<'_> {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            lock(&self.hand.inner).sleepers.remove(&place);
+        if let Some(key) = self.key {
+            lock(&self.clock.inner).sleepers.remove(&key);
         }
     }
 }
@@ -110,9 +110,10 @@ mod tests {
 
     type Seen = Arc<Mutex<Vec<(u64, &'static str)>>>;
 
-    fn sleeper(hand: &Arc<Hand>, seen: &Seen, name: &'static str, steps: &'static [u64]) {
-        let (clock, seen) = (hand.clone(), seen.clone());
-        tokio::spawn(hand.follow(async move {
+    fn sleeper(clock: &Arc<ManualClock>, seen: &Seen, name: &'static str, steps: &'static [u64]) {
+        let (clock, seen) = (clock.clone(), seen.clone());
+        let tracker = clock.clone();
+        tokio::spawn(tracker.track(async move {
             for ms in steps {
                 clock.sleep_until(clock.now() + Duration::from_millis(*ms)).await;
                 tokio::task::yield_now().await;
@@ -123,27 +124,27 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_due_is_done_in_its_order_and_at_its_time() {
-        let (hand, seen) = (Arc::new(Hand::new(Duration::ZERO)), Seen::default());
-        sleeper(&hand, &seen, "a", &[100, 100, 100]);
-        sleeper(&hand, &seen, "b", &[150, 50, 1_000]);
-        hand.advance(Duration::from_millis(199)).await;
+        let (clock, seen) = (Arc::new(ManualClock::new(Duration::ZERO)), Seen::default());
+        sleeper(&clock, &seen, "a", &[100, 100, 100]);
+        sleeper(&clock, &seen, "b", &[150, 50, 1_000]);
+        clock.advance(Duration::from_millis(199)).await;
         assert_eq!(*seen.lock().expect("a log"), [(100, "a"), (150, "b")]);
-        hand.advance(Duration::from_millis(101)).await;
+        clock.advance(Duration::from_millis(101)).await;
         // Both lay down for 200: the first to do so wakes first.
         assert_eq!(seen.lock().expect("a log")[2..], [(200, "a"), (200, "b"), (300, "a")]);
-        assert_eq!(hand.now(), Duration::from_millis(300));
+        assert_eq!(clock.now(), Duration::from_millis(300));
     }
 
     #[tokio::test]
     async fn who_no_longer_waits_is_not_waited_for() {
-        let hand = Arc::new(Hand::new(Duration::ZERO));
-        let clock = hand.clone();
-        let task = tokio::spawn(hand.follow(async move { clock.sleep_until(Duration::from_secs(1)).await }));
-        hand.advance(Duration::ZERO).await;
+        let clock = Arc::new(ManualClock::new(Duration::ZERO));
+        let sleeper = clock.clone();
+        let task = tokio::spawn(clock.track(async move { sleeper.sleep_until(Duration::from_secs(1)).await }));
+        clock.advance(Duration::ZERO).await;
         task.abort();
         assert!(task.await.is_err());
-        assert!(lock(&hand.inner).sleepers.is_empty());
-        hand.advance(Duration::from_secs(5)).await;
-        assert_eq!(hand.now(), Duration::from_secs(5));
+        assert!(lock(&clock.inner).sleepers.is_empty());
+        clock.advance(Duration::from_secs(5)).await;
+        assert_eq!(clock.now(), Duration::from_secs(5));
     }
 }

@@ -16,8 +16,8 @@ use super::waitpoint::Waitpoints;
 use crate::lock::{read, write};
 use crate::serve::clock::Clock;
 
-/// The world of an emulator.
-pub(super) struct World {
+/// The engine of an emulator.
+pub(super) struct Engine {
     /// Who may call; the first is the main one.
     pub(super) environments: Vec<Environment>,
     /// What runs do.
@@ -38,8 +38,8 @@ pub(super) struct World {
     pub(super) stop: CancellationToken,
 }
 
-impl World {
-    /// An empty world.
+impl Engine {
+    /// An empty engine.
     pub(super) fn new(options: Options, clock: Clock, stop: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             environments: options.environments,
@@ -75,8 +75,8 @@ impl World {
     }
 }
 
-impl fmt::Debug for World {
+impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World").finish_non_exhaustive()
+        f.debug_struct("Engine").finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::Request;
 use http_body_util::BodyExt as _;
 
 use crate::config::Endpoint;
@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::http::ClientOptions;
 use crate::relay::{Limits, Options, Relay};
 use crate::serve::Body;
-use crate::serve::Upload;
+use crate::serve::RequestBody;
 use crate::serve::clock::Clock;
 
 /// Where it is mounted.
@@ -22,7 +22,7 @@ const BASE: &str = "/relay";
 ///
 /// # Errors
 /// `ERR_INVALID_ACCESS_TOKEN` for a key that no header can carry.
-pub(super) fn front(url: &str, key: &str, clock: Clock) -> Result<Arc<Relay>> {
+pub(super) fn mount(url: &str, key: &str, clock: Clock) -> Result<Arc<Relay>> {
     let options = Options {
         endpoint: Endpoint::new(url, key, None)?,
         client: Arc::new(ClientOptions::default()),
@@ -45,6 +45,6 @@ pub(super) fn is_relayed(path: &str) -> bool {
 }
 
 /// Answers through the relay.
-pub(super) async fn respond(relay: &Arc<Relay>, request: Request<Upload>) -> Response<Body> {
+pub(super) async fn respond(relay: &Arc<Relay>, request: Request<RequestBody>) -> http::Response<Body> {
     relay.respond(request.map(|body| body.map_err(io::Error::other).boxed_unsync()), None).await
 }

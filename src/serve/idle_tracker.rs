@@ -4,70 +4,71 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::lock::lock;
 use tokio::sync::watch;
+
+use crate::lock::lock;
 
 /// How many followed futures are at work.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally(Arc<watch::Sender<usize>>);
+pub(super) struct IdleTracker(Arc<watch::Sender<usize>>);
 
-impl Tally {
+impl IdleTracker {
     /// The same future, counted from now on whenever it has something to do: from when it is woken
     /// until it waits again.
-    pub(super) fn follow<F: Future>(&self, future: F) -> Followed<F> {
-        let ticket = Arc::new(Ticket { tally: self.clone(), inner: Mutex::default() });
+    pub(super) fn track<F: Future>(&self, future: F) -> Tracked<F> {
+        let entry = Arc::new(Entry { tracker: self.clone(), inner: Mutex::default() });
         // It has not begun: that is something to do.
-        lock(&ticket.inner).set(&self.0, State::Woken);
-        Followed { future: Some(Box::pin(future)), ticket }
+        lock(&entry.inner).set(&self.0, State::Notified);
+        Tracked { future: Some(Box::pin(future)), entry }
     }
 
     /// Waits until nobody is at work.
-    pub(super) async fn rest(&self) {
+    pub(super) async fn idle(&self) {
         // The sender is borrowed, so it lives.
         let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
     }
 }
 
 /// A future that is counted.
-pub(super) struct Followed<F> {
+pub(super) struct Tracked<F> {
     future: Option<Pin<Box<F>>>,
-    ticket: Arc<Ticket>,
+    entry: Arc<Entry>,
 }
 
-impl<F: Future> Future for Followed<F> {
+impl<F: Future> Future for Tracked<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let ticket = self.ticket.clone();
+        let entry = self.entry.clone();
         {
-            let mut inner = lock(&ticket.inner);
+            let mut inner = lock(&entry.inner);
             inner.outer = Some(context.waker().clone());
-            inner.set(&ticket.tally.0, State::Polled);
+            inner.set(&entry.tracker.0, State::Running);
         }
         let Some(future) = self.future.as_mut() else { return Poll::Pending };
-        let polled = future.as_mut().poll(&mut Context::from_waker(&Waker::from(ticket.clone())));
+        let polled = future.as_mut().poll(&mut Context::from_waker(&Waker::from(entry.clone())));
         if polled.is_ready() {
             // What it held is let go of before it counts as done.
             self.future = None;
         }
-        let mut inner = lock(&ticket.inner);
-        if polled.is_ready() || inner.state == State::Polled {
-            inner.set(&ticket.tally.0, State::Resting);
+        let mut inner = lock(&entry.inner);
+        if polled.is_ready() || inner.state == State::Running {
+            inner.set(&entry.tracker.0, State::Idle);
         }
         polled
     }
 }
 
-impl<F> Drop for Followed<F> {
+impl<F> Drop for Tracked<F> {
     fn drop(&mut self) {
         self.future = None;
-        let mut inner = lock(&self.ticket.inner);
-        inner.set(&self.ticket.tally.0, State::Gone);
+        let mut inner = lock(&self.entry.inner);
+        inner.set(&self.entry.tracker.0, State::Dropped);
     }
 }
 
-struct Ticket {
-    tally: Tally,
+struct Entry {
+    tracker: IdleTracker,
     inner: Mutex<Inner>,
 }
 
@@ -81,20 +82,20 @@ struct Inner {
 enum State {
     /// It waits.
     #[default]
-    Resting,
+    Idle,
     /// It is polled, and was not woken meanwhile.
-    Polled,
+    Running,
     /// It is to be polled.
-    Woken,
+    Notified,
     /// It was dropped.
-    Gone,
+    Dropped,
 }
 
 impl State {
     fn counts(self) -> bool {
         match self {
-            Self::Polled | Self::Woken => true,
-            Self::Resting | Self::Gone => false,
+            Self::Running | Self::Notified => true,
+            Self::Idle | Self::Dropped => false,
         }
     }
 }
@@ -109,14 +110,14 @@ impl Inner {
     }
 }
 
-impl Wake for Ticket {
+impl Wake for Entry {
     fn wake(self: Arc<Self>) {
         let outer = {
             let mut inner = lock(&self.inner);
-            if inner.state == State::Gone {
+            if inner.state == State::Dropped {
                 return;
             }
-            inner.set(&self.tally.0, State::Woken);
+            inner.set(&self.tracker.0, State::Notified);
             inner.outer.clone()
         };
         if let Some(outer) = outer {
@@ -132,9 +133,9 @@ mod tests {
 
     #[tokio::test]
     async fn who_was_woken_is_at_work_until_it_waits_again() {
-        let tally = Tally::default();
+        let tracker = IdleTracker::default();
         let ((tell, told), (done, end)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
-        let task = tokio::spawn(tally.follow(async move {
+        let task = tokio::spawn(tracker.track(async move {
             let _ = told.await;
             for _ in 0..100 {
                 tokio::task::yield_now().await;
@@ -142,23 +143,23 @@ mod tests {
             let _ = done.send(());
             std::future::pending::<()>().await;
         }));
-        assert_eq!(*tally.0.borrow(), 1, "it has not begun");
-        tally.rest().await;
+        assert_eq!(*tracker.0.borrow(), 1, "it has not begun");
+        tracker.idle().await;
         tell.send(()).expect("it waits");
-        assert_eq!(*tally.0.borrow(), 1, "it was woken");
-        tally.rest().await;
+        assert_eq!(*tracker.0.borrow(), 1, "it was woken");
+        tracker.idle().await;
         assert_eq!(end.await, Ok(()));
         task.abort();
         assert!(task.await.is_err());
-        assert_eq!(*tally.0.borrow(), 0);
+        assert_eq!(*tracker.0.borrow(), 0);
     }
 
     #[tokio::test]
     async fn who_is_dropped_before_it_began_is_not_waited_for() {
-        let tally = Tally::default();
-        drop(tally.follow(async {}));
-        tally.rest().await;
-        tally.follow(async {}).await;
-        tally.rest().await;
+        let tracker = IdleTracker::default();
+        drop(tracker.track(async {}));
+        tracker.idle().await;
+        tracker.track(async {}).await;
+        tracker.idle().await;
     }
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 /// How long a stream may be silent unless its reader says otherwise.
-const SILENCE: Duration = Duration::from_secs(60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest a reader may say, in seconds.
-const LONGEST_S: i64 = 600;
+const MAX_TIMEOUT_S: i64 = 600;
 
 /// Reads `Timeout-Seconds` as the server does: what begins with no number, and 0, is the default
 /// (recorded: `sse-v1`).
-pub(crate) fn silence(text: Option<&str>) -> Result<Duration, &'static str> {
+pub(crate) fn parse_timeout(text: Option<&str>) -> Result<Duration, &'static str> {
     let text = text.unwrap_or_default().trim();
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let length = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
@@ -18,19 +18,19 @@ pub(crate) fn silence(text: Option<&str>) -> Result<Duration, &'static str> {
         return Err("Timeout seconds must be greater than 0");
     }
     match u64::try_from(seconds) {
-        Ok(0) | Err(_) => Ok(SILENCE),
-        Ok(_) if seconds > LONGEST_S => Err("Timeout seconds must be less than 600"),
+        Ok(0) | Err(_) => Ok(DEFAULT_TIMEOUT),
+        Ok(_) if seconds > MAX_TIMEOUT_S => Err("Timeout seconds must be less than 600"),
         Ok(seconds) => Ok(Duration::from_secs(seconds)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::silence;
+    use super::parse_timeout;
 
     #[test]
     fn a_silence_is_read_as_the_server_reads_it() {
-        let seconds = |text| silence(text).map(|wait| wait.as_secs());
+        let seconds = |text| parse_timeout(text).map(|wait| wait.as_secs());
         for (text, expected) in [
             (None, Ok(60)),
             (Some(""), Ok(60)),

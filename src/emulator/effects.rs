@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::engine::Engine;
 use super::lifecycle::{self, Change};
 use super::object::{self, Object};
 use super::packet::{self, Packet};
 use super::run::{Effect, Run};
 use super::script::WaitToken;
-use super::waitpoint::{self, Wanted};
-use super::world::World;
+use super::waitpoint::{self, NewToken};
 use super::{ident, jwt};
 use crate::serve::stream::{StreamName, StreamVersion};
 
@@ -22,8 +22,8 @@ const STORED_BYTES: usize = 128 * 1024;
 pub(super) const TOKEN_LIFE_S: u64 = 86_400;
 
 /// Writes a chunk to a stream of the run.
-pub(super) fn write(run: &Arc<Run>, world: &World, key: &str, data: &Value) {
-    let now = world.now_ms();
+pub(super) fn write(run: &Arc<Run>, engine: &Engine, key: &str, data: &Value) {
+    let now = engine.now_ms();
     run.announce(now, key);
     let log = run.stream(StreamName::Output(key.to_owned()));
     match run.streams {
@@ -33,37 +33,37 @@ pub(super) fn write(run: &Arc<Run>, world: &World, key: &str, data: &Value) {
 }
 
 /// Puts a large output into the object store.
-pub(super) fn stored(run: &Run, world: &World, output: Packet) -> Packet {
+pub(super) fn stored(run: &Run, engine: &Engine, output: Packet) -> Packet {
     let Some(data) = output.data.as_ref().filter(|data| data.len() >= STORED_BYTES) else { return output };
     let name = format!("{}-1/output.json", run.id());
-    let path = object::path_of(&world.environments[run.environment].id, &name);
-    world.objects.put(&path, Object { content_type: output.data_type, data: data.clone().into_bytes().into() });
+    let path = object::path_of(&engine.environments[run.environment].id, &name);
+    engine.objects.put(&path, Object { content_type: output.data_type, data: data.clone().into_bytes().into() });
     Packet { data: Some(name), data_type: "application/store".into() }
 }
 
 /// Waits for a wait token's end: `{"ok": true, "output"}` or `{"ok": false, "error"}`. A new
 /// token's id and its public token are told in the metadata first.
-pub(super) async fn wait_token(run: &Arc<Run>, world: &World, step: &WaitToken) -> Value {
+pub(super) async fn wait_token(run: &Arc<Run>, engine: &Engine, step: &WaitToken) -> Value {
     let token = if step.token_id.is_null() {
-        let now = world.now_ms();
+        let now = engine.now_ms();
         let timeout_ms = waitpoint::timeout_of(step.timeout.as_deref(), now);
-        let wanted = Wanted { timeout_ms, tags: step.tags.clone(), idempotency: None };
-        let (token, _) = world.waitpoints.create(run.environment, wanted, now);
+        let new_token = NewToken { timeout_ms, tags: step.tags.clone(), idempotency: None };
+        let (token, _) = engine.waitpoints.create(run.environment, new_token, now);
         let mut metadata = Map::new();
         metadata.insert(step.metadata.clone(), token.friendly_id().into());
-        if let Ok(public) = public_token(world, run.environment, &token.friendly_id(), now) {
+        if let Ok(public) = public_token(engine, run.environment, &token.friendly_id(), now) {
             metadata.insert("publicAccessToken".into(), public.into());
         }
         let change = Change::Metadata(metadata);
         run.change(now, |row| if lifecycle::apply(row, &change, now) { Effect::Loud } else { Effect::None });
         Some(token)
     } else {
-        step.token_id.as_str().and_then(|id| world.waitpoints.find(run.environment, id))
+        step.token_id.as_str().and_then(|id| engine.waitpoints.find(run.environment, id))
     };
     let Some(token) = token else {
         return json!({ "ok": false, "error": "there is no such wait token" });
     };
-    let outcome = token.ended(&world.clock).await;
+    let outcome = token.ended(&engine.clock).await;
     let data = outcome.output.data.unwrap_or_default();
     if outcome.is_timeout {
         json!({ "ok": false, "error": serde_json::from_str::<Value>(&data).unwrap_or_default()["message"] })
@@ -76,8 +76,8 @@ pub(super) async fn wait_token(run: &Arc<Run>, world: &World, step: &WaitToken) 
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
-pub(super) fn public_token(world: &World, environment: usize, id: &str, now_ms: u64) -> crate::error::Result<String> {
-    let environment = &world.environments[environment];
+pub(super) fn public_token(engine: &Engine, environment: usize, id: &str, now_ms: u64) -> crate::error::Result<String> {
+    let environment = &engine.environments[environment];
     let claims = json!({ "sub": environment.id, "pub": true, "scopes": [format!("write:waitpoints:{id}")] });
     let issued_s = now_ms / 1000;
     let claims = claims.as_object().cloned().unwrap_or_default();
@@ -86,7 +86,7 @@ pub(super) fn public_token(world: &World, environment: usize, id: &str, now_ms: 
 
 /// Waits for the next thing sent to an input stream of the run; null when none came in time.
 /// What was sent before the script came here counts, each once.
-pub(super) async fn input(run: &Arc<Run>, world: &World, stream: String, timeout: Option<Duration>) -> Value {
+pub(super) async fn input(run: &Arc<Run>, engine: &Engine, stream: String, timeout: Option<Duration>) -> Value {
     let log = run.stream(StreamName::Input(stream));
     let mut changes = log.follow();
     let next = async {
@@ -105,7 +105,7 @@ pub(super) async fn input(run: &Arc<Run>, world: &World, stream: String, timeout
         }
     };
     match timeout {
-        Some(timeout) => world.clock.timeout(timeout, next).await.unwrap_or_default(),
+        Some(timeout) => engine.clock.timeout(timeout, next).await.unwrap_or_default(),
         None => next.await,
     }
 }

@@ -1,4 +1,4 @@
-//! A request's body as it comes in, and whether all of it came.
+//! The body of a request while it is received.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,28 +6,29 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::wire::Wire;
+use super::connection_io::ConnectionIo;
 
-/// A request's body. Its connection is told when all of it was read: an answer that is given before has to end it.
+/// A request's body. It marks its connection as receiving until the last frame was read: a response that is sent before
+/// that must close an HTTP/1.1 connection.
 #[derive(Debug)]
-pub(crate) struct Upload {
+pub(crate) struct RequestBody {
     incoming: Incoming,
-    /// Until then.
-    wire: Option<Wire>,
+    /// `None` once the whole body was read.
+    io: Option<ConnectionIo>,
 }
 
-impl Upload {
-    /// The body that comes in over `wire`.
-    pub(super) fn new(incoming: Incoming, wire: &Wire) -> Self {
-        let wire = (!incoming.is_end_stream()).then(|| wire.clone());
-        if let Some(wire) = &wire {
-            wire.set_uploading(true);
+impl RequestBody {
+    /// The body that is received over `io`.
+    pub(super) fn new(incoming: Incoming, io: &ConnectionIo) -> Self {
+        let io = (!incoming.is_end_stream()).then(|| io.clone());
+        if let Some(io) = &io {
+            io.set_receiving_body(true);
         }
-        Self { incoming, wire }
+        Self { incoming, io }
     }
 }
 
-impl Body for Upload {
+impl Body for RequestBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -38,8 +39,8 @@ impl Body for Upload {
             Poll::Ready(Some(Ok(_))) => self.incoming.is_end_stream(),
             Poll::Ready(None | Some(Err(_))) => true,
         };
-        if is_over && let Some(wire) = self.wire.take() {
-            wire.set_uploading(false);
+        if is_over && let Some(io) = self.io.take() {
+            io.set_receiving_body(false);
         }
         polled
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// # Errors
 /// The text of the 400: for nothing at all, for what is no JSON (recorded: `calls-trigger`), for
 /// what is no object.
-pub(super) fn object_of(bytes: &[u8]) -> Result<Map<String, Value>, &'static str> {
+pub(super) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, &'static str> {
     if bytes.is_empty() {
         return Err("Request body is empty");
     }
@@ -24,9 +24,9 @@ mod tests {
 
     #[test]
     fn an_empty_body_and_one_that_is_no_json_are_told_apart() {
-        assert_eq!(object_of(b""), Err("Request body is empty"));
-        assert_eq!(object_of(b"{oops"), Err("Invalid JSON"));
-        assert!(object_of(b"[]").is_err_and(|why| why.contains("Expected object")));
-        assert!(object_of(b"{}").is_ok_and(|given| given.is_empty()));
+        assert_eq!(parse_object(b""), Err("Request body is empty"));
+        assert_eq!(parse_object(b"{oops"), Err("Invalid JSON"));
+        assert!(parse_object(b"[]").is_err_and(|why| why.contains("Expected object")));
+        assert!(parse_object(b"{}").is_ok_and(|given| given.is_empty()));
     }
 }

@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::engine::Engine;
 use super::options::LATEST_MS;
 use super::script::Tasks;
-use super::world::World;
 use crate::error::{Error, Result};
 use crate::serve::clock::to_wire;
 
 /// Changes a running emulator. It outlives the emulator, and does nothing then.
 #[derive(Clone)]
-pub struct Switches(Arc<World>);
+pub struct Handle(Arc<Engine>);
 
-impl Switches {
-    pub(super) fn new(world: Arc<World>) -> Self {
-        Self(world)
+impl Handle {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self(engine)
     }
 
     /// Puts these scripts, an object by task id as JSON, in the place of all that were given
@@ -46,7 +46,7 @@ impl Switches {
     /// # Errors
     /// `ERR_CLOCK` for a clock that goes by itself, and beyond the year 9999.
     pub async fn advance(&self, ms: u64) -> Result<String> {
-        let Some(hand) = self.0.clock.hand() else {
+        let Some(clock) = self.0.clock.as_manual() else {
             return Err(Error::argument(
                 "ERR_CLOCK",
                 "the clock goes by itself: start with clock: \"manual\" to move it",
@@ -55,7 +55,7 @@ impl Switches {
         if self.0.now_ms().checked_add(ms).is_none_or(|then| then > LATEST_MS) {
             return Err(Error::argument("ERR_CLOCK", "the clock ends with the year 9999"));
         }
-        hand.advance(Duration::from_millis(ms)).await;
+        clock.advance(Duration::from_millis(ms)).await;
         Ok(self.now())
     }
 
@@ -64,13 +64,13 @@ impl Switches {
         format!("{}Z", to_wire(self.0.now_ms()))
     }
 
-    pub(super) fn is_by_hand(&self) -> bool {
-        self.0.clock.hand().is_some()
+    pub(super) fn is_manual(&self) -> bool {
+        self.0.clock.as_manual().is_some()
     }
 }
 
-impl fmt::Debug for Switches {
+impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Switches")
+        f.write_str("Handle")
     }
 }

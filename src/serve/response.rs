@@ -10,7 +10,7 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ORIGIN, STRICT_TRANSPORT_SECURITY, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
@@ -63,7 +63,7 @@ impl fmt::Debug for Content {
 
 /// One answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     status: StatusCode,
     /// Boxed, so that an answer is small enough to be an error.
     headers: Box<HeaderMap>,
@@ -71,7 +71,7 @@ pub(crate) struct Answer {
     cors: Cors,
 }
 
-impl Answer {
+impl Response {
     /// A JSON answer for servers only.
     pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
         let mut headers = Box::new(HeaderMap::new());
@@ -241,7 +241,7 @@ impl Answer {
     }
 
     /// The HTTP response, with the headers that depend on the request.
-    pub(crate) fn into_response(mut self, request: &HeaderMap, version: Version) -> Response<Body> {
+    pub(crate) fn into_http(mut self, request: &HeaderMap, version: Version) -> http::Response<Body> {
         let star = HeaderValue::from_static("*");
         let origin = request.get(ORIGIN).cloned();
         let vary = match (self.cors, &origin) {
@@ -294,7 +294,7 @@ impl Answer {
             headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
             headers.insert(KEEP_ALIVE, HeaderValue::from_static("timeout=65"));
         }
-        let mut response = Response::new(self.body.into_body());
+        let mut response = http::Response::new(self.body.into_body());
         *response.status_mut() = self.status;
         *response.headers_mut() = *self.headers;
         response

@@ -10,16 +10,16 @@ use crate::emulator::batch::Batch;
 use crate::emulator::fault;
 use crate::emulator::ident;
 use crate::emulator::object::{self, Object};
-use crate::serve::Answer;
+use crate::serve::Response;
 use crate::serve::stream::{StreamName, StreamVersion};
-use crate::serve::{Request, Upload, body};
+use crate::serve::{Request, RequestBody, read_body};
 
 /// What `POST /emulator/runs/{id}/streams/{key}` takes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Records {
     #[serde(default)]
-    records: Vec<Given>,
+    records: Vec<RawRecord>,
     /// Drops the records before this number, v2.
     trim: Option<u64>,
 }
@@ -27,7 +27,7 @@ struct Records {
 /// A record as it is given.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Given {
+struct RawRecord {
     /// Its text as it is: in v1 its lines, in v2 its body.
     body: Option<String>,
     /// A value, written as writers write it, in place of `body`.
@@ -47,33 +47,33 @@ pub(super) async fn records(
     request: &Request,
     id: &str,
     name: StreamName,
-    incoming: Upload,
-) -> Answer {
+    incoming: RequestBody,
+) -> Response {
     if request.method != Method::POST {
-        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST appends records");
+        return Response::error(StatusCode::METHOD_NOT_ALLOWED, "POST appends records");
     }
     let Some(environment) = owner(context, request) else { return refused() };
-    let Some(run) = context.world.store.find(id).filter(|run| run.environment == environment) else {
-        return Answer::error(StatusCode::NOT_FOUND, "there is no such run");
+    let Some(run) = context.engine.store.find(id).filter(|run| run.environment == environment) else {
+        return Response::error(StatusCode::NOT_FOUND, "there is no such run");
     };
-    let bytes = match body(incoming).await {
+    let bytes = match read_body(incoming).await {
         Ok(bytes) => bytes,
         Err(answer) => return answer,
     };
     let given: Records = match serde_json::from_slice(&bytes) {
         Ok(given) => given,
-        Err(error) => return Answer::error(StatusCode::BAD_REQUEST, &error.to_string()),
+        Err(error) => return Response::error(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     let version = match &name {
         StreamName::Output(key) => {
-            run.announce(context.world.now_ms(), key);
+            run.announce(context.engine.now_ms(), key);
             run.streams
         }
         StreamName::Input(_) => StreamVersion::V2,
     };
     let log = run.stream(name);
     for record in given.records {
-        let at = record.timestamp.unwrap_or_else(|| context.world.now_ms());
+        let at = record.timestamp.unwrap_or_else(|| context.engine.now_ms());
         match (version, record.data) {
             (StreamVersion::V1, Some(data)) => log.append_lines(at, data.to_string()),
             (StreamVersion::V1, None) => log.append_lines(at, record.body.unwrap_or_default()),
@@ -86,13 +86,13 @@ pub(super) async fn records(
     if let Some(number) = given.trim {
         log.trim(number);
     }
-    Answer::json(StatusCode::OK, json!({ "tail": log.tail().0 }).to_string())
+    Response::json(StatusCode::OK, json!({ "tail": log.tail().0 }).to_string())
 }
 
 /// `POST /emulator/batches`: `{"id"}`, a batch for runs that are made by hand.
-pub(super) async fn batch(context: &Context, request: &Request, incoming: Upload) -> Answer {
+pub(super) async fn batch(context: &Context, request: &Request, incoming: RequestBody) -> Response {
     if request.method != Method::POST {
-        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "POST makes a batch");
+        return Response::error(StatusCode::METHOD_NOT_ALLOWED, "POST makes a batch");
     }
     let Some(environment) = owner(context, request) else { return refused() };
     let given = match columns(incoming).await {
@@ -100,38 +100,38 @@ pub(super) async fn batch(context: &Context, request: &Request, incoming: Upload
         Err(answer) => return answer,
     };
     let Some(id) = given.get("id").and_then(Value::as_str).filter(|id| !id.is_empty() && given.len() == 1) else {
-        return Answer::error(StatusCode::BAD_REQUEST, "the body is {\"id\": the batch's id}");
+        return Response::error(StatusCode::BAD_REQUEST, "the body is {\"id\": the batch's id}");
     };
-    let world = &context.world;
-    if world.batches.find(environment, id).is_some() {
-        return Answer::error(StatusCode::CONFLICT, "there is a batch with this id");
+    let engine = &context.engine;
+    if engine.batches.find(environment, id).is_some() {
+        return Response::error(StatusCode::CONFLICT, "there is a batch with this id");
     }
-    world.batches.insert(Batch::new(id.to_owned(), environment, 0, world.now_ms()), None);
-    Answer::json(StatusCode::CREATED, json!({ "id": id }).to_string())
+    engine.batches.insert(Batch::new(id.to_owned(), environment, 0, engine.now_ms()), None);
+    Response::json(StatusCode::CREATED, json!({ "id": id }).to_string())
 }
 
 /// `PUT /emulator/objects/{name}`: a stored packet, as a worker uploads it.
-pub(super) async fn object(context: &Context, request: &Request, name: &str, incoming: Upload) -> Answer {
+pub(super) async fn object(context: &Context, request: &Request, name: &str, incoming: RequestBody) -> Response {
     if request.method != Method::PUT {
-        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "PUT stores a packet");
+        return Response::error(StatusCode::METHOD_NOT_ALLOWED, "PUT stores a packet");
     }
     let Some(environment) = owner(context, request) else { return refused() };
     if !object::is_name(name) {
-        return Answer::error(StatusCode::BAD_REQUEST, "this cannot be a packet's name");
+        return Response::error(StatusCode::BAD_REQUEST, "this cannot be a packet's name");
     }
-    let data = match body(incoming).await {
+    let data = match read_body(incoming).await {
         Ok(data) => data,
         Err(answer) => return answer,
     };
     let content_type = request.header("content-type").unwrap_or("application/json").to_owned();
-    let path = object::path_of(&context.world.environments[environment].id, name);
-    context.world.objects.put(&path, Object { content_type, data });
-    Answer::json(StatusCode::OK, json!({ "storagePath": name }).to_string())
+    let path = object::path_of(&context.engine.environments[environment].id, name);
+    context.engine.objects.put(&path, Object { content_type, data });
+    Response::json(StatusCode::OK, json!({ "storagePath": name }).to_string())
 }
 
 /// `PUT /emulator/limits`: `{"maxConnections": n}`, null for none, of the caller's environment;
 /// `GET` shows how many live requests there are.
-pub(super) async fn limits(context: &Context, request: &Request, incoming: Upload) -> Answer {
+pub(super) async fn limits(context: &Context, request: &Request, incoming: RequestBody) -> Response {
     let Some(environment) = owner(context, request) else { return refused() };
     let limit = &context.limits[environment];
     if request.method == Method::PUT {
@@ -144,19 +144,19 @@ pub(super) async fn limits(context: &Context, request: &Request, incoming: Uploa
             Some(Value::Number(most)) if given.len() == 1 && most.is_u64() => {
                 most.as_u64().and_then(|most| usize::try_from(most).ok())
             }
-            _ => return Answer::error(StatusCode::BAD_REQUEST, "the body is {\"maxConnections\": a number or null}"),
+            _ => return Response::error(StatusCode::BAD_REQUEST, "the body is {\"maxConnections\": a number or null}"),
         };
         limit.set(most);
     } else if request.method != Method::GET {
-        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "PUT sets the limits, GET shows the live requests");
+        return Response::error(StatusCode::METHOD_NOT_ALLOWED, "PUT sets the limits, GET shows the live requests");
     }
-    Answer::json(StatusCode::OK, json!({ "live": limit.live() }).to_string())
+    Response::json(StatusCode::OK, json!({ "live": limit.live() }).to_string())
 }
 
 /// `PUT /emulator/faults`: `{"faults": […]}` switches these on and all others off.
-pub(super) async fn faults(context: &Context, request: &Request, incoming: Upload) -> Answer {
+pub(super) async fn faults(context: &Context, request: &Request, incoming: RequestBody) -> Response {
     if request.method != Method::PUT {
-        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "PUT switches faults on and off");
+        return Response::error(StatusCode::METHOD_NOT_ALLOWED, "PUT switches faults on and off");
     }
     if owner(context, request).is_none() {
         return refused();
@@ -166,14 +166,14 @@ pub(super) async fn faults(context: &Context, request: &Request, incoming: Uploa
         Err(answer) => return answer,
     };
     let faults = given.remove("faults").filter(|_| given.is_empty());
-    let faults: Vec<fault::Given> = match faults.map(serde_json::from_value) {
+    let faults: Vec<fault::FaultOptions> = match faults.map(serde_json::from_value) {
         Some(Ok(faults)) => faults,
-        Some(Err(error)) => return Answer::error(StatusCode::BAD_REQUEST, &error.to_string()),
-        None => return Answer::error(StatusCode::BAD_REQUEST, "the body is {\"faults\": an array}"),
+        Some(Err(error)) => return Response::error(StatusCode::BAD_REQUEST, &error.to_string()),
+        None => return Response::error(StatusCode::BAD_REQUEST, "the body is {\"faults\": an array}"),
     };
     let count = faults.len();
     match context.faults.set(faults, &Label::names()) {
-        Ok(()) => Answer::json(StatusCode::OK, json!({ "faults": count }).to_string()),
-        Err(why) => Answer::error(StatusCode::BAD_REQUEST, &why),
+        Ok(()) => Response::json(StatusCode::OK, json!({ "faults": count }).to_string()),
+        Err(why) => Response::error(StatusCode::BAD_REQUEST, &why),
     }
 }

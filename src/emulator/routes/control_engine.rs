@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use super::Context;
 use super::control::{columns, owner, refused};
 use super::own_page;
-use crate::emulator::Switches;
-use crate::serve::{Answer, Request, Upload};
+use crate::emulator::Handle;
+use crate::serve::{Request, RequestBody, Response};
 
 /// `GET /emulator/tasks`: all tasks; `PUT` with `{"tasks": {…}}` puts others in the place of those
 /// that were given.
-pub(super) async fn tasks(context: &Context, request: &Request, incoming: Upload) -> Answer {
+pub(super) async fn tasks(context: &Context, request: &Request, incoming: RequestBody) -> Response {
     if request.method == Method::PUT {
         if owner(context, request).is_none() {
             return refused();
@@ -21,20 +21,20 @@ pub(super) async fn tasks(context: &Context, request: &Request, incoming: Upload
             Err(answer) => return answer,
         };
         let Some(Value::Object(scripts)) = given.remove("tasks").filter(|_| given.is_empty()) else {
-            return Answer::error(StatusCode::BAD_REQUEST, "the body is {\"tasks\": an object of scripts}");
+            return Response::error(StatusCode::BAD_REQUEST, "the body is {\"tasks\": an object of scripts}");
         };
-        return match Switches::new(context.world.clone()).replace(scripts) {
-            Ok(count) => Answer::json(StatusCode::OK, json!({ "tasks": count }).to_string()),
-            Err(error) => Answer::error(StatusCode::BAD_REQUEST, error.message()),
+        return match Handle::new(context.engine.clone()).replace(scripts) {
+            Ok(count) => Response::json(StatusCode::OK, json!({ "tasks": count }).to_string()),
+            Err(error) => Response::error(StatusCode::BAD_REQUEST, error.message()),
         };
     }
     if request.method != Method::GET {
-        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "GET shows the tasks, PUT replaces them");
+        return Response::error(StatusCode::METHOD_NOT_ALLOWED, "GET shows the tasks, PUT replaces them");
     }
     if let Err(answer) = own_page::admit(context, request) {
         return answer;
     }
-    let tasks = context.world.tasks();
+    let tasks = context.engine.tasks();
     let list: Vec<_> = tasks
         .list()
         .into_iter()
@@ -43,13 +43,13 @@ pub(super) async fn tasks(context: &Context, request: &Request, incoming: Upload
             json!({ "id": id, "builtIn": task.is_built_in, "inputs": inputs, "streams": streams })
         })
         .collect();
-    Answer::json(StatusCode::OK, json!({ "tasks": list }).to_string()).with("cache-control", "no-store")
+    Response::json(StatusCode::OK, json!({ "tasks": list }).to_string()).with("cache-control", "no-store")
 }
 
 /// `GET /emulator/clock`: where it is; `PUT` with `{"advanceMs": n}` moves one that is moved by
 /// hand, and is answered when everything due was done.
-pub(super) async fn clock(context: &Context, request: &Request, incoming: Upload) -> Answer {
-    let switches = Switches::new(context.world.clone());
+pub(super) async fn clock(context: &Context, request: &Request, incoming: RequestBody) -> Response {
+    let handle = Handle::new(context.engine.clone());
     if request.method == Method::PUT {
         if owner(context, request).is_none() {
             return refused();
@@ -59,16 +59,16 @@ pub(super) async fn clock(context: &Context, request: &Request, incoming: Upload
             Err(answer) => return answer,
         };
         let Some(ms) = given.get("advanceMs").and_then(Value::as_u64).filter(|_| given.len() == 1) else {
-            return Answer::error(StatusCode::BAD_REQUEST, "the body is {\"advanceMs\": a whole number}");
+            return Response::error(StatusCode::BAD_REQUEST, "the body is {\"advanceMs\": a whole number}");
         };
-        if let Err(error) = switches.advance(ms).await {
-            return Answer::error(StatusCode::CONFLICT, error.message());
+        if let Err(error) = handle.advance(ms).await {
+            return Response::error(StatusCode::CONFLICT, error.message());
         }
     } else if request.method != Method::GET {
-        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "GET shows the clock, PUT moves it");
+        return Response::error(StatusCode::METHOD_NOT_ALLOWED, "GET shows the clock, PUT moves it");
     } else if let Err(answer) = own_page::admit(context, request) {
         return answer;
     }
-    let body = json!({ "now": switches.now(), "manual": switches.is_by_hand() });
-    Answer::json(StatusCode::OK, body.to_string()).with("cache-control", "no-store")
+    let body = json!({ "now": handle.now(), "manual": handle.is_manual() });
+    Response::json(StatusCode::OK, body.to_string()).with("cache-control", "no-store")
 }

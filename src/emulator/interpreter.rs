@@ -11,28 +11,28 @@ use super::script::{Fail, Step, Task, WaitToken};
 
 /// What a run does next.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Next {
+pub(super) enum Action {
     /// Nothing for so many milliseconds, before the emulator's speed is applied.
     Wait(u64),
     /// A change, now.
     Change(Change),
     /// A chunk of a stream: its key and its value.
     Chunk(String, Value),
-    /// A wait token; the script goes on with [`Player::resume`].
+    /// A wait token; the script goes on with [`Interpreter::resume`].
     Token(WaitToken),
     /// Something sent to this input stream, waited for so many milliseconds at most; the script
-    /// goes on with [`Player::resume`].
+    /// goes on with [`Interpreter::resume`].
     Input(String, Option<u64>),
 }
 
 /// A run's place in its script. Repeats are unrolled as they are played, so a long script takes
 /// no memory.
 #[derive(Debug)]
-pub(super) struct Player {
+pub(super) struct Interpreter {
     frames: Vec<Frame>,
     payload: Packet,
     result: Value,
-    pending: VecDeque<Next>,
+    pending: VecDeque<Action>,
     ended: bool,
 }
 
@@ -50,7 +50,7 @@ struct Count {
     by: i64,
 }
 
-impl Player {
+impl Interpreter {
     /// At the beginning of `task`, triggered with `payload`.
     pub(super) fn new(task: &Task, payload: Packet) -> Self {
         Self {
@@ -68,7 +68,7 @@ impl Player {
     }
 
     /// The next thing to do; `None` after the change that ends the run.
-    pub(super) fn next(&mut self) -> Option<Next> {
+    pub(super) fn next(&mut self) -> Option<Action> {
         if self.ended {
             return None;
         }
@@ -80,7 +80,7 @@ impl Player {
                 // A task that returns nothing has no output.
                 self.ended = true;
                 let nothing = Packet { data: None, data_type: "application/json".into() };
-                return Some(Next::Change(Change::Output(nothing)));
+                return Some(Action::Change(Change::Output(nothing)));
             };
             let steps = frame.steps.clone();
             let Some(step) = steps.get(frame.at) else {
@@ -103,9 +103,9 @@ impl Player {
     }
 
     /// Takes one step; a repeat opens a frame and is nothing to do by itself.
-    fn take(&mut self, step: &Step) -> Option<Next> {
+    fn take(&mut self, step: &Step) -> Option<Action> {
         let change = match step {
-            Step::Wait(ms) => return Some(Next::Wait(*ms)),
+            Step::Wait(ms) => return Some(Action::Wait(*ms)),
             Step::Repeat(repeat) => {
                 if repeat.from <= repeat.to && !repeat.steps.is_empty() {
                     let count = Count { n: repeat.from, to: repeat.to, by: repeat.by };
@@ -116,18 +116,18 @@ impl Player {
             Step::Stream(stream) => {
                 for (index, chunk) in stream.chunks.iter().enumerate() {
                     if index > 0 && stream.every > 0 {
-                        self.pending.push_back(Next::Wait(stream.every));
+                        self.pending.push_back(Action::Wait(stream.every));
                     }
                     let chunk = self.fill(chunk);
-                    self.pending.push_back(Next::Chunk(stream.key.clone(), chunk));
+                    self.pending.push_back(Action::Chunk(stream.key.clone(), chunk));
                 }
                 return None;
             }
             Step::WaitToken(token) => {
                 let token_id = self.fill(&token.token_id);
-                return Some(Next::Token(WaitToken { token_id, ..token.clone() }));
+                return Some(Action::Token(WaitToken { token_id, ..token.clone() }));
             }
-            Step::Input(input) => return Some(Next::Input(input.stream.clone(), input.timeout)),
+            Step::Input(input) => return Some(Action::Input(input.stream.clone(), input.timeout)),
             Step::Status(status) => Change::Status(status.clone()),
             Step::Metadata(patch) => Change::Metadata(self.fill_map(patch)),
             Step::ReplaceMetadata(metadata) => Change::ReplaceMetadata(self.fill_map(metadata)),
@@ -141,7 +141,7 @@ impl Player {
             Change::Status(status) => super::lifecycle::is_final(status),
             Change::Metadata(_) | Change::ReplaceMetadata(_) | Change::Tag(_) => false,
         };
-        Some(Next::Change(change))
+        Some(Action::Change(change))
     }
 
     fn failure(&self, fail: &Fail) -> Failure {
@@ -154,10 +154,10 @@ impl Player {
     /// was waited for last, `"$payload.a.b"` a part; `$n` inside a longer text is written into it.
     fn fill(&self, value: &Value) -> Value {
         match value {
-            Value::String(text) if is_place(text, "$payload") => {
+            Value::String(text) if is_path(text, "$payload") => {
                 look_up(self.payload.plain().unwrap_or(Value::Null), text)
             }
-            Value::String(text) if is_place(text, "$result") => look_up(self.result.clone(), text),
+            Value::String(text) if is_path(text, "$result") => look_up(self.result.clone(), text),
             Value::String(text) if text == "$n" => self.n().map_or(Value::Null, Value::from),
             Value::String(text) => Value::from(self.fill_text(text)),
             Value::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
@@ -180,13 +180,13 @@ impl Player {
 }
 
 /// Whether a text is `root` or a place in it.
-fn is_place(text: &str, root: &str) -> bool {
+fn is_path(text: &str, root: &str) -> bool {
     text.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The part of `value` that `$root.a.0.b` names; null where there is none.
-fn look_up(value: Value, place: &str) -> Value {
-    place.split('.').skip(1).fold(value, |value, name| match value {
+fn look_up(value: Value, path: &str) -> Value {
+    path.split('.').skip(1).fold(value, |value, name| match value {
         Value::Object(mut map) => map.remove(name).unwrap_or(Value::Null),
         Value::Array(mut items) => match name.parse::<usize>() {
             Ok(index) if index < items.len() => items.swap_remove(index),
@@ -201,18 +201,18 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn play(script: Value, payload: Packet) -> Vec<Next> {
+    fn play(script: Value, payload: Packet) -> Vec<Action> {
         let task = Task::parse("t", script).expect("a script");
-        let mut player = Player::new(&task, payload);
-        std::iter::from_fn(|| player.next()).collect()
+        let mut interpreter = Interpreter::new(&task, payload);
+        std::iter::from_fn(|| interpreter.next()).collect()
     }
 
     fn superjson(data: &str) -> Packet {
         Packet { data: Some(data.into()), data_type: "application/super+json".into() }
     }
 
-    fn metadata(value: Value) -> Next {
-        Next::Change(Change::Metadata(value.as_object().cloned().unwrap_or_default()))
+    fn metadata(value: Value) -> Action {
+        Action::Change(Change::Metadata(value.as_object().cloned().unwrap_or_default()))
     }
 
     #[test]
@@ -226,13 +226,13 @@ mod tests {
         assert_eq!(
             play(script, superjson(r#"{"json":{"a":1}}"#)),
             [
-                Next::Wait(5),
+                Action::Wait(5),
                 metadata(json!({ "p": 0, "l": "0 %" })),
-                Next::Wait(5),
+                Action::Wait(5),
                 metadata(json!({ "p": 25, "l": "25 %" })),
-                Next::Wait(5),
+                Action::Wait(5),
                 metadata(json!({ "p": 50, "l": "50 %" })),
-                Next::Change(Change::Output(output)),
+                Action::Change(Change::Output(output)),
             ]
         );
     }
@@ -242,7 +242,7 @@ mod tests {
         let payload = superjson(r#"{"json":{"d":"2026-01-02T03:04:05.000Z"},"meta":{"values":{"d":["Date"]}}}"#);
         assert_eq!(
             play(json!({ "steps": [{ "output": "$payload" }] }), payload.clone()),
-            [Next::Change(Change::Output(payload))]
+            [Action::Change(Change::Output(payload))]
         );
     }
 
@@ -254,10 +254,10 @@ mod tests {
             { "repeat": { "to": 2, "steps": [] } },
             { "status": "CRASHED" },
         ] });
-        let tags: Vec<Next> = ["t1", "t2", "t1", "t2"].map(|tag| Next::Change(Change::Tag(tag.into()))).into();
+        let tags: Vec<Action> = ["t1", "t2", "t1", "t2"].map(|tag| Action::Change(Change::Tag(tag.into()))).into();
         let played = play(script, superjson("{}"));
         assert_eq!(played[..4], tags);
-        assert_eq!(played[4..], [Next::Change(Change::Status("CRASHED".into()))]);
+        assert_eq!(played[4..], [Action::Change(Change::Status("CRASHED".into()))]);
     }
 
     #[test]
@@ -268,18 +268,18 @@ mod tests {
             { "metadata": { "by": "$result.who.name", "none": "$result.nothing.at.all" } },
         ] });
         let task = Task::parse("t", script).expect("a script");
-        let mut player = Player::new(&task, superjson(r#"{"json":{"list":[1,2]}}"#));
-        assert_eq!(player.next(), Some(Next::Chunk("ai".into(), json!({ "n": 2 }))));
-        assert_eq!(player.next(), Some(Next::Wait(50)));
-        assert_eq!(player.next(), Some(Next::Chunk("ai".into(), json!("two"))));
-        assert_eq!(player.next(), Some(Next::Input("approval".into(), Some(9))));
-        player.resume(json!({ "who": { "name": "Ada" } }));
-        assert_eq!(player.next(), Some(metadata(json!({ "by": "Ada", "none": null }))));
+        let mut interpreter = Interpreter::new(&task, superjson(r#"{"json":{"list":[1,2]}}"#));
+        assert_eq!(interpreter.next(), Some(Action::Chunk("ai".into(), json!({ "n": 2 }))));
+        assert_eq!(interpreter.next(), Some(Action::Wait(50)));
+        assert_eq!(interpreter.next(), Some(Action::Chunk("ai".into(), json!("two"))));
+        assert_eq!(interpreter.next(), Some(Action::Input("approval".into(), Some(9))));
+        interpreter.resume(json!({ "who": { "name": "Ada" } }));
+        assert_eq!(interpreter.next(), Some(metadata(json!({ "by": "Ada", "none": null }))));
     }
 
     #[test]
     fn a_task_that_returns_nothing_ends_without_an_output() {
         let nothing = Packet { data: None, data_type: "application/json".into() };
-        assert_eq!(play(json!({}), superjson("{}")), [Next::Change(Change::Output(nothing))]);
+        assert_eq!(play(json!({}), superjson("{}")), [Action::Change(Change::Output(nothing))]);
     }
 }

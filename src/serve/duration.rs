@@ -4,9 +4,9 @@
 const UNITS: [u64; 5] = [1_000, 60_000, 3_600_000, 86_400_000, 604_800_000];
 
 /// Reads a trigger's `delay` or `ttl`, or a feed's `createdAt`: one or more of `<n>w`, `<n>d`, `<n>h`/`<n>hr`, `<n>m`,
-/// `<n>s` in a row, such as `1h30m`. Of a unit that comes twice the first counts (docs/server-protocol.md 7). The
-/// result is in milliseconds.
-pub(crate) fn span_ms(text: &str) -> Option<u64> {
+/// `<n>s` in a row, such as `1h30m`. Of a unit that comes twice the first counts (docs/server-protocol.md 7). The result is in
+/// milliseconds.
+pub(crate) fn parse_ms(text: &str) -> Option<u64> {
     let mut rest = text;
     let mut parts = [None; UNITS.len()];
     while !rest.is_empty() {
@@ -30,7 +30,7 @@ pub(crate) fn span_ms(text: &str) -> Option<u64> {
 }
 
 /// A span in the largest unit that it is whole in, hours at most.
-pub(crate) fn written(ms: u64) -> String {
+pub(crate) fn format_ms(ms: u64) -> String {
     match ms {
         ms if ms.is_multiple_of(UNITS[2]) => format!("{}h", ms / UNITS[2]),
         ms if ms.is_multiple_of(UNITS[1]) => format!("{}m", ms / UNITS[1]),
@@ -44,23 +44,23 @@ mod tests {
 
     #[test]
     fn a_delay_may_have_several_parts() {
-        assert_eq!(span_ms("6s"), Some(6_000));
-        assert_eq!(span_ms("1h30m"), Some(5_400_000));
+        assert_eq!(parse_ms("6s"), Some(6_000));
+        assert_eq!(parse_ms("1h30m"), Some(5_400_000));
         for text in ["", "soon", "x", "5", "1.5h", "-1s", "99999999999999999999s"] {
-            assert_eq!(span_ms(text), None, "{text}");
+            assert_eq!(parse_ms(text), None, "{text}");
         }
     }
 
     #[test]
     fn of_a_unit_that_comes_twice_the_first_counts() {
-        assert_eq!(span_ms("1m1m"), Some(60_000));
-        assert_eq!(span_ms("2h5s1hr"), Some(7_205_000));
+        assert_eq!(parse_ms("1m1m"), Some(60_000));
+        assert_eq!(parse_ms("2h5s1hr"), Some(7_205_000));
     }
 
     #[test]
     fn a_span_is_written_so_that_it_is_read_the_same() {
         for ms in [0, 1_000, 61_000, 60_000, 5_400_000, 86_400_000, 604_800_000] {
-            assert_eq!(span_ms(&written(ms)), Some(ms));
+            assert_eq!(parse_ms(&format_ms(ms)), Some(ms));
         }
     }
 }

@@ -8,14 +8,14 @@ use serde_json::{Map, Value};
 use super::access::Environment;
 use super::column::Column;
 use super::driver::{self, Plan};
+use super::engine::Engine;
 use super::packet::Packet;
 use super::row::Row;
 use super::run::Run;
-use super::store::{Placed, Terms};
-use super::world::World;
+use super::store::{TriggerKeys, Triggered};
 use super::{ident, object, validate};
 use crate::serve::clock::from_wire;
-use crate::serve::period;
+use crate::serve::duration;
 use crate::serve::stream::StreamVersion;
 
 const MAX_TAGS: usize = 10;
@@ -27,7 +27,7 @@ const DEVELOPMENT_TTL: &str = "10m";
 
 /// Where a run belongs.
 #[derive(Clone, Debug)]
-pub(super) struct Seat {
+pub(super) struct Placement {
     /// The place of its environment.
     pub(super) environment: usize,
     /// Its batch.
@@ -36,41 +36,41 @@ pub(super) struct Seat {
     pub(super) streams: StreamVersion,
 }
 
-/// Makes the run of an order and sets it going; or finds the one of its idempotency key.
+/// Makes the run of a request and sets it going; or finds the one of its idempotency key.
 /// `one_time` is the digest of a one-time token and when that expires.
-pub(super) fn place(
-    world: &Arc<World>,
-    order: Order,
+pub(super) fn start_run(
+    engine: &Arc<Engine>,
+    request: TriggerRequest,
     task: &str,
-    seat: Seat,
+    placement: Placement,
     one_time: Option<(String, u64)>,
     now_ms: u64,
-) -> Placed {
-    let environment = &world.environments[seat.environment];
-    let row = order.row(task, environment, now_ms);
-    let ttl_ms = row.get(Column::Ttl).and_then(period::span_ms);
-    let run = Run::new(world.store.journal(), seat.environment, row)
-        .in_batch(seat.batch)
-        .streaming(seat.streams)
-        .seeded(order.metadata);
-    let terms = Terms { idempotency: order.idempotency, one_time };
-    let placed = world.store.place(run, terms, now_ms);
-    if let Placed::New(run) = &placed
-        && let Some(script) = world.task(task)
+) -> Triggered {
+    let environment = &engine.environments[placement.environment];
+    let row = request.row(task, environment, now_ms);
+    let ttl_ms = row.get(Column::Ttl).and_then(duration::parse_ms);
+    let run = Run::new(engine.store.journal(), placement.environment, row)
+        .in_batch(placement.batch)
+        .streaming(placement.streams)
+        .seeded(request.metadata);
+    let keys = TriggerKeys { idempotency: request.idempotency, one_time };
+    let triggered = engine.store.trigger(run, keys, now_ms);
+    if let Triggered::New(run) = &triggered
+        && let Some(script) = engine.task(task)
     {
-        let payload = stored(world, &environment.id, order.payload);
+        let payload = stored(engine, &environment.id, request.payload);
         let plan = Plan { task: script, payload, ttl_ms };
-        driver::spawn(driver::drive(run.clone(), plan, world.clone()), world);
+        driver::spawn(driver::drive(run.clone(), plan, engine.clone()), engine);
     }
-    placed
+    triggered
 }
 
 /// A stored payload as the task sees it: what was uploaded.
-fn stored(world: &World, environment: &str, packet: Packet) -> Packet {
+fn stored(engine: &Engine, environment: &str, packet: Packet) -> Packet {
     if packet.data_type != "application/store" {
         return packet;
     }
-    let object = packet.data.as_deref().and_then(|name| world.objects.get(&object::path_of(environment, name)));
+    let object = packet.data.as_deref().and_then(|name| engine.objects.get(&object::path_of(environment, name)));
     match object {
         Some(object) => {
             Packet { data: Some(String::from_utf8_lossy(&object.data).into_owned()), data_type: object.content_type }
@@ -81,7 +81,7 @@ fn stored(world: &World, environment: &str, packet: Packet) -> Packet {
 
 /// What a trigger asks for.
 #[derive(Clone, Debug)]
-pub(super) struct Order {
+pub(super) struct TriggerRequest {
     /// The payload as it was sent.
     pub(super) payload: Packet,
     tags: Vec<String>,
@@ -93,15 +93,15 @@ pub(super) struct Order {
     pub(super) idempotency: Option<(String, u64)>,
 }
 
-/// Why an order is refused: the answer's status and its error.
-pub(super) type Refused = (StatusCode, String);
+/// Why a request is refused: the answer's status and its error.
+pub(super) type Rejection = (StatusCode, String);
 
-impl Order {
+impl TriggerRequest {
     /// Reads `{payload, options}`.
     ///
     /// # Errors
     /// The refusal, in the server's words.
-    pub(super) fn read(given: &Map<String, Value>, now_ms: u64) -> Result<Self, Refused> {
+    pub(super) fn read(given: &Map<String, Value>, now_ms: u64) -> Result<Self, Rejection> {
         let empty = Map::new();
         let options = match given.get("options") {
             None => &empty,
@@ -120,7 +120,7 @@ impl Order {
             Some(value) => Some(value.to_string()),
         };
         let idempotency = text("idempotencyKey").map(|key| {
-            let life = text("idempotencyKeyTTL").and_then(period::span_ms).unwrap_or(IDEMPOTENCY_MS);
+            let life = text("idempotencyKeyTTL").and_then(duration::parse_ms).unwrap_or(IDEMPOTENCY_MS);
             (key.to_owned(), now_ms.saturating_add(life))
         });
         Ok(Self {
@@ -130,7 +130,7 @@ impl Order {
             // What cannot be read is no delay, as on the server (recorded: "soon" is accepted).
             delay_until_ms: text("delay")
                 .and_then(|delay| {
-                    from_wire(delay).or_else(|| period::span_ms(delay).map(|ms| now_ms.saturating_add(ms)))
+                    from_wire(delay).or_else(|| duration::parse_ms(delay).map(|ms| now_ms.saturating_add(ms)))
                 })
                 .filter(|until| *until > now_ms),
             ttl: match options.get("ttl") {
@@ -143,7 +143,7 @@ impl Order {
         })
     }
 
-    /// The order of a run once more, for a replay: without its delay and its idempotency key.
+    /// The request of a run once more, for a replay: without its delay and its idempotency key.
     pub(super) fn again(run: &Run) -> Self {
         let row = run.row();
         let text = |column| row.get(column).map(str::to_owned);
@@ -185,7 +185,7 @@ impl Order {
     }
 }
 
-fn read_tags(tags: Option<&Value>) -> Result<Vec<String>, Refused> {
+fn read_tags(tags: Option<&Value>) -> Result<Vec<String>, Rejection> {
     let tags = validate::listed(tags);
     if tags.len() > MAX_TAGS {
         return Err((
@@ -196,7 +196,7 @@ fn read_tags(tags: Option<&Value>) -> Result<Vec<String>, Refused> {
     Ok(tags)
 }
 
-fn read_metadata(options: &Map<String, Value>, data_type: Option<&str>) -> Result<Option<(String, String)>, Refused> {
+fn read_metadata(options: &Map<String, Value>, data_type: Option<&str>) -> Result<Option<(String, String)>, Rejection> {
     let data = match options.get("metadata") {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) => text.clone(),
