@@ -6,11 +6,11 @@
 
 #![deny(missing_docs, missing_debug_implementations, unsafe_code)]
 
-mod bell;
 #[cfg(feature = "node")]
 pub mod bridge;
 mod clock;
 pub mod config;
+pub mod connection;
 pub mod credential;
 pub mod emulator;
 pub mod error;
@@ -19,6 +19,8 @@ pub mod hub;
 pub mod id;
 mod lock;
 pub mod packet;
+#[cfg(any(feature = "node", test))]
+mod pending_read;
 pub mod random;
 pub mod relay;
 pub mod retry;
@@ -31,7 +33,6 @@ mod shared;
 pub mod sse;
 pub mod stream;
 pub mod token;
-#[cfg(any(feature = "node", test))]
-mod turn;
+mod waker;
 
 pub use error::{Error, Result};

@@ -9,8 +9,9 @@ use support::{Server, feed_answer, row};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use trigger_native::config::Endpoint;
+use trigger_native::connection::RetryPolicy;
 use trigger_native::error::Kind;
-use trigger_native::hub::{Batch, End, FeedSpec, Hub, Patience, Reader, ReaderOptions};
+use trigger_native::hub::{Batch, End, FeedSpec, Hub, Reader, ReaderOptions};
 
 const FAILSAFE: Duration = Duration::from_secs(20);
 
@@ -19,7 +20,7 @@ fn spec(server: &Server) -> FeedSpec {
         endpoint: Endpoint::new(&server.url(), "tr_dev_test", None).expect("an endpoint"),
         path: "/realtime/v1/runs/run_1".into(),
         query: [].into(),
-        patience: Patience::default(),
+        retry: RetryPolicy::default(),
     }
 }
 

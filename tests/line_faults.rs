@@ -9,8 +9,9 @@ use line_support::frames::{NO_ERROR, REFUSED_STREAM, Raw};
 use line_support::{FAILSAFE, PATIENT, Speaks, acceptor, line, listen, pass, text, together};
 use tokio::time::timeout;
 use trigger_native::config::Endpoint;
+use trigger_native::connection::RetryPolicy;
 use trigger_native::http::{Line, Polled};
-use trigger_native::hub::{FeedSpec, Hub, Patience, Reader, ReaderOptions};
+use trigger_native::hub::{FeedSpec, Hub, Reader, ReaderOptions};
 
 async fn poll(line: &mut Line) -> Polled {
     timeout(FAILSAFE, line.poll("/", PATIENT)).await.expect("in time").expect("a request")
@@ -191,7 +192,7 @@ async fn a_feed_whose_connection_closes_amid_an_answer_or_before_it_misses_nothi
         endpoint: Endpoint::new(&url, "tr_dev_test", None).expect("an endpoint"),
         path: "/realtime/v1/runs/run_1".into(),
         query: [].into(),
-        patience: Patience { min_delay_ms: 1, max_delay_ms: 10, ..Patience::default() },
+        retry: RetryPolicy { min_delay_ms: 1, max_delay_ms: 10, ..RetryPolicy::default() },
     };
     let reader =
         Hub::global().open(&spec, ReaderOptions { until_finished: true, until_gone: true, ..ReaderOptions::default() });

@@ -18,15 +18,15 @@ use line_support::{Body, FAILSAFE, HTTP1, Server, http2};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use trigger_native::config::Endpoint;
+use trigger_native::connection::RetryPolicy;
 use trigger_native::http::ClientOptions;
-use trigger_native::hub::Patience;
 use trigger_native::stream::{Batch, End, Plan, Reader, ReaderOptions, StreamSpec};
 
 fn open(server: &Server, key: &str) -> Reader {
     let endpoint = Endpoint::new(&server.url(), "tr_dev_test", None).expect("an endpoint");
     let options = Arc::new(ClientOptions::default());
     let spec =
-        StreamSpec::new(endpoint, options, ("run_1", key), Plan::default(), Patience::default()).expect("a spec");
+        StreamSpec::new(endpoint, options, ("run_1", key), Plan::default(), RetryPolicy::default()).expect("a spec");
     Reader::open(spec, ReaderOptions::default())
 }
 

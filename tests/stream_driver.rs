@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use trigger_native::config::Endpoint;
+use trigger_native::connection::RetryPolicy;
 use trigger_native::http::ClientOptions;
-use trigger_native::hub::Patience;
 use trigger_native::stream::{Batch, End, Ending, Plan, Reader, ReaderOptions, Start, StreamSpec};
 
 const FAILSAFE: Duration = Duration::from_secs(20);
@@ -21,8 +21,8 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-stre
 
 fn spec(url: &str, plan: Plan) -> StreamSpec {
     let endpoint = Endpoint::new(url, "tr_dev_test", None).expect("an endpoint");
-    let patience = Patience { min_delay_ms: 1, max_delay_ms: 10, ..Patience::default() };
-    StreamSpec::new(endpoint, Arc::new(ClientOptions::default()), ("run_1", "ai"), plan, patience).expect("a spec")
+    let retry = RetryPolicy { min_delay_ms: 1, max_delay_ms: 10, ..RetryPolicy::default() };
+    StreamSpec::new(endpoint, Arc::new(ClientOptions::default()), ("run_1", "ai"), plan, retry).expect("a spec")
 }
 
 async fn next(reader: &Reader) -> Batch {

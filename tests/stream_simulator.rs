@@ -160,7 +160,7 @@ fn read(world: &World, plan: Plan, dice: &mut Dice) -> Read {
         step = outcome.step;
         for (at, chunk) in outcome.chunks.iter().enumerate() {
             values.push(chunk.json.as_deref().expect("a value").parse().expect("a number"));
-            if let Some(place) = chunk.place.filter(|_| leaves_at == Some(at as u64)) {
+            if let Some(place) = chunk.position.filter(|_| leaves_at == Some(at as u64)) {
                 visits -= 1;
                 let place = place.to_string().parse().expect("a place");
                 machine = Machine::new(Plan { start: Start::At(place), ..plan }, Limits::default());

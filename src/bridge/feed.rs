@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::error::{error_value, refusal};
 use super::mailbox::{Mailbox, Source, Subscription, Text};
-use super::patience::RetryOptions;
+use super::retry_options::RetryOptions;
 use crate::config::Endpoint;
+use crate::connection::{Notice, RetryPolicy};
 use crate::error::{Error, Kind, Result};
-use crate::hub::{Batch, End, FeedSpec, Hub, Item, Notice, Patience, Reader, ReaderOptions};
+use crate::hub::{Batch, End, FeedSpec, Hub, Item, Reader, ReaderOptions};
 use crate::lock::lock;
 use crate::shape::{ByKey, Row};
 use crate::{id, run, runtime};
@@ -92,8 +93,8 @@ impl FeedOptions {
             .map_err(|error| Error::argument("ERR_INVALID_OPTION", "the options cannot be read").with_source(error))
     }
 
-    fn patience(&self) -> Patience {
-        self.retry.patience(self.silence_timeout_ms)
+    fn retry_policy(&self) -> RetryPolicy {
+        self.retry.policy(self.silence_timeout_ms)
     }
 }
 
@@ -125,7 +126,7 @@ fn open(client: &Client, mailbox: &Mailbox, options: &str) -> Result<FeedReader>
         endpoint: client.endpoint.clone(),
         path: options.subject.path()?,
         query: options.subject.query(&options.skip_columns),
-        patience: options.patience(),
+        retry: options.retry_policy(),
     };
     let _within = runtime::get()?.enter();
     let reader = Hub::global().open(&spec, options.subject.reader(options.notices));
@@ -155,7 +156,7 @@ impl FeedReader {
         let reader = &self.subscription.source.reader;
         let status = reader.status();
         json!({
-            "state": status.stage.as_str(),
+            "state": status.state.as_str(),
             "requests": status.stats.requests,
             "retries": status.stats.retries,
             "rows": status.stats.rows,
@@ -180,7 +181,7 @@ struct Feed {
 type Given = ByKey<Arc<Row>>;
 
 /// The most of them, so that runs that vanish cost nothing for ever: then all are given anew.
-const MOST_GIVEN: usize = 16_384;
+const MAX_GIVEN: usize = 16_384;
 
 impl Source for Feed {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<String> {
@@ -243,7 +244,7 @@ fn give(given: &mut Given, item: &Item) {
         given.swap_remove(&*item.key);
         return;
     }
-    if given.len() >= MOST_GIVEN {
+    if given.len() >= MAX_GIVEN {
         given.clear();
     }
     match given.get_mut(&*item.key) {
@@ -266,7 +267,7 @@ pub(super) fn push_list(text: &mut String, values: impl Iterator<Item = Value>) 
 
 pub(super) fn notice_value(notice: &Notice) -> Value {
     match notice {
-        Notice::Stage(stage) => json!({ "type": "state", "state": stage.as_str() }),
+        Notice::State(state) => json!({ "type": "state", "state": state.as_str() }),
         Notice::Retry { retry, wait_ms } => json!({
             "type": "retry",
             "retry": {

@@ -20,12 +20,12 @@ use super::error::failure;
 use super::promise::panicked;
 use crate::config::Endpoint;
 use crate::lock::lock;
+use crate::pending_read::PendingRead;
 use crate::runtime;
-use crate::turn::Turn;
 
 /// The most text of one crossing, in bytes, unless a single letter is longer: JavaScript parses it
 /// in one go.
-const LARGEST_CROSSING: usize = 256 * 1024;
+const MAX_CROSSING_BYTES: usize = 256 * 1024;
 
 type Signal = ThreadsafeFunction<(), (), Text, Status, false, true>;
 
@@ -92,7 +92,7 @@ impl Mailbox {
         let mut letters = lock(&self.shared.letters);
         letters.last_ticket = letters.last_ticket.wrapping_add(1);
         let address = Address { shared: self.shared.clone(), ticket: letters.last_ticket };
-        Arc::new(Subscription { source, address, turn: Turn::default() })
+        Arc::new(Subscription { source, address, read: PendingRead::default() })
     }
 }
 
@@ -110,7 +110,7 @@ pub(super) trait Source: Send + Sync + 'static {
 pub(super) struct Subscription<S> {
     pub(super) source: S,
     address: Address,
-    turn: Turn,
+    read: PendingRead,
 }
 
 impl<S: Source> Subscription<S> {
@@ -126,7 +126,7 @@ impl<S: Source> Subscription<S> {
             return Ok(Either::B(self.address.ticket));
         }
         let waker = Waker::from(self.clone());
-        match self.turn.ask(|| self.source.poll(&mut Context::from_waker(&waker))) {
+        match self.read.begin(|| self.source.poll(&mut Context::from_waker(&waker))) {
             Poll::Ready(text) => Ok(Either::A(Text(text))),
             Poll::Pending => self.address.expect(env).map(|()| Either::B(self.address.ticket)),
         }
@@ -138,8 +138,9 @@ impl<S: Source> Wake for Subscription<S> {
     fn wake(self: Arc<Self>) {
         let waker = Waker::from(self.clone());
         // A panic is posted as a failure, for JavaScript waits.
-        match catch_unwind(AssertUnwindSafe(|| self.turn.answer(|| self.source.poll(&mut Context::from_waker(&waker)))))
-        {
+        match catch_unwind(AssertUnwindSafe(|| {
+            self.read.on_wake(|| self.source.poll(&mut Context::from_waker(&waker)))
+        })) {
             Ok(Poll::Ready(text)) => self.address.post(text),
             Ok(Poll::Pending) => {}
             Err(panic) => self.address.post(failure(&panicked(&panic))),
@@ -222,7 +223,7 @@ impl Letters {
     fn take(&mut self) -> String {
         let mut size = 0;
         let fits = self.waiting.iter().take_while(|(_, text)| {
-            let fits = size == 0 || size + text.len() <= LARGEST_CROSSING;
+            let fits = size == 0 || size + text.len() <= MAX_CROSSING_BYTES;
             size += text.len();
             fits
         });

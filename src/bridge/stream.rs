@@ -14,10 +14,10 @@ use super::client::Client;
 use super::error::{error_value, refusal};
 use super::feed::notice_value;
 use super::mailbox::{Mailbox, Source, Subscription, Text};
-use super::patience::RetryOptions;
+use super::retry_options::RetryOptions;
 use crate::config::Endpoint;
+use crate::connection::RetryPolicy;
 use crate::error::{Error, Result};
-use crate::hub::Patience;
 use crate::runtime;
 use crate::stream::{Batch, Chunk, End, Plan, Reader, ReaderOptions, Start, StreamSpec};
 
@@ -61,8 +61,8 @@ impl StreamOptions {
         Plan { start, timeout_s: self.timeout_in_seconds, follow: self.follow }
     }
 
-    fn patience(&self) -> Patience {
-        self.retry.patience(self.silence_timeout_ms)
+    fn retry_policy(&self) -> RetryPolicy {
+        self.retry.policy(self.silence_timeout_ms)
     }
 }
 
@@ -98,7 +98,7 @@ pub fn open_stream(
 fn open(client: &Client, mailbox: &Mailbox, run_id: &str, key: &str, options: &str) -> Result<StreamReader> {
     let options = StreamOptions::read(options)?;
     let (endpoint, client_options) = (client.endpoint.clone(), client.options.clone());
-    let spec = StreamSpec::new(endpoint, client_options, (run_id, key), options.plan(), options.patience())?;
+    let spec = StreamSpec::new(endpoint, client_options, (run_id, key), options.plan(), options.retry_policy())?;
     let _within = runtime::get()?.enter();
     let reader = Reader::open(spec, ReaderOptions { notices: options.notices, run_over: options.run_over });
     let stream = Stream { reader, endpoint: client.endpoint.clone(), placed: AtomicBool::new(false) };
@@ -135,7 +135,7 @@ impl StreamReader {
     pub fn stats(&self) -> String {
         let status = self.subscription.source.reader.status();
         json!({
-            "state": status.stage.as_str(),
+            "state": status.state.as_str(),
             "ending": status.ending.map(crate::stream::Ending::as_str),
             "requests": status.stats.requests,
             "retries": status.stats.retries,
@@ -190,7 +190,7 @@ fn batch_text(batch: &Batch, placed: bool) -> String {
     };
     text.push(']');
     if placed {
-        let place = |chunk: &Chunk| chunk.place.map(|place| place.to_string()).unwrap_or_default();
+        let place = |chunk: &Chunk| chunk.position.map(|position| position.to_string()).unwrap_or_default();
         let places: Vec<String> = batch.chunks.iter().map(place).collect();
         text.push_str(",\"places\":");
         text.push_str(&serde_json::Value::from(places).to_string());

@@ -1,4 +1,4 @@
-//! The I/O of a feed: does what the machine says, tells it what happened, publishes what changed.
+//! The I/O of a feed: carries out the machine's steps, reports what happened to it, and publishes what changed.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -9,37 +9,35 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::Hub;
-use super::feed::{Crowd, Feed};
-use super::stage::Stage;
+use super::feed::{Backpressure, Feed};
 use crate::clock::unix_ms;
-use crate::credential::{Credential, PATIENCE, Renewal};
+use crate::connection::{Connection as _, TokenRenewal, generation};
 use crate::error::{Error, Kind, Result};
 use crate::http::{Line, Polled, feed_headers};
 use crate::shape::{self, Event, Failure, Now, Outcome, Phase, Step};
 
-/// Where a driver is: everything a second one needs to go on from here.
+/// The state of a driver: everything a second driver needs to go on from here.
 #[derive(Debug)]
-struct Place {
+struct DriverState {
     machine: shape::Feed,
     step: Step,
     clock: Instant,
-    /// The token was renewed after a refusal, and nothing but refusals came since.
-    renewed: bool,
+    token: TokenRenewal,
 }
 
 /// Drives `feed` from its beginning to its end.
 pub(super) fn drive(hub: &'static Hub, feed: Arc<Feed>) -> BoxFuture<'static, ()> {
-    let mut machine = shape::Feed::new(feed.spec().patience.limits());
+    let mut machine = shape::Feed::new(feed.spec().limits());
     let clock = Instant::now();
     let step = machine.start(now(clock));
-    drive_on(hub, feed, Place { machine, step, clock, renewed: false })
+    drive_on(hub, feed, DriverState { machine, step, clock, token: TokenRenewal::default() })
 }
 
-/// Drives `feed` from `place` to its end, whatever that is. A panic ends it with an error.
+/// Drives `feed` from `state` to its end, whatever that is. A panic ends it with an error.
 /// (Boxed: a driver starts others like itself.)
-fn drive_on(hub: &'static Hub, feed: Arc<Feed>, mut place: Place) -> BoxFuture<'static, ()> {
+fn drive_on(hub: &'static Hub, feed: Arc<Feed>, mut state: DriverState) -> BoxFuture<'static, ()> {
     async move {
-        let result = AssertUnwindSafe(run(hub, &feed, &mut place))
+        let result = AssertUnwindSafe(run(hub, &feed, &mut state))
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(Error::panicked("a feed's driver")));
@@ -49,10 +47,10 @@ fn drive_on(hub: &'static Hub, feed: Arc<Feed>, mut place: Place) -> BoxFuture<'
     .boxed()
 }
 
-async fn run(hub: &'static Hub, feed: &Arc<Feed>, place: &mut Place) -> Result<()> {
-    let silence = Duration::from_millis(feed.spec().patience.silence_ms);
+async fn run(hub: &'static Hub, feed: &Arc<Feed>, state: &mut DriverState) -> Result<()> {
+    let silence = Duration::from_millis(feed.spec().retry.silence_ms);
     // By reference: a future keeps what it is given by value twice.
-    let Place { machine, step, clock, renewed } = place;
+    let DriverState { machine, step, clock, token } = state;
     let clock = *clock;
     let mut line = Line::new(feed.spec().endpoint.base_url());
     loop {
@@ -66,13 +64,13 @@ async fn run(hub: &'static Hub, feed: &Arc<Feed>, place: &mut Place) -> Result<(
                 machine.on(Event::Woken, now(clock))
             }
             Step::Request(query) => {
-                while let Some(own) = make_way(feed).await {
+                while let Some(split) = wait_for_readers(feed).await {
                     let step = Step::Request(query.clone());
-                    let place = Place { machine: machine.clone(), step, clock, renewed: *renewed };
-                    own.run(tokio::spawn(drive_on(hub, own.clone(), place)).abort_handle());
+                    let state = DriverState { machine: machine.clone(), step, clock, token: token.clone() };
+                    split.run(tokio::spawn(drive_on(hub, split.clone(), state)).abort_handle());
                 }
-                let mut ask = Ask { machine, step, clock };
-                let polled = request(feed, &mut line, &mut ask, silence, renewed).await?;
+                let mut request = NextRequest { machine, step, clock };
+                let polled = poll(feed, &mut line, &mut request, silence, token).await?;
                 answer(machine, polled, now(clock))
             }
         };
@@ -85,26 +83,26 @@ async fn run(hub: &'static Hub, feed: &Arc<Feed>, place: &mut Place) -> Result<(
     }
 }
 
-/// Waits until the feed may go on: at least one reader keeps up. A feed that comes of it is one of
-/// slow readers, and needs a driver of its own.
-async fn make_way(feed: &Feed) -> Option<Arc<Feed>> {
+/// Waits until at least one reader keeps up. Returns a feed that was split off for slow readers: it needs a driver of
+/// its own.
+async fn wait_for_readers(feed: &Feed) -> Option<Arc<Feed>> {
     loop {
-        match feed.crowd() {
-            Crowd::Room => return None,
-            Crowd::Lag => feed.room().await,
-            Crowd::Split(own) => return Some(own),
+        match feed.backpressure() {
+            Backpressure::Ready => return None,
+            Backpressure::Lagging => feed.room().await,
+            Backpressure::Split(split) => return Some(split),
         }
     }
 }
 
-/// What is asked next, and who knows.
-struct Ask<'a> {
+/// The request to send next, and the machine that named it.
+struct NextRequest<'a> {
     machine: &'a mut shape::Feed,
     step: &'a mut Step,
     clock: Instant,
 }
 
-impl Ask<'_> {
+impl NextRequest<'_> {
     /// The target of the request to send now. Where slow readers or a new token took their time since the machine
     /// named it, the machine names another, which the server does not hold (I20).
     fn target(&mut self, feed: &Feed) -> Result<String> {
@@ -121,50 +119,35 @@ impl Ask<'_> {
     }
 }
 
-/// One poll, with a token that is renewed shortly before it expires, and once when the server
-/// refuses it (defect 5).
-async fn request(
+/// One poll, sent once more where the server refused its token and another one was made (defect 5).
+async fn poll(
     feed: &Feed,
     line: &mut Line,
-    ask: &mut Ask<'_>,
+    request: &mut NextRequest<'_>,
     silence: Duration,
-    renewed: &mut bool,
+    token: &mut TokenRenewal,
 ) -> Result<Polled> {
     let endpoint = &feed.spec().endpoint;
-    let Some(credential) = endpoint.credential() else { return send(feed, line, ask, silence).await };
-    if credential.is_due(unix_ms()) {
-        // Whatever comes of it: the old one may still do.
-        Box::pin(renew(feed, credential, credential.generation())).await;
-    }
+    token.before_request(endpoint, feed).await;
     loop {
-        let generation = credential.generation();
-        let polled = send(feed, line, ask, silence).await?;
-        let Polled::Answer { status, .. } = polled else { return Ok(polled) };
-        if status != 401 {
-            *renewed = false;
-            return Ok(polled);
-        }
-        if std::mem::replace(renewed, true) || Box::pin(renew(feed, credential, generation)).await != Renewal::Renewed {
+        let generation = generation(endpoint);
+        let polled = send(feed, line, request, silence).await?;
+        let status = match &polled {
+            Polled::Answer { status, .. } => Some(*status),
+            Polled::Connect(_) | Polled::Silent(_) | Polled::Cut(_) | Polled::TooLarge(_) => None,
+        };
+        if !token.after_response(endpoint, feed, (generation, status)).await {
             return Ok(polled);
         }
     }
 }
 
-async fn renew(feed: &Feed, credential: &Credential, stale: u64) -> Renewal {
-    let before = feed.status().stage;
-    feed.enter(Stage::Refreshing);
-    let renewal = credential.renew(stale, PATIENCE).await;
-    feed.enter(before);
-    renewal
-}
-
-async fn send(feed: &Feed, line: &mut Line, ask: &mut Ask<'_>, silence: Duration) -> Result<Polled> {
+async fn send(feed: &Feed, line: &mut Line, request: &mut NextRequest<'_>, silence: Duration) -> Result<Polled> {
     feed.count_request();
     let endpoint = &feed.spec().endpoint;
     // Read before the token: a token that is newer than its generation is only set once more.
-    let generation = endpoint.credential().map_or(0, Credential::generation);
-    line.set_headers(generation, || feed_headers(endpoint))?;
-    let polled = line.poll(&ask.target(feed)?, silence).await?;
+    line.set_headers(generation(endpoint), || feed_headers(endpoint))?;
+    let polled = line.poll(&request.target(feed)?, silence).await?;
     if let Polled::Answer { body, .. } = &polled {
         feed.count_bytes(body.len());
     }
@@ -196,12 +179,13 @@ fn now(clock: Instant) -> Now {
 mod tests {
     use super::*;
     use crate::config::Endpoint;
-    use crate::hub::{FeedSpec, Patience, ReaderOptions};
+    use crate::connection::RetryPolicy;
+    use crate::hub::{FeedSpec, ReaderOptions};
 
     #[test]
     fn a_feed_that_waits_holds_little() {
         let endpoint = Endpoint::new("http://a.b", "tr_dev_1234567890", None).expect("valid");
-        let spec = FeedSpec { endpoint, path: "/".into(), query: [].into(), patience: Patience::default() };
+        let spec = FeedSpec { endpoint, path: "/".into(), query: [].into(), retry: RetryPolicy::default() };
         let options = ReaderOptions { until_finished: true, until_gone: true, ..ReaderOptions::default() };
         let feed = Feed::new(spec, options).0;
         let driver = drive(Hub::global(), feed);

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::reader::{End, Fault, Item, Notice, ReaderOptions, Seat, Slot};
+use super::reader::{End, Fault, Item, ReaderOptions, Slot, Subscriber};
 use super::spec::FeedSpec;
-use super::stage::Stage;
+use crate::connection::{Connection, ConnectionState, Notice};
 use crate::error::Error;
 use crate::lock::lock;
 use crate::shape::{ByKey, Change, Retry, Row, Schema};
@@ -31,7 +31,7 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Its visible state.
-    pub stage: Stage,
+    pub state: ConnectionState,
     /// What it has cost.
     pub stats: Stats,
 }
@@ -50,8 +50,8 @@ pub(super) struct Feed {
 struct State {
     rows: ByKey<Arc<Row>>,
     schema: Option<Arc<Schema>>,
-    readers: Vec<Seat>,
-    stage: Stage,
+    readers: Vec<Subscriber>,
+    connection: ConnectionState,
     stats: Stats,
     /// Rows of finished runs were let go (I16): a reader that joins needs a snapshot of its own.
     partial: bool,
@@ -63,18 +63,18 @@ struct State {
 
 /// Whether readers keep up.
 #[derive(Debug)]
-pub(super) enum Crowd {
+pub(super) enum Backpressure {
     /// Somebody keeps up, and nobody is full.
-    Room,
+    Ready,
     /// Nobody keeps up: the wire waits (defect 9).
-    Lag,
+    Lagging,
     /// Some were full, and are on this feed of their own now, so that the others need not wait.
     Split(Arc<Feed>),
 }
 
 impl Feed {
     /// A feed with its first reader.
-    pub(super) fn new(spec: FeedSpec, options: ReaderOptions) -> (Arc<Self>, Seat) {
+    pub(super) fn new(spec: FeedSpec, options: ReaderOptions) -> (Arc<Self>, Subscriber) {
         let feed = Self::with(
             spec,
             State {
@@ -82,15 +82,15 @@ impl Feed {
                 rows: ByKey::with_capacity_and_hasher(1, foldhash::fast::RandomState::default()),
                 schema: None,
                 readers: Vec::new(),
-                stage: Stage::Connecting,
+                connection: ConnectionState::Connecting,
                 stats: Stats::default(),
                 partial: false,
                 settled: false,
                 closed: false,
             },
         );
-        let seat = feed.seat(&mut lock(&feed.state), options);
-        (feed, seat)
+        let subscriber = feed.subscribe(&mut lock(&feed.state), options);
+        (feed, subscriber)
     }
 
     fn with(spec: FeedSpec, state: State) -> Arc<Self> {
@@ -117,20 +117,20 @@ impl Feed {
 
     /// Another reader, with the present rows in its queue; `None` when the feed is over, or does
     /// not have all of them any more.
-    pub(super) fn attach(self: &Arc<Self>, options: ReaderOptions) -> Option<Seat> {
+    pub(super) fn attach(self: &Arc<Self>, options: ReaderOptions) -> Option<Subscriber> {
         let mut state = lock(&self.state);
         if state.closed || state.partial {
             return None;
         }
-        let seat = self.seat(&mut state, options);
+        let subscriber = self.subscribe(&mut state, options);
         drop(state);
         self.make_room();
-        Some(seat)
+        Some(subscriber)
     }
 
-    fn seat(self: &Arc<Self>, state: &mut State, options: ReaderOptions) -> Seat {
+    fn subscribe(self: &Arc<Self>, state: &mut State, options: ReaderOptions) -> Subscriber {
         let slot = Arc::new(Slot::new(options));
-        slot.notice(Notice::Stage(state.stage));
+        slot.notice(Notice::State(state.connection));
         if let Some(schema) = state.schema.clone() {
             for (key, row) in &state.rows {
                 slot.push(Item { key: key.clone(), row: row.clone(), schema: schema.clone() });
@@ -139,21 +139,21 @@ impl Feed {
         if state.settled {
             slot.settle(state.schema.as_ref());
         }
-        let seat = Seat { slot, feed: Arc::new(Mutex::new(self.clone())) };
-        seat.slot.place.store(state.readers.len(), Relaxed);
-        state.readers.push(seat.clone());
-        seat
+        let subscriber = Subscriber { slot, feed: Arc::new(Mutex::new(self.clone())) };
+        subscriber.slot.index.store(state.readers.len(), Relaxed);
+        state.readers.push(subscriber.clone());
+        subscriber
     }
 
     /// A reader leaves. True when it was the last one: the feed is over.
     pub(super) fn detach(&self, slot: &Arc<Slot>) -> bool {
         let mut state = lock(&self.state);
         // Looked for nowhere: many readers leave together.
-        let place = slot.place.load(Relaxed);
-        if state.readers.get(place).is_some_and(|kept| Arc::ptr_eq(&kept.slot, slot)) {
-            state.readers.swap_remove(place);
-            if let Some(moved) = state.readers.get(place) {
-                moved.slot.place.store(place, Relaxed);
+        let index = slot.index.load(Relaxed);
+        if state.readers.get(index).is_some_and(|kept| Arc::ptr_eq(&kept.slot, slot)) {
+            state.readers.swap_remove(index);
+            if let Some(moved) = state.readers.get(index) {
+                moved.slot.index.store(index, Relaxed);
             }
         }
         if !state.readers.is_empty() || state.closed {
@@ -180,8 +180,8 @@ impl Feed {
                 Change::Row { key, row } => {
                     state.stats.rows += 1;
                     if let Some(schema) = &state.schema {
-                        for seat in &state.readers {
-                            seat.slot.push(Item { key: key.clone(), row: row.clone(), schema: schema.clone() });
+                        for subscriber in &state.readers {
+                            subscriber.slot.push(Item { key: key.clone(), row: row.clone(), schema: schema.clone() });
                         }
                     }
                     // Nobody joins a feed that has not all of its rows: they would be kept for nothing.
@@ -190,15 +190,15 @@ impl Feed {
                     }
                 }
                 Change::Gone { key } => {
-                    for seat in &state.readers {
-                        seat.slot.gone(&key);
+                    for subscriber in &state.readers {
+                        subscriber.slot.gone(&key);
                     }
                     leave.insert(key);
                 }
                 Change::LetGo { .. } => state.partial = true,
                 Change::Bad { key, why } => {
-                    for seat in &state.readers {
-                        seat.slot.fault(Fault { key: key.clone(), why });
+                    for subscriber in &state.readers {
+                        subscriber.slot.fault(Fault { key: key.clone(), why });
                     }
                 }
             }
@@ -212,10 +212,10 @@ impl Feed {
         let mut told = if changed { slots(&state.readers) } else { Vec::new() };
         if live && !std::mem::replace(&mut state.settled, true) {
             // After the rows: a reader that is told has them in its queue.
-            let asked = state.readers.iter().filter(|seat| seat.slot.settle(state.schema.as_ref()));
-            told.extend(asked.filter(|_| !changed).map(|seat| seat.slot.clone()));
+            let asked = state.readers.iter().filter(|subscriber| subscriber.slot.settle(state.schema.as_ref()));
+            told.extend(asked.filter(|_| !changed).map(|subscriber| subscriber.slot.clone()));
         }
-        state.readers.retain(|seat| !seat.slot.is_ended());
+        state.readers.retain(|subscriber| !subscriber.slot.is_ended());
         number(&state.readers);
         state.closed |= state.readers.is_empty();
         let open = !state.closed;
@@ -226,22 +226,23 @@ impl Feed {
 
     /// Looks how the readers keep up. Readers that do not, while others do, leave for a feed of
     /// their own, which goes on from here and waits for them: it loses nothing (defect 9).
-    pub(super) fn crowd(&self) -> Crowd {
-        self.crowd_by(Slot::is_full)
+    pub(super) fn backpressure(&self) -> Backpressure {
+        self.backpressure_by(Slot::is_full)
     }
 
-    /// As [`Feed::crowd`]. `is_full` is asked once of each reader: one that reads on meanwhile is of one feed or the
+    /// As [`Feed::backpressure`]. `is_full` is asked once of each reader: one that reads on meanwhile is of one feed or the
     /// other, and no feed is without a reader.
-    fn crowd_by(&self, is_full: impl Fn(&Slot) -> bool) -> Crowd {
+    fn backpressure_by(&self, is_full: impl Fn(&Slot) -> bool) -> Backpressure {
         let mut state = lock(&self.state);
-        if !state.readers.iter().any(|seat| seat.slot.has_room()) {
-            return Crowd::Lag;
+        if !state.readers.iter().any(|subscriber| subscriber.slot.has_room()) {
+            return Backpressure::Lagging;
         }
-        let (full, room): (Vec<Seat>, Vec<Seat>) = state.readers.drain(..).partition(|seat| is_full(&seat.slot));
+        let (full, room): (Vec<Subscriber>, Vec<Subscriber>) =
+            state.readers.drain(..).partition(|subscriber| is_full(&subscriber.slot));
         if full.is_empty() || room.is_empty() {
             // In the order they were in.
             state.readers = if full.is_empty() { room } else { full };
-            return Crowd::Room;
+            return Backpressure::Ready;
         }
         number(&full);
         number(&room);
@@ -253,17 +254,17 @@ impl Feed {
                 rows: ByKey::default(),
                 schema: state.schema.clone(),
                 readers: full,
-                stage: state.stage,
+                connection: state.connection,
                 stats: state.stats,
                 partial: true,
                 settled: state.settled,
                 closed: false,
             },
         );
-        for seat in &lock(&own.state).readers {
-            *lock(&seat.feed) = own.clone();
+        for subscriber in &lock(&own.state).readers {
+            *lock(&subscriber.feed) = own.clone();
         }
-        Crowd::Split(own)
+        Backpressure::Split(own)
     }
 
     /// A reader keeps up again, or is new.
@@ -274,15 +275,6 @@ impl Feed {
     /// Waits for [`Feed::make_room`].
     pub(super) async fn room(&self) {
         self.room.notified().await;
-    }
-
-    /// The state is now `stage`; readers that asked are told once.
-    pub(super) fn enter(&self, stage: Stage) {
-        let mut state = lock(&self.state);
-        if state.stage != stage {
-            state.stage = stage;
-            notify(state, Notice::Stage(stage));
-        }
     }
 
     /// A request is made again after `wait_ms`.
@@ -308,14 +300,14 @@ impl Feed {
         };
         let mut state = lock(&self.state);
         state.closed = true;
-        state.stage = Stage::Ended;
+        state.connection = ConnectionState::Ended;
         let rows = std::mem::take(&mut state.rows);
         let told = std::mem::take(&mut state.readers);
         drop(state);
         drop(rows);
-        for seat in told {
-            seat.slot.end(end.clone());
-            seat.slot.wake();
+        for subscriber in told {
+            subscriber.slot.end(end.clone());
+            subscriber.slot.wake();
         }
     }
 
@@ -326,25 +318,44 @@ impl Feed {
 
     pub(super) fn status(&self) -> Status {
         let state = lock(&self.state);
-        Status { stage: state.stage, stats: state.stats }
+        Status { state: state.connection, stats: state.stats }
+    }
+}
+
+impl Connection for Feed {
+    fn state(&self) -> ConnectionState {
+        lock(&self.state).connection
+    }
+
+    /// Readers that asked for notices get one.
+    fn enter(&self, connection: ConnectionState) {
+        let mut state = lock(&self.state);
+        if state.connection != connection {
+            state.connection = connection;
+            notify(state, Notice::State(connection));
+        }
     }
 }
 
 /// Tells readers where they are among all of their feed.
-fn number(readers: &[Seat]) {
-    for (place, seat) in readers.iter().enumerate() {
-        seat.slot.place.store(place, Relaxed);
+fn number(readers: &[Subscriber]) {
+    for (index, subscriber) in readers.iter().enumerate() {
+        subscriber.slot.index.store(index, Relaxed);
     }
 }
 
-fn slots(readers: &[Seat]) -> Vec<Arc<Slot>> {
-    readers.iter().map(|seat| seat.slot.clone()).collect()
+fn slots(readers: &[Subscriber]) -> Vec<Arc<Slot>> {
+    readers.iter().map(|subscriber| subscriber.slot.clone()).collect()
 }
 
 /// Tells those readers of it that asked for notices.
 fn notify(state: MutexGuard<'_, State>, notice: Notice) {
-    let told: Vec<Arc<Slot>> =
-        state.readers.iter().filter(|seat| seat.slot.notice(notice)).map(|seat| seat.slot.clone()).collect();
+    let told: Vec<Arc<Slot>> = state
+        .readers
+        .iter()
+        .filter(|subscriber| subscriber.slot.notice(notice))
+        .map(|subscriber| subscriber.slot.clone())
+        .collect();
     drop(state);
     wake(&told);
 }
@@ -363,11 +374,12 @@ mod tests {
 
     use super::*;
     use crate::config::Endpoint;
-    use crate::hub::{Hub, Patience, Reader};
+    use crate::connection::RetryPolicy;
+    use crate::hub::{Hub, Reader};
 
     fn spec(path: &str) -> FeedSpec {
         let endpoint = Endpoint::new("http://127.0.0.1:1", "tr_dev_1234567890", None).expect("valid");
-        FeedSpec { endpoint, path: path.into(), query: [].into(), patience: Patience::default() }
+        FeedSpec { endpoint, path: path.into(), query: [].into(), retry: RetryPolicy::default() }
     }
 
     fn rows(keys: std::ops::Range<u32>) -> Vec<Change> {
@@ -385,17 +397,17 @@ mod tests {
             let is_slow = std::ptr::eq(slot, &raw const *slow.slot);
             is_slow && looks.replace(looks.get() + 1) == 0
         };
-        let Crowd::Split(own) = feed.crowd_by(is_full) else { panic!("it was full") };
+        let Backpressure::Split(own) = feed.backpressure_by(is_full) else { panic!("it was full") };
         assert_eq!((looks.get(), lock(&own.state).readers.len(), lock(&feed.state).readers.len()), (1, 1, 1));
         assert!(Arc::ptr_eq(&lock(&slow.feed), &own) && Arc::ptr_eq(&lock(&quick.feed), &feed));
-        assert!(matches!(feed.crowd_by(|_| false), Crowd::Room));
-        assert!(matches!(feed.crowd_by(|_| true), Crowd::Room), "nobody is left to go on without");
+        assert!(matches!(feed.backpressure_by(|_| false), Backpressure::Ready));
+        assert!(matches!(feed.backpressure_by(|_| true), Backpressure::Ready), "nobody is left to go on without");
         assert_eq!(lock(&feed.state).readers.len(), 1);
     }
 
     #[test]
     fn rows_that_leave_together_leave_a_feed_of_eighty_thousand_at_once() {
-        let (feed, seat) = Feed::new(spec("/"), ReaderOptions { copies: true, ..ReaderOptions::default() });
+        let (feed, subscriber) = Feed::new(spec("/"), ReaderOptions { copies: true, ..ReaderOptions::default() });
         let schema = Arc::default();
         assert!(feed.publish(rows(0..80_000), Some(&schema), true));
         let began = std::time::Instant::now();
@@ -404,20 +416,21 @@ mod tests {
         // The square of it took minutes; a slow machine needs less than a second.
         assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
         assert_eq!(lock(&feed.state).rows.keys().map(|key| &**key).collect::<Vec<_>>(), ["0"]);
-        drop(seat);
+        drop(subscriber);
     }
 
     #[test]
     fn fifty_thousand_readers_of_one_feed_leave_it_without_a_look_at_each_for_each() {
         let (feed, first) = Feed::new(spec("/"), ReaderOptions::default());
-        let mut seats: Vec<Seat> = (1..50_000).filter_map(|_| feed.attach(ReaderOptions::default())).collect();
-        seats.insert(25_000, first);
-        assert!(matches!(feed.crowd_by(|_| false), Crowd::Room));
+        let mut subscribers: Vec<Subscriber> =
+            (1..50_000).filter_map(|_| feed.attach(ReaderOptions::default())).collect();
+        subscribers.insert(25_000, first);
+        assert!(matches!(feed.backpressure_by(|_| false), Backpressure::Ready));
         let began = std::time::Instant::now();
-        let last = seats.pop().expect("fifty thousand");
-        for seat in &seats {
-            assert!(!feed.detach(&seat.slot));
-            assert!(!feed.detach(&seat.slot), "it left already");
+        let last = subscribers.pop().expect("fifty thousand");
+        for subscriber in &subscribers {
+            assert!(!feed.detach(&subscriber.slot));
+            assert!(!feed.detach(&subscriber.slot), "it left already");
         }
         // The square of it took half a minute.
         assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
@@ -426,13 +439,13 @@ mod tests {
 
     #[test]
     fn a_feed_that_nobody_can_join_keeps_no_rows_for_who_would() {
-        let (feed, seat) = Feed::new(spec("/"), ReaderOptions::default());
+        let (feed, subscriber) = Feed::new(spec("/"), ReaderOptions::default());
         let schema = Arc::default();
         let mut first = rows(0..3);
         first.push(Change::LetGo { key: "0".into() });
         assert!(feed.publish(first, Some(&schema), true) && feed.publish(rows(3..5), Some(&schema), true));
         assert_eq!(lock(&feed.state).rows.len(), 0);
-        let told = Reader::new(Hub::global(), seat).next().now_or_never().expect("rows");
+        let told = Reader::new(Hub::global(), subscriber).next().now_or_never().expect("rows");
         assert_eq!(told.rows.len(), 5);
     }
 

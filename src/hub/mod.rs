@@ -14,7 +14,6 @@ mod feed;
 mod queue;
 mod reader;
 mod spec;
-mod stage;
 #[cfg(test)]
 mod stress_tests;
 
@@ -26,9 +25,8 @@ use once_cell::sync::Lazy;
 use crate::lock::lock;
 use feed::Feed;
 pub use feed::{Stats, Status};
-pub use reader::{Batch, End, Fault, Item, Notice, Reader, ReaderOptions};
-pub use spec::{FeedSpec, Patience};
-pub use stage::Stage;
+pub use reader::{Batch, End, Fault, Item, Reader, ReaderOptions};
+pub use spec::FeedSpec;
 
 static HUB: Lazy<Hub> = Lazy::new(Hub::default);
 
@@ -53,17 +51,17 @@ impl Hub {
             let mut feeds = lock(&self.feeds);
             let present = feeds.get(spec).filter(|feed| !unfit.as_ref().is_some_and(|unfit| Arc::ptr_eq(feed, unfit)));
             let Some(feed) = present.cloned() else {
-                let (feed, seat) = Feed::new(spec.clone(), options);
+                let (feed, subscriber) = Feed::new(spec.clone(), options);
                 feed.run(tokio::spawn(driver::drive(self, feed.clone())).abort_handle());
                 let before = feeds.insert(spec.clone(), feed);
                 drop(feeds);
                 drop(before);
-                return Reader::new(self, seat);
+                return Reader::new(self, subscriber);
             };
             // Joining takes as long as there are rows: other feeds do not wait for it.
             drop(feeds);
             match feed.attach(options) {
-                Some(seat) => return Reader::new(self, seat),
+                Some(subscriber) => return Reader::new(self, subscriber),
                 None => unfit = Some(feed),
             }
         }

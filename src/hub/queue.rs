@@ -3,24 +3,25 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::reader::{Batch, End, Fault, Item, Notice};
+use super::reader::{Batch, End, Fault, Item};
+use crate::connection::Notice;
 use crate::shape::{ByKey, Schema};
 
 /// States a reader may lag behind before older ones of a run make way for newer ones. A feed whose
 /// readers all lag by half of it asks the server for nothing until one of them reads.
-const LONGEST_LAG: usize = 256;
+const MAX_LAG_ROWS: usize = 256;
 /// The same in bytes of text.
-const LARGEST_LAG: usize = 4 << 20;
+const MAX_LAG_BYTES: usize = 4 << 20;
 /// Rows, mostly of different runs then, at which a reader is full: it leaves a feed whose other
 /// readers keep up.
 const FULL_ROWS: usize = 1_024;
 /// The same in bytes of text.
 const FULL_BYTES: usize = 16 << 20;
 /// Notices a reader may leave unread, and faults; the oldest go first.
-const LONGEST_NOTICES: usize = 64;
+const MAX_NOTICES: usize = 64;
 /// Rows handed out at once, and their text in bytes, unless a single row is longer.
-const LARGEST_BATCH: usize = 64;
-const LARGEST_BATCH_BYTES: usize = 1 << 20;
+const MAX_BATCH_ROWS: usize = 64;
+const MAX_BATCH_BYTES: usize = 1 << 20;
 
 /// The queue of one reader. Adding to it and taking of it cost the same however long it is.
 #[derive(Debug, Default)]
@@ -56,7 +57,7 @@ impl Queue {
         if let Some(waiting) = &mut self.waiting {
             waiting.entry(key.clone()).or_default().push_back(place);
         }
-        while self.count > LONGEST_LAG || self.bytes > LARGEST_LAG {
+        while self.count > MAX_LAG_ROWS || self.bytes > MAX_LAG_BYTES {
             let Some(places) = self.places().get_mut(&key) else { break };
             let Some(oldest) = places.front().copied().filter(|oldest| *oldest != place) else { break };
             places.pop_front();
@@ -104,7 +105,7 @@ impl Queue {
             self.rows.pop_front();
             self.left += 1;
         }
-        if self.rows.len() > 2 * self.count + LONGEST_LAG {
+        if self.rows.len() > 2 * self.count + MAX_LAG_ROWS {
             self.rows.retain(Option::is_some);
             self.waiting = None;
         }
@@ -138,7 +139,7 @@ impl Queue {
 
     /// Whether this reader keeps up: the feed asks on for its sake.
     pub(super) fn has_room(&self) -> bool {
-        (self.count < LONGEST_LAG / 2 && self.bytes < LARGEST_LAG / 2) || self.end.is_some()
+        (self.count < MAX_LAG_ROWS / 2 && self.bytes < MAX_LAG_BYTES / 2) || self.end.is_some()
     }
 
     /// Whether what waits for this reader must not grow further.
@@ -147,14 +148,14 @@ impl Queue {
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {
-        if self.notices.len() >= LONGEST_NOTICES {
+        if self.notices.len() >= MAX_NOTICES {
             self.notices.pop_front();
         }
         self.notices.push_back(notice);
     }
 
     pub(super) fn fault(&mut self, fault: Fault) {
-        if self.faults.len() >= LONGEST_NOTICES {
+        if self.faults.len() >= MAX_NOTICES {
             self.faults.pop_front();
         }
         self.faults.push_back(fault);
@@ -171,9 +172,9 @@ impl Queue {
         {
             return None;
         }
-        let mut rows = Vec::with_capacity(self.count.min(LARGEST_BATCH));
+        let mut rows = Vec::with_capacity(self.count.min(MAX_BATCH_ROWS));
         let mut bytes = 0;
-        while rows.len() < LARGEST_BATCH && (rows.is_empty() || bytes < LARGEST_BATCH_BYTES) {
+        while rows.len() < MAX_BATCH_ROWS && (rows.is_empty() || bytes < MAX_BATCH_BYTES) {
             let Some((item, size)) = self.pop() else { break };
             bytes += size;
             rows.push(item);
@@ -232,17 +233,17 @@ mod tests {
     #[test]
     fn a_reader_that_lags_misses_older_states_of_the_same_run_and_no_others() {
         let mut queue = Queue::default();
-        for run in 0..LONGEST_LAG {
+        for run in 0..MAX_LAG_ROWS {
             queue.push(state(&format!("r{run}."), 0));
         }
         for n in 1..=1_000 {
             queue.push(state("r0.", n));
             queue.push(state("new", n));
         }
-        let mut expected: Vec<String> = (1..LONGEST_LAG).map(|run| format!("r{run}.0")).collect();
+        let mut expected: Vec<String> = (1..MAX_LAG_ROWS).map(|run| format!("r{run}.0")).collect();
         expected.extend(["r0.1000".to_owned(), "new1000".to_owned()]);
-        assert_eq!((queue.count, queue.coalesced), (LONGEST_LAG + 1, 1_999));
-        assert!(queue.rows.len() <= 3 * LONGEST_LAG + 2, "{} places", queue.rows.len());
+        assert_eq!((queue.count, queue.coalesced), (MAX_LAG_ROWS + 1, 1_999));
+        assert!(queue.rows.len() <= 3 * MAX_LAG_ROWS + 2, "{} places", queue.rows.len());
         assert_eq!(keys(&mut queue), expected);
         assert_eq!((queue.bytes, queue.count, queue.waiting.is_none()), (0, 0, true));
     }
@@ -255,7 +256,7 @@ mod tests {
         }
         queue.take();
         queue.push(state("a", 1_000));
-        let last: Vec<String> = (1_000 - LONGEST_LAG + LARGEST_BATCH..=1_000).map(|n| format!("a{n}")).collect();
+        let last: Vec<String> = (1_000 - MAX_LAG_ROWS + MAX_BATCH_ROWS..=1_000).map(|n| format!("a{n}")).collect();
         assert_eq!(keys(&mut queue), last);
     }
 

@@ -5,15 +5,17 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use futures_util::task::AtomicWaker;
+
 use super::Hub;
 use super::feed::{Feed, Status};
 use super::queue::Queue;
-use super::stage::Stage;
-use crate::bell::Bell;
+use crate::connection::{ConnectionState, Notice};
 use crate::error::Error;
 use crate::lock::lock;
 use crate::run;
-use crate::shape::{Retry, Row, Schema};
+use crate::shape::{Row, Schema};
+use crate::waker::poll_or_register;
 
 /// How a reader wants to read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,20 +39,6 @@ pub struct Item {
     pub row: Arc<Row>,
     /// The types of its columns.
     pub schema: Arc<Schema>,
-}
-
-/// Something about the connection rather than the runs (defect 6).
-#[derive(Clone, Copy, Debug)]
-pub enum Notice {
-    /// The feed's state changed.
-    Stage(Stage),
-    /// A request is made again after a wait.
-    Retry {
-        /// Why, and how often so far.
-        retry: Retry,
-        /// The wait, in milliseconds.
-        wait_ms: u64,
-    },
 }
 
 /// A row that could not be read. The others are not touched by it (defect 16).
@@ -99,20 +87,20 @@ pub(super) struct Slot {
     options: ReaderOptions,
     queue: Mutex<Queue>,
     /// Who waits for something to read.
-    bell: Bell,
+    waker: AtomicWaker,
     /// Where it is among the readers of its feed, who alone reads and changes it.
-    pub(super) place: AtomicUsize,
+    pub(super) index: AtomicUsize,
 }
 
 impl Slot {
     pub(super) fn new(options: ReaderOptions) -> Self {
-        Self { options, queue: Mutex::default(), bell: Bell::default(), place: AtomicUsize::default() }
+        Self { options, queue: Mutex::default(), waker: AtomicWaker::default(), index: AtomicUsize::default() }
     }
 
     /// Wakes who waits for something to read. Never under the feed's lock: the one who is woken may
     /// read at once, on this very thread. Whoever puts something in calls it afterwards, once.
     pub(super) fn wake(&self) {
-        self.bell.ring();
+        self.waker.wake();
     }
 
     pub(super) fn push(&self, item: Item) {
@@ -130,7 +118,7 @@ impl Slot {
     fn end_queue(&self, queue: &mut Queue, end: End) {
         queue.end = Some(end);
         if self.options.notices {
-            queue.notice(Notice::Stage(Stage::Ended));
+            queue.notice(Notice::State(ConnectionState::Ended));
         }
     }
 
@@ -195,19 +183,19 @@ impl Slot {
 #[derive(Debug)]
 pub struct Reader {
     hub: &'static Hub,
-    seat: Seat,
+    subscriber: Subscriber,
 }
 
 /// A slot, and the feed it is on: another one once the reader was too slow for the first.
 #[derive(Clone, Debug)]
-pub(super) struct Seat {
+pub(super) struct Subscriber {
     pub(super) slot: Arc<Slot>,
     pub(super) feed: Arc<Mutex<Arc<Feed>>>,
 }
 
 impl Reader {
-    pub(super) fn new(hub: &'static Hub, seat: Seat) -> Self {
-        Self { hub, seat }
+    pub(super) fn new(hub: &'static Hub, subscriber: Subscriber) -> Self {
+        Self { hub, subscriber }
     }
 
     /// The next batch, as soon as there is anything to say. After the end, only the end. Dropping
@@ -218,12 +206,12 @@ impl Reader {
 
     /// As [`Reader::next`]. The last one to ask is woken, on the thread of whoever has the news.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Batch> {
-        self.seat.slot.bell.poll(cx, || self.take())
+        poll_or_register(&self.subscriber.slot.waker, cx, || self.take())
     }
 
     fn take(&self) -> Option<Batch> {
         let (batch, room) = {
-            let mut queue = lock(&self.seat.slot.queue);
+            let mut queue = lock(&self.subscriber.slot.queue);
             let lagged = !queue.has_room();
             (queue.take(), lagged && queue.has_room())
         };
@@ -235,12 +223,12 @@ impl Reader {
 
     /// Leaves the feed: a waiting [`Reader::next`] ends at once. Idempotent.
     pub fn close(&self) {
-        self.seat.slot.end(End::Complete);
-        self.seat.slot.wake();
+        self.subscriber.slot.end(End::Complete);
+        self.subscriber.slot.wake();
         // A feed may hand the reader on just now: then the one it is handed to is left too.
         loop {
             let feed = self.feed();
-            if feed.detach(&self.seat.slot) {
+            if feed.detach(&self.subscriber.slot) {
                 self.hub.forget(&feed);
             }
             if Arc::ptr_eq(&feed, &self.feed()) {
@@ -256,11 +244,11 @@ impl Reader {
 
     /// Older states that made way for newer ones because this reader was slow.
     pub fn coalesced(&self) -> u64 {
-        lock(&self.seat.slot.queue).coalesced
+        lock(&self.subscriber.slot.queue).coalesced
     }
 
     fn feed(&self) -> Arc<Feed> {
-        lock(&self.seat.feed).clone()
+        lock(&self.subscriber.feed).clone()
     }
 }
 

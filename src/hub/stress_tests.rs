@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::feed::{Crowd, Feed};
+use super::feed::{Backpressure, Feed};
 use super::reader::{End, Reader, ReaderOptions};
-use super::{FeedSpec, Hub, Patience};
+use super::{FeedSpec, Hub};
 use crate::config::Endpoint;
+use crate::connection::RetryPolicy;
 use crate::lock::lock;
 use crate::random;
 use crate::shape::{Change, Row};
@@ -63,9 +64,9 @@ fn drive(feed: Arc<Feed>, mut at: usize, counts: Arc<Counts>) {
     let wait = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let schema = Arc::default();
     while at < CHANGES {
-        match feed.crowd() {
-            Crowd::Room => {}
-            Crowd::Lag => {
+        match feed.backpressure() {
+            Backpressure::Ready => {}
+            Backpressure::Lagging => {
                 counts.lags.fetch_add(1, SeqCst);
                 // Its driver is aborted when its last reader leaves; here it looks for itself.
                 let told = wait.block_on(async { tokio::time::timeout(FAILSAFE / 2, feed.room()).await });
@@ -75,7 +76,7 @@ fn drive(feed: Arc<Feed>, mut at: usize, counts: Arc<Counts>) {
                 }
                 continue;
             }
-            Crowd::Split(own) => {
+            Backpressure::Split(own) => {
                 counts.splits.fetch_add(1, SeqCst);
                 let next = std::thread::spawn({
                     let counts = counts.clone();
@@ -138,20 +139,20 @@ fn read(reader: &Reader, counts: &Counts, truth: &HashMap<String, usize>) {
 fn round(hub: &'static Hub, truth: &HashMap<String, usize>) -> Arc<Counts> {
     let counts = Arc::new(Counts::default());
     let endpoint = Endpoint::new("http://127.0.0.1:1", "tr_dev_1234567890", None).expect("valid");
-    let spec = FeedSpec { endpoint, path: "/".into(), query: [].into(), patience: Patience::default() };
+    let spec = FeedSpec { endpoint, path: "/".into(), query: [].into(), retry: RetryPolicy::default() };
     let options = ReaderOptions { copies: true, notices: true, ..ReaderOptions::default() };
     let (feed, first) = Feed::new(spec, options);
     let over = AtomicBool::new(false);
-    let seats = Mutex::new(vec![first]);
+    let subscribers = Mutex::new(vec![first]);
     std::thread::scope(|scope| {
-        let (seats, over, feed, counts) = (&seats, &over, &feed, &counts);
+        let (subscribers, over, feed, counts) = (&subscribers, &over, &feed, &counts);
         for _ in 0..6 {
             scope.spawn(move || {
                 while !over.load(SeqCst) {
-                    let seat = lock(seats).pop().or_else(|| feed.attach(options));
-                    let Some(seat) = seat else { return };
+                    let subscriber = lock(subscribers).pop().or_else(|| feed.attach(options));
+                    let Some(subscriber) = subscriber else { return };
                     counts.joined.fetch_add(1, SeqCst);
-                    read(&Reader::new(hub, seat), counts, truth);
+                    read(&Reader::new(hub, subscriber), counts, truth);
                 }
             });
         }

@@ -10,7 +10,7 @@ pub struct Chunk {
     /// The value as JSON text. `None` is a value the writer left undefined.
     pub json: Option<Box<str>>,
     /// The place after it, where one can be told.
-    pub place: Option<Position>,
+    pub position: Option<Position>,
 }
 
 impl Chunk {

@@ -13,39 +13,38 @@ use super::limits::Limits;
 use super::machine::Machine;
 use super::pace::Pace;
 use super::plan::{Request, StreamSpec};
-use super::reader::Shared;
+use super::queue::Queue;
 use super::step::{Ending, Event, Failure, Outcome, Step};
-use crate::credential::{Credential, PATIENCE, Renewal};
+use crate::connection::{Connection as _, TokenRenewal, generation};
 use crate::error::{Error, Result};
 use crate::http::{Opened, StreamBody, open_stream, silent, stream_headers};
-use crate::hub::Stage;
 use crate::shape::Now;
 
 /// Bytes that are taken before their values are handed over.
-const MOST_GATHERED: usize = 96 * 1024;
+const MAX_GATHERED_BYTES: usize = 96 * 1024;
 
 /// Reads the stream to its end, whatever that is. A panic ends it with an error.
-pub(super) async fn drive(spec: StreamSpec, shared: Arc<Shared>) {
-    let result = AssertUnwindSafe(run(&spec, &shared))
+pub(super) async fn drive(spec: StreamSpec, queue: Arc<Queue>) {
+    let result = AssertUnwindSafe(run(&spec, &queue))
         .catch_unwind()
         .await
         .unwrap_or_else(|_| Err(Error::panicked("a stream's driver")));
-    shared.end(result);
+    queue.end(result);
 }
 
-async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
-    let silence = Duration::from_millis(spec.patience.silence_ms);
-    let mut machine = Machine::new(spec.plan, Limits::from(spec.patience)).raw(spec.raw);
+async fn run(spec: &StreamSpec, queue: &Queue) -> Result<Ending> {
+    let silence = Duration::from_millis(spec.retry.silence_ms);
+    let mut machine = Machine::new(spec.plan, Limits::from(spec.retry)).raw(spec.raw);
     let mut clock = Clock::new();
     let mut body: Option<StreamBody> = None;
-    let mut told = false;
-    let mut renewed = false;
+    let mut run_over = false;
+    let mut token = TokenRenewal::default();
     let mut pace = Pace::default();
     let mut step = machine.start();
     loop {
-        shared.enter(machine.phase().into());
-        if !told && shared.is_run_over() {
-            told = true;
+        queue.enter(machine.phase().into());
+        if !run_over && queue.is_run_over() {
+            run_over = true;
             step = machine.on(Event::RunOver, clock.now()).step;
             if let (Step::Request(_), Some(open)) = (&step, &body) {
                 // Its connection may be dead (S9): what is left is asked for on another one.
@@ -59,9 +58,9 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
             Step::Wait { ms, retry } => {
                 body = None;
                 if let Some(retry) = retry {
-                    shared.retrying(retry, ms);
+                    queue.retrying(retry, ms);
                 }
-                let waited = shared.unless_run_over(told, sleep(Duration::from_millis(ms))).await;
+                let waited = queue.unless_run_over(run_over, sleep(Duration::from_millis(ms))).await;
                 if waited.is_none() {
                     step = Step::Wait { ms, retry: None };
                     continue;
@@ -70,7 +69,7 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
             }
             Step::Request(request) => {
                 drop(body.take());
-                let opened = ask(spec, shared, &request, silence, &mut renewed).await?;
+                let opened = open(spec, queue, &request, silence, &mut token).await?;
                 let (outcome, open) = answer(&mut machine, opened, clock.now());
                 body = open;
                 outcome
@@ -81,7 +80,7 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
                     step = machine.on(Event::Woken, clock.now()).step;
                     continue;
                 };
-                match shared.unless_run_over(told, timeout(quiet, open.chunk())).await {
+                match queue.unless_run_over(run_over, timeout(quiet, open.chunk())).await {
                     None => {
                         step = Step::Read { quiet_ms };
                         continue;
@@ -89,7 +88,7 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
                     Some(Ok(Ok(Some(bytes)))) => {
                         let now = clock.now();
                         let gathered = gather(&mut machine, open, bytes, now).await;
-                        shared.count_bytes(gathered.bytes);
+                        queue.count_bytes(gathered.bytes);
                         rest_ms = pace.taken(now.monotonic_ms, gathered.pieces, gathered.bytes);
                         gathered.outcome
                     }
@@ -105,17 +104,17 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
                 }
             }
         };
-        shared.push(outcome.chunks);
+        queue.push(outcome.chunks);
         // The state before the values' reader goes on: who reads the last value has seen both.
-        shared.enter(machine.phase().into());
-        clock.pause(shared.room()).await;
+        queue.enter(machine.phase().into());
+        clock.pause(queue.room()).await;
         step = outcome.step;
         if let Some(ms) = rest_ms
             && matches!(step, Step::Read { .. })
-            && !told
+            && !run_over
         {
             // Whether it was the time or the end of the run: the next round tells.
-            shared.unless_run_over(told, sleep(Duration::from_millis(ms))).await;
+            queue.unless_run_over(run_over, sleep(Duration::from_millis(ms))).await;
         }
     }
 }
@@ -123,7 +122,7 @@ async fn run(spec: &StreamSpec, shared: &Shared) -> Result<Ending> {
 /// Takes `bytes`, and with them what has come behind them already: its values are handed over together.
 async fn gather(machine: &mut Machine, body: &mut StreamBody, bytes: Bytes, now: Now) -> Gathered {
     let mut gathered = Gathered { outcome: machine.on(Event::Bytes(&bytes), now), pieces: 1, bytes: bytes.len() };
-    while gathered.bytes < MOST_GATHERED && matches!(gathered.outcome.step, Step::Read { .. }) {
+    while gathered.bytes < MAX_GATHERED_BYTES && matches!(gathered.outcome.step, Step::Read { .. }) {
         let next = match body.ready().await {
             Some(Ok(Some(bytes))) => {
                 gathered.pieces += 1;
@@ -147,47 +146,31 @@ struct Gathered {
     bytes: usize,
 }
 
-/// Sends a request, with a token that is renewed shortly before it expires, and once when the server refuses it
-/// (defect 5). `renewed`: it was renewed after a refusal, and nothing but refusals came since.
-async fn ask(
+/// Sends a request, once more where the server refused its token and another one was made (defect 5).
+async fn open(
     spec: &StreamSpec,
-    shared: &Shared,
+    queue: &Queue,
     request: &Request,
     silence: Duration,
-    renewed: &mut bool,
+    token: &mut TokenRenewal,
 ) -> Result<Opened> {
-    let Some(credential) = spec.endpoint.credential() else { return send(spec, shared, request, silence).await };
-    if credential.is_due(crate::clock::unix_ms()) {
-        // Whatever comes of it: the old one may still do.
-        renew(shared, credential, credential.generation()).await;
-    }
+    token.before_request(&spec.endpoint, queue).await;
     loop {
-        let generation = credential.generation();
-        let opened = send(spec, shared, request, silence).await?;
-        match opened {
-            Opened::Refused { status: 401, .. } => {}
-            Opened::Open(_) | Opened::Refused { .. } => {
-                *renewed = false;
-                return Ok(opened);
-            }
-            Opened::Connect(_) | Opened::Silent(_) => return Ok(opened),
-        }
-        if std::mem::replace(renewed, true) || renew(shared, credential, generation).await != Renewal::Renewed {
+        let generation = generation(&spec.endpoint);
+        let opened = send(spec, queue, request, silence).await?;
+        let status = match &opened {
+            Opened::Open(body) => Some(body.status),
+            Opened::Refused { status, .. } => Some(*status),
+            Opened::Connect(_) | Opened::Silent(_) => None,
+        };
+        if !token.after_response(&spec.endpoint, queue, (generation, status)).await {
             return Ok(opened);
         }
     }
 }
 
-async fn renew(shared: &Shared, credential: &Credential, stale: u64) -> Renewal {
-    let before = shared.stage();
-    shared.enter(Stage::Refreshing);
-    let renewal = credential.renew(stale, PATIENCE).await;
-    shared.enter(before);
-    renewal
-}
-
-async fn send(spec: &StreamSpec, shared: &Shared, request: &Request, silence: Duration) -> Result<Opened> {
-    shared.count_request();
+async fn send(spec: &StreamSpec, queue: &Queue, request: &Request, silence: Duration) -> Result<Opened> {
+    queue.count_request();
     let headers = with(stream_headers(&spec.endpoint, &spec.options)?, request);
     open_stream(&spec.url, headers, silence).await
 }

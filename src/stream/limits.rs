@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::hub::Patience;
+use crate::connection::RetryPolicy;
 use crate::retry::Policy;
 
 /// The bounds of one stream. Times in milliseconds.
@@ -37,9 +37,9 @@ pub struct Limits {
     pub alive_v1_ms: u64,
     /// Bodies of a v1 stream in a row that end cleanly and early without a new value: the stream
     /// has ended. v1 has no marker to tell (docs/server-protocol.md 5). Default 3.
-    pub barren: u32,
+    pub max_empty_bodies: u32,
     /// The longest event, in bytes.
-    pub longest_event: usize,
+    pub max_event_bytes: usize,
 }
 
 impl Default for Limits {
@@ -63,25 +63,25 @@ impl Default for Limits {
             drain_ms: 2_000,
             alive_ms: 20_000,
             alive_v1_ms: 12_000,
-            barren: 3,
-            longest_event: crate::sse::LONGEST_EVENT,
+            max_empty_bodies: 3,
+            max_event_bytes: crate::sse::LONGEST_EVENT,
         }
     }
 }
 
-impl From<Patience> for Limits {
-    fn from(patience: Patience) -> Self {
+impl From<RetryPolicy> for Limits {
+    fn from(retry: RetryPolicy) -> Self {
         let default = Self::default();
         Self {
-            retry_for_ms: patience.retry_for_ms,
-            protocol_for_ms: default.protocol_for_ms.min(patience.retry_for_ms),
+            retry_for_ms: retry.retry_for_ms,
+            protocol_for_ms: default.protocol_for_ms.min(retry.retry_for_ms),
             failures: Policy {
-                min_delay: Duration::from_millis(patience.min_delay_ms),
-                max_delay: default.failures.max_delay.min(Duration::from_millis(patience.max_delay_ms)),
+                min_delay: Duration::from_millis(retry.min_delay_ms),
+                max_delay: default.failures.max_delay.min(Duration::from_millis(retry.max_delay_ms)),
                 ..default.failures
             },
-            min_wait_ms: default.min_wait_ms.min(patience.min_delay_ms),
-            max_wait_ms: patience.max_delay_ms,
+            min_wait_ms: default.min_wait_ms.min(retry.min_delay_ms),
+            max_wait_ms: retry.max_delay_ms,
             ..default
         }
     }

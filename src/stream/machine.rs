@@ -2,11 +2,11 @@
 
 use http::HeaderMap;
 
+use super::cursor::{Consumed, Cursor};
 use super::limits::Limits;
-use super::patience::{Patience, dropped, garbled, lost};
-use super::place::{Place, Seen};
 use super::plan::{Plan, Request, Start};
 use super::raw::Raw;
+use super::retry_budget::{RetryBudget, dropped, garbled, lost};
 use super::step::{Ending, Event, Outcome, Step};
 use super::{v1, v2};
 use crate::error::{Error, Result};
@@ -23,13 +23,13 @@ pub struct Machine {
     plan: Plan,
     limits: Limits,
     state: State,
-    place: Place,
-    patience: Patience,
+    cursor: Cursor,
+    budget: RetryBudget,
     phase: Phase,
     /// How long bodies since the last record were open and silent, in milliseconds: an outage is no silence.
     silent_ms: u64,
     /// Bodies in a row that ended cleanly and early without anything new.
-    barren: u32,
+    empty_bodies: u32,
     /// Bodies in a row that went silent amid an event, or amid what was taken before.
     stalled: u32,
     run_over: bool,
@@ -79,7 +79,7 @@ enum Over {
     /// The server ended it, as nothing was written for the time asked.
     Window,
     /// v1: it is the last of several that ended at once and brought nothing.
-    Barren,
+    EmptyBodies,
 }
 
 impl Machine {
@@ -90,11 +90,11 @@ impl Machine {
             plan,
             limits,
             state: State::New,
-            place: Place::Unknown,
-            patience: Patience::default(),
+            cursor: Cursor::Unknown,
+            budget: RetryBudget::default(),
             phase: Phase::Connecting,
             silent_ms: 0,
-            barren: 0,
+            empty_bodies: 0,
             stalled: 0,
             run_over: false,
             raw: false,
@@ -184,12 +184,12 @@ impl Machine {
             ) => Step::End(Ok(Ending::Complete)),
         };
         let opened = (opens && matches!(self.state, State::Reading(_)))
-            .then(|| Raw::Opened(matches!(self.place, Place::V2(_))).chunk());
+            .then(|| Raw::Opened(matches!(self.cursor, Cursor::V2(_))).chunk());
         Outcome { step, chunks: opened.into_iter().collect() }
     }
 
     fn ask(&mut self) -> Step {
-        let (last_event_id, latest) = self.place.resume(self.plan.start);
+        let (last_event_id, latest) = self.cursor.resume(self.plan.start);
         self.state = State::Asking;
         Step::Request(Request { last_event_id, latest, timeout_s: self.plan.timeout_s })
     }
@@ -206,26 +206,26 @@ impl Machine {
             return self.fail(garbled(Some(status), error), now);
         }
         let is_v2 = text("x-stream-version").is_some_and(|version| version != "v1");
-        if matches!((&self.place, self.plan.start), (Place::Unknown, Start::At(position)) if position.is_v2() != is_v2)
+        if matches!((&self.cursor, self.plan.start), (Cursor::Unknown, Start::At(position)) if position.is_v2() != is_v2)
         {
             // A place in another stream.
             self.plan.start = Start::Beginning;
             return self.ask();
         }
         let start = self.plan.start;
-        match (&self.place, is_v2) {
-            (Place::Unknown, true) => self.place = Place::V2(v2::Place::new(start)),
-            (Place::Unknown, false) => self.place = Place::V1(v1::Place::new(start)),
-            (Place::V1(_), false) | (Place::V2(_), true) => {}
-            (Place::V1(_), true) | (Place::V2(_), false) => {
+        match (&self.cursor, is_v2) {
+            (Cursor::Unknown, true) => self.cursor = Cursor::V2(v2::Cursor::new(start)),
+            (Cursor::Unknown, false) => self.cursor = Cursor::V1(v1::Cursor::new(start)),
+            (Cursor::V1(_), false) | (Cursor::V2(_), true) => {}
+            (Cursor::V1(_), true) | (Cursor::V2(_), false) => {
                 let error = Error::protocol("the stream came back in another version: its place is lost");
                 return self.fail(garbled(Some(status), error), now);
             }
         }
         self.phase = Phase::Live;
-        self.patience.answered();
+        self.budget.answered();
         self.read_on(Box::new(Body {
-            decoder: Decoder::new(self.limits.longest_event),
+            decoder: Decoder::new(self.limits.max_event_bytes),
             opened_at: now.monotonic_ms,
             byte_at: None,
             silent_since: now.monotonic_ms,
@@ -246,18 +246,18 @@ impl Machine {
             if stopped.is_some() {
                 return;
             }
-            match self.place.take(&event, self.raw, &mut chunks) {
-                Ok(Seen::New { tail }) => {
+            match self.cursor.take(&event, self.raw, &mut chunks) {
+                Ok(Consumed::New { tail }) => {
                     body.moved = true;
                     at_tail = tail;
-                    self.barren = 0;
+                    self.empty_bodies = 0;
                     self.stalled = 0;
                     self.silent_ms = 0;
                     body.silent_since = now.monotonic_ms;
-                    self.patience.progress();
+                    self.budget.progress();
                 }
-                Ok(Seen::Nothing { tail }) => at_tail |= tail,
-                Ok(Seen::Done) => stopped = Some(Ok(Close::Done)),
+                Ok(Consumed::Nothing { tail }) => at_tail |= tail,
+                Ok(Consumed::Done) => stopped = Some(Ok(Close::Done)),
                 Err(error) => stopped = Some(Err(error)),
             }
         });
@@ -280,11 +280,11 @@ impl Machine {
         if body.settled {
             return self.end(Ok(Ending::Complete));
         }
-        let over = match (close, &self.place) {
+        let over = match (close, &self.cursor) {
             (Close::Done, _) => Some(Over::Window),
             // Its marker is the only end it has: whatever ended this body did not reach it.
-            (Close::Clean, Place::Unknown | Place::V2(_)) => None,
-            (Close::Clean, Place::V1(_)) => self.v1_over(body),
+            (Close::Clean, Cursor::Unknown | Cursor::V2(_)) => None,
+            (Close::Clean, Cursor::V1(_)) => self.v1_over(body),
         };
         match (over, self.run_over, self.plan.follow) {
             (None, ..) => self.fail(dropped(), now),
@@ -293,7 +293,7 @@ impl Machine {
             (Some(_), true, true) => self.ask(),
             (Some(_), _, false) => self.end(Ok(if self.run_over { Ending::Complete } else { Ending::Idle })),
             (Some(Over::Window), false, true) => self.reopen(body, now),
-            (Some(Over::Barren), false, true) => self.fail(dropped(), now),
+            (Some(Over::EmptyBodies), false, true) => self.fail(dropped(), now),
         }
     }
 
@@ -307,16 +307,16 @@ impl Machine {
             return Some(Over::Window);
         }
         if !body.moved {
-            self.barren += 1;
+            self.empty_bodies += 1;
         }
-        (self.barren >= self.limits.barren).then_some(Over::Barren)
+        (self.empty_bodies >= self.limits.max_empty_bodies).then_some(Over::EmptyBodies)
     }
 
     /// Whether a v1 body went silent, or ended, amid an event or amid what was taken before: then it is not all there is.
     /// One after another that does so may be all that its server has to say.
     fn is_cut_short(&mut self, body: &Body) -> bool {
-        let Place::V1(place) = &self.place else { return false };
-        let is_cut = (body.decoder.is_amid() || place.is_amid()) && self.stalled < self.limits.barren;
+        let Cursor::V1(cursor) = &self.cursor else { return false };
+        let is_cut = (body.decoder.is_amid() || cursor.is_amid()) && self.stalled < self.limits.max_empty_bodies;
         self.stalled += u32::from(is_cut);
         is_cut
     }
@@ -326,16 +326,16 @@ impl Machine {
         if self.run_over && body.byte_at.is_some() && self.is_cut_short(&body) {
             return self.ask();
         }
-        match (&self.place, self.run_over) {
+        match (&self.cursor, self.run_over) {
             (_, false) => self.read_on(body),
             // Before its first byte it says nothing: whoever reads the store may be busy.
-            (Place::V1(_), true) if body.byte_at.is_none() => self.read_on(body),
+            (Cursor::V1(_), true) if body.byte_at.is_none() => self.read_on(body),
             // Asked for anew, the last value comes again, and with it what the store has after it.
-            (Place::V1(place), true) if !body.last && !place.is_fresh() => self.ask(),
-            (Place::V1(_), true) => self.end(Ok(Ending::Complete)),
+            (Cursor::V1(cursor), true) if !body.last && !cursor.is_fresh() => self.ask(),
+            (Cursor::V1(_), true) => self.end(Ok(Ending::Complete)),
             // The answer to a request from now on says where the tail is.
-            (Place::Unknown | Place::V2(_), true) if !body.last => self.ask(),
-            (Place::Unknown | Place::V2(_), true) => self.read_on(body),
+            (Cursor::Unknown | Cursor::V2(_), true) if !body.last => self.ask(),
+            (Cursor::Unknown | Cursor::V2(_), true) => self.read_on(body),
         }
     }
 
@@ -352,9 +352,9 @@ impl Machine {
     }
 
     fn is_alive(&self, body: &Body, ms: u64) -> bool {
-        let alive_ms = match self.place {
-            Place::V1(_) => self.limits.alive_v1_ms,
-            Place::Unknown | Place::V2(_) => self.limits.alive_ms,
+        let alive_ms = match self.cursor {
+            Cursor::V1(_) => self.limits.alive_v1_ms,
+            Cursor::Unknown | Cursor::V2(_) => self.limits.alive_ms,
         };
         ms.saturating_sub(body.byte_at.unwrap_or(body.opened_at)) <= alive_ms
     }
@@ -362,7 +362,7 @@ impl Machine {
     /// A connection that was of use for a while was no failure, whatever ended it.
     fn rested(&mut self, body: &Body) {
         if body.byte_at.is_some_and(|at| at.saturating_sub(body.opened_at) >= self.limits.healthy_ms) {
-            self.patience.progress();
+            self.budget.progress();
         }
     }
 
@@ -383,7 +383,7 @@ impl Machine {
     }
 
     fn fail(&mut self, trouble: Trouble, now: Now) -> Step {
-        match self.patience.trouble(trouble, now, &self.limits) {
+        match self.budget.trouble(trouble, now, &self.limits) {
             Ok((ms, retry)) => {
                 self.state = State::Waiting { until: now.monotonic_ms.saturating_add(ms) };
                 self.phase = Phase::Retrying;
@@ -394,9 +394,9 @@ impl Machine {
     }
 
     fn read_on(&mut self, body: Box<Body>) -> Step {
-        let waits = match self.place {
-            Place::V1(_) => body.byte_at.is_some(),
-            Place::Unknown | Place::V2(_) => !body.last,
+        let waits = match self.cursor {
+            Cursor::V1(_) => body.byte_at.is_some(),
+            Cursor::Unknown | Cursor::V2(_) => !body.last,
         };
         self.state = State::Reading(body);
         Step::Read { quiet_ms: (self.run_over && waits).then_some(self.limits.drain_ms) }

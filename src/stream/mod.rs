@@ -5,18 +5,19 @@
 //! invariants are numbered in `docs/streams.md`.
 
 mod chunk;
+mod cursor;
 mod driver;
-mod ids;
 mod limits;
 mod machine;
 mod pace;
-mod patience;
-mod place;
 mod plan;
 mod position;
+mod queue;
 mod raw;
 mod reader;
 mod replay;
+mod retry_budget;
+mod seen_ids;
 mod step;
 mod v1;
 mod v2;
@@ -26,7 +27,8 @@ pub use limits::Limits;
 pub use machine::Machine;
 pub use plan::{Plan, Request, Start, StreamSpec};
 pub use position::Position;
+pub use queue::{Batch, End, ReaderOptions, Stats, Status};
 pub(crate) use raw::Raw;
-pub use reader::{Batch, End, Reader, ReaderOptions, Stats, Status};
+pub use reader::Reader;
 pub(crate) use replay::Replay;
 pub use step::{Ending, Event, Failure, Outcome, Step};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::position::Position;
 use crate::config::Endpoint;
+use crate::connection::RetryPolicy;
 use crate::error::{Error, Result};
 use crate::http::ClientOptions;
-use crate::hub::Patience;
 use crate::id;
 
 /// Where a stream is read from.
@@ -69,7 +69,7 @@ pub struct StreamSpec {
     pub(super) options: Arc<ClientOptions>,
     pub(super) url: String,
     pub(super) plan: Plan,
-    pub(super) patience: Patience,
+    pub(super) retry: RetryPolicy,
     /// Events and records are given out as they came.
     pub(super) raw: bool,
 }
@@ -85,17 +85,17 @@ impl StreamSpec {
         options: Arc<ClientOptions>,
         (run_id, key): (&str, &str),
         plan: Plan,
-        patience: Patience,
+        retry: RetryPolicy,
     ) -> Result<Self> {
         let url = format!("{}{}", endpoint.base_url(), Self::path((run_id, key), &plan)?);
-        Ok(Self { endpoint, options, url, plan, patience, raw: false })
+        Ok(Self { endpoint, options, url, plan, retry, raw: false })
     }
 
     /// The stream at `path` from its beginning, window after window, given out as it came.
     pub(crate) fn raw(endpoint: Endpoint, options: Arc<ClientOptions>, path: &str, timeout_s: u16) -> Self {
         let url = format!("{}{path}", endpoint.base_url());
         let plan = Plan { start: Start::Beginning, timeout_s: Some(timeout_s), follow: true };
-        Self { endpoint, options, url, plan, patience: Patience::default(), raw: true }
+        Self { endpoint, options, url, plan, retry: RetryPolicy::default(), raw: true }
     }
 
     /// Where the stream `key` of the run `run_id` is read, and whether it can be read so.

@@ -43,7 +43,7 @@ impl<'a> Raw<'a> {
             Self::Record(text) => ("R", text),
             Self::Tail(text) => ("T", text),
         };
-        Chunk { json: Some([tag, text].concat().into()), place: None }
+        Chunk { json: Some([tag, text].concat().into()), position: None }
     }
 }
 

@@ -18,7 +18,7 @@ const PING: &[u8] = b": ping\n\n";
 #[derive(Debug)]
 pub(crate) struct Replay {
     position: Position,
-    place: v1::Place,
+    cursor: v1::Cursor,
     decoder: Decoder,
 }
 
@@ -26,7 +26,7 @@ impl Replay {
     /// What follows `taken` events with this id.
     pub(crate) fn after(id: (u64, u64), taken: u64) -> Self {
         let position = Position::Shared { id, taken };
-        Self { position, place: v1::Place::new(Start::At(position)), decoder: Decoder::new(LONGEST_EVENT) }
+        Self { position, cursor: v1::Cursor::new(Start::At(position)), decoder: Decoder::new(LONGEST_EVENT) }
     }
 
     /// What to send as `Last-Event-ID`, `None` from the start.
@@ -39,9 +39,9 @@ impl Replay {
     /// # Errors
     /// As [`Decoder::push`].
     pub(crate) fn pass(&mut self, bytes: &[u8]) -> Result<Bytes> {
-        let (mut told, place) = (Vec::new(), &mut self.place);
+        let (mut told, cursor) = (Vec::new(), &mut self.cursor);
         self.decoder.push(bytes, |event| {
-            if place.admit(event.id) {
+            if cursor.admit(event.id) {
                 told.extend_from_slice(raw::text(&event).as_bytes());
             }
         })?;

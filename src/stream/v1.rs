@@ -6,7 +6,7 @@ use super::position::{EventId, Position, before, id_text, is_written, parse_id};
 
 /// The place in a v1 stream.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Cursor {
     latest: bool,
     /// The last id before the current one that the server can parse: what to resume after.
     anchor: Option<Box<str>>,
@@ -39,7 +39,7 @@ impl Id {
     }
 }
 
-impl Place {
+impl Cursor {
     pub(super) fn new(start: Start) -> Self {
         let fresh = |anchor, latest| Self {
             latest,
@@ -165,87 +165,87 @@ fn order(left: &str, right: &Id) -> Option<std::cmp::Ordering> {
 mod tests {
     use super::*;
 
-    fn take(place: &mut Place, ids: &[&str]) -> Vec<bool> {
-        ids.iter().map(|id| place.admit(id)).collect()
+    fn take(cursor: &mut Cursor, ids: &[&str]) -> Vec<bool> {
+        ids.iter().map(|id| cursor.admit(id)).collect()
     }
 
     #[test]
     fn the_place_to_resume_after_is_the_id_before_the_current_one() {
-        let mut place = Place::new(Start::Beginning);
-        take(&mut place, &["1-0", "1-0", "2-0", "2-0"]);
-        assert_eq!(place.resume().as_deref(), Some("1-0"));
-        assert_eq!(take(&mut place, &["2-0", "2-0", "2-0", "3-0"]), [false, false, true, true]);
+        let mut cursor = Cursor::new(Start::Beginning);
+        take(&mut cursor, &["1-0", "1-0", "2-0", "2-0"]);
+        assert_eq!(cursor.resume().as_deref(), Some("1-0"));
+        assert_eq!(take(&mut cursor, &["2-0", "2-0", "2-0", "3-0"]), [false, false, true, true]);
     }
 
     #[test]
     fn the_first_id_is_resumed_from_the_start() {
-        let mut place = Place::new(Start::Beginning);
-        take(&mut place, &["1-0"]);
-        assert_eq!(place.resume(), None);
-        assert_eq!(take(&mut place, &["1-0", "1-0"]), [false, true]);
+        let mut cursor = Cursor::new(Start::Beginning);
+        take(&mut cursor, &["1-0"]);
+        assert_eq!(cursor.resume(), None);
+        assert_eq!(take(&mut cursor, &["1-0", "1-0"]), [false, true]);
     }
 
     #[test]
     fn an_interrupted_replay_still_loses_nothing() {
-        let mut place = Place::new(Start::Beginning);
-        take(&mut place, &["1-0", "1-0", "1-0"]);
-        place.resume();
-        assert_eq!(take(&mut place, &["1-0"]), [false]);
-        place.resume();
-        assert_eq!(take(&mut place, &["1-0", "1-0", "1-0", "1-0"]), [false, false, false, true]);
+        let mut cursor = Cursor::new(Start::Beginning);
+        take(&mut cursor, &["1-0", "1-0", "1-0"]);
+        cursor.resume();
+        assert_eq!(take(&mut cursor, &["1-0"]), [false]);
+        cursor.resume();
+        assert_eq!(take(&mut cursor, &["1-0", "1-0", "1-0", "1-0"]), [false, false, false, true]);
     }
 
     #[test]
     fn a_server_that_replays_everything_brings_nothing_twice() {
-        let mut place = Place::new(Start::Beginning);
-        take(&mut place, &["1-0", "2-0", "2-0", "3-0"]);
-        place.resume();
-        assert_eq!(take(&mut place, &["1-0", "2-0", "2-0", "3-0", "3-0"]), [false, false, false, false, true]);
+        let mut cursor = Cursor::new(Start::Beginning);
+        take(&mut cursor, &["1-0", "2-0", "2-0", "3-0"]);
+        cursor.resume();
+        assert_eq!(take(&mut cursor, &["1-0", "2-0", "2-0", "3-0", "3-0"]), [false, false, false, false, true]);
     }
 
     #[test]
     fn what_was_trimmed_is_not_waited_for() {
-        let mut place = Place::new(Start::Beginning);
-        take(&mut place, &["1-0", "2-0", "2-0"]);
-        place.resume();
-        assert_eq!(take(&mut place, &["3-0", "3-0"]), [true, true]);
+        let mut cursor = Cursor::new(Start::Beginning);
+        take(&mut cursor, &["1-0", "2-0", "2-0"]);
+        cursor.resume();
+        assert_eq!(take(&mut cursor, &["3-0", "3-0"]), [true, true]);
     }
 
     #[test]
     fn ids_no_server_parses_are_never_sent_and_what_came_is_counted() {
-        let mut place = Place::new(Start::Beginning);
-        take(&mut place, &["1-0", "a", "b", ""]);
-        assert_eq!(place.resume().as_deref(), Some("1-0"));
-        assert_eq!(take(&mut place, &["a", "b", "", "c"]), [false, false, false, true]);
+        let mut cursor = Cursor::new(Start::Beginning);
+        take(&mut cursor, &["1-0", "a", "b", ""]);
+        assert_eq!(cursor.resume().as_deref(), Some("1-0"));
+        assert_eq!(take(&mut cursor, &["a", "b", "", "c"]), [false, false, false, true]);
     }
 
     #[test]
     fn reading_from_the_tail_resumes_just_before_the_first_event_seen() {
-        let mut place = Place::new(Start::Latest);
-        take(&mut place, &["7-0", "7-0"]);
-        assert_eq!(place.resume().as_deref(), Some("6-18446744073709551615"));
-        assert_eq!(take(&mut place, &["7-0", "7-0", "7-0"]), [false, false, true]);
+        let mut cursor = Cursor::new(Start::Latest);
+        take(&mut cursor, &["7-0", "7-0"]);
+        assert_eq!(cursor.resume().as_deref(), Some("6-18446744073709551615"));
+        assert_eq!(take(&mut cursor, &["7-0", "7-0", "7-0"]), [false, false, true]);
     }
 
     #[test]
     fn a_position_of_the_callers_is_resumed_after() {
-        let mut place = Place::new(Start::After(4));
-        assert_eq!(place.resume().as_deref(), Some("4"));
-        take(&mut place, &["5-0"]);
-        assert_eq!(place.resume().as_deref(), Some("4"));
+        let mut cursor = Cursor::new(Start::After(4));
+        assert_eq!(cursor.resume().as_deref(), Some("4"));
+        take(&mut cursor, &["5-0"]);
+        assert_eq!(cursor.resume().as_deref(), Some("4"));
     }
 
     /// What a reader sees that comes back after each event in turn, from a server that resumes.
     fn come_back_everywhere(ids: &[&str]) {
-        let mut place = Place::new(Start::Beginning);
+        let mut cursor = Cursor::new(Start::Beginning);
         for taken in 1..=ids.len() {
-            assert!(place.admit(ids[taken - 1]));
-            let position = place.position().expect("a place");
+            assert!(cursor.admit(ids[taken - 1]));
+            let position = cursor.position().expect("a place");
             assert_eq!(position.to_string().parse(), Ok(position));
-            let mut back = Place::new(Start::At(position));
+            let mut back = Cursor::new(Start::At(position));
             let asked = position.resume().and_then(|id| parse_id(&id));
             let from = ids.iter().position(|id| asked.is_none_or(|asked| parse_id(id).is_none_or(|id| id > asked)));
-            // Ids that cannot be parsed are stored behind the one before them.
+            // SeenIds that cannot be parsed are stored behind the one before them.
             let from = match asked {
                 Some(asked) => {
                     ids.iter().rposition(|id| parse_id(id).is_some_and(|id| id <= asked)).map_or(0, |at| at + 1)
@@ -269,23 +269,23 @@ mod tests {
 
     #[test]
     fn a_reader_that_came_back_and_is_dropped_amid_the_replay_loses_nothing() {
-        let mut place = Place::new(Start::At(Position::Shared { id: (2, 0), taken: 3 }));
-        assert_eq!(take(&mut place, &["2-0"]), [false]);
-        assert_eq!(place.resume().as_deref(), Some("1-18446744073709551615"));
-        assert_eq!(take(&mut place, &["2-0", "2-0", "2-0", "2-0"]), [false, false, false, true]);
-        assert_eq!(place.position(), Some(Position::Shared { id: (2, 0), taken: 4 }));
+        let mut cursor = Cursor::new(Start::At(Position::Shared { id: (2, 0), taken: 3 }));
+        assert_eq!(take(&mut cursor, &["2-0"]), [false]);
+        assert_eq!(cursor.resume().as_deref(), Some("1-18446744073709551615"));
+        assert_eq!(take(&mut cursor, &["2-0", "2-0", "2-0", "2-0"]), [false, false, false, true]);
+        assert_eq!(cursor.position(), Some(Position::Shared { id: (2, 0), taken: 4 }));
     }
 
     #[test]
     fn a_reader_that_comes_back_gets_nothing_twice_from_a_server_that_replays_everything() {
-        let mut place = Place::new(Start::At(Position::Shared { id: (2, 0), taken: 2 }));
-        assert_eq!(take(&mut place, &["1-0", "2-0", "2-0", "2-0", "3-0"]), [false, false, false, true, true]);
+        let mut cursor = Cursor::new(Start::At(Position::Shared { id: (2, 0), taken: 2 }));
+        assert_eq!(take(&mut cursor, &["1-0", "2-0", "2-0", "2-0", "3-0"]), [false, false, false, true, true]);
     }
 
     #[test]
     fn a_tail_whose_ids_say_nothing_has_no_place_to_come_back_to() {
-        let mut place = Place::new(Start::Latest);
-        take(&mut place, &[""]);
-        assert_eq!(place.position(), None);
+        let mut cursor = Cursor::new(Start::Latest);
+        take(&mut cursor, &[""]);
+        assert_eq!(cursor.position(), None);
     }
 }

@@ -6,14 +6,14 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::chunk::Chunk;
-use super::ids::Ids;
 use super::plan::Start;
 use super::position::{Position, look_back};
+use super::seen_ids::SeenIds;
 use crate::error::{Error, Result};
 
 /// The place in a v2 stream.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Cursor {
     start: Start,
     /// The `seq_num` of the record last seen.
     seen: Option<u64>,
@@ -22,12 +22,12 @@ pub(super) struct Place {
     looking_back: bool,
     /// The tail when nothing had been seen: the `seq_num` the next record will have.
     tail: Option<u64>,
-    ids: Ids,
+    ids: SeenIds,
 }
 
 /// What an event of a v2 stream brought.
 #[derive(Debug, Default)]
-pub(super) struct Brought {
+pub(super) struct Decoded {
     /// New values.
     pub(super) chunks: Vec<Chunk>,
     /// Whether the place moved, by records without a value too.
@@ -36,7 +36,7 @@ pub(super) struct Brought {
     pub(super) at_tail: bool,
 }
 
-impl Place {
+impl Cursor {
     pub(super) fn new(start: Start) -> Self {
         let seen = match start {
             Start::At(Position::Record(seq)) => Some(seq),
@@ -46,7 +46,7 @@ impl Place {
             | Start::Latest
             | Start::After(_) => None,
         };
-        Self { start, seen, looking_back: seen.is_some(), tail: None, ids: Ids::default() }
+        Self { start, seen, looking_back: seen.is_some(), tail: None, ids: SeenIds::default() }
     }
 
     /// The `seq_num` of the record last seen.
@@ -69,10 +69,10 @@ impl Place {
     }
 
     /// Takes `event: batch`.
-    pub(super) fn batch(&mut self, data: &str) -> Result<Brought> {
+    pub(super) fn batch(&mut self, data: &str) -> Result<Decoded> {
         let batch: Batch<'_> = serde_json::from_str(data)
             .map_err(|error| Error::protocol("a batch of the stream cannot be read").with_json(&error))?;
-        let mut brought = Brought::default();
+        let mut brought = Decoded::default();
         for record in batch.records {
             // A server that did not resume where it was asked to (S5), or what we look back at.
             if self.seen.is_some_and(|seen| record.seq_num <= seen) {
@@ -93,7 +93,7 @@ impl Place {
                 && envelope.append_id().is_none_or(|id| self.ids.is_new(id))
             {
                 let json = envelope.data.map(|data| data.get().into());
-                brought.chunks.push(Chunk { json, place: Some(Position::Record(record.seq_num)) });
+                brought.chunks.push(Chunk { json, position: Some(Position::Record(record.seq_num)) });
             }
         }
         brought.at_tail = batch.tail.is_some_and(|tail| self.is_at(tail.seq_num));
@@ -101,7 +101,7 @@ impl Place {
     }
 
     /// Takes `event: ping`. What cannot be read says nothing.
-    pub(super) fn ping(&mut self, data: &str) -> Brought {
+    pub(super) fn ping(&mut self, data: &str) -> Decoded {
         let tail = serde_json::from_str::<Ping>(data).ok().and_then(|ping| ping.tail);
         if let Some(tail) = &tail
             && self.seen.is_none()
@@ -109,7 +109,7 @@ impl Place {
         {
             self.tail.get_or_insert(tail.seq_num);
         }
-        Brought { at_tail: tail.is_some_and(|tail| self.is_at(tail.seq_num)), ..Brought::default() }
+        Decoded { at_tail: tail.is_some_and(|tail| self.is_at(tail.seq_num)), ..Decoded::default() }
     }
 
     /// Whether everything before `tail` was seen, or left out by the caller.
@@ -188,8 +188,8 @@ mod tests {
         format!(r#"{{"records":[{{"seq_num":{seq},"timestamp":1{rest}}}]}}"#)
     }
 
-    fn values(place: &mut Place, data: &str) -> Vec<Option<String>> {
-        place.batch(data).expect("a batch").chunks.into_iter().map(|chunk| chunk.json.map(Into::into)).collect()
+    fn values(cursor: &mut Cursor, data: &str) -> Vec<Option<String>> {
+        cursor.batch(data).expect("a batch").chunks.into_iter().map(|chunk| chunk.json.map(Into::into)).collect()
     }
 
     fn some(json: &str) -> Vec<Option<String>> {
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_record_yields_what_was_written_whatever_its_type() {
-        let mut place = Place::new(Start::Beginning);
+        let mut cursor = Cursor::new(Start::Beginning);
         for (seq, (written, json)) in [
             (r#"{\"data\":{\"n\":0},\"id\":\"a\"}"#, r#"{"n":0}"#),
             (r#"{\"data\":\"{\\\"n\\\":0}\",\"id\":\"b\"}"#, r#""{\"n\":0}""#),
@@ -209,14 +209,14 @@ mod tests {
         .enumerate()
         {
             let data = record(seq as u64, &format!(r#","body":"{written}""#));
-            assert_eq!(values(&mut place, &data), some(json));
+            assert_eq!(values(&mut cursor, &data), some(json));
         }
-        assert_eq!(values(&mut place, &record(9, r#","body":"{\"id\":\"d\"}""#)), [None], "an undefined value");
+        assert_eq!(values(&mut cursor, &record(9, r#","body":"{\"id\":\"d\"}""#)), [None], "an undefined value");
     }
 
     #[test]
     fn commands_and_control_records_yield_nothing_but_move_the_place() {
-        let mut place = Place::new(Start::Beginning);
+        let mut cursor = Cursor::new(Start::Beginning);
         for (seq, rest) in [
             r#","headers":[["","trim"]],"body":"{\"data\":1}""#,
             r#","headers":[["trigger-control","turn-complete"]]"#,
@@ -226,76 +226,76 @@ mod tests {
         .into_iter()
         .enumerate()
         {
-            assert_eq!(values(&mut place, &record(seq as u64, rest)), [] as [Option<String>; 0]);
-            assert_eq!(place.resume(), (Some(seq.to_string().into()), false));
+            assert_eq!(values(&mut cursor, &record(seq as u64, rest)), [] as [Option<String>; 0]);
+            assert_eq!(cursor.resume(), (Some(seq.to_string().into()), false));
         }
     }
 
     #[test]
     fn a_retried_append_and_a_replayed_record_are_yielded_once() {
-        let mut place = Place::new(Start::Beginning);
+        let mut cursor = Cursor::new(Start::Beginning);
         let body = r#","body":"{\"data\":1,\"id\":\"dup\"}""#;
-        assert_eq!(values(&mut place, &record(3, body)), some("1"));
-        assert_eq!(values(&mut place, &record(4, body)), []);
-        assert_eq!(values(&mut place, &record(2, r#","body":"{\"data\":2,\"id\":\"new\"}""#)), []);
-        assert_eq!(place.resume().0.as_deref(), Some("4"));
+        assert_eq!(values(&mut cursor, &record(3, body)), some("1"));
+        assert_eq!(values(&mut cursor, &record(4, body)), []);
+        assert_eq!(values(&mut cursor, &record(2, r#","body":"{\"data\":2,\"id\":\"new\"}""#)), []);
+        assert_eq!(cursor.resume().0.as_deref(), Some("4"));
     }
 
     #[test]
     fn a_position_beyond_the_tail_hides_nothing_that_is_appended_later() {
-        let mut place = Place::new(Start::After(1_000));
-        assert_eq!(place.resume().0.as_deref(), Some("1000"));
-        assert_eq!(values(&mut place, &record(8, r#","body":"{\"data\":1}""#)), some("1"));
-        assert_eq!(place.resume().0.as_deref(), Some("8"));
+        let mut cursor = Cursor::new(Start::After(1_000));
+        assert_eq!(cursor.resume().0.as_deref(), Some("1000"));
+        assert_eq!(values(&mut cursor, &record(8, r#","body":"{\"data\":1}""#)), some("1"));
+        assert_eq!(cursor.resume().0.as_deref(), Some("8"));
     }
 
     #[test]
     fn reading_from_the_tail_resumes_at_the_tail_that_was_first_told() {
         for (tail, resumed) in [(5, Some("4")), (0, None)] {
-            let mut place = Place::new(Start::Latest);
-            assert_eq!(place.resume(), (None, true));
-            place.ping(&format!(r#"{{"timestamp":1,"tail":{{"seq_num":{tail},"timestamp":0}}}}"#));
-            place.ping(r#"{"timestamp":2,"tail":{"seq_num":9,"timestamp":0}}"#);
-            assert_eq!(place.resume(), (resumed.map(Into::into), false));
+            let mut cursor = Cursor::new(Start::Latest);
+            assert_eq!(cursor.resume(), (None, true));
+            cursor.ping(&format!(r#"{{"timestamp":1,"tail":{{"seq_num":{tail},"timestamp":0}}}}"#));
+            cursor.ping(r#"{"timestamp":2,"tail":{"seq_num":9,"timestamp":0}}"#);
+            assert_eq!(cursor.resume(), (resumed.map(Into::into), false));
         }
     }
 
     #[test]
     fn the_tail_is_reached_when_every_record_before_it_was_seen() {
-        let mut place = Place::new(Start::Beginning);
+        let mut cursor = Cursor::new(Start::Beginning);
         let ping = |tail: u64| format!(r#"{{"tail":{{"seq_num":{tail}}}}}"#);
-        assert!(place.ping(&ping(0)).at_tail);
-        assert!(!place.ping(&ping(1)).at_tail);
-        place.batch(&record(0, "")).expect("a batch");
-        assert!(place.ping(&ping(1)).at_tail);
-        assert!(!place.ping(&ping(2)).at_tail);
-        assert!(!place.ping("nonsense").at_tail);
+        assert!(cursor.ping(&ping(0)).at_tail);
+        assert!(!cursor.ping(&ping(1)).at_tail);
+        cursor.batch(&record(0, "")).expect("a batch");
+        assert!(cursor.ping(&ping(1)).at_tail);
+        assert!(!cursor.ping(&ping(2)).at_tail);
+        assert!(!cursor.ping("nonsense").at_tail);
     }
 
     #[test]
     fn what_is_no_batch_is_an_error() {
         for data in ["", "<html>", "{\"records\":[{\"body\":\"\"}]}", "{\"records\":3}"] {
-            assert_eq!(Place::new(Start::Beginning).batch(data).expect_err(data).code(), "ERR_PROTOCOL");
+            assert_eq!(Cursor::new(Start::Beginning).batch(data).expect_err(data).code(), "ERR_PROTOCOL");
         }
     }
 
     #[test]
     fn a_reader_that_comes_back_knows_the_appends_before_its_place() {
-        let mut place = Place::new(Start::At(Position::Record(70)));
-        assert_eq!(place.resume().0.as_deref(), Some("6"));
+        let mut cursor = Cursor::new(Start::At(Position::Record(70)));
+        assert_eq!(cursor.resume().0.as_deref(), Some("6"));
         let append = |id: &str| format!(r#","body":"{{\"data\":1,\"id\":\"{id}\"}}""#);
-        assert_eq!(values(&mut place, &record(69, &append("a"))), []);
-        assert_eq!(place.resume().0.as_deref(), Some("6"), "dropped amid it, it looks back again");
-        assert_eq!(values(&mut place, &record(70, &append("b"))), []);
-        assert_eq!(values(&mut place, &record(71, &append("b"))), [], "a retry of what was before the place");
-        assert_eq!(values(&mut place, &record(72, &append("c"))), some("1"));
-        assert_eq!(place.resume().0.as_deref(), Some("72"));
+        assert_eq!(values(&mut cursor, &record(69, &append("a"))), []);
+        assert_eq!(cursor.resume().0.as_deref(), Some("6"), "dropped amid it, it looks back again");
+        assert_eq!(values(&mut cursor, &record(70, &append("b"))), []);
+        assert_eq!(values(&mut cursor, &record(71, &append("b"))), [], "a retry of what was before the place");
+        assert_eq!(values(&mut cursor, &record(72, &append("c"))), some("1"));
+        assert_eq!(cursor.resume().0.as_deref(), Some("72"));
     }
 
     #[test]
     fn a_place_at_the_tail_is_there_before_anything_comes() {
-        let mut place = Place::new(Start::At(Position::Record(4)));
-        assert!(place.ping(r#"{"tail":{"seq_num":5}}"#).at_tail);
-        assert!(!place.ping(r#"{"tail":{"seq_num":6}}"#).at_tail);
+        let mut cursor = Cursor::new(Start::At(Position::Record(4)));
+        assert!(cursor.ping(r#"{"tail":{"seq_num":5}}"#).at_tail);
+        assert!(!cursor.ping(r#"{"tail":{"seq_num":6}}"#).at_tail);
     }
 }

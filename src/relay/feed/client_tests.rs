@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::upstream_tests::Emulator;
 use super::{FeedKey, Feeds, Reply, answer};
 use crate::config::Endpoint;
-use crate::hub::{FeedSpec, Hub, Patience, Reader, ReaderOptions};
+use crate::connection::RetryPolicy;
+use crate::hub::{FeedSpec, Hub, Reader, ReaderOptions};
 use crate::serve::listener::{bind, serve};
 use crate::serve::{Request, Response};
 
@@ -62,7 +63,7 @@ impl Front {
             endpoint: Endpoint::new(&format!("http://{}", self.address), "tr_dev_viewer", None).expect("an endpoint"),
             path: path.into(),
             query: query.iter().map(|&(name, value)| (name, value.to_owned())).collect(),
-            patience: Patience { min_delay_ms: 10, ..Patience::default() },
+            retry: RetryPolicy { min_delay_ms: 10, ..RetryPolicy::default() },
         };
         Hub::global().open(&spec, ReaderOptions { copies: true, ..ReaderOptions::default() })
     }

@@ -13,7 +13,8 @@ use super::key::FeedKey;
 use super::rows::{Keep, Rows};
 use crate::clock::unix_ms;
 use crate::config::Endpoint;
-use crate::hub::{Batch, End, Notice, Reader};
+use crate::connection::Notice;
+use crate::hub::{Batch, End, Reader};
 use crate::lock::lock;
 use crate::random;
 use crate::relay::notices::{Notices, Trouble};
@@ -111,7 +112,7 @@ impl FeedCopy {
                     notices.tell(Trouble::Unreachable.text());
                 }
                 Notice::Retry { .. } => *lock(&self.trouble) = None,
-                Notice::Stage(_) => {}
+                Notice::State(_) => {}
             }
         }
     }

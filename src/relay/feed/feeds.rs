@@ -16,8 +16,9 @@ use super::failure::Failure;
 use super::key::FeedKey;
 use super::rows::Keep;
 use crate::config::Endpoint;
+use crate::connection::RetryPolicy;
 use crate::error::Error;
-use crate::hub::{FeedSpec, Hub, Patience, ReaderOptions};
+use crate::hub::{FeedSpec, Hub, ReaderOptions};
 use crate::lock::lock;
 use crate::relay::limits::{Digest, Quota, Share, full};
 use crate::relay::stats::{Bound, Stats};
@@ -191,7 +192,7 @@ impl Inner {
             endpoint: self.endpoint.clone(),
             path: copy.key.path.clone(),
             query: copy.key.query.clone(),
-            patience: Patience::default(),
+            retry: RetryPolicy::default(),
         };
         let reader =
             Hub::global().open(&spec, ReaderOptions { copies: true, notices: true, ..ReaderOptions::default() });

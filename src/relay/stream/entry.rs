@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::parts;
-use crate::hub::{Notice, Stage};
+use crate::connection::{ConnectionState, Notice};
 use crate::lock::lock;
 use crate::relay::limits::{Digest, Share};
 use crate::relay::notices::Trouble;
@@ -154,18 +154,18 @@ impl Entry {
     /// Whether the source is connected, after `notices`: they may tell of one that was lost and found again since the
     /// last batch, and whose answer was taken already.
     pub(super) fn heard(&self, notices: &[Notice]) {
-        let stages = || {
+        let states = || {
             notices.iter().filter_map(|notice| match notice {
-                Notice::Stage(stage) => Some(*stage),
+                Notice::State(state) => Some(*state),
                 Notice::Retry { .. } => None,
             })
         };
-        if stages().any(|stage| matches!(stage, Stage::Retrying | Stage::Ended)) {
+        if states().any(|state| matches!(state, ConnectionState::Retrying | ConnectionState::Ended)) {
             self.log.set_live(false);
         }
         // v2 says itself where its tail is, which may be later than before.
         let is_v1 = matches!(*self.known.borrow(), Known::Version(StreamVersion::V1));
-        if is_v1 && stages().next_back() == Some(Stage::Live) {
+        if is_v1 && states().next_back() == Some(ConnectionState::Live) {
             self.log.set_live(true);
         }
     }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::entry::{Entry, Known};
 use super::{GoOn, Reply, StreamKey, Streams, answer};
 use crate::config::Endpoint;
-use crate::hub::{Notice, Stage};
+use crate::connection::{ConnectionState, Notice};
 use crate::relay::{Limits, Options};
 use crate::serve::stream::{Log, StreamName, StreamVersion};
 use crate::serve::{Body, Request};
@@ -391,16 +391,16 @@ async fn a_stream_nobody_reads_makes_way_and_one_that_is_read_does_not() {
 async fn silence_counts_again_once_a_lost_source_was_found_however_late_that_is_heard() {
     let log = Log::of_source(usize::MAX, usize::MAX);
     let entry = Entry::new(log, Arc::default(), CancellationToken::new(), None);
-    let heard = |stages: &[Stage]| {
-        entry.heard(&stages.iter().copied().map(Notice::Stage).collect::<Vec<_>>());
+    let heard = |states: &[ConnectionState]| {
+        entry.heard(&states.iter().copied().map(Notice::State).collect::<Vec<_>>());
         entry.log.live().0
     };
     entry.known.send_replace(Known::Version(StreamVersion::V1));
-    assert!(heard(&[Stage::Connecting, Stage::Live]));
-    assert!(!heard(&[Stage::Live, Stage::Retrying]));
-    assert!(heard(&[Stage::Retrying, Stage::Live]), "v1 has no other word for it");
+    assert!(heard(&[ConnectionState::Connecting, ConnectionState::Live]));
+    assert!(!heard(&[ConnectionState::Live, ConnectionState::Retrying]));
+    assert!(heard(&[ConnectionState::Retrying, ConnectionState::Live]), "v1 has no other word for it");
     entry.known.send_replace(Known::Version(StreamVersion::V2));
-    assert!(!heard(&[Stage::Retrying, Stage::Live]), "v2 tells the tail");
+    assert!(!heard(&[ConnectionState::Retrying, ConnectionState::Live]), "v2 tells the tail");
 }
 
 /// How much a stream keeps, and how long its viewers wait for its first answer.

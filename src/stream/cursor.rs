@@ -8,14 +8,14 @@ use crate::sse;
 
 /// Where the stream stands. The version is known from the first answer on.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum Cursor {
     Unknown,
-    V1(v1::Place),
-    V2(v2::Place),
+    V1(v1::Cursor),
+    V2(v2::Cursor),
 }
 
 /// What an event was.
-pub(super) enum Seen {
+pub(super) enum Consumed {
     /// Something new; whether the place is at the tail now.
     New { tail: bool },
     /// Nothing new; whether the server said that the place is at the tail.
@@ -24,20 +24,20 @@ pub(super) enum Seen {
     Done,
 }
 
-impl Place {
+impl Cursor {
     /// What the next request says: `Last-Event-ID`, and whether to begin at the tail.
     pub(super) fn resume(&mut self, start: Start) -> (Option<Box<str>>, bool) {
         match self {
             Self::Unknown => match start {
                 Start::At(position) => (position.resume(), false),
-                start @ (Start::Beginning | Start::Latest | Start::After(_)) => v2::Place::new(start).resume(),
+                start @ (Start::Beginning | Start::Latest | Start::After(_)) => v2::Cursor::new(start).resume(),
             },
-            Self::V1(place) => {
-                let after = place.resume();
-                let latest = after.is_none() && place.is_fresh() && matches!(start, Start::Latest);
+            Self::V1(cursor) => {
+                let after = cursor.resume();
+                let latest = after.is_none() && cursor.is_fresh() && matches!(start, Start::Latest);
                 (after, latest)
             }
-            Self::V2(place) => place.resume(),
+            Self::V2(cursor) => cursor.resume(),
         }
     }
 
@@ -45,25 +45,30 @@ impl Place {
     ///
     /// # Errors
     /// What cannot be read, or what the server says went wrong.
-    pub(super) fn take(&mut self, event: &sse::Event<'_>, as_it_came: bool, chunks: &mut Vec<Chunk>) -> Result<Seen> {
+    pub(super) fn take(
+        &mut self,
+        event: &sse::Event<'_>,
+        as_it_came: bool,
+        chunks: &mut Vec<Chunk>,
+    ) -> Result<Consumed> {
         match self {
-            Self::Unknown => Ok(Seen::Nothing { tail: false }),
-            Self::V1(place) => {
-                if !place.admit(event.id) {
-                    return Ok(Seen::Nothing { tail: false });
+            Self::Unknown => Ok(Consumed::Nothing { tail: false }),
+            Self::V1(cursor) => {
+                if !cursor.admit(event.id) {
+                    return Ok(Consumed::Nothing { tail: false });
                 }
                 chunks.push(if as_it_came {
                     raw::event(event)
                 } else {
-                    Chunk { json: Some(json_or_text(event.data)), place: place.position() }
+                    Chunk { json: Some(json_or_text(event.data)), position: cursor.position() }
                 });
-                Ok(Seen::New { tail: false })
+                Ok(Consumed::New { tail: false })
             }
-            Self::V2(place) => {
-                let seen = place.seen();
+            Self::V2(cursor) => {
+                let seen = cursor.seen();
                 let brought = match event.event {
-                    "batch" => place.batch(event.data)?,
-                    "ping" => place.ping(event.data),
+                    "batch" => cursor.batch(event.data)?,
+                    "ping" => cursor.ping(event.data),
                     "error" => {
                         let why: String = event.data.chars().take(500).collect();
                         return Err(Error::new(
@@ -72,9 +77,9 @@ impl Place {
                             format!("the server could not read the stream: {why}"),
                         ));
                     }
-                    "message" if event.data.trim() == "[DONE]" => return Ok(Seen::Done),
+                    "message" if event.data.trim() == "[DONE]" => return Ok(Consumed::Done),
                     // Events of later servers.
-                    _ => v2::Brought::default(),
+                    _ => v2::Decoded::default(),
                 };
                 if as_it_came {
                     raw::records(event.data, seen, chunks);
@@ -82,7 +87,7 @@ impl Place {
                     chunks.extend(brought.chunks);
                 }
                 let tail = brought.at_tail;
-                Ok(if brought.moved { Seen::New { tail } } else { Seen::Nothing { tail } })
+                Ok(if brought.moved { Consumed::New { tail } } else { Consumed::Nothing { tail } })
             }
         }
     }

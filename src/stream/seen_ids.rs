@@ -4,19 +4,19 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 /// How many ids are remembered; the official client remembers as many, for one connection.
-const MOST: usize = 5_000;
+const MAX_IDS: usize = 5_000;
 /// How many bytes of ids are remembered.
-const MOST_BYTES: usize = 1024 * 1024;
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// A bounded memory of ids: the oldest are forgotten first.
 #[derive(Debug, Default)]
-pub(super) struct Ids {
+pub(super) struct SeenIds {
     order: VecDeque<Arc<str>>,
     known: HashSet<Arc<str>, foldhash::fast::RandomState>,
     bytes: usize,
 }
 
-impl Ids {
+impl SeenIds {
     /// Remembers `id`. False when it was known already.
     pub(super) fn is_new(&mut self, id: &str) -> bool {
         if self.known.contains(id) {
@@ -26,7 +26,7 @@ impl Ids {
         self.bytes += id.len();
         self.order.push_back(id.clone());
         self.known.insert(id);
-        while self.order.len() > MOST || self.bytes > MOST_BYTES {
+        while self.order.len() > MAX_IDS || self.bytes > MAX_BYTES {
             let Some(oldest) = self.order.pop_front() else { break };
             self.bytes -= oldest.len();
             self.known.remove(&oldest);
@@ -41,21 +41,21 @@ mod tests {
 
     #[test]
     fn an_id_is_new_once() {
-        let mut ids = Ids::default();
+        let mut ids = SeenIds::default();
         assert!(ids.is_new("a") && !ids.is_new("a") && ids.is_new("b"));
     }
 
     #[test]
     fn the_memory_is_bounded_in_ids_and_in_bytes() {
-        let mut ids = Ids::default();
-        for number in 0..=MOST {
+        let mut ids = SeenIds::default();
+        for number in 0..=MAX_IDS {
             ids.is_new(&number.to_string());
         }
-        assert_eq!(ids.order.len(), MOST);
+        assert_eq!(ids.order.len(), MAX_IDS);
         assert!(ids.is_new("0"), "the oldest was forgotten");
-        assert!(!ids.is_new(&MOST.to_string()));
-        let long = "x".repeat(MOST_BYTES);
+        assert!(!ids.is_new(&MAX_IDS.to_string()));
+        let long = "x".repeat(MAX_BYTES);
         ids.is_new(&long);
-        assert_eq!((ids.order.len(), ids.bytes), (1, MOST_BYTES));
+        assert_eq!((ids.order.len(), ids.bytes), (1, MAX_BYTES));
     }
 }

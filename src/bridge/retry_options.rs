@@ -1,8 +1,8 @@
-//! How patient a feed or a stream is, as JavaScript says it.
+//! The `retry` option of feeds and streams, as JavaScript writes it.
 
 use serde::Deserialize;
 
-use crate::hub::Patience;
+use crate::connection::RetryPolicy;
 
 /// The public `retry` option. All times in milliseconds.
 #[derive(Debug, Default, Deserialize)]
@@ -15,10 +15,10 @@ pub(super) struct RetryOptions {
 }
 
 impl RetryOptions {
-    /// These and the public `silenceTimeoutMs`, over the defaults.
-    pub(super) fn patience(&self, silence_timeout_ms: Option<u64>) -> Patience {
-        let default = Patience::default();
-        Patience {
+    /// The policy of these options and the public `silenceTimeoutMs`, over the defaults.
+    pub(super) fn policy(&self, silence_timeout_ms: Option<u64>) -> RetryPolicy {
+        let default = RetryPolicy::default();
+        RetryPolicy {
             retry_for_ms: self.max_elapsed_ms.unwrap_or(default.retry_for_ms),
             min_delay_ms: self.min_delay_ms.unwrap_or(default.min_delay_ms),
             max_delay_ms: self.max_delay_ms.unwrap_or(default.max_delay_ms),

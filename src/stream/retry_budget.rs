@@ -7,7 +7,7 @@ use crate::shape::{Now, Reason, Retry, Trouble};
 
 /// The failures since the last progress.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
+pub(super) struct RetryBudget {
     attempt: u32,
     since: Option<u64>,
     protocol: u32,
@@ -18,9 +18,9 @@ pub(super) struct Patience {
 
 /// The failures that still count once the server answers again: after an outage nobody waits half a minute for a body
 /// that broke off.
-const MOST_BEFORE_ANSWER: u32 = 2;
+const MAX_BEFORE_ANSWER: u32 = 2;
 
-impl Patience {
+impl RetryBudget {
     /// Something new came, or a connection held: what went wrong before counts no more.
     pub(super) fn progress(&mut self) {
         *self = Self::default();
@@ -30,7 +30,7 @@ impl Patience {
     /// ever longer all the same.
     pub(super) fn answered(&mut self) {
         if !self.dropped {
-            self.attempt = self.attempt.min(MOST_BEFORE_ANSWER);
+            self.attempt = self.attempt.min(MAX_BEFORE_ANSWER);
         }
     }
 

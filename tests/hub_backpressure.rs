@@ -11,8 +11,9 @@ use support::{Server, feed_answer, row};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use trigger_native::config::Endpoint;
+use trigger_native::connection::{ConnectionState, Notice, RetryPolicy};
 use trigger_native::credential::Credential;
-use trigger_native::hub::{Batch, End, FeedSpec, Hub, Notice, Patience, Reader, ReaderOptions, Stage};
+use trigger_native::hub::{Batch, End, FeedSpec, Hub, Reader, ReaderOptions};
 use trigger_native::secret::Secret;
 
 const FAILSAFE: Duration = Duration::from_secs(30);
@@ -24,7 +25,7 @@ fn spec(server: &Server) -> FeedSpec {
         endpoint: Endpoint::new(&server.url(), "tr_dev_test", None).expect("an endpoint"),
         path: "/realtime/v1/runs".into(),
         query: [("tags", "a".to_owned())].into(),
-        patience: Patience::default(),
+        retry: RetryPolicy::default(),
     }
 }
 
@@ -178,12 +179,12 @@ async fn a_refused_token_is_renewed_once_for_all_readers_and_they_see_it_happen(
     timeout(FAILSAFE, credential.wanted()).await.expect("a token is wanted");
     credential.supply(Secret::new("new"));
     for reader in &readers {
-        let (mut stages, mut numbers) = (Vec::new(), Vec::new());
+        let (mut states, mut numbers) = (Vec::new(), Vec::new());
         loop {
             let batch = next(reader).await;
             for notice in &batch.notices {
                 match notice {
-                    Notice::Stage(stage) => stages.push(*stage),
+                    Notice::State(state) => states.push(*state),
                     Notice::Retry { .. } => panic!("a renewal is no retry"),
                 }
             }
@@ -193,8 +194,8 @@ async fn a_refused_token_is_renewed_once_for_all_readers_and_they_see_it_happen(
             }
         }
         assert_eq!(numbers, ["0", "1"]);
-        assert!(stages.contains(&Stage::Refreshing), "{stages:?}");
-        assert_eq!(stages.last(), Some(&Stage::Ended));
+        assert!(states.contains(&ConnectionState::Refreshing), "{states:?}");
+        assert_eq!(states.last(), Some(&ConnectionState::Ended));
     }
     assert_eq!(server.seen().len(), 3, "one refusal, one snapshot, one poll");
 }

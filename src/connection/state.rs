@@ -1,23 +1,23 @@
-//! The visible state of a feed (defect 6), as users are told of it.
+//! The visible state of a feed or stream (defect 6): `onStateChange` and `stats().state` show it.
 
 use crate::shape::Phase;
 
-/// Where a feed is.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stage {
-    /// Before it is up to date: at the start, and while a snapshot is read anew.
+pub enum ConnectionState {
+    /// Not up to date yet: at the start, and while a snapshot is read anew.
     Connecting,
-    /// Up to date, and waiting for changes.
+    /// Up to date; changes are awaited.
     Live,
-    /// Something went wrong: waiting, or asking again.
+    /// After a failure: a wait, or the next attempt.
     Retrying,
-    /// Waiting for another token (defect 5).
+    /// The connection waits for another token (defect 5).
     Refreshing,
-    /// Over.
+    /// The last state.
     Ended,
 }
 
-impl Stage {
+impl ConnectionState {
     /// The name JavaScript sees.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -31,7 +31,7 @@ impl Stage {
     }
 }
 
-impl From<Phase> for Stage {
+impl From<Phase> for ConnectionState {
     fn from(phase: Phase) -> Self {
         match phase {
             Phase::Connecting | Phase::CatchingUp => Self::Connecting,
