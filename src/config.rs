@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::credential::Credential;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::secret::Secret;
 
 /// What a key can do (docs/server-protocol.md 2).
@@ -52,26 +52,26 @@ impl Endpoint {
                 && url.fragment().is_none()
         });
         if !fits {
-            return Err(Error::config(
-                "ERR_INVALID_BASE_URL",
+            return Err(Error::new(
+                ErrorCode::InvalidBaseUrl,
                 "the base URL is not an http(s) URL: set baseURL or TRIGGER_API_URL to something like \"https://api.trigger.dev\"",
             ));
         }
         if key.trim().is_empty() {
-            return Err(Error::config(
-                "ERR_MISSING_ACCESS_TOKEN",
+            return Err(Error::new(
+                ErrorCode::MissingAccessToken,
                 "no access token: set TRIGGER_SECRET_KEY, or pass accessToken to configure()",
             ));
         }
         if !key.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
-            return Err(Error::config(
-                "ERR_INVALID_ACCESS_TOKEN",
+            return Err(Error::new(
+                ErrorCode::InvalidAccessToken,
                 "the access token holds a space, a line break or a character outside ASCII: check that it was copied whole and is not quoted",
             ));
         }
         if let Some(quote) = quoted(key) {
-            return Err(Error::config(
-                "ERR_INVALID_ACCESS_TOKEN",
+            return Err(Error::new(
+                ErrorCode::InvalidAccessToken,
                 format!(
                     "the access token begins or ends with {quote}: it is written without quotes where no shell takes them off, such as in a container's env file"
                 ),
@@ -79,8 +79,8 @@ impl Endpoint {
         }
         let branch = branch.filter(|branch| !branch.is_empty());
         if branch.is_some_and(|branch| http::HeaderValue::from_str(branch).is_err()) {
-            return Err(Error::config(
-                "ERR_INVALID_BRANCH",
+            return Err(Error::new(
+                ErrorCode::InvalidBranch,
                 "the preview branch holds a character that no header can carry",
             ));
         }
@@ -246,16 +246,16 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused_early_and_never_shown() {
         for (url, key, code) in [
-            ("api.trigger.dev", "k", "ERR_INVALID_BASE_URL"),
-            ("ftp://a.b", "k", "ERR_INVALID_BASE_URL"),
-            ("https://a.b/?x=1", "k", "ERR_INVALID_BASE_URL"),
-            ("https://a.b", " ", "ERR_MISSING_ACCESS_TOKEN"),
-            ("https://a.b", "tr_dev_x\n", "ERR_INVALID_ACCESS_TOKEN"),
-            ("https://a.b", "\"tr_dev_x\"", "ERR_INVALID_ACCESS_TOKEN"),
-            ("https://a.b", "'tr_dev_x'", "ERR_INVALID_ACCESS_TOKEN"),
-            ("https://a.b", "tr_dev_x'", "ERR_INVALID_ACCESS_TOKEN"),
+            ("api.trigger.dev", "k", ErrorCode::InvalidBaseUrl),
+            ("ftp://a.b", "k", ErrorCode::InvalidBaseUrl),
+            ("https://a.b/?x=1", "k", ErrorCode::InvalidBaseUrl),
+            ("https://a.b", " ", ErrorCode::MissingAccessToken),
+            ("https://a.b", "tr_dev_x\n", ErrorCode::InvalidAccessToken),
+            ("https://a.b", "\"tr_dev_x\"", ErrorCode::InvalidAccessToken),
+            ("https://a.b", "'tr_dev_x'", ErrorCode::InvalidAccessToken),
+            ("https://a.b", "tr_dev_x'", ErrorCode::InvalidAccessToken),
         ] {
-            let error = Endpoint::new(url, key, None).expect_err(code);
+            let error = Endpoint::new(url, key, None).expect_err(code.as_str());
             assert_eq!(error.code(), code);
             assert!(!error.to_string().contains("tr_dev_x"));
         }

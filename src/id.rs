@@ -1,6 +1,6 @@
 //! Ids from users, made safe to stand in a URL path (defect 8, docs/server-protocol.md 1).
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// The longest id taken, in bytes.
 const LONGEST: usize = 512;
@@ -14,8 +14,8 @@ const LONGEST: usize = 512;
 /// holds a slash, a backslash or a control character.
 pub fn path_segment(what: &str, id: &str) -> Result<String> {
     let refuse = |why: &str| {
-        Err(Error::argument(
-            "ERR_INVALID_ID",
+        Err(Error::new(
+            ErrorCode::InvalidId,
             format!("the {what} {why}: pass the id as the server gave it, for example \"run_1234\""),
         ))
     };
@@ -44,7 +44,7 @@ pub fn path_segment(what: &str, id: &str) -> Result<String> {
 /// `ERR_INVALID_ID` for a name that is empty or longer than 512 bytes, and for one with a part that is `.` or `..`: who
 /// decodes it on the way would take that for a path.
 pub fn text_segment(what: &str, name: &str) -> Result<String> {
-    let refuse = |why: &str| Err(Error::argument("ERR_INVALID_ID", format!("the {what} {why}: choose another name")));
+    let refuse = |why: &str| Err(Error::new(ErrorCode::InvalidId, format!("the {what} {why}: choose another name")));
     if name.is_empty() {
         return refuse("is empty");
     }
@@ -64,7 +64,7 @@ pub fn text_segment(what: &str, name: &str) -> Result<String> {
 pub fn task_segment(what: &str, id: &str) -> Result<String> {
     if matches!(id, "" | "." | "..") {
         let why = if id.is_empty() { "is empty" } else { "is a path, which no URL can hold" };
-        return Err(Error::argument("ERR_INVALID_ID", format!("the {what} {why}: pass the id it was defined with")));
+        return Err(Error::new(ErrorCode::InvalidId, format!("the {what} {why}: pass the id it was defined with")));
     }
     Ok(encode(id))
 }
@@ -103,7 +103,7 @@ mod tests {
             assert_eq!(text_segment("stream key", name).expect(name), segment);
         }
         for name in ["", ".", "..", "../../x", "a/..", "a\\..\\b", &"x".repeat(513)] {
-            assert_eq!(text_segment("stream key", name).expect_err(name).code(), "ERR_INVALID_ID");
+            assert_eq!(text_segment("stream key", name).expect_err(name).code(), ErrorCode::InvalidId);
         }
     }
 
@@ -114,7 +114,7 @@ mod tests {
         }
         assert!(task_segment("task id", &"x".repeat(2_000)).is_ok());
         for id in ["", ".", ".."] {
-            assert_eq!(task_segment("task id", id).expect_err(id).code(), "ERR_INVALID_ID");
+            assert_eq!(task_segment("task id", id).expect_err(id).code(), ErrorCode::InvalidId);
         }
     }
 
@@ -122,7 +122,7 @@ mod tests {
     fn what_cannot_be_an_id_is_refused() {
         for id in ["", " ", ".", "..", "../../../api/v1/runs?x#", "a/b", "a\\b", "a\nb", "a\u{7f}", &"x".repeat(513)] {
             let error = path_segment("run id", id).expect_err(id);
-            assert_eq!(error.code(), "ERR_INVALID_ID");
+            assert_eq!(error.code(), ErrorCode::InvalidId);
             assert!(error.message().contains("run id"));
         }
     }

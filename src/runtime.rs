@@ -6,7 +6,7 @@
 use once_cell::sync::OnceCell;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// Says how many threads work.
 const VARIABLE: &str = "TRIGGER_NATIVE_THREADS";
@@ -34,9 +34,7 @@ pub fn get() -> Result<&'static Runtime> {
             .thread_name("trigger-native")
             .enable_all()
             .build()
-            .map_err(|error| {
-                Error::new(Kind::Internal, "ERR_RUNTIME", "the operating system gave no threads").with_source(error)
-            })
+            .map_err(|error| Error::new(ErrorCode::Runtime, "the operating system gave no threads").with_source(error))
     })
 }
 
@@ -45,8 +43,8 @@ fn parse(value: Option<&str>) -> Result<usize> {
     let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(DEFAULT) };
     match value.parse() {
         Ok(threads) if (1..=MOST).contains(&threads) => Ok(threads),
-        Ok(_) | Err(_) => Err(Error::config(
-            "ERR_INVALID_THREADS",
+        Ok(_) | Err(_) => Err(Error::new(
+            ErrorCode::InvalidThreads,
             format!("{VARIABLE} is {value:?}: it must be a whole number from 1 to {MOST}, or not be set"),
         )),
     }
@@ -55,6 +53,7 @@ fn parse(value: Option<&str>) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     #[test]
     fn the_variable_is_a_number_from_1_to_64_or_an_error_that_names_it() {
@@ -63,7 +62,7 @@ mod tests {
         }
         for value in ["0", "65", "-1", "2.5", "two", " 2", "99999999999999999999"] {
             let error = parse(Some(value)).expect_err(value);
-            assert_eq!((error.kind(), error.code()), (Kind::Config, "ERR_INVALID_THREADS"));
+            assert_eq!((error.kind(), error.code()), (Kind::Config, ErrorCode::InvalidThreads));
             assert!(error.message().contains("TRIGGER_NATIVE_THREADS"));
         }
     }

@@ -8,6 +8,7 @@ use emulator_support::{Emulator, FAILSAFE};
 use reqwest::Method;
 use serde_json::{Value, json};
 use trigger_native::emulator::start;
+use trigger_native::error::ErrorCode;
 
 const SCOPED: &str = "tr_dev_sk_emulatorscopedkey0000001";
 
@@ -205,7 +206,7 @@ async fn a_port_that_is_taken_is_named() {
     let emulator = Emulator::start(json!({})).await;
     let port: u16 = emulator.running.url().rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port");
     let error = start(&json!({ "port": port }).to_string()).await.expect_err("taken");
-    assert_eq!(error.code(), "ERR_EMULATOR_PORT");
+    assert_eq!(error.code(), ErrorCode::EmulatorPort);
     assert!(error.message().contains(&port.to_string()));
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use emulator_support::Emulator;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use trigger_native::error::ErrorCode;
 
 async fn faults(emulator: &Emulator, faults: Value) {
     let answer = emulator.send(Method::PUT, "/emulator/faults", Some(json!({ "faults": faults }))).await;
@@ -77,7 +78,7 @@ async fn what_cannot_be_a_fault_is_refused_and_changes_nothing() {
     assert_eq!(answer.status, 401);
     let options = json!({ "faults": [{ "kind": "delay" }] }).to_string();
     let error = trigger_native::emulator::start(&options).await.expect_err("a fault that cannot be");
-    assert_eq!(error.code(), "ERR_INVALID_OPTIONS");
+    assert_eq!(error.code(), ErrorCode::InvalidOptions);
     assert!(error.message().contains("delayMs"), "{}", error.message());
 }
 

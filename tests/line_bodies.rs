@@ -8,6 +8,7 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use line_support::{FAILSAFE, HTTP1, PATIENT, Server, full, http2, line, text};
 use tokio::time::timeout;
+use trigger_native::error::ErrorCode;
 use trigger_native::http::{Line, Polled};
 
 async fn poll(line: &mut Line, path: &str) -> Polled {
@@ -41,7 +42,7 @@ async fn compressed_answers_are_read_and_broken_ones_are_failures_that_pass() {
             assert_eq!(text(poll(&mut line, path).await), long, "{path}");
         }
         let polled = poll(&mut line, "/cut").await;
-        assert!(matches!(&polled, Polled::Cut(error) if error.code() == "ERR_PROTOCOL"), "{polled:?}");
+        assert!(matches!(&polled, Polled::Cut(error) if error.code() == ErrorCode::Protocol), "{polled:?}");
         assert_eq!(text(poll(&mut line, "/gzip").await), long);
         assert_eq!(server.load().open.len(), 1, "all on one connection");
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::HeaderMap;
 use proptest::prelude::*;
-use trigger_native::error::Kind;
+use trigger_native::error::ErrorCode;
 use trigger_native::shape::{Change, Event, Failure, Feed, Limits, Now, Outcome, Step};
 use trigger_native::{Error, retry::Policy};
 
@@ -97,7 +97,7 @@ fn headers(offset: &str) -> HeaderMap {
 /// What passes, in seven kinds.
 fn trouble(feed: &mut Feed, kind: u8, now: Now) -> Outcome {
     let none = HeaderMap::new();
-    let lost = || Error::new(Kind::Connection, "ERR_CONNECTION", "lost");
+    let lost = || Error::new(ErrorCode::Connection, "lost");
     let good = headers("cut");
     let event = match kind {
         0 => Event::Answer { status: 503, headers: &none, body: b"" },

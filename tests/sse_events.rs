@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use eventsource_stream::{Event, EventStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use proptest::prelude::*;
+use trigger_native::error::ErrorCode;
 use trigger_native::sse::{self, Blocks, Decoder, TooLong};
 
 /// Whole lines up to a blank one, which is in it.
@@ -93,7 +94,7 @@ fn a_line_or_an_event_that_is_too_long_is_refused_with_bounded_memory() {
     assert_eq!(blocks(3, &[b"ab\ncd"]), Err(TooLong));
     let mut decoder = Decoder::new(10);
     let error = (0..4).find_map(|_| decoder.push(b"data: x\n", |_| {}).err()).expect("two lines are too much");
-    assert_eq!(error.code(), "ERR_TOO_LARGE");
+    assert_eq!(error.code(), ErrorCode::TooLarge);
     let mut decoder = Decoder::new(10);
     let mut count = 0;
     for _ in 0..4 {

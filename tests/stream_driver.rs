@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use trigger_native::config::Endpoint;
 use trigger_native::connection::RetryPolicy;
+use trigger_native::error::ErrorCode;
 use trigger_native::http::ClientOptions;
 use trigger_native::stream::{Batch, End, Ending, Plan, Reader, ReaderOptions, Start, StreamSpec};
 
@@ -172,6 +173,6 @@ async fn requests_carry_the_place_and_the_time_and_refusals_are_typed() {
 fn a_time_the_server_would_refuse_is_refused_before() {
     for timeout_s in [0, 601] {
         let plan = Plan { timeout_s: Some(timeout_s), ..Plan::default() };
-        assert_eq!(plan.check().expect_err("refused").code(), "ERR_INVALID_OPTIONS");
+        assert_eq!(plan.check().expect_err("refused").code(), ErrorCode::InvalidOptions);
     }
 }

@@ -7,6 +7,7 @@ mod stream_support;
 use http::HeaderMap;
 use proptest::prelude::*;
 use stream_support::{Bench, DONE, FOLLOW, batch, headers, ping, timeout, v1};
+use trigger_native::error::ErrorCode;
 use trigger_native::shape::Reason;
 use trigger_native::stream::{Ending, Event, Plan, Request, Start, Step};
 
@@ -385,18 +386,18 @@ fn a_server_that_never_recovers_ends_the_stream_after_the_time_to_retry() {
 #[test]
 fn what_is_no_stream_ends_within_20_seconds_and_30_requests() {
     type Break = fn(&mut Bench);
-    let breaks: [(&str, Break); 4] = [
-        ("ERR_PROTOCOL", |bench| {
+    let breaks: [(ErrorCode, Break); 4] = [
+        (ErrorCode::Protocol, |bench| {
             bench.on(Event::Opened { status: 200, headers: &headers(&[("content-type", "text/html")]) });
         }),
-        ("ERR_PROTOCOL", |bench| {
+        (ErrorCode::Protocol, |bench| {
             bench.on(Event::Opened { status: 304, headers: &HeaderMap::new() });
         }),
-        ("ERR_PROTOCOL", |bench| {
+        (ErrorCode::Protocol, |bench| {
             bench.open(true);
             bench.text("event: batch\ndata: {\"records\":[{\n\n");
         }),
-        ("ERR_STREAM", |bench| {
+        (ErrorCode::Stream, |bench| {
             bench.open(true);
             bench.text("event: error\ndata: no such basin\n\n");
         }),

@@ -7,7 +7,7 @@ mod stream_support;
 
 use stream_support::headers;
 use stream_support::server::{Body, Dice, Fate, Next, World, answer};
-use trigger_native::error::Kind;
+use trigger_native::error::ErrorCode;
 use trigger_native::shape::Now;
 use trigger_native::stream::{Ending, Event, Failure, Limits, Machine, Plan, Start, Step};
 use trigger_native::{Error, Result};
@@ -70,7 +70,7 @@ fn read(world: &World, plan: Plan, dice: &mut Dice) -> Read {
                 }
                 if now < out_until {
                     faults_until = out_until;
-                    let error = Error::new(Kind::Connection, "ERR_CONNECTION", "refused");
+                    let error = Error::new(ErrorCode::Connection, "refused");
                     machine.on(Event::Failed(Failure::Connect(error)), at(now))
                 } else {
                     let mut fate = None;
@@ -139,7 +139,7 @@ fn read(world: &World, plan: Plan, dice: &mut Dice) -> Read {
                         machine.on(Event::Quiet, at(now))
                     } else {
                         faults_until = now;
-                        let error = Error::new(Kind::Connection, "ERR_SILENT", "silent");
+                        let error = Error::new(ErrorCode::Silent, "silent");
                         machine.on(Event::Failed(Failure::Silent(error)), at(now))
                     }
                 } else {
@@ -148,7 +148,7 @@ fn read(world: &World, plan: Plan, dice: &mut Dice) -> Read {
                         Next::Bytes(bytes) => machine.on(Event::Bytes(&bytes), at(now)),
                         Next::Closed => machine.on(Event::Closed, at(now)),
                         Next::Cut | Next::Never => {
-                            let error = Error::new(Kind::Connection, "ERR_CONNECTION", "cut");
+                            let error = Error::new(ErrorCode::Connection, "cut");
                             machine.on(Event::Failed(Failure::Cut(error)), at(now))
                         }
                     }

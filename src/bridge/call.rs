@@ -17,7 +17,7 @@ use super::error::{error_value, failure, refusal};
 use super::mint::times;
 use super::promise::promise;
 use crate::config::KeyKind;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::http::{Answer, Call, ClientOptions, Deadlines, RetryOptions};
 use crate::id;
 use crate::token::{Grant, Minter, Use};
@@ -52,7 +52,7 @@ fn get() -> String {
 impl Request {
     pub(super) fn read(text: &str) -> Result<Self> {
         serde_json::from_str(text)
-            .map_err(|error| Error::argument("ERR_INVALID_OPTIONS", "the request cannot be read").with_source(error))
+            .map_err(|error| Error::new(ErrorCode::InvalidOptions, "the request cannot be read").with_source(error))
     }
 
     /// The path with its ids, each as one segment, and the query.
@@ -78,7 +78,7 @@ impl Request {
     fn method(&self) -> Result<Method> {
         self.method
             .parse()
-            .map_err(|error| Error::argument("ERR_INVALID_OPTIONS", "not a method of HTTP").with_source(error))
+            .map_err(|error| Error::new(ErrorCode::InvalidOptions, "not a method of HTTP").with_source(error))
     }
 
     /// The client's options, with what is this request's own.
@@ -169,8 +169,8 @@ fn signed(client: &Client, claims: &str, scopes: &str, now_ms: f64, exp: f64, pe
     match client.endpoint.kind() {
         KeyKind::Root => {}
         KeyKind::Additional | KeyKind::Run | KeyKind::Public => {
-            return Err(Error::config(
-                "ERR_CANNOT_SIGN",
+            return Err(Error::new(
+                ErrorCode::CannotSign,
                 "the server gave no token with its answer, and this key cannot sign one: upgrade the server, or use the environment's root API key",
             ));
         }

@@ -6,7 +6,7 @@ use napi_derive::napi;
 use tokio_util::sync::CancellationToken;
 
 use super::error::failure;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorCode};
 
 /// Ends the calls it was given to. JavaScript makes one for an `AbortSignal`.
 #[napi]
@@ -62,11 +62,11 @@ impl Bounds {
         };
         tokio::select! {
             biased;
-            () = aborted => failure(&Error::new(Kind::Aborted, "ERR_ABORTED", "the call was aborted")),
+            () = aborted => failure(&Error::new(ErrorCode::Aborted, "the call was aborted")),
             text = work => text,
             () = late => {
                 let ms = self.timeout.unwrap_or_default().as_millis();
-                failure(&Error::new(Kind::Timeout, "ERR_TIMEOUT", format!("the call took longer than timeoutInMs: {ms} ms")))
+                failure(&Error::new(ErrorCode::Timeout, format!("the call took longer than timeoutInMs: {ms} ms")))
             }
         }
     }

@@ -7,7 +7,7 @@ use napi_derive::napi;
 
 use super::error::refusal;
 use crate::config::Endpoint;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::http::ClientOptions;
 use crate::token::Minter;
 
@@ -36,7 +36,7 @@ pub fn client(
 
 fn build(base_url: &str, key: &str, branch: Option<&str>, options: &str) -> Result<Client> {
     let options = serde_json::from_str(options).map_err(|error| {
-        Error::config("ERR_INVALID_REQUEST_OPTIONS", "requestOptions cannot be read").with_source(error)
+        Error::new(ErrorCode::InvalidRequestOptions, "requestOptions cannot be read").with_source(error)
     })?;
     Ok(Client { endpoint: Endpoint::new(base_url, key, branch)?, options: Arc::new(options), minter: Arc::default() })
 }

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, Notify};
 use super::error::failure;
 use super::promise::promise;
 use crate::emulator::{self, Running};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorCode};
 
 /// One emulator. It ends with `stop()`, or when it is collected.
 #[napi]
@@ -110,5 +110,5 @@ impl Emulator {
 
 /// What a call on an emulator that is not running becomes.
 fn stopped() -> Error {
-    Error::new(Kind::Config, "ERR_EMULATOR_STOPPED", "the emulator was stopped")
+    Error::new(ErrorCode::EmulatorStopped, "the emulator was stopped")
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Kind};
 pub(super) fn error_value(error: &Error) -> Value {
     let mut data = Map::new();
     data.insert("kind".into(), kind_name(error.kind()).into());
-    data.insert("code".into(), error.code().into());
+    data.insert("code".into(), error.code().as_str().into());
     data.insert("message".into(), error.message().into());
     if let Some(causes) = error.causes() {
         data.insert("cause".into(), causes.into());

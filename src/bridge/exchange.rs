@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::refusal;
 use super::mailbox::Text;
 use super::promise::{promise, promise_of};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Kind, Result};
 use crate::lock::lock;
 use crate::relay::{Grant, Relay, for_this_origin, head_text, read_head};
 use crate::runtime;
@@ -52,7 +52,7 @@ impl Crossing {
     }
 
     fn aborted() -> Self {
-        Self::failed(Error::new(Kind::Aborted, "ERR_ABORTED", "the viewer left"))
+        Self::failed(Error::new(ErrorCode::Aborted, "the viewer left"))
     }
 }
 
@@ -127,7 +127,8 @@ impl Exchange {
     /// # Errors
     /// `ERR_INVALID_REQUEST` for what cannot be a request of HTTP.
     pub(super) fn open(opening: Opening<'_>) -> Result<Self> {
-        let invalid = || Error::argument("ERR_INVALID_REQUEST", "the request cannot be one of HTTP");
+        let invalid =
+            || Error::new(ErrorCode::InvalidRequest, "the request cannot be one of HTTP").of_kind(Kind::Argument);
         let request = read_head(opening.head).ok_or_else(invalid)?;
         let first = opening.body.map(Bytes::copy_from_slice);
         let (upload, body) = if opening.more {
@@ -187,14 +188,14 @@ impl Exchange {
                     Rest::Body(body) => gather(body, Wait::First).await,
                     Rest::Broken(error) => {
                         let what = "the answer's body broke off";
-                        let error = Error::new(Kind::Connection, "ERR_BODY_BROKE_OFF", what).with_source(error);
+                        let error = Error::new(ErrorCode::BodyBrokeOff, what).with_source(error);
                         return Crossing::failed(error);
                     }
                 };
                 *rest = left_over;
                 if bytes.is_empty() && matches!(&*rest, Rest::Broken(_)) {
                     *rest = Rest::Nothing;
-                    let error = Error::new(Kind::Connection, "ERR_BODY_BROKE_OFF", "the answer's body broke off");
+                    let error = Error::new(ErrorCode::BodyBrokeOff, "the answer's body broke off");
                     return Crossing::failed(error);
                 }
                 Crossing { text: String::new(), bytes: (!bytes.is_empty()).then_some(bytes) }

@@ -15,7 +15,7 @@ use super::mailbox::{Mailbox, Source, Subscription, Text};
 use super::retry_options::RetryOptions;
 use crate::config::Endpoint;
 use crate::connection::{Notice, RetryPolicy};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::hub::{Batch, End, FeedSpec, Hub, Item, Reader, ReaderOptions};
 use crate::lock::lock;
 use crate::shape::{ByKey, Row};
@@ -90,7 +90,7 @@ struct FeedOptions {
 impl FeedOptions {
     fn read(text: &str) -> Result<Self> {
         serde_json::from_str(text)
-            .map_err(|error| Error::argument("ERR_INVALID_OPTION", "the options cannot be read").with_source(error))
+            .map_err(|error| Error::new(ErrorCode::InvalidOptions, "the options cannot be read").with_source(error))
     }
 
     fn retry_policy(&self) -> RetryPolicy {
@@ -200,7 +200,7 @@ fn batch_text(batch: &Batch, single: bool, given: &mut Given) -> String {
     text.push_str("{\"rows\":[");
     let mut faults: Vec<(Option<&str>, Error)> = Vec::new();
     for fault in &batch.faults {
-        let error = Error::new(Kind::Decode, "ERR_INVALID_ROW", format!("a row cannot be read: {}", fault.why));
+        let error = Error::new(ErrorCode::InvalidRow, format!("a row cannot be read: {}", fault.why));
         faults.push((fault.key.as_deref(), error));
     }
     let mut first = true;

@@ -14,7 +14,7 @@ use super::client::Client;
 use super::error::{failure, refusal};
 use super::promise::promise;
 use crate::config::KeyKind;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::http::{Call, ClientOptions, Deadlines};
 use crate::token::{self, ClaimsStore, Expiry, Grant, Use};
 
@@ -76,8 +76,8 @@ fn answer(client: &Client, grant: &Grant<'_>, now: i64) -> Result<Option<String>
             },
         },
         KeyKind::Additional | KeyKind::Run => token::remote_body(grant, now).map(|body| Some(format!("@{body}"))),
-        KeyKind::Public => Err(Error::config(
-            "ERR_CANNOT_SIGN",
+        KeyKind::Public => Err(Error::new(
+            ErrorCode::CannotSign,
             "the access token is a public token, which acts within its own scopes and cannot sign others: set TRIGGER_SECRET_KEY, or pass the environment's secret key to configure()",
         )),
     }
@@ -89,12 +89,12 @@ fn usage(kind: u32) -> Result<Use> {
         1 => {
             let mut jti = [0; 16];
             getrandom::fill(&mut jti).map_err(|error| {
-                Error::new(Kind::Internal, "ERR_INTERNAL", "no randomness for a one-time token").with_source(error)
+                Error::new(ErrorCode::Internal, "no randomness for a one-time token").with_source(error)
             })?;
             Ok(Use::Once(jti))
         }
         2 => Ok(Use::Multiple),
-        _ => Err(Error::new(Kind::Internal, "ERR_INTERNAL", "an unknown kind of token")),
+        _ => Err(Error::new(ErrorCode::Internal, "an unknown kind of token")),
     }
 }
 

@@ -7,7 +7,7 @@ use napi::Env;
 use napi::bindgen_prelude::{Object, ToNapiValue};
 
 use super::error::failure;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorCode};
 use crate::runtime;
 
 /// A promise of the text that `work` gives. A panic in `work` becomes a failure, so that the
@@ -38,7 +38,7 @@ pub(super) fn promise_of<T: ToNapiValue + Send + 'static>(
 /// The error a panic becomes.
 pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let what = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Error::new(Kind::Internal, "ERR_INTERNAL", format!("a fault of trigger-native: {}", what.unwrap_or("it panicked")))
+    Error::new(ErrorCode::Internal, format!("a fault of trigger-native: {}", what.unwrap_or("it panicked")))
 }
 
 /// Gives `value` to the promise. One function, so that both settlements have one type.

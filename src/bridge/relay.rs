@@ -17,7 +17,7 @@ use super::error::refusal;
 use super::exchange::{Exchange, Opening};
 use super::listening::{RelayListener, asking};
 use crate::config::KeyKind;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::relay::{self, Grant, Limits, Listen, Notices, Options};
 use crate::runtime;
 
@@ -96,7 +96,7 @@ struct GrantText {
 /// `ERR_INVALID_OPTIONS` for what is none.
 pub(super) fn read_grant(text: &str) -> Result<Grant> {
     let read: GrantText = serde_json::from_str(text)
-        .map_err(|error| Error::argument("ERR_INVALID_OPTIONS", "a grant cannot be read").with_source(error))?;
+        .map_err(|error| Error::new(ErrorCode::InvalidOptions, "a grant cannot be read").with_source(error))?;
     Ok(Grant { scopes: read.scopes, skip_columns: read.skip_columns, id: read.id })
 }
 
@@ -132,12 +132,12 @@ pub fn open_relay(
 
 fn open(client: &Client, options: &str, notices: Notices) -> Result<Relay> {
     let options: RelayOptions = serde_json::from_str(options)
-        .map_err(|error| Error::argument("ERR_INVALID_OPTIONS", "the options cannot be read").with_source(error))?;
+        .map_err(|error| Error::new(ErrorCode::InvalidOptions, "the options cannot be read").with_source(error))?;
     match client.endpoint.kind() {
         KeyKind::Root | KeyKind::Additional => {}
         KeyKind::Public | KeyKind::Run => {
-            return Err(Error::config(
-                "ERR_INVALID_ACCESS_TOKEN",
+            return Err(Error::new(
+                ErrorCode::InvalidAccessToken,
                 "a relay needs a secret key, and this is a token: set TRIGGER_SECRET_KEY or accessToken to the environment's secret key",
             ));
         }
@@ -222,7 +222,7 @@ impl Relay {
     ) -> napi::Result<Either<RelayListener, String>> {
         let Ok(host) = host.parse::<IpAddr>() else {
             let why = "listen(): host must be an IP address of this machine, such as \"127.0.0.1\" or \"0.0.0.0\"";
-            return Ok(Either::B(refusal(&Error::argument("ERR_INVALID_OPTIONS", why))));
+            return Ok(Either::B(refusal(&Error::new(ErrorCode::InvalidOptions, why))));
         };
         let (asked, authorize) = authorize.map(asking).transpose()?.unzip();
         let listen = Listen { host, port, authorize };

@@ -17,7 +17,7 @@ use super::mailbox::{Mailbox, Source, Subscription, Text};
 use super::retry_options::RetryOptions;
 use crate::config::Endpoint;
 use crate::connection::RetryPolicy;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::runtime;
 use crate::stream::{Batch, Chunk, End, Plan, Reader, ReaderOptions, Start, StreamSpec};
 
@@ -46,7 +46,7 @@ struct StreamOptions {
 impl StreamOptions {
     fn read(text: &str) -> Result<Self> {
         serde_json::from_str(text).map_err(|error| {
-            Error::argument("ERR_INVALID_OPTIONS", "the options of the stream cannot be read").with_source(error)
+            Error::new(ErrorCode::InvalidOptions, "the options of the stream cannot be read").with_source(error)
         })
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::engine::Engine;
 use super::options::LATEST_MS;
 use super::script::Tasks;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::serve::clock::to_wire;
 
 /// Changes a running emulator. It outlives the emulator, and does nothing then.
@@ -29,7 +29,7 @@ impl Handle {
     pub fn replace_tasks(&self, scripts_json: &str) -> Result<usize> {
         match serde_json::from_str(scripts_json) {
             Ok(Value::Object(scripts)) => self.replace(scripts),
-            Ok(_) | Err(_) => Err(Error::argument("ERR_INVALID_SCRIPT", "the tasks are no JSON object")),
+            Ok(_) | Err(_) => Err(Error::new(ErrorCode::InvalidScript, "the tasks are no JSON object")),
         }
     }
 
@@ -47,13 +47,13 @@ impl Handle {
     /// `ERR_CLOCK` for a clock that goes by itself, and beyond the year 9999.
     pub async fn advance(&self, ms: u64) -> Result<String> {
         let Some(clock) = self.0.clock.as_manual() else {
-            return Err(Error::argument(
-                "ERR_CLOCK",
+            return Err(Error::new(
+                ErrorCode::Clock,
                 "the clock goes by itself: start with clock: \"manual\" to move it",
             ));
         };
         if self.0.now_ms().checked_add(ms).is_none_or(|then| then > LATEST_MS) {
-            return Err(Error::argument("ERR_CLOCK", "the clock ends with the year 9999"));
+            return Err(Error::new(ErrorCode::Clock, "the clock ends with the year 9999"));
         }
         clock.advance(Duration::from_millis(ms)).await;
         Ok(self.now())

@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Map, Value};
 
 use super::ident;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::secret::Secret;
 use crate::token::{AUDIENCE, ISSUER};
 
@@ -34,7 +34,7 @@ pub(super) fn mint(mut claims: Map<String, Value>, key: &Secret, issued_s: u64, 
 /// `ERR_INTERNAL`.
 pub(super) fn mac(text: &str, key: &[u8]) -> Result<String> {
     sign(text.as_bytes(), &EncodingKey::from_secret(key), Algorithm::HS256)
-        .map_err(|error| Error::new(Kind::Internal, "ERR_INTERNAL", "a signature could not be made").with_source(error))
+        .map_err(|error| Error::new(ErrorCode::Internal, "a signature could not be made").with_source(error))
 }
 
 /// The same in hexadecimal digits.
@@ -42,9 +42,9 @@ pub(super) fn mac(text: &str, key: &[u8]) -> Result<String> {
 /// # Errors
 /// `ERR_INTERNAL`.
 pub(super) fn hex_mac(text: &str, key: &[u8]) -> Result<String> {
-    let digest = URL_SAFE_NO_PAD.decode(mac(text, key)?).map_err(|error| {
-        Error::new(Kind::Internal, "ERR_INTERNAL", "a signature could not be read").with_source(error)
-    })?;
+    let digest = URL_SAFE_NO_PAD
+        .decode(mac(text, key)?)
+        .map_err(|error| Error::new(ErrorCode::Internal, "a signature could not be read").with_source(error))?;
     Ok(ident::hex(&digest))
 }
 

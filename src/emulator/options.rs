@@ -10,7 +10,7 @@ use super::access::{AdditionalKey, Environment};
 use super::fault;
 use super::script::Tasks;
 use crate::config::{Endpoint, KeyKind};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::secret::Secret;
 use crate::serve::clock::{Clock, from_wire};
 
@@ -231,7 +231,7 @@ fn data_error(error: &serde_json::Error) -> String {
 }
 
 fn refuse(why: &str) -> Error {
-    Error::argument("ERR_INVALID_OPTIONS", format!("the emulator's options: {why}"))
+    Error::new(ErrorCode::InvalidOptions, format!("the emulator's options: {why}"))
 }
 
 #[cfg(test)]
@@ -272,7 +272,7 @@ mod tests {
             r#"{"environments":[{"id":"x","secretKey":"tr_dev_emulatornotasecret"}]}"#,
         ] {
             let error = Options::parse(json).expect_err(json);
-            assert_eq!(error.code(), "ERR_INVALID_OPTIONS", "{json}");
+            assert_eq!(error.code(), ErrorCode::InvalidOptions, "{json}");
             assert!(!format!("{error:?}").contains("hidden"), "{error:?}");
         }
     }

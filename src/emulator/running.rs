@@ -11,7 +11,7 @@ use super::handle::Handle;
 use super::mounted_relay;
 use super::options::Options;
 use super::routes::{Context, respond};
-use crate::error::Result;
+use crate::error::{ErrorCode, Result};
 use crate::relay::Relay;
 use crate::secret::Secret;
 use crate::serve::listener;
@@ -38,7 +38,7 @@ pub async fn start(options_json: &str) -> Result<Running> {
     // Before the port is bound: a wrong option is told first.
     let clock = options.clock();
     let context = Arc::new(Context::new(options, clock.clone(), CancellationToken::new())?);
-    let (listener, address) = listener::bind(Ipv4Addr::LOCALHOST.into(), port, "ERR_EMULATOR_PORT").await?;
+    let (listener, address) = listener::bind(Ipv4Addr::LOCALHOST.into(), port, ErrorCode::EmulatorPort).await?;
     let relay = mounted_relay::mount(&format!("http://{address}"), secret_key.expose(), clock)?;
     let answering = (context.clone(), relay.clone());
     let task = tokio::spawn(listener::serve(listener, context.stop.clone(), move |request| {

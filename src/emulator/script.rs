@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// How long a run stays in its queue unless its task says otherwise, in milliseconds.
 const QUEUED_MS: u64 = 150;
@@ -141,9 +141,8 @@ impl Tasks {
     /// `ERR_INVALID_SCRIPT`, naming the task and what is wrong.
     pub(super) fn new(scripts: Map<String, Value>) -> Result<Self> {
         let mut tasks = HashMap::new();
-        let built_in: Map<String, Value> = serde_json::from_str(include_str!("tasks.json")).map_err(|error| {
-            Error::new(crate::error::Kind::Internal, "ERR_INTERNAL", "the built-in tasks").with_source(error)
-        })?;
+        let built_in: Map<String, Value> = serde_json::from_str(include_str!("tasks.json"))
+            .map_err(|error| Error::new(ErrorCode::Internal, "the built-in tasks").with_source(error))?;
         for (name, script) in built_in {
             let task = Task::parse(&name, script)?;
             tasks.insert(name, Arc::new(Task { is_built_in: true, ..task }));
@@ -205,7 +204,7 @@ impl Task {
     /// # Errors
     /// `ERR_INVALID_SCRIPT`.
     pub(super) fn parse(name: &str, script: Value) -> Result<Self> {
-        let refuse = |why: String| Error::argument("ERR_INVALID_SCRIPT", format!("task \"{name}\": {why}"));
+        let refuse = |why: String| Error::new(ErrorCode::InvalidScript, format!("task \"{name}\": {why}"));
         // serde would read an array as a struct's fields in order.
         if !script.is_object() {
             return Err(refuse("it is not an object".into()));
@@ -296,7 +295,7 @@ mod tests {
             (json!({ "steps": [{ "repeat": { "from": i64::MIN, "to": i64::MAX, "steps": [] } }] }), "steps"),
         ] {
             let error = Task::parse("mine", script).expect_err(part);
-            assert_eq!(error.code(), "ERR_INVALID_SCRIPT");
+            assert_eq!(error.code(), ErrorCode::InvalidScript);
             assert!(error.message().contains("\"mine\"") && error.message().contains(part), "{}", error.message());
         }
     }

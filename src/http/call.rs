@@ -14,7 +14,7 @@ use super::headers::{ClientOptions, call_headers};
 use super::pool::Pool;
 use crate::clock::unix_ms;
 use crate::config::Endpoint;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Kind, Result};
 use crate::{random, retry};
 
 /// The longest body a call takes, in bytes.
@@ -176,8 +176,9 @@ impl Call<'_> {
     pub async fn put_presigned(url: &str, kind: &str, body: Bytes, deadlines: Deadlines) -> Result<Answer> {
         let call = Call { method: Method::PUT, path: "", body: Some(body), deadlines };
         let mut headers = HeaderMap::new();
-        let kind = HeaderValue::from_str(kind)
-            .map_err(|error| Error::argument("ERR_INVALID_HEADER", "not a content type").with_source(error))?;
+        let kind = HeaderValue::from_str(kind).map_err(|error| {
+            Error::new(ErrorCode::InvalidHeader, "not a content type").of_kind(Kind::Argument).with_source(error)
+        })?;
         headers.insert(CONTENT_TYPE, kind);
         let policy = retry::Policy {
             min_delay: Duration::from_millis(500),
@@ -245,7 +246,7 @@ impl Call<'_> {
             ),
             None => format!("the storage of payloads did not answer within {ms} ms: timeoutInMs sets another limit"),
         };
-        Error::new(Kind::Timeout, "ERR_TIMEOUT", message)
+        Error::new(ErrorCode::Timeout, message)
     }
 }
 

@@ -8,7 +8,7 @@ use reqwest::{Client, ClientBuilder};
 
 use super::pool::Pool;
 use super::{proxy, tls};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// How long a connection may take to open, TLS included.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -104,7 +104,7 @@ pub(super) fn keep_alive(tcp: &mut hyper_util::client::legacy::connect::HttpConn
 
 pub(super) fn build(builder: ClientBuilder) -> Result<Client> {
     builder.build().map_err(|error| {
-        Error::new(Kind::Config, "ERR_HTTP_CLIENT", "the HTTP client could not be built: check the proxy variables")
+        Error::new(ErrorCode::HttpClient, "the HTTP client could not be built: check the proxy variables")
             .with_source(error.without_url())
     })
 }

@@ -4,7 +4,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, H
 use serde::Deserialize;
 
 use crate::config::Endpoint;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::retry::Policy;
 
 /// The version of the official SDK whose protocol is spoken; servers see it as `trigger-version`.
@@ -72,7 +72,7 @@ pub(super) fn call_headers(endpoint: &Endpoint, options: &ClientOptions, idempot
     headers.insert("x-trigger-source", HeaderValue::from_static("sdk"));
     for (name, text) in &options.additional_headers {
         let name: HeaderName = name.parse().map_err(|_| {
-            Error::config("ERR_INVALID_HEADER", format!("{name:?} in additionalHeaders is not a header name"))
+            Error::new(ErrorCode::InvalidHeader, format!("{name:?} in additionalHeaders is not a header name"))
         })?;
         if !is_of_the_connection(&name) {
             headers.insert(name, value("value in additionalHeaders", text)?);
@@ -136,7 +136,7 @@ fn base_headers(endpoint: &Endpoint) -> Result<HeaderMap> {
 
 fn value(what: &str, text: &str) -> Result<HeaderValue> {
     HeaderValue::from_str(text).map_err(|_| {
-        Error::config("ERR_INVALID_HEADER", format!("the {what} holds a character that no header can carry"))
+        Error::new(ErrorCode::InvalidHeader, format!("the {what} holds a character that no header can carry"))
     })
 }
 
@@ -184,6 +184,6 @@ mod tests {
         assert_eq!(headers[AUTHORIZATION], "Bearer tr_dev_hidden");
         assert!(!headers.contains_key("host"));
         let bad: ClientOptions = serde_json::from_str(r#"{"additionalHeaders":{"a b":"c"}}"#).expect("valid");
-        assert_eq!(call_headers(&endpoint(), &bad, "k").expect_err("refused").code(), "ERR_INVALID_HEADER");
+        assert_eq!(call_headers(&endpoint(), &bad, "k").expect_err("refused").code(), ErrorCode::InvalidHeader);
     }
 }

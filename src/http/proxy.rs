@@ -11,7 +11,7 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use once_cell::sync::Lazy;
 use reqwest::{ClientBuilder, Url};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// In `NO_PROXY` it takes back that this machine is spoken to directly: the word of browsers for it.
 const LOOPBACK_TOO: &str = "<-loopback>";
@@ -90,7 +90,7 @@ fn refusal(uri: &Uri) -> Option<Error> {
     let message = format!(
         "the environment variable {name} is no URL of an http(s) proxy: set it to something like http://proxy.internal:3128, without quotes and spaces, or name the server in NO_PROXY"
     );
-    (!is_direct(uri)).then(|| Error::config("ERR_INVALID_PROXY", message))
+    (!is_direct(uri)).then(|| Error::new(ErrorCode::InvalidProxy, message))
 }
 
 /// The client asks here for each server.

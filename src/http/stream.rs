@@ -13,7 +13,7 @@ use super::echo::Echo;
 use super::headers::{ClientOptions, call_headers};
 use super::line::{Body, Sent, open};
 use crate::config::Endpoint;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Kind, Result};
 
 /// The longest body of a refusal that is read, in bytes.
 const LONGEST_REFUSAL: usize = 64 * 1024;
@@ -151,5 +151,5 @@ pub async fn open_stream(url: &str, headers: HeaderMap, silence: Duration) -> Re
 
 /// The error of a connection that says nothing.
 pub(crate) fn silent(silence: Duration) -> Error {
-    Error::new(Kind::Timeout, "ERR_SILENT", format!("the server sent nothing for {} ms", silence.as_millis()))
+    Error::new(ErrorCode::Silent, format!("the server sent nothing for {} ms", silence.as_millis()))
 }

@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// What all clients share: the stores, which take milliseconds to read, and the sessions.
 static CONFIG: OnceCell<ClientConfig> = OnceCell::new();
@@ -31,7 +31,7 @@ fn make() -> Result<ClientConfig> {
     let verifier = Verifier { provider: provider.clone(), stores: OnceCell::new() };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::new(Kind::Internal, "ERR_TLS", "TLS could not be set up").with_source(error))?
+        .map_err(|error| Error::new(ErrorCode::Tls, "TLS could not be set up").with_source(error))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
@@ -121,7 +121,7 @@ pub(crate) fn refusal(error: &(dyn StdError + 'static)) -> Option<Error> {
             Some(_) | None => next = inner.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source()),
         }
     };
-    Some(Error::new(Kind::Connection, "ERR_CERTIFICATE", advice(why, &extra_state())))
+    Some(Error::new(ErrorCode::Certificate, advice(why, &extra_state())))
 }
 
 fn advice(why: &CertificateError, extra: &str) -> String {

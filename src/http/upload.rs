@@ -18,7 +18,7 @@ use super::client;
 use super::echo::Echo;
 use super::headers::{ClientOptions, items_headers};
 use crate::config::Endpoint;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::lock::lock;
 use crate::retry::Policy;
 use crate::{random, runtime};
@@ -148,14 +148,14 @@ impl Upload {
         self.send(Part::End).await;
         let task = lock(&self.task).take();
         let outcome = match task {
-            None => Err(Error::new(Kind::Internal, "ERR_INTERNAL", "an upload was finished twice")),
+            None => Err(Error::new(ErrorCode::Internal, "an upload was finished twice")),
             Some(mut task) => tokio::select! {
                 biased;
                 done = timeout(Deadlines::CALL.attempt, &mut task) => match done {
                     Ok(Ok(Err(_))) if self.given_up.is_cancelled() => Err(took_nothing()),
                     Ok(Ok(outcome)) => outcome,
                     Ok(Err(error)) => {
-                        Err(Error::new(Kind::Internal, "ERR_INTERNAL", "an upload broke off").with_source(error))
+                        Err(Error::new(ErrorCode::Internal, "an upload broke off").with_source(error))
                     }
                     Err(_) => {
                         self.given_up.cancel();
@@ -257,11 +257,7 @@ fn took_nothing() -> Error {
 }
 
 fn late(what: &str) -> Error {
-    Error::new(
-        Kind::Timeout,
-        "ERR_TIMEOUT",
-        format!("the server {what} for {} ms", Deadlines::CALL.attempt.as_millis()),
-    )
+    Error::new(ErrorCode::Timeout, format!("the server {what} for {} ms", Deadlines::CALL.attempt.as_millis()))
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -308,7 +304,7 @@ mod tests {
                 .expect("the writer is let go at once");
             assert!(!written);
             let over = timeout(Duration::from_secs(5), upload.finish()).await.expect("as is who waits for the answer");
-            assert_eq!(over.outcome.expect_err("given up").code(), "ERR_TIMEOUT");
+            assert_eq!(over.outcome.expect_err("given up").code(), ErrorCode::Timeout);
             for _ in 0..100 {
                 if !states(port).contains(&"01".to_owned()) {
                     return;

@@ -12,7 +12,7 @@ use super::Hub;
 use super::feed::{Backpressure, Feed};
 use crate::clock::unix_ms;
 use crate::connection::{Connection as _, TokenRenewal, generation};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::http::{Line, Polled, feed_headers};
 use crate::shape::{self, Event, Failure, Now, Outcome, Phase, Step};
 
@@ -113,7 +113,7 @@ impl NextRequest<'_> {
         match &*self.step {
             Step::Request(query) => Ok(feed.spec().target(query)),
             Step::Wait { .. } | Step::End(_) => {
-                Err(Error::new(Kind::Internal, "ERR_INTERNAL", "a fault of trigger-native: a feed has nothing to ask"))
+                Err(Error::new(ErrorCode::Internal, "a fault of trigger-native: a feed has nothing to ask"))
             }
         }
     }

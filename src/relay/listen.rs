@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Grant, Relay};
-use crate::error::Result;
+use crate::error::{ErrorCode, Result};
 use crate::serve::{Body, Bounds, RequestBody, Response, Timeouts, listener};
 
 /// What the app said of a request that it looked at itself.
@@ -66,7 +66,7 @@ impl Relay {
     /// # Errors
     /// `ERR_RELAY_PORT` when the port is taken or the address is not one of this machine's.
     pub async fn listen(self: &Arc<Self>, listen: Listen) -> Result<Listening> {
-        let (socket, address) = listener::bind(listen.host, listen.port, "ERR_RELAY_PORT").await?;
+        let (socket, address) = listener::bind(listen.host, listen.port, ErrorCode::RelayPort).await?;
         let stop = self.stop.child_token();
         let limits = self.options.limits;
         let bounds = Bounds {

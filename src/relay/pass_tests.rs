@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::judge::{Judge, Ruling, Unsure};
 use super::pass::{Failed, Passed, Times, get, pass, until};
 use crate::config::Endpoint;
+use crate::error::ErrorCode;
 use crate::secret::Secret;
 use crate::serve::clock::Clock;
 use crate::serve::{Body, RequestBody, listener};
@@ -43,7 +44,7 @@ impl Server {
     async fn start(status: u16) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let localhost = std::net::Ipv4Addr::LOCALHOST.into();
-        let (listener, address) = listener::bind(localhost, 0, "ERR_TEST").await.expect("a port");
+        let (listener, address) = listener::bind(localhost, 0, ErrorCode::RelayPort).await.expect("a port");
         let (tell, seen) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
         tokio::spawn(listener::serve(listener, stop.clone(), move |request: hyper::Request<RequestBody>| {

@@ -1,7 +1,7 @@
 //! One row as one JSON object for JavaScript, written straight into a string: the hot path.
 
 use super::{array, json, status, time};
-use crate::error::Kind;
+use crate::error::ErrorCode;
 use crate::shape::{ColumnType, Row, Schema};
 use crate::{Error, Result};
 
@@ -16,7 +16,7 @@ use crate::{Error, Result};
 /// in `faults`, with the reason, and costs nothing else (defect 16).
 ///
 /// # Errors
-/// A row without `friendlyId` or `status` is no run: [`Kind::Decode`]. It concerns this row alone.
+/// A row without `friendlyId` or `status` is no run: [`crate::error::Kind::Decode`]. It concerns this row alone.
 pub fn render(row: &Row, schema: &Schema, last: Option<&Row>, out: &mut String) -> Result<()> {
     let start = out.len();
     let mut writer = Writer { out, schema, faults: Vec::new(), first: true };
@@ -57,7 +57,7 @@ pub fn render(row: &Row, schema: &Schema, last: Option<&Row>, out: &mut String) 
     if !id || raw_status.is_none() {
         let missing = if id { "status" } else { "friendlyId" };
         out.truncate(start);
-        return Err(Error::new(Kind::Decode, "ERR_INVALID_ROW", format!("the row is not a run: it has no {missing}")));
+        return Err(Error::new(ErrorCode::InvalidRow, format!("the row is not a run: it has no {missing}")));
     }
     writer.packet(
         "payload",

@@ -18,7 +18,7 @@ use super::counts::Counts;
 use super::listener_state::ListenerState;
 use super::request_body::RequestBody;
 use super::response::Body;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// How many connections may wait to be accepted: all viewers reconnect at once after a deploy. The system may have a lower
 /// limit of its own.
@@ -34,7 +34,7 @@ const REFUSED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: appli
 /// # Errors
 /// `code` when it cannot: the port is taken, or the address is not one of this machine's.
 #[allow(clippy::unused_async, reason = "binding needs a runtime, which a caller that awaits has")]
-pub(crate) async fn bind(host: IpAddr, port: u16, code: &'static str) -> Result<(TcpListener, SocketAddr)> {
+pub(crate) async fn bind(host: IpAddr, port: u16, code: ErrorCode) -> Result<(TcpListener, SocketAddr)> {
     let refuse = |error: io::Error| {
         let what = match error.kind() {
             io::ErrorKind::AddrInUse => "the port is taken: choose another one, or 0 for any",
@@ -42,7 +42,7 @@ pub(crate) async fn bind(host: IpAddr, port: u16, code: &'static str) -> Result<
             _ => "is it an address of this machine?",
         };
         let address = SocketAddr::new(host, port);
-        Error::config(code, format!("cannot listen on {address}: {what}")).with_source(error)
+        Error::new(code, format!("cannot listen on {address}: {what}")).with_source(error)
     };
     let listener = listening(SocketAddr::new(host, port)).map_err(refuse)?;
     let address = listener.local_addr().map_err(refuse)?;

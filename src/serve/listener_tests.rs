@@ -23,6 +23,7 @@ use super::listener::{bind, serve_within};
 use super::listener_state::ListenerState;
 use super::request_body::RequestBody;
 use super::response::Body;
+use crate::error::ErrorCode;
 
 const SOON: Duration = Duration::from_millis(100);
 /// Nothing here takes that long.
@@ -80,7 +81,7 @@ async fn answer(request: hyper::Request<RequestBody>, on_end: EndOnDrop) -> io::
 }
 
 async fn start(bounds: Bounds) -> Server {
-    let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, "ERR_TEST").await.expect("a port");
+    let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, ErrorCode::RelayPort).await.expect("a port");
     let (counts, stop) = (Arc::new(Counts::default()), CancellationToken::new());
     let (tell, left) = mpsc::unbounded_channel();
     tokio::spawn(serve_within(listener, stop.clone(), bounds, counts.clone(), move |request| {
@@ -174,7 +175,7 @@ async fn whoever_only_begins_is_let_go() {
 
 #[tokio::test]
 async fn a_connection_that_sent_one_byte_is_not_looked_at_again() {
-    let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, "ERR_TEST").await.expect("a port");
+    let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, ErrorCode::RelayPort).await.expect("a port");
     let mut client = TcpStream::connect(address).await.expect("a connection");
     let (stream, _) = listener.accept().await.expect("a connection");
     let serving = serve_connection(stream, CancellationToken::new(), Arc::new(ListenerState::default()), |_| async {
@@ -192,7 +193,7 @@ async fn a_connection_that_sent_one_byte_is_not_looked_at_again() {
 
 #[tokio::test]
 async fn a_connection_that_is_sent_much_at_once_lets_the_others_have_their_turn() {
-    let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, "ERR_TEST").await.expect("a port");
+    let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, ErrorCode::RelayPort).await.expect("a port");
     let mut client = TcpStream::connect(address).await.expect("a connection");
     let (stream, _) = listener.accept().await.expect("a connection");
     // Frames of a kind that is not known, and a ping behind them.
@@ -222,7 +223,7 @@ async fn a_connection_that_is_sent_much_at_once_lets_the_others_have_their_turn(
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_client_that_vanishes_without_a_word_is_found_dead_by_the_system() {
-    let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, "ERR_TEST").await.expect("a port");
+    let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, ErrorCode::RelayPort).await.expect("a port");
     let _client = TcpStream::connect(address).await.expect("a connection");
     let (stream, _) = listener.accept().await.expect("a connection");
     let socket = socket2::SockRef::from(&stream);

@@ -3,7 +3,7 @@
 use super::script::{Script, UP_TO_DATE, refused, row};
 use super::*;
 use crate::Error;
-use crate::error::Kind;
+use crate::error::{ErrorCode, Kind};
 
 /// The feed in a state of the table.
 fn in_state(state: &str) -> Script {
@@ -46,9 +46,7 @@ fn happen(script: &mut Script, event: &str) {
         "connect" => script.on(Event::Failed(Failure::Connect(refused()))),
         "silent" => script.on(Event::Failed(Failure::Silent(refused()))),
         "cut" => script.on(Event::Failed(Failure::Cut(refused()))),
-        "too large" => {
-            script.on(Event::Failed(Failure::TooLarge(Error::new(Kind::Protocol, "ERR_TOO_LARGE", "too large"))))
-        }
+        "too large" => script.on(Event::Failed(Failure::TooLarge(Error::new(ErrorCode::TooLarge, "too large")))),
         "woken" => script.on(Event::Woken),
         other => panic!("no such event: {other}"),
     };

@@ -3,7 +3,7 @@
 use super::limits::Limits;
 use super::step::{Now, Reason, Retry};
 use super::trouble::Trouble;
-use crate::error::Kind;
+use crate::error::ErrorCode;
 use crate::{Error, Result};
 
 /// A wait, and why.
@@ -146,7 +146,7 @@ fn idle_wait(nth: u32, status: Option<u16>, reason: Reason, now: Now, limits: &L
 }
 
 fn no_progress(what: String) -> Error {
-    Error::new(Kind::NoProgress, "ERR_NO_PROGRESS", format!("{what}: a cache or a proxy may be answering in its place"))
+    Error::new(ErrorCode::NoProgress, format!("{what}: a cache or a proxy may be answering in its place"))
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

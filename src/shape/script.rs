@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use super::*;
 use crate::Error;
-use crate::error::Kind;
+use crate::error::ErrorCode;
 
 const SCHEMA: &str = r#"{"status":{"type":"text"}}"#;
 pub(super) const UP_TO_DATE: &str = r#"{"headers":{"control":"up-to-date"}}"#;
@@ -145,5 +145,5 @@ pub(super) fn now(monotonic_ms: u64) -> Now {
 }
 
 pub(super) fn refused() -> Error {
-    Error::new(Kind::Connection, "ERR_CONNECTION", "refused")
+    Error::new(ErrorCode::Connection, "refused")
 }

@@ -165,7 +165,7 @@ mod tests {
             Seen::Empty { .. } => "empty".to_owned(),
             Seen::Refetch { handle } => format!("refetch {handle:?}"),
             Seen::Trouble(trouble) => format!("{} {:?}", trouble.reason.as_str(), trouble.server_ms),
-            Seen::Fatal(error) => error.code().to_owned(),
+            Seen::Fatal(error) => error.code().to_string(),
             Seen::Woken => "woken".to_owned(),
         }
     }

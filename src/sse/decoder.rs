@@ -3,7 +3,7 @@
 use super::blocks::{Blocks, TooLong};
 use super::fields::Fields;
 use super::parser::Parser;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// The longest event taken, in bytes. A v2 batch holds about 1 MiB of records, whose JSON may be
 /// escaped twice.
@@ -58,7 +58,7 @@ impl Decoder {
         outcome?;
         framed.map_err(|TooLong| {
             let message = format!("an event of the stream is longer than {longest} bytes");
-            Error::new(Kind::Protocol, "ERR_TOO_LARGE", message)
+            Error::new(ErrorCode::TooLarge, message)
         })
     }
 }

@@ -3,7 +3,7 @@
 use super::chunk::{Chunk, json_or_text};
 use super::plan::Start;
 use super::{raw, v1, v2};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::sse;
 
 /// Where the stream stands. The version is known from the first answer on.
@@ -72,8 +72,7 @@ impl Cursor {
                     "error" => {
                         let why: String = event.data.chars().take(500).collect();
                         return Err(Error::new(
-                            Kind::Protocol,
-                            "ERR_STREAM",
+                            ErrorCode::Stream,
                             format!("the server could not read the stream: {why}"),
                         ));
                     }

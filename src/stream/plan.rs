@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::position::Position;
 use crate::config::Endpoint;
 use crate::connection::RetryPolicy;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::http::ClientOptions;
 use crate::id;
 
@@ -43,8 +43,8 @@ impl Plan {
     pub fn check(&self) -> Result<()> {
         match self.timeout_s {
             None | Some(1..=600) => Ok(()),
-            Some(_) => Err(Error::argument(
-                "ERR_INVALID_OPTIONS",
+            Some(_) => Err(Error::new(
+                ErrorCode::InvalidOptions,
                 "timeoutInSeconds must be a whole number of seconds from 1 to 600",
             )),
         }

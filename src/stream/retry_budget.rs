@@ -2,7 +2,7 @@
 
 use super::limits::Limits;
 use super::step::Failure;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::shape::{Now, Reason, Retry, Trouble};
 
 /// The failures since the last progress.
@@ -62,7 +62,7 @@ impl RetryBudget {
 
 /// The connection ended without the stream's end (defect 12).
 pub(super) fn dropped() -> Trouble {
-    let error = Error::new(Kind::Connection, "ERR_DROPPED", "the stream broke off, again and again");
+    let error = Error::new(ErrorCode::Dropped, "the stream broke off, again and again");
     Trouble { reason: Reason::Cut, status: None, server_ms: None, error }
 }
 

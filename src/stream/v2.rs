@@ -183,6 +183,7 @@ fn present<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<&'a RawVal
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorCode;
 
     fn record(seq: u64, rest: &str) -> String {
         format!(r#"{{"records":[{{"seq_num":{seq},"timestamp":1{rest}}}]}}"#)
@@ -275,7 +276,7 @@ mod tests {
     #[test]
     fn what_is_no_batch_is_an_error() {
         for data in ["", "<html>", "{\"records\":[{\"body\":\"\"}]}", "{\"records\":3}"] {
-            assert_eq!(Cursor::new(Start::Beginning).batch(data).expect_err(data).code(), "ERR_PROTOCOL");
+            assert_eq!(Cursor::new(Start::Beginning).batch(data).expect_err(data).code(), ErrorCode::Protocol);
         }
     }
 

@@ -163,13 +163,14 @@ fn again(error: &Arc<Error>) -> Error {
             }
             Error::api(answer.status, &map, answer.body.as_bytes())
         }
-        (kind, _) => Error::new(kind, error.code(), error.message()).with_source(Arc::clone(error)),
+        (kind, _) => Error::new(error.code(), error.message()).of_kind(kind).with_source(Arc::clone(error)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorCode;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
@@ -224,7 +225,7 @@ mod tests {
             let answer = error.answer().expect("the answer is kept");
             assert_eq!(
                 (error.code(), answer.status, answer.body.as_str()),
-                ("ERR_SERVER", 503, "{\"error\":\"busy\"}")
+                (ErrorCode::Server, 503, "{\"error\":\"busy\"}")
             );
             assert_eq!(answer.headers, [("retry-after".to_owned(), "1".to_owned())]);
         }
@@ -271,7 +272,7 @@ mod tests {
         let (store, server, endpoint) = (ClaimsStore::default(), Server::default(), endpoint("k"));
         for body in ["", "<html>", "[]", "null", "{}", r#"{"sub":7}"#] {
             let error = store.get(&endpoint, || server.answers(Ok(body))).await.expect_err(body);
-            assert_eq!((error.kind(), error.code()), (Kind::Protocol, "ERR_PROTOCOL"));
+            assert_eq!((error.kind(), error.code()), (Kind::Protocol, ErrorCode::Protocol));
         }
         assert!(store.known(&endpoint).is_none());
     }

@@ -1,7 +1,7 @@
 //! When a token ends, checked before anything is signed or sent (docs/server-protocol.md 3).
 
 use super::period;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// A token lives this long when nothing is said, in seconds (docs/server-protocol.md 3).
 const DEFAULT_LIFE: f64 = 900.0;
@@ -53,8 +53,8 @@ impl Expiry<'_> {
 }
 
 fn refuse(why: &str) -> Error {
-    Error::argument(
-        "ERR_INVALID_EXPIRATION",
+    Error::new(
+        ErrorCode::InvalidExpiration,
         format!(
             "expirationTime {why}: pass a period such as \"1h\", a Date in the future, or Unix seconds in the future"
         ),
@@ -99,7 +99,7 @@ mod tests {
             (Expiry::Period("soon"), "not a period"),
         ] {
             let error = expiry.resolve(NOW).expect_err(why);
-            assert_eq!(error.code(), "ERR_INVALID_EXPIRATION");
+            assert_eq!(error.code(), ErrorCode::InvalidExpiration);
             assert!(error.message().contains(why), "{error}");
             assert!(error.message().contains("Date"), "{error}");
         }

@@ -211,6 +211,7 @@ fn hex_digit(digit: u8) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorCode;
 
     const NOW: i64 = 1_795_339_568;
 
@@ -283,6 +284,6 @@ mod tests {
     #[test]
     fn a_bad_expiry_is_refused_before_signing() {
         let grant = Grant { usage: Use::Public, scopes: None, realtime: None, expiry: Expiry::At(1.0) };
-        assert_eq!(minter(r#"{"sub":"e"}"#).mint(&grant, NOW).expect_err("past").code(), "ERR_INVALID_EXPIRATION");
+        assert_eq!(minter(r#"{"sub":"e"}"#).mint(&grant, NOW).expect_err("past").code(), ErrorCode::InvalidExpiration);
     }
 }

@@ -1,7 +1,7 @@
 //! The grammar of periods such as `15m` or `1.5 hours` (docs/server-protocol.md 3), equal to what
 //! jose reads.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// The largest count of seconds taken: 2^53 − 1, beyond which JavaScript numbers lose seconds.
 const LARGEST: f64 = 9_007_199_254_740_991.0;
@@ -16,8 +16,8 @@ const LARGEST: f64 = 9_007_199_254_740_991.0;
 /// `ERR_INVALID_EXPIRATION` for anything else, and for more than 2^53 − 1 seconds.
 pub fn parse(text: &str) -> Result<i64> {
     seconds(text).ok_or_else(|| {
-        Error::argument(
-            "ERR_INVALID_EXPIRATION",
+        Error::new(
+            ErrorCode::InvalidExpiration,
             "expirationTime is not a period: write a number and a unit, such as \"15m\", \"1h\" or \"7 days\", or pass a Date or Unix seconds",
         )
     })
@@ -133,7 +133,7 @@ mod tests {
             "99999999999999999999y",
         ] {
             let error = parse(text).expect_err(text);
-            assert_eq!(error.code(), "ERR_INVALID_EXPIRATION");
+            assert_eq!(error.code(), ErrorCode::InvalidExpiration);
             assert!(error.message().contains("\"15m\""));
         }
         assert!(parse(&"9".repeat(400)).is_err());

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Grant, Use, json};
 use crate::config::KeyKind;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::token::Expiry;
 
 /// Where the server mints: `POST`, answering `{token}`.
@@ -21,8 +21,8 @@ pub const PUBLIC_TOKENS_PATH: &str = "/api/v1/auth/public-tokens";
 pub fn request_body(grant: &Grant<'_>, now: i64) -> Result<String> {
     grant.expiry.resolve(now)?;
     let scopes = grant.scopes.filter(|scopes| *scopes != "[]").ok_or_else(|| {
-        Error::argument(
-            "ERR_SCOPES_REQUIRED",
+        Error::new(
+            ErrorCode::ScopesRequired,
             "a key of this kind only mints tokens with at least one scope: pass scopes, for example { scopes: { read: { runs: [\"run_1234\"] } } }",
         )
     })?;
@@ -81,8 +81,8 @@ fn too_old(kind: KeyKind) -> Error {
         KeyKind::Additional => "An additional API key",
         KeyKind::Root | KeyKind::Public => "This key",
     };
-    Error::config(
-        "ERR_SERVER_TOO_OLD",
+    Error::new(
+        ErrorCode::ServerTooOld,
         format!(
             "{key} cannot sign public tokens itself, and this server is too old to mint them: upgrade the server, or use the environment's root API key"
         ),
@@ -125,10 +125,10 @@ mod tests {
     fn what_the_server_would_refuse_is_refused_before_the_call() {
         for scopes in [None, Some("[]")] {
             let grant = Grant { scopes, ..grant(Use::Public, Expiry::Default) };
-            assert_eq!(request_body(&grant, NOW).expect_err("no scope").code(), "ERR_SCOPES_REQUIRED");
+            assert_eq!(request_body(&grant, NOW).expect_err("no scope").code(), ErrorCode::ScopesRequired);
         }
         let past = grant(Use::Public, Expiry::Period("5m ago"));
-        assert_eq!(request_body(&past, NOW).expect_err("past").code(), "ERR_INVALID_EXPIRATION");
+        assert_eq!(request_body(&past, NOW).expect_err("past").code(), ErrorCode::InvalidExpiration);
     }
 
     #[test]
@@ -141,7 +141,7 @@ mod tests {
             explain_refusal(KeyKind::Additional, Error::api(status, &http::HeaderMap::new(), body.as_bytes()))
         };
         let old = refused(404, "<html>");
-        assert_eq!((old.kind(), old.code()), (Kind::Config, "ERR_SERVER_TOO_OLD"));
+        assert_eq!((old.kind(), old.code()), (Kind::Config, ErrorCode::ServerTooOld));
         assert!(old.message().contains("upgrade the server"));
         let denied = refused(403, r#"{"error":"no","code":"scopes_exceed_key_access"}"#);
         assert_eq!((denied.kind(), denied.status()), (Kind::Api, Some(403)));

@@ -5,7 +5,7 @@
 pub mod server;
 
 use http::HeaderMap;
-use trigger_native::error::Kind;
+use trigger_native::error::ErrorCode;
 use trigger_native::shape::Now;
 use trigger_native::stream::{Ending, Event, Failure, Limits, Machine, Outcome, Plan, Request, Start, Step};
 use trigger_native::{Error, Result};
@@ -47,7 +47,7 @@ impl Bench {
     }
 
     pub fn cut(&mut self) -> &Step {
-        self.on(Event::Failed(Failure::Cut(Error::new(Kind::Connection, "ERR_CONNECTION", "cut"))))
+        self.on(Event::Failed(Failure::Cut(Error::new(ErrorCode::Connection, "cut"))))
     }
 
     /// The wait passes.

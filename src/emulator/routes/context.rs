@@ -13,7 +13,7 @@ use crate::emulator::jwt;
 use crate::emulator::options::Options;
 use crate::emulator::routes::{Label, PageFiles};
 use crate::emulator::stats::Stats;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::random;
 use crate::serve::Limit;
 use crate::serve::clock::Clock;
@@ -47,9 +47,9 @@ impl Context {
     /// `ERR_INVALID_OPTIONS` for a fault that cannot be.
     pub(in crate::emulator) fn new(mut options: Options, clock: Clock, stop: CancellationToken) -> Result<Self> {
         let faults = Faults::default();
-        faults.set(std::mem::take(&mut options.faults), &Label::names()).map_err(|why| {
-            Error::argument("ERR_INVALID_OPTIONS", format!("the emulator's options: `faults`: {why}"))
-        })?;
+        faults
+            .set(std::mem::take(&mut options.faults), &Label::names())
+            .map_err(|why| Error::new(ErrorCode::InvalidOptions, format!("the emulator's options: `faults`: {why}")))?;
         Ok(Self {
             limits: options.environments.iter().map(|one| Arc::new(Limit::new(one.max_connections))).collect(),
             hold: options.hold,

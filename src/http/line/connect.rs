@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service as _;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::http::client::{CONNECT_TIMEOUT, keep_alive};
 use crate::http::tls;
 
@@ -46,7 +46,7 @@ pub(super) async fn connect(uri: Uri) -> Result<(Socket, bool)> {
 
 /// No connection, or one that broke.
 pub(super) fn failed() -> Error {
-    Error::new(Kind::Connection, "ERR_CONNECTION", "Connection error.")
+    Error::new(ErrorCode::Connection, "Connection error.")
 }
 
 fn connector() -> Result<&'static HttpsConnector<HttpConnector>> {

@@ -123,6 +123,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+    use crate::error::ErrorCode;
 
     fn gzip(parts: &[&[u8]]) -> Vec<Bytes> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -194,10 +195,10 @@ mod tests {
             cut.give(chunks[0].clone());
             cut.finish();
             assert_eq!(cut.take().expect("the first").as_deref(), Some(PARTS[0]));
-            assert_eq!(cut.take().expect_err("cut").code(), "ERR_PROTOCOL", "{encoding:?}");
+            assert_eq!(cut.take().expect_err("cut").code(), ErrorCode::Protocol, "{encoding:?}");
             let mut other = Inflate::new(encoding).expect("a decoder");
             other.give(Bytes::from_static(b"data: plain text, whatever the header says\n\n"));
-            assert_eq!(other.take().expect_err("no such thing").code(), "ERR_PROTOCOL", "{encoding:?}");
+            assert_eq!(other.take().expect_err("no such thing").code(), ErrorCode::Protocol, "{encoding:?}");
             let mut empty = Inflate::new(encoding).expect("a decoder");
             empty.finish();
             assert_eq!(empty.take().expect("nothing"), None, "{encoding:?}");

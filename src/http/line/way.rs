@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::one::One;
 use super::origin::Origin;
 use super::shard::Place;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::http::stream::silent;
 
 /// A connection in use before that breaks so soon after a request may never have brought it to the
@@ -92,7 +92,7 @@ pub(super) async fn ask(
 
 fn request(origin: &Origin, way: &Way, target: &str, headers: &HeaderMap) -> Result<Request<()>> {
     let invalid = |error: http::Error| {
-        Error::config("ERR_INVALID_REQUEST", "the request could not be built: check the base URL").with_source(error)
+        Error::new(ErrorCode::InvalidRequest, "the request could not be built: check the base URL").with_source(error)
     };
     let builder = match way {
         Way::One(_) => Request::get(target),

@@ -12,6 +12,7 @@ use super::upstream_tests::Emulator;
 use super::{FeedKey, Feeds, Reply, answer};
 use crate::config::Endpoint;
 use crate::connection::RetryPolicy;
+use crate::error::ErrorCode;
 use crate::hub::{FeedSpec, Hub, Reader, ReaderOptions};
 use crate::serve::listener::{bind, serve};
 use crate::serve::{Request, Response};
@@ -28,7 +29,8 @@ impl Front {
     async fn start(emulator: &Emulator, port: u16) -> Self {
         let stop = CancellationToken::new();
         let feeds = Feeds::new(&emulator.options(), stop.clone(), Arc::default());
-        let (listener, address) = bind(IpAddr::V4(Ipv4Addr::LOCALHOST), port, "ERR_TEST").await.expect("a port");
+        let (listener, address) =
+            bind(IpAddr::V4(Ipv4Addr::LOCALHOST), port, ErrorCode::RelayPort).await.expect("a port");
         tokio::spawn(serve(listener, stop.clone(), move |request| {
             let feeds = feeds.clone();
             async move {

@@ -1,11 +1,11 @@
-//! The one error of the crate: what happened, in words a user can act on, and never a secret.
-//!
-//! A terminal failure of any call, feed or mint is an [`Error`]. Each has a [`Kind`], which says
-//! what JavaScript class it becomes, and a stable [`Error::code`]. Errors from a server keep its
-//! status, headers and body text, so that the official SDK's error fields can be rebuilt.
+//! The error itself. One made of a server's answer keeps its status, headers and body text, so that the official SDK's
+//! error fields can be rebuilt.
 
 use std::error::Error as StdError;
 use std::fmt;
+
+use super::code::ErrorCode;
+use super::kind::Kind;
 
 /// The longest server body kept in an error, in bytes. Longer ones are cut.
 const BODY_KEPT: usize = 16 * 1024;
@@ -13,37 +13,12 @@ const BODY_KEPT: usize = 16 * 1024;
 /// A `Result` whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong. Every variant becomes one JavaScript class (`js/errors/errors.js`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// The server answered with an error status. Becomes the `ApiError` subclass of that status.
-    Api,
-    /// No answer came: DNS, connect, TLS, reset. Becomes `ApiConnectionError`.
-    Connection,
-    /// A deadline of ours passed: an attempt, a call, or silence on a feed.
-    Timeout,
-    /// What came back is not the protocol: HTML, missing headers, JSON cut short.
-    Protocol,
-    /// The server answers, but again and again without any progress (defect 7).
-    NoProgress,
-    /// No key, or a key that cannot do this, or a base URL that is none.
-    Config,
-    /// An argument that cannot be right: an id, a scope, an expiry.
-    Argument,
-    /// A value of a row or a packet that cannot be decoded.
-    Decode,
-    /// The caller aborted.
-    Aborted,
-    /// A fault of this package: a panic, a poisoned lock.
-    Internal,
-}
-
 /// An error of this crate. Cheap to move; `Debug` and `Display` never show a secret.
 pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: Kind,
-    code: &'static str,
+    code: ErrorCode,
     message: String,
     answer: Option<ErrorAnswer>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -61,37 +36,34 @@ pub struct ErrorAnswer {
 }
 
 impl Error {
-    /// An error of `kind` with a stable `code` (`ERR_…`) and a message that names the fix.
-    pub fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, code, message: message.into(), answer: None, source: None }))
+    /// An error with a stable `code` and a message that names the fix. Its kind follows from the code.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind: code.kind(), code, message: message.into(), answer: None, source: None }))
+    }
+
+    /// The same error of another kind: for the two codes that are of two kinds.
+    #[must_use]
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
     }
 
     /// The server's own refusal: `status`, its headers and its body.
     pub fn api(status: u16, headers: &http::HeaderMap, body: &[u8]) -> Self {
         let body = String::from_utf8_lossy(&body[..body.len().min(BODY_KEPT)]).into_owned();
-        let mut error = Self::new(Kind::Api, api_code(status), format!("the server answered {status}"));
+        let mut error = Self::new(ErrorCode::of_status(status), format!("the server answered {status}"));
         error.0.answer = Some(ErrorAnswer { status, headers: kept_headers(headers), body });
         error
     }
 
-    /// An argument that cannot be right.
-    pub fn argument(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Kind::Argument, code, message)
-    }
-
-    /// A configuration that cannot work.
-    pub fn config(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Kind::Config, code, message)
-    }
-
     /// An answer that is not the protocol.
     pub fn protocol(message: impl Into<String>) -> Self {
-        Self::new(Kind::Protocol, "ERR_PROTOCOL", message)
+        Self::new(ErrorCode::Protocol, message)
     }
 
     /// A fault of ours that a task ended with: `what` panicked.
     pub(crate) fn panicked(what: &str) -> Self {
-        Self::new(Kind::Internal, "ERR_INTERNAL", format!("a fault of trigger-native: {what} panicked"))
+        Self::new(ErrorCode::Internal, format!("a fault of trigger-native: {what} panicked"))
     }
 
     /// Keeps `source` for `Error::source`.
@@ -119,7 +91,7 @@ impl Error {
     }
 
     /// The stable code, `ERR_…`.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> ErrorCode {
         self.0.code
     }
 
@@ -161,16 +133,16 @@ impl From<reqwest::Error> for Error {
         if let Some(refusal) = crate::http::certificate_refusal(&error) {
             return refusal.with_source(error);
         }
-        let (kind, code, message) = if error.is_timeout() {
-            (Kind::Timeout, "ERR_TIMEOUT", "the server did not answer in time")
+        let (code, message) = if error.is_timeout() {
+            (ErrorCode::Timeout, "the server did not answer in time")
         } else if error.is_builder() {
-            (Kind::Config, "ERR_INVALID_REQUEST", "the request could not be built: check the base URL and headers")
+            (ErrorCode::InvalidRequest, "the request could not be built: check the base URL and headers")
         } else if error.is_decode() && !is_broken_off(&error) {
-            (Kind::Protocol, "ERR_PROTOCOL", "the server's answer cannot be decompressed")
+            (ErrorCode::Protocol, "the server's answer cannot be decompressed")
         } else {
-            (Kind::Connection, "ERR_CONNECTION", "Connection error.")
+            (ErrorCode::Connection, "Connection error.")
         };
-        Self::new(kind, code, message).with_source(error)
+        Self::new(code, message).with_source(error)
     }
 }
 
@@ -213,20 +185,6 @@ impl StdError for Error {
     }
 }
 
-fn api_code(status: u16) -> &'static str {
-    match status {
-        400 => "ERR_BAD_REQUEST",
-        401 => "ERR_AUTHENTICATION",
-        403 => "ERR_PERMISSION_DENIED",
-        404 => "ERR_NOT_FOUND",
-        409 => "ERR_CONFLICT",
-        422 => "ERR_UNPROCESSABLE_ENTITY",
-        429 => "ERR_RATE_LIMIT",
-        500.. => "ERR_SERVER",
-        _ => "ERR_API",
-    }
-}
-
 /// Headers worth keeping in an error: all but those that carry credentials.
 fn kept_headers(headers: &http::HeaderMap) -> Vec<(String, String)> {
     headers
@@ -248,7 +206,7 @@ mod tests {
         let error = Error::api(404, &headers, b"{\"error\":\"Run not found\"}");
         let answer = error.answer().expect("the answer is kept");
         assert_eq!(error.kind(), Kind::Api);
-        assert_eq!(error.code(), "ERR_NOT_FOUND");
+        assert_eq!(error.code(), ErrorCode::NotFound);
         assert_eq!(answer.headers, [("x-should-retry".to_owned(), "false".to_owned())]);
         assert!(!format!("{error:?}").contains("secret"));
     }
