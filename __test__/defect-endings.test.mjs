@@ -8,6 +8,7 @@ import { feedScript, startFaultServer } from "./support/fault-server.mjs";
 import { ours } from "./support/ours.mjs";
 import { runProgram } from "./support/program.mjs";
 import { completed, executing, insert, row, upToDate } from "./support/rows.mjs";
+import { maybe } from "./support/scripted.mjs";
 
 let official;
 before(async () => {
@@ -65,7 +66,8 @@ describe("defect 1: a terminal failure is told, not waited out", { concurrency: 
     "a broken gzip body": () => answers.brokenGzip(row()),
   };
   for (const [name, answer] of Object.entries(nonsense)) {
-    const script = () => feedScript({ start: [answer()], live: [answer()] });
+    // None of them is a snapshot to go live from, for a client that reads them.
+    const script = () => feedScript({ start: [answer()], live: [maybe(answer())] });
     test(`${name} rejects with an error of ours`, async () => {
       const [mine] = await Promise.all([followed(script()), watchOfficial(script(), official)]);
       assert.ok(mine.error, "rejects");
@@ -126,7 +128,8 @@ describe("defect 12: a body that was dropped is not an answer", { concurrency: 8
         start: [answers.snapshot(row())],
         live: [
           answers.cutBody([insert(executing()), upToDate()], { offset: "2_2", cursor: "2" }, how),
-          answers.change(completed(), "3_3"),
+          // The official client does not come back for it.
+          maybe(answers.change(completed(), "3_3")),
         ],
       });
     test(`a live answer dropped in the middle (${how}) is asked for again from the same place`, async () => {

@@ -5,6 +5,7 @@ import * as answers from "./support/answers.mjs";
 import { feedScript, startFaultServer } from "./support/fault-server.mjs";
 import { runProgram } from "./support/program.mjs";
 import { completed, executing, row } from "./support/rows.mjs";
+import { maybe } from "./support/scripted.mjs";
 
 /** A failsafe. Not what is measured: a busy machine takes its time to start a process. */
 const TIMEOUT_MS = 60_000;
@@ -24,7 +25,8 @@ const toTheEnd = () =>
     start: [answers.snapshot(row())],
     live: [answers.change(executing(), "2_2"), answers.change(completed(), "3_3")],
   });
-const waiting = () => feedScript({ start: [answers.snapshot(row())], live: [answers.hold()] });
+/** Some of the programs leave before they ask for anything. */
+const waiting = () => feedScript({ start: [maybe(answers.snapshot(row()))], live: [answers.hold()] });
 /** A run whose payload is stored elsewhere, by a store that never answers. */
 const storeThatHangs = () => {
   const stored = row({ payload: "packets/payload.json", payloadType: "application/store" });

@@ -6,6 +6,7 @@ import { QUICK } from "./support/against.mjs";
 import * as answers from "./support/answers.mjs";
 import { startFaultServer } from "./support/fault-server.mjs";
 import { completed, executing, RUN_ID } from "./support/rows.mjs";
+import { answersOf } from "./support/scripted.mjs";
 import { DONE, ping, sse, v2 } from "./support/sse.mjs";
 import { jwt, maker, silent } from "./support/tokens.mjs";
 
@@ -27,8 +28,8 @@ async function against(script, use) {
 
 /** The answers of requests with a good token, in order; any other token is refused. */
 function guarded(good, list) {
-  let given = 0;
-  return (request) => (good(tokenOf(request)) ? list[Math.min(given++, list.length - 1)] : REFUSED);
+  const { next, unasked } = answersOf("answers", list);
+  return Object.assign((request) => (good(tokenOf(request)) ? next() : REFUSED), { unasked });
 }
 
 async function valuesOf(stream) {

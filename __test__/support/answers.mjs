@@ -2,10 +2,11 @@
  * Answers of a scripted server, good ones and every kind of bad one. An answer is a function that
  * writes to the connection; the fault server calls it with a `Connection`.
  *
- * @typedef {(connection: import('./fault-server.mjs').Connection) => void | Promise<void>} Answer
+ * @typedef {((connection: import('./fault-server.mjs').Connection) => void | Promise<void>) & import('./scripted.mjs').Optional} Answer
  */
 import { gzipSync } from "node:zlib";
 import { HANDLE, insert, mustRefetch, SCHEMA, update, upToDate } from "./rows.mjs";
+import { maybe } from "./scripted.mjs";
 
 const REASONS = { 200: "OK", 204: "No Content", 301: "Moved Permanently", 409: "Conflict", 429: "Too Many Requests" };
 
@@ -105,9 +106,9 @@ export function cutBody(list, headers, how) {
   };
 }
 
-/** @returns {Answer} accepts the request and never says anything */
+/** @returns {Answer} accepts the request and never says anything; nobody has to ask for it */
 export function hold() {
-  return () => {};
+  return maybe(() => {});
 }
 
 /** @returns {Answer} an answer that arrives `size` bytes at a time, every `everyMs`; 0: in writes of their own */

@@ -2,6 +2,7 @@
 
 import { createServer } from "node:http";
 import { cut } from "./chunks.mjs";
+import { watched } from "./scripted.mjs";
 
 /**
  * @param {(request: { method: string, target: string, path: string, headers: object, body: string }, index: number) =>
@@ -11,8 +12,10 @@ import { cut } from "./chunks.mjs";
  */
 export async function startServer(answer, chunks = { kind: "whole" }) {
   const requests = [];
+  const failures = [];
+  const ended = watched({}, failures);
   let url;
-  const server = createServer(async (request, response) => {
+  const respond = async (request, response) => {
     let body = "";
     try {
       for await (const chunk of request.setEncoding("utf8")) body += chunk;
@@ -35,15 +38,23 @@ export async function startServer(answer, chunks = { kind: "whole" }) {
     }
     if (reset === "after") return response.write(last, () => request.socket.destroySoon());
     response.end(last);
-  });
+  };
+  const server = createServer((request, response) =>
+    respond(request, response).catch((error) => {
+      failures.push(error);
+      response.destroy();
+    }),
+  );
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   url = `http://127.0.0.1:${server.address().port}`;
   return {
     url,
     requests,
-    stop() {
+    /** Stops; throws if `answer` failed, so that a broken peer cannot pass for a server. */
+    async stop() {
       server.closeAllConnections();
-      return new Promise((resolve) => server.close(resolve));
+      await new Promise((resolve) => server.close(resolve));
+      ended();
     },
   };
 }

@@ -6,6 +6,7 @@
 
 import { once } from "node:events";
 import net from "node:net";
+import { answersOf, watched } from "./scripted.mjs";
 
 /**
  * @typedef {object} FaultRequest
@@ -43,7 +44,7 @@ function parseHead(head, n, at) {
 }
 
 /**
- * @param {(request: FaultRequest) => import('./answers.mjs').Answer} script
+ * @param {((request: FaultRequest) => import('./answers.mjs').Answer) & { unasked?: () => string[] }} script
  * @param {{ maxRequests?: number, lifeMs?: number }} [options]
  */
 export async function startFaultServer(script, { maxRequests = 5_000, lifeMs = 45_000 } = {}) {
@@ -55,6 +56,7 @@ export async function startFaultServer(script, { maxRequests = 5_000, lifeMs = 4
   const sockets = new Set();
   const timers = new Set();
   let waiters = [];
+  const ended = watched(script, failures);
 
   function connection(socket) {
     return {
@@ -105,7 +107,10 @@ export async function startFaultServer(script, { maxRequests = 5_000, lifeMs = 4
         if (buffered.length < end + 4 + length) return;
         request.body = buffered.toString("utf8", end + 4, end + 4 + length);
         buffered = buffered.subarray(end + 4 + length);
-        answer(request, socket).catch((error) => failures.push(error));
+        answer(request, socket).catch((error) => {
+          failures.push(error);
+          socket.destroy();
+        });
       }
     });
   });
@@ -142,25 +147,24 @@ export async function startFaultServer(script, { maxRequests = 5_000, lifeMs = 4
     /** Stops; throws if the script failed, so that a broken peer cannot pass for a fault. */
     async stop() {
       close();
-      if (failures.length > 0) throw failures[0];
+      ended();
     },
   };
 }
 
 /**
  * A script of one feed: what the snapshot requests and the live requests get, in order. The last
- * answer of each list is repeated. Any other request of the feed (the official client's prefetch)
- * is held.
+ * answer of each list is repeated; one that was never asked for fails the test. Any other request of
+ * the feed (the official client's prefetch) is held.
  *
  * @param {{ start: import('./answers.mjs').Answer[], live?: import('./answers.mjs').Answer[] }} lists
  */
 export function feedScript({ start, live }) {
-  let starts = 0;
-  let lives = 0;
-  const next = (list, index) => list[Math.min(index, list.length - 1)];
-  return (request) => {
-    if (request.live && live) return next(live, lives++);
-    if (request.start) return next(start, starts++);
+  const [starts, lives] = [answersOf("start", start), answersOf("live", live ?? [])];
+  const script = (request) => {
+    if (request.live && live) return lives.next();
+    if (request.start) return starts.next();
     return () => {};
   };
+  return Object.assign(script, { unasked: () => [...starts.unasked(), ...lives.unasked()] });
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import http from "node:http";
 import { feedKey } from "./cases.mjs";
 import { row, SCHEMA } from "./rows.mjs";
+import { watched } from "./scripted.mjs";
 
 const FEED = /^\/realtime\/v1\/(?:runs|batches\/([^/]+))$/;
 
@@ -63,6 +64,7 @@ export async function startFeed(answer) {
   /** @type {{ url: URL, authorization: string | undefined }[]} */
   const requests = [];
   const failures = [];
+  const ended = watched(answer, failures);
   const server = http.createServer(async (request, response) => {
     try {
       const url = new URL(request.url, "http://peer.invalid");
@@ -101,7 +103,7 @@ export async function startFeed(answer) {
     stop() {
       server.close();
       server.closeAllConnections();
-      if (failures.length > 0) throw failures[0];
+      ended();
     },
   };
 }

@@ -14,6 +14,7 @@ import { gzipSync } from "node:zlib";
 import { feedKey, position } from "./cases.mjs";
 import { cut, random } from "./chunks.mjs";
 import { FeedModel } from "./model.mjs";
+import { watched } from "./scripted.mjs";
 
 /** Set by the connection, not by the answer; or applied anew to the replayed body. */
 export const OWN_HEADERS = new Set([
@@ -236,6 +237,7 @@ export async function startReplay(feedCase, options = {}) {
   }
   /** @type {Error[]} */
   const failures = [];
+  const ended = watched({}, failures);
   const store = await listen(guarded(handleStored));
   const server = await listen(guarded(handle));
   const life = setTimeout(() => close(), LIFE_MS);
@@ -276,7 +278,7 @@ export async function startReplay(feedCase, options = {}) {
     /** Stops serving; throws if a handler failed, so that a broken peer cannot pass for a server. */
     async stop() {
       close();
-      if (failures.length > 0) throw failures[0];
+      ended();
     },
   };
 }

@@ -2,11 +2,12 @@
 import * as trigger from "trigger-native";
 import { ACCESS_TOKEN, FAILSAFE_MS, QUICK } from "./against.mjs";
 import { startFaultServer } from "./fault-server.mjs";
+import { answersOf } from "./scripted.mjs";
 
-/** Each request gets the next answer; the last one is repeated. */
+/** Each request gets the next answer; the last one is repeated. One that was never asked for fails the test. */
 export const inTurn = (list) => {
-  let given = 0;
-  return () => list[Math.min(given++, list.length - 1)];
+  const { next, unasked } = answersOf("answers", list);
+  return Object.assign(() => next(), { unasked });
 };
 
 /**

@@ -1,6 +1,7 @@
 // Servers on 127.0.0.1 for the token tests, and the two clients set to talk to them.
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
+import { watched } from "./scripted.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -14,23 +15,34 @@ export const CLAIMS = '{"sub":"cmwrk62qy0004z57dyis8pted","pub":true}';
 
 /**
  * A server that records every request and answers with `answer(request, index)`:
- * `{ status?, headers?, body }`, or a promise of it. Stops with the test.
+ * `{ status?, headers?, body }`, or a promise of it. Stops with the test, which fails where `answer` throws.
  */
 export async function serve(t, answer) {
   const requests = [];
+  const failures = [];
+  const ended = watched({}, failures);
   const server = createServer(async (request, response) => {
     let body = "";
-    for await (const chunk of request) body += chunk;
+    try {
+      for await (const chunk of request) body += chunk;
+    } catch {
+      return; // A client that leaves is part of some tests.
+    }
     const seen = { method: request.method, path: request.url, headers: request.headers, body };
     requests.push(seen);
-    const { status = 200, headers = {}, body: text } = await answer(seen, requests.length - 1);
-    response.writeHead(status, { "content-type": "application/json; charset=utf-8", ...headers });
-    response.end(text);
+    try {
+      const { status = 200, headers = {}, body: text } = await answer(seen, requests.length - 1);
+      response.writeHead(status, { "content-type": "application/json; charset=utf-8", ...headers });
+      response.end(text);
+    } catch (error) {
+      failures.push(error);
+      response.destroy();
+    }
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => {
     server.closeAllConnections();
-    return new Promise((resolve) => server.close(resolve));
+    return new Promise((resolve) => server.close(resolve)).then(ended);
   });
   return { url: `http://127.0.0.1:${server.address().port}`, requests };
 }
