@@ -115,7 +115,7 @@ fn begun(tags: &str) -> Feed {
 }
 
 fn take(feed: &mut Feed, answer: &Answer) -> shape::Outcome {
-    feed.on(Event::Answer { status: 200, headers: &answer.headers, body: answer.body.as_bytes() }, NOW)
+    feed.on(Event::Response { status: 200, headers: &answer.headers, body: answer.body.as_bytes() }, NOW)
 }
 
 fn answer(version: u32, tags: &str) -> Answer {

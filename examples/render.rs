@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             headers.insert("electric-offset", place.to_string().parse()?);
             headers.insert("electric-schema", input.schema.parse()?);
             now.monotonic_ms += 5_000;
-            let outcome = feed.on(Event::Answer { status: 200, headers: &headers, body: body.as_bytes() }, now);
+            let outcome = feed.on(Event::Response { status: 200, headers: &headers, body: body.as_bytes() }, now);
             if let Step::End(Err(error)) = outcome.step {
                 return Err(error.into());
             }
@@ -53,9 +53,9 @@ fn show(feed: &Feed, change: &Change) -> String {
                 Err(error) => serde_json::json!({ "error": error.message() }).to_string(),
             }
         }
-        (Change::Row { key, .. }, None) | (Change::Gone { key } | Change::LetGo { key }, _) => {
+        (Change::Row { key, .. }, None) | (Change::Gone { key } | Change::Evicted { key }, _) => {
             serde_json::json!({ "gone": &**key }).to_string()
         }
-        (Change::Bad { why, .. }, _) => serde_json::json!({ "error": why }).to_string(),
+        (Change::Malformed { why, .. }, _) => serde_json::json!({ "error": why }).to_string(),
     }
 }

@@ -17,6 +17,7 @@ pub mod error;
 pub mod http;
 pub mod hub;
 pub mod id;
+mod json;
 mod lock;
 pub mod packet;
 #[cfg(any(feature = "node", test))]
@@ -32,6 +33,8 @@ pub mod shape;
 mod shared;
 pub mod sse;
 pub mod stream;
+mod table;
+mod timestamp;
 pub mod token;
 mod waker;
 

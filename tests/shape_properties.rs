@@ -100,10 +100,10 @@ fn trouble(feed: &mut Feed, kind: u8, now: Now) -> Outcome {
     let lost = || Error::new(ErrorCode::Connection, "lost");
     let good = headers("cut");
     let event = match kind {
-        0 => Event::Answer { status: 503, headers: &none, body: b"" },
-        1 => Event::Answer { status: 429, headers: &none, body: b"" },
-        2 => Event::Answer { status: 200, headers: &none, body: b"<html>" },
-        3 => Event::Answer { status: 200, headers: &good, body: br#"[{"key":"k0","va"# },
+        0 => Event::Response { status: 503, headers: &none, body: b"" },
+        1 => Event::Response { status: 429, headers: &none, body: b"" },
+        2 => Event::Response { status: 200, headers: &none, body: b"<html>" },
+        3 => Event::Response { status: 200, headers: &good, body: br#"[{"key":"k0","va"# },
         4 => Event::Failed(Failure::Connect(lost())),
         5 => Event::Failed(Failure::Silent(lost())),
         _ => Event::Failed(Failure::Cut(lost())),
@@ -159,13 +159,13 @@ proptest! {
                     }
                     messages.extend(after.iter().map(message));
                     let body = format!("[{}]", messages.join(","));
-                    feed.on(Event::Answer { status: 200, headers: &headers(&offset), body: body.as_bytes() }, now)
+                    feed.on(Event::Response { status: 200, headers: &headers(&offset), body: body.as_bytes() }, now)
                 }
                 Answer::Refetch => {
                     offset = "-1".to_owned();
                     current.clear();
                     // The server keeps its handle: an answer from it is not a stale one.
-                    feed.on(Event::Answer { status: 409, headers: &headers("0"), body: b"" }, now)
+                    feed.on(Event::Response { status: 409, headers: &headers("0"), body: b"" }, now)
                 }
                 Answer::Trouble(kind) => trouble(&mut feed, *kind, now),
             };
@@ -173,7 +173,7 @@ proptest! {
             for change in &outcome.changes {
                 let key = match change {
                     Change::Row { key, .. } | Change::Gone { key } => key,
-                    Change::LetGo { .. } | Change::Bad { .. } => panic!("nothing of the kind happens here: {change:?}"),
+                    Change::Evicted { .. } | Change::Malformed { .. } => panic!("nothing of the kind happens here: {change:?}"),
                 };
                 prop_assert!(seen.insert(key.to_string()), "two changes of {} at once", key);
                 match change {
@@ -183,7 +183,7 @@ proptest! {
                         prop_assert_ne!(before, Some(row), "a row that did not change was repeated");
                     }
                     Change::Gone { key } => prop_assert!(reader.remove(&**key).is_some(), "gone, but never there"),
-                    Change::LetGo { .. } | Change::Bad { .. } => {}
+                    Change::Evicted { .. } | Change::Malformed { .. } => {}
                 }
             }
             prop_assert_eq!(&reader, &published);
@@ -249,7 +249,7 @@ proptest! {
         for body in [&body[..], text.as_bytes()] {
             let mut feed = Feed::new(Limits::default());
             feed.start(now);
-            feed.on(Event::Answer { status, headers: &headers("0"), body }, now);
+            feed.on(Event::Response { status, headers: &headers("0"), body }, now);
         }
     }
 }
@@ -267,9 +267,9 @@ fn useless(feed: &mut Feed, kind: u8, turn: u64, now: Now) -> Outcome {
         11 => (turn.to_string(), format!("[{up_to_date}]")),
         12 => {
             let (status, body) = if turn.is_multiple_of(2) { (409, &b"[]"[..]) } else { (204, &b""[..]) };
-            return feed.on(Event::Answer { status, headers: &headers("0"), body }, now);
+            return feed.on(Event::Response { status, headers: &headers("0"), body }, now);
         }
         _ => (turn.to_string(), format!("[{row},{up_to_date}]")),
     };
-    feed.on(Event::Answer { status: 200, headers: &headers(&offset), body: body.as_bytes() }, now)
+    feed.on(Event::Response { status: 200, headers: &headers(&offset), body: body.as_bytes() }, now)
 }

@@ -42,7 +42,7 @@ impl Replay {
         headers.insert("electric-handle", handle.parse().expect("a value"));
         headers.insert("electric-offset", query.offset.parse().expect("a value"));
         let body = br#"[{"headers":{"control":"up-to-date"}}]"#;
-        self.step = self.feed.on(Event::Answer { status: 200, headers: &headers, body }, self.now).step;
+        self.step = self.feed.on(Event::Response { status: 200, headers: &headers, body }, self.now).step;
     }
 
     /// One recorded exchange, if it is the one we would make now.
@@ -76,7 +76,7 @@ impl Replay {
         };
         assert_eq!(without_offset(&ours), without_offset(asked), "{name}");
         self.now.monotonic_ms += ms;
-        let outcome = self.feed.on(Event::Answer { status, headers, body: body.as_bytes() }, self.now);
+        let outcome = self.feed.on(Event::Response { status, headers, body: body.as_bytes() }, self.now);
         self.asked += 1;
         for change in outcome.changes {
             match change {
@@ -90,8 +90,8 @@ impl Replay {
                     assert!(!repeated, "{name}: a row that did not change was repeated");
                 }
                 Change::Gone { key } => drop(self.published.remove(&*key)),
-                Change::LetGo { .. } => {}
-                Change::Bad { why, .. } => unreachable!("{name}: a recorded row cannot be read: {why}"),
+                Change::Evicted { .. } => {}
+                Change::Malformed { why, .. } => unreachable!("{name}: a recorded row cannot be read: {why}"),
             }
         }
         self.step = outcome.step;

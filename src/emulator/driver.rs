@@ -13,7 +13,7 @@ use super::packet::Packet;
 use super::row::Row;
 use super::run::{Effect, Run};
 use super::script::Task;
-use crate::serve::clock::from_wire;
+use crate::timestamp::parse_utc;
 
 /// How long a worker takes from dequeuing a run to running its code, in milliseconds before the
 /// emulator's speed (recorded: about 100 to 700 ms).
@@ -110,7 +110,7 @@ async fn play(run: &Arc<Run>, plan: Plan, engine: &Engine) {
 async fn delay(run: &Run, engine: &Engine) {
     let mut versions = run.follow();
     loop {
-        let until = versions.borrow_and_update().get(Column::DelayUntil).and_then(from_wire).unwrap_or(0);
+        let until = versions.borrow_and_update().get(Column::DelayUntil).and_then(parse_utc).unwrap_or(0);
         let left = until.saturating_sub(engine.now_ms());
         if left == 0 {
             return;

@@ -10,7 +10,7 @@ use super::engine::Engine;
 use super::options::LATEST_MS;
 use super::script::Tasks;
 use crate::error::{Error, ErrorCode, Result};
-use crate::serve::clock::to_wire;
+use crate::timestamp::format_timestamp;
 
 /// Changes a running emulator. It outlives the emulator, and does nothing then.
 #[derive(Clone)]
@@ -61,7 +61,7 @@ impl Handle {
 
     /// Where the clock is: `2026-01-01T00:00:00.000Z`.
     pub fn now(&self) -> String {
-        format!("{}Z", to_wire(self.0.now_ms()))
+        format!("{}Z", format_timestamp(self.0.now_ms()))
     }
 
     pub(super) fn is_manual(&self) -> bool {

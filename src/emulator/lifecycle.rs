@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::column::Column;
 use super::packet::Packet;
 use super::row::Row;
-use crate::serve::clock::to_wire;
+use crate::timestamp::format_timestamp;
 
 /// The raw statuses a run never leaves (docs/server-protocol.md 4).
 pub(super) fn is_final(raw: &str) -> bool {
@@ -149,7 +149,7 @@ pub(super) fn apply(row: &mut Row, change: &Change, now_ms: u64) -> bool {
 fn finish(row: &mut Row, now_ms: u64) {
     let spent = row.executing_since_ms().map_or(0, |since| now_ms.saturating_sub(since));
     row.set(Column::UsageDurationMs, Some(&spent.to_string()));
-    row.set(Column::CompletedAt, Some(&to_wire(now_ms)));
+    row.set(Column::CompletedAt, Some(&format_timestamp(now_ms)));
 }
 
 fn step(row: &mut Row, change: impl FnOnce(&mut Row)) -> bool {

@@ -10,7 +10,7 @@ use super::{ident, jwt};
 use crate::error::Result;
 use crate::lock::lock;
 use crate::random;
-use crate::serve::clock::to_wire;
+use crate::timestamp::format_timestamp;
 
 /// The most bytes kept; beyond them the oldest objects go.
 const MAX_BYTES: usize = 512 << 20;
@@ -128,7 +128,7 @@ fn segment(text: &str) -> String {
 
 /// `20261122T081748Z`.
 fn compact(ms: u64) -> String {
-    let mut text: String = to_wire(ms).chars().filter(|c| !matches!(c, '-' | ':')).take(15).collect();
+    let mut text: String = format_timestamp(ms).chars().filter(|c| !matches!(c, '-' | ':')).take(15).collect();
     text.push('Z');
     text
 }

@@ -12,7 +12,8 @@ use super::script::Tasks;
 use crate::config::{Endpoint, KeyKind};
 use crate::error::{Error, ErrorCode, Result};
 use crate::secret::Secret;
-use crate::serve::clock::{Clock, from_wire};
+use crate::serve::clock::Clock;
+use crate::timestamp::parse_utc;
 
 /// The key of an emulator that has none in its options: plainly no secret.
 pub(super) const DEFAULT_KEY: &str = "tr_dev_emulatornotasecret";
@@ -187,7 +188,7 @@ fn stands_at(clock: RawClock, now: Option<&Value>) -> Result<Option<u64>> {
         (RawClock::System, Some(_)) => Err(refuse("`now` is for `clock: \"manual\"`")),
         (RawClock::Manual, None) => Ok(Some(DEFAULT_NOW_MS)),
         (RawClock::Manual, Some(now)) => match now {
-            Value::String(text) => from_wire(text),
+            Value::String(text) => parse_utc(text),
             Value::Number(ms) => ms.as_u64().filter(|ms| *ms <= LATEST_MS),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         }

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::column::{Column, Kind, Skipped};
-use crate::serve::clock::{from_wire, to_wire};
 use crate::serve::feed::{Messages, Operation};
+use crate::timestamp::{format_timestamp, parse_utc};
 
 /// One version of a run. Every cell is the text the feed writes, or null.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Row {
             version: 0,
             executing_since_ms: None,
         };
-        let now = to_wire(now_ms);
+        let now = format_timestamp(now_ms);
         for (column, text) in [
             (Column::Id, id),
             (Column::FriendlyId, friendly_id),
@@ -68,7 +68,7 @@ impl Row {
 
     /// Sets a column to a moment.
     pub(super) fn set_time(&mut self, column: Column, ms: Option<u64>) {
-        self.set(column, ms.map(to_wire).as_deref());
+        self.set(column, ms.map(format_timestamp).as_deref());
     }
 
     /// The run's tags.
@@ -165,7 +165,7 @@ impl Row {
                 other => self.set(column, Some(&other.to_string())),
             },
             Kind::Timestamp => {
-                let ms = value.as_u64().or_else(|| from_wire(value.as_str()?));
+                let ms = value.as_u64().or_else(|| parse_utc(value.as_str()?));
                 match ms {
                     Some(ms) => self.set_time(column, Some(ms)),
                     None => return refuse("an ISO date in UTC or Unix milliseconds"),

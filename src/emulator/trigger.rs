@@ -14,9 +14,9 @@ use super::row::Row;
 use super::run::Run;
 use super::store::{TriggerKeys, Triggered};
 use super::{ident, object, validate};
-use crate::serve::clock::from_wire;
 use crate::serve::duration;
 use crate::serve::stream::StreamVersion;
+use crate::timestamp::parse_utc;
 
 const MAX_TAGS: usize = 10;
 const METADATA_BYTES: usize = 256 * 1024;
@@ -130,7 +130,7 @@ impl TriggerRequest {
             // What cannot be read is no delay, as on the server (recorded: "soon" is accepted).
             delay_until_ms: text("delay")
                 .and_then(|delay| {
-                    from_wire(delay).or_else(|| duration::parse_ms(delay).map(|ms| now_ms.saturating_add(ms)))
+                    parse_utc(delay).or_else(|| duration::parse_ms(delay).map(|ms| now_ms.saturating_add(ms)))
                 })
                 .filter(|until| *until > now_ms),
             ttl: match options.get("ttl") {

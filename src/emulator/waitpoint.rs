@@ -11,8 +11,9 @@ use super::ident;
 use super::packet::Packet;
 use crate::lock::lock;
 use crate::random;
-use crate::serve::clock::{Clock, to_wire};
+use crate::serve::clock::Clock;
 use crate::serve::duration;
+use crate::timestamp::format_timestamp;
 
 /// How many tokens are kept; beyond it the oldest go.
 const MAX_TOKENS: usize = 100_000;
@@ -57,7 +58,7 @@ impl Token {
     /// How it ended, as of `now_ms`. A time-out is found out when somebody looks.
     pub(super) fn outcome(&self, now_ms: u64) -> Option<Outcome> {
         if let Some(timeout_ms) = self.timeout_ms.filter(|timeout_ms| now_ms >= *timeout_ms) {
-            let message = format!("Waitpoint timed out at {}Z", to_wire(timeout_ms));
+            let message = format!("Waitpoint timed out at {}Z", format_timestamp(timeout_ms));
             let error = json!({ "code": "TRIGGER_WAITPOINT_TIMEOUT", "message": message });
             let output = Packet { data: Some(error.to_string()), data_type: "application/json".into() };
             self.end(Outcome { at_ms: timeout_ms, output, is_timeout: true });
@@ -192,7 +193,7 @@ impl Waitpoints {
 /// (recorded: "soon" is accepted), a token never times out (docs/server-protocol.md 8).
 pub(super) fn timeout_of(text: Option<&str>, now_ms: u64) -> Option<u64> {
     let text = text?;
-    crate::serve::clock::from_wire(text).or_else(|| duration::parse_ms(text).map(|ms| now_ms.saturating_add(ms)))
+    crate::timestamp::parse_utc(text).or_else(|| duration::parse_ms(text).map(|ms| now_ms.saturating_add(ms)))
 }
 
 /// A random part of an input record's id, `inp_<12 hex digits>`.

@@ -107,7 +107,7 @@ impl NextRequest<'_> {
     /// named it, the machine names another, which the server does not hold (I20).
     fn target(&mut self, feed: &Feed) -> Result<String> {
         let now = now(self.clock);
-        if self.machine.is_late(now) {
+        if self.machine.needs_refresh(now) {
             *self.step = self.machine.on(Event::Woken, now).step;
         }
         match &*self.step {
@@ -157,7 +157,7 @@ async fn send(feed: &Feed, line: &mut Line, request: &mut NextRequest<'_>, silen
 fn answer(machine: &mut shape::Feed, polled: Polled, now: Now) -> Outcome {
     let failure = match polled {
         Polled::Answer { status, headers, body } => {
-            return machine.on(Event::Answer { status, headers: &headers, body: &body }, now);
+            return machine.on(Event::Response { status, headers: &headers, body: &body }, now);
         }
         Polled::Connect(error) => Failure::Connect(error),
         Polled::Silent(error) => Failure::Silent(error),

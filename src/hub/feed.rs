@@ -195,8 +195,8 @@ impl Feed {
                     }
                     leave.insert(key);
                 }
-                Change::LetGo { .. } => state.partial = true,
-                Change::Bad { key, why } => {
+                Change::Evicted { .. } => state.partial = true,
+                Change::Malformed { key, why } => {
                     for subscriber in &state.readers {
                         subscriber.slot.fault(Fault { key: key.clone(), why });
                     }
@@ -442,7 +442,7 @@ mod tests {
         let (feed, subscriber) = Feed::new(spec("/"), ReaderOptions::default());
         let schema = Arc::default();
         let mut first = rows(0..3);
-        first.push(Change::LetGo { key: "0".into() });
+        first.push(Change::Evicted { key: "0".into() });
         assert!(feed.publish(first, Some(&schema), true) && feed.publish(rows(3..5), Some(&schema), true));
         assert_eq!(lock(&feed.state).rows.len(), 0);
         let told = Reader::new(Hub::global(), subscriber).next().now_or_never().expect("rows");

@@ -43,7 +43,7 @@ fn truth() -> HashMap<String, usize> {
         match change(n) {
             Change::Row { key, .. } => drop(rows.insert(key.to_string(), n)),
             Change::Gone { key } => drop(rows.remove(&*key)),
-            Change::LetGo { .. } | Change::Bad { .. } => {}
+            Change::Evicted { .. } | Change::Malformed { .. } => {}
         }
     }
     rows

@@ -1,10 +1,9 @@
 //! Rows of a run feed as runs: public statuses, the end of a run, and JSON for JavaScript.
 
 mod array;
-mod json;
+mod number;
 mod render;
 mod status;
-mod time;
 
 pub(crate) use array::elements;
 pub use render::render;

@@ -1,9 +1,11 @@
 //! One row as one JSON object for JavaScript, written straight into a string: the hot path.
 
-use super::{array, json, status, time};
+use super::number::push_number;
+use super::{array, status};
 use crate::error::ErrorCode;
-use crate::shape::{ColumnType, Row, Schema};
-use crate::{Error, Result};
+use crate::table::{ColumnType, Row, Schema};
+use crate::timestamp::parse_timestamp;
+use crate::{Error, Result, json};
 
 /// Appends the run of `row` to `out` as one JSON object, decoded by `schema`; on an error nothing
 /// is appended. `last` is the version of it that the reader got before, if it did.
@@ -107,11 +109,11 @@ impl<'b> Writer<'_, 'b> {
 
     fn text(&mut self, name: &str, text: &str) {
         self.key(name);
-        json::string(self.out, text);
+        json::push_string(self.out, text);
     }
 
     fn time(&mut self, name: &str, text: &str) {
-        match time::unix_ms(text) {
+        match parse_timestamp(text) {
             Some(ms) => {
                 self.key(name);
                 self.out.push_str(&ms.to_string());
@@ -135,7 +137,7 @@ impl<'b> Writer<'_, 'b> {
 
     fn number(&mut self, column: &'b str, name: &str, text: &str) {
         self.attempt(column, name, |out| {
-            json::number(out, text).then_some(()).ok_or("it is not a number JavaScript can hold")
+            push_number(out, text).then_some(()).ok_or("it is not a number JavaScript can hold")
         });
     }
 
@@ -164,7 +166,7 @@ impl<'b> Writer<'_, 'b> {
                 if place > 0 {
                     out.push(',');
                 }
-                json::string(out, element);
+                json::push_string(out, element);
             }
             out.push(']');
             Ok(())
@@ -192,9 +194,9 @@ impl<'b> Writer<'_, 'b> {
             return;
         }
         self.out.push_str("{\"data\":");
-        json::string(self.out, data);
+        json::push_string(self.out, data);
         self.out.push_str(",\"type\":");
-        json::string(self.out, kind);
+        json::push_string(self.out, kind);
         self.out.push('}');
     }
 
@@ -204,9 +206,9 @@ impl<'b> Writer<'_, 'b> {
             let mut separator = '{';
             for (column, why) in &self.faults {
                 self.out.push(separator);
-                json::string(self.out, column);
+                json::push_string(self.out, column);
                 self.out.push(':');
-                json::string(self.out, why);
+                json::push_string(self.out, why);
                 separator = ',';
             }
             self.out.push('}');

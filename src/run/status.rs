@@ -1,6 +1,6 @@
 //! Raw statuses, public statuses, and when a run is finished (docs/server-protocol.md 4).
 
-use crate::shape::Row;
+use crate::table::Row;
 
 /// The status users see. One this table does not know is passed through as it is (defect 21).
 #[must_use]

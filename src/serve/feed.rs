@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::request::Request;
 use super::response::Response;
+use crate::json::push_string;
 use crate::random;
 
 /// The body of an answer without news.
@@ -159,17 +160,6 @@ impl Messages {
     pub(crate) fn finish(mut self) -> String {
         self.body.push_str(&UP_TO_DATE[1..]);
         self.body
-    }
-}
-
-/// Writes a JSON string. Most texts need no escapes, and are copied as they are.
-fn push_string(body: &mut String, text: &str) {
-    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
-        body.push('"');
-        body.push_str(text);
-        body.push('"');
-    } else {
-        body.push_str(&serde_json::Value::from(text).to_string());
     }
 }
 

@@ -1,71 +1,71 @@
 //! What a feed puts up with, and for how long.
 
-use super::script::{Script, UP_TO_DATE, now, refused, row};
+use super::harness::{Harness, UP_TO_DATE, now, refused, row};
 use super::*;
 use crate::error::Kind;
 
 #[test]
 fn must_refetch_for_ever_ends_with_a_typed_error_soon() {
-    let mut script = Script::live();
-    let (requests, ms) = script.until_end(|script| {
-        script.after(1).answer(409, &[], "[]");
+    let mut harness = Harness::live();
+    let (requests, ms) = harness.until_end(|harness| {
+        harness.after(1).answer(409, &[], "[]");
     });
-    assert_eq!(script.end().kind(), Kind::NoProgress);
+    assert_eq!(harness.end().kind(), Kind::NoProgress);
     assert!(requests <= 10 && ms <= 20_000, "{requests} requests in {ms} ms");
 }
 
 #[test]
 fn a_shape_rebuilt_for_ever_ends_although_each_snapshot_is_whole() {
-    let mut script = Script::live();
+    let mut harness = Harness::live();
     let mut flip = false;
-    let (requests, ms) = script.until_end(|script| {
+    let (requests, ms) = harness.until_end(|harness| {
         flip = !flip;
-        script.after(1);
+        harness.after(1);
         if flip {
-            script.answer(409, &[], "");
+            harness.answer(409, &[], "");
         } else {
-            script.good_from("other", "0_0", &[&row("insert", "k", "A"), UP_TO_DATE]);
+            harness.good_from("other", "0_0", &[&row("insert", "k", "A"), UP_TO_DATE]);
         }
     });
-    assert_eq!(script.end().kind(), Kind::NoProgress);
+    assert_eq!(harness.end().kind(), Kind::NoProgress);
     assert!(requests <= 20 && ms <= 30_000, "{requests} requests in {ms} ms");
 }
 
 #[test]
 fn quick_live_answers_without_progress_slow_down_and_end() {
-    let mut script = Script::live();
-    let (requests, ms) = script.until_end(|script| {
-        script.after(1).good("0_0", &[UP_TO_DATE]);
+    let mut harness = Harness::live();
+    let (requests, ms) = harness.until_end(|harness| {
+        harness.after(1).good("0_0", &[UP_TO_DATE]);
     });
-    assert_eq!(script.end().kind(), Kind::NoProgress);
+    assert_eq!(harness.end().kind(), Kind::NoProgress);
     assert!(requests <= 12 && ms >= 5_000, "{requests} requests in {ms} ms");
 }
 
 #[test]
 fn a_quiet_feed_whose_polls_are_held_lives_for_ever() {
-    let mut script = Script::live();
+    let mut harness = Harness::live();
     for _ in 0..5_000 {
-        script.after(20_000).good("0_0", &[UP_TO_DATE]);
-        assert_eq!(script.said(), "ask live");
+        harness.after(20_000).good("0_0", &[UP_TO_DATE]);
+        assert_eq!(harness.said(), "ask live");
     }
 }
 
 #[test]
 fn a_busy_run_whose_busy_columns_are_skipped_is_polled_gently_and_never_given_up() {
-    let mut script = Script::live();
+    let mut harness = Harness::live();
     let mut requests = 0;
-    while script.now < 600_000 {
-        match &script.step {
+    while harness.now < 600_000 {
+        match &harness.step {
             Step::Request(_) => {
                 requests += 1;
                 let offset = requests.to_string();
-                script.after(1).good(&offset, &[&row("update", "k", "A"), UP_TO_DATE]);
+                harness.after(1).good(&offset, &[&row("update", "k", "A"), UP_TO_DATE]);
             }
             Step::Wait { ms, .. } => {
                 assert!(*ms <= 1_000);
-                script.woken();
+                harness.woken();
             }
-            Step::End(_) => panic!("given up: {}", script.said()),
+            Step::End(_) => panic!("given up: {}", harness.said()),
         }
     }
     assert!(requests < 1_000, "{requests}");
@@ -74,12 +74,12 @@ fn a_busy_run_whose_busy_columns_are_skipped_is_polled_gently_and_never_given_up
 #[test]
 fn html_for_ever_ends_within_twenty_seconds_and_thirty_requests() {
     for latency in [1, 500, 4_000] {
-        let mut script = Script::new();
-        let (requests, ms) = script.until_end(|script| {
-            script.after(latency).answer(200, &[("content-type", "text/html")], "<html>");
+        let mut harness = Harness::new();
+        let (requests, ms) = harness.until_end(|harness| {
+            harness.after(latency).answer(200, &[("content-type", "text/html")], "<html>");
         });
-        assert_eq!(script.end().kind(), Kind::Protocol);
-        assert!(script.end().message().contains("text/html"));
+        assert_eq!(harness.end().kind(), Kind::Protocol);
+        assert!(harness.end().message().contains("text/html"));
         assert!(requests <= 30 && ms <= 20_000, "{requests} requests in {ms} ms");
         assert!(requests >= 3, "a proxy may answer so for a moment");
     }
@@ -87,50 +87,50 @@ fn html_for_ever_ends_within_twenty_seconds_and_thirty_requests() {
 
 #[test]
 fn bodies_cut_for_ever_end_within_twenty_seconds_too() {
-    let mut script = Script::live();
-    let (requests, ms) = script.until_end(|script| {
-        script.after(1).on(Event::Failed(Failure::Cut(refused())));
+    let mut harness = Harness::live();
+    let (requests, ms) = harness.until_end(|harness| {
+        harness.after(1).on(Event::Failed(Failure::Cut(refused())));
     });
     assert!(requests <= 30 && ms <= 20_000, "{requests} requests in {ms} ms");
 }
 
 #[test]
 fn not_found_yet_is_tried_five_times_within_ten_seconds() {
-    let mut script = Script::new();
-    let (requests, ms) = script.until_end(|script| {
-        script.after(1).answer(404, &[("x-should-retry", "true")], "{\"error\":\"Not found\"}");
+    let mut harness = Harness::new();
+    let (requests, ms) = harness.until_end(|harness| {
+        harness.after(1).answer(404, &[("x-should-retry", "true")], "{\"error\":\"Not found\"}");
     });
-    assert_eq!(script.end().status(), Some(404));
+    assert_eq!(harness.end().status(), Some(404));
     assert_eq!(requests, 5);
     assert!(ms <= 10_000, "{ms}");
 }
 
 #[test]
 fn a_server_that_is_down_is_tried_for_five_minutes_and_every_ten_seconds_at_most() {
-    let mut script = Script::live();
-    let (requests, ms) = script.until_end(|script| {
-        script.after(1).answer(500, &[], "oops");
+    let mut harness = Harness::live();
+    let (requests, ms) = harness.until_end(|harness| {
+        harness.after(1).answer(500, &[], "oops");
     });
-    assert_eq!(script.end().status(), Some(500));
+    assert_eq!(harness.end().status(), Some(500));
     assert!((240_000..=300_000).contains(&ms), "{ms}");
     assert!(requests <= 40, "{requests}");
 }
 
 #[test]
 fn an_outage_that_ends_is_forgotten() {
-    let mut script = Script::live();
+    let mut harness = Harness::live();
     for _ in 0..20 {
         for attempt in 1..=6 {
-            script.answer(503, &[], "");
-            assert!(matches!(script.step, Step::Wait { retry, .. } if retry.attempt == attempt));
-            assert_eq!(script.feed.phase(), Phase::Retrying);
-            script.woken();
+            harness.answer(503, &[], "");
+            assert!(matches!(harness.step, Step::Wait { retry, .. } if retry.attempt == attempt));
+            assert_eq!(harness.feed.phase(), Phase::Retrying);
+            harness.woken();
         }
         // The look after it, and a request that is held.
-        script.good("0_0", &[UP_TO_DATE]);
-        assert_eq!(script.feed.phase(), Phase::Live);
-        script.after(20_000).good("0_0", &[UP_TO_DATE]);
-        assert_eq!(script.feed.phase(), Phase::Live);
+        harness.good("0_0", &[UP_TO_DATE]);
+        assert_eq!(harness.feed.phase(), Phase::Live);
+        harness.after(20_000).good("0_0", &[UP_TO_DATE]);
+        assert_eq!(harness.feed.phase(), Phase::Live);
     }
 }
 
@@ -141,16 +141,16 @@ fn the_servers_wait_is_honoured_and_capped() {
         ([("retry-after", "3600")], 30_000, 30_000),
         ([("retry-after", "0")], 100, 600),
     ] {
-        let mut script = Script::live();
-        script.answer(503, &pairs, "");
-        let Step::Wait { ms, retry } = script.step else { panic!("it waits") };
+        let mut harness = Harness::live();
+        harness.answer(503, &pairs, "");
+        let Step::Wait { ms, retry } = harness.step else { panic!("it waits") };
         assert!((least..=most).contains(&ms), "{ms}");
         assert_eq!(retry, Retry { attempt: 1, status: Some(503), reason: Reason::Server });
     }
-    let mut script = Script::live();
+    let mut harness = Harness::live();
     let reset = (now(0).unix_ms + 12_000).to_string();
-    script.answer(429, &[("x-ratelimit-reset", &reset)], "");
-    assert!(matches!(script.step, Step::Wait { ms: 12_000..=12_600, .. }));
+    harness.answer(429, &[("x-ratelimit-reset", &reset)], "");
+    assert!(matches!(harness.step, Step::Wait { ms: 12_000..=12_600, .. }));
 }
 
 #[test]

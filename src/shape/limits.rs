@@ -1,57 +1,57 @@
-//! How much a feed puts up with before it ends with a typed error.
+//! The limits of one feed: when it gives up with a typed error, how long it waits, and what it keeps.
 
 use std::time::Duration;
 
-use super::book::Keep;
-use super::repeat::LongTexts;
+use super::intern::InternLimits;
+use super::row_store::Retention;
 use crate::retry::Policy;
 
-/// How much a feed puts up with. Every count and time starts over on progress: a change that is
-/// published, or a live request the server held.
+/// The limits of one feed. Every count and time starts over on progress: a change that is published, or a live request
+/// that the server held (I12).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// Give up when nothing but retryable failures came for so long, in ms. Default 300,000.
+    /// The feed ends after retryable failures alone for so long, in ms. Default 300,000.
     pub retry_for_ms: u64,
-    /// Answers in a row that are not the protocol. Default 30 (defect 1).
+    /// The feed ends after so many responses in a row that are not of the protocol. Default 30 (defect 1).
     pub protocol_failures: u32,
-    /// For how long they may last, from the first such request, in ms. Default 15,000: defect 1
+    /// The feed ends after such responses for so long, counted from the first request, in ms. Default 15,000: defect 1
     /// promises 20 s, and the last request takes time too.
     pub protocol_for_ms: u64,
-    /// Attempts and waits at a feed that is "not found yet" (404 with `x-should-retry: true`).
-    /// Default 5 attempts, 1 s × 1.6 between them, as for calls.
+    /// Attempts and waits for a run that is "not found yet" (404 with `x-should-retry: true`). Default 5 attempts, 1 s × 1.6
+    /// between them, as for calls.
     pub not_found: Policy,
-    /// For how long, in ms. Default 10,000.
+    /// The feed ends after "not found yet" for so long, in ms. Default 10,000.
     pub not_found_for_ms: u64,
-    /// 409s in a row with no progress between them. Default 8 (defect 7).
+    /// The feed ends after so many must-refetches (409) without progress between them. Default 8 (defect 7).
     pub refetches: u32,
-    /// Quick answers in a row that bring nothing. Default 12 (defect 7).
+    /// The feed ends after so many quick responses in a row that bring nothing. Default 12 (defect 7).
     pub idle_answers: u32,
-    /// How many of those are simply asked again at once. Default 2.
+    /// So many of those are followed by the next request at once. Default 2.
     pub idle_free: u32,
-    /// The longest wait after an answer that moved on and named changes, but changed nothing a
-    /// reader sees, in ms. Default 1,000: with `skipColumns` that is what a busy run looks like.
+    /// The longest wait after a response that moved on and named changes, none of which a reader sees, in ms. Default 1,000:
+    /// a busy run whose busy columns are skipped (`skipColumns`) looks like that.
     pub churn_wait_ms: u64,
-    /// A live answer held for so long is no quick one, whatever it brings, in ms. Default 1,000.
-    pub held_ms: u64,
-    /// After so long without a request at the server, in ms, a feed that was live asks once without
-    /// holding. Default 1,000: servers remember about 2 s of changes between two polls (docs/server-protocol.md 7).
-    pub gap_ms: u64,
-    /// An answer that took longer came late, in ms: nobody knows since when it waited to be read.
-    /// Default 30,000, above the server's polls of at most 23 s.
-    pub longest_hold_ms: u64,
-    /// The waits after failures: full jitter. Default 500 ms × 1.6, at most 10 s: so late at most is
-    /// what happened while a server was away, once it is back.
+    /// A live response that took so long was held and counts as progress, whatever it brings, in ms. Default 1,000.
+    pub min_hold_ms: u64,
+    /// A feed that was live asks once without `live` when its last response is older than this, in ms. Default 1,000:
+    /// servers remember about 2 s of changes between two polls (I20, docs/server-protocol.md 7).
+    pub refresh_after_ms: u64,
+    /// A response that took longer was read late, and its age is unknown, in ms. Default 30,000, above the server's polls of
+    /// at most 23 s.
+    pub max_hold_ms: u64,
+    /// The waits after failures: full jitter. Default 500 ms × 1.6, at most 10 s, so that a server that comes back is asked
+    /// within 10 s.
     pub failures: Policy,
-    /// The waits after answers that bring nothing. Default 500 ms × 1.6, at most 5 s.
+    /// The waits after responses that bring nothing: full jitter. Default 500 ms × 1.6, at most 5 s.
     pub idle: Policy,
-    /// No wait is shorter, however the dice fall, in ms. Default 100.
+    /// The shortest wait, whatever the jitter, in ms. Default 100.
     pub min_wait_ms: u64,
-    /// No wait is longer, whatever the server asks, in ms. Default 30,000.
+    /// The longest wait, whatever the server asks for, in ms. Default 30,000.
     pub max_wait_ms: u64,
-    /// How much is kept of runs that are over (defect 10).
-    pub keep: Keep,
-    /// Which texts are recognised when they come again (I17).
-    pub long_texts: LongTexts,
+    /// What is kept of finished runs (I16; defect 10).
+    pub retention: Retention,
+    /// Which long texts are recognised when they come again (I17).
+    pub intern: InternLimits,
 }
 
 impl Default for Limits {
@@ -73,15 +73,15 @@ impl Default for Limits {
             idle_answers: 12,
             idle_free: 2,
             churn_wait_ms: 1_000,
-            held_ms: 1_000,
-            gap_ms: 1_000,
-            longest_hold_ms: 30_000,
+            min_hold_ms: 1_000,
+            refresh_after_ms: 1_000,
+            max_hold_ms: 30_000,
             failures,
             idle: Policy { max_delay: Duration::from_secs(5), ..failures },
             min_wait_ms: 100,
             max_wait_ms: 30_000,
-            keep: Keep::default(),
-            long_texts: LongTexts::default(),
+            retention: Retention::default(),
+            intern: InternLimits::default(),
         }
     }
 }

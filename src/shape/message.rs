@@ -1,4 +1,4 @@
-//! The messages in a body: read with as few copies as serde allows.
+//! The messages of a response body. Strings without escapes are borrowed from the body.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,20 +6,20 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::row::Text;
+use crate::table::{MAX_COLUMNS, Text};
 use crate::{Error, Result};
 
-/// The columns of a change, in wire order: name, and text or null.
+/// The columns of a change in wire order: the name, and the text or null.
 pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Option<Text<'a>>)>;
 
-/// One message (docs/server-protocol.md 4).
+/// One message of a body (docs/server-protocol.md 4).
 #[derive(Debug)]
 pub(super) enum Message<'a> {
     Insert {
         key: Cow<'a, str>,
         value: Pairs<'a>,
     },
-    /// The value can be partial.
+    /// The value can lack columns.
     Update {
         key: Cow<'a, str>,
         value: Pairs<'a>,
@@ -27,18 +27,28 @@ pub(super) enum Message<'a> {
     Delete {
         key: Cow<'a, str>,
     },
-    /// A change that cannot be read. It costs the others nothing (I15; defect 16).
-    Bad {
+    /// A change that cannot be read. The other messages of the body are taken (I15; defect 16).
+    Malformed {
         key: Option<Cow<'a, str>>,
         why: &'static str,
     },
     UpToDate,
     MustRefetch,
-    /// A control or an operation we do not know, or a change without a value.
+    /// An unknown control or operation, or a change without a value (I4).
     Ignored,
 }
 
-/// Reads a body: a JSON array of messages.
+impl Message<'_> {
+    /// Whether the message names a row, rather than the state of the feed.
+    pub(super) fn is_change(&self) -> bool {
+        match self {
+            Self::Insert { .. } | Self::Update { .. } | Self::Delete { .. } | Self::Malformed { .. } => true,
+            Self::UpToDate | Self::MustRefetch | Self::Ignored => false,
+        }
+    }
+}
+
+/// Reads a body, which is a JSON array of messages.
 pub(super) fn parse(body: &[u8]) -> Result<Vec<Message<'_>>> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let wire: Vec<Wire<'_>> = serde_json::from_slice(body).map_err(|error| {
@@ -79,7 +89,7 @@ impl<'a> From<Wire<'a>> for Message<'a> {
                 (Some("insert"), Some(Value(Some(value)))) => Self::Insert { key: key.0, value },
                 (Some("update"), Some(Value(Some(value)))) => Self::Update { key: key.0, value },
                 (Some("insert" | "update"), Some(Value(None))) => {
-                    Self::Bad { key: Some(key.0), why: "its value is not an object of columns" }
+                    Self::Malformed { key: Some(key.0), why: "its value is not an object of columns" }
                 }
                 (Some("delete"), _) => Self::Delete { key: key.0 },
                 (Some(_) | None, _) => Self::Ignored,
@@ -93,7 +103,7 @@ impl<'a> From<Wire<'a>> for Message<'a> {
     }
 }
 
-/// A string, borrowed where it has no escapes. (A plain `Option<Cow>` always copies.)
+/// A string, borrowed where it has no escapes. Serde copies into a plain `Option<Cow>`.
 struct Word<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
@@ -103,8 +113,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
     }
 }
 
-/// A value: text, or null. Servers send every column as a string; should one send a bare number,
-/// flag or object, its JSON is what its text would have been.
+/// The value of a column: text, or null. Servers send every column as a string. The text of a bare number, boolean or
+/// object is its JSON.
 struct Cell<'a>(Option<Cow<'a, str>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
@@ -167,7 +177,7 @@ fn as_json<'a, E: serde::de::Error>(value: &impl Serialize) -> Result<Cell<'a>, 
     serde_json::to_string(value).map(|text| Cell(Some(Cow::Owned(text)))).map_err(E::custom)
 }
 
-/// The columns of a change; `None` for anything but an object.
+/// The columns of a change; `None` for a value that is not an object.
 struct Value<'a>(Option<Pairs<'a>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Value<'a> {
@@ -211,10 +221,10 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        // Runs have 26 columns.
+        // A run has 26 columns.
         let mut pairs = Pairs::with_capacity(26);
         while let Some(name) = map.next_key::<Word<'de>>()? {
-            if pairs.len() >= super::row::MAX_COLUMNS {
+            if pairs.len() >= MAX_COLUMNS {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
@@ -282,7 +292,7 @@ mod tests {
                 r#"[{{"key":"k","value":{value},"headers":{{"operation":"insert"}}}},{{"headers":{{"control":"up-to-date"}}}}]"#
             );
             let messages = parse(body.as_bytes()).expect(value);
-            assert!(matches!(&messages[0], Message::Bad { key: Some(key), .. } if key == "k"), "{value}");
+            assert!(matches!(&messages[0], Message::Malformed { key: Some(key), .. } if key == "k"), "{value}");
             assert!(matches!(messages[1], Message::UpToDate));
         }
     }

@@ -5,40 +5,38 @@
 //! answer to [`Feed::on`], and does what the returned [`Step`] says. Nothing here opens a socket,
 //! sleeps or reads a clock. The invariants are numbered in `docs/protocol.md`.
 
-mod book;
+mod classify;
+mod cursor;
 mod feed;
 #[cfg(test)]
 mod feed_tests;
 #[cfg(test)]
-mod gap_tests;
-#[cfg(test)]
-mod keep_tests;
+mod harness;
+mod intern;
 #[cfg(test)]
 mod limit_tests;
 mod limits;
-mod memory;
 mod message;
-mod patience;
-mod place;
 mod query;
-mod repeat;
-mod row;
-mod schema;
 #[cfg(test)]
-mod script;
-mod seen;
+mod refresh_tests;
+#[cfg(test)]
+mod retention_tests;
+mod retry_budget;
+mod retryable_error;
+mod row_store;
+mod seen_cache;
 mod step;
-mod trouble;
 #[cfg(test)]
 pub(crate) mod truth;
 
-pub use book::Keep;
 pub use feed::Feed;
+pub use intern::InternLimits;
 pub use limits::Limits;
 pub use query::Query;
-pub use repeat::LongTexts;
-pub(crate) use row::ByKey;
-pub use row::{Columns, Row};
-pub use schema::{Column, ColumnType, Schema};
+pub(crate) use retryable_error::RetryableError;
+pub use row_store::Retention;
 pub use step::{Change, Event, Failure, Now, Outcome, Phase, Reason, Retry, Step};
-pub(crate) use trouble::Trouble;
+
+pub(crate) use crate::table::ByKey;
+pub use crate::table::{Column, ColumnType, Columns, Row, Schema};

@@ -1,28 +1,28 @@
 //! The query parameters of one request of a feed.
 
-/// The parameters the machine decides. A feed's own (`skipColumns`, `tags`, …) are the driver's.
+/// The parameters that the machine decides. The driver adds the feed's own (`skipColumns`, `tags`, …).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// Where to go on from; `-1` for a snapshot. Opaque.
+    /// The offset to continue from; `-1` for a snapshot. Opaque.
     pub offset: String,
-    /// The shape's handle, once known. Opaque.
+    /// The shape's handle; `None` until a response named it. Opaque.
     pub handle: Option<String>,
     /// Whether the server may hold the request until something changes.
     pub live: bool,
-    /// The live cursor: empty on the first live request. Opaque.
+    /// The cursor of live requests: empty on the first one. Opaque.
     pub cursor: Option<String>,
-    /// The handle the server last called expired, so that no cache answers from it again.
+    /// The handle that the server last called expired, so that no cache answers from it again.
     pub expired_handle: Option<String>,
 }
 
 impl Query {
-    /// The first request of a feed.
+    /// The query of the first request of a feed.
     #[must_use]
     pub fn snapshot() -> Self {
         Self { offset: "-1".to_owned(), handle: None, live: false, cursor: None, expired_handle: None }
     }
 
-    /// Names and values, sorted by name, not encoded.
+    /// The names and values, sorted by name, not encoded.
     #[must_use]
     pub fn pairs(&self) -> Vec<(&'static str, &str)> {
         let mut pairs = Vec::with_capacity(6);
@@ -43,8 +43,8 @@ impl Query {
         pairs
     }
 
-    /// The encoded query string together with the feed's `own` parameters, all sorted by name:
-    /// equal requests have equal URLs, so that caches and other readers recognise them.
+    /// The encoded query string with the feed's `own` parameters, all sorted by name, so that equal requests have equal
+    /// URLs and a cache recognises them.
     #[must_use]
     pub fn with(&self, own: &[(&str, &str)]) -> String {
         let mut all: Vec<(&str, &str)> = self.pairs();

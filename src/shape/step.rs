@@ -1,11 +1,12 @@
-//! What goes into the machine and what comes out of it.
+//! The input and output of the machine: the time, events, steps and changes.
 
 use std::sync::Arc;
 
-use super::{Query, Row};
+use super::Query;
+use crate::table::Row;
 use crate::{Error, Result};
 
-/// The present, as the driver sees it. The machine never reads a clock itself.
+/// The present time and a random number, from the driver. The machine reads no clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Now {
     /// A clock that never goes back, in milliseconds since any fixed point.
@@ -17,41 +18,41 @@ pub struct Now {
 }
 
 impl Now {
-    /// `self` with a jitter that cannot break the arithmetic of waits.
+    /// The same time with a jitter in `[0, 1)`, as the arithmetic of waits needs it.
     pub(super) fn sane(self) -> Self {
         let jitter = if (0.0..1.0).contains(&self.jitter) { self.jitter } else { 0.5 };
         Self { jitter, ..self }
     }
 }
 
-/// Something the driver saw.
+/// An outcome that the driver reports.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A whole answer to the last request.
-    Answer {
+    /// A whole response to the last request.
+    Response {
         /// The HTTP status.
         status: u16,
-        /// The answer's headers.
+        /// The headers of the response.
         headers: &'a http::HeaderMap,
         /// The whole body, decoded from its content encoding.
         body: &'a [u8],
     },
-    /// The last request got no whole answer.
+    /// The last request got no whole response.
     Failed(Failure),
     /// The time of the last [`Step::Wait`] has passed.
     Woken,
 }
 
-/// Why a request got no whole answer. Each carries the error to end with, should it come to that.
+/// Why a request got no whole response. Each carries the error that the feed ends with when the retries are used up.
 #[derive(Debug)]
 pub enum Failure {
-    /// No answer at all: DNS, connect, TLS, reset before the status line.
+    /// No response at all: DNS, connect, TLS, reset before the status line.
     Connect(Error),
-    /// The watchdog saw no byte for too long (defect 11).
+    /// No byte came for too long (defect 11).
     Silent(Error),
     /// The body broke off (defect 12).
     Cut(Error),
-    /// The body is larger than the driver takes. Never retried.
+    /// The body is larger than the driver accepts. Never retried.
     TooLarge(Error),
 }
 
@@ -60,23 +61,23 @@ pub enum Failure {
 pub enum Step {
     /// Send this request now.
     Request(Query),
-    /// Wait, then say [`Event::Woken`].
+    /// Wait, then report [`Event::Woken`].
     Wait {
         /// How long, in milliseconds.
         ms: u64,
         /// Why, for `onRetry` and the connection state (defect 6).
         retry: Retry,
     },
-    /// The feed is over. It takes no further event.
+    /// The feed is over, and takes no further event.
     End(Result<()>),
 }
 
 /// A retry that is about to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
-    /// How many times in a row it went wrong, from 1; progress starts over.
+    /// The number of failures in a row, from 1. Progress starts over.
     pub attempt: u32,
-    /// The HTTP status, where the server answered.
+    /// The HTTP status; `None` where the server did not answer.
     pub status: Option<u16>,
     /// Why.
     pub reason: Reason,
@@ -87,9 +88,9 @@ pub struct Retry {
 pub enum Reason {
     /// 429.
     RateLimited,
-    /// Any other status that may be tried again.
+    /// Any other status that is retryable.
     Server,
-    /// 404 with `x-should-retry: true`: a replica may be lagging.
+    /// 404 with `x-should-retry: true`: a replica of the database may lag behind.
     NotFoundYet,
     /// [`Failure::Connect`].
     Unreachable,
@@ -97,16 +98,16 @@ pub enum Reason {
     Silent,
     /// [`Failure::Cut`].
     Cut,
-    /// An answer that is not the protocol.
+    /// A response that is not of the protocol.
     Protocol,
-    /// 409, again and again.
+    /// Repeated must-refetches (409).
     Refetch,
-    /// Answers that come at once and bring nothing (defect 7).
+    /// Quick responses that bring nothing (defect 7).
     NoProgress,
 }
 
 impl Reason {
-    /// The name JavaScript sees.
+    /// The name in JavaScript.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -123,62 +124,72 @@ impl Reason {
     }
 }
 
-/// A [`Step`], and what the last event changed.
+/// The next [`Step`], and the changes that the last event published.
 #[derive(Debug)]
 pub struct Outcome {
     /// What the driver does next.
     pub step: Step,
-    /// What readers see: filled only when an up-to-date closed the batch, at most one per key.
+    /// The published changes, at most one a key. Empty unless an up-to-date closed the batch (I5).
     pub changes: Vec<Change>,
 }
 
-/// A change of one row, as published.
+/// A published change of one row.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// The row is new, or differs from what was published before.
     Row {
         /// The row's key.
         key: Arc<str>,
-        /// Its present state.
+        /// The row's present state.
         row: Arc<Row>,
     },
-    /// The row was published before and is no longer there.
+    /// The row was published before and no longer exists.
     Gone {
         /// The row's key.
         key: Arc<str>,
     },
-    /// The machine keeps the row no longer: its run is over, and was published (I16; defect 10).
-    /// Nothing for a reader; whoever keeps a copy of the published rows drops it too.
-    LetGo {
+    /// The machine no longer keeps the row of a finished run that was published (I16; defect 10). A reader learns nothing
+    /// from it. The keeper of a copy of the rows drops this one.
+    Evicted {
         /// The row's key.
         key: Arc<str>,
     },
-    /// One message could not be read. The others are not touched by it (defect 16).
-    Bad {
-        /// The row's key, if at least that could be read.
+    /// One message could not be read. The others of its response are published (defect 16).
+    Malformed {
+        /// The row's key, where it could be read.
         key: Option<Arc<str>>,
-        /// What is wrong with it.
+        /// What is wrong with the message.
         why: &'static str,
     },
 }
 
-/// The visible state of a feed (defect 6).
+impl Change {
+    /// Whether a reader gets a state of the row that it did not have.
+    pub(super) fn is_news(&self) -> bool {
+        match self {
+            Self::Row { .. } | Self::Gone { .. } => true,
+            Self::Evicted { .. } | Self::Malformed { .. } => false,
+        }
+    }
+}
+
+/// The state of a feed that users see (defect 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Before the first answer.
+    /// Before the first response.
     Connecting,
-    /// Reading a snapshot in several parts, or reading it anew.
+    /// A snapshot is being read, in several parts or anew.
     CatchingUp,
-    /// Up to date, and waiting for changes.
+    /// The rows are up to date, and the server is asked for changes.
     Live,
-    /// Something went wrong: waiting, or asking again.
+    /// A request failed: the feed waits, or asks again.
     Retrying,
-    /// Over.
+    /// The feed is over.
     Ended,
 }
 
 impl Phase {
-    /// The name JavaScript sees.
+    /// The name in JavaScript.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use memchr::memchr2;
 /// The byte order mark a stream may begin with.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 /// A buffer that grew beyond this is given back once its block is out.
-const KEPT: usize = 64 * 1024;
+const MAX_KEPT_CAPACITY: usize = 64 * 1024;
 
 /// A block is longer than the framer takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl Blocks {
         };
         block(if first { whole.strip_prefix(BOM).unwrap_or(whole) } else { whole });
         self.partial.clear();
-        if self.partial.capacity() > KEPT {
+        if self.partial.capacity() > MAX_KEPT_CAPACITY {
             self.partial = Vec::new();
         }
     }

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorCode, Result};
 
 /// The longest event taken, in bytes. A v2 batch holds about 1 MiB of records, whose JSON may be
 /// escaped twice.
-pub const LONGEST_EVENT: usize = 16 * 1024 * 1024;
+pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 
 /// An event, as it lies in the bytes that brought it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,4 +11,4 @@ mod fields;
 mod parser;
 
 pub use blocks::{Blocks, TooLong};
-pub use decoder::{Decoder, Event, LONGEST_EVENT};
+pub use decoder::{Decoder, Event, MAX_EVENT_BYTES};

@@ -15,8 +15,8 @@ use crate::lock::lock;
 /// `eventsource-stream`, given line by line.
 pub(super) struct Parser {
     /// The line handed to the parser next.
-    hand: Hand,
-    stream: EventStream<Hand>,
+    lines: LineSource,
+    stream: EventStream<LineSource>,
 }
 
 /// What a block was.
@@ -32,8 +32,8 @@ type Refused = EventStreamError<Infallible>;
 
 impl Parser {
     pub(super) fn new() -> Self {
-        let hand = Hand::default();
-        let mut parser = Self { stream: EventStream::new(hand.clone()), hand };
+        let lines = LineSource::default();
+        let mut parser = Self { stream: EventStream::new(lines.clone()), lines };
         // It panics when what it is given first begins with a byte order mark, as the second of two would: a comment
         // comes first.
         let begun = parser.line(":");
@@ -62,7 +62,7 @@ impl Parser {
     }
 
     fn line(&mut self, line: &str) -> Result<Option<Event>, Refused> {
-        self.hand.put([line, "\n"].concat());
+        self.lines.put([line, "\n"].concat());
         match Pin::new(&mut self.stream).poll_next(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(event) => event.transpose(),
             Poll::Pending => Ok(None),
@@ -78,15 +78,15 @@ impl fmt::Debug for Parser {
 
 /// Where the parser finds the next line: a stream that never ends.
 #[derive(Clone, Debug, Default)]
-struct Hand(Arc<Mutex<Option<String>>>);
+struct LineSource(Arc<Mutex<Option<String>>>);
 
-impl Hand {
+impl LineSource {
     fn put(&self, line: String) {
         *lock(&self.0) = Some(line);
     }
 }
 
-impl Stream for Hand {
+impl Stream for LineSource {
     type Item = Result<String, Infallible>;
 
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {

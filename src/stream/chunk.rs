@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::position::Position;
+use crate::json;
 
 /// One value of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,6 @@ impl Chunk {
 pub(super) fn json_or_text(data: &str) -> Box<str> {
     match serde_json::from_str::<&RawValue>(data) {
         Ok(json) => json.get().into(),
-        Err(_) => serde_json::Value::from(data).to_string().into(),
+        Err(_) => json::string(data).into(),
     }
 }

@@ -64,7 +64,7 @@ impl Default for Limits {
             alive_ms: 20_000,
             alive_v1_ms: 12_000,
             max_empty_bodies: 3,
-            max_event_bytes: crate::sse::LONGEST_EVENT,
+            max_event_bytes: crate::sse::MAX_EVENT_BYTES,
         }
     }
 }

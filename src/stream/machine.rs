@@ -11,7 +11,7 @@ use super::step::{Ending, Event, Outcome, Step};
 use super::{v1, v2};
 use crate::error::{Error, Result};
 use crate::retry;
-use crate::shape::{Now, Phase, Reason, Trouble};
+use crate::shape::{Now, Phase, Reason, RetryableError};
 use crate::sse::Decoder;
 
 /// The machine of one stream. It never reads a clock.
@@ -374,15 +374,15 @@ impl Machine {
             400 | 401 | 403 | 404 | 409 | 410 | 422 => self.end(Err(error)),
             _ if retry::is_retryable(status, headers) => {
                 let reason = if status == 429 { Reason::RateLimited } else { Reason::Server };
-                let server_ms = retry::server_delay(status, headers, now.unix_ms)
+                let retry_after_ms = retry::server_delay(status, headers, now.unix_ms)
                     .map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
-                self.fail(Trouble { reason, status: Some(status), server_ms, error }, now)
+                self.fail(RetryableError { reason, status: Some(status), retry_after_ms, error }, now)
             }
             _ => self.end(Err(error)),
         }
     }
 
-    fn fail(&mut self, trouble: Trouble, now: Now) -> Step {
+    fn fail(&mut self, trouble: RetryableError, now: Now) -> Step {
         match self.budget.trouble(trouble, now, &self.limits) {
             Ok((ms, retry)) => {
                 self.state = State::Waiting { until: now.monotonic_ms.saturating_add(ms) };

@@ -6,7 +6,7 @@ use super::plan::Start;
 use super::position::Position;
 use super::{raw, v1};
 use crate::error::Result;
-use crate::sse::{Decoder, LONGEST_EVENT};
+use crate::sse::{Decoder, MAX_EVENT_BYTES};
 
 /// What keeps a connection alive while nothing new comes.
 const PING: &[u8] = b": ping\n\n";
@@ -26,7 +26,7 @@ impl Replay {
     /// What follows `taken` events with this id.
     pub(crate) fn after(id: (u64, u64), taken: u64) -> Self {
         let position = Position::Shared { id, taken };
-        Self { position, cursor: v1::Cursor::new(Start::At(position)), decoder: Decoder::new(LONGEST_EVENT) }
+        Self { position, cursor: v1::Cursor::new(Start::At(position)), decoder: Decoder::new(MAX_EVENT_BYTES) }
     }
 
     /// What to send as `Last-Event-ID`, `None` from the start.

@@ -3,7 +3,7 @@
 use super::limits::Limits;
 use super::step::Failure;
 use crate::error::{Error, ErrorCode, Result};
-use crate::shape::{Now, Reason, Retry, Trouble};
+use crate::shape::{Now, Reason, Retry, RetryableError};
 
 /// The failures since the last progress.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ impl RetryBudget {
     }
 
     /// The wait before the next attempt, or the error to end with.
-    pub(super) fn trouble(&mut self, trouble: Trouble, now: Now, limits: &Limits) -> Result<(u64, Retry)> {
+    pub(super) fn trouble(&mut self, trouble: RetryableError, now: Now, limits: &Limits) -> Result<(u64, Retry)> {
         let ms = now.monotonic_ms;
         self.attempt = self.attempt.saturating_add(1);
         self.dropped = trouble.reason == Reason::Cut;
@@ -54,29 +54,29 @@ impl RetryBudget {
         let backoff_ms = u64::try_from(backoff.as_millis()).unwrap_or(u64::MAX);
         // No wait ends after the time is up.
         let rest = limits.retry_for_ms - lasted;
-        let wait = trouble.server_ms.map_or(backoff_ms, |asked| asked.saturating_add(backoff_ms));
+        let wait = trouble.retry_after_ms.map_or(backoff_ms, |asked| asked.saturating_add(backoff_ms));
         let wait = wait.min(limits.max_wait_ms).min(rest).max(limits.min_wait_ms);
         Ok((wait, Retry { attempt: self.attempt, status: trouble.status, reason: trouble.reason }))
     }
 }
 
 /// The connection ended without the stream's end (defect 12).
-pub(super) fn dropped() -> Trouble {
+pub(super) fn dropped() -> RetryableError {
     let error = Error::new(ErrorCode::Dropped, "the stream broke off, again and again");
-    Trouble { reason: Reason::Cut, status: None, server_ms: None, error }
+    RetryableError { reason: Reason::Cut, status: None, retry_after_ms: None, error }
 }
 
 /// What came is no stream, or one the server cannot read.
-pub(super) fn garbled(status: Option<u16>, error: Error) -> Trouble {
-    Trouble { reason: Reason::Protocol, status, server_ms: None, error }
+pub(super) fn garbled(status: Option<u16>, error: Error) -> RetryableError {
+    RetryableError { reason: Reason::Protocol, status, retry_after_ms: None, error }
 }
 
 /// A request, or a body, that failed on its way.
-pub(super) fn lost(failure: Failure) -> Trouble {
+pub(super) fn lost(failure: Failure) -> RetryableError {
     let (reason, error) = match failure {
         Failure::Connect(error) => (Reason::Unreachable, error),
         Failure::Silent(error) => (Reason::Silent, error),
         Failure::Cut(error) => (Reason::Cut, error),
     };
-    Trouble { reason, status: None, server_ms: None, error }
+    RetryableError { reason, status: None, retry_after_ms: None, error }
 }

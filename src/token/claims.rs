@@ -23,7 +23,7 @@ use crate::secret::Secret;
 pub const CLAIMS_PATH: &str = "/api/v1/auth/jwt/claims";
 
 /// The most endpoints kept. The oldest goes first.
-const MOST: usize = 1_024;
+const MAX_ENDPOINTS: usize = 1_024;
 
 /// Claims already known, and requests for those that are not.
 ///
@@ -119,7 +119,7 @@ impl ClaimsStore {
             state.asked.remove(&endpoint);
         }
         if let Ok(minter) = &outcome {
-            while state.known.len() >= MOST {
+            while state.known.len() >= MAX_ENDPOINTS {
                 state.known.shift_remove_index(0);
             }
             state.known.insert(endpoint, Arc::clone(minter));
@@ -280,11 +280,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_store_is_bounded_and_drops_the_oldest() {
         let (store, server) = (ClaimsStore::default(), Server::default());
-        for at in 0..=MOST {
+        for at in 0..=MAX_ENDPOINTS {
             store.get(&endpoint(&format!("k{at}")), || server.answers(Ok(CLAIMS))).await.expect("valid");
         }
         assert!(store.known(&endpoint("k0")).is_none());
         assert!(store.known(&endpoint("k1")).is_some());
-        assert!(store.known(&endpoint(&format!("k{MOST}"))).is_some());
+        assert!(store.known(&endpoint(&format!("k{MAX_ENDPOINTS}"))).is_some());
     }
 }

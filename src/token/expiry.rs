@@ -4,11 +4,11 @@ use super::period;
 use crate::error::{Error, ErrorCode, Result};
 
 /// A token lives this long when nothing is said, in seconds (docs/server-protocol.md 3).
-const DEFAULT_LIFE: f64 = 900.0;
+const DEFAULT_TTL: f64 = 900.0;
 
 /// The last Unix seconds taken, in the year 5138. A number above it is far likelier milliseconds, a
 /// period that ends later a slip of the keyboard: the token would never end.
-const LATEST: f64 = 1e11;
+const MAX_EXP: f64 = 1e11;
 
 /// When a token ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -32,10 +32,10 @@ impl Expiry<'_> {
         #[expect(clippy::cast_precision_loss, reason = "a clock's seconds are far below 2^53")]
         let now_seconds = now as f64;
         let exp = match self {
-            Self::Default => return Ok(now_seconds + DEFAULT_LIFE),
+            Self::Default => return Ok(now_seconds + DEFAULT_TTL),
             Self::At(at) if !at.is_finite() => return Err(refuse("is not a finite number or a valid Date")),
             Self::At(at) if at < 0.0 => return Err(refuse("is negative")),
-            Self::At(at) if at > LATEST => {
+            Self::At(at) if at > MAX_EXP => {
                 return Err(refuse("looks like milliseconds: numbers are Unix seconds, divide by 1000"));
             }
             Self::At(at) => at,
@@ -45,7 +45,7 @@ impl Expiry<'_> {
         if exp <= now_seconds {
             return Err(refuse("is not in the future"));
         }
-        if exp > LATEST {
+        if exp > MAX_EXP {
             return Err(refuse("is beyond the year 5138"));
         }
         Ok(exp)

@@ -9,8 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::{AUDIENCE, Expiry, ISSUER, json};
+use super::{AUDIENCE, Expiry, ISSUER, stringify};
 use crate::error::Result;
+use crate::json::push_string;
 use crate::secret::Secret;
 
 /// `{"alg":"HS256"}` in base64url, and the dot after it.
@@ -133,7 +134,7 @@ impl Minter {
                 }
                 Piece::Exp => {
                     member(&mut out, "\"exp\":");
-                    json::write_f64(&mut out, exp);
+                    stringify::push_f64(&mut out, exp);
                 }
                 Piece::Iat => {
                     member(&mut out, "\"iat\":");
@@ -167,13 +168,13 @@ impl fmt::Debug for Minter {
 /// The pieces of a payload in the order a JavaScript object has them: the server's claims, then
 /// `set`; a claim that is set again keeps its place.
 fn layout(claims: &Map<String, Value>, set: impl Iterator<Item = (String, Piece)>) -> Vec<Piece> {
-    let mut members: Vec<(String, Piece)> = json::members(claims)
+    let mut members: Vec<(String, Piece)> = stringify::members(claims)
         .into_iter()
         .map(|(name, value)| {
             let mut text = String::new();
-            json::write_string(&mut text, name);
+            push_string(&mut text, name);
             text.push(':');
-            json::write_value(&mut text, value);
+            stringify::push_value(&mut text, value);
             (name.to_owned(), Piece::Text(text))
         })
         .collect();

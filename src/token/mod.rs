@@ -4,11 +4,11 @@
 
 mod claims;
 mod expiry;
-mod json;
 mod mint;
 mod period;
 mod remote;
 mod scope;
+mod stringify;
 mod verify;
 
 pub use claims::{CLAIMS_PATH, ClaimsStore};

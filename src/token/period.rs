@@ -4,7 +4,7 @@
 use crate::error::{Error, ErrorCode, Result};
 
 /// The largest count of seconds taken: 2^53 − 1, beyond which JavaScript numbers lose seconds.
-const LARGEST: f64 = 9_007_199_254_740_991.0;
+const MAX_SECONDS: f64 = 9_007_199_254_740_991.0;
 
 /// Reads a period and returns it in whole seconds, negative for the past.
 ///
@@ -40,7 +40,7 @@ fn seconds(text: &str) -> Option<i64> {
         _ => return None,
     };
     let whole = (number * unit_seconds(unit)?).round();
-    if whole > LARGEST {
+    if whole > MAX_SECONDS {
         return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "a whole number of at most 2^53")]

@@ -4,9 +4,10 @@
 
 use serde::Deserialize;
 
-use super::{Grant, Use, json};
+use super::{Grant, Use, stringify};
 use crate::config::KeyKind;
 use crate::error::{Error, ErrorCode, Result};
+use crate::json::push_string;
 use crate::token::Expiry;
 
 /// Where the server mints: `POST`, answering `{token}`.
@@ -31,11 +32,11 @@ pub fn request_body(grant: &Grant<'_>, now: i64) -> Result<String> {
         Expiry::Default => {}
         Expiry::At(seconds) => {
             body.push_str(",\"expirationTime\":");
-            json::write_f64(&mut body, seconds);
+            stringify::push_f64(&mut body, seconds);
         }
         Expiry::Period(text) => {
             body.push_str(",\"expirationTime\":");
-            json::write_string(&mut body, text);
+            push_string(&mut body, text);
         }
     }
     match grant.usage {

@@ -12,10 +12,10 @@ use super::{AUDIENCE, ISSUER};
 use crate::secret::Secret;
 
 /// The longest token looked at, in bytes: more than any header can carry.
-const LONGEST: usize = 64 * 1024;
+const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
 /// The bytes of a signature of HS256.
-const SIGNATURE: usize = 32;
+const SIGNATURE_BYTES: usize = 32;
 
 /// Why a token is not valid. The server tells its callers none of these apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub fn inspect(token: &str, now: i64, leeway: u32) -> Result<PublicClaims, Inval
     let parts = Parts::read(token)?;
     let claims = read(object(parts.payload)?, now, leeway)?;
     match URL_SAFE_NO_PAD.decode(parts.signature) {
-        Ok(signature) if signature.len() == SIGNATURE => Ok(claims),
+        Ok(signature) if signature.len() == SIGNATURE_BYTES => Ok(claims),
         Ok(_) | Err(_) => Err(Invalid::Signature),
     }
 }
@@ -112,7 +112,7 @@ struct Parts<'t> {
 impl<'t> Parts<'t> {
     fn read(token: &'t str) -> Result<Self, Invalid> {
         let (message, signature) =
-            token.rsplit_once('.').filter(|_| token.len() <= LONGEST).ok_or(Invalid::Malformed)?;
+            token.rsplit_once('.').filter(|_| token.len() <= MAX_TOKEN_BYTES).ok_or(Invalid::Malformed)?;
         let (header, payload) =
             message.split_once('.').filter(|(_, payload)| !payload.contains('.')).ok_or(Invalid::Malformed)?;
         let header = object(header)?;
@@ -271,7 +271,7 @@ mod tests {
             (&good.replacen('.', "..", 1), Invalid::Malformed),
             ("", Invalid::Malformed),
             ("a.b.c", Invalid::Malformed),
-            (&"x".repeat(LONGEST + 1), Invalid::Malformed),
+            (&"x".repeat(MAX_TOKEN_BYTES + 1), Invalid::Malformed),
         ] {
             assert_eq!(verify(token, &key, NOW, 0), Err(why), "{why}");
         }

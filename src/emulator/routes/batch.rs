@@ -13,8 +13,8 @@ use crate::emulator::batch::Batch;
 use crate::emulator::{ident, jwt, validate};
 use crate::error::Result;
 use crate::serve::Response;
-use crate::serve::clock::to_wire;
 use crate::serve::{Request, RequestBody, read_body};
+use crate::timestamp::format_timestamp;
 use crate::token::Resource;
 
 /// The most items of a batch.
@@ -176,7 +176,7 @@ fn shown(context: &Context, batch: &Batch, version: Version) -> Value {
     let items = batch.items();
     let runs: Vec<_> = items.runs.iter().filter_map(|id| context.engine.store.find(id)).collect();
     let is_over = items.sealed_ms.is_some() && runs.iter().all(|run| run.is_over());
-    let time = |ms| format!("{}Z", to_wire(ms));
+    let time = |ms| format!("{}Z", format_timestamp(ms));
     let begun = items.sealed_ms.unwrap_or(batch.created_ms);
     // The server touches a batch when its last run ends.
     let last = runs.iter().map(|run| run.row().updated_ms()).max().filter(|_| is_over).unwrap_or(begun);

@@ -11,9 +11,9 @@ use crate::emulator::column::Column;
 use crate::emulator::run::Effect;
 use crate::error::Result;
 use crate::serve::Response;
-use crate::serve::clock::from_wire;
 use crate::serve::duration;
 use crate::serve::{Request, RequestBody, read_body};
+use crate::timestamp::parse_utc;
 use crate::token::Resource;
 
 /// Answers the call.
@@ -48,7 +48,7 @@ fn moved(context: &Context, request: &Request, caller: &Caller<'_>, id: &str, by
         return Ok(Response::json(StatusCode::FORBIDDEN, Response::forbidden().to_string()));
     }
     let now = context.engine.now_ms();
-    let until = from_wire(delay).or_else(|| duration::parse_ms(delay).map(|ms| now.saturating_add(ms)));
+    let until = parse_utc(delay).or_else(|| duration::parse_ms(delay).map(|ms| now.saturating_add(ms)));
     let Some(until) = until else { return refuse(StatusCode::BAD_REQUEST, "Invalid delay") };
     let effect = run.change(now, |row| {
         if row.status() != "DELAYED" {

@@ -6,8 +6,8 @@ use super::describe::{VERSION, status_of};
 use crate::emulator::column::Column;
 use crate::emulator::run::Run;
 use crate::serve::Request;
-use crate::serve::clock::from_wire;
 use crate::serve::duration;
+use crate::timestamp::parse_utc;
 
 /// The statuses a list may be asked for.
 const STATUSES: [&str; 13] = [
@@ -58,7 +58,7 @@ impl Filter {
             let message = format!("Invalid status values: {}", unknown.join(", "));
             return Err(json!({ "code": "custom", "message": message, "path": ["filter[status]"] }));
         }
-        let moment = |text: String| text.parse().ok().or_else(|| from_wire(&text));
+        let moment = |text: String| text.parse().ok().or_else(|| parse_utc(&text));
         let period = text("createdAt][period").and_then(|text| duration::parse_ms(&text));
         Ok(Self {
             statuses,

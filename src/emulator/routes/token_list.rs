@@ -14,8 +14,8 @@ use crate::emulator::waitpoint::Token;
 use crate::error::Result;
 use crate::serve::Request;
 use crate::serve::Response;
-use crate::serve::clock::{from_wire, to_wire};
 use crate::serve::duration;
+use crate::timestamp::{format_timestamp, parse_utc};
 use crate::token::Resource;
 
 /// The statuses a list may be asked for.
@@ -63,7 +63,7 @@ fn listed(context: &Context, request: &Request, environment: usize) -> Result<Re
         let body = json!({ "error": "Query Error", "details": [issue] });
         return Ok(Response::json(StatusCode::BAD_REQUEST, body.to_string()));
     }
-    let moment = |text: String| text.parse().ok().or_else(|| from_wire(&text));
+    let moment = |text: String| text.parse().ok().or_else(|| parse_utc(&text));
     let period = text("createdAt][period").and_then(|text| duration::parse_ms(&text));
     let from = text("createdAt][from").and_then(moment).or(period.map(|ms| now.saturating_sub(ms)));
     let to = text("createdAt][to").and_then(moment);
@@ -84,7 +84,7 @@ fn listed(context: &Context, request: &Request, environment: usize) -> Result<Re
 }
 
 fn shown(context: &Context, token: &Token, origin: &str, now: u64) -> Result<Value> {
-    let time = |ms| Value::from(format!("{}Z", to_wire(ms)));
+    let time = |ms| Value::from(format!("{}Z", format_timestamp(ms)));
     let mut shown = Map::new();
     let mut put = |name: &str, value: Value| shown.insert(name.into(), value);
     put("id", token.friendly_id().into());

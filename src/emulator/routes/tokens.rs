@@ -13,9 +13,9 @@ use crate::emulator::waitpoint::{NewToken, Token, timeout_of};
 use crate::emulator::{effects, jwt, validate};
 use crate::error::Result;
 use crate::serve::Response;
-use crate::serve::clock::to_wire;
 use crate::serve::duration;
 use crate::serve::{Request, RequestBody, read_body};
+use crate::timestamp::format_timestamp;
 use crate::token::Resource;
 
 /// How long an idempotency key counts unless the call says otherwise: 30 days.
@@ -98,7 +98,7 @@ pub(super) fn retrieve(context: &Context, request: &Request, id: &str) -> Result
 
 fn shown(context: &Context, token: &Token, origin: &str) -> Result<Value> {
     let outcome = token.outcome(context.engine.now_ms());
-    let time = |ms| Value::from(format!("{}Z", to_wire(ms)));
+    let time = |ms| Value::from(format!("{}Z", format_timestamp(ms)));
     let mut shown = Map::new();
     let mut put = |name: &str, value: Value| shown.insert(name.into(), value);
     put("id", token.friendly_id().into());

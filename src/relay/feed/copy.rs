@@ -250,7 +250,7 @@ pub(super) mod tests {
 
     /// A row.
     pub(in crate::relay::feed) fn row(id: &str, status: &str, created_ms: u64, updated_ms: u64) -> Arc<Row> {
-        let time = crate::serve::clock::to_wire;
+        let time = crate::timestamp::format_timestamp;
         let pairs = [
             ("id", id.to_owned()),
             ("friendlyId", format!("run_{id}")),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::mark::{self, Mark, SKEW_MS};
 use crate::run;
-use crate::serve::clock::from_wire;
 use crate::shape::Row;
+use crate::timestamp::parse_utc;
 
 /// Rows that are gone, remembered for viewers who have them yet.
 const MOST_GONE: usize = 1_024;
@@ -210,7 +210,7 @@ impl Rows {
         }
         self.sequence += 1;
         let version = self.sequence;
-        let time = |column: &str| row.get(column).and_then(from_wire).unwrap_or(0);
+        let time = |column: &str| row.get(column).and_then(parse_utc).unwrap_or(0);
         let (created_ms, updated_ms) = (time("createdAt"), time("updatedAt"));
         let first_version = match before {
             Some(entry) => entry.first_version,

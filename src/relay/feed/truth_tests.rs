@@ -13,9 +13,9 @@ use super::{FeedKey, Reply, Seat, answer};
 use crate::clock::unix_ms;
 use crate::hub::{Batch, Item};
 use crate::serve::Request;
-use crate::serve::clock::from_wire;
-use crate::shape::truth::{Cells, Dice, Follower, World, fuzz};
+use crate::shape::truth::{Cells, Follower, SeededRng, World, fuzz};
 use crate::shape::{Change, Schema};
+use crate::timestamp::parse_utc;
 
 type Rows = BTreeMap<String, Cells>;
 
@@ -32,10 +32,10 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(dice: &mut Dice) -> Self {
+    fn new(rng: &mut SeededRng) -> Self {
         let mut options = options("http://127.0.0.1:1", "tr_dev_1234567890");
         options.hold = Duration::ZERO;
-        let keep = if dice.one_in(2) { Keep { rows: dice.below(3), bytes: usize::MAX } } else { Keep::default() };
+        let keep = if rng.one_in(2) { Keep { rows: rng.below(3), bytes: usize::MAX } } else { Keep::default() };
         let (seat, _) = Seat::detached(FeedKey::tags(Some("a"), Some("1h")), keep, &options);
         let schema = Arc::new(Schema::parse(World::schema().as_bytes()).expect("a schema"));
         Self { seat, schema, waiting: Batch::default(), told: Rows::new(), told_ms: 0 }
@@ -50,8 +50,8 @@ impl Stage {
                     self.waiting.rows.retain(|item| item.key != key);
                     self.waiting.gone.push(key);
                 }
-                Change::LetGo { .. } => {}
-                Change::Bad { key, why } => panic!("{key:?}: {why}"),
+                Change::Evicted { .. } => {}
+                Change::Malformed { key, why } => panic!("{key:?}: {why}"),
             }
         }
     }
@@ -104,9 +104,9 @@ impl Viewer {
             .collect()
     }
 
-    fn request(&self, dice: &mut Dice) -> Request {
+    fn request(&self, rng: &mut SeededRng) -> Request {
         let skips = if self.skips { "&skipColumns=payload" } else { "" };
-        let live = if dice.one_in(2) { "&live=true&cursor=" } else { "" };
+        let live = if rng.one_in(2) { "&live=true&cursor=" } else { "" };
         request(&match &self.place {
             Some((handle, offset)) => format!("handle={handle}&offset={offset}{live}{skips}"),
             None => format!("offset=-1{skips}"),
@@ -125,8 +125,8 @@ impl Viewer {
         });
     }
 
-    async fn poll(&mut self, stage: &Stage, world: &World, dice: &mut Dice) {
-        let asked = self.request(dice);
+    async fn poll(&mut self, stage: &Stage, world: &World, rng: &mut SeededRng) {
+        let asked = self.request(rng);
         let reply = match answer(&stage.seat, &asked, &[]).await {
             Reply::Answer(reply) => Told::of(reply).await,
             Reply::Elsewhere => return self.there(world),
@@ -190,36 +190,36 @@ impl Viewer {
 }
 
 fn time(cells: &Cells, column: &str) -> u64 {
-    cells.get(column).and_then(|text| from_wire(text)).expect("a time")
+    cells.get(column).and_then(|text| parse_utc(text)).expect("a time")
 }
 
 async fn play(seed: u64, now_ms: u64) -> u64 {
-    let mut dice = Dice::new(seed);
-    let mut world = World::new(&mut dice, now_ms);
-    let mut follower = Follower::new(&mut dice, 1_000);
-    let mut stage = Stage::new(&mut dice);
+    let mut rng = SeededRng::new(seed);
+    let mut world = World::new(&mut rng, now_ms);
+    let mut follower = Follower::new(&mut rng, 1_000);
+    let mut stage = Stage::new(&mut rng);
     let mut viewers: Vec<Viewer> = Vec::new();
     while follower.told_ms == 0 {
-        follower.turn(&mut world, &mut dice);
+        follower.turn(&mut world, &mut rng);
     }
     stage.fill(&follower);
     let mut polls = 0;
     for _ in 0..30 {
-        for _ in 0..dice.below(4) {
-            world.change(&mut dice);
+        for _ in 0..rng.below(4) {
+            world.change(&mut rng);
         }
-        stage.wait(follower.turn(&mut world, &mut dice));
-        if dice.one_in(2) {
+        stage.wait(follower.turn(&mut world, &mut rng));
+        if rng.one_in(2) {
             stage.tell(&follower);
         }
-        if dice.one_in(40) && world.whole {
+        if rng.one_in(40) && world.whole {
             // Another relay, or this one after a restart.
-            stage = Stage::new(&mut dice);
+            stage = Stage::new(&mut rng);
             stage.fill(&follower);
         }
-        if viewers.len() < 5 && dice.one_in(4) {
-            let mut viewer = Viewer { skips: dice.one_in(3), ..Viewer::default() };
-            if dice.one_in(3) {
+        if viewers.len() < 5 && rng.one_in(4) {
+            let mut viewer = Viewer { skips: rng.one_in(3), ..Viewer::default() };
+            if rng.one_in(3) {
                 // It came hours ago, and saw everything since.
                 viewer.window_ms = (now_ms - 3 * HOUR_MS) / 60_000 * 60_000;
                 let (handle, offset) = stage.now(viewer.window_ms);
@@ -229,8 +229,8 @@ async fn play(seed: u64, now_ms: u64) -> u64 {
             viewers.push(viewer);
         }
         for viewer in &mut viewers {
-            if dice.one_in(2) {
-                viewer.poll(&stage, &world, &mut dice).await;
+            if rng.one_in(2) {
+                viewer.poll(&stage, &world, &mut rng).await;
                 polls += 1;
             }
         }

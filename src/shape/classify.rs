@@ -1,33 +1,33 @@
-//! What an event means to the machine: answers are read, failures are sorted.
+//! Classification of events: responses of the protocol, failures to retry, and errors that end the feed (I1, I9).
 
 use http::HeaderMap;
 
+use super::intern::Shortened;
 use super::message::{self, Message};
-use super::repeat::Shortened;
-use super::schema::Schema;
+use super::retryable_error::RetryableError;
 use super::step::{Event, Failure, Now, Reason};
-use super::trouble::Trouble;
 use crate::retry;
+use crate::table::Schema;
 use crate::{Error, Result};
 
-/// An event, read.
+/// An event, classified.
 #[derive(Debug)]
-pub(super) enum Seen<'a> {
-    /// A whole answer of the protocol.
+pub(super) enum Classified<'a> {
+    /// A whole response of the protocol.
     Batch(Batch<'a>),
-    /// 204: up to date, without a body (old servers). Its headers may be missing.
-    Empty { handle: Option<String>, offset: Option<String> },
-    /// 409: drop everything, start over (with this handle).
+    /// 204: up to date, without a body. Old servers send it, some without headers.
+    NoContent { handle: Option<String>, offset: Option<String> },
+    /// 409: the rows are invalid, and a snapshot (with this handle) is next.
     Refetch { handle: Option<String> },
-    /// Something that may pass.
-    Trouble(Trouble),
-    /// Something that will not.
+    /// A failure that may pass.
+    Retryable(RetryableError),
+    /// A failure that ends the feed.
     Fatal(Error),
     /// The wait is over.
     Woken,
 }
 
-/// A whole answer of the protocol.
+/// A whole response of the protocol.
 #[derive(Debug)]
 pub(super) struct Batch<'a> {
     pub(super) handle: String,
@@ -37,82 +37,85 @@ pub(super) struct Batch<'a> {
     pub(super) messages: Vec<Message<'a>>,
 }
 
-/// What the machine knew when the request was made.
+/// What the machine knew when it made the request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known<'a> {
-    /// Whether the columns' types are known: only the first answer has to name them.
+    /// Whether the types of the columns are known. Only the first response has to name them.
     pub(super) schema: bool,
     /// The offset of the request.
     pub(super) offset: &'a str,
 }
 
-/// Reads an event (I1, I9).
-pub(super) fn read<'a>(event: Event<'a>, known: Known<'_>, now: Now) -> Seen<'a> {
+/// Classifies an event (I1, I9).
+pub(super) fn classify<'a>(event: Event<'a>, known: Known<'_>, now: Now) -> Classified<'a> {
     match event {
-        Event::Answer { status, headers, body } => answer(status, headers, body, known, now),
+        Event::Response { status, headers, body } => response(status, headers, body, known, now),
         Event::Failed(Failure::Connect(error)) => lost(Reason::Unreachable, error),
         Event::Failed(Failure::Silent(error)) => lost(Reason::Silent, error),
         Event::Failed(Failure::Cut(error)) => lost(Reason::Cut, error),
-        Event::Failed(Failure::TooLarge(error)) => Seen::Fatal(error),
-        Event::Woken => Seen::Woken,
+        Event::Failed(Failure::TooLarge(error)) => Classified::Fatal(error),
+        Event::Woken => Classified::Woken,
     }
 }
 
-/// As [`read`], of the short form of the answer's body where there is one: a text that came before is not read again
-/// (I17). What is not wholly understood in that form is read as it came.
-pub(super) fn read_short<'a>(event: Event<'a>, short: Option<&'a Shortened>, known: Known<'_>, now: Now) -> Seen<'a> {
-    if let (Some(short), Event::Answer { status, headers, .. }) = (short, &event) {
-        let seen = read(Event::Answer { status: *status, headers, body: &short.body }, known, now);
-        if let Seen::Batch(mut batch) = seen
-            && short.restore(&mut batch.messages)
+/// Classifies an event by the shortened body, where there is one, so that known long texts are not parsed again (I17).
+/// A body that cannot be understood in that form is parsed as it came.
+pub(super) fn classify_shortened<'a>(
+    event: Event<'a>,
+    shortened: Option<&'a Shortened>,
+    known: Known<'_>,
+    now: Now,
+) -> Classified<'a> {
+    if let (Some(shortened), Event::Response { status, headers, .. }) = (shortened, &event) {
+        let classified = classify(Event::Response { status: *status, headers, body: &shortened.body }, known, now);
+        if let Classified::Batch(mut batch) = classified
+            && shortened.restore(&mut batch.messages)
         {
-            return Seen::Batch(batch);
+            return Classified::Batch(batch);
         }
     }
-    read(event, known, now)
+    classify(event, known, now)
 }
 
-fn answer<'a>(status: u16, headers: &HeaderMap, body: &'a [u8], known: Known<'_>, now: Now) -> Seen<'a> {
+fn response<'a>(status: u16, headers: &HeaderMap, body: &'a [u8], known: Known<'_>, now: Now) -> Classified<'a> {
     match status {
-        204 => Seen::Empty { handle: text(headers, "electric-handle"), offset: text(headers, "electric-offset") },
+        204 => {
+            Classified::NoContent { handle: text(headers, "electric-handle"), offset: text(headers, "electric-offset") }
+        }
         200..=299 => match batch(headers, body, known) {
-            Ok(batch) => Seen::Batch(batch),
-            Err(error) => {
-                Seen::Trouble(Trouble { reason: Reason::Protocol, status: Some(status), server_ms: None, error })
-            }
+            Ok(batch) => Classified::Batch(batch),
+            Err(error) => Classified::Retryable(RetryableError::protocol(status, error)),
         },
-        // Its body may be an array, an object or nothing: only the header counts.
-        409 => Seen::Refetch { handle: text(headers, "electric-handle") },
-        // Nothing the server could say makes these right without another request.
-        400 | 401 | 403 => Seen::Fatal(Error::api(status, headers, body)),
+        // The body of a 409 may be an array, an object or empty: only the header counts.
+        409 => Classified::Refetch { handle: text(headers, "electric-handle") },
+        // `x-should-retry` does not count here: the same request can never be right.
+        400 | 401 | 403 => Classified::Fatal(Error::api(status, headers, body)),
         400.. => refused(status, headers, body, now),
-        // A redirect or an informational answer that got here: nobody could follow it.
-        0..=199 | 300..=399 => Seen::Trouble(Trouble {
-            reason: Reason::Protocol,
-            status: Some(status),
-            server_ms: None,
-            error: Error::protocol(format!("the server answered {status}, which is no answer to a feed request")),
-        }),
+        // An informational answer, or a redirect that the HTTP client did not follow.
+        0..=199 | 300..=399 => {
+            let message = format!("the server answered {status}, which is no answer to a feed request");
+            Classified::Retryable(RetryableError::protocol(status, Error::protocol(message)))
+        }
     }
 }
 
-fn refused<'a>(status: u16, headers: &HeaderMap, body: &[u8], now: Now) -> Seen<'a> {
+fn refused<'a>(status: u16, headers: &HeaderMap, body: &[u8], now: Now) -> Classified<'a> {
     let error = Error::api(status, headers, body);
     if !retry::is_retryable(status, headers) {
-        return Seen::Fatal(error);
+        return Classified::Fatal(error);
     }
     let reason = match status {
         404 => Reason::NotFoundYet,
         429 => Reason::RateLimited,
         _ => Reason::Server,
     };
-    let server_ms = retry::server_delay(status, headers, now.unix_ms)
+    let retry_after_ms = retry::server_delay(status, headers, now.unix_ms)
         .map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
-    Seen::Trouble(Trouble { reason, status: Some(status), server_ms, error })
+    Classified::Retryable(RetryableError { reason, status: Some(status), retry_after_ms, error })
 }
 
-fn lost<'a>(reason: Reason, error: Error) -> Seen<'a> {
-    Seen::Trouble(Trouble { reason, status: error.status(), server_ms: None, error })
+fn lost<'a>(reason: Reason, error: Error) -> Classified<'a> {
+    Classified::Retryable(RetryableError { reason, status: error.status(), retry_after_ms: None, error })
 }
 
 fn batch<'a>(headers: &HeaderMap, body: &'a [u8], known: Known<'_>) -> Result<Batch<'a>> {
@@ -131,7 +134,7 @@ fn batch<'a>(headers: &HeaderMap, body: &'a [u8], known: Known<'_>) -> Result<Ba
         return Err(missing("electric-schema"));
     }
     let messages = if body.iter().all(u8::is_ascii_whitespace) {
-        // Nothing can be meant by an empty body that moves on: the changes were lost on the way.
+        // An empty body with a new offset has lost its messages on the way.
         if offset != known.offset {
             return Err(Error::protocol("the answer has no body: it was cut short"));
         }
@@ -142,7 +145,7 @@ fn batch<'a>(headers: &HeaderMap, body: &'a [u8], known: Known<'_>) -> Result<Ba
     Ok(Batch { handle, offset, cursor, schema, messages })
 }
 
-/// A header as text; one that is empty says nothing.
+/// A header as text; `None` where it is missing, empty or not text.
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty()).map(str::to_owned)
 }
@@ -160,13 +163,13 @@ mod tests {
 
     fn see(status: u16, pairs: &[(&'static str, &str)], body: &'static str) -> String {
         let headers = headers(pairs);
-        match read(Event::Answer { status, headers: &headers, body: body.as_bytes() }, KNOWN, NOW) {
-            Seen::Batch(batch) => format!("batch of {}", batch.messages.len()),
-            Seen::Empty { .. } => "empty".to_owned(),
-            Seen::Refetch { handle } => format!("refetch {handle:?}"),
-            Seen::Trouble(trouble) => format!("{} {:?}", trouble.reason.as_str(), trouble.server_ms),
-            Seen::Fatal(error) => error.code().to_string(),
-            Seen::Woken => "woken".to_owned(),
+        match classify(Event::Response { status, headers: &headers, body: body.as_bytes() }, KNOWN, NOW) {
+            Classified::Batch(batch) => format!("batch of {}", batch.messages.len()),
+            Classified::NoContent { .. } => "empty".to_owned(),
+            Classified::Refetch { handle } => format!("refetch {handle:?}"),
+            Classified::Retryable(error) => format!("{} {:?}", error.reason.as_str(), error.retry_after_ms),
+            Classified::Fatal(error) => error.code().to_string(),
+            Classified::Woken => "woken".to_owned(),
         }
     }
 
@@ -221,10 +224,10 @@ mod tests {
     #[test]
     fn the_first_answer_must_name_the_types() {
         let headers = headers(&GOOD);
-        let event = Event::Answer { status: 200, headers: &headers, body: b"[]" };
-        let Seen::Trouble(trouble) = read(event, Known { schema: false, offset: "-1" }, NOW) else {
+        let event = Event::Response { status: 200, headers: &headers, body: b"[]" };
+        let Classified::Retryable(error) = classify(event, Known { schema: false, offset: "-1" }, NOW) else {
             panic!("an answer without types is no protocol")
         };
-        assert!(trouble.error.message().contains("electric-schema"));
+        assert!(error.error.message().contains("electric-schema"));
     }
 }

@@ -1,85 +1,95 @@
-//! How long the machine goes on in trouble: counts and times since the last progress.
+//! Failures and idle responses since the last progress: how long to wait after each, and when to give up (I10 to I12).
 
 use super::limits::Limits;
+use super::retryable_error::RetryableError;
 use super::step::{Now, Reason, Retry};
-use super::trouble::Trouble;
 use crate::error::ErrorCode;
 use crate::{Error, Result};
 
-/// A wait, and why.
+/// A wait in ms, and its reason.
 pub(super) type Pause = (u64, Retry);
 
-/// What went wrong since the last progress.
+/// Counts and times since the last progress, held against [`Limits`].
 #[derive(Clone, Debug, Default)]
-pub(super) struct Patience {
-    /// Everything that went wrong, and when it began.
+pub(super) struct RetryBudget {
+    /// All failures, and the monotonic ms of the first.
     attempts: u32,
     since: Option<u64>,
-    /// Answers in a row that are no protocol, and answers in a row that say "not found yet".
-    garbled: Run,
-    missing: Run,
+    /// Responses in a row that are not of the protocol.
+    malformed: Streak,
+    /// Responses in a row that say "not found yet".
+    not_found: Streak,
     /// Must-refetches with nothing published between them.
     refetches: u32,
-    /// Answers that brought nothing: those that count towards the end, and all of them.
+    /// Quick responses that brought nothing, without those that named changes of skipped columns (`churn`).
     idle: u32,
-    quiet: u32,
+    /// All quick responses that brought nothing.
+    unproductive: u32,
 }
 
+/// Failures of one kind in a row.
 #[derive(Clone, Debug, Default)]
-struct Run {
+struct Streak {
     count: u32,
+    /// The monotonic ms of the first request of the streak.
     since: Option<u64>,
 }
 
-impl Run {
+impl Streak {
     fn count(&mut self, since: u64) -> (u32, u64) {
         self.count = self.count.saturating_add(1);
         (self.count, *self.since.get_or_insert(since))
     }
 }
 
-impl Patience {
-    /// Something was published, or the server held a live request: all is forgiven (I12).
+impl RetryBudget {
+    /// Starts over, because a change was published or the server held a live request (I12).
     pub(super) fn progress(&mut self) {
         *self = Self::default();
     }
 
-    /// A snapshot grew: all is forgiven too, unless it is one that follows a must-refetch. A feed
-    /// that is dropped and rebuilt for ever grows every time and still gets nowhere.
+    /// Starts over, because a snapshot grew (I12). A snapshot after a must-refetch does not count: a feed that is dropped
+    /// and rebuilt for ever grows each time, and never gets anywhere.
     pub(super) fn growth(&mut self) {
         if self.refetches == 0 {
             *self = Self::default();
         }
     }
 
-    /// A look was answered (I20): that is no failure, and what it brought is news, but whether the server holds requests
-    /// again is not known yet. So the next wait after a refusal is no shorter for it.
-    pub(super) fn looked(&mut self, news: bool, churn: bool, now: Now, limits: &Limits) -> Result<()> {
+    /// Counts the response to a refresh (I20). News start the budget over, except for the number of attempts: a refresh
+    /// does not show that the server takes live requests again, so the next wait after a refusal is no shorter.
+    pub(super) fn refreshed(&mut self, news: bool, churn: bool, now: Now, limits: &Limits) -> Result<()> {
         let attempts = self.attempts;
         if news {
             self.progress();
             self.attempts = attempts;
         }
-        // Nothing went wrong, and nothing came: one more answer that came at once and brought nothing (I11).
+        // Without a failure before, an empty refresh is one more quick response that brought nothing (I11).
         if !news && attempts == 0 { self.idle(churn, now, limits).map(drop) } else { Ok(()) }
     }
 
-    /// A failure: how long to wait, or the error to end with (I9, I10).
-    pub(super) fn trouble(&mut self, trouble: Trouble, asked_at: u64, now: Now, limits: &Limits) -> Result<Pause> {
-        let Trouble { reason, status, server_ms, error } = trouble;
+    /// Counts a failure. The wait before the next request, or the error that ends the feed (I10).
+    pub(super) fn failure(
+        &mut self,
+        failure: RetryableError,
+        asked_at: u64,
+        now: Now,
+        limits: &Limits,
+    ) -> Result<Pause> {
+        let RetryableError { reason, status, retry_after_ms, error } = failure;
         self.attempts = self.attempts.saturating_add(1);
         let since = *self.since.get_or_insert(now.monotonic_ms);
         let mut policy = limits.failures;
-        let (run, for_ms) = match reason {
+        let (streak, for_ms) = match reason {
             Reason::Protocol | Reason::Cut => {
-                self.missing = Run::default();
-                let (count, since) = self.garbled.count(asked_at);
+                self.not_found = Streak::default();
+                let (count, since) = self.malformed.count(asked_at);
                 (Some((count >= limits.protocol_failures, since)), limits.protocol_for_ms)
             }
             Reason::NotFoundYet => {
-                self.garbled = Run::default();
+                self.malformed = Streak::default();
                 policy = limits.not_found;
-                let (count, since) = self.missing.count(asked_at);
+                let (count, since) = self.not_found.count(asked_at);
                 (Some((count >= policy.max_attempts, since)), limits.not_found_for_ms)
             }
             Reason::RateLimited
@@ -88,26 +98,26 @@ impl Patience {
             | Reason::Silent
             | Reason::Refetch
             | Reason::NoProgress => {
-                self.garbled = Run::default();
-                self.missing = Run::default();
+                self.malformed = Streak::default();
+                self.not_found = Streak::default();
                 (None, u64::MAX)
             }
         };
         let backoff = millis(policy.backoff(self.attempts, now.jitter));
-        // What the server asks for is a least wait; the back-off on top spreads those it told the same.
-        let wait = server_ms.unwrap_or(0).saturating_add(backoff).clamp(limits.min_wait_ms, limits.max_wait_ms);
+        // The server's wait is the minimum. The back-off on top spreads the clients that got the same one.
+        let wait = retry_after_ms.unwrap_or(0).saturating_add(backoff).clamp(limits.min_wait_ms, limits.max_wait_ms);
         let next = now.monotonic_ms.saturating_add(wait);
-        let over = match run {
-            Some((spent, since)) => spent || next.saturating_sub(since) > for_ms,
+        let exhausted = match streak {
+            Some((is_last, since)) => is_last || next.saturating_sub(since) > for_ms,
             None => false,
         };
-        if over || next.saturating_sub(since) > limits.retry_for_ms {
+        if exhausted || next.saturating_sub(since) > limits.retry_for_ms {
             return Err(error);
         }
         Ok((wait, Retry { attempt: self.attempts, status, reason }))
     }
 
-    /// A must-refetch: at once the first time, then after a wait (I11; defect 7).
+    /// Counts a must-refetch. The first is followed at once, the later ones after a wait (I11; defect 7).
     pub(super) fn refetch(&mut self, now: Now, limits: &Limits) -> Result<Option<Pause>> {
         self.refetches = self.refetches.saturating_add(1);
         if self.refetches >= limits.refetches {
@@ -120,21 +130,20 @@ impl Patience {
         Ok((nth > 0).then(|| idle_wait(nth, Some(409), Reason::Refetch, now, limits)))
     }
 
-    /// A quick answer that brought nothing (I11; defect 7). One that at least moved on and named
-    /// changes (`churn`: of columns that are skipped) slows the machine down, but not for ever
-    /// more, and never ends it.
+    /// Counts a quick response that brought nothing (I11; defect 7). A response that moved on and named changes, all of
+    /// skipped columns (`churn`), slows the feed to a request a second at most, and never ends it.
     pub(super) fn idle(&mut self, churn: bool, now: Now, limits: &Limits) -> Result<Option<Pause>> {
-        self.quiet = self.quiet.saturating_add(1);
+        self.unproductive = self.unproductive.saturating_add(1);
         if !churn {
             self.idle = self.idle.saturating_add(1);
         }
         if self.idle >= limits.idle_answers {
             return Err(no_progress(format!("{} answers in a row came at once and brought nothing new", self.idle)));
         }
-        if self.quiet <= limits.idle_free {
+        if self.unproductive <= limits.idle_free {
             return Ok(None);
         }
-        let (wait, retry) = idle_wait(self.quiet - limits.idle_free, Some(200), Reason::NoProgress, now, limits);
+        let (wait, retry) = idle_wait(self.unproductive - limits.idle_free, Some(200), Reason::NoProgress, now, limits);
         let wait = if churn { wait.min(limits.churn_wait_ms).max(limits.min_wait_ms) } else { wait };
         Ok(Some((wait, retry)))
     }

@@ -12,7 +12,7 @@ pub(crate) type ByKey<V> = IndexMap<Arc<str>, V, foldhash::fast::RandomState>;
 
 /// The most columns a feed can have: runs have 26. What a server sends beyond is left out, so that
 /// no answer can make the lookup by name expensive.
-pub(super) const MAX_COLUMNS: usize = 512;
+pub(crate) const MAX_COLUMNS: usize = 512;
 
 /// The column names of a feed, in the order they were first seen. Shared by all of its rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,11 +35,11 @@ static COLUMNS: Shared<Columns> = Shared::new();
 
 /// A column's text on its way into a row.
 #[derive(Clone, Debug)]
-pub(super) enum Text<'a> {
+pub(crate) enum Text<'a> {
     /// As it was read from a body.
     Read(Cow<'a, str>),
     /// One that came before: it was recognised, and not read again (I17).
-    Known(Arc<str>),
+    Interned(Arc<str>),
 }
 
 impl Text<'_> {
@@ -47,7 +47,7 @@ impl Text<'_> {
     fn is(&self, text: &Arc<str>) -> bool {
         match self {
             Self::Read(own) => **own == **text,
-            Self::Known(own) => Arc::ptr_eq(own, text) || own == text,
+            Self::Interned(own) => Arc::ptr_eq(own, text) || own == text,
         }
     }
 }
@@ -58,7 +58,7 @@ impl std::ops::Deref for Text<'_> {
     fn deref(&self) -> &str {
         match self {
             Self::Read(text) => text,
-            Self::Known(text) => text,
+            Self::Interned(text) => text,
         }
     }
 }
@@ -109,7 +109,7 @@ impl Row {
     }
 
     /// The text of a column, to be shared.
-    pub(super) fn text(&self, column: &str) -> Option<&Arc<str>> {
+    pub(crate) fn text(&self, column: &str) -> Option<&Arc<str>> {
         self.values.get(self.columns.position(column)?)?.as_ref()
     }
 
@@ -134,7 +134,7 @@ impl Row {
     }
 
     /// As [`Row::merge`], of texts some of which may be known already.
-    pub(super) fn merge_texts<'a>(
+    pub(crate) fn merge_texts<'a>(
         columns: &mut Arc<Columns>,
         before: Option<&Row>,
         shared: Option<&Row>,
@@ -162,7 +162,7 @@ impl Row {
             let old = shared.and_then(|row| row.values.get(place)).and_then(Option::as_ref);
             values[place] = text.map(|text| match (old, text) {
                 (Some(old), text) if text.is(old) => Arc::clone(old),
-                (Some(_) | None, Text::Known(text)) => text,
+                (Some(_) | None, Text::Interned(text)) => text,
                 (Some(_) | None, Text::Read(text)) => Arc::from(text.as_ref()),
             });
         }

@@ -1,27 +1,27 @@
-//! The rows of a feed: as the server last told them, and as they were last published.
+//! The rows of a feed: each in the state that the server last sent, and in the state that was last published.
 
 use std::sync::Arc;
 
-use super::memory::Memory;
+use super::intern::{InternLimits, Interner};
 use super::message::{Message, Pairs};
-use super::repeat::{LongTexts, Repeats};
-use super::row::{ByKey, Columns, Row};
+use super::seen_cache::SeenCache;
 use super::step::Change;
 use crate::run;
+use crate::table::{ByKey, Columns, Row};
 
-/// How much a book keeps of runs that are over (I16; defect 10).
+/// What is kept of finished runs (I16; defect 10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keep {
-    /// Rows of finished runs. Default 1,024. A partial update of a run whose row was let go costs
-    /// a snapshot, and doubles this, up to 8 times.
+pub struct Retention {
+    /// The number of rows of finished runs. Default 1,024. A partial update of a run whose row was evicted costs a snapshot
+    /// and doubles this, up to 8 times the default.
     pub finished: usize,
-    /// The text of those rows, in bytes. Default 4 MiB.
+    /// The text of those rows, in bytes. Default 4 MiB. Doubled together with `finished`.
     pub finished_bytes: usize,
-    /// Finished runs beyond, by two hashes each. Default 32,768: about 1.3 MiB.
+    /// The number of evicted runs that are remembered by two hashes each. Default 32,768: about 1.3 MiB.
     pub remembered: usize,
 }
 
-impl Default for Keep {
+impl Default for Retention {
     fn default() -> Self {
         Self { finished: 1_024, finished_bytes: 4 << 20, remembered: 32_768 }
     }
@@ -29,33 +29,35 @@ impl Default for Keep {
 
 /// The rows of a feed by key, in the order they were first seen.
 #[derive(Clone, Debug)]
-pub(super) struct Book {
+pub(super) struct RowStore {
     columns: Arc<Columns>,
     entries: ByKey<Entry>,
-    /// Keys touched since the last publication, in the order they were touched.
+    /// The keys of rows that changed since the last publication, in order of their first change.
     touched: Vec<Arc<str>>,
-    /// Keys deleted since then, once rows were let go: unless they come back, nothing is remembered of them.
+    /// The keys deleted since then. Filled only after an eviction: keys that do not come back leave `seen`.
     deleted: Vec<Arc<str>>,
-    /// Messages that could not be read, since the last publication (defect 16).
-    bad: Vec<Change>,
-    /// A must-refetch dropped everything: what the new snapshot does not bring is gone.
+    /// The messages since the last publication that could not be read (defect 16).
+    malformed: Vec<Change>,
+    /// A must-refetch dropped all rows. Rows that the new snapshot does not bring are published as gone.
     dropped: bool,
-    /// How many rows are there now, and the most there were since the last must-refetch.
+    /// The number of rows now.
     present: usize,
+    /// The largest number of rows since the last must-refetch.
     peak: usize,
-    keep: Keep,
-    /// Published rows of finished runs: how many, and their text in bytes.
+    retention: Retention,
+    /// The number of published rows of finished runs, and their text in bytes.
     finished: usize,
     finished_bytes: usize,
-    memory: Memory,
-    /// Whether rows were ever let go, and how often one of those was needed again.
+    seen: SeenCache,
+    /// Whether a row was ever evicted.
     evicted: bool,
+    /// How often an update needed an evicted row, up to 3.
     misses: u32,
-    /// A partial update came for a row that was let go: only a snapshot can tell the whole row.
+    /// A partial update came for an evicted row: only a snapshot brings the whole row.
     missing: bool,
     publications: u64,
-    /// Long texts that come again and again.
-    pub(super) repeats: Repeats,
+    /// The long texts that came more than once (I17).
+    pub(super) interner: Interner,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -63,49 +65,51 @@ struct Entry {
     current: Option<Arc<Row>>,
     published: Option<Arc<Row>>,
     touched: bool,
-    /// The text of the published row in bytes, when its run is finished.
+    /// The text of the published row in bytes; `None` unless its run is finished.
     finished: Option<usize>,
-    /// The publication that last brought it.
+    /// The number of the last publication with a change of the row.
     stamp: u64,
 }
 
-impl Default for Book {
+impl Default for RowStore {
     fn default() -> Self {
-        Self::new(Keep::default(), LongTexts::default())
+        Self::new(Retention::default(), InternLimits::default())
     }
 }
 
-impl Book {
-    pub(super) fn new(keep: Keep, long_texts: LongTexts) -> Self {
+impl RowStore {
+    pub(super) fn new(retention: Retention, intern: InternLimits) -> Self {
         Self {
             columns: Arc::default(),
-            // Room for one: most feeds are of one run.
+            // Most feeds follow one run.
             entries: ByKey::with_capacity_and_hasher(1, foldhash::fast::RandomState::default()),
             touched: Vec::new(),
             deleted: Vec::new(),
-            bad: Vec::new(),
+            malformed: Vec::new(),
             dropped: false,
             present: 0,
             peak: 0,
-            keep,
+            retention,
             finished: 0,
             finished_bytes: 0,
-            memory: Memory::new(keep.remembered),
+            seen: SeenCache::new(retention.remembered),
             evicted: false,
             misses: 0,
             missing: false,
             publications: 0,
-            repeats: Repeats::new(long_texts),
+            interner: Interner::new(intern),
         }
     }
 
-    /// Takes one message in. Controls are the machine's concern.
+    /// Applies one message. The machine handles controls.
     pub(super) fn apply(&mut self, message: Message<'_>) {
         match message {
             Message::Insert { key, value } => self.put(&key, value, false),
             Message::Update { key, value } => self.put(&key, value, true),
             Message::Delete { key } => self.remove(&key),
-            Message::Bad { key, why } => self.bad.push(Change::Bad { key: key.as_deref().map(Arc::from), why }),
+            Message::Malformed { key, why } => {
+                self.malformed.push(Change::Malformed { key: key.as_deref().map(Arc::from), why });
+            }
             Message::UpToDate | Message::MustRefetch | Message::Ignored => {}
         }
     }
@@ -120,14 +124,14 @@ impl Book {
             None => self.entries.insert_full(Arc::from(key), Entry::default()).0,
         };
         let Some((shared_key, entry)) = self.entries.get_index_mut(place) else { return };
-        // Texts are shared with the last version, also over a must-refetch.
+        // The new version shares equal texts with the last one, also after a must-refetch.
         let last = entry.current.as_ref().or(entry.published.as_ref()).map(Arc::clone);
         let before = if over { entry.current.as_deref() } else { None };
         if let Some(last) = &last {
-            self.repeats.see(last, &value);
+            self.interner.note(last, &value);
         }
         let row = Row::merge_texts(&mut self.columns, before, last.as_deref(), value);
-        // An equal row is the same row: one allocation, and comparing it later is one pointer.
+        // An equal row keeps its allocation, so that a later comparison compares one pointer.
         let row = match last {
             Some(last) if *last == row => last,
             Some(_) | None => Arc::new(row),
@@ -142,7 +146,7 @@ impl Book {
         }
     }
 
-    /// Whether an update can be taken as it is: over a row we have, or with every column.
+    /// Whether an update gives a whole row: it has every column, or its row is kept.
     fn is_whole(&self, key: &str, value: &Pairs<'_>) -> bool {
         self.entries.get(key).is_some_and(|entry| entry.current.is_some())
             || self.columns.iter().all(|column| value.iter().any(|(name, _)| name == column))
@@ -162,41 +166,40 @@ impl Book {
         }
     }
 
-    /// A must-refetch: nothing is known any more. What was published stays published until the
-    /// next up-to-date.
+    /// Drops the present rows after a must-refetch. Published rows stay published until the next up-to-date.
     pub(super) fn clear(&mut self) {
         for entry in self.entries.values_mut() {
             entry.current = None;
             entry.touched = false;
         }
         self.touched.clear();
-        self.bad.clear();
+        self.malformed.clear();
         self.dropped = true;
         self.missing = false;
         self.present = 0;
         self.peak = 0;
     }
 
-    /// The most rows there were since the last must-refetch.
+    /// The largest number of rows since the last must-refetch.
     pub(super) fn peak(&self) -> usize {
         self.peak
     }
 
-    /// Whether a snapshot is needed to go on, since the last question (I16).
+    /// Whether an update since the last call needs a snapshot (I16). Each of the first three doubles what is kept.
     pub(super) fn take_missing(&mut self) -> bool {
         let missing = std::mem::take(&mut self.missing);
         if missing && self.misses < 3 {
             self.misses += 1;
-            self.keep.finished *= 2;
-            self.keep.finished_bytes *= 2;
+            self.retention.finished *= 2;
+            self.retention.finished_bytes *= 2;
         }
         missing
     }
 
-    /// An up-to-date: publishes what differs from what was published before, one change a key
-    /// (I5, I6; defect 13). Then lets go of finished runs beyond those kept (I16).
+    /// Publishes the rows that differ from those published before, one change a key, because an up-to-date came (I5, I6;
+    /// defect 13). Then evicts finished runs beyond those that are kept (I16).
     pub(super) fn publish(&mut self) -> Vec<Change> {
-        let mut changes = std::mem::take(&mut self.bad);
+        let mut changes = std::mem::take(&mut self.malformed);
         let mut gone = false;
         self.publications += 1;
         for key in self.touched.drain(..) {
@@ -205,8 +208,8 @@ impl Book {
             entry.stamp = self.publications;
             let change = match (&entry.current, &entry.published) {
                 (Some(current), Some(published)) if Arc::ptr_eq(current, published) || current == published => continue,
-                // Published before, let go, and still the same: it is kept again, nothing more.
-                (Some(current), None) if self.evicted && self.memory.take(&key, current) => None,
+                // An evicted row that is the same as when it was published is kept again, and not published.
+                (Some(current), None) if self.evicted && self.seen.take(&key, current) => None,
                 (Some(current), Some(_) | None) => Some(Change::Row { key, row: Arc::clone(current) }),
                 (None, Some(_)) => Some(Change::Gone { key }),
                 (None, None) => {
@@ -224,7 +227,7 @@ impl Book {
         }
         for key in self.deleted.drain(..) {
             if self.entries.get(&key).is_none_or(|entry| entry.current.is_none()) {
-                self.memory.forget(&key);
+                self.seen.forget(&key);
             }
         }
         if std::mem::take(&mut self.dropped) {
@@ -244,16 +247,16 @@ impl Book {
         if gone {
             self.entries.retain(|_, entry| entry.current.is_some());
         }
-        // A quarter more than what is kept, so that looking through all of them is rare.
-        if self.finished > self.keep.finished + self.keep.finished / 4
-            || self.finished_bytes > self.keep.finished_bytes + self.keep.finished_bytes / 4
+        // Eviction looks at every row, so it waits until there are a quarter more than are kept.
+        if self.finished > self.retention.finished + self.retention.finished / 4
+            || self.finished_bytes > self.retention.finished_bytes + self.retention.finished_bytes / 4
         {
             changes.extend(self.evict());
         }
         changes
     }
 
-    /// Lets go of the finished runs that were touched longest ago.
+    /// Evicts the finished runs whose last change is the oldest.
     fn evict(&mut self) -> Vec<Change> {
         let mut oldest: Vec<(u64, usize, usize)> = self
             .entries
@@ -265,7 +268,7 @@ impl Book {
         let mut changes = Vec::new();
         let mut leaves = vec![false; self.entries.len()];
         for (_, place, bytes) in oldest {
-            if self.finished <= self.keep.finished && self.finished_bytes <= self.keep.finished_bytes {
+            if self.finished <= self.retention.finished && self.finished_bytes <= self.retention.finished_bytes {
                 break;
             }
             self.finished -= 1;
@@ -274,9 +277,9 @@ impl Book {
             leaves[place] = true;
             if let Some((key, entry)) = self.entries.get_index(place) {
                 if let Some(row) = &entry.published {
-                    self.memory.keep(key, row);
+                    self.seen.insert(key, row);
                 }
-                changes.push(Change::LetGo { key: Arc::clone(key) });
+                changes.push(Change::Evicted { key: Arc::clone(key) });
             }
         }
         self.evicted |= !changes.is_empty();
@@ -285,7 +288,7 @@ impl Book {
         changes
     }
 
-    /// The rows as last published, without those that were let go.
+    /// The rows as last published, without evicted ones.
     pub(super) fn published(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Row>)> {
         self.entries.iter().filter_map(|(key, entry)| Some((key, entry.published.as_ref()?)))
     }
@@ -313,68 +316,68 @@ mod tests {
             .map(|change| match change {
                 Change::Row { key, row } => format!("{key}={}", row.get("status").unwrap_or("-")),
                 Change::Gone { key } => format!("{key} gone"),
-                Change::LetGo { key } => format!("{key} let go"),
-                Change::Bad { key, .. } => format!("{} bad", key.as_deref().unwrap_or("?")),
+                Change::Evicted { key } => format!("{key} let go"),
+                Change::Malformed { key, .. } => format!("{} bad", key.as_deref().unwrap_or("?")),
             })
             .collect()
     }
 
-    fn book(messages: Vec<Message<'static>>) -> Book {
-        let mut book = Book::default();
+    fn store(messages: Vec<Message<'static>>) -> RowStore {
+        let mut rows = RowStore::default();
         for message in messages {
-            book.apply(message);
+            rows.apply(message);
         }
-        book
+        rows
     }
 
     #[test]
     fn several_changes_of_a_key_are_published_once_merged() {
-        let mut book =
-            book(vec![insert("a", "1"), insert("b", "1"), update("a", "status", "2"), update("a", "n", "7")]);
-        assert_eq!(shown(&book.publish()), ["a=2", "b=1"]);
-        assert_eq!(book.published().next().and_then(|(_, row)| row.get("n")), Some("7"));
-        assert!(book.publish().is_empty());
+        let mut rows =
+            store(vec![insert("a", "1"), insert("b", "1"), update("a", "status", "2"), update("a", "n", "7")]);
+        assert_eq!(shown(&rows.publish()), ["a=2", "b=1"]);
+        assert_eq!(rows.published().next().and_then(|(_, row)| row.get("n")), Some("7"));
+        assert!(rows.publish().is_empty());
     }
 
     #[test]
     fn a_row_that_came_back_to_what_was_published_is_not_published() {
-        let mut book = book(vec![insert("a", "1")]);
-        book.publish();
-        book.apply(update("a", "status", "2"));
-        book.apply(update("a", "status", "1"));
-        assert!(book.publish().is_empty());
+        let mut rows = store(vec![insert("a", "1")]);
+        rows.publish();
+        rows.apply(update("a", "status", "2"));
+        rows.apply(update("a", "status", "1"));
+        assert!(rows.publish().is_empty());
     }
 
     #[test]
     fn a_delete_is_gone_and_a_delete_followed_by_an_insert_is_a_row() {
-        let mut book = book(vec![insert("a", "1"), insert("b", "1")]);
-        book.publish();
+        let mut rows = store(vec![insert("a", "1"), insert("b", "1")]);
+        rows.publish();
         for message in [delete("a"), delete("b"), insert("b", "2"), delete("never")] {
-            book.apply(message);
+            rows.apply(message);
         }
-        assert_eq!(shown(&book.publish()), ["a gone", "b=2"]);
-        assert_eq!(book.published().count(), 1);
-        book.apply(update("a", "n", "1"));
-        assert_eq!(shown(&book.publish()), ["a=-"], "nothing of the deleted row is left");
+        assert_eq!(shown(&rows.publish()), ["a gone", "b=2"]);
+        assert_eq!(rows.published().count(), 1);
+        rows.apply(update("a", "n", "1"));
+        assert_eq!(shown(&rows.publish()), ["a=-"], "nothing of the deleted row is left");
     }
 
     #[test]
     fn a_row_inserted_and_deleted_between_publications_was_never_there() {
-        let mut book = book(vec![insert("a", "1"), delete("a")]);
-        assert!(book.publish().is_empty());
-        assert!(book.entries.is_empty());
+        let mut rows = store(vec![insert("a", "1"), delete("a")]);
+        assert!(rows.publish().is_empty());
+        assert!(rows.entries.is_empty());
     }
 
     #[test]
     fn after_a_must_refetch_only_differences_are_published() {
-        let mut book = book(vec![insert("a", "1"), insert("b", "1"), insert("c", "1")]);
-        book.publish();
-        book.clear();
-        assert_eq!(book.published().count(), 3, "readers keep what they saw");
-        book.apply(insert("b", "1"));
-        book.apply(insert("a", "2"));
-        assert_eq!(shown(&book.publish()), ["a=2", "c gone"]);
-        book.clear();
-        assert_eq!(shown(&book.publish()), ["a gone", "b gone"]);
+        let mut rows = store(vec![insert("a", "1"), insert("b", "1"), insert("c", "1")]);
+        rows.publish();
+        rows.clear();
+        assert_eq!(rows.published().count(), 3, "readers keep what they saw");
+        rows.apply(insert("b", "1"));
+        rows.apply(insert("a", "2"));
+        assert_eq!(shown(&rows.publish()), ["a=2", "c gone"]);
+        rows.clear();
+        assert_eq!(shown(&rows.publish()), ["a gone", "b gone"]);
     }
 }

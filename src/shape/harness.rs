@@ -10,7 +10,7 @@ const SCHEMA: &str = r#"{"status":{"type":"text"}}"#;
 pub(super) const UP_TO_DATE: &str = r#"{"headers":{"control":"up-to-date"}}"#;
 
 /// A feed with a clock, and what it last said.
-pub(super) struct Script {
+pub(super) struct Harness {
     pub(super) feed: Feed,
     pub(super) now: u64,
     pub(super) step: Step,
@@ -25,7 +25,7 @@ pub(super) fn row(operation: &str, key: &str, status: &str) -> String {
     format!(r#"{{"key":"{key}","value":{{"status":"{status}"}},"headers":{{"operation":"{operation}"}}}}"#)
 }
 
-impl Script {
+impl Harness {
     pub(super) fn new() -> Self {
         Self::with(Limits::default())
     }
@@ -45,7 +45,7 @@ impl Script {
     }
 
     pub(super) fn answer(&mut self, status: u16, pairs: &[(&'static str, &str)], body: &str) -> &mut Self {
-        self.on(Event::Answer { status, headers: &headers(pairs), body: body.as_bytes() })
+        self.on(Event::Response { status, headers: &headers(pairs), body: body.as_bytes() })
     }
 
     /// A good answer with these messages.
@@ -72,9 +72,9 @@ impl Script {
 
     /// Up to date with one row.
     pub(super) fn live() -> Self {
-        let mut script = Self::new();
-        script.good("0_0", &[&row("insert", "k", "A"), UP_TO_DATE]);
-        script
+        let mut harness = Self::new();
+        harness.good("0_0", &[&row("insert", "k", "A"), UP_TO_DATE]);
+        harness
     }
 
     pub(super) fn step_after_wait(&mut self) -> String {
@@ -107,8 +107,8 @@ impl Script {
         let show = |change: &Change| match change {
             Change::Row { key, row } => format!("{key}={}", row.get("status").unwrap_or("-")),
             Change::Gone { key } => format!("{key} gone"),
-            Change::LetGo { key } => format!("{key} let go"),
-            Change::Bad { key, .. } => format!("{} bad", key.as_deref().unwrap_or("?")),
+            Change::Evicted { key } => format!("{key} let go"),
+            Change::Malformed { key, .. } => format!("{} bad", key.as_deref().unwrap_or("?")),
         };
         self.changes.iter().map(show).collect()
     }
@@ -120,7 +120,7 @@ impl Script {
         }
     }
 
-    /// Repeats `event` (which passes the time it takes) until the feed ends: requests made, and
+    /// Interner `event` (which passes the time it takes) until the feed ends: requests made, and
     /// how long it took.
     pub(super) fn until_end(&mut self, mut event: impl FnMut(&mut Self)) -> (u32, u64) {
         let (mut requests, start) = (0, self.now);

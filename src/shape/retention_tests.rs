@@ -85,9 +85,9 @@ fn content(row: &Row) -> Content {
     ["friendlyId", "status", "note"].into_iter().filter_map(|name| Some((name, row.get(name)?.to_owned()))).collect()
 }
 
-/// Drives a feed with this `keep` through groups of ops, each one live answer; `None` is a 409.
-fn drive(world: &mut World, keep: Keep, groups: &[Option<Vec<Op>>]) -> Run {
-    let mut feed = Feed::new(Limits { keep, ..Limits::default() });
+/// Drives a feed with this `retention` through groups of ops, each one live answer; `None` is a 409.
+fn drive(world: &mut World, retention: Retention, groups: &[Option<Vec<Op>>]) -> Run {
+    let mut feed = Feed::new(Limits { retention, ..Limits::default() });
     let mut run = Run { emitted: Vec::new(), snapshots: 0, most_rows: 0 };
     let (mut clock, mut groups, mut answer) = (0, groups.iter(), 0_u32);
     let mut step = feed.start(now(clock));
@@ -107,7 +107,7 @@ fn drive(world: &mut World, keep: Keep, groups: &[Option<Vec<Op>>]) -> Run {
                         Some(None) => {
                             insert("electric-handle", &format!("h{clock}"));
                             step =
-                                feed.on(Event::Answer { status: 409, headers: &headers, body: b"" }, now(clock)).step;
+                                feed.on(Event::Response { status: 409, headers: &headers, body: b"" }, now(clock)).step;
                             continue;
                         }
                         Some(Some(ops)) => messages.extend(ops.iter().filter_map(|op| world.apply(op))),
@@ -123,14 +123,14 @@ fn drive(world: &mut World, keep: Keep, groups: &[Option<Vec<Op>>]) -> Run {
                 insert("electric-handle", &handle);
                 insert("electric-offset", &format!("{answer}_0"));
                 let body = format!("[{}]", messages.join(","));
-                feed.on(Event::Answer { status: 200, headers: &headers, body: body.as_bytes() }, now(clock))
+                feed.on(Event::Response { status: 200, headers: &headers, body: body.as_bytes() }, now(clock))
             }
         };
         for change in &outcome.changes {
             match change {
                 Change::Row { key, row } => run.emitted.push((key.parse().expect("a key"), content(row))),
-                Change::Gone { .. } | Change::LetGo { .. } => {}
-                Change::Bad { key, why } => panic!("{key:?}: {why}"),
+                Change::Gone { .. } | Change::Evicted { .. } => {}
+                Change::Malformed { key, why } => panic!("{key:?}: {why}"),
             }
         }
         run.most_rows = run.most_rows.max(feed.rows().count());
@@ -165,8 +165,8 @@ proptest! {
             naive: BTreeMap::new(),
             expected: Vec::new(),
         };
-        let keep = Keep { finished: 2, finished_bytes: 1 << 20, remembered: 64 };
-        let run = drive(&mut world, keep, &groups);
+        let retention = Retention { finished: 2, finished_bytes: 1 << 20, remembered: 64 };
+        let run = drive(&mut world, retention, &groups);
         let keys: BTreeSet<u8> = world.expected.iter().chain(&run.emitted).map(|(key, _)| *key).collect();
         for key in keys {
             prop_assert_eq!(of_key(&run.emitted, key), of_key(&world.expected, key), "run {}", key);
@@ -199,7 +199,8 @@ fn a_long_history_of_finished_runs_keeps_no_more_rows_than_the_limit_and_no_run_
         let body = format!(
             r#"[{{"key":"{run}","value":{{"friendlyId":"run_{run}","status":"{DONE}"}},"headers":{{"operation":"update"}}}},{{"headers":{{"control":"up-to-date"}}}}]"#
         );
-        let outcome = feed.on(Event::Answer { status: 200, headers: &headers, body: body.as_bytes() }, now(n * 5_000));
+        let outcome =
+            feed.on(Event::Response { status: 200, headers: &headers, body: body.as_bytes() }, now(n * 5_000));
         let rows = outcome.changes.iter().filter(|change| matches!(change, Change::Row { .. })).count();
         told += rows;
         if n >= total && n < total + 30_000 {
@@ -215,10 +216,10 @@ fn a_long_history_of_finished_runs_keeps_no_more_rows_than_the_limit_and_no_run_
 #[test]
 fn a_partial_update_of_a_run_that_was_let_go_is_told_whole() {
     let mut world = World { whole: false, truth: BTreeMap::new(), naive: BTreeMap::new(), expected: Vec::new() };
-    let keep = Keep { finished: 1, finished_bytes: 1 << 20, remembered: 64 };
+    let retention = Retention { finished: 1, finished_bytes: 1 << 20, remembered: 64 };
     let mut groups: Vec<Option<Vec<Op>>> = (0..9).map(|n| Some(vec![Op::Start(n), Op::Finish(n)])).collect();
     groups.push(Some(vec![Op::Note(0, 7)]));
-    let run = drive(&mut world, keep, &groups);
+    let run = drive(&mut world, retention, &groups);
     assert_eq!(run.snapshots, 2, "one more snapshot tells the whole row");
     let (key, last) = run.emitted.last().expect("rows");
     assert_eq!((*key, last["note"].as_str(), last["status"].as_str()), (0, "7", DONE));

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Number, Value};
 
+use crate::json::push_string;
+
 /// The members of an object in the order JavaScript lists them: array indices first, ascending,
 /// then the rest as they came.
 pub(super) fn members(object: &Map<String, Value>) -> Vec<(&str, &Value)> {
@@ -15,20 +17,20 @@ pub(super) fn members(object: &Map<String, Value>) -> Vec<(&str, &Value)> {
 }
 
 /// Appends `value` as `JSON.stringify(JSON.parse(text))` has it.
-pub(super) fn write_value(out: &mut String, value: &Value) {
+pub(super) fn push_value(out: &mut String, value: &Value) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => write_number(out, number),
-        Value::String(text) => write_string(out, text),
+        Value::Number(number) => push_number(out, number),
+        Value::String(text) => push_string(out, text),
         Value::Array(items) => {
             out.push('[');
             for (at, item) in items.iter().enumerate() {
                 if at > 0 {
                     out.push(',');
                 }
-                write_value(out, item);
+                push_value(out, item);
             }
             out.push(']');
         }
@@ -38,22 +40,17 @@ pub(super) fn write_value(out: &mut String, value: &Value) {
                 if at > 0 {
                     out.push(',');
                 }
-                write_string(out, name);
+                push_string(out, name);
                 out.push(':');
-                write_value(out, item);
+                push_value(out, item);
             }
             out.push('}');
         }
     }
 }
 
-/// Appends `text` quoted. Both sides escape alike: `"`, `\`, the short escapes, `\u00xx`.
-pub(super) fn write_string(out: &mut String, text: &str) {
-    out.push_str(&Value::from(text).to_string());
-}
-
 /// Appends a finite number as JavaScript's `Number` prints it.
-pub(super) fn write_f64(out: &mut String, number: f64) {
+pub(super) fn push_f64(out: &mut String, number: f64) {
     let size = number.abs();
     // Writing into a String cannot fail.
     let _ = if number.fract() == 0.0 && size < 9e15 {
@@ -72,10 +69,10 @@ pub(super) fn write_f64(out: &mut String, number: f64) {
     };
 }
 
-fn write_number(out: &mut String, number: &Number) {
+fn push_number(out: &mut String, number: &Number) {
     // JavaScript has only doubles: integers beyond 2^53 are rounded there too.
     match number.as_f64() {
-        Some(float) if float.is_finite() => write_f64(out, float),
+        Some(float) if float.is_finite() => push_f64(out, float),
         Some(_) | None => out.push_str("null"),
     }
 }
@@ -109,7 +106,7 @@ mod tests {
             ("\"\\u2028\\u001f\\b\\/é😀\\u007f\"", "\"\u{2028}\\u001f\\b/é😀\u{7f}\""),
         ] {
             let mut out = String::new();
-            write_value(&mut out, &serde_json::from_str(text).expect("valid JSON"));
+            push_value(&mut out, &serde_json::from_str(text).expect("valid JSON"));
             assert_eq!(out, expected);
         }
     }

@@ -80,7 +80,7 @@ impl Schema {
     }
 
     /// The same one for every feed with these columns.
-    pub(super) fn shared(self) -> Arc<Self> {
+    pub(crate) fn shared(self) -> Arc<Self> {
         SCHEMAS.of(self)
     }
 

@@ -1,0 +1,103 @@
+//! A reader of one feed, which checks every change against the server.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::rng::SeededRng;
+use super::world::{Cells, World};
+use crate::retry::Policy;
+use crate::shape::*;
+
+/// A feed's machine, and what a reader of it has.
+pub(crate) struct Follower {
+    feed: Feed,
+    step: Step,
+    clock_ms: u64,
+    pub(crate) rows: BTreeMap<String, Cells>,
+    let_go: BTreeSet<String>,
+    /// Until when it knows all that happened.
+    pub(crate) told_ms: u64,
+}
+
+impl Follower {
+    /// With texts that are long from 6 bytes on, and few of them known; `keep` is of finished runs.
+    pub(crate) fn new(rng: &mut SeededRng, finished: usize) -> Self {
+        let forever = Policy { max_attempts: u32::MAX, ..Policy::default() };
+        let limits = Limits {
+            retry_for_ms: u64::MAX,
+            protocol_failures: u32::MAX,
+            protocol_for_ms: u64::MAX,
+            not_found: forever,
+            refetches: u32::MAX,
+            idle_answers: u32::MAX,
+            retention: Retention { finished, ..Retention::default() },
+            intern: InternLimits { min_bytes: 6, max_texts: rng.below(5), max_bytes: 16 + rng.below(200) },
+            ..Limits::default()
+        };
+        let mut feed = Feed::new(limits);
+        let step = feed.start(at(0));
+        Self { feed, step, clock_ms: 0, rows: BTreeMap::new(), let_go: BTreeSet::new(), told_ms: 0 }
+    }
+
+    pub(crate) fn present(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Row>)> {
+        self.feed.rows()
+    }
+
+    /// One request and its answer, or a wait. What is told must be true, and after an answer that told all there is,
+    /// all that is true must have been told.
+    pub(crate) fn turn(&mut self, world: &mut World, rng: &mut SeededRng) -> Vec<Change> {
+        // An answer in time, or one that took longer than a server holds.
+        self.clock_ms += if rng.one_in(4) { 40_000 } else { 5_000 };
+        let (outcome, is_all) = match &self.step {
+            Step::Wait { .. } => (self.feed.on(Event::Woken, at(self.clock_ms)), false),
+            Step::End(result) => panic!("it ended: {result:?}"),
+            Step::Request(query) => {
+                let (status, headers, mut body, mut is_all) = world.answer(query, rng);
+                if rng.one_in(40) {
+                    body.truncate(body.len() / 2);
+                    is_all = false;
+                }
+                (self.feed.on(Event::Response { status, headers: &headers, body: &body }, at(self.clock_ms)), is_all)
+            }
+        };
+        for change in &outcome.changes {
+            self.take(change, world);
+        }
+        self.step = outcome.step;
+        if is_all && matches!(&self.step, Step::Request(query) if query.offset != "-1") {
+            for (key, cells) in &world.rows {
+                assert_eq!(self.rows.get(key), Some(cells), "{key} as the server has it");
+            }
+            // A run that was let go is not told of any more, unless its delete itself is seen (I16).
+            self.rows.retain(|key, _| world.rows.contains_key(key) || !self.let_go.contains(key));
+            assert_eq!(self.rows.len(), world.rows.len(), "runs that are gone");
+            self.told_ms = world.now_ms;
+        }
+        outcome.changes
+    }
+
+    fn take(&mut self, change: &Change, world: &World) {
+        match change {
+            Change::Row { key, row } => {
+                let told: Cells = row.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+                assert_eq!(Some(&told), world.rows.get(&**key), "told of {key}");
+                let before = self.rows.insert(key.to_string(), told.clone());
+                assert!(before.as_ref() != Some(&told), "{key} was told twice");
+                self.let_go.remove(&**key);
+            }
+            Change::Gone { key } => {
+                assert!(!world.rows.contains_key(&**key), "{key} is there");
+                assert!(self.rows.remove(&**key).is_some(), "{key} was never told");
+                self.let_go.remove(&**key);
+            }
+            Change::Evicted { key } => {
+                self.let_go.insert(key.to_string());
+            }
+            Change::Malformed { key, why } => panic!("{key:?}: {why}"),
+        }
+    }
+}
+
+fn at(monotonic_ms: u64) -> Now {
+    Now { monotonic_ms, unix_ms: 0, jitter: 0.5 }
+}

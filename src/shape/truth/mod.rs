@@ -1,0 +1,11 @@
+//! A model of a server and of a reader, for randomised tests of what a reader is given. Everything is drawn from a seed,
+//! so that a failure can be played again.
+
+mod follower;
+mod rng;
+mod tests;
+mod world;
+
+pub(crate) use follower::Follower;
+pub(crate) use rng::{SeededRng, fuzz};
+pub(crate) use world::{Cells, World};
