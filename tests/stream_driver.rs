@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use support::Server;
+use support::serving::serving;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -62,7 +63,7 @@ async fn a_slow_reader_slows_the_wire_and_misses_nothing() {
     let (listener, url) = listen().await;
     let sent = Arc::new(AtomicUsize::new(0));
     let count = sent.clone();
-    tokio::spawn(async move {
+    let _server = serving(async move {
         let mut socket = accept(&listener).await;
         socket.write_all(HEAD.as_bytes()).await.expect("the head");
         let value = "9".repeat(32 * 1024);
@@ -97,7 +98,7 @@ async fn a_slow_reader_slows_the_wire_and_misses_nothing() {
 async fn a_reader_that_leaves_ends_the_request_and_a_waiting_next() {
     let (listener, url) = listen().await;
     let (gone, left) = oneshot::channel();
-    tokio::spawn(async move {
+    let _server = serving(async move {
         let mut socket = accept(&listener).await;
         socket.write_all((HEAD.to_owned() + &record(0, "1")).as_bytes()).await.expect("the head");
         // The client sends nothing more: this ends when it goes.
@@ -121,7 +122,7 @@ async fn a_reader_that_leaves_ends_the_request_and_a_waiting_next() {
 async fn a_run_that_ends_ends_its_stream_when_all_was_read() {
     let (listener, url) = listen().await;
     let (written, done) = oneshot::channel();
-    tokio::spawn(async move {
+    let _server = serving(async move {
         let mut socket = accept(&listener).await;
         socket.write_all((HEAD.to_owned() + &record(0, "1")).as_bytes()).await.expect("the head");
         done.await.expect("the test says when");
@@ -175,4 +176,16 @@ fn a_time_the_server_would_refuse_is_refused_before() {
         let plan = Plan { timeout_s: Some(timeout_s), ..Plan::default() };
         assert_eq!(plan.check().expect_err("refused").code(), ErrorCode::InvalidOptions);
     }
+}
+
+#[tokio::test]
+#[expect(clippy::panic, reason = "what the server of a test does about a panic is tested")]
+async fn a_server_whose_handler_panics_fails_its_test() {
+    let server = Server::start(|_, _| async { panic!("a handler that is at fault") }).await;
+    let mut client = TcpStream::connect(server.url().trim_start_matches("http://")).await.expect("a connection");
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("sent");
+    let mut answer = Vec::new();
+    let _ = client.read_to_end(&mut answer).await;
+    assert!(answer.is_empty());
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(server))).expect_err("the test fails");
 }

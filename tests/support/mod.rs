@@ -13,13 +13,17 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
-/// The server. Dropping it ends its connections.
+pub mod serving;
+
+use serving::{Panics, Serving, serving};
+
+/// The server. Dropping it ends its connections, and fails the test if a handler panicked.
 pub struct Server {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
-    task: JoinHandle<()>,
+    _panics: Panics,
+    _task: Serving,
 }
 
 impl Server {
@@ -33,19 +37,25 @@ impl Server {
         let address = listener.local_addr().expect("an address");
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (log, handler) = (seen.clone(), Arc::new(handler));
-        let task = tokio::spawn(async move {
+        let panics = Panics::default();
+        let guard = panics.guard();
+        let task = serving(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
-                let (log, handler) = (log.clone(), handler.clone());
+                let (log, handler, guard) = (log.clone(), handler.clone(), guard.clone());
                 connections.spawn(async move {
                     let service = service_fn(move |request: Request<Incoming>| {
+                        let guard = guard.clone();
                         let number = {
                             let mut log = log.lock().expect("the log");
                             log.push(request.uri().to_string());
                             log.len() - 1
                         };
                         let answer = handler(number, request);
-                        async move { Ok::<_, Infallible>(answer.await) }
+                        async move {
+                            let _guard = guard;
+                            Ok::<_, Infallible>(answer.await)
+                        }
                     });
                     // A client that goes away is what some tests are about.
                     let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
@@ -54,7 +64,7 @@ impl Server {
                 });
             }
         });
-        Self { address, seen, task }
+        Self { address, seen, _panics: panics, _task: task }
     }
 
     /// The base URL.
@@ -65,12 +75,6 @@ impl Server {
     /// The path and query of every request so far.
     pub fn seen(&self) -> Vec<String> {
         self.seen.lock().expect("the log").clone()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
