@@ -1,9 +1,9 @@
 //! A token that is renewed while feeds and streams go on (defect 5).
 //!
-//! Whoever makes requests asks [`Credential::renew`] for another token, shortly before the present
-//! one expires or when the server refused it. Only the program can make one, so the wish is handed
-//! to the next reader that waits ([`Credential::wanted`]), which brings the token back with
-//! [`Credential::supply`]. However many ask, one wish is out at a time.
+//! A feed or stream calls [`Credential::renew`] shortly before the present token expires, or when the
+//! server refused it. Only the program can make another token, so the request for one goes to the next
+//! reader that waits ([`Credential::requested`]), which brings the token with [`Credential::supply`].
+//! However many callers there are, one request is open at a time.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -17,13 +17,13 @@ use tokio::time::timeout;
 use crate::clock::unix_ms;
 use crate::secret::Secret;
 
-/// How long an answer to a wish may take, from when somebody took it. After that the old token's
-/// refusal stands, so that nothing waits for ever. JavaScript gives the program 30 s and then refuses
-/// the wish itself: longer than that, so that the reason is known when the refusal is told.
-pub const PATIENCE: Duration = Duration::from_secs(35);
+/// How long the program may take to supply a token, from when a reader took the request. After that the
+/// server's refusal of the old token stands, so that no feed waits for ever. JavaScript gives the
+/// program 30 s and then refuses the request itself; this is longer, so that its reason arrives first.
+pub const RENEWAL_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// A token is renewed this long before it expires, or a tenth of its life if that is shorter.
-const AHEAD_MS: u64 = 30_000;
+const RENEW_AHEAD_MS: u64 = 30_000;
 
 /// A token and its renewal. Cheap to clone; clones are the same credential, and equal to no other.
 #[derive(Clone)]
@@ -34,32 +34,32 @@ struct State {
     token: Secret,
     /// Counts tokens; the first is 0.
     generation: u64,
-    /// Counts wishes that brought no token.
+    /// Counts requests that brought no token.
     refusals: u64,
     expires_at: Option<u64>,
     renew_at: Option<u64>,
-    wish: Wish,
+    request: TokenRequest,
 }
 
-/// Whether another token is wanted.
+/// The request for another token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wish {
+enum TokenRequest {
     None,
-    /// Wanted, and nobody has been told.
+    /// Open: no reader has taken it yet.
     Open,
-    /// Somebody was told and is about to bring it.
+    /// A reader has taken it, and is about to supply the token.
     Taken,
 }
 
-/// What became of a wish.
+/// The outcome of a request for another token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewal {
     /// There is another token.
     Renewed,
     /// The program could not make one.
     Refused,
-    /// Nobody answered in time.
-    Unanswered,
+    /// The program did not supply one in time.
+    TimedOut,
 }
 
 impl Credential {
@@ -71,7 +71,7 @@ impl Credential {
     fn at(token: Secret, now_ms: u64) -> Self {
         let expires_at = expiry_ms(token.expose());
         let renew_at = renewal_ms(expires_at, now_ms);
-        let state = State { token, generation: 0, refusals: 0, expires_at, renew_at, wish: Wish::None };
+        let state = State { token, generation: 0, refusals: 0, expires_at, renew_at, request: TokenRequest::None };
         Self(Arc::new(watch::Sender::new(state)))
     }
 
@@ -80,8 +80,8 @@ impl Credential {
         self.0.borrow().token.clone()
     }
 
-    /// Which token that is. Read it before [`Credential::token`]: a token that changes in between
-    /// then counts as renewed already.
+    /// The number of the present token. Read it before [`Credential::token`]: a token that changes in
+    /// between then counts as renewed already.
     pub fn generation(&self) -> u64 {
         self.0.borrow().generation
     }
@@ -92,45 +92,45 @@ impl Credential {
         self.0.borrow().renew_at.is_some_and(|at| now_ms >= at)
     }
 
-    /// Waits for a token other than `stale`. The time begins when somebody takes the wish: as long
-    /// as nobody reads, nobody is kept waiting.
-    pub async fn renew(&self, stale: u64, patience: Duration) -> Renewal {
+    /// Waits for a token other than that of generation `stale`. `time_out` begins when a reader takes the
+    /// request: while no reader waits, no result of the feed is held up.
+    pub async fn renew(&self, stale: u64, time_out: Duration) -> Renewal {
         let mut seen = self.0.subscribe();
         let mut refusals = 0;
         self.0.send_if_modified(|state| {
             refusals = state.refusals;
-            let open = state.generation == stale && state.wish == Wish::None;
+            let open = state.generation == stale && state.request == TokenRequest::None;
             if open {
-                state.wish = Wish::Open;
+                state.request = TokenRequest::Open;
             }
             open
         });
         let over = |state: &State| state.generation != stale || state.refusals != refusals;
-        // The sender is ours: waiting fails only if it is gone, and it is not.
-        let _ = seen.wait_for(|state| over(state) || state.wish == Wish::Taken).await;
+        // Waiting fails only when the sender is dropped, and `self` holds it.
+        let _ = seen.wait_for(|state| over(state) || state.request == TokenRequest::Taken).await;
         let answered =
-            timeout(patience, async { seen.wait_for(over).await.map(|state| state.generation != stale) }).await;
+            timeout(time_out, async { seen.wait_for(over).await.map(|state| state.generation != stale) }).await;
         match answered {
             Ok(Ok(true)) => Renewal::Renewed,
             Ok(Ok(false) | Err(_)) => Renewal::Refused,
             Err(_) => {
                 self.refuse();
-                Renewal::Unanswered
+                Renewal::TimedOut
             }
         }
     }
 
-    /// Waits until another token is wanted. One caller gets each wish, and owes it
-    /// [`Credential::supply`] or [`Credential::refuse`]. Dropping the future before it is ready
-    /// loses nothing.
-    pub async fn wanted(&self) {
+    /// Waits until another token is requested. One caller takes each request, and then has to call
+    /// [`Credential::supply`] or [`Credential::refuse`]. Cancel safe: dropping the future loses no
+    /// request.
+    pub async fn requested(&self) {
         let mut seen = self.0.subscribe();
         loop {
-            let _ = seen.wait_for(|state| state.wish == Wish::Open).await;
+            let _ = seen.wait_for(|state| state.request == TokenRequest::Open).await;
             let taken = self.0.send_if_modified(|state| {
-                let open = state.wish == Wish::Open;
+                let open = state.request == TokenRequest::Open;
                 if open {
-                    state.wish = Wish::Taken;
+                    state.request = TokenRequest::Taken;
                 }
                 open
             });
@@ -140,7 +140,7 @@ impl Credential {
         }
     }
 
-    /// Another token.
+    /// Supplies another token.
     pub fn supply(&self, token: Secret) {
         self.supply_at(token, unix_ms());
     }
@@ -151,12 +151,12 @@ impl Credential {
             state.renew_at = renewal_ms(state.expires_at, now_ms);
             state.token = token;
             state.generation += 1;
-            state.wish = Wish::None;
+            state.request = TokenRequest::None;
         });
     }
 
-    /// The program could not make another token. The present one is used on; while it lives, it is
-    /// tried again after half of what is left.
+    /// Reports that the program could not make another token. The present one stays in use; while it is
+    /// valid, another is requested after half of its remaining life.
     pub fn refuse(&self) {
         self.refuse_at(unix_ms());
     }
@@ -166,7 +166,7 @@ impl Credential {
             state.renew_at =
                 state.expires_at.filter(|&at| at > now_ms).map(|at| now_ms + ((at - now_ms) / 2).max(1_000));
             state.refusals += 1;
-            state.wish = Wish::None;
+            state.request = TokenRequest::None;
         });
     }
 }
@@ -199,11 +199,11 @@ fn expiry_ms(token: &str) -> Option<u64> {
     claims["exp"].as_u64()?.checked_mul(1_000)
 }
 
-/// When to renew a token that came now. One that came expired is not renewed before it is refused:
-/// asking again would bring it again.
+/// When to renew a token that was supplied now. One that was already expired is not renewed before the
+/// server refuses it: the program would supply the same one again.
 fn renewal_ms(expires_at: Option<u64>, now_ms: u64) -> Option<u64> {
     let expires_at = expires_at.filter(|&at| at > now_ms)?;
-    Some(expires_at - ((expires_at - now_ms) / 10).min(AHEAD_MS))
+    Some(expires_at - ((expires_at - now_ms) / 10).min(RENEW_AHEAD_MS))
 }
 
 #[cfg(test)]
@@ -250,26 +250,26 @@ mod tests {
         let waiting: Vec<_> = (0..50)
             .map(|_| {
                 let credential = credential.clone();
-                tokio::spawn(async move { credential.renew(0, PATIENCE).await })
+                tokio::spawn(async move { credential.renew(0, RENEWAL_TIMEOUT).await })
             })
             .collect();
-        credential.wanted().await;
-        assert!(timeout(Duration::from_millis(20), credential.wanted()).await.is_err(), "told once");
+        credential.requested().await;
+        assert!(timeout(Duration::from_millis(20), credential.requested()).await.is_err(), "told once");
         credential.supply(Secret::new("new"));
         for each in waiting {
             assert_eq!(each.await.expect("no panic"), Renewal::Renewed);
         }
-        assert_eq!(credential.renew(0, PATIENCE).await, Renewal::Renewed, "late, and no second wish");
+        assert_eq!(credential.renew(0, RENEWAL_TIMEOUT).await, Renewal::Renewed, "late, and no second wish");
         assert_eq!(credential.token().expose(), "new");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wish_that_is_taken_and_not_answered_ends() {
         let credential = Credential::new(Secret::new("old"));
-        let (renewal, ()) = tokio::join!(credential.renew(0, PATIENCE), credential.wanted());
-        assert_eq!(renewal, Renewal::Unanswered);
-        let (renewal, ()) = tokio::join!(credential.renew(0, PATIENCE), async {
-            credential.wanted().await;
+        let (renewal, ()) = tokio::join!(credential.renew(0, RENEWAL_TIMEOUT), credential.requested());
+        assert_eq!(renewal, Renewal::TimedOut);
+        let (renewal, ()) = tokio::join!(credential.renew(0, RENEWAL_TIMEOUT), async {
+            credential.requested().await;
             credential.refuse();
         });
         assert_eq!(renewal, Renewal::Refused, "the next wish is a new one");
@@ -280,11 +280,11 @@ mod tests {
         let credential = Credential::new(Secret::new("old"));
         let asked = {
             let credential = credential.clone();
-            tokio::spawn(async move { credential.renew(0, PATIENCE).await })
+            tokio::spawn(async move { credential.renew(0, RENEWAL_TIMEOUT).await })
         };
         tokio::time::sleep(Duration::from_secs(86_400)).await;
         assert!(!asked.is_finished());
-        credential.wanted().await;
+        credential.requested().await;
         credential.supply(Secret::new("new"));
         assert_eq!(asked.await.expect("no panic"), Renewal::Renewed);
     }

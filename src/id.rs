@@ -2,8 +2,8 @@
 
 use crate::error::{Error, ErrorCode, Result};
 
-/// The longest id taken, in bytes.
-const LONGEST: usize = 512;
+/// The longest id accepted, in bytes.
+const MAX_ID_BYTES: usize = 512;
 
 /// Checks that `id` can be an id and returns it percent-encoded as exactly one path segment.
 ///
@@ -25,7 +25,7 @@ pub fn path_segment(what: &str, id: &str) -> Result<String> {
     if id == "." || id == ".." {
         return refuse("is a path, not an id");
     }
-    if id.len() > LONGEST {
+    if id.len() > MAX_ID_BYTES {
         return refuse("is longer than 512 bytes");
     }
     if id.contains(['/', '\\']) {
@@ -51,7 +51,7 @@ pub fn text_segment(what: &str, name: &str) -> Result<String> {
     if name.split(['/', '\\']).any(|part| matches!(part, "." | "..")) {
         return refuse("is a path, not a name");
     }
-    if name.len() > LONGEST {
+    if name.len() > MAX_ID_BYTES {
         return refuse("is longer than 512 bytes");
     }
     Ok(encode(name))

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::config::Endpoint;
 use crate::error::{Error, Result};
-use crate::http::{Answer, Call, ClientOptions, Deadlines};
+use crate::http::{Call, ClientOptions, Deadlines, Response};
 use crate::id;
 
 /// A packet's text and its type.
@@ -54,7 +54,7 @@ pub async fn fetch(
     Ok(Packet { kind: kind.unwrap_or("application/json").to_owned(), data: text(&stored.body)? })
 }
 
-async fn get(endpoint: &Endpoint, options: &ClientOptions, path: &str) -> Result<Answer> {
+async fn get(endpoint: &Endpoint, options: &ClientOptions, path: &str) -> Result<Response> {
     Call { method: Method::GET, path, body: None, deadlines: Deadlines::CALL }.send(endpoint, options).await
 }
 

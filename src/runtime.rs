@@ -8,14 +8,14 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, ErrorCode, Result};
 
-/// Says how many threads work.
+/// The environment variable with the number of worker threads.
 const VARIABLE: &str = "TRIGGER_NATIVE_THREADS";
-/// How many do unless told. All work is I/O, and decoding of what came.
-const DEFAULT: usize = 2;
-/// The most.
-const MOST: usize = 64;
-/// The most threads that look up names besides, for as long as there is something to look up.
-const MOST_LOOKUPS: usize = 16;
+/// Worker threads unless the variable says otherwise: all work is I/O and decoding.
+const DEFAULT_THREADS: usize = 2;
+/// The most worker threads.
+const MAX_THREADS: usize = 64;
+/// The most further threads, which look up host names and end when idle.
+const MAX_LOOKUP_THREADS: usize = 16;
 
 static RUNTIME: OnceCell<Runtime> = OnceCell::new();
 
@@ -30,7 +30,7 @@ pub fn get() -> Result<&'static Runtime> {
         let threads = parse(std::env::var_os(VARIABLE).as_deref().map(std::ffi::OsStr::to_string_lossy).as_deref())?;
         Builder::new_multi_thread()
             .worker_threads(threads)
-            .max_blocking_threads(MOST_LOOKUPS)
+            .max_blocking_threads(MAX_LOOKUP_THREADS)
             .thread_name("trigger-native")
             .enable_all()
             .build()
@@ -40,12 +40,12 @@ pub fn get() -> Result<&'static Runtime> {
 
 /// What the variable says; empty is as good as missing.
 fn parse(value: Option<&str>) -> Result<usize> {
-    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(DEFAULT) };
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(DEFAULT_THREADS) };
     match value.parse() {
-        Ok(threads) if (1..=MOST).contains(&threads) => Ok(threads),
+        Ok(threads) if (1..=MAX_THREADS).contains(&threads) => Ok(threads),
         Ok(_) | Err(_) => Err(Error::new(
             ErrorCode::InvalidThreads,
-            format!("{VARIABLE} is {value:?}: it must be a whole number from 1 to {MOST}, or not be set"),
+            format!("{VARIABLE} is {value:?}: it must be a whole number from 1 to {MAX_THREADS}, or not be set"),
         )),
     }
 }

@@ -176,7 +176,7 @@ async fn a_refused_token_is_renewed_once_for_all_readers_and_they_see_it_happen(
     let (spec, credential) = renewable(&server, "old");
     let options = ReaderOptions { until_finished: true, until_gone: true, notices: true, copies: false };
     let readers: Vec<Reader> = (0..50).map(|_| Hub::global().open(&spec, options)).collect();
-    timeout(FAILSAFE, credential.wanted()).await.expect("a token is wanted");
+    timeout(FAILSAFE, credential.requested()).await.expect("a token is wanted");
     credential.supply(Secret::new("new"));
     for reader in &readers {
         let (mut states, mut numbers) = (Vec::new(), Vec::new());
@@ -209,7 +209,7 @@ async fn a_second_refusal_in_a_row_is_the_end() {
     let count = wishes.clone();
     let program = tokio::spawn(async move {
         loop {
-            credential.wanted().await;
+            credential.requested().await;
             count.fetch_add(1, Ordering::SeqCst);
             credential.supply(Secret::new("also bad"));
         }
@@ -226,7 +226,7 @@ async fn a_wish_that_is_refused_ends_with_the_servers_own_refusal() {
     let server = guarded(&[]).await;
     let (spec, credential) = renewable(&server, "old");
     let reader = Hub::global().open(&spec, MANY);
-    timeout(FAILSAFE, credential.wanted()).await.expect("a token is wanted");
+    timeout(FAILSAFE, credential.requested()).await.expect("a token is wanted");
     credential.refuse();
     let Some(End::Failed(error)) = next(&reader).await.end else { panic!("it ends") };
     assert_eq!(error.status(), Some(401));

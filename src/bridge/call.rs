@@ -18,7 +18,7 @@ use super::mint::times;
 use super::promise::promise;
 use crate::config::KeyKind;
 use crate::error::{Error, ErrorCode, Result};
-use crate::http::{Answer, Call, ClientOptions, Deadlines, RetryOptions};
+use crate::http::{Call, ClientOptions, Deadlines, Response, RetryOptions};
 use crate::id;
 use crate::token::{Grant, Minter, Use};
 
@@ -234,14 +234,14 @@ impl Upload {
     }
 }
 
-fn outcome(answer: Result<Answer>) -> String {
+fn outcome(answer: Result<Response>) -> String {
     match answer {
         Ok(answer) => json!({ "ok": answer_value(&answer) }).to_string(),
         Err(error) => failure(&error),
     }
 }
 
-fn answer_value(answer: &Answer) -> Value {
+fn answer_value(answer: &Response) -> Value {
     let headers: Map<String, Value> = answer
         .headers
         .iter()

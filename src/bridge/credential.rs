@@ -67,6 +67,6 @@ pub(super) async fn unless_wanted<T>(endpoint: &Endpoint, work: impl Future<Outp
     tokio::select! {
         biased;
         outcome = work => Some(outcome),
-        () = credential.wanted() => None,
+        () = credential.requested() => None,
     }
 }

@@ -3,7 +3,7 @@
 use super::state::ConnectionState;
 use crate::clock::unix_ms;
 use crate::config::Endpoint;
-use crate::credential::{Credential, PATIENCE, Renewal};
+use crate::credential::{Credential, RENEWAL_TIMEOUT, Renewal};
 
 /// A connection with a visible state.
 pub(crate) trait Connection {
@@ -60,7 +60,7 @@ pub(crate) fn generation(endpoint: &Endpoint) -> u64 {
 async fn renew(connection: &impl Connection, credential: &Credential, stale: u64) -> Renewal {
     let before = connection.state();
     connection.enter(ConnectionState::Refreshing);
-    let renewal = credential.renew(stale, PATIENCE).await;
+    let renewal = credential.renew(stale, RENEWAL_TIMEOUT).await;
     connection.enter(before);
     renewal
 }

@@ -126,41 +126,6 @@ impl Error {
     }
 }
 
-impl From<reqwest::Error> for Error {
-    fn from(error: reqwest::Error) -> Self {
-        // The URL is left out: it can carry ids and, in presigned URLs, a signature.
-        let error = error.without_url();
-        if let Some(refusal) = crate::http::certificate_refusal(&error) {
-            return refusal.with_source(error);
-        }
-        let (code, message) = if error.is_timeout() {
-            (ErrorCode::Timeout, "the server did not answer in time")
-        } else if error.is_builder() {
-            (ErrorCode::InvalidRequest, "the request could not be built: check the base URL and headers")
-        } else if error.is_decode() && !is_broken_off(&error) {
-            (ErrorCode::Protocol, "the server's answer cannot be decompressed")
-        } else {
-            (ErrorCode::Connection, "Connection error.")
-        };
-        Self::new(code, message).with_source(error)
-    }
-}
-
-/// Whether the connection broke amid a body, which reqwest calls undecodable like a body that is not what it says: then an
-/// error of the connection is among the causes.
-fn is_broken_off(error: &reqwest::Error) -> bool {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        if cause.is::<hyper::Error>() {
-            return true;
-        }
-        // Of a compressed body: an error of I/O, which does not count what it holds among its causes.
-        let held = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        next = held.map_or_else(|| cause.source(), |held| Some(held as &(dyn StdError + 'static)));
-    }
-    false
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)

@@ -1,4 +1,4 @@
-//! A single call: attempts, waits between them, and two deadlines (docs/server-protocol.md 6, defect 19).
+//! A single call: its attempts, the waits between them, and two deadlines (docs/server-protocol.md 6, defect 19).
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
-use super::answered;
-use super::client;
-use super::echo::Echo;
+use super::client_slot::ClientSlot;
+use super::clients;
 use super::headers::{ClientOptions, call_headers};
-use super::pool::Pool;
+use super::known_servers;
+use super::redaction::Redaction;
 use crate::clock::unix_ms;
 use crate::config::Endpoint;
 use crate::error::{Error, ErrorCode, Kind, Result};
 use crate::{random, retry};
 
-/// The longest body a call takes, in bytes.
-const LONGEST_BODY: usize = 64 * 1024 * 1024;
+/// The longest body of a response to a call, in bytes.
+const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 
-/// How often a 404 is asked for in all when nobody set `maxAttempts`. The server marks a 404 as
-/// worth a retry because a replica may lag behind for a moment; what is unknown after 2.6 s stays
+/// Attempts in all at a call that is answered 404, unless `maxAttempts` is set. The server marks a 404 as
+/// worth a retry because a replica may lag behind for a moment; a run that is unknown after 2.6 s stays
 /// unknown (docs/server-protocol.md 6: cut short what cannot come).
-const NOT_FOUND_ATTEMPTS: u32 = 3;
+const MAX_NOT_FOUND_ATTEMPTS: u32 = 3;
 
 /// How long a call may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +40,8 @@ impl Deadlines {
     /// 30 s an attempt and 60 s in all: for every other call.
     pub const CALL: Self = Self { attempt: Duration::from_secs(30), total: Duration::from_secs(60) };
 
-    /// The deadlines of a call whose caller allows it `timeout` in all: each attempt may take half
-    /// of it, and 30 s where that is more.
+    /// The deadlines of a call that may take `timeout` in all: each attempt may take half of it, and 30 s
+    /// where that is more.
     #[must_use]
     pub fn within(timeout: Option<Duration>) -> Self {
         timeout.map_or(Self::CALL, |total| Self { attempt: Self::CALL.attempt.max(total / 2).min(total), total })
@@ -57,13 +57,13 @@ pub struct Call<'a> {
     pub path: &'a str,
     /// A JSON body.
     pub body: Option<Bytes>,
-    /// How long it may take.
+    /// How long the call may take.
     pub deadlines: Deadlines,
 }
 
-/// A whole answer with a status below 400.
+/// A whole response with a status below 400.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// The headers.
@@ -72,100 +72,99 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// When to try again.
+/// When another attempt is made.
 #[derive(Clone, Copy, Debug)]
-struct Patience {
+struct RetryBudget {
     policy: retry::Policy,
-    /// Attempts in all while the answer is 404.
+    /// Attempts in all while the server answers 404.
     not_found: u32,
 }
 
-impl Patience {
+impl RetryBudget {
     /// The wait after the failed attempt `attempt` (from 1), or `None` when it was the last.
     fn delay(&self, attempt: u32, error: &Error, jitter: f64) -> Option<Duration> {
-        let most = if error.status() == Some(404) { self.not_found } else { self.policy.max_attempts };
-        if attempt < most { self.policy.delay(attempt, jitter) } else { None }
+        let max_attempts = if error.status() == Some(404) { self.not_found } else { self.policy.max_attempts };
+        if attempt < max_attempts { self.policy.delay(attempt, jitter) } else { None }
     }
 }
 
-/// A failed attempt: what went wrong and, where another one can mend it, how long the server asks
-/// to wait.
+/// Why an attempt failed, and whether another one can succeed.
 #[derive(Debug)]
-pub(super) enum Failed {
-    /// No other attempt will do better.
-    Final(Error),
-    /// Another attempt may. The wait the server asked for, if any.
-    Passing(Error, Option<Duration>),
+pub(super) enum AttemptError {
+    /// No other attempt can succeed.
+    Permanent(Error),
+    /// Another attempt may succeed, after the wait that the server asked for, if it did.
+    Transient(Error, Option<Duration>),
 }
 
-impl Failed {
-    /// What an answer means, or gives the answer back when it is none of failure.
-    pub(super) fn read(answer: Answer) -> Result<Answer, Self> {
-        if answer.status < 400 {
-            return Ok(answer);
+impl AttemptError {
+    /// Gives back a response below 400, and classifies any other.
+    pub(super) fn check(response: Response) -> Result<Response, Self> {
+        if response.status < 400 {
+            return Ok(response);
         }
-        let error = Error::api(answer.status, &answer.headers, &answer.body);
-        if !retry::is_retryable(answer.status, &answer.headers) {
-            return Err(Self::Final(error));
+        let error = Error::api(response.status, &response.headers, &response.body);
+        if !retry::is_retryable(response.status, &response.headers) {
+            return Err(Self::Permanent(error));
         }
-        // A limit that has been reset already asks for no wait: the schedule's own holds, lest the
-        // attempts follow each other at once.
-        let wait = retry::server_delay(answer.status, &answer.headers, unix_ms()).filter(|wait| !wait.is_zero());
-        Err(Self::Passing(error, wait))
+        // A rate limit that has been reset already asks for a wait of zero: the schedule's own wait holds
+        // then, lest the attempts follow each other at once.
+        let wait = retry::server_delay(response.status, &response.headers, unix_ms()).filter(|wait| !wait.is_zero());
+        Err(Self::Transient(error, wait))
     }
 
-    /// What a failure without an answer means.
+    /// Classifies a failure without a response.
     pub(super) fn from_error(error: Error) -> Self {
         if matches!(error.kind(), Kind::Connection | Kind::Timeout) {
-            Self::Passing(error, None)
+            Self::Transient(error, None)
         } else {
-            Self::Final(error)
+            Self::Permanent(error)
         }
     }
 }
 
-impl Answer {
-    /// The whole of `response`, without the key where it is an error.
-    pub(super) async fn read(mut response: reqwest::Response, echo: &Echo) -> Result<Self> {
+impl Response {
+    /// Reads the whole of `response`, without the key where it is an error.
+    pub(super) async fn read(mut response: reqwest::Response, redaction: &Redaction) -> Result<Self> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > LONGEST_BODY {
+            if body.len() + chunk.len() > MAX_BODY_BYTES {
                 return Err(Error::protocol("the server's answer is longer than 64 MiB"));
             }
             body.extend_from_slice(&chunk);
         }
-        let (headers, body) = echo.hide(status, headers, body.freeze());
+        let (headers, body) = redaction.redact(status, headers, body.freeze());
         Ok(Self { status, headers, body })
     }
 }
 
 impl Call<'_> {
-    /// Makes the call, with retries, and gives the first answer below 400.
+    /// Makes the call, with retries, and gives the first response below 400.
     ///
     /// # Errors
-    /// `Kind::Api` with the last answer when the server refuses, `Kind::Connection` when there
-    /// never was one, `Kind::Timeout` when a deadline passed first.
-    pub async fn send(&self, endpoint: &Endpoint, options: &ClientOptions) -> Result<Answer> {
+    /// `Kind::Api` with the last response when the server refuses, `Kind::Connection` when none came,
+    /// `Kind::Timeout` when a deadline passed first.
+    pub async fn send(&self, endpoint: &Endpoint, options: &ClientOptions) -> Result<Response> {
         let headers = call_headers(endpoint, options, &random::uuid())?;
         let url = format!("{}{}", endpoint.base_url(), self.path);
         let policy = options.retry.policy();
         let not_found = match options.retry.max_attempts {
             Some(_) => policy.max_attempts,
-            None => NOT_FOUND_ATTEMPTS.min(policy.max_attempts),
+            None => MAX_NOT_FOUND_ATTEMPTS.min(policy.max_attempts),
         };
-        self.send_to(client::calls(), &url, headers, Patience { policy, not_found }).await
+        self.send_to(clients::calls(), &url, headers, RetryBudget { policy, not_found }).await
     }
 
     /// A `GET` of an absolute URL **without our credentials**, for presigned URLs.
     ///
     /// # Errors
     /// As [`Call::send`].
-    pub async fn get_presigned(url: &str) -> Result<Answer> {
+    pub async fn get_presigned(url: &str) -> Result<Response> {
         let call = Call { method: Method::GET, path: "", body: None, deadlines: Deadlines::CALL };
         let policy = retry::Policy::default();
-        let patience = Patience { policy, not_found: policy.max_attempts };
-        call.send_to(client::calls(), url, HeaderMap::new(), patience).await
+        let budget = RetryBudget { policy, not_found: policy.max_attempts };
+        call.send_to(clients::calls(), url, HeaderMap::new(), budget).await
     }
 
     /// A `PUT` of `body` to an absolute URL **without our credentials**, for presigned URLs. Tried
@@ -173,7 +172,7 @@ impl Call<'_> {
     ///
     /// # Errors
     /// As [`Call::send`].
-    pub async fn put_presigned(url: &str, kind: &str, body: Bytes, deadlines: Deadlines) -> Result<Answer> {
+    pub async fn put_presigned(url: &str, kind: &str, body: Bytes, deadlines: Deadlines) -> Result<Response> {
         let call = Call { method: Method::PUT, path: "", body: Some(body), deadlines };
         let mut headers = HeaderMap::new();
         let kind = HeaderValue::from_str(kind).map_err(|error| {
@@ -187,33 +186,33 @@ impl Call<'_> {
             full_jitter: true,
             ..retry::Policy::default()
         };
-        let patience = Patience { policy, not_found: policy.max_attempts };
-        call.send_to(client::calls(), url, headers, patience).await
+        let budget = RetryBudget { policy, not_found: policy.max_attempts };
+        call.send_to(clients::calls(), url, headers, budget).await
     }
 
-    async fn send_to(&self, pool: &Pool, url: &str, headers: HeaderMap, patience: Patience) -> Result<Answer> {
-        // Of a presigned URL nothing is known but that the server gave it.
+    async fn send_to(&self, slot: &ClientSlot, url: &str, headers: HeaderMap, budget: RetryBudget) -> Result<Response> {
+        // A presigned URL has no base URL: the server gave it whole.
         let base_url = url.strip_suffix(self.path).filter(|_| !self.path.is_empty());
         let end = Instant::now() + self.deadlines.total;
         let mut attempt = 1;
         loop {
             let until = end.min(Instant::now() + self.deadlines.attempt);
-            let outcome = match timeout_at(until, self.attempt(pool, url, headers.clone(), until)).await {
-                Ok(Ok(answer)) => {
-                    base_url.inspect(|base_url| answered::note(base_url));
-                    Failed::read(answer)
+            let outcome = match timeout_at(until, self.attempt(slot, url, headers.clone(), until)).await {
+                Ok(Ok(response)) => {
+                    base_url.inspect(|base_url| known_servers::record(base_url));
+                    AttemptError::check(response)
                 }
-                Ok(Err(error)) => Err(Failed::from_error(error)),
-                Err(_) => Err(Failed::Passing(self.late(base_url), None)),
+                Ok(Err(error)) => Err(AttemptError::from_error(error)),
+                Err(_) => Err(AttemptError::Transient(self.late(base_url), None)),
             };
             let (error, server_wait) = match outcome {
-                Ok(answer) => return Ok(answer),
-                Err(Failed::Final(error)) => return Err(error),
-                Err(Failed::Passing(error, wait)) => (error, wait),
+                Ok(response) => return Ok(response),
+                Err(AttemptError::Permanent(error)) => return Err(error),
+                Err(AttemptError::Transient(error, wait)) => (error, wait),
             };
-            let Some(backoff) = patience.delay(attempt, &error, random::unit()) else { return Err(error) };
-            // What the server asks for counts up to the longest wait of the schedule (defect 19).
-            let wait = server_wait.map_or(backoff, |asked| asked.min(patience.policy.max_delay));
+            let Some(backoff) = budget.delay(attempt, &error, random::unit()) else { return Err(error) };
+            // The wait that the server asks for is capped by the schedule (defect 19).
+            let wait = server_wait.map_or(backoff, |asked| asked.min(budget.policy.max_delay));
             if Instant::now() + wait >= end {
                 return Err(error);
             }
@@ -222,23 +221,23 @@ impl Call<'_> {
         }
     }
 
-    async fn attempt(&self, pool: &Pool, url: &str, headers: HeaderMap, until: Instant) -> Result<Answer> {
-        let echo = Echo::of(&headers);
-        // Dropped when its time is up: what it was sent on is not used again then.
-        let attempt = pool.attempt(url)?.within(until.saturating_duration_since(Instant::now()));
+    async fn attempt(&self, slot: &ClientSlot, url: &str, headers: HeaderMap, until: Instant) -> Result<Response> {
+        let redaction = Redaction::of(&headers);
+        // The attempt is dropped when its time is up, which retires the client.
+        let attempt = slot.attempt(url)?.with_time_out(until.saturating_duration_since(Instant::now()));
         let mut request = attempt.client().request(self.method.clone(), url).headers(headers);
         if let Some(body) = &self.body {
             request = request.body(body.clone());
         }
-        let answer = async { Answer::read(request.send().await?, &echo).await }.await;
-        attempt.heard();
-        answer
+        let response = async { Response::read(request.send().await?, &redaction).await }.await;
+        attempt.completed();
+        response
     }
 
     fn late(&self, base_url: Option<&str>) -> Error {
         let ms = self.deadlines.attempt.min(self.deadlines.total).as_millis();
         let message = match base_url {
-            Some(base_url) if answered::has(base_url) => {
+            Some(base_url) if known_servers::contains(base_url) => {
                 format!("the server did not answer this time within {ms} ms: timeoutInMs sets another limit")
             }
             Some(_) => format!(
@@ -255,10 +254,10 @@ mod tests {
     use super::*;
     use crate::http::half_open::{self, HalfOpen, Version};
 
-    fn answer(status: u16, headers: &[(&'static str, &'static str)]) -> Answer {
+    fn response(status: u16, headers: &[(&'static str, &'static str)]) -> Response {
         let headers =
             headers.iter().map(|&(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value)));
-        Answer { status, headers: headers.collect(), body: Bytes::new() }
+        Response { status, headers: headers.collect(), body: Bytes::new() }
     }
 
     #[test]
@@ -273,26 +272,26 @@ mod tests {
 
     #[test]
     fn what_is_not_found_is_given_up_earlier_than_what_fails() {
-        let patience = Patience { policy: retry::Policy::default(), not_found: NOT_FOUND_ATTEMPTS };
+        let budget = RetryBudget { policy: retry::Policy::default(), not_found: MAX_NOT_FOUND_ATTEMPTS };
         let error = |status| Error::api(status, &HeaderMap::new(), b"");
-        assert_eq!(patience.delay(2, &error(404), 0.0), Some(Duration::from_millis(1600)));
-        assert_eq!(patience.delay(3, &error(404), 0.0), None);
-        assert!(patience.delay(4, &error(503), 0.0).is_some());
-        assert_eq!(patience.delay(5, &error(503), 0.0), None);
+        assert_eq!(budget.delay(2, &error(404), 0.0), Some(Duration::from_millis(1600)));
+        assert_eq!(budget.delay(3, &error(404), 0.0), None);
+        assert!(budget.delay(4, &error(503), 0.0).is_some());
+        assert_eq!(budget.delay(5, &error(503), 0.0), None);
     }
 
     #[test]
     fn a_limit_that_was_reset_already_leaves_the_wait_to_the_schedule() {
-        let past = Failed::read(answer(429, &[("x-ratelimit-reset", "1000")])).expect_err("refused");
-        assert!(matches!(past, Failed::Passing(_, None)));
-        let after = Failed::read(answer(503, &[("retry-after", "2")])).expect_err("refused");
-        assert!(matches!(after, Failed::Passing(_, Some(wait)) if wait == Duration::from_secs(2)));
-        assert!(matches!(Failed::read(answer(404, &[])), Err(Failed::Final(_))));
-        assert!(Failed::read(answer(202, &[])).is_ok());
+        let past = AttemptError::check(response(429, &[("x-ratelimit-reset", "1000")])).expect_err("refused");
+        assert!(matches!(past, AttemptError::Transient(_, None)));
+        let after = AttemptError::check(response(503, &[("retry-after", "2")])).expect_err("refused");
+        assert!(matches!(after, AttemptError::Transient(_, Some(wait)) if wait == Duration::from_secs(2)));
+        assert!(matches!(AttemptError::check(response(404, &[])), Err(AttemptError::Permanent(_))));
+        assert!(AttemptError::check(response(202, &[])).is_ok());
     }
 
     /// A call to a server that reads it and closes without a word, as often as it is asked to, and what it read.
-    async fn broken_off(times: usize, pool: &'static Pool) -> (Result<Answer>, Vec<String>) {
+    async fn broken_off(times: usize, slot: &'static ClientSlot) -> (Result<Response>, Vec<String>) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let server = async {
@@ -311,19 +310,19 @@ mod tests {
             let endpoint = Endpoint::new(&url, "tr_dev_test", None).expect("an endpoint");
             let headers = call_headers(&endpoint, &ClientOptions::default(), &random::uuid()).expect("headers");
             let call = Call { method: Method::POST, path: "/trigger", body: None, deadlines: Deadlines::CALL };
-            call.send_to(pool, &format!("{url}/trigger"), headers, hasty()).await
+            call.send_to(slot, &format!("{url}/trigger"), headers, hasty()).await
         };
         tokio::join!(call, server)
     }
 
-    fn hasty() -> Patience {
+    fn hasty() -> RetryBudget {
         let policy = retry::Policy { min_delay: Duration::from_millis(1), ..retry::Policy::default() };
-        Patience { policy, not_found: 1 }
+        RetryBudget { policy, not_found: 1 }
     }
 
     #[tokio::test]
     async fn a_trigger_that_goes_out_again_carries_the_same_idempotency_key() {
-        let (answer, heads) = broken_off(2, client::calls()).await;
+        let (answer, heads) = broken_off(2, clients::calls()).await;
         assert_eq!(answer.expect("an answer").status, 200);
         let key = |head: &String| {
             let line = head.lines().find(|line| line.starts_with("x-trigger-request-idempotency-key: "));
@@ -335,12 +334,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_whose_connection_is_dead_is_answered_on_another_one() {
-        const LIMITS: client::Limits = client::Limits {
+        const LIMITS: clients::Limits = clients::Limits {
             idle: Duration::from_secs(60),
             ping_after: Duration::from_secs(60),
             ping_timeout: Duration::from_secs(60),
         };
-        static POOL: Pool = Pool::new(|| client::build(client::builder(&[], LIMITS)?.http2_prior_knowledge()));
+        static SLOT: ClientSlot =
+            ClientSlot::new(|| clients::build(clients::builder(&[], LIMITS)?.http2_prior_knowledge()));
         let server = HalfOpen::start(Version::Http2).await;
         let deadlines = Deadlines { attempt: Duration::from_millis(300), total: Duration::from_secs(10) };
         for (number, connection) in ["0", "1", "1"].into_iter().enumerate() {
@@ -348,7 +348,7 @@ mod tests {
                 server.forget();
             }
             let call = Call { method: Method::POST, path: "/trigger", body: None, deadlines };
-            let answer = call.send_to(&POOL, &format!("{}/trigger", server.url), HeaderMap::new(), hasty()).await;
+            let answer = call.send_to(&SLOT, &format!("{}/trigger", server.url), HeaderMap::new(), hasty()).await;
             assert_eq!(answer.expect("an answer").body, connection);
         }
     }
@@ -359,15 +359,16 @@ mod tests {
         let deadlines = Deadlines { attempt: Duration::from_millis(200), total: Duration::from_millis(200) };
         let call = Call { method: Method::GET, path: "/a", body: None, deadlines };
         let send =
-            async || call.send_to(client::calls(), &format!("{}/a", server.url), HeaderMap::new(), hasty()).await;
-        let doubts = |outcome: Result<Answer>| outcome.expect_err("late").message().contains("is the base URL right?");
+            async || call.send_to(clients::calls(), &format!("{}/a", server.url), HeaderMap::new(), hasty()).await;
+        let doubts =
+            |outcome: Result<Response>| outcome.expect_err("late").message().contains("is the base URL right?");
         send().await.expect("an answer");
         server.forget();
         assert!(!doubts(send().await));
         let deaf = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/a", deaf.local_addr().expect("an address"));
-        assert!(doubts(call.send_to(client::calls(), &url, HeaderMap::new(), hasty()).await));
+        assert!(doubts(call.send_to(clients::calls(), &url, HeaderMap::new(), hasty()).await));
         let presigned = Call { path: "", ..call };
-        assert!(!doubts(presigned.send_to(client::calls(), &url, HeaderMap::new(), hasty()).await));
+        assert!(!doubts(presigned.send_to(clients::calls(), &url, HeaderMap::new(), hasty()).await));
     }
 }

@@ -1,5 +1,5 @@
-//! A server for tests that can forget its connections without a word, as a NAT or a thawed machine
-//! does: what comes on them is not read, and nothing is closed.
+//! A test server that leaves its connections half open, as a NAT or a resumed machine does: it reads
+//! nothing more on them, and closes none.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,17 +10,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What it speaks, without TLS.
+/// The version of HTTP that the server speaks, without TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     Http1,
     Http2,
 }
 
-/// The server. Answers each request with the number of the connection it came on.
+/// The server. Its response to each request is the number of the connection.
 pub(super) struct HalfOpen {
     pub(super) url: String,
-    /// Connections with a lower number are forgotten.
+    /// Connections with a lower number are half open.
     forgotten: watch::Sender<usize>,
     opened: Arc<Mutex<usize>>,
     task: JoinHandle<()>,
@@ -54,7 +54,7 @@ impl HalfOpen {
                     tokio::select! {
                         () = serving.as_mut() => {}
                         () = async { drop(forgets.wait_for(|below| number < *below).await) } => {
-                            // The socket stays as it is.
+                            // The socket stays open, and is not read.
                             std::future::pending::<()>().await;
                         }
                     }
@@ -64,12 +64,12 @@ impl HalfOpen {
         Self { url, forgotten, opened, task }
     }
 
-    /// How many connections there were.
+    /// How many connections were opened.
     pub(super) fn opened(&self) -> usize {
         *self.opened.lock().expect("whole")
     }
 
-    /// Forgets those that there are.
+    /// Leaves all present connections half open.
     pub(super) fn forget(&self) {
         self.forgotten.send_replace(self.opened());
     }
@@ -81,7 +81,7 @@ impl Drop for HalfOpen {
     }
 }
 
-/// The head of the next request; `None` when there is none.
+/// The head of the next request; `None` at the end of the connection.
 pub(super) async fn head(socket: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

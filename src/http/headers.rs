@@ -7,23 +7,24 @@ use crate::config::Endpoint;
 use crate::error::{Error, ErrorCode, Result};
 use crate::retry::Policy;
 
-/// The version of the official SDK whose protocol is spoken; servers see it as `trigger-version`.
+/// The version of the official SDK whose protocol we speak, sent as `trigger-version`.
 const PROTOCOL_CLIENT_VERSION: &str = "4.8.3";
 /// Without it the server rewrites the status DEQUEUED to EXECUTING.
 const API_VERSION: &str = "2025-07-16";
 /// Without it the server answers feeds as to a legacy client, with other header names.
 const ELECTRIC_VERSION: &str = "1.0.0-beta.1";
 
-/// What a client adds to its calls: extra headers, its retry schedule, the stream version.
+/// The options of a client's calls: extra headers, the retry schedule, the version of streams.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClientOptions {
-    /// Sent with every call, where they are none of our own.
+    /// Sent with every call. Headers of our own replace them.
     pub additional_headers: std::collections::BTreeMap<String, String>,
-    /// Sent with a call over those: trace context. What no header can carry, or is none of its own, is left out.
+    /// Trace context, which replaces additional headers. Left out where a header cannot carry it, or where it names a
+    /// header of the connection.
     #[serde(skip)]
     pub trace_headers: std::collections::BTreeMap<String, String>,
-    /// The wire version asked for realtime streams, `v2` unless told.
+    /// The wire version of realtime streams. Default `v2`.
     pub streams_version: Option<String>,
     /// Replaces parts of the default retry schedule.
     pub retry: RetryOptions,
@@ -66,8 +67,8 @@ impl RetryOptions {
 
 /// The headers of a single call. `idempotency_key` is the same one across its retries.
 pub(super) fn call_headers(endpoint: &Endpoint, options: &ClientOptions, idempotency_key: &str) -> Result<HeaderMap> {
-    // What the caller adds comes first: credentials and what the protocol needs are set over it, as
-    // in the official SDK; only the source can be another one.
+    // Additional headers come first: credentials and the headers of the protocol replace them, as in
+    // the official SDK; only the source can be another one.
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert("x-trigger-source", HeaderValue::from_static("sdk"));
     for (name, text) in &options.additional_headers {
@@ -79,7 +80,7 @@ pub(super) fn call_headers(endpoint: &Endpoint, options: &ClientOptions, idempot
         }
     }
     for (name, text) in &options.trace_headers {
-        // A call does not fail for what is only told about it.
+        // Trace context never fails a call.
         if let (Ok(name), Ok(text)) = (name.parse::<HeaderName>(), HeaderValue::from_str(text))
             && !is_of_the_connection(&name)
         {
@@ -96,13 +97,13 @@ pub(super) fn call_headers(endpoint: &Endpoint, options: &ClientOptions, idempot
     Ok(headers)
 }
 
-/// These belong to the connection and the body: another value would break the request.
+/// Whether a header belongs to the connection or the body: another value would break the request.
 fn is_of_the_connection(name: &HeaderName) -> bool {
     matches!(name.as_str(), "host" | "content-length" | "transfer-encoding" | "connection")
 }
 
-/// The headers of a batch's items: as of any call, without an idempotency key, since the server
-/// tells items apart by their index.
+/// The headers of a batch's items: those of a call, without an idempotency key, since the server tells
+/// items apart by their index.
 pub(super) fn items_headers(endpoint: &Endpoint, options: &ClientOptions) -> Result<HeaderMap> {
     let mut headers = call_headers(endpoint, options, "")?;
     headers.remove("x-trigger-request-idempotency-key");

@@ -1,31 +1,33 @@
-//! HTTP: clients that are shared by the whole process, the headers a server expects, single calls
-//! with retries and deadlines, and the polls of a feed.
+//! HTTP: the clients and the connection pool that the whole process shares, the headers a server
+//! expects, single calls with retries and deadlines, long-polls and streams.
 
-mod answered;
 mod call;
-mod client;
-mod echo;
+mod client_slot;
+mod clients;
+mod error;
 #[cfg(test)]
 mod half_open;
 mod headers;
-mod line;
+mod instant;
+mod known_servers;
 mod poll;
 mod pool;
 mod proxy;
-mod since;
+mod redaction;
+mod settings;
 mod stream;
 mod tls;
 mod upload;
 
-pub use call::{Answer, Call, Deadlines};
-#[cfg(target_os = "linux")]
-pub(crate) use client::UNHEARD;
-pub(crate) use client::{KEEPALIVE, passing};
+pub use call::{Call, Deadlines, Response};
+pub(crate) use client_slot::Attempt;
+pub(crate) use clients::pass_through;
+pub(crate) use error::silent;
 pub use headers::{ClientOptions, RetryOptions, feed_headers};
-pub use line::Line;
-pub use poll::Polled;
-pub(crate) use pool::Attempt;
-pub(crate) use stream::silent;
-pub use stream::{Opened, StreamBody, open_stream, stream_headers};
-pub(crate) use tls::refusal as certificate_refusal;
-pub use upload::{Upload, Uploaded};
+pub use poll::PollOutcome;
+pub use pool::LongPollClient;
+pub(crate) use settings::KEEPALIVE;
+#[cfg(target_os = "linux")]
+pub(crate) use settings::TCP_USER_TIMEOUT;
+pub use stream::{StreamBody, StreamOutcome, open_stream, stream_headers};
+pub use upload::{Upload, UploadOutcome};

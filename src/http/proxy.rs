@@ -1,6 +1,5 @@
-//! Which requests go through a proxy of the environment's: by `HTTP_PROXY`, `HTTPS_PROXY` and
-//! `ALL_PROXY` (or the system's own settings on macOS and Windows), but for what `NO_PROXY` names,
-//! and never to this machine unless that is asked for.
+//! Proxies of the environment: `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` (or the system's settings on
+//! macOS and Windows), but for the hosts in `NO_PROXY`, and not for loopback unless `NO_PROXY` says so.
 
 use std::net::IpAddr;
 
@@ -13,7 +12,7 @@ use reqwest::{ClientBuilder, Url};
 
 use crate::error::{Error, ErrorCode, Result};
 
-/// In `NO_PROXY` it takes back that this machine is spoken to directly: the word of browsers for it.
+/// The entry of `NO_PROXY` that sends loopback through the proxy too, as in browsers.
 const LOOPBACK_TOO: &str = "<-loopback>";
 
 static PROXIES: Lazy<Proxies> = Lazy::new(|| Proxies {
@@ -26,9 +25,9 @@ static PROXIES: Lazy<Proxies> = Lazy::new(|| Proxies {
 struct Proxies {
     matcher: Matcher,
     direct: Direct,
-    /// The variable that should say the proxy of `http:` and does not.
+    /// The variable for `http:` whose value is not a usable proxy.
     http: Option<&'static str>,
-    /// And that of `https:`.
+    /// The variable for `https:` whose value is not a usable proxy.
     https: Option<&'static str>,
 }
 
@@ -36,10 +35,10 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The variable that holds, where it names no proxy that can be used: in quotes, as where no shell takes them off, with
-/// spaces around it, of another kind.
+/// The variable that applies, if its value is not a usable proxy: in quotes (an env file that no shell reads), with
+/// spaces around it, or of another scheme.
 fn unusable(names: [&'static str; 2], variable: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
-    // With it the others are not read: a program of a web server's takes them from a request.
+    // A CGI program gets `HTTP_PROXY` from a request's `Proxy` header, so that none of them is read there.
     if variable("REQUEST_METHOD").is_some() {
         return None;
     }
@@ -51,7 +50,7 @@ fn unusable(names: [&'static str; 2], variable: impl Fn(&str) -> Option<String>)
     (!fits).then_some(name)
 }
 
-/// `NO_PROXY`, in either case; an empty one is as good as missing.
+/// `NO_PROXY` in upper or lower case; an empty one counts as missing.
 fn no_proxy() -> String {
     let names = ["NO_PROXY", "no_proxy"];
     names.iter().filter_map(|name| std::env::var(name).ok()).find(|text| !text.trim().is_empty()).unwrap_or_default()
@@ -70,12 +69,12 @@ fn is_plain(uri: &Uri) -> bool {
     uri.scheme() == Some(&http::uri::Scheme::HTTP)
 }
 
-/// Whether requests to `uri` go through a proxy, or should.
+/// Whether requests to `uri` go through a proxy, or would if its variable were right.
 pub(super) fn is_proxied(uri: &Uri) -> bool {
     proxy_of(uri).is_some() || refusal(uri).is_some()
 }
 
-/// Refuses a request that should go through a proxy of which nobody can say what it is: it would go out directly.
+/// Refuses a request whose proxy variable is not a usable proxy: it would otherwise bypass the proxy.
 ///
 /// # Errors
 /// `ERR_INVALID_PROXY`.
@@ -93,7 +92,7 @@ fn refusal(uri: &Uri) -> Option<Error> {
     (!is_direct(uri)).then(|| Error::new(ErrorCode::InvalidProxy, message))
 }
 
-/// The client asks here for each server.
+/// Has the client look up the proxy of each server here.
 pub(super) fn apply(builder: ClientBuilder) -> ClientBuilder {
     builder.proxy(reqwest::Proxy::custom(|url| with_login(&proxy_of(&url.as_str().parse().ok()?)?)))
 }
@@ -112,14 +111,14 @@ fn with_login(proxy: &Intercept) -> Option<Url> {
     Some(url)
 }
 
-/// What is spoken to directly.
+/// The hosts that are reached without a proxy.
 #[derive(Debug, Default)]
 struct Direct {
     rules: Vec<Rule>,
     loopback_too: bool,
 }
 
-/// An entry of `NO_PROXY`: whom it names, and the port where it names one.
+/// An entry of `NO_PROXY`: the hosts, and the port if it names one.
 #[derive(Debug)]
 struct Rule {
     name: Name,
@@ -133,9 +132,9 @@ enum Name {
     Network(IpAddr, u32),
     /// A domain and all below it.
     Domain(String),
-    /// All that ends so: `*.domain`.
+    /// Every host with this ending: `*.domain`.
     Ending(String),
-    /// All that begins so: `10.0.*`.
+    /// Every host with this beginning: `10.0.*`.
     Beginning(String),
 }
 
@@ -167,7 +166,7 @@ impl Direct {
 impl Rule {
     fn parse(entry: &str) -> Self {
         let lower = entry.to_ascii_lowercase();
-        // An address of IPv6 has colons of its own: a port follows its bracket.
+        // An IPv6 address has colons of its own: its port follows a bracket.
         let (name, port) = match lower.rsplit_once(':') {
             Some((name, port)) if name.ends_with(']') || !name.contains(':') => match port.parse() {
                 Ok(port) => (name, Some(port)),
@@ -198,7 +197,7 @@ impl Name {
         }
     }
 
-    /// `host` is in lower case, without brackets and a last dot; `address` is it, where it is one.
+    /// `host` is in lower case, without brackets and a trailing dot; `address` is its parsed form if it is one.
     fn covers(&self, host: &str, address: Option<IpAddr>) -> bool {
         match self {
             Self::Any => true,

@@ -1,4 +1,4 @@
-//! A body that is read as it comes: a GET whose silence is watched (defect 11).
+//! A GET whose body is read as it arrives, and ends in silence (defect 11).
 
 use std::time::Duration;
 
@@ -8,15 +8,16 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use super::client;
-use super::echo::Echo;
+use super::clients;
+use super::error::silent;
 use super::headers::{ClientOptions, call_headers};
-use super::line::{Body, Sent, open};
+use super::pool::{Body, OpenOutcome, open};
+use super::redaction::Redaction;
 use crate::config::Endpoint;
-use crate::error::{Error, ErrorCode, Kind, Result};
+use crate::error::{Error, Kind, Result};
 
-/// The longest body of a refusal that is read, in bytes.
-const LONGEST_REFUSAL: usize = 64 * 1024;
+/// The most of a refusal's body that is read, in bytes.
+const MAX_REFUSAL_BYTES: usize = 64 * 1024;
 
 /// The headers of every request of a stream: those of a call, which carries no body.
 ///
@@ -30,12 +31,12 @@ pub fn stream_headers(endpoint: &Endpoint, options: &ClientOptions) -> Result<He
     Ok(headers)
 }
 
-/// How a request went.
+/// How the request for a stream went.
 #[derive(Debug)]
-pub enum Opened {
+pub enum StreamOutcome {
     /// A status below 400: the body follows.
     Open(StreamBody),
-    /// A status from 400, whole.
+    /// A status from 400: the whole response.
     Refused {
         /// The HTTP status.
         status: u16,
@@ -44,9 +45,9 @@ pub enum Opened {
         /// The body, cut at 64 KiB and without the key.
         body: Bytes,
     },
-    /// No answer.
+    /// No response.
     Connect(Error),
-    /// Not a byte for the whole silence time.
+    /// Not a byte within the silence time.
     Silent(Error),
 }
 
@@ -60,45 +61,45 @@ pub struct StreamBody {
     source: Source,
 }
 
-/// What the body comes from.
+/// Where the body comes from.
 #[derive(Debug)]
 enum Source {
-    Line(Box<Body>),
-    /// Where a line does not know the way.
+    Pool(Box<Body>),
+    /// Where the pool does not reach the server.
     Client(Box<reqwest::Response>),
 }
 
 impl StreamBody {
-    /// The next bytes, `None` at the end. What is not asked for stays on the wire. May be dropped
-    /// before it is ready: nothing is lost.
+    /// The next bytes, `None` at the end. Bytes that are not asked for stay on the wire. Cancel safe:
+    /// dropping the future loses nothing.
     ///
     /// # Errors
     /// When the body breaks off.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         match &mut self.source {
-            Source::Line(body) => body.chunk().await,
+            Source::Pool(body) => body.chunk().await,
             Source::Client(response) => response.chunk().await.map_err(Error::from),
         }
     }
 
-    /// It said nothing: nothing new goes out on the same connection (defect 11).
+    /// Takes a connection that fell silent out of use (defect 11).
     pub fn abandon(&self) {
         match &self.source {
-            Source::Line(body) => body.abandon(),
-            // It is this body's alone.
+            Source::Pool(body) => body.abandon(),
+            // No other request has this connection.
             Source::Client(_) => {}
         }
     }
 
-    /// As [`StreamBody::chunk`], of what has come already; `None` where nothing has.
+    /// As [`StreamBody::chunk`], without waiting: `None` where no bytes have arrived.
     pub async fn ready(&mut self) -> Option<Result<Option<Bytes>>> {
         if let Some(chunk) = self.chunk().now_or_never() {
             return Some(chunk);
         }
         match &self.source {
-            Source::Line(_) => None,
+            Source::Pool(_) => None,
             Source::Client(_) => {
-                // Who reads the connection hands over one chunk at a time, on a task of its own.
+                // hyper reads the connection on a task of its own, and hands over one chunk at a time.
                 yield_now().await;
                 self.chunk().now_or_never()
             }
@@ -110,46 +111,41 @@ impl StreamBody {
 ///
 /// # Errors
 /// Only what no retry can mend: a request or a client that cannot be built.
-pub async fn open_stream(url: &str, headers: HeaderMap, silence: Duration) -> Result<Opened> {
-    let echo = Echo::of(&headers);
+pub async fn open_stream(url: &str, headers: HeaderMap, silence: Duration) -> Result<StreamOutcome> {
+    let redaction = Redaction::of(&headers);
     let mut body = match open(url, &headers, silence).await? {
-        Sent::Head(head, body) => {
-            StreamBody { status: head.status.as_u16(), headers: head.headers, source: Source::Line(body) }
+        OpenOutcome::Head(head, body) => {
+            StreamBody { status: head.status.as_u16(), headers: head.headers, source: Source::Pool(body) }
         }
-        Sent::Connect(error) => return Ok(Opened::Connect(error)),
-        Sent::Silent(error) => return Ok(Opened::Silent(error)),
-        Sent::Elsewhere => {
-            match timeout(silence, client::long().attempt(url)?.client().get(url).headers(headers).send()).await {
+        OpenOutcome::Connect(error) => return Ok(StreamOutcome::Connect(error)),
+        OpenOutcome::Silent(error) => return Ok(StreamOutcome::Silent(error)),
+        OpenOutcome::Fallback => {
+            match timeout(silence, clients::long().attempt(url)?.client().get(url).headers(headers).send()).await {
                 Ok(Ok(response)) => {
                     let (status, headers) = (response.status().as_u16(), response.headers().clone());
                     StreamBody { status, headers, source: Source::Client(Box::new(response)) }
                 }
                 Ok(Err(error)) => {
                     let error = Error::from(error);
-                    return if error.kind() == Kind::Config { Err(error) } else { Ok(Opened::Connect(error)) };
+                    return if error.kind() == Kind::Config { Err(error) } else { Ok(StreamOutcome::Connect(error)) };
                 }
-                Err(_) => return Ok(Opened::Silent(silent(silence))),
+                Err(_) => return Ok(StreamOutcome::Silent(silent(silence))),
             }
         }
     };
     if body.status < 400 {
-        return Ok(Opened::Open(body));
+        return Ok(StreamOutcome::Open(body));
     }
     let mut text = BytesMut::new();
     // A refusal whose body breaks is still a refusal.
     while let Ok(Ok(Some(chunk))) = timeout(silence, body.chunk()).await {
         text.extend_from_slice(&chunk);
-        if text.len() >= LONGEST_REFUSAL {
-            text.truncate(LONGEST_REFUSAL);
+        if text.len() >= MAX_REFUSAL_BYTES {
+            text.truncate(MAX_REFUSAL_BYTES);
             break;
         }
     }
     let status = body.status;
-    let (headers, body) = echo.hide(status, body.headers, text.freeze());
-    Ok(Opened::Refused { status, headers, body })
-}
-
-/// The error of a connection that says nothing.
-pub(crate) fn silent(silence: Duration) -> Error {
-    Error::new(ErrorCode::Silent, format!("the server sent nothing for {} ms", silence.as_millis()))
+    let (headers, body) = redaction.redact(status, body.headers, text.freeze());
+    Ok(StreamOutcome::Refused { status, headers, body })
 }

@@ -1,8 +1,8 @@
-//! TLS that works where a Node server works: bundled Mozilla roots, the system's store where
-//! there is one, and `NODE_EXTRA_CA_CERTS`.
+//! TLS that trusts what Node trusts: bundled Mozilla roots, the system's store if it has one, and
+//! `NODE_EXTRA_CA_CERTS`.
 //!
-//! The stores are read at the first handshake, not when the client is built: a process that only
-//! speaks plain HTTP, or only mints with known claims, never pays for them.
+//! The stores are read at the first handshake, not when a client is built: a process that only uses
+//! plain HTTP, or only mints with known claims, never pays for them.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 
 use crate::error::{Error, ErrorCode, Result};
 
-/// What all clients share: the stores, which take milliseconds to read, and the sessions.
+/// The configuration that all clients share: the stores, which take milliseconds to read, and the sessions.
 static CONFIG: OnceCell<ClientConfig> = OnceCell::new();
 
-/// The TLS configuration of every client, without what it offers to speak.
+/// The TLS configuration of every client, without ALPN.
 pub(super) fn config() -> Result<ClientConfig> {
     CONFIG.get_or_try_init(make).cloned()
 }
@@ -38,7 +38,7 @@ fn make() -> Result<ClientConfig> {
     Ok(config)
 }
 
-/// What certificates are checked against.
+/// The certificates that a server's certificate is checked against.
 #[derive(Debug)]
 struct Stores {
     inner: Arc<WebPkiServerVerifier>,
@@ -83,9 +83,9 @@ impl Stores {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         match self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // A self-signed server certificate that the user trusts by name of file: Node takes it,
-            // rustls by itself does not. Exactly that certificate is accepted, for its own name;
-            // its validity was checked before this error could come.
+            // A self-signed server certificate in the file of `NODE_EXTRA_CA_CERTS`: Node accepts it, rustls
+            // by itself does not. Exactly that certificate is accepted, for its own name; its validity was
+            // checked before this error.
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(why)))
                 if is_ca_used_as_end_entity(&why) && self.extra.iter().any(|known| known == end_entity) =>
             {
@@ -102,19 +102,19 @@ fn is_ca_used_as_end_entity(why: &rustls::OtherError) -> bool {
     format!("{why:?}").contains("CaUsedAsEndEntity")
 }
 
-/// Whether certificates are not looked at: Node's own variable, read for each connection as Node does.
+/// Whether certificates are not checked: Node's own variable, read for each connection as Node does.
 /// JavaScript warns of it (`js/config/client.js`).
 fn is_unchecked() -> bool {
     std::env::var_os("NODE_TLS_REJECT_UNAUTHORIZED").is_some_and(|value| value == "0")
 }
 
-/// The error of a connection that was not made because of the server's certificate, with what to do
-/// about it; `None` where that was not the reason.
-pub(crate) fn refusal(error: &(dyn StdError + 'static)) -> Option<Error> {
+/// The error of a connection that failed because of the server's certificate, with its fix; `None`
+/// where that was not the reason.
+pub(super) fn refusal(error: &(dyn StdError + 'static)) -> Option<Error> {
     let mut next = Some(error);
     let why = loop {
         let error = next?;
-        // An I/O error does not name what it was made of as its source.
+        // An I/O error does not name the error inside it as its source.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         match inner.and_then(|inner| inner.downcast_ref()).or_else(|| error.downcast_ref()) {
             Some(rustls::Error::InvalidCertificate(why)) => break why,
@@ -142,7 +142,7 @@ fn advice(why: &CertificateError, extra: &str) -> String {
     )
 }
 
-/// What can be said of `NODE_EXTRA_CA_CERTS` as it is.
+/// A note on the present value of `NODE_EXTRA_CA_CERTS`, for the end of a message.
 fn extra_state() -> String {
     match std::env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()) {
         None => "; it is not set".to_owned(),

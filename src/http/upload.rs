@@ -1,7 +1,8 @@
-//! A body that is sent while it is made: the items of a batch, as lines of JSON (docs/server-protocol.md 6).
+//! A request body that is sent while it is produced: the items of a batch, as lines of JSON
+//! (docs/server-protocol.md 6).
 //!
-//! One upload is one attempt. Whoever makes the items can make them again, so the retries are
-//! decided by the caller, from what [`Upload::finish`] says of them.
+//! One upload is one attempt. The caller produces the items, and can do so again: it also makes the
+//! retries, as [`Upload::finish`] says.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,27 +14,27 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::call::{Answer, Deadlines, Failed};
-use super::client;
-use super::echo::Echo;
+use super::call::{AttemptError, Deadlines, Response};
+use super::clients;
 use super::headers::{ClientOptions, items_headers};
+use super::redaction::Redaction;
 use crate::config::Endpoint;
 use crate::error::{Error, ErrorCode, Result};
 use crate::lock::lock;
 use crate::retry::Policy;
 use crate::{random, runtime};
 
-/// How many chunks wait for the wire: a slow server slows whoever writes (defect 9).
-const CHUNKS_WAITING: usize = 2;
+/// How many chunks wait for the wire. A slow server thereby slows the writer (defect 9).
+const MAX_QUEUED_CHUNKS: usize = 2;
 
-/// The most of a body that its connection holds: so many pieces of so many bytes. Always less than a
-/// connection of HTTP/1.1 has room for (about 400 KiB, 16 pieces), so that it still asks for more when
-/// its server takes nothing, and hears then that the body was given up. Told in no other way, it would
-/// stay open until the server took what it holds.
-const MOST_HELD: (usize, usize) = (4, 64 * 1024);
+/// The most of a body that its connection holds: 4 pieces of 64 KiB. A connection of HTTP/1.1 has room
+/// for more (about 400 KiB, 16 pieces), so that it still polls the body when its server reads nothing,
+/// and finds out that the body was abandoned. Otherwise it would stay open until the server read on.
+const MAX_PIECES: usize = 4;
+const PIECE_BYTES: usize = 64 * 1024;
 
-/// How long a connection has to notice that its body was given up.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long a connection has to notice that its body was abandoned.
+const ABANDON_GRACE: Duration = Duration::from_secs(1);
 
 /// The schedule of the attempts, as the official SDK has it: five, 1 s, doubled, at most 30 s.
 const POLICY: Policy = Policy {
@@ -44,7 +45,7 @@ const POLICY: Policy = Policy {
     full_jitter: false,
 };
 
-/// A part of the body. Its end is told, so that a writer who vanishes never makes a part of a body
+/// A part of the body. Its end is explicit, so that a writer that vanishes never makes a part of a body
 /// look like the whole.
 #[derive(Debug)]
 enum Part {
@@ -52,7 +53,7 @@ enum Part {
     End,
 }
 
-/// The body broke off on purpose.
+/// The error that breaks the body off on purpose.
 #[derive(Debug, thiserror::Error)]
 #[error("the body was abandoned")]
 struct Abandoned;
@@ -61,19 +62,19 @@ struct Abandoned;
 #[derive(Debug)]
 pub struct Upload {
     sender: Mutex<Option<mpsc::Sender<Part>>>,
-    task: Mutex<Option<JoinHandle<Result<Answer>>>>,
-    given_up: CancellationToken,
+    task: Mutex<Option<JoinHandle<Result<Response>>>>,
+    abandoned: CancellationToken,
     policy: Policy,
     attempt: u32,
 }
 
 /// How an attempt went.
 #[derive(Debug)]
-pub struct Uploaded {
-    /// The answer, or what went wrong.
-    pub outcome: Result<Answer>,
-    /// How long to wait before the next attempt; `None` where it would do no better, or where this
-    /// was the last one. After an answer below 400: the wait should its content ask for another.
+pub struct UploadOutcome {
+    /// The response, or what went wrong.
+    pub outcome: Result<Response>,
+    /// How long to wait before the next attempt; `None` where it cannot succeed, or where this was the
+    /// last one. After a response below 400: the wait in case its content asks for another attempt.
     pub retry_in: Option<Duration>,
 }
 
@@ -84,45 +85,46 @@ impl Upload {
     /// Only what no attempt can mend: headers or a client that cannot be built.
     pub fn open(endpoint: &Endpoint, options: &ClientOptions, path: &str, attempt: u32) -> Result<Self> {
         let headers = items_headers(endpoint, options)?;
-        let echo = Echo::of(&headers);
-        let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
-        let given_up = CancellationToken::new();
+        let redaction = Redaction::of(&headers);
+        let (sender, receiver) = mpsc::channel(MAX_QUEUED_CHUNKS);
+        let abandoned = CancellationToken::new();
         let url = format!("{}{path}", endpoint.base_url());
-        let on_pool = client::calls().attempt(&url)?.within(Deadlines::CALL.attempt);
-        let request = on_pool
+        let attempt_on_client = clients::calls().attempt(&url)?.with_time_out(Deadlines::CALL.attempt);
+        let request = attempt_on_client
             .client()
             .post(url)
             .headers(headers)
-            .body(reqwest::Body::wrap_stream(body(receiver, given_up.clone())));
-        let token = given_up.clone();
+            .body(reqwest::Body::wrap_stream(body(receiver, abandoned.clone())));
+        let token = abandoned.clone();
         let task = runtime::get()?.spawn(async move {
-            // Dropped only after that: a connection whose request is dropped first does not look at the body.
+            // The request is dropped only after the grace: a connection whose request is dropped first never
+            // polls the body again.
             let over = async {
                 token.cancelled().await;
-                sleep(GRACE).await;
+                sleep(ABANDON_GRACE).await;
             };
             tokio::select! {
                 () = over => Err(took_nothing()),
-                answer = async { Answer::read(request.send().await?, &echo).await } => {
-                    // One that was broken off says nothing of its connection.
+                response = async { Response::read(request.send().await?, &redaction).await } => {
+                    // A request that was broken off says nothing of its connection.
                     if !token.is_cancelled() {
-                        on_pool.heard();
+                        attempt_on_client.completed();
                     }
-                    answer
+                    response
                 }
             }
         });
         Ok(Self {
             sender: Mutex::new(Some(sender)),
             task: Mutex::new(Some(task)),
-            given_up,
+            abandoned,
             policy: options.retry.over(POLICY),
             attempt,
         })
     }
 
-    /// Sends `chunk`, once there is room for it. False when the request is over, whatever its
-    /// outcome: [`Upload::finish`] has it.
+    /// Sends `chunk`, once there is room for it. False when the request is over; [`Upload::finish`] then
+    /// has its outcome.
     pub async fn write(&self, chunk: Bytes) -> bool {
         self.send(Part::Chunk(chunk)).await
     }
@@ -132,19 +134,19 @@ impl Upload {
         let Some(sender) = sender else { return false };
         let sent = tokio::select! {
             biased;
-            // The connection may take a while to let go of the body, and who gave up waits for nobody.
-            () = self.given_up.cancelled() => return false,
+            // The connection may take a while to drop the body; a writer that abandoned it does not wait.
+            () = self.abandoned.cancelled() => return false,
             sent = timeout(Deadlines::CALL.attempt, sender.send(part)) => sent,
         };
         if sent.is_err() {
-            // The server took nothing for so long that it will not.
-            self.given_up.cancel();
+            // A server that reads nothing for so long will not read on.
+            self.abandoned.cancel();
         }
         matches!(sent, Ok(Ok(())))
     }
 
-    /// Ends the body, and waits for the answer.
-    pub async fn finish(&self) -> Uploaded {
+    /// Ends the body, and waits for the response.
+    pub async fn finish(&self) -> UploadOutcome {
         self.send(Part::End).await;
         let task = lock(&self.task).take();
         let outcome = match task {
@@ -152,40 +154,40 @@ impl Upload {
             Some(mut task) => tokio::select! {
                 biased;
                 done = timeout(Deadlines::CALL.attempt, &mut task) => match done {
-                    Ok(Ok(Err(_))) if self.given_up.is_cancelled() => Err(took_nothing()),
+                    Ok(Ok(Err(_))) if self.abandoned.is_cancelled() => Err(took_nothing()),
                     Ok(Ok(outcome)) => outcome,
                     Ok(Err(error)) => {
                         Err(Error::new(ErrorCode::Internal, "an upload broke off").with_source(error))
                     }
                     Err(_) => {
-                        self.given_up.cancel();
+                        self.abandoned.cancel();
                         Err(late("did not answer to the batch's items"))
                     }
                 },
-                () = self.given_up.cancelled() => Err(took_nothing()),
+                () = self.abandoned.cancelled() => Err(took_nothing()),
             },
         };
-        self.judge(outcome)
+        self.classify(outcome)
     }
 
-    /// Breaks the request off, so that the server never takes a part for the whole. Idempotent.
+    /// Breaks the request off, so that the server never takes a part of the body for the whole. Idempotent.
     pub fn abandon(&self) {
-        self.given_up.cancel();
+        self.abandoned.cancel();
         lock(&self.sender).take();
     }
 
-    fn judge(&self, outcome: Result<Answer>) -> Uploaded {
+    fn classify(&self, outcome: Result<Response>) -> UploadOutcome {
         let backoff = self.policy.delay(self.attempt, random::unit());
-        let failed = match outcome.map_err(Failed::from_error).and_then(Failed::read) {
-            Ok(answer) => return Uploaded { outcome: Ok(answer), retry_in: backoff },
+        let failed = match outcome.map_err(AttemptError::from_error).and_then(AttemptError::check) {
+            Ok(response) => return UploadOutcome { outcome: Ok(response), retry_in: backoff },
             Err(failed) => failed,
         };
         match failed {
-            Failed::Final(error) => Uploaded { outcome: Err(error), retry_in: None },
-            Failed::Passing(error, asked) => {
-                // Capped, whatever the server asks for (defect 19).
+            AttemptError::Permanent(error) => UploadOutcome { outcome: Err(error), retry_in: None },
+            AttemptError::Transient(error, asked) => {
+                // The wait that the server asks for is capped (defect 19).
                 let wait = |backoff| asked.map_or(backoff, |asked: Duration| asked.min(self.policy.max_delay));
-                Uploaded { outcome: Err(error), retry_in: backoff.map(wait) }
+                UploadOutcome { outcome: Err(error), retry_in: backoff.map(wait) }
             }
         }
     }
@@ -197,56 +199,55 @@ impl Drop for Upload {
     }
 }
 
-/// The pieces of a body, as the connection has room for them; an error once it was given up.
+/// The pieces of a body, as the connection has room for them; an error once it was abandoned.
 fn body(
     receiver: mpsc::Receiver<Part>,
-    given_up: CancellationToken,
+    abandoned: CancellationToken,
 ) -> impl Stream<Item = std::result::Result<Bytes, Abandoned>> + Send + 'static {
-    let (pieces, piece_bytes) = MOST_HELD;
-    let places = Arc::new(Semaphore::new(pieces));
+    let room = Arc::new(Semaphore::new(MAX_PIECES));
     stream::unfold(Some((receiver, Bytes::new())), move |state| {
-        let (places, given_up) = (places.clone(), given_up.clone());
+        let (room, abandoned) = (room.clone(), abandoned.clone());
         async move {
             let (mut receiver, mut rest) = state?;
             let next = async {
-                let place = places.clone().acquire_owned().await.map_err(|_| Abandoned)?;
+                let permit = room.clone().acquire_owned().await.map_err(|_| Abandoned)?;
                 if rest.is_empty() {
                     match receiver.recv().await {
                         Some(Part::Chunk(chunk)) => rest = chunk,
                         Some(Part::End) => {
-                            drop(place);
-                            // Its end is told when the connection holds nothing of it any more.
-                            let all = u32::try_from(pieces).unwrap_or(u32::MAX);
-                            drop(places.acquire_many(all).await);
+                            drop(permit);
+                            // The body ends once the connection has sent all its pieces.
+                            let all = u32::try_from(MAX_PIECES).unwrap_or(u32::MAX);
+                            drop(room.acquire_many(all).await);
                             return Ok(None);
                         }
                         None => return Err(Abandoned),
                     }
                 }
-                let piece = rest.split_to(rest.len().min(piece_bytes));
-                Ok(Some(Bytes::from_owner(Placed { piece, _place: place })))
+                let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+                Ok(Some(Bytes::from_owner(HeldPiece { piece, _permit: permit })))
             };
             let next = tokio::select! {
                 biased;
-                () = given_up.cancelled() => Err(Abandoned),
+                () = abandoned.cancelled() => Err(Abandoned),
                 next = next => next,
             };
             match next {
                 Ok(Some(piece)) => Some((Ok(piece), Some((receiver, rest)))),
                 Ok(None) => None,
-                Err(abandoned) => Some((Err(abandoned), None)),
+                Err(error) => Some((Err(error), None)),
             }
         }
     })
 }
 
-/// A piece, whose place is free once the connection let go of it.
-struct Placed {
+/// A piece that holds its permit until the connection drops it.
+struct HeldPiece {
     piece: Bytes,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Placed {
+impl AsRef<[u8]> for HeldPiece {
     fn as_ref(&self) -> &[u8] {
         &self.piece
     }
@@ -264,7 +265,7 @@ fn late(what: &str) -> Error {
 mod tests {
     use super::*;
 
-    /// States of the connections to a local port, as Linux tells them: 01 is open.
+    /// States of the connections to a local port in `/proc/net/tcp`: 01 is open.
     fn states(port: u16) -> Vec<String> {
         let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
         let wanted = format!(":{port:04X}");
@@ -277,7 +278,7 @@ mod tests {
             .collect()
     }
 
-    /// An upload whose server takes nothing more, and what keeps that server there.
+    /// An upload whose server reads nothing more, and a guard that keeps that server open.
     async fn stalled() -> (Upload, u16, impl Sized) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();

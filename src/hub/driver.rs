@@ -13,7 +13,7 @@ use super::feed::{Backpressure, Feed};
 use crate::clock::unix_ms;
 use crate::connection::{Connection as _, TokenRenewal, generation};
 use crate::error::{Error, ErrorCode, Result};
-use crate::http::{Line, Polled, feed_headers};
+use crate::http::{LongPollClient, PollOutcome, feed_headers};
 use crate::shape::{self, Event, Failure, Now, Outcome, Phase, Step};
 
 /// The state of a driver: everything a second driver needs to go on from here.
@@ -52,7 +52,7 @@ async fn run(hub: &'static Hub, feed: &Arc<Feed>, state: &mut DriverState) -> Re
     // By reference: a future keeps what it is given by value twice.
     let DriverState { machine, step, clock, token } = state;
     let clock = *clock;
-    let mut line = Line::new(feed.spec().endpoint.base_url());
+    let mut client = LongPollClient::new(feed.spec().endpoint.base_url());
     loop {
         feed.enter(machine.phase().into());
         let outcome = match step {
@@ -70,7 +70,7 @@ async fn run(hub: &'static Hub, feed: &Arc<Feed>, state: &mut DriverState) -> Re
                     split.run(tokio::spawn(drive_on(hub, split.clone(), state)).abort_handle());
                 }
                 let mut request = NextRequest { machine, step, clock };
-                let polled = poll(feed, &mut line, &mut request, silence, token).await?;
+                let polled = poll(feed, &mut client, &mut request, silence, token).await?;
                 answer(machine, polled, now(clock))
             }
         };
@@ -122,19 +122,19 @@ impl NextRequest<'_> {
 /// One poll, sent once more where the server refused its token and another one was made (defect 5).
 async fn poll(
     feed: &Feed,
-    line: &mut Line,
+    client: &mut LongPollClient,
     request: &mut NextRequest<'_>,
     silence: Duration,
     token: &mut TokenRenewal,
-) -> Result<Polled> {
+) -> Result<PollOutcome> {
     let endpoint = &feed.spec().endpoint;
     token.before_request(endpoint, feed).await;
     loop {
         let generation = generation(endpoint);
-        let polled = send(feed, line, request, silence).await?;
+        let polled = send(feed, client, request, silence).await?;
         let status = match &polled {
-            Polled::Answer { status, .. } => Some(*status),
-            Polled::Connect(_) | Polled::Silent(_) | Polled::Cut(_) | Polled::TooLarge(_) => None,
+            PollOutcome::Response { status, .. } => Some(*status),
+            PollOutcome::Connect(_) | PollOutcome::Silent(_) | PollOutcome::Cut(_) | PollOutcome::TooLarge(_) => None,
         };
         if !token.after_response(endpoint, feed, (generation, status)).await {
             return Ok(polled);
@@ -142,27 +142,32 @@ async fn poll(
     }
 }
 
-async fn send(feed: &Feed, line: &mut Line, request: &mut NextRequest<'_>, silence: Duration) -> Result<Polled> {
+async fn send(
+    feed: &Feed,
+    client: &mut LongPollClient,
+    request: &mut NextRequest<'_>,
+    silence: Duration,
+) -> Result<PollOutcome> {
     feed.count_request();
     let endpoint = &feed.spec().endpoint;
     // Read before the token: a token that is newer than its generation is only set once more.
-    line.set_headers(generation(endpoint), || feed_headers(endpoint))?;
-    let polled = line.poll(&request.target(feed)?, silence).await?;
-    if let Polled::Answer { body, .. } = &polled {
+    client.set_headers(generation(endpoint), || feed_headers(endpoint))?;
+    let polled = client.poll(&request.target(feed)?, silence).await?;
+    if let PollOutcome::Response { body, .. } = &polled {
         feed.count_bytes(body.len());
     }
     Ok(polled)
 }
 
-fn answer(machine: &mut shape::Feed, polled: Polled, now: Now) -> Outcome {
+fn answer(machine: &mut shape::Feed, polled: PollOutcome, now: Now) -> Outcome {
     let failure = match polled {
-        Polled::Answer { status, headers, body } => {
+        PollOutcome::Response { status, headers, body } => {
             return machine.on(Event::Response { status, headers: &headers, body: &body }, now);
         }
-        Polled::Connect(error) => Failure::Connect(error),
-        Polled::Silent(error) => Failure::Silent(error),
-        Polled::Cut(error) => Failure::Cut(error),
-        Polled::TooLarge(error) => Failure::TooLarge(error),
+        PollOutcome::Connect(error) => Failure::Connect(error),
+        PollOutcome::Silent(error) => Failure::Silent(error),
+        PollOutcome::Cut(error) => Failure::Cut(error),
+        PollOutcome::TooLarge(error) => Failure::TooLarge(error),
     };
     machine.on(Event::Failed(failure), now)
 }

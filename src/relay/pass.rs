@@ -19,7 +19,7 @@ use hyper::body::{Body as _, Frame};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::http::{Attempt, passing};
+use crate::http::{Attempt, pass_through};
 use crate::lock::lock;
 use crate::secret::Secret;
 use crate::serve::{Body, Response};
@@ -138,7 +138,7 @@ pub(crate) async fn get(request: Passed) -> Result<http::Response<Body>, Failed>
 }
 
 fn attempt(url: &str) -> Result<Attempt<'static>, Failed> {
-    passing().attempt(url).map_err(|_| Failed::Unreachable)
+    pass_through().attempt(url).map_err(|_| Failed::Unreachable)
 }
 
 /// The head of the answer. Where none comes in time, nothing else goes out on that connection. The

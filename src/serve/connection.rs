@@ -27,7 +27,7 @@ use super::response::Body;
 use super::split_body::{Progress, SplitBody};
 use crate::http::KEEPALIVE;
 #[cfg(target_os = "linux")]
-use crate::http::UNHEARD;
+use crate::http::TCP_USER_TIMEOUT;
 
 /// The size of HTTP/1.1's read and write buffers, in bytes.
 const BUFFER: usize = 64 * 1024;
@@ -116,7 +116,7 @@ pub(super) fn detect_dead_peer(stream: &TcpStream, send_timeout: Duration) {
     let _ = socket.set_tcp_keepalive(&probes);
     // The user timeout also covers a client that does not read: the send timeout has to come first.
     #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_user_timeout(Some(UNHEARD.max(send_timeout.saturating_add(SLACK))));
+    let _ = socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT.max(send_timeout.saturating_add(SLACK))));
     #[cfg(not(target_os = "linux"))]
     let _ = send_timeout;
 }

@@ -17,7 +17,7 @@ use super::queue::Queue;
 use super::step::{Ending, Event, Failure, Outcome, Step};
 use crate::connection::{Connection as _, TokenRenewal, generation};
 use crate::error::{Error, Result};
-use crate::http::{Opened, StreamBody, open_stream, silent, stream_headers};
+use crate::http::{StreamBody, StreamOutcome, open_stream, silent, stream_headers};
 use crate::shape::Now;
 
 /// Bytes that are taken before their values are handed over.
@@ -153,15 +153,15 @@ async fn open(
     request: &Request,
     silence: Duration,
     token: &mut TokenRenewal,
-) -> Result<Opened> {
+) -> Result<StreamOutcome> {
     token.before_request(&spec.endpoint, queue).await;
     loop {
         let generation = generation(&spec.endpoint);
         let opened = send(spec, queue, request, silence).await?;
         let status = match &opened {
-            Opened::Open(body) => Some(body.status),
-            Opened::Refused { status, .. } => Some(*status),
-            Opened::Connect(_) | Opened::Silent(_) => None,
+            StreamOutcome::Open(body) => Some(body.status),
+            StreamOutcome::Refused { status, .. } => Some(*status),
+            StreamOutcome::Connect(_) | StreamOutcome::Silent(_) => None,
         };
         if !token.after_response(&spec.endpoint, queue, (generation, status)).await {
             return Ok(opened);
@@ -169,7 +169,7 @@ async fn open(
     }
 }
 
-async fn send(spec: &StreamSpec, queue: &Queue, request: &Request, silence: Duration) -> Result<Opened> {
+async fn send(spec: &StreamSpec, queue: &Queue, request: &Request, silence: Duration) -> Result<StreamOutcome> {
     queue.count_request();
     let headers = with(stream_headers(&spec.endpoint, &spec.options)?, request);
     open_stream(&spec.url, headers, silence).await
@@ -188,17 +188,17 @@ fn with(mut headers: HeaderMap, request: &Request) -> HeaderMap {
     headers
 }
 
-fn answer(machine: &mut Machine, opened: Opened, now: Now) -> (Outcome, Option<StreamBody>) {
+fn answer(machine: &mut Machine, opened: StreamOutcome, now: Now) -> (Outcome, Option<StreamBody>) {
     match opened {
-        Opened::Open(body) => {
+        StreamOutcome::Open(body) => {
             let event = Event::Opened { status: body.status, headers: &body.headers };
             (machine.on(event, now), Some(body))
         }
-        Opened::Refused { status, headers, body } => {
+        StreamOutcome::Refused { status, headers, body } => {
             (machine.on(Event::Refused { status, headers: &headers, body: &body }, now), None)
         }
-        Opened::Connect(error) => (machine.on(Event::Failed(Failure::Connect(error)), now), None),
-        Opened::Silent(error) => (machine.on(Event::Failed(Failure::Silent(error)), now), None),
+        StreamOutcome::Connect(error) => (machine.on(Event::Failed(Failure::Connect(error)), now), None),
+        StreamOutcome::Silent(error) => (machine.on(Event::Failed(Failure::Silent(error)), now), None),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::shared::Shared;
+use crate::intern::Interner;
 
 /// Something for each row's key, in the order they were first seen.
 pub(crate) type ByKey<V> = IndexMap<Arc<str>, V, foldhash::fast::RandomState>;
@@ -31,7 +31,7 @@ impl Columns {
     }
 }
 
-static COLUMNS: Shared<Columns> = Shared::new();
+static COLUMNS: Interner<Columns> = Interner::new();
 
 /// A column's text on its way into a row.
 #[derive(Clone, Debug)]
@@ -167,7 +167,7 @@ impl Row {
             });
         }
         if columns.0.len() > at_first {
-            *columns = COLUMNS.of(Columns::clone(columns));
+            *columns = COLUMNS.intern(Columns::clone(columns));
         }
         Self { columns: Arc::clone(columns), values: values.into_boxed_slice() }
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::shared::Shared;
+use crate::intern::Interner;
 use crate::{Error, Result};
 
-static SCHEMAS: Shared<Schema> = Shared::new();
+static SCHEMAS: Interner<Schema> = Interner::new();
 
 /// The columns of a feed and their types.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Schema {
 
     /// The same one for every feed with these columns.
     pub(crate) fn shared(self) -> Arc<Self> {
-        SCHEMAS.of(self)
+        SCHEMAS.intern(self)
     }
 
     /// The `electric-schema` header as it came.

@@ -1,4 +1,4 @@
-//! Compressed bodies that are read as they come.
+//! Decompresses a body as it arrives.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, ErrorKind, Read};
@@ -9,63 +9,65 @@ use flate2::bufread::MultiGzDecoder;
 use super::decode::{Encoding, broken};
 use crate::error::Result;
 
-/// Given out at once, in bytes.
-const PART: usize = 16 * 1024;
+/// The most decompressed bytes given out at once.
+const MAX_CHUNK: usize = 16 * 1024;
 
-/// Decompresses what it is given, as far as that goes.
-pub(super) enum Inflate {
-    Gzip(Box<MultiGzDecoder<Fed>>),
-    Zstd(zstd::stream::read::Decoder<'static, Fed>),
+/// A decompressor that stops where its input ends for now, and goes on when more is pushed.
+pub(super) enum StreamDecoder {
+    Gzip(Box<MultiGzDecoder<Input>>),
+    Zstd(zstd::stream::read::Decoder<'static, Input>),
 }
 
-impl Inflate {
+impl StreamDecoder {
+    /// A decoder for one body.
+    ///
     /// # Errors
     /// When there is no memory for it.
     pub(super) fn new(encoding: Encoding) -> Result<Self> {
         Ok(match encoding {
-            Encoding::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(Fed::default()))),
-            Encoding::Zstd => Self::Zstd(zstd::stream::read::Decoder::with_buffer(Fed::default()).map_err(broken)?),
+            Encoding::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(Input::default()))),
+            Encoding::Zstd => Self::Zstd(zstd::stream::read::Decoder::with_buffer(Input::default()).map_err(broken)?),
         })
     }
 
-    fn fed(&mut self) -> &mut Fed {
+    fn input(&mut self) -> &mut Input {
         match self {
             Self::Gzip(decoder) => decoder.get_mut(),
             Self::Zstd(decoder) => decoder.get_mut(),
         }
     }
 
-    /// More of the body.
-    pub(super) fn give(&mut self, bytes: Bytes) {
-        let fed = self.fed();
-        fed.any |= !bytes.is_empty();
-        fed.chunks.push_back(bytes);
+    /// Adds the next bytes of the compressed body.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        let input = self.input();
+        input.any |= !bytes.is_empty();
+        input.chunks.push_back(bytes);
     }
 
-    /// The body is over.
+    /// Marks the end of the compressed body.
     pub(super) fn finish(&mut self) {
-        self.fed().over = true;
+        self.input().is_over = true;
     }
 
-    /// What can be told so far, in parts; `None` until more is given, and at the end.
+    /// The next decompressed bytes, at most 16 KiB; `None` until more is pushed, and at the end.
     ///
     /// # Errors
-    /// `ERR_PROTOCOL` when it is not what it says, or breaks off.
-    pub(super) fn take(&mut self) -> Result<Option<Bytes>> {
-        // Old servers send an empty body with the header all the same.
-        if !self.fed().any {
+    /// `ERR_PROTOCOL` when the body is not compressed as its headers say, or breaks off.
+    pub(super) fn decode(&mut self) -> Result<Option<Bytes>> {
+        // Old servers send an empty body with a content-encoding.
+        if !self.input().any {
             return Ok(None);
         }
-        let mut part = vec![0; PART];
+        let mut chunk = vec![0; MAX_CHUNK];
         let read = match self {
-            Self::Gzip(decoder) => decoder.read(&mut part),
-            Self::Zstd(decoder) => decoder.read(&mut part),
+            Self::Gzip(decoder) => decoder.read(&mut chunk),
+            Self::Zstd(decoder) => decoder.read(&mut chunk),
         };
         match read {
             Ok(0) => Ok(None),
             Ok(length) => {
-                part.truncate(length);
-                Ok(Some(part.into()))
+                chunk.truncate(length);
+                Ok(Some(chunk.into()))
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(broken(error)),
@@ -73,7 +75,7 @@ impl Inflate {
     }
 }
 
-impl std::fmt::Debug for Inflate {
+impl std::fmt::Debug for StreamDecoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Gzip(_) => "Gzip",
@@ -82,16 +84,16 @@ impl std::fmt::Debug for Inflate {
     }
 }
 
-/// What was given and not read yet. Reading on says `WouldBlock` until the body is over: the
-/// decoders go on from there.
+/// The pushed bytes that are not decompressed yet. A read past them fails with `WouldBlock` until the
+/// body is over; the decoders go on from there.
 #[derive(Debug, Default)]
-pub(super) struct Fed {
+pub(super) struct Input {
     chunks: VecDeque<Bytes>,
     any: bool,
-    over: bool,
+    is_over: bool,
 }
 
-impl Read for Fed {
+impl Read for Input {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         let length = self.fill_buf()?.read(into)?;
         self.consume(length);
@@ -99,14 +101,14 @@ impl Read for Fed {
     }
 }
 
-impl BufRead for Fed {
+impl BufRead for Input {
     fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
         while self.chunks.front().is_some_and(Bytes::is_empty) {
             self.chunks.pop_front();
         }
         match self.chunks.front() {
             Some(chunk) => Ok(chunk),
-            None if self.over => Ok(&[]),
+            None if self.is_over => Ok(&[]),
             None => Err(ErrorKind::WouldBlock.into()),
         }
     }
@@ -149,9 +151,9 @@ mod tests {
         chunks
     }
 
-    fn drain(inflate: &mut Inflate) -> Vec<u8> {
+    fn drain(decoder: &mut StreamDecoder) -> Vec<u8> {
         let mut out = Vec::new();
-        while let Some(bytes) = inflate.take().expect("what it says") {
+        while let Some(bytes) = decoder.decode().expect("what it says") {
             out.extend_from_slice(&bytes);
         }
         out
@@ -162,28 +164,28 @@ mod tests {
     #[test]
     fn what_the_server_flushed_can_be_read_before_the_next_comes() {
         for (encoding, chunks) in [(Encoding::Gzip, gzip(&PARTS)), (Encoding::Zstd, zstd(&PARTS))] {
-            let mut inflate = Inflate::new(encoding).expect("a decoder");
+            let mut decoder = StreamDecoder::new(encoding).expect("a decoder");
             for (chunk, part) in chunks.iter().zip(PARTS) {
-                inflate.give(chunk.clone());
-                assert_eq!(drain(&mut inflate), part, "{encoding:?}");
+                decoder.push(chunk.clone());
+                assert_eq!(drain(&mut decoder), part, "{encoding:?}");
             }
-            inflate.give(chunks[PARTS.len()].clone());
-            inflate.finish();
-            assert_eq!(drain(&mut inflate), b"", "{encoding:?}");
+            decoder.push(chunks[PARTS.len()].clone());
+            decoder.finish();
+            assert_eq!(drain(&mut decoder), b"", "{encoding:?}");
         }
     }
 
     #[test]
     fn chunks_can_be_cut_anywhere() {
         for (encoding, chunks) in [(Encoding::Gzip, gzip(&PARTS)), (Encoding::Zstd, zstd(&PARTS))] {
-            let mut inflate = Inflate::new(encoding).expect("a decoder");
+            let mut decoder = StreamDecoder::new(encoding).expect("a decoder");
             let mut out = Vec::new();
             for byte in chunks.concat() {
-                inflate.give(Bytes::copy_from_slice(&[byte]));
-                out.extend(drain(&mut inflate));
+                decoder.push(Bytes::copy_from_slice(&[byte]));
+                out.extend(drain(&mut decoder));
             }
-            inflate.finish();
-            out.extend(drain(&mut inflate));
+            decoder.finish();
+            out.extend(drain(&mut decoder));
             assert_eq!(out, PARTS.concat(), "{encoding:?}");
         }
     }
@@ -191,17 +193,17 @@ mod tests {
     #[test]
     fn a_body_that_breaks_off_or_is_something_else_is_an_error_and_an_empty_one_is_not() {
         for (encoding, chunks) in [(Encoding::Gzip, gzip(&PARTS)), (Encoding::Zstd, zstd(&PARTS))] {
-            let mut cut = Inflate::new(encoding).expect("a decoder");
-            cut.give(chunks[0].clone());
+            let mut cut = StreamDecoder::new(encoding).expect("a decoder");
+            cut.push(chunks[0].clone());
             cut.finish();
-            assert_eq!(cut.take().expect("the first").as_deref(), Some(PARTS[0]));
-            assert_eq!(cut.take().expect_err("cut").code(), ErrorCode::Protocol, "{encoding:?}");
-            let mut other = Inflate::new(encoding).expect("a decoder");
-            other.give(Bytes::from_static(b"data: plain text, whatever the header says\n\n"));
-            assert_eq!(other.take().expect_err("no such thing").code(), ErrorCode::Protocol, "{encoding:?}");
-            let mut empty = Inflate::new(encoding).expect("a decoder");
+            assert_eq!(cut.decode().expect("the first").as_deref(), Some(PARTS[0]));
+            assert_eq!(cut.decode().expect_err("cut").code(), ErrorCode::Protocol, "{encoding:?}");
+            let mut other = StreamDecoder::new(encoding).expect("a decoder");
+            other.push(Bytes::from_static(b"data: plain text, whatever the header says\n\n"));
+            assert_eq!(other.decode().expect_err("no such thing").code(), ErrorCode::Protocol, "{encoding:?}");
+            let mut empty = StreamDecoder::new(encoding).expect("a decoder");
             empty.finish();
-            assert_eq!(empty.take().expect("nothing"), None, "{encoding:?}");
+            assert_eq!(empty.decode().expect("nothing"), None, "{encoding:?}");
         }
     }
 }

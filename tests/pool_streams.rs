@@ -1,6 +1,6 @@
 //! Streams over HTTP/2: as many as there are, under the server's cap, each at its reader's pace.
 
-mod line_support;
+mod pool_support;
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use futures_util::stream;
 use http::{Request, Response};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
-use line_support::{Body, FAILSAFE, HTTP1, Server, http2};
+use pool_support::{Body, FAILSAFE, HTTP1, Server, http2};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use trigger_native::config::Endpoint;
@@ -80,7 +80,7 @@ async fn three_hundred_streams_of_a_server_that_allows_a_hundred_on_a_connection
         assert_eq!(values(&batch), ["1"]);
     }
     let load = server.load();
-    assert_eq!((load.open, load.most), (vec![100; 3], vec![100; 3]));
+    assert_eq!((load.open, load.peak), (vec![100; 3], vec![100; 3]));
     end.add_permits(300);
     for batch in join_all(readers.iter().map(next)).await {
         assert!(matches!(batch.end, Some(End::Over(_))), "{:?}", batch.end);
@@ -142,10 +142,10 @@ fn gzip(parts: &[&str]) -> Vec<Bytes> {
 
 #[tokio::test]
 async fn a_compressed_stream_is_read_event_by_event_as_they_come() {
-    for manner in [http2(100), HTTP1] {
+    for server_options in [http2(100), HTTP1] {
         let (next_part, parts) = mpsc::channel::<Bytes>(1);
         let parts = Arc::new(std::sync::Mutex::new(Some(parts)));
-        let server = Server::start(manner, move |_, request: Request<Incoming>| {
+        let server = Server::start(server_options, move |_, request: Request<Incoming>| {
             let parts = parts.lock().expect("the parts").take().expect("one request");
             let accepted = request.headers()["accept-encoding"].to_str().expect("text").to_owned();
             async move {
@@ -185,19 +185,19 @@ async fn a_stream_that_is_left_gives_its_place_to_another() {
 #[tokio::test]
 async fn a_stream_behind_a_redirection_is_followed_and_a_refusal_is_read_whole() {
     let options = ClientOptions::default();
-    for manner in [http2(100), HTTP1] {
-        let server = Server::start(manner, |_, request: Request<Incoming>| async move {
+    for server_options in [http2(100), HTTP1] {
+        let server = Server::start(server_options, |_, request: Request<Incoming>| async move {
             match request.uri().path() {
                 "/realtime/v1/streams/run_1/moved" => Response::builder()
                     .status(307)
                     .header("location", "/elsewhere")
-                    .body(line_support::full("moved"))
+                    .body(pool_support::full("moved"))
                     .expect("an answer"),
                 "/elsewhere" => answer("v2", body(stream::iter([event(0, "1"), Bytes::from(DONE)]))),
                 _ => Response::builder()
                     .status(403)
                     .header("content-encoding", "gzip")
-                    .body(line_support::full(gzip(&["Bearer tr_dev_test is not allowed"]).concat()))
+                    .body(pool_support::full(gzip(&["Bearer tr_dev_test is not allowed"]).concat()))
                     .expect("an answer"),
             }
         })
@@ -209,7 +209,7 @@ async fn a_stream_behind_a_redirection_is_followed_and_a_refusal_is_read_whole()
         let url = format!("{}/refused", server.url());
         let opened =
             trigger_native::http::open_stream(&url, headers, Duration::from_secs(10)).await.expect("an answer");
-        let trigger_native::http::Opened::Refused { status, body, .. } = opened else { panic!("{opened:?}") };
+        let trigger_native::http::StreamOutcome::Refused { status, body, .. } = opened else { panic!("{opened:?}") };
         assert_eq!((status, &body[..]), (403, &b"Bearer (secret) is not allowed"[..]));
     }
 }

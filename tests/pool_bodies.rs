@@ -1,18 +1,18 @@
 //! What answers of polls can be: compressed, elsewhere, broken off.
 
-mod line_support;
+mod pool_support;
 
 use std::io::Write as _;
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use line_support::{FAILSAFE, HTTP1, PATIENT, Server, full, http2, line, text};
+use pool_support::{FAILSAFE, HTTP1, SILENCE, Server, client, full, http2, text};
 use tokio::time::timeout;
 use trigger_native::error::ErrorCode;
-use trigger_native::http::{Line, Polled};
+use trigger_native::http::{LongPollClient, PollOutcome};
 
-async fn poll(line: &mut Line, path: &str) -> Polled {
-    timeout(FAILSAFE, line.poll(path, PATIENT)).await.expect("in time").expect("a request")
+async fn poll(client: &mut LongPollClient, path: &str) -> PollOutcome {
+    timeout(FAILSAFE, client.poll(path, SILENCE)).await.expect("in time").expect("a request")
 }
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -24,9 +24,9 @@ fn gzip(text: &str) -> Vec<u8> {
 #[tokio::test]
 async fn compressed_answers_are_read_and_broken_ones_are_failures_that_pass() {
     let long = "a row of a run, ".repeat(50_000);
-    for manner in [http2(10), HTTP1] {
+    for server_options in [http2(10), HTTP1] {
         let body = long.clone();
-        let server = Server::start(manner, move |_, request: Request<Incoming>| {
+        let server = Server::start(server_options, move |_, request: Request<Incoming>| {
             let path = request.uri().path().to_owned();
             let (encoding, body) = match path.as_str() {
                 "/gzip" => ("gzip", gzip(&body)),
@@ -37,26 +37,26 @@ async fn compressed_answers_are_read_and_broken_ones_are_failures_that_pass() {
             async move { Response::builder().header("content-encoding", encoding).body(full(body)).expect("an answer") }
         })
         .await;
-        let mut line = line(&server.url());
+        let mut client = client(&server.url());
         for path in ["/gzip", "/zstd", "/plain"] {
-            assert_eq!(text(poll(&mut line, path).await), long, "{path}");
+            assert_eq!(text(poll(&mut client, path).await), long, "{path}");
         }
-        let polled = poll(&mut line, "/cut").await;
-        assert!(matches!(&polled, Polled::Cut(error) if error.code() == ErrorCode::Protocol), "{polled:?}");
-        assert_eq!(text(poll(&mut line, "/gzip").await), long);
+        let polled = poll(&mut client, "/cut").await;
+        assert!(matches!(&polled, PollOutcome::Cut(error) if error.code() == ErrorCode::Protocol), "{polled:?}");
+        assert_eq!(text(poll(&mut client, "/gzip").await), long);
         assert_eq!(server.load().open.len(), 1, "all on one connection");
     }
 }
 
 #[tokio::test]
 async fn a_feed_that_moved_is_followed_and_takes_its_key_along_on_the_same_server_alone() {
-    for manner in [http2(10), HTTP1] {
-        let other = Server::start(manner, |_, request: Request<Incoming>| async move {
+    for server_options in [http2(10), HTTP1] {
+        let other = Server::start(server_options, |_, request: Request<Incoming>| async move {
             Response::new(full(format!("{:?}", request.headers().get("authorization"))))
         })
         .await;
         let elsewhere = format!("{}/new", other.url());
-        let server = Server::start(manner, move |_, request: Request<Incoming>| {
+        let server = Server::start(server_options, move |_, request: Request<Incoming>| {
             let location = match request.uri().path() {
                 "/p/old" => Some("/p/new?offset=-1".to_owned()),
                 "/p/away" => Some(elsewhere.clone()),
@@ -75,21 +75,21 @@ async fn a_feed_that_moved_is_followed_and_takes_its_key_along_on_the_same_serve
             }
         })
         .await;
-        let mut line = line(&format!("{}/p", server.url()));
-        assert_eq!(text(poll(&mut line, "/old").await), "/p/new true");
-        assert_eq!(text(poll(&mut line, "/away").await), "None");
+        let mut client = client(&format!("{}/p", server.url()));
+        assert_eq!(text(poll(&mut client, "/old").await), "/p/new true");
+        assert_eq!(text(poll(&mut client, "/away").await), "None");
     }
 }
 
 #[tokio::test]
 async fn a_refusal_that_repeats_the_key_does_not_show_it() {
-    for manner in [http2(10), HTTP1] {
-        let server = Server::start(manner, |_, request: Request<Incoming>| async move {
+    for server_options in [http2(10), HTTP1] {
+        let server = Server::start(server_options, |_, request: Request<Incoming>| async move {
             let key = request.headers()["authorization"].to_str().expect("text").to_owned();
             Response::builder().status(403).header("x-echo", &key).body(full(key)).expect("an answer")
         })
         .await;
-        let Polled::Answer { status, headers, body } = poll(&mut line(&server.url()), "/").await else {
+        let PollOutcome::Response { status, headers, body } = poll(&mut client(&server.url()), "/").await else {
             panic!("an answer")
         };
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Connections: TCP with happy eyeballs, TLS with what the server chose of HTTP/2 and HTTP/1.1.
+//! Opens connections: TCP with happy eyeballs, TLS with ALPN for HTTP/2 and HTTP/1.1.
 
 use http::Uri;
 use http::uri::Scheme;
@@ -10,14 +10,15 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service as _;
 
-use crate::error::{Error, ErrorCode, Result};
-use crate::http::client::{CONNECT_TIMEOUT, keep_alive};
+use super::error::connection_error;
+use crate::error::Result;
+use crate::http::settings::{CONNECT_TIMEOUT, keep_alive};
 use crate::http::tls;
 
 /// An open connection.
 pub(super) type Socket = MaybeHttpsStream<TokioIo<TcpStream>>;
 
-/// One connector, and so one TLS session cache, for all lines.
+/// One connector, and so one TLS session cache, for all origins.
 static CONNECTOR: OnceCell<HttpsConnector<HttpConnector>> = OnceCell::new();
 
 /// Connects to `uri`. True when the server chose HTTP/2.
@@ -26,11 +27,11 @@ static CONNECTOR: OnceCell<HttpsConnector<HttpConnector>> = OnceCell::new();
 /// `ERR_CONNECTION` when there is no connection within 10 s, TLS included.
 pub(super) async fn connect(uri: Uri) -> Result<(Socket, bool)> {
     if uri.scheme() == Some(&Scheme::HTTP) {
-        // Nothing of TLS is set up for it.
+        // Plain HTTP must not pay for the set-up of TLS.
         return match timeout(CONNECT_TIMEOUT, tcp().call(uri)).await {
             Ok(Ok(socket)) => Ok((MaybeHttpsStream::Http(socket), false)),
-            Ok(Err(error)) => Err(failed().with_source(error)),
-            Err(elapsed) => Err(failed().with_source(elapsed)),
+            Ok(Err(error)) => Err(connection_error().with_source(error)),
+            Err(elapsed) => Err(connection_error().with_source(elapsed)),
         };
     }
     let mut connector = connector()?.clone();
@@ -39,14 +40,9 @@ pub(super) async fn connect(uri: Uri) -> Result<(Socket, bool)> {
             let http2 = socket.connected().is_negotiated_h2();
             Ok((socket, http2))
         }
-        Ok(Err(error)) => Err(tls::refusal(&*error).unwrap_or_else(failed).with_source(error)),
-        Err(elapsed) => Err(failed().with_source(elapsed)),
+        Ok(Err(error)) => Err(tls::refusal(&*error).unwrap_or_else(connection_error).with_source(error)),
+        Err(elapsed) => Err(connection_error().with_source(elapsed)),
     }
-}
-
-/// No connection, or one that broke.
-pub(super) fn failed() -> Error {
-    Error::new(ErrorCode::Connection, "Connection error.")
 }
 
 fn connector() -> Result<&'static HttpsConnector<HttpConnector>> {

@@ -1,5 +1,5 @@
-//! A connection of HTTP/1.1 for one feed. It is driven by whoever waits for an answer on it: no
-//! task of its own, and nothing to hand from one task to another.
+//! A connection of HTTP/1.1. The task that waits for a response also drives the connection: it needs
+//! no task of its own, and no queue between two tasks.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -13,88 +13,92 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 
-use super::connect::{Socket, failed};
-use super::way::Failed;
+use super::connect::Socket;
+use super::error::{SendError, connection_error};
 use crate::error::{Error, Result};
 
 /// A connection with at most one request out.
 #[derive(Debug)]
-pub(super) struct One {
+pub(super) struct Http1Connection {
     sender: SendRequest<Empty<Bytes>>,
     connection: Connection<Socket, Empty<Bytes>>,
-    /// The rest of the present answer.
+    /// The rest of the present response.
     body: Option<Incoming>,
     used: bool,
-    over: bool,
+    closed: bool,
 }
 
-impl One {
+impl Http1Connection {
+    /// Performs the handshake on `socket`.
+    ///
     /// # Errors
     /// `ERR_CONNECTION`.
     pub(super) async fn open(socket: Socket) -> Result<Self> {
         let (sender, connection) = http1::handshake(socket).await.map_err(broken)?;
-        Ok(Self { sender, connection, body: None, used: false, over: false })
+        Ok(Self { sender, connection, body: None, used: false, closed: false })
     }
 
-    /// Whether there was an answer on it before.
+    /// Whether it carried a response before.
     pub(super) fn was_used(&self) -> bool {
         self.used
     }
 
-    /// Whether another request can go out: the answer was read to its end, and nobody closed.
+    /// Whether another request can go out: the last response was read to its end, and neither side
+    /// closed.
     pub(super) fn is_open(&self) -> bool {
-        !self.over && self.body.is_none() && !self.sender.is_closed()
+        !self.closed && self.body.is_none() && !self.sender.is_closed()
     }
 
-    /// As [`One::is_open`], after a look at whether the server closed it while nobody did.
+    /// As [`Http1Connection::is_open`], after a read: an idle connection notices only then that its server
+    /// closed it.
     pub(super) fn is_alive(&mut self) -> bool {
         self.drive(&mut Context::from_waker(Waker::noop()));
         self.is_open()
     }
 
-    /// Sends `request`; the headers of its answer.
-    pub(super) async fn head(&mut self, request: Box<Request<()>>) -> Result<Parts, Failed> {
-        // Takes notice of the end of a connection that was idle.
+    /// Sends `request` and waits for the head of its response.
+    pub(super) async fn head(&mut self, request: Box<Request<()>>) -> Result<Parts, SendError> {
+        // An idle connection notices only here that its server closed it.
         poll_fn(|cx| {
             self.drive(cx);
             Poll::Ready(())
         })
         .await;
-        if self.over {
-            return Err(Failed { error: failed(), unsent: true });
+        if self.closed {
+            return Err(SendError { error: connection_error(), unsent: true });
         }
-        let mut answer = pin!(self.sender.send_request((*request).map(|()| Empty::new())));
-        let (connection, over) = (&mut self.connection, &mut self.over);
-        let answer = poll_fn(|cx| {
-            drive(connection, over, cx);
-            answer.as_mut().poll(cx)
+        let mut response = pin!(self.sender.send_request((*request).map(|()| Empty::new())));
+        let (connection, closed) = (&mut self.connection, &mut self.closed);
+        let response = poll_fn(|cx| {
+            drive(connection, closed, cx);
+            response.as_mut().poll(cx)
         })
         .await;
-        match answer {
-            Ok(answer) => {
-                let (parts, body) = answer.into_parts();
+        match response {
+            Ok(response) => {
+                let (parts, body) = response.into_parts();
                 self.used = true;
                 self.body = Some(body);
                 Ok(parts)
             }
             Err(error) => {
-                self.over = true;
-                Err(Failed { unsent: error.is_canceled(), error: broken(error) })
+                self.closed = true;
+                Err(SendError { unsent: error.is_canceled(), error: broken(error) })
             }
         }
     }
 
-    /// The next bytes of the answer, `None` at its end.
+    /// The next bytes of the response, `None` at its end.
     pub(super) async fn chunk(&mut self) -> Option<Result<Bytes>> {
         loop {
             let body = self.body.as_mut()?;
-            let (connection, over) = (&mut self.connection, &mut self.over);
+            let (connection, closed) = (&mut self.connection, &mut self.closed);
             let mut frame = body.frame();
             let frame = poll_fn(|cx| {
                 if let Poll::Ready(frame) = frame.poll_unpin(cx) {
                     return Poll::Ready(frame);
                 }
-                drive(connection, over, cx);
+                drive(connection, closed, cx);
                 frame.poll_unpin(cx)
             })
             .await;
@@ -105,12 +109,12 @@ impl One {
                     }
                 }
                 Some(Err(error)) => {
-                    self.over = true;
+                    self.closed = true;
                     return Some(Err(broken(error)));
                 }
                 None => {
                     self.body = None;
-                    // Lets the connection get ready for the next request, or close.
+                    // The connection now gets ready for the next request, or closes.
                     poll_fn(|cx| {
                         self.drive(cx);
                         Poll::Ready(())
@@ -123,17 +127,17 @@ impl One {
     }
 
     fn drive(&mut self, cx: &mut Context<'_>) {
-        drive(&mut self.connection, &mut self.over, cx);
+        drive(&mut self.connection, &mut self.closed, cx);
     }
 }
 
-/// Lets the connection read and write. Its error, if it has one, is the request's too.
-fn drive(connection: &mut Connection<Socket, Empty<Bytes>>, over: &mut bool, cx: &mut Context<'_>) {
-    if !*over && connection.poll_unpin(cx).is_ready() {
-        *over = true;
+/// Lets the connection read and write. The request that is out reports its error.
+fn drive(connection: &mut Connection<Socket, Empty<Bytes>>, closed: &mut bool, cx: &mut Context<'_>) {
+    if !*closed && connection.poll_unpin(cx).is_ready() {
+        *closed = true;
     }
 }
 
 fn broken(error: hyper::Error) -> Error {
-    failed().with_source(error)
+    connection_error().with_source(error)
 }

@@ -1,28 +1,28 @@
 //! Feeds over HTTP/1.1: a connection each, which servers close whenever they like.
 
-mod line_support;
+mod pool_support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::Response;
-use line_support::{
-    FAILSAFE, HTTP1, Manner, PATIENT, Server, Speaks, accept, acceptor, full, line, listen, pass, text, together,
-    until_ended,
+use pool_support::{
+    FAILSAFE, HTTP1, Protocol, SILENCE, Server, ServerOptions, accept, acceptor, advance_clock, client, full, listen,
+    text, together, until_ended,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Barrier;
 use tokio::time::{Instant, timeout};
-use trigger_native::http::{Line, Polled};
+use trigger_native::http::{LongPollClient, PollOutcome};
 
-async fn poll(line: &mut Line) -> Polled {
-    timeout(FAILSAFE, line.poll("/", PATIENT)).await.expect("in time").expect("a request")
+async fn poll(client: &mut LongPollClient) -> PollOutcome {
+    timeout(FAILSAFE, client.poll("/", SILENCE)).await.expect("in time").expect("a request")
 }
 
-async fn counting(manner: Manner) -> Server {
-    Server::start(manner, |connection, _| async move { Response::new(full(format!("{connection}"))) }).await
+async fn counting(server_options: ServerOptions) -> Server {
+    Server::start(server_options, |connection, _| async move { Response::new(full(format!("{connection}"))) }).await
 }
 
 #[tokio::test]
@@ -36,9 +36,9 @@ async fn every_feed_has_a_connection_of_its_own_and_keeps_it() {
         }
     })
     .await;
-    let mut lines: Vec<Line> = (0..50).map(|_| line(&server.url())).collect();
+    let mut clients: Vec<LongPollClient> = (0..50).map(|_| client(&server.url())).collect();
     for _ in 0..3 {
-        let polled = join_all(lines.iter_mut().map(poll)).await;
+        let polled = join_all(clients.iter_mut().map(poll)).await;
         assert_eq!(polled.into_iter().map(text).count(), 50);
     }
     assert_eq!(server.load().requests, [3; 50]);
@@ -46,37 +46,37 @@ async fn every_feed_has_a_connection_of_its_own_and_keeps_it() {
 
 #[tokio::test]
 async fn a_server_that_ends_the_connection_after_each_answer_costs_no_retry() {
-    let server = counting(Manner { close: true, ..HTTP1 }).await;
-    let mut line = line(&server.url());
+    let server = counting(ServerOptions { close: true, ..HTTP1 }).await;
+    let mut client = client(&server.url());
     for number in 0..5 {
-        assert_eq!(text(poll(&mut line).await), number.to_string());
+        assert_eq!(text(poll(&mut client).await), number.to_string());
     }
 }
 
 #[tokio::test]
 async fn a_server_that_closes_idle_connections_costs_no_retry() {
     let server = counting(HTTP1).await;
-    let mut lines: Vec<Line> = (0..5).map(|_| line(&server.url())).collect();
+    let mut clients: Vec<LongPollClient> = (0..5).map(|_| client(&server.url())).collect();
     for round in 1..4 {
-        for polled in join_all(lines.iter_mut().map(poll)).await {
+        for polled in join_all(clients.iter_mut().map(poll)).await {
             text(polled);
         }
         server.shut_connections();
         server.until(|load| load.ended.len() == 5 * round && load.ended.iter().all(|ended| *ended)).await;
     }
-    for polled in join_all(lines.iter_mut().map(poll)).await {
+    for polled in join_all(clients.iter_mut().map(poll)).await {
         text(polled);
     }
     // Those of feeds that ended are closed too: the next feed takes none of them.
-    drop(lines);
+    drop(clients);
     server.shut_connections();
     server.until(|load| load.ended.iter().all(|ended| *ended)).await;
-    assert_eq!(text(poll(&mut line(&server.url())).await), "20");
+    assert_eq!(text(poll(&mut client(&server.url())).await), "20");
 }
 
 /// Accepts a connection, answers so many requests on it, and closes it on one more.
 async fn serve(listener: &TcpListener, answers: usize) {
-    let mut stream = accept(listener, &acceptor(Speaks::Http1)).await;
+    let mut stream = accept(listener, &acceptor(Protocol::Http1)).await;
     for left in (0..=answers).rev() {
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
@@ -91,7 +91,7 @@ async fn serve(listener: &TcpListener, answers: usize) {
 #[tokio::test]
 async fn a_used_connection_that_closes_as_a_request_goes_out_costs_no_retry_and_a_new_one_is_no_server() {
     let (listener, url) = listen().await;
-    let mut used = line(&url);
+    let mut used = client(&url);
     let polls = async { [poll(&mut used).await, poll(&mut used).await, poll(&mut used).await] };
     // Each second request finds its connection closed, and goes out again on the next one.
     let serving = async {
@@ -101,15 +101,15 @@ async fn a_used_connection_that_closes_as_a_request_goes_out_costs_no_retry_and_
     };
     let ([first, second, third], ()) = together(polls, serving).await;
     assert_eq!([first, second].map(text), ["ok", "ok"]);
-    assert!(matches!(third, Polled::Connect(_)), "{third:?}");
+    assert!(matches!(third, PollOutcome::Connect(_)), "{third:?}");
 }
 
 #[tokio::test]
 async fn a_connection_that_a_feed_has_left_serves_the_next_one_and_is_closed_after_four_seconds() {
     let server = counting(HTTP1).await;
     for _ in 0..3 {
-        assert_eq!(text(poll(&mut line(&server.url())).await), "0");
-        pass(2).await;
+        assert_eq!(text(poll(&mut client(&server.url())).await), "0");
+        advance_clock(2).await;
     }
     assert_eq!(server.load().ended, [false]);
     let took = until_ended(&server).await;
@@ -118,7 +118,7 @@ async fn a_connection_that_a_feed_has_left_serves_the_next_one_and_is_closed_aft
 
 /// Accepts a connection and answers one request on it. Later ones are not read, and nothing is closed.
 async fn forgetful(listener: &TcpListener, body: &str) -> impl Sized {
-    let mut stream = accept(listener, &acceptor(Speaks::Http1)).await;
+    let mut stream = accept(listener, &acceptor(Protocol::Http1)).await;
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         request.push(stream.read_u8().await.expect("a request"));
@@ -131,16 +131,16 @@ async fn forgetful(listener: &TcpListener, body: &str) -> impl Sized {
 #[tokio::test]
 async fn a_feed_that_waited_does_not_ask_on_a_connection_that_was_forgotten_meanwhile() {
     let (listener, url) = listen().await;
-    let mut kept = line(&url);
+    let mut kept = client(&url);
     let (first, _open) = together(poll(&mut kept), forgetful(&listener, "first")).await;
     assert_eq!(text(first), "first");
-    pass(5).await;
+    advance_clock(5).await;
     let (second, _open) = together(poll(&mut kept), forgetful(&listener, "second")).await;
     assert_eq!(text(second), "second");
     // Nor does the next feed, on one that was left.
     drop(kept);
-    pass(5).await;
-    let (third, _open) = together(async { poll(&mut line(&url)).await }, forgetful(&listener, "third")).await;
+    advance_clock(5).await;
+    let (third, _open) = together(async { poll(&mut client(&url)).await }, forgetful(&listener, "third")).await;
     assert_eq!(text(third), "third");
 }
 
@@ -148,11 +148,11 @@ async fn a_feed_that_waited_does_not_ask_on_a_connection_that_was_forgotten_mean
 async fn two_hundred_feeds_of_a_server_that_cannot_be_reached_all_hear_of_it_within_one_connect_time() {
     // The system takes the connection; nobody answers the handshake.
     let (_listener, url) = listen().await;
-    let mut lines: Vec<Line> = (0..200).map(|_| line(&url)).collect();
+    let mut clients: Vec<LongPollClient> = (0..200).map(|_| client(&url)).collect();
     for _ in 0..2 {
         let since = Instant::now();
-        let polled = join_all(lines.iter_mut().map(|line| line.poll("/", Duration::from_secs(60)))).await;
-        assert!(polled.iter().all(|polled| matches!(polled, Ok(Polled::Connect(_)))));
+        let polled = join_all(clients.iter_mut().map(|client| client.poll("/", Duration::from_secs(60)))).await;
+        assert!(polled.iter().all(|polled| matches!(polled, Ok(PollOutcome::Connect(_)))));
         assert!(since.elapsed() < Duration::from_secs(11), "{:?}", since.elapsed());
     }
 }

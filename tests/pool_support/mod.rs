@@ -1,4 +1,4 @@
-//! A server for the lines' tests: HTTP/2 or HTTP/1.1 over TLS, with a cap on streams, that counts
+//! A server for the clients' tests: HTTP/2 or HTTP/1.1 over TLS, with a cap on streams, that counts
 //! its connections and what is open on each.
 
 #![allow(dead_code, unreachable_pub, clippy::panic, reason = "each test file uses its part; a test fails by panicking")]
@@ -23,13 +23,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use trigger_native::http::{Line, Polled};
+use trigger_native::http::{LongPollClient, PollOutcome};
 
 pub mod frames;
 
 pub const FAILSAFE: Duration = Duration::from_secs(20);
 /// Longer than anything here takes.
-pub const PATIENT: Duration = Duration::from_secs(15);
+pub const SILENCE: Duration = Duration::from_secs(15);
 
 pub type Body = BoxBody<Bytes, Infallible>;
 
@@ -64,19 +64,19 @@ static TLS: LazyLock<ServerConfig> = LazyLock::new(|| {
         .expect("a certificate")
 });
 
-/// What a server speaks.
+/// What a server protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speaks {
+pub enum Protocol {
     Http1,
     Http2,
 }
 
-/// A TLS acceptor that offers `speaks`, and HTTP/1.1.
-pub fn acceptor(speaks: Speaks) -> TlsAcceptor {
+/// A TLS acceptor that offers `protocol`, and HTTP/1.1.
+pub fn acceptor(protocol: Protocol) -> TlsAcceptor {
     let mut config = TLS.clone();
-    config.alpn_protocols = match speaks {
-        Speaks::Http1 => vec![b"http/1.1".to_vec()],
-        Speaks::Http2 => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+    config.alpn_protocols = match protocol {
+        Protocol::Http1 => vec![b"http/1.1".to_vec()],
+        Protocol::Http2 => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
     };
     TlsAcceptor::from(Arc::new(config))
 }
@@ -98,7 +98,7 @@ pub async fn accept(listener: &TcpListener, acceptor: &TlsAcceptor) -> TlsStream
 #[derive(Clone, Debug, Default)]
 pub struct Load {
     pub open: Vec<usize>,
-    pub most: Vec<usize>,
+    pub peak: Vec<usize>,
     pub requests: Vec<usize>,
     pub ended: Vec<bool>,
 }
@@ -119,28 +119,28 @@ pub struct Server {
 
 /// How a server is.
 #[derive(Clone, Copy, Debug)]
-pub struct Manner {
-    pub speaks: Speaks,
+pub struct ServerOptions {
+    pub protocol: Protocol,
     /// The most streams of a connection.
     pub cap: u32,
     /// A connection of HTTP/1.1 ends after each answer.
     pub close: bool,
 }
 
-pub const HTTP1: Manner = Manner { speaks: Speaks::Http1, cap: 1, close: false };
+pub const HTTP1: ServerOptions = ServerOptions { protocol: Protocol::Http1, cap: 1, close: false };
 
-pub fn http2(cap: u32) -> Manner {
-    Manner { speaks: Speaks::Http2, cap, close: false }
+pub fn http2(cap: u32) -> ServerOptions {
+    ServerOptions { protocol: Protocol::Http2, cap, close: false }
 }
 
 impl Server {
     /// Answers every request with what `handler` gives; the number is that of its connection.
-    pub async fn start<H, F>(manner: Manner, handler: H) -> Self
+    pub async fn start<H, F>(server_options: ServerOptions, handler: H) -> Self
     where
         H: Fn(usize, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let acceptor = acceptor(manner.speaks);
+        let acceptor = acceptor(server_options.protocol);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let load = Arc::new(watch::Sender::new(Load::default()));
@@ -152,7 +152,7 @@ impl Server {
                 let number = counts.borrow().open.len();
                 counts.send_modify(|load| {
                     load.open.push(0);
-                    load.most.push(0);
+                    load.peak.push(0);
                     load.requests.push(0);
                     load.ended.push(false);
                 });
@@ -160,7 +160,7 @@ impl Server {
                     (acceptor.clone(), handler.clone(), counts.clone(), shutting.clone());
                 connections.spawn(async move {
                     if let Ok(stream) = acceptor.accept(socket).await {
-                        serve(manner, stream, number, handler, counts.clone(), shutting).await;
+                        serve(server_options, stream, number, handler, counts.clone(), shutting).await;
                     }
                     counts.send_modify(|load| load.ended[number] = true);
                 });
@@ -196,7 +196,7 @@ impl Drop for Server {
 }
 
 async fn serve<H, F>(
-    manner: Manner,
+    server_options: ServerOptions,
     stream: TlsStream<TcpStream>,
     number: usize,
     handler: H,
@@ -212,7 +212,7 @@ async fn serve<H, F>(
         let (handler, guard) = (handler.clone(), Guard::new(counts.clone(), number));
         async move {
             let mut answer = handler(number, request).await;
-            if manner.close {
+            if server_options.close {
                 answer.headers_mut().insert("connection", "close".parse().expect("a value"));
             }
             // The stream is open until its body is over.
@@ -222,7 +222,7 @@ async fn serve<H, F>(
     // A client that goes away is what some tests are about.
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-            .max_concurrent_streams(manner.cap)
+            .max_concurrent_streams(server_options.cap)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
@@ -253,7 +253,7 @@ impl Guard {
         load.send_modify(|load| {
             load.open[number] += 1;
             load.requests[number] += 1;
-            load.most[number] = load.most[number].max(load.open[number]);
+            load.peak[number] = load.peak[number].max(load.open[number]);
         });
         Self(load, number)
     }
@@ -290,23 +290,24 @@ impl hyper::body::Body for Guarded {
     }
 }
 
-/// A line to `url` with headers of a feed.
-pub fn line(url: &str) -> Line {
-    let mut line = Line::new(url);
-    line.set_headers(0, || {
-        let mut headers = HeaderMap::new();
-        headers.insert("authorization", "Bearer tr_dev_test".parse().expect("a value"));
-        headers.insert("accept", "application/json".parse().expect("a value"));
-        Ok(headers)
-    })
-    .expect("headers");
-    line
+/// A client to `url` with headers of a feed.
+pub fn client(url: &str) -> LongPollClient {
+    let mut client = LongPollClient::new(url);
+    client
+        .set_headers(0, || {
+            let mut headers = HeaderMap::new();
+            headers.insert("authorization", "Bearer tr_dev_test".parse().expect("a value"));
+            headers.insert("accept", "application/json".parse().expect("a value"));
+            Ok(headers)
+        })
+        .expect("headers");
+    client
 }
 
 /// The body of a poll that was answered.
-pub fn text(polled: Polled) -> String {
+pub fn text(polled: PollOutcome) -> String {
     match polled {
-        Polled::Answer { status, body, .. } => {
+        PollOutcome::Response { status, body, .. } => {
             assert_eq!(status, 200);
             String::from_utf8(body.to_vec()).expect("text")
         }
@@ -315,7 +316,7 @@ pub fn text(polled: Polled) -> String {
 }
 
 /// Lets so many seconds pass at once. Nothing may be under way.
-pub async fn pass(seconds: u64) {
+pub async fn advance_clock(seconds: u64) {
     tokio::time::pause();
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     tokio::time::resume();

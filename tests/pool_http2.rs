@@ -1,6 +1,6 @@
 //! Feeds over HTTP/2: connections that are shared below the server's cap, and what becomes of them.
 
-mod line_support;
+mod pool_support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use line_support::{FAILSAFE, Server, full, http2, line, pass, text, together, until_ended};
+use pool_support::{FAILSAFE, Server, advance_clock, client, full, http2, text, together, until_ended};
 use tokio::sync::{Barrier, Semaphore, watch};
 use tokio::time::timeout;
-use trigger_native::http::{Line, Polled};
+use trigger_native::http::{LongPollClient, PollOutcome};
 
-async fn poll(line: &mut Line, path: &str) -> Polled {
-    timeout(FAILSAFE, line.poll(path, line_support::PATIENT)).await.expect("in time").expect("a request")
+async fn poll(client: &mut LongPollClient, path: &str) -> PollOutcome {
+    timeout(FAILSAFE, client.poll(path, pool_support::SILENCE)).await.expect("in time").expect("a request")
 }
 
 /// Answers nobody before `all` are there.
@@ -52,34 +52,34 @@ async fn five_times_as_many_feeds_as_a_connection_may_have_are_all_live_at_once(
     for cap in [1, 7, 20, 100] {
         let feeds = 5 * cap;
         let server = meeting(u32::try_from(cap).expect("small"), feeds).await;
-        let mut lines: Vec<Line> = (0..feeds).map(|_| line(&server.url())).collect();
+        let mut clients: Vec<LongPollClient> = (0..feeds).map(|_| client(&server.url())).collect();
         // Twice: what was open between is used again.
         for _ in 0..2 {
-            let polled = join_all(lines.iter_mut().map(|line| poll(line, "/live"))).await;
+            let polled = join_all(clients.iter_mut().map(|client| poll(client, "/live"))).await;
             assert_eq!(polled.into_iter().map(text).count(), feeds);
         }
         let load = server.load();
-        assert_eq!(load.most, [cap; 5], "over 5 connections, never more than {cap} on one");
+        assert_eq!(load.peak, [cap; 5], "over 5 connections, never more than {cap} on one");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_allows_any_number_has_at_most_250_feeds_on_a_connection() {
     let server = meeting(1_000, 600).await;
-    let mut lines: Vec<Line> = (0..600).map(|_| line(&server.url())).collect();
-    let polled = join_all(lines.iter_mut().map(|line| poll(line, "/live"))).await;
+    let mut clients: Vec<LongPollClient> = (0..600).map(|_| client(&server.url())).collect();
+    let polled = join_all(clients.iter_mut().map(|client| poll(client, "/live"))).await;
     assert_eq!(polled.into_iter().map(text).count(), 600);
     let load = server.load();
-    assert_eq!((load.most.len(), load.most.iter().max()), (3, Some(&250)));
+    assert_eq!((load.peak.len(), load.peak.iter().max()), (3, Some(&250)));
 }
 
 #[tokio::test]
 async fn feeds_that_end_make_room_for_others() {
     let (server, _go) = holding(2).await;
     for _ in 0..10 {
-        let mut lines = [line(&server.url()), line(&server.url())];
-        for line in &mut lines {
-            text(poll(line, "/").await);
+        let mut clients = [client(&server.url()), client(&server.url())];
+        for client in &mut clients {
+            text(poll(client, "/").await);
         }
     }
     assert_eq!(server.load().requests, [20]);
@@ -89,12 +89,13 @@ async fn feeds_that_end_make_room_for_others() {
 async fn feeds_that_are_closed_while_they_wait_for_a_connection_keep_no_other_from_one() {
     let (server, go) = holding(2).await;
     for _ in 0..20 {
-        let mut lines: Vec<Line> = (0..9).map(|_| line(&server.url())).collect();
+        let mut clients: Vec<LongPollClient> = (0..9).map(|_| client(&server.url())).collect();
         // At any point: while a connection opens, while they wait for it, while a request is out.
-        let _ = timeout(Duration::from_micros(300), join_all(lines.iter_mut().map(|line| poll(line, "/wait")))).await;
+        let _ =
+            timeout(Duration::from_micros(300), join_all(clients.iter_mut().map(|client| poll(client, "/wait")))).await;
     }
-    let mut lines: Vec<Line> = (0..9).map(|_| line(&server.url())).collect();
-    let polls = join_all(lines.iter_mut().map(|line| poll(line, "/wait")));
+    let mut clients: Vec<LongPollClient> = (0..9).map(|_| client(&server.url())).collect();
+    let polls = join_all(clients.iter_mut().map(|client| poll(client, "/wait")));
     let release = async {
         server.until(|load| load.all_open() == 9).await;
         go.add_permits(9);
@@ -106,12 +107,12 @@ async fn feeds_that_are_closed_while_they_wait_for_a_connection_keep_no_other_fr
 #[tokio::test]
 async fn a_server_that_goes_away_politely_costs_no_retry_and_no_answer() {
     let (server, go) = holding(100).await;
-    let mut lines: Vec<Line> = (0..10).map(|_| line(&server.url())).collect();
-    for line in &mut lines {
-        text(poll(line, "/").await);
+    let mut clients: Vec<LongPollClient> = (0..10).map(|_| client(&server.url())).collect();
+    for client in &mut clients {
+        text(poll(client, "/").await);
     }
     for round in 1..4 {
-        let polls = join_all(lines.iter_mut().map(|line| poll(line, "/wait")));
+        let polls = join_all(clients.iter_mut().map(|client| poll(client, "/wait")));
         let release = async {
             server.until(|load| load.all_open() == 10).await;
             server.shut_connections();
@@ -121,7 +122,7 @@ async fn a_server_that_goes_away_politely_costs_no_retry_and_no_answer() {
         for polled in polled {
             assert_eq!(text(polled), (round - 1).to_string(), "answered on the connection that goes");
         }
-        let polled = join_all(lines.iter_mut().map(|line| poll(line, "/"))).await;
+        let polled = join_all(clients.iter_mut().map(|client| poll(client, "/"))).await;
         for polled in polled {
             assert_eq!(text(polled), round.to_string(), "asked again on another one");
         }
@@ -132,20 +133,20 @@ async fn a_server_that_goes_away_politely_costs_no_retry_and_no_answer() {
 #[tokio::test]
 async fn requests_carry_the_same_headers_over_either_version_and_no_host_over_http_2() {
     let mut seen = Vec::new();
-    for manner in [http2(100), line_support::HTTP1] {
+    for server_options in [http2(100), pool_support::HTTP1] {
         let (heard, mut headers) = watch::channel(None);
-        let server = Server::start(manner, move |_, request: Request<Incoming>| {
+        let server = Server::start(server_options, move |_, request: Request<Incoming>| {
             heard.send_replace(Some((request.uri().clone(), request.headers().clone())));
             async { Response::new(full("ok")) }
         })
         .await;
-        text(poll(&mut line(&format!("{}/under/a%20prefix/", server.url())), "/a?b=c%2Fd").await);
+        text(poll(&mut client(&format!("{}/under/a%20prefix/", server.url())), "/a?b=c%2Fd").await);
         let (uri, mut headers) = headers.borrow_and_update().clone().expect("a request");
         assert_eq!(uri.path_and_query().expect("a path").as_str(), "/under/a%20prefix/a?b=c%2Fd");
         let authority = server.url().replace("https://", "");
-        match manner.speaks {
-            line_support::Speaks::Http2 => assert_eq!(uri.authority().expect("an authority").as_str(), authority),
-            line_support::Speaks::Http1 => assert_eq!(headers.remove("host").expect("a host"), authority.as_str()),
+        match server_options.protocol {
+            pool_support::Protocol::Http2 => assert_eq!(uri.authority().expect("an authority").as_str(), authority),
+            pool_support::Protocol::Http1 => assert_eq!(headers.remove("host").expect("a host"), authority.as_str()),
         }
         seen.push(headers);
     }
@@ -157,18 +158,18 @@ async fn requests_carry_the_same_headers_over_either_version_and_no_host_over_ht
 #[tokio::test]
 async fn a_shared_connection_that_nobody_needs_is_closed_after_half_a_minute() {
     let (server, _go) = holding(100).await;
-    let mut first = line(&server.url());
-    let mut second = line(&server.url());
+    let mut first = client(&server.url());
+    let mut second = client(&server.url());
     text(poll(&mut first, "/").await);
     text(poll(&mut second, "/").await);
     drop(first);
-    pass(60).await;
+    advance_clock(60).await;
     text(poll(&mut second, "/").await);
     drop(second);
     // Used again in time: the half minute begins anew.
     for _ in 0..3 {
-        pass(20).await;
-        text(poll(&mut line(&server.url()), "/").await);
+        advance_clock(20).await;
+        text(poll(&mut client(&server.url()), "/").await);
     }
     assert_eq!(server.load().ended, [false]);
     let took = until_ended(&server).await;
@@ -177,7 +178,7 @@ async fn a_shared_connection_that_nobody_needs_is_closed_after_half_a_minute() {
 
 #[tokio::test]
 async fn a_poll_that_waits_takes_little_memory() {
-    let mut line = line("https://127.0.0.1:1");
-    let size = size_of_val(&line.poll("/", FAILSAFE));
+    let mut client = client("https://127.0.0.1:1");
+    let size = size_of_val(&client.poll("/", FAILSAFE));
     assert!(size < 2_048, "{size} bytes");
 }

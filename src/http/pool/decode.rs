@@ -1,4 +1,4 @@
-//! Compressed bodies.
+//! Decompresses whole bodies.
 
 use std::io::Read;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::error::{Error, Result};
 
-/// How a body is compressed: what polls say they accept.
+/// How a body is compressed: the encodings that requests accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
     Gzip,
@@ -14,7 +14,8 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
-    /// What a `content-encoding` names; `None` for `identity` and what was not asked for.
+    /// The encoding that a `content-encoding` names; `None` for `identity`, and for any that was not
+    /// accepted.
     pub(super) fn of(value: &[u8]) -> Option<Self> {
         if value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip") {
             Some(Self::Gzip)
@@ -25,34 +26,34 @@ impl Encoding {
         }
     }
 
-    /// The body, or `None` when it is longer than `longest` bytes.
+    /// The decompressed body, or `None` when it is longer than `max` bytes.
     ///
     /// # Errors
-    /// `ERR_PROTOCOL` when it is not what it says.
-    pub(super) fn decode(self, body: &Bytes, longest: usize) -> Result<Option<Bytes>> {
-        // Old servers send an empty body (204) with the header all the same.
+    /// `ERR_PROTOCOL` when the body is not compressed as its headers say.
+    pub(super) fn decode(self, body: &Bytes, max: usize) -> Result<Option<Bytes>> {
+        // Old servers send an empty body (204) with a content-encoding.
         if body.is_empty() {
             return Ok(Some(Bytes::new()));
         }
         match self {
-            Self::Gzip => read(flate2::read::MultiGzDecoder::new(&body[..]), longest).map_err(broken),
+            Self::Gzip => read(flate2::read::MultiGzDecoder::new(&body[..]), max).map_err(broken),
             Self::Zstd => {
-                read(zstd::stream::read::Decoder::with_buffer(&body[..]).map_err(broken)?, longest).map_err(broken)
+                read(zstd::stream::read::Decoder::with_buffer(&body[..]).map_err(broken)?, max).map_err(broken)
             }
         }
     }
 }
 
-/// What is not compressed as it says.
+/// The error of a body that is not compressed as its headers say.
 pub(super) fn broken(error: std::io::Error) -> Error {
     Error::protocol("the server's answer cannot be decompressed").with_source(error)
 }
 
-fn read(from: impl Read, longest: usize) -> std::io::Result<Option<Bytes>> {
+fn read(from: impl Read, max: usize) -> std::io::Result<Option<Bytes>> {
     let mut out = Vec::new();
-    let most = u64::try_from(longest).unwrap_or(u64::MAX).saturating_add(1);
-    from.take(most).read_to_end(&mut out)?;
-    Ok((out.len() <= longest).then(|| Bytes::from(out)))
+    let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+    from.take(limit).read_to_end(&mut out)?;
+    Ok((out.len() <= max).then(|| Bytes::from(out)))
 }
 
 #[cfg(test)]

@@ -1,55 +1,57 @@
 //! Connections of HTTP/2 that break, go away, fall silent or change their mind.
 
-mod line_support;
+mod pool_support;
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use line_support::frames::{NO_ERROR, REFUSED_STREAM, Raw};
-use line_support::{FAILSAFE, PATIENT, Speaks, acceptor, line, listen, pass, text, together};
+use pool_support::frames::{NO_ERROR, REFUSED_STREAM, Raw};
+use pool_support::{FAILSAFE, Protocol, SILENCE, acceptor, advance_clock, client, listen, text, together};
 use tokio::time::timeout;
 use trigger_native::config::Endpoint;
 use trigger_native::connection::RetryPolicy;
-use trigger_native::http::{Line, Polled};
+use trigger_native::http::{LongPollClient, PollOutcome};
 use trigger_native::hub::{FeedSpec, Hub, Reader, ReaderOptions};
 
-async fn poll(line: &mut Line) -> Polled {
-    timeout(FAILSAFE, line.poll("/", PATIENT)).await.expect("in time").expect("a request")
+async fn poll(client: &mut LongPollClient) -> PollOutcome {
+    timeout(FAILSAFE, client.poll("/", SILENCE)).await.expect("in time").expect("a request")
 }
 
 /// Lines that have had an answer on the one connection there is.
-async fn warm(lines: &mut [Line], raw: &mut Raw) {
-    for line in lines {
+async fn warm(clients: &mut [LongPollClient], raw: &mut Raw) {
+    for client in clients {
         let answer = async {
             let stream = raw.request().await.expect("a request");
             raw.answer(stream, &[], "first").await;
         };
-        let (polled, ()) = Box::pin(together(poll(line), answer)).await;
+        let (polled, ()) = Box::pin(together(poll(client), answer)).await;
         assert_eq!(text(polled), "first");
     }
 }
 
-/// The lines' first connection, once the first of them has opened it.
-async fn connected<const N: usize>(cap: u32) -> ([Line; N], tokio::net::TcpListener, tokio_rustls::TlsAcceptor, Raw) {
-    let acceptor = acceptor(Speaks::Http2);
+/// The clients' first connection, once the first of them has opened it.
+async fn connected<const N: usize>(
+    cap: u32,
+) -> ([LongPollClient; N], tokio::net::TcpListener, tokio_rustls::TlsAcceptor, Raw) {
+    let acceptor = acceptor(Protocol::Http2);
     let (listener, url) = listen().await;
-    let mut lines = std::array::from_fn(|_| line(&url));
+    let mut clients = std::array::from_fn(|_| client(&url));
     let open = async {
         let mut raw = Raw::accept(&listener, &acceptor, cap).await;
         let stream = raw.request().await.expect("a request");
         raw.answer(stream, &[], "opened").await;
         raw
     };
-    let (polled, mut raw) = Box::pin(together(poll(&mut lines[0]), open)).await;
+    let (polled, mut raw) = Box::pin(together(poll(&mut clients[0]), open)).await;
     assert_eq!(text(polled), "opened");
-    warm(&mut lines, &mut raw).await;
-    (lines, listener, acceptor, raw)
+    warm(&mut clients, &mut raw).await;
+    (clients, listener, acceptor, raw)
 }
 
 #[tokio::test]
 async fn requests_that_a_server_did_not_see_before_it_went_away_go_out_again_at_once() {
-    let (mut lines, listener, acceptor, mut raw) = Box::pin(connected::<3>(100)).await;
-    let polls = join_all(lines.iter_mut().map(poll));
+    let (mut clients, listener, acceptor, mut raw) = Box::pin(connected::<3>(100)).await;
+    let polls = join_all(clients.iter_mut().map(poll));
     let serve = async {
         let streams =
             [raw.request().await, raw.request().await, raw.request().await].map(|stream| stream.expect("one"));
@@ -70,7 +72,7 @@ async fn requests_that_a_server_did_not_see_before_it_went_away_go_out_again_at_
 #[tokio::test]
 async fn connections_that_go_away_one_after_another_are_no_failure_until_the_sixth() {
     for (refusals, fails) in [(5, false), (6, true)] {
-        let acceptor = acceptor(Speaks::Http2);
+        let acceptor = acceptor(Protocol::Http2);
         let (listener, url) = listen().await;
         let serve = async {
             for _ in 0..refusals {
@@ -84,22 +86,22 @@ async fn connections_that_go_away_one_after_another_are_no_failure_until_the_six
                 raw.answer(stream, &[], "at last").await;
             }
         };
-        let mut line = line(&url);
-        let (polled, ()) = Box::pin(together(poll(&mut line), serve)).await;
-        assert_eq!(matches!(polled, Polled::Connect(_)), fails, "{polled:?}");
+        let mut client = client(&url);
+        let (polled, ()) = Box::pin(together(poll(&mut client), serve)).await;
+        assert_eq!(matches!(polled, PollOutcome::Connect(_)), fails, "{polled:?}");
     }
 }
 
 #[tokio::test]
 async fn a_request_that_is_refused_for_now_goes_out_again_at_once() {
-    let ([mut line], _listener, _acceptor, mut raw) = Box::pin(connected::<1>(100)).await;
+    let ([mut client], _listener, _acceptor, mut raw) = Box::pin(connected::<1>(100)).await;
     let serve = async {
         let stream = raw.request().await.expect("a request");
         raw.reset(stream, REFUSED_STREAM).await;
         let stream = raw.request().await.expect("a request");
         raw.answer(stream, &[], "taken").await;
     };
-    let (polled, ()) = Box::pin(together(poll(&mut line), serve)).await;
+    let (polled, ()) = Box::pin(together(poll(&mut client), serve)).await;
     assert_eq!(text(polled), "taken");
 }
 
@@ -107,7 +109,7 @@ async fn a_request_that_is_refused_for_now_goes_out_again_at_once() {
 async fn a_connection_that_falls_silent_is_left_by_the_next_request_of_every_feed_on_it() {
     let ([mut first, mut second], listener, acceptor, _raw) = Box::pin(connected::<2>(100)).await;
     let polled = timeout(FAILSAFE, first.poll("/", Duration::from_millis(50))).await.expect("in time");
-    assert!(matches!(polled, Ok(Polled::Silent(_))), "{polled:?}");
+    assert!(matches!(polled, Ok(PollOutcome::Silent(_))), "{polled:?}");
     let serve = async {
         let mut next = Raw::accept(&listener, &acceptor, 100).await;
         for _ in 0..2 {
@@ -129,7 +131,7 @@ async fn a_connection_that_dies_fails_all_that_wait_on_it_and_a_new_one_is_opene
     let polled = Box::pin(async { tokio::join!(first.poll("/", minute), second.poll("/", minute)) }).await;
     let took = since.elapsed();
     tokio::time::resume();
-    assert!(matches!(polled, (Ok(Polled::Connect(_)), Ok(Polled::Connect(_)))), "{polled:?}");
+    assert!(matches!(polled, (Ok(PollOutcome::Connect(_)), Ok(PollOutcome::Connect(_)))), "{polled:?}");
     assert!(took <= Duration::from_secs(21), "{took:?}");
     let serve = async {
         let mut next = Raw::accept(&listener, &acceptor, 100).await;
@@ -144,31 +146,31 @@ async fn a_connection_that_dies_fails_all_that_wait_on_it_and_a_new_one_is_opene
 
 #[tokio::test]
 async fn a_quiet_connection_is_asked_whether_it_is_alive_before_anything_goes_out_on_it() {
-    let ([mut line], listener, acceptor, mut raw) = Box::pin(connected::<1>(100)).await;
-    pass(5).await;
+    let ([mut client], listener, acceptor, mut raw) = Box::pin(connected::<1>(100)).await;
+    advance_clock(5).await;
     let serve = async {
         let stream = raw.request().await.expect("a request");
         raw.answer(stream, &[], "alive").await;
     };
-    let (polled, ()) = Box::pin(together(poll(&mut line), serve)).await;
+    let (polled, ()) = Box::pin(together(poll(&mut client), serve)).await;
     assert_eq!(text(polled), "alive");
-    pass(5).await;
+    advance_clock(5).await;
     let serve = async {
         let mut next = Raw::accept(&listener, &acceptor, 100).await;
         let stream = next.request().await.expect("a request");
         next.answer(stream, &[], "another").await;
     };
-    let (polled, ()) = Box::pin(together(poll(&mut line), serve)).await;
+    let (polled, ()) = Box::pin(together(poll(&mut client), serve)).await;
     assert_eq!(text(polled), "another");
 }
 
 #[tokio::test]
 async fn feeds_leave_a_connection_whose_server_comes_to_allow_fewer() {
-    let (mut lines, listener, acceptor, mut raw) = Box::pin(connected::<3>(3)).await;
+    let (mut clients, listener, acceptor, mut raw) = Box::pin(connected::<3>(3)).await;
     raw.settings(1).await;
     // That of the beginning came with the first request.
     raw.acknowledged(1).await;
-    let polls = join_all(lines.iter_mut().map(poll));
+    let polls = join_all(clients.iter_mut().map(poll));
     let serve = async {
         let stream = raw.request().await.expect("a request");
         let mut next = Raw::accept(&listener, &acceptor, 100).await;
@@ -186,7 +188,7 @@ async fn feeds_leave_a_connection_whose_server_comes_to_allow_fewer() {
 
 #[tokio::test]
 async fn a_feed_whose_connection_closes_amid_an_answer_or_before_it_misses_nothing() {
-    let acceptor = acceptor(Speaks::Http2);
+    let acceptor = acceptor(Protocol::Http2);
     let (listener, url) = listen().await;
     let spec = FeedSpec {
         endpoint: Endpoint::new(&url, "tr_dev_test", None).expect("an endpoint"),

@@ -1,0 +1,100 @@
+//! Sends one GET over the pool, again at once where no server acted on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{HOST, HeaderMap};
+use http::response::Parts;
+use http::{Request, Uri};
+use tokio::time::{Instant, timeout};
+
+use super::connection::PooledConnection;
+use super::origin::Origin;
+use crate::error::{Error, ErrorCode, Result};
+use crate::http::error::silent;
+
+/// A used connection that breaks within this time of a request may never have carried the request to
+/// the server: servers close idle connections, and the notice of it can still be on its way.
+const STALE: Duration = Duration::from_secs(1);
+
+/// How often a request that no server acted on is sent again. Several connections can be going away
+/// at once; a server that refuses more often than that is a failure.
+const MAX_REPEATS: u32 = 5;
+
+/// How a request went, up to the head of its response.
+#[derive(Debug)]
+pub(super) enum SendOutcome {
+    /// The head; the body follows on the connection.
+    Head(Parts, PooledConnection),
+    /// No connection, or it broke before the head.
+    Connect(Error),
+    /// Not a byte within the silence time.
+    Silent(Error),
+}
+
+/// Sends a GET for `target` (path and query, encoded) on `idle` while that is open, else on a
+/// connection checked out of the pool.
+///
+/// # Errors
+/// Only what no retry can mend: a request that cannot be built.
+pub(super) async fn send(
+    origin: &Arc<Origin>,
+    mut idle: Option<PooledConnection>,
+    target: &str,
+    headers: &HeaderMap,
+    silence: Duration,
+) -> Result<SendOutcome> {
+    let mut repeats = 0;
+    loop {
+        let mut connection = match idle.take().filter(PooledConnection::is_open) {
+            Some(connection) => connection,
+            None => match timeout(silence, origin.checkout()).await {
+                Ok(Ok(connection)) => connection,
+                Ok(Err(error)) => return Ok(SendOutcome::Connect(error)),
+                Err(_) => return Ok(SendOutcome::Connect(silent(silence))),
+            },
+        };
+        // Boxed: a future keeps what it is given by value, also when it has handed it on.
+        let request = Box::new(build(origin, &connection, target, headers)?);
+        let (used, sent) = (connection.was_used(), Instant::now());
+        match timeout(silence, connection.head(request)).await {
+            Ok(Ok(head)) => return Ok(SendOutcome::Head(head, connection)),
+            Ok(Err(failed)) => {
+                let stale = used && repeats == 0 && sent.elapsed() < STALE;
+                if !stale && (!failed.unsent || repeats >= MAX_REPEATS) {
+                    return Ok(SendOutcome::Connect(failed.error));
+                }
+                repeats += 1;
+            }
+            Err(_) => {
+                connection.abandon();
+                return Ok(SendOutcome::Silent(silent(silence)));
+            }
+        }
+    }
+}
+
+fn build(origin: &Origin, connection: &PooledConnection, target: &str, headers: &HeaderMap) -> Result<Request<()>> {
+    let invalid = |error: http::Error| {
+        Error::new(ErrorCode::InvalidRequest, "the request could not be built: check the base URL").with_source(error)
+    };
+    let builder = match connection {
+        PooledConnection::Http1(_) => Request::get(target),
+        PooledConnection::Http2(_) => Request::get(
+            Uri::builder()
+                .scheme(origin.scheme())
+                .authority(origin.authority())
+                .path_and_query(target)
+                .build()
+                .map_err(invalid)?,
+        ),
+    };
+    let mut request = builder.body(()).map_err(invalid)?;
+    request.headers_mut().clone_from(headers);
+    match connection {
+        PooledConnection::Http1(_) => drop(request.headers_mut().insert(HOST, origin.host())),
+        // `:authority` stands for it.
+        PooledConnection::Http2(_) => {}
+    }
+    Ok(request)
+}
