@@ -4,7 +4,7 @@ mod emulator_support;
 
 use std::time::Duration;
 
-use emulator_support::{Answer, Emulator, FAILSAFE, updates};
+use emulator_support::{Emulator, FAILSAFE, Response, updates};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 const TAGS: &str = "GET /realtime/v1/runs";
 
 /// The live poll that goes on from a snapshot or an answer.
-fn live(path: &str, answer: &Answer) -> String {
+fn live(path: &str, answer: &Response) -> String {
     let join = if path.contains('?') { '&' } else { '?' };
     let (offset, handle) = (answer.header("electric-offset"), answer.header("electric-handle"));
     format!("{path}{join}offset={offset}&handle={handle}&live=true&cursor=")

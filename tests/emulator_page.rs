@@ -2,11 +2,11 @@
 
 mod emulator_support;
 
-use emulator_support::{Answer, Emulator};
+use emulator_support::{Emulator, Response};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-async fn keyless(emulator: &Emulator, method: Method, path: &str) -> Answer {
+async fn keyless(emulator: &Emulator, method: Method, path: &str) -> Response {
     emulator.send_as(None, method, path, Some(String::new())).await
 }
 

@@ -62,8 +62,8 @@ impl FaultOptions {
     ///
     /// # Errors
     /// A sentence that says what is missing or wrong.
-    pub(super) fn check(&self, routes: &[&str]) -> Result<Fault, String> {
-        if let Some(route) = self.route.as_deref().filter(|route| !routes.contains(route)) {
+    fn check(&self, labels: &[&str]) -> Result<Fault, String> {
+        if let Some(route) = self.route.as_deref().filter(|route| !labels.contains(route)) {
             return Err(format!("there is no route \"{route}\""));
         }
         Ok(match self.kind {
@@ -79,9 +79,12 @@ impl FaultOptions {
     }
 }
 
-/// The active faults.
-#[derive(Debug, Default)]
-pub(super) struct Faults(Mutex<Vec<ActiveFault>>);
+/// The active faults, and the labels of the routes that can fail.
+#[derive(Debug)]
+pub(super) struct Faults {
+    active: Mutex<Vec<ActiveFault>>,
+    labels: Vec<&'static str>,
+}
 
 #[derive(Debug)]
 struct ActiveFault {
@@ -92,28 +95,33 @@ struct ActiveFault {
 }
 
 impl Faults {
+    /// No faults yet, for the routes with these labels.
+    pub(super) fn new(labels: &[&'static str]) -> Self {
+        Self { active: Mutex::default(), labels: labels.to_vec() }
+    }
+
     /// Replaces the active faults.
     ///
     /// # Errors
     /// A sentence that says what is wrong. The active faults stay.
-    pub(super) fn set(&self, options: Vec<FaultOptions>, routes: &[&str]) -> Result<(), String> {
+    pub(super) fn set(&self, options: Vec<FaultOptions>) -> Result<(), String> {
         if options.len() > MAX_FAULTS {
             return Err(format!("at most {MAX_FAULTS} faults"));
         }
         let faults = options
             .into_iter()
             .map(|one| {
-                let fault = one.check(routes)?;
+                let fault = one.check(&self.labels)?;
                 Ok(ActiveFault { fault, route: one.route, left: one.count, after: one.after })
             })
             .collect::<Result<Vec<_>, String>>()?;
-        *lock(&self.0) = faults;
+        *lock(&self.active) = faults;
         Ok(())
     }
 
     /// The fault of the next request of this route, if any: the first that applies. Counts it.
     pub(super) fn take(&self, route: &str) -> Option<Fault> {
-        let mut all = lock(&self.0);
+        let mut all = lock(&self.active);
         let hit = all.iter_mut().find_map(|fault| {
             if fault.left == Some(0) || fault.route.as_deref().is_some_and(|only| only != route) {
                 return None;
@@ -135,11 +143,11 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    const ROUTES: &[&str] = &["GET /a", "GET /b"];
+    const LABELS: &[&str] = &["GET /a", "GET /b"];
 
     fn faults(options: Value) -> Result<Faults, String> {
-        let faults = Faults::default();
-        faults.set(serde_json::from_value(options).map_err(|error| error.to_string())?, ROUTES)?;
+        let faults = Faults::new(LABELS);
+        faults.set(serde_json::from_value(options).map_err(|error| error.to_string())?)?;
         Ok(faults)
     }
 

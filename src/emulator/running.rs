@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::handle::Handle;
 use super::mounted_relay;
 use super::options::Options;
-use super::routes::{Context, respond};
+use super::routes::{Context, labels, respond};
 use crate::error::{ErrorCode, Result};
 use crate::relay::Relay;
 use crate::secret::Secret;
@@ -37,7 +37,7 @@ pub async fn start(options_json: &str) -> Result<Running> {
     let port = options.port;
     // Before the port is bound: a wrong option is told first.
     let clock = options.clock();
-    let context = Arc::new(Context::new(options, clock.clone(), CancellationToken::new())?);
+    let context = Arc::new(Context::new(options, clock.clone(), CancellationToken::new(), &labels())?);
     let (listener, address) = listener::bind(Ipv4Addr::LOCALHOST.into(), port, ErrorCode::EmulatorPort).await?;
     let relay = mounted_relay::mount(&format!("http://{address}"), secret_key.expose(), clock)?;
     let answering = (context.clone(), relay.clone());

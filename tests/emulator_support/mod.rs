@@ -21,7 +21,7 @@ pub(crate) struct Emulator {
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     /// Its status.
     pub(crate) status: u16,
     /// Its body.
@@ -49,7 +49,7 @@ impl Emulator {
         method: Method,
         path: &str,
         body: Option<Value>,
-    ) -> impl Future<Output = Answer> + use<> + 'static {
+    ) -> impl Future<Output = Response> + use<> + 'static {
         let key = self.running.secret_key().to_owned();
         self.send_as(Some(&key), method, path, body.map(|body| body.to_string()))
     }
@@ -61,7 +61,7 @@ impl Emulator {
         method: Method,
         path: &str,
         body: Option<String>,
-    ) -> impl Future<Output = Answer> + use<> + 'static {
+    ) -> impl Future<Output = Response> + use<> + 'static {
         let mut request = self
             .client
             .request(method, format!("{}{path}", self.running.url()))
@@ -76,12 +76,12 @@ impl Emulator {
         async move {
             let response = request.send().await.expect("an answer");
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            Answer { status, headers, body: response.text().await.expect("a body") }
+            Response { status, headers, body: response.text().await.expect("a body") }
         }
     }
 
     /// Reads a stream until it has been silent for so many seconds; the whole of it.
-    pub(crate) fn stream(&self, path: &str, silence_s: u64) -> impl Future<Output = Answer> + use<> + 'static {
+    pub(crate) fn stream(&self, path: &str, silence_s: u64) -> impl Future<Output = Response> + use<> + 'static {
         let request = self.client.get(format!("{}{path}", self.running.url()));
         let request = request.bearer_auth(self.running.secret_key()).header("timeout-seconds", silence_s);
         async move {
@@ -91,21 +91,21 @@ impl Emulator {
             while let Ok(Some(part)) = response.chunk().await {
                 body.extend_from_slice(&part);
             }
-            Answer { status, headers, body: String::from_utf8(body).expect("text") }
+            Response { status, headers, body: String::from_utf8(body).expect("text") }
         }
     }
 
     /// Appends a text to a stream, under the id of its append.
-    pub(crate) async fn append(&self, path: &str, text: &str, id: &str) -> Answer {
+    pub(crate) async fn append(&self, path: &str, text: &str, id: &str) -> Response {
         let request = self.client.post(format!("{}{path}", self.running.url())).body(text.to_owned());
         let request = request.bearer_auth(self.running.secret_key()).header("x-part-id", id);
         let response = request.send().await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, body: response.text().await.expect("a body") }
+        Response { status, headers, body: response.text().await.expect("a body") }
     }
 
     /// A GET with the secret key.
-    pub(crate) fn get(&self, path: &str) -> impl Future<Output = Answer> + use<> + 'static {
+    pub(crate) fn get(&self, path: &str) -> impl Future<Output = Response> + use<> + 'static {
         self.send(Method::GET, path, None)
     }
 
@@ -123,7 +123,7 @@ impl Emulator {
     }
 
     /// Triggers a task with options; the answer.
-    pub(crate) async fn trigger(&self, key: &str, task: &str, body: Value) -> Answer {
+    pub(crate) async fn trigger(&self, key: &str, task: &str, body: Value) -> Response {
         self.send_as(Some(key), Method::POST, &format!("/api/v1/tasks/{task}/trigger"), Some(body.to_string())).await
     }
 
@@ -142,7 +142,7 @@ impl Emulator {
     }
 }
 
-impl Answer {
+impl Response {
     /// A header's text, empty when it is not there.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()

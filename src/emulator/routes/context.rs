@@ -1,6 +1,7 @@
 //! What every route works with.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use crate::emulator::engine::Engine;
 use crate::emulator::fault::Faults;
 use crate::emulator::jwt;
 use crate::emulator::options::Options;
-use crate::emulator::routes::{Label, PageFiles};
 use crate::emulator::stats::Stats;
 use crate::error::{Error, ErrorCode, Result};
 use crate::random;
@@ -31,7 +31,7 @@ pub(in crate::emulator) struct Context {
     /// What goes wrong on purpose.
     pub(super) faults: Faults,
     /// The built page.
-    pub(super) page: Option<PageFiles>,
+    pub(super) page: Option<PathBuf>,
     /// The counts.
     pub(in crate::emulator) stats: Stats,
     /// Ends everything.
@@ -45,18 +45,23 @@ impl Context {
     ///
     /// # Errors
     /// `ERR_INVALID_OPTIONS` for a fault that cannot be.
-    pub(in crate::emulator) fn new(mut options: Options, clock: Clock, stop: CancellationToken) -> Result<Self> {
-        let faults = Faults::default();
+    pub(in crate::emulator) fn new(
+        mut options: Options,
+        clock: Clock,
+        stop: CancellationToken,
+        labels: &[&'static str],
+    ) -> Result<Self> {
+        let faults = Faults::new(labels);
         faults
-            .set(std::mem::take(&mut options.faults), &Label::names())
+            .set(std::mem::take(&mut options.faults))
             .map_err(|why| Error::new(ErrorCode::InvalidOptions, format!("the emulator's options: `faults`: {why}")))?;
         Ok(Self {
             limits: options.environments.iter().map(|one| Arc::new(Limit::new(one.max_connections))).collect(),
             hold: options.hold,
             memory: options.memory,
             faults,
-            page: options.page.take().map(PageFiles::new),
-            stats: Stats::default(),
+            page: options.page.take(),
+            stats: Stats::new(labels),
             engine: Engine::new(options, clock, stop.clone()),
             stop,
             digest_key: random::bytes(),

@@ -4,8 +4,8 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::Context;
 use super::control::{columns, owner, refused};
-use super::{Context, Label};
 use crate::emulator::batch::Batch;
 use crate::emulator::fault;
 use crate::emulator::ident;
@@ -172,7 +172,7 @@ pub(super) async fn faults(context: &Context, request: &Request, incoming: Reque
         None => return Response::error(StatusCode::BAD_REQUEST, "the body is {\"faults\": an array}"),
     };
     let count = faults.len();
-    match context.faults.set(faults, &Label::names()) {
+    match context.faults.set(faults) {
         Ok(()) => Response::json(StatusCode::OK, json!({ "faults": count }).to_string()),
         Err(why) => Response::error(StatusCode::BAD_REQUEST, &why),
     }

@@ -1,7 +1,7 @@
 //! The page at `/` and its files under `/page/`, from the folder it was built to.
 
 use std::io::{self, ErrorKind, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::read::GzDecoder;
 use http::StatusCode;
@@ -14,17 +14,6 @@ use crate::serve::{Request, Response};
 const POLICY: &str =
     "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
-/// The folder of the built page.
-#[derive(Debug)]
-pub(in crate::emulator) struct PageFiles(PathBuf);
-
-impl PageFiles {
-    /// The page in that folder.
-    pub(super) fn new(folder: PathBuf) -> Self {
-        Self(folder)
-    }
-}
-
 /// Answers for one file.
 pub(super) async fn handle(context: &Context, request: &Request, name: &str) -> Response {
     if let Err(answer) = request.only_reads() {
@@ -33,7 +22,7 @@ pub(super) async fn handle(context: &Context, request: &Request, name: &str) -> 
     if !is_local(&request.origin) {
         return refused();
     }
-    let (Some(content_type), Some(PageFiles(folder))) = (content_type(name), &context.page) else {
+    let (Some(content_type), Some(folder)) = (content_type(name), &context.page) else {
         return Response::not_found();
     };
     let (path, gzip) = (folder.join(name), request.accepts_gzip());

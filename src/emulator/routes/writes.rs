@@ -8,7 +8,6 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::route::StreamTarget;
 use crate::emulator::access::Refusal;
 use crate::emulator::ident;
 use crate::emulator::run::Run;
@@ -21,27 +20,46 @@ const APPEND_BYTES: u64 = 512 * 1024;
 /// The most one line of a written stream may take, in bytes.
 const LINE_BYTES: usize = 10 << 20;
 
+/// The stream that a run writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'c> {
+    /// The run that writes.
+    run: &'c str,
+    /// Whose stream it is: `self`, `parent` or `root`.
+    owner: &'c str,
+    /// The stream's key.
+    key: &'c str,
+}
+
+impl<'c> Target<'c> {
+    /// The target that the parameters of a path name.
+    pub(super) fn of(parameters: &'c [String]) -> Self {
+        let at = |index: usize| parameters.get(index).map_or("", String::as_str);
+        Self { run: at(0), owner: at(1), key: at(2) }
+    }
+}
+
 /// Announces a stream (`PUT`), writes lines to it (`POST`), or tells how far a writer came
 /// (`HEAD`).
 pub(super) async fn handle(
     context: &Context,
     request: &Request,
-    target: &StreamTarget,
+    target: Target<'_>,
     incoming: RequestBody,
 ) -> Response {
     let run = match writer(context, request, target) {
         Ok(run) => run,
         Err(answer) => return answer,
     };
-    let log = run.stream(StreamName::Output(target.key.clone()));
+    let log = run.stream(StreamName::Output(target.key.to_owned()));
     let client = request.header("x-client-id").unwrap_or("default");
     match request.method {
         Method::PUT => {
             if run.is_over() {
                 return over("Cannot initialize a realtime stream on a completed run");
             }
-            run.announce(context.engine.now_ms(), &target.key);
-            announced(context, request, &run, &target.key)
+            run.announce(context.engine.now_ms(), target.key);
+            announced(context, request, &run, target.key)
         }
         Method::HEAD => {
             // None yet is -1, as an index before the first.
@@ -49,7 +67,7 @@ pub(super) async fn handle(
             Response::empty(StatusCode::OK).with("x-last-chunk-index", &last)
         }
         Method::POST => {
-            run.announce(context.engine.now_ms(), &target.key);
+            run.announce(context.engine.now_ms(), target.key);
             match write(context, &run, &log, client, incoming).await {
                 Ok(()) => Response::empty(StatusCode::OK),
                 Err(answer) => answer,
@@ -63,7 +81,7 @@ pub(super) async fn handle(
 pub(super) async fn append(
     context: &Context,
     request: &Request,
-    target: &StreamTarget,
+    target: Target<'_>,
     incoming: RequestBody,
 ) -> Response {
     if request.method != Method::POST {
@@ -81,8 +99,8 @@ pub(super) async fn append(
     }
     let text = Value::from(String::from_utf8_lossy(&bytes).into_owned());
     let now = context.engine.now_ms();
-    run.announce(now, &target.key);
-    let log = run.stream(StreamName::Output(target.key.clone()));
+    run.announce(now, target.key);
+    let log = run.stream(StreamName::Output(target.key.to_owned()));
     match run.streams {
         StreamVersion::V1 => log.append_lines(now, text.to_string()),
         StreamVersion::V2 => {
@@ -94,16 +112,16 @@ pub(super) async fn append(
 }
 
 /// The run whose stream the caller writes: a key may, a public token may not.
-fn writer(context: &Context, request: &Request, target: &StreamTarget) -> Result<Arc<Run>, Response> {
+fn writer(context: &Context, request: &Request, target: Target<'_>) -> Result<Arc<Run>, Response> {
     let caller = request
         .caller(context)
         .ok()
         .filter(|caller| !caller.is_public())
         .ok_or_else(|| Response::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text()))?;
-    let run = context.engine.store.find(&target.run).filter(|run| run.environment == caller.index);
+    let run = context.engine.store.find(target.run).filter(|run| run.environment == caller.index);
     match run {
         // Runs here have no parents.
-        Some(run) if target.target == "self" => Ok(run),
+        Some(run) if target.owner == "self" => Ok(run),
         Some(_) => Err(Response::text(StatusCode::NOT_FOUND, "Target not found")),
         None => Err(Response::text(StatusCode::NOT_FOUND, "Run not found")),
     }
