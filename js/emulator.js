@@ -49,7 +49,7 @@ async function startEmulator(options) {
 /** What a native call gave; throws its error. */
 function opened(text) {
   const answer = JSON.parse(text);
-  if (answer.error) throw fromNative(answer.error);
+  if (answer.error) throw fromNative(answer);
   return answer.ok;
 }
 

@@ -23,7 +23,7 @@ async function bounded(bounds, call) {
   const off = onAbort(signal, () => cancel.cancel());
   try {
     const outcome = JSON.parse(await call(cancel, timeoutInMs ?? null));
-    if (outcome.error) throw outcome.error.kind === "aborted" ? abortError(signal) : fromNative(outcome.error);
+    if (outcome.error) throw outcome.error.kind === "aborted" ? abortError(signal) : fromNative(outcome);
     return outcome.ok;
   } finally {
     off();

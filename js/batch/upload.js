@@ -65,7 +65,7 @@ const idsOf = (batchId) => [["batch id", batchId]];
 async function send(call, client, { text, batchId, spool, attempt }) {
   call.signal?.throwIfAborted();
   const upload = native.openUpload(client, text, attempt);
-  if (typeof upload === "string") throw fromNative(JSON.parse(upload));
+  if (typeof upload === "string") throw fromNative(upload);
   const abandon = () => upload.abandon();
   const left = call.left();
   const timer = left === undefined ? undefined : after(left, abandon);
@@ -87,7 +87,7 @@ async function send(call, client, { text, batchId, spool, attempt }) {
 }
 
 function judge(call, batchId, { ok, error, retryInMs }) {
-  if (error) return { error: fromNative(error), retryInMs };
+  if (error) return { error: fromNative({ error }), retryInMs };
   let result;
   try {
     result = call.read(ok, streamed);

@@ -223,7 +223,7 @@ async function mintSlowly(minted, client, grant, bounds, baseURL) {
       bounded(bounds, (cancel, timeout) => native.mintRemotely(client, body, cancel, timeout, trace)),
     );
   }
-  if (outcome?.startsWith("!")) throw errors.fromNative(JSON.parse(outcome.slice(1)));
+  if (outcome?.startsWith("{")) throw errors.fromNative(outcome);
   if (!outcome) throw new errors.TriggerNativeError("ERR_INTERNAL", "no token came of a successful call");
   return outcome;
 }
@@ -231,7 +231,7 @@ async function mintSlowly(minted, client, grant, bounds, baseURL) {
 /** @param {string} minted */
 function isToken(minted) {
   const first = minted.charCodeAt(0);
-  return first !== 0x21 /* ! */ && first !== 0x40 /* @ */;
+  return first !== 0x7b /* { */ && first !== 0x40 /* @ */;
 }
 
 /** @param {any} options */

@@ -237,7 +237,7 @@ class Call {
     const { seconds, period } = this.tokenExpiry ?? { seconds: Number.NaN, period: life };
     const client = this.#refresher?.signer ?? this.#client;
     const token = native.mintHandle(client, claims ?? "{}", JSON.stringify(scopes), Date.now(), seconds, period);
-    if (token.startsWith("!")) throw fromNative(JSON.parse(token.slice(1)));
+    if (token.startsWith("{")) throw fromNative(token);
     return token;
   }
 }
@@ -253,7 +253,7 @@ function handleExpiry(name, options) {
   if (expirationTime === undefined) return undefined;
   const { seconds, period } = expiryOf(expirationTime);
   const refusal = native.checkExpiry(Date.now(), seconds, period);
-  if (refusal) throw fromNative(JSON.parse(refusal));
+  if (refusal) throw fromNative(refusal);
   return { seconds, period };
 }
 

@@ -33,7 +33,7 @@ function clientOf(resolved) {
   let client = clients.get(name);
   if (client === undefined) {
     const made = native.client(resolved.baseURL, resolved.accessToken ?? "", resolved.branch ?? null, options);
-    if (typeof made === "string") throw fromNative(JSON.parse(made));
+    if (typeof made === "string") throw fromNative(made);
     client = made;
     if (clients.size >= MAX_CLIENTS) clients.delete(clients.keys().next().value);
     clients.set(name, client);

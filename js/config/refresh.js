@@ -196,7 +196,7 @@ class Refresher {
       return;
     }
     const refusal = native.checkToken(this.#client, token);
-    if (refusal) throw fromNative(JSON.parse(refusal));
+    if (refusal) throw fromNative(refusal);
   }
 
   /** What the function gives, if it does so in time. */

@@ -74,8 +74,16 @@ const BY_STATUS = {
   429: RateLimitError,
 };
 
-/** What this package itself found wrong. `code` is stable; the message names the fix. */
+/** @typedef {import("./codes.js").Code} Code */
+/** @template {string} Name @typedef {import("./codes.js").CodeOf<Name>} CodeOf */
+
+/**
+ * What this package itself found wrong. `code` is stable; the message names the fix.
+ *
+ * @template {Code} [C=CodeOf<"TriggerNativeError">]
+ */
 class TriggerNativeError extends Error {
+  /** @param {NoInfer<C>} code one that the registry has for this class @param {string} message @param {ErrorOptions} [options] */
   constructor(code, message, options) {
     super(message, options);
     this.name = "TriggerNativeError";
@@ -83,17 +91,41 @@ class TriggerNativeError extends Error {
   }
 }
 
-/** What came back is not the protocol: HTML, missing headers, JSON cut short, again and again. */
+/**
+ * What came back is not the protocol: HTML, missing headers, JSON cut short, again and again.
+ *
+ * @extends {TriggerNativeError<CodeOf<"ProtocolError">>}
+ */
 class ProtocolError extends TriggerNativeError {}
-/** The server answers again and again without any progress. */
+/**
+ * The server answers again and again without any progress.
+ *
+ * @extends {TriggerNativeError<CodeOf<"NoProgressError">>}
+ */
 class NoProgressError extends TriggerNativeError {}
-/** A deadline of ours passed. */
+/**
+ * A deadline of ours passed.
+ *
+ * @extends {TriggerNativeError<CodeOf<"TimeoutError">>}
+ */
 class TimeoutError extends TriggerNativeError {}
-/** No key, a key that cannot do this, or a base URL that is none. */
+/**
+ * No key, a key that cannot do this, or a base URL that is none.
+ *
+ * @extends {TriggerNativeError<CodeOf<"ConfigError">>}
+ */
 class ConfigError extends TriggerNativeError {}
-/** An argument that cannot be right. */
+/**
+ * An argument that cannot be right.
+ *
+ * @extends {TriggerNativeError<CodeOf<"ArgumentError">>}
+ */
 class ArgumentError extends TriggerNativeError {}
-/** A column or packet that cannot be decoded. */
+/**
+ * A column or packet that cannot be decoded.
+ *
+ * @extends {TriggerNativeError<CodeOf<"DecodeError">>}
+ */
 class DecodeError extends TriggerNativeError {}
 
 /** What a wait token that timed out holds instead of data. The official name. */
@@ -157,11 +189,26 @@ function parsed(text) {
 }
 
 /**
- * The error of an error that came over the bridge as data.
- * @param {{ kind: string, code: string, message: string, cause?: string, status?: number, headers?: Record<string, string>, body?: string }} data
+ * What stands under `error` in a failure that came over the bridge (`src/bridge/error.rs`).
+ *
+ * @typedef {object} NativeError
+ * @property {string} kind
+ * @property {any} code
+ * @property {string} message
+ * @property {string} [cause]
+ * @property {number} [status]
+ * @property {Record<string, string>} [headers]
+ * @property {string} [body]
+ */
+
+/**
+ * The error of a failure that came over the bridge.
+ *
+ * @param {string | { error: NativeError }} failure as text, or parsed already
  * @returns {Error}
  */
-function fromNative(data) {
+function fromNative(failure) {
+  const { error: data } = typeof failure === "string" ? JSON.parse(failure) : failure;
   const cause = data.cause ? new Error(data.cause) : undefined;
   if (data.kind === "api") {
     const answer = parsed(data.body);

@@ -306,9 +306,9 @@ class Relay {
       });
     };
     const listener = relay.listener(host, port, authorize === undefined ? null : decide);
-    if (typeof listener === "string") throw fromNative(JSON.parse(listener));
+    if (typeof listener === "string") throw fromNative(listener);
     const started = JSON.parse(await listener.start());
-    if (started.error) throw fromNative(started.error);
+    if (started.error) throw fromNative(started);
     aliveUntilStopped(listener);
     /** @type {Promise<void> | undefined} */
     let stopped;
@@ -376,7 +376,7 @@ function open({ configuration, native: text }, tell) {
     );
   }
   const relay = native.openRelay(clientOf(resolved), text, tell);
-  if (typeof relay === "string") throw fromNative(JSON.parse(relay));
+  if (typeof relay === "string") throw fromNative(relay);
   return relay;
 }
 

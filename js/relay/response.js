@@ -87,9 +87,9 @@ function isBodiless(status) {
  */
 async function answerOf(exchange) {
   const [text, bytes] = await exchange.respond();
-  if (text.startsWith("!")) {
-    const failure = JSON.parse(text.slice(1));
-    if (failure.kind === "aborted") return GONE;
+  if (text.startsWith("{")) {
+    const failure = JSON.parse(text);
+    if (failure.error.kind === "aborted") return GONE;
     throw fromNative(failure);
   }
   const lines = text.split("\n");
@@ -118,7 +118,7 @@ async function wholeAnswer(response) {
  */
 async function nextPiece(exchange) {
   const [text, bytes] = await exchange.next();
-  if (text.startsWith("!")) throw fromNative(JSON.parse(text.slice(1)));
+  if (text.startsWith("{")) throw fromNative(text);
   return bytes;
 }
 

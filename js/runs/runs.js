@@ -64,7 +64,7 @@ function subscribe(subject, skipColumns, options) {
   const notices = Boolean(onRetry ?? onStateChange);
   const feed = JSON.stringify({ subject, skipColumns: skipColumns ?? [], notices, retry, silenceTimeoutMs });
   const refusal = native.checkFeed(feed);
-  if (refusal) throw fromNative(JSON.parse(refusal));
+  if (refusal) throw fromNative(refusal);
   return new RunSubscription(
     new FeedSource({ single: subject.of === "run", feed, client, refresher, options, baseURL: resolved.baseURL }),
   );
@@ -109,7 +109,7 @@ class FeedSource {
   open() {
     this.#trace = traceOf(() => ({ baseURL: this.#baseURL, ...pathOf(JSON.parse(this.#feed ?? "").subject) }));
     const reader = native.openFeed(this.#client, mailbox(), this.#feed);
-    if (typeof reader === "string") throw fromNative(JSON.parse(reader));
+    if (typeof reader === "string") throw fromNative(reader);
     this.#feed = undefined;
     return reader;
   }

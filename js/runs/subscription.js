@@ -231,7 +231,7 @@ class RunSubscription {
             this.#leave();
             return DONE;
           }
-          const error = fromNative(this.#end.error);
+          const error = fromNative(this.#end);
           this.#source.explain(error);
           throw error;
         }
@@ -287,14 +287,14 @@ class RunSubscription {
     // Begun also when closed meanwhile: other subscriptions wait for the same token.
     if (batch.wantsToken) return this.#source.renew();
     if (this.#closed) return;
-    if (batch.error) throw fromNative(batch.error);
+    if (batch.error) throw fromNative(batch);
     this.#rows = this.#order ? this.#gather(this.#order, batch) : batch.rows;
     this.#at = 0;
     this.#drained = batch.drained;
     this.#end = batch.end;
     for (const notice of batch.notices) if (notice.state !== "ended") this.#notify(notice);
     if (!this.#source.single) {
-      for (const { key, error } of batch.faults) attempt(() => this.#source.fault(fromNative(error), key));
+      for (const fault of batch.faults) attempt(() => this.#source.fault(fromNative(fault), fault.key));
     }
   }
 

@@ -116,7 +116,7 @@ class StreamSource {
     try {
       while (!this.#closed) {
         if (this.#end) {
-          if (this.#end.error) throw this.#failure(this.#end.error);
+          if (this.#end.error) throw this.#failure(this.#end);
           this.isOver = true;
           this.close();
           return undefined;
@@ -131,7 +131,7 @@ class StreamSource {
           continue;
         }
         if (this.#closed) return undefined;
-        if (batch.error) throw this.#failure(batch.error);
+        if (batch.error) throw this.#failure(batch);
         this.#end = batch.end;
         // The end is told when it is closed: once, and after the last value.
         for (const notice of batch.notices) if (notice.state !== "ended") this.#tell(notice);
@@ -148,8 +148,9 @@ class StreamSource {
     }
   }
 
-  #failure(data) {
-    const error = fromNative(data);
+  /** @param {{ error: import("../errors/errors.js").NativeError }} given */
+  #failure(given) {
+    const error = fromNative(given);
     return this.#refresher ? this.#refresher.explain(error) : error;
   }
 
@@ -203,7 +204,7 @@ function streamSource(access, runId, key, plan, wiring = {}) {
   }
   const text = JSON.stringify({ ...plan, notices: wiring.notify !== undefined });
   const refusal = native.checkStream(runId, key, text);
-  if (refusal) throw fromNative(JSON.parse(refusal));
+  if (refusal) throw fromNative(refusal);
   /** @type {ReturnType<typeof traceOf>} */
   let trace;
   return new StreamSource({
@@ -222,7 +223,7 @@ function streamSource(access, runId, key, plan, wiring = {}) {
       }));
       const planned = cursor === undefined ? text : JSON.stringify({ ...JSON.parse(text), at: cursor });
       const reader = native.openStream(client, mailbox(), runId, key, planned);
-      if (typeof reader === "string") throw fromNative(JSON.parse(reader));
+      if (typeof reader === "string") throw fromNative(reader);
       return reader;
     },
   });

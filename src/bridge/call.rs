@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::cancel::{Bounds, Cancel};
 use super::client::Client;
-use super::error::{error_value, failure, refusal};
+use super::error::{error_value, failure};
 use super::mint::times;
 use super::promise::promise;
 use crate::config::KeyKind;
@@ -151,7 +151,7 @@ pub fn put_presigned<'env>(
 }
 
 /// Signs the token of a handle from the claims the server gave with it (docs/server-protocol.md 6): the token,
-/// or `!` and an error. `now_ms` is `Date.now()`; `exp_seconds` as in `mint`.
+/// or a failure. `now_ms` is `Date.now()`; `exp_seconds` as in `mint`.
 #[napi(catch_unwind)]
 pub fn mint_handle(
     client: &External<Client>,
@@ -161,8 +161,7 @@ pub fn mint_handle(
     exp_seconds: f64,
     period: Option<String>,
 ) -> String {
-    signed(client, &claims, &scopes, now_ms, exp_seconds, period.as_deref())
-        .unwrap_or_else(|error| format!("!{}", refusal(&error)))
+    signed(client, &claims, &scopes, now_ms, exp_seconds, period.as_deref()).unwrap_or_else(|error| failure(&error))
 }
 
 fn signed(client: &Client, claims: &str, scopes: &str, now_ms: f64, exp: f64, period: Option<&str>) -> Result<String> {
@@ -199,7 +198,7 @@ pub fn open_upload(client: &External<Client>, request: String, attempt: u32) -> 
     };
     match open() {
         Ok(upload) => Either::A(Upload { upload: upload.into() }),
-        Err(error) => Either::B(refusal(&error)),
+        Err(error) => Either::B(failure(&error)),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use napi::bindgen_prelude::{Either, External};
 use napi_derive::napi;
 
-use super::error::refusal;
+use super::error::failure;
 use crate::config::Endpoint;
 use crate::error::{Error, ErrorCode, Result};
 use crate::http::ClientOptions;
@@ -20,7 +20,7 @@ pub struct Client {
     pub(super) minter: Arc<OnceLock<Arc<Minter>>>,
 }
 
-/// The client of a configuration, or the refusal as text.
+/// The client of a configuration, or a failure.
 #[napi(catch_unwind)]
 pub fn client(
     base_url: String,
@@ -30,7 +30,7 @@ pub fn client(
 ) -> Either<External<Client>, String> {
     match build(&base_url, &key, branch.as_deref(), &options) {
         Ok(client) => Either::A(External::new(client)),
-        Err(error) => Either::B(refusal(&error)),
+        Err(error) => Either::B(failure(&error)),
     }
 }
 

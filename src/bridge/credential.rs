@@ -7,7 +7,7 @@ use napi::bindgen_prelude::External;
 use napi_derive::napi;
 
 use super::client::Client;
-use super::error::refusal;
+use super::error::failure;
 use crate::config::Endpoint;
 use crate::credential;
 use crate::secret::Secret;
@@ -57,7 +57,7 @@ pub fn with_credential(client: &External<Client>, credential: &Credential) -> Ex
 #[napi(catch_unwind)]
 pub fn check_token(client: &External<Client>, token: String) -> Option<String> {
     let endpoint = &client.endpoint;
-    Endpoint::new(endpoint.base_url(), &token, endpoint.branch()).err().map(|error| refusal(&error))
+    Endpoint::new(endpoint.base_url(), &token, endpoint.branch()).err().map(|error| failure(&error))
 }
 
 /// What `work` gives; or `None`, as soon as a token is wanted, which JavaScript then owes. `work`

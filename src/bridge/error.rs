@@ -1,10 +1,14 @@
-//! Errors as data.
+//! Errors as data. They cross in one form: an object whose `error` holds one, as JSON text. `fromNative` in JavaScript is
+//! its one reader.
+//!
+//! Text that is no JSON where a call succeeds, as a token or an answer's head, never begins with `{`: so it is told from a
+//! failure by its first character.
 
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Kind};
 
-/// An error as the object that `fromNative` in `js/errors/errors.js` reads.
+/// What stands under `error`.
 pub(super) fn error_value(error: &Error) -> Value {
     let mut data = Map::new();
     data.insert("kind".into(), kind_name(error.kind()).into());
@@ -23,14 +27,9 @@ pub(super) fn error_value(error: &Error) -> Value {
     data.into()
 }
 
-/// `{"error": …}` as text.
+/// An error as it crosses: `{"error": …}`.
 pub(super) fn failure(error: &Error) -> String {
     json!({ "error": error_value(error) }).to_string()
-}
-
-/// The bare error as text, for functions whose success is no text.
-pub(super) fn refusal(error: &Error) -> String {
-    error_value(error).to_string()
 }
 
 /// The JavaScript class an error becomes, by the name `js/errors/errors.js` knows.

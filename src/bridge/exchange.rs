@@ -21,7 +21,7 @@ use napi_derive::napi;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::error::refusal;
+use super::error::failure;
 use super::mailbox::Text;
 use super::promise::{promise, promise_of};
 use crate::error::{Error, ErrorCode, Kind, Result};
@@ -48,7 +48,7 @@ pub(super) struct Crossing {
 
 impl Crossing {
     fn failed(error: Error) -> Self {
-        Self { text: format!("!{}", refusal(&error)), bytes: None }
+        Self { text: failure(&error), bytes: None }
     }
 
     fn aborted() -> Self {
@@ -159,7 +159,7 @@ impl Exchange {
 
 #[napi]
 impl Exchange {
-    /// A promise of the answer: `[head, body]`, where the head is as in `head_text`, or `!` and an error. Called once.
+    /// A promise of the answer: `[head, body]`, where the head is as in `head_text`, or a failure. Called once.
     #[napi(catch_unwind)]
     pub fn respond<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         let shared = self.shared.clone();
@@ -174,7 +174,7 @@ impl Exchange {
         promise_of(env, work, Crossing::failed)
     }
 
-    /// A promise of the next piece of the body: `["", bytes]`, without bytes at its end, or `!` and an error. One is
+    /// A promise of the next piece of the body: `["", bytes]`, without bytes at its end, or a failure. One is
     /// asked for at a time.
     #[napi(catch_unwind)]
     pub fn next<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::error::{error_value, refusal};
+use super::error::{error_value, failure};
 use super::mailbox::{Mailbox, Source, Subscription, Text};
 use super::retry_options::RetryOptions;
 use crate::config::Endpoint;
@@ -108,7 +108,7 @@ pub struct FeedReader {
 /// Why a feed with these options cannot be opened, as text; `null` when it can.
 #[napi(catch_unwind)]
 pub fn check_feed(options: String) -> Option<String> {
-    FeedOptions::read(&options).and_then(|options| options.subject.path()).err().map(|error| refusal(&error))
+    FeedOptions::read(&options).and_then(|options| options.subject.path()).err().map(|error| failure(&error))
 }
 
 /// Opens a feed, or says why not.
@@ -116,7 +116,7 @@ pub fn check_feed(options: String) -> Option<String> {
 pub fn open_feed(client: &External<Client>, mailbox: &Mailbox, options: String) -> Either<FeedReader, String> {
     match open(client, mailbox, &options) {
         Ok(reader) => Either::A(reader),
-        Err(error) => Either::B(refusal(&error)),
+        Err(error) => Either::B(failure(&error)),
     }
 }
 

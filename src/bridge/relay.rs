@@ -13,7 +13,7 @@ use napi_derive::napi;
 use serde::Deserialize;
 
 use super::client::Client;
-use super::error::refusal;
+use super::error::failure;
 use super::exchange::{Exchange, Opening};
 use super::listening::{RelayListener, asking};
 use crate::config::KeyKind;
@@ -107,7 +107,7 @@ pub struct Relay {
     relay: Arc<relay::Relay>,
 }
 
-/// The relay of a client, or the refusal as text.
+/// The relay of a client, or a failure.
 #[napi(catch_unwind)]
 pub fn open_relay(
     client: &External<Client>,
@@ -126,7 +126,7 @@ pub fn open_relay(
     });
     Ok(match open(client, &options, notices) {
         Ok(relay) => Either::A(relay),
-        Err(error) => Either::B(refusal(&error)),
+        Err(error) => Either::B(failure(&error)),
     })
 }
 
@@ -168,7 +168,7 @@ pub fn no_relay_stats() -> String {
 #[napi]
 impl Relay {
     /// One request: its head as `js/relay/relay.js` writes it, what `authorize` granted, its body or the first piece
-    /// of it, and whether more pieces follow. Or the refusal as text.
+    /// of it, and whether more pieces follow. Or a failure.
     #[napi(catch_unwind)]
     pub fn exchange(
         &self,
@@ -183,7 +183,7 @@ impl Relay {
         };
         match open() {
             Ok(exchange) => Either::A(exchange),
-            Err(error) => Either::B(refusal(&error)),
+            Err(error) => Either::B(failure(&error)),
         }
     }
 
@@ -222,7 +222,7 @@ impl Relay {
     ) -> napi::Result<Either<RelayListener, String>> {
         let Ok(host) = host.parse::<IpAddr>() else {
             let why = "listen(): host must be an IP address of this machine, such as \"127.0.0.1\" or \"0.0.0.0\"";
-            return Ok(Either::B(refusal(&Error::new(ErrorCode::InvalidOptions, why))));
+            return Ok(Either::B(failure(&Error::new(ErrorCode::InvalidOptions, why))));
         };
         let (asked, authorize) = authorize.map(asking).transpose()?.unzip();
         let listen = Listen { host, port, authorize };

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::client::Client;
-use super::error::{error_value, refusal};
+use super::error::{error_value, failure};
 use super::feed::notice_value;
 use super::mailbox::{Mailbox, Source, Subscription, Text};
 use super::retry_options::RetryOptions;
@@ -77,7 +77,7 @@ pub struct StreamReader {
 #[napi(catch_unwind)]
 pub fn check_stream(run_id: String, key: String, options: String) -> Option<String> {
     let check = || StreamSpec::path((&run_id, &key), &StreamOptions::read(&options)?.plan());
-    check().err().map(|error| refusal(&error))
+    check().err().map(|error| failure(&error))
 }
 
 /// Opens the stream `key` of a run, or says why not.
@@ -91,7 +91,7 @@ pub fn open_stream(
 ) -> Either<StreamReader, String> {
     match open(client, mailbox, &run_id, &key, &options) {
         Ok(reader) => Either::A(reader),
-        Err(error) => Either::B(refusal(&error)),
+        Err(error) => Either::B(failure(&error)),
     }
 }
 
