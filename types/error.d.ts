@@ -120,10 +120,84 @@ export class BatchTriggerError extends Error {
   readonly cause?: unknown;
 }
 
+/**
+ * The stable codes. docs/errors.md says of each its class, when it comes and what mends it. An {@link ApiError} whose
+ * server sent a code of its own has that one.
+ */
+export type ErrorCode =
+  | "ERR_BAD_REQUEST"
+  | "ERR_AUTHENTICATION"
+  | "ERR_PERMISSION_DENIED"
+  | "ERR_NOT_FOUND"
+  | "ERR_CONFLICT"
+  | "ERR_UNPROCESSABLE_ENTITY"
+  | "ERR_RATE_LIMIT"
+  | "ERR_SERVER"
+  | "ERR_API"
+  | "ERR_CONNECTION"
+  | "ERR_CERTIFICATE"
+  | "ERR_DROPPED"
+  | "ERR_BODY_BROKE_OFF"
+  | "ERR_TIMEOUT"
+  | "ERR_POLL_TIMEOUT"
+  | "ERR_SILENT"
+  | "ERR_PROTOCOL"
+  | "ERR_TOO_LARGE"
+  | "ERR_STREAM"
+  | "ERR_NO_PROGRESS"
+  | "ERR_INVALID_CONFIG"
+  | "ERR_INVALID_BASE_URL"
+  | "ERR_MISSING_ACCESS_TOKEN"
+  | "ERR_INVALID_ACCESS_TOKEN"
+  | "ERR_INVALID_BRANCH"
+  | "ERR_INVALID_HEADER"
+  | "ERR_INVALID_REQUEST_OPTIONS"
+  | "ERR_INVALID_REQUEST"
+  | "ERR_INVALID_PROXY"
+  | "ERR_INVALID_THREADS"
+  | "ERR_HTTP_CLIENT"
+  | "ERR_CANNOT_SIGN"
+  | "ERR_SERVER_TOO_OLD"
+  | "ERR_MISSING_SCOPE"
+  | "ERR_CLOSED"
+  | "ERR_RELAY_PORT"
+  | "ERR_EMULATOR_PORT"
+  | "ERR_EMULATOR_STOPPED"
+  | "ERR_NOT_HERE"
+  | "ERR_INVALID_OPTIONS"
+  | "ERR_INVALID_ARGUMENT"
+  | "ERR_INVALID_ID"
+  | "ERR_INVALID_TAG"
+  | "ERR_INVALID_TASK"
+  | "ERR_INVALID_SCOPES"
+  | "ERR_SCOPES_REQUIRED"
+  | "ERR_INVALID_EXPIRATION"
+  | "ERR_INVALID_PAYLOAD"
+  | "ERR_INVALID_IDEMPOTENCY_KEY"
+  | "ERR_INVALID_ITEM"
+  | "ERR_INVALID_ITEMS"
+  | "ERR_BATCH_TOO_LARGE"
+  | "ERR_ALREADY_READ"
+  | "ERR_NO_PAGE"
+  | "ERR_INVALID_SCRIPT"
+  | "ERR_CLOCK"
+  | "ERR_INVALID_ROW"
+  | "ERR_DECODE"
+  | "ERR_ABORTED"
+  | "ERR_TASK_ONLY"
+  | "ERR_NO_TEMPORARY_FILE"
+  | "ERR_NO_SCOPES"
+  | "ERR_POLLING"
+  | "ERR_LARGE_COLUMNS"
+  | "ERR_NO_ADDON"
+  | "ERR_ADDON_VERSION"
+  | "ERR_INTERNAL"
+  | "ERR_RUNTIME"
+  | "ERR_TLS";
 /** An error of this package's own. */
 export class TriggerNativeError extends Error {
-  /** Stable, `ERR_…`: compare this, not the message. */
-  readonly code: string;
+  /** Stable: compare this, not the message. */
+  readonly code: ErrorCode;
 }
 /** What came back is not the protocol: HTML, missing headers, JSON cut short, again and again (defects.md 1). */
 export class ProtocolError extends TriggerNativeError {}

@@ -25,7 +25,7 @@ const isStrict = () => !["", "0", "false"].includes(process.env.TRIGGER_NATIVE_S
 /** Whether anything would come of a hint. @param {string} name */
 const isOpen = (name) => isStrict() || !given.has(name);
 
-/** @param {string} name the end of the code @param {string} message */
+/** @param {"NO_SCOPES" | "POLLING" | "LARGE_COLUMNS"} name the end of the code @param {string} message */
 function hint(name, message) {
   if (isStrict()) throw new TriggerNativeError(`ERR_${name}`, message);
   if (given.has(name)) return;

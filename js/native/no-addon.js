@@ -60,7 +60,7 @@ function mismatched(place, found, wanted) {
 /** Whether a place is a platform's package, and no file. @param {string} place */
 const isPackage = (place) => place.startsWith("trigger-native-");
 
-/** @param {string} code @param {string} message @param {any} [cause] */
+/** @param {import("../errors/codes.js").CodeOf<"Error">} code @param {string} message @param {any} [cause] */
 function failure(code, message, cause) {
   const error = new Error(`trigger-native: ${message}`, cause && { cause });
   return Object.assign(error, { code });
