@@ -19,13 +19,13 @@ use super::error::failure;
 use super::promise::promise;
 use super::relay::read_grant;
 use crate::lock::lock;
-use crate::relay::{Authorize, Listen, Listening, Relay, Verdict};
+use crate::relay::{Authorize, Authorized, Listen, Listening, Relay};
 use crate::serve::{Body, Response};
 
 /// Requests that JavaScript looks at.
 #[derive(Clone, Default)]
 pub(super) struct Asked {
-    waiting: Arc<Mutex<HashMap<u32, oneshot::Sender<Verdict>>>>,
+    waiting: Arc<Mutex<HashMap<u32, oneshot::Sender<Authorized>>>>,
 }
 
 /// Forgets a question whose viewer left.
@@ -61,7 +61,7 @@ pub(super) fn asking(authorize: Function<'_, FnArgs<(u32, String)>, ()>) -> napi
             match (status, receiver.await) {
                 (Status::Ok, Ok(verdict)) => verdict,
                 // JavaScript is on its way out.
-                _ => Verdict::Answer(Box::new(
+                _ => Authorized::Answer(Box::new(
                     Response::error(StatusCode::SERVICE_UNAVAILABLE, "The relay is closing")
                         .into_http(&http::HeaderMap::new(), http::Version::HTTP_2),
                 )),
@@ -119,7 +119,7 @@ impl RelayListener {
         let running = self.running.clone();
         promise(env, async move {
             let Some((relay, listen)) = start else { return String::new() };
-            match relay.listen(listen).await {
+            match Listening::start(relay, listen).await {
                 Ok(listening) => {
                     let url = format!("http://{}", listening.address());
                     *running.lock().await = Some(listening);
@@ -147,7 +147,7 @@ impl RelayListener {
         let Some(sender) = lock(&self.asked.waiting).remove(&ticket) else { return };
         let verdict = grant
             .and_then(|grant| read_grant(&grant).ok())
-            .map_or_else(|| Verdict::Answer(Box::new(answer_of(head.as_deref(), body))), Verdict::Granted);
+            .map_or_else(|| Authorized::Answer(Box::new(answer_of(head.as_deref(), body))), Authorized::Granted);
         let _ = sender.send(verdict);
     }
 

@@ -18,7 +18,7 @@ use super::exchange::{Exchange, Opening};
 use super::listening::{RelayListener, asking};
 use crate::config::KeyKind;
 use crate::error::{Error, ErrorCode, Result};
-use crate::relay::{self, Grant, Limits, Listen, Notices, Options};
+use crate::relay::{self, Grant, Limits, Listen, Options, Warnings};
 use crate::runtime;
 
 /// The options of a relay, as `js/relay/options.js` checked them.
@@ -121,16 +121,16 @@ pub fn open_relay(
         .weak::<true>()
         .build_callback(|context| Ok(context.value))?;
     // A line that cannot be told is one of a process on its way out.
-    let notices = Notices::new(move |line| {
+    let warnings = Warnings::new(move |line| {
         let _ = tell.call(line, ThreadsafeFunctionCallMode::NonBlocking);
     });
-    Ok(match open(client, &options, notices) {
+    Ok(match open(client, &options, warnings) {
         Ok(relay) => Either::A(relay),
         Err(error) => Either::B(failure(&error)),
     })
 }
 
-fn open(client: &Client, options: &str, notices: Notices) -> Result<Relay> {
+fn open(client: &Client, options: &str, warnings: Warnings) -> Result<Relay> {
     let options: RelayOptions = serde_json::from_str(options)
         .map_err(|error| Error::new(ErrorCode::InvalidOptions, "the options cannot be read").with_source(error))?;
     match client.endpoint.kind() {
@@ -153,7 +153,7 @@ fn open(client: &Client, options: &str, notices: Notices) -> Result<Relay> {
         keep: options.keep_ms.map_or(Options::KEEP, Duration::from_millis),
         authorizes: options.authorizes,
         allow_origins: options.allow_origins.into(),
-        notices,
+        warnings,
         metrics_path: options.metrics_path.map(Into::into),
     });
     Ok(Relay { relay })
@@ -192,7 +192,7 @@ impl Relay {
     #[napi(catch_unwind)]
     pub fn refuses(&self, head: String, host: Option<String>) -> Option<String> {
         let Some(request) = relay::read_head(&head) else { return Some("400\n\nBad Request".into()) };
-        let mut refusal = self.relay.refuses(&request.into_parts().0, host.as_deref())?;
+        let mut refusal = self.relay.refusal(&request.into_parts().0, host.as_deref())?;
         relay::for_this_origin(&mut refusal);
         let (head, body) = refusal.into_parts();
         let body = body.collect().now_or_never()?.ok()?.to_bytes();
@@ -203,13 +203,13 @@ impl Relay {
     /// Whether one more call of `authorize` may be under way; it counts then, until `authorized()`.
     #[napi(catch_unwind)]
     pub fn authorizes(&self) -> bool {
-        self.relay.authorizes()
+        self.relay.begin_authorize()
     }
 
     /// A call of `authorize` is over.
     #[napi(catch_unwind)]
     pub fn authorized(&self) {
-        self.relay.authorized();
+        self.relay.end_authorize();
     }
 
     /// A listener that has not started. `authorize` gets `(ticket, head)` and owes one `decide`.
@@ -233,14 +233,14 @@ impl Relay {
     #[napi(catch_unwind)]
     pub fn refused_elsewhere(&self, status: u16) {
         if let Ok(status) = StatusCode::from_u16(status) {
-            self.relay.refused_elsewhere(status);
+            self.relay.count_refusal(status);
         }
     }
 
     /// Counts an answer that was dropped because nobody read it, where JavaScript hands it over.
     #[napi(catch_unwind)]
     pub fn dropped_unread(&self) {
-        self.relay.dropped_unread();
+        self.relay.count_unread();
     }
 
     /// Its counts, as JSON.

@@ -33,7 +33,7 @@ pub(super) fn mount(url: &str, key: &str, clock: Clock) -> Result<Arc<Relay>> {
         keep: Options::KEEP,
         authorizes: false,
         allow_origins: [].into(),
-        notices: crate::relay::Notices::default(),
+        warnings: crate::relay::Warnings::default(),
         metrics_path: None,
     };
     Ok(Relay::with_clock(options, clock))

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::authorizer::{MAX_DECISIONS, MAX_PROBES, PROBE_TIMEOUTS};
 use super::options::Limits;
-use super::pass::Times;
-use super::{feed, judge, stream};
+use super::upstream::Timeouts;
+use super::{feed, stream};
 
 const DOCS: &str = include_str!("../../docs/relay.md");
 const TYPES: &str = include_str!("../../types/relay.d.ts");
@@ -34,8 +35,8 @@ fn table() -> Vec<(&'static str, &'static str)> {
 #[test]
 fn every_bound_that_the_documentation_names_is_the_one_that_holds() {
     let limits = Limits::default();
-    let of_judge = format!("{}, each {}", judge::UNDER_WAY, seconds(judge::QUESTION_TIMES.head));
-    let of_passing = format!("{}; {}", seconds(Times::VIEWER.head), seconds(Times::VIEWER.idle));
+    let of_probes = format!("{}, each {}", MAX_PROBES, seconds(PROBE_TIMEOUTS.head));
+    let of_passing = format!("{}; {}", seconds(Timeouts::VIEWER.head), seconds(Timeouts::VIEWER.idle));
     let send_timeout = usize::try_from(limits.send_timeout.as_millis()).expect("a number");
     let feeds = feed::tests::Bounds::default();
     let streams = stream::tests::Bounds::default();
@@ -48,7 +49,7 @@ fn every_bound_that_the_documentation_names_is_the_one_that_holds() {
         ("`feedsPerToken`", number(limits.feeds_per_token)),
         ("`passing`", number(limits.passing)),
         ("`authorizing`", format!("{}, or `viewers` where those are fewer", number(limits.authorizing))),
-        // In js/relay/options.js: see the tests of the options.
+        // In js/relay-options.js: see the tests of the options.
         ("`authorizeTimeoutMs`", "10 s".to_owned()),
         ("`queryBytes`", bytes(limits.query_bytes as u64)),
         ("`bodyBytes`", bytes(limits.body_bytes)),
@@ -57,8 +58,8 @@ fn every_bound_that_the_documentation_names_is_the_one_that_holds() {
         ("`sendTimeoutMs`", number(send_timeout)),
         ("`connections`", number(limits.connections)),
         ("`streamsPerConnection`", number(limits.streams_per_connection as usize)),
-        ("questions about tokens", of_judge),
-        ("answers to those", number(judge::MOST)),
+        ("questions about tokens", of_probes),
+        ("answers to those", number(MAX_DECISIONS)),
         ("the wait for a feed's or stream's first answer", seconds(feeds.first_answer)),
         ("the wait for the server's answer to what is passed through", of_passing),
         ("finished runs kept", format!("{} and {}", number(feeds.rows), bytes(feeds.row_bytes as u64))),

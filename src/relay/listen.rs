@@ -1,4 +1,4 @@
-//! The relay on a port of its own, served from the runtime's threads.
+//! The relay on a port of its own, served by the runtime's threads.
 
 use std::fmt;
 use std::io;
@@ -13,19 +13,20 @@ use http_body_util::BodyExt as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Grant, Relay};
+use super::authorizer::Grant;
+use super::relay::Relay;
 use crate::error::{ErrorCode, Result};
 use crate::serve::{Body, Bounds, RequestBody, Response, Timeouts, listener};
 
-/// What the app said of a request that it looked at itself.
-pub enum Verdict {
-    /// These rights.
+/// What `authorize` gave for a request.
+pub enum Authorized {
+    /// The viewer's rights.
     Granted(Grant),
-    /// This answer, and none of the relay's.
+    /// An answer of the app's own, in place of the relay's.
     Answer(Box<http::Response<Body>>),
 }
 
-impl fmt::Debug for Verdict {
+impl fmt::Debug for Authorized {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Granted(grant) => f.debug_tuple("Granted").field(grant).finish(),
@@ -34,16 +35,16 @@ impl fmt::Debug for Verdict {
     }
 }
 
-/// Asks the app about a request.
-pub type Authorize = Arc<dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Verdict> + Send>> + Send + Sync>;
+/// Calls the app's `authorize` for a request.
+pub type Authorize = Arc<dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Authorized> + Send>> + Send + Sync>;
 
-/// How a relay listens.
+/// Where a relay listens, and how it authorizes.
 pub struct Listen {
     /// An address of this machine.
     pub host: IpAddr,
-    /// 0 is any free one.
+    /// The port; 0 is any free one.
     pub port: u16,
-    /// The app's own look at each request but preflights.
+    /// The app's `authorize`, called for each request but preflights and the metrics.
     pub authorize: Option<Authorize>,
 }
 
@@ -60,32 +61,6 @@ pub struct Listening {
     task: Option<JoinHandle<()>>,
 }
 
-impl Relay {
-    /// Listens, over HTTP/1.1 and HTTP/2 without TLS. Must be called on a tokio runtime.
-    ///
-    /// # Errors
-    /// `ERR_RELAY_PORT` when the port is taken or the address is not one of this machine's.
-    pub async fn listen(self: &Arc<Self>, listen: Listen) -> Result<Listening> {
-        let (socket, address) = listener::bind(listen.host, listen.port, ErrorCode::RelayPort).await?;
-        let stop = self.stop.child_token();
-        let limits = self.options.limits;
-        let bounds = Bounds {
-            connections: limits.connections,
-            streams: limits.streams_per_connection,
-            header_bytes: limits.header_bytes,
-            timeouts: Timeouts { send: limits.send_timeout, ..Timeouts::default() },
-        };
-        let counts = self.stats.listeners.clone();
-        let relay = self.clone();
-        let authorize = listen.authorize;
-        let task = tokio::spawn(listener::serve_within(socket, stop.clone(), bounds, counts, move |request| {
-            let (relay, authorize) = (relay.clone(), authorize.clone());
-            async move { Ok(answer(&relay, authorize.as_ref(), request).await) }
-        }));
-        Ok(Listening { address, stop, task: Some(task) })
-    }
-}
-
 async fn answer(
     relay: &Arc<Relay>,
     authorize: Option<&Authorize>,
@@ -93,21 +68,21 @@ async fn answer(
 ) -> http::Response<Body> {
     let (head, body) = request.into_parts();
     if head.version == Version::HTTP_11 && head.uri.authority().is_none() && !head.headers.contains_key(HOST) {
-        relay.refused_elsewhere(StatusCode::BAD_REQUEST);
+        relay.count_refusal(StatusCode::BAD_REQUEST);
         return Response::api_error(StatusCode::BAD_REQUEST, "The request names no host")
             .into_http(&head.headers, head.version);
     }
-    if let Some(refusal) = relay.options.authorizes.then(|| relay.refuses(&head, None)).flatten() {
-        relay.refused_elsewhere(refusal.status());
+    if let Some(refusal) = relay.options.authorizes.then(|| relay.refusal(&head, None)).flatten() {
+        relay.count_refusal(refusal.status());
         return refusal;
     }
     let body = body.map_err(io::Error::other).boxed_unsync();
     let mut grant = None;
     if let Some(authorize) = authorize.filter(|_| wants_grant(relay, &head.method, head.uri.path())) {
         match authorize(&head).await {
-            Verdict::Granted(granted) => grant = Some(granted),
-            Verdict::Answer(answer) => {
-                relay.refused_elsewhere(answer.status());
+            Authorized::Granted(granted) => grant = Some(granted),
+            Authorized::Answer(answer) => {
+                relay.count_refusal(answer.status());
                 return *answer;
             }
         }
@@ -117,19 +92,41 @@ async fn answer(
     answer
 }
 
-/// Whether the app is asked about a request: not about preflights, which carry no cookie, nor about the metrics.
+/// Whether `authorize` is called for a request: not for preflights, which carry no cookie, nor for the metrics.
 fn wants_grant(relay: &Relay, method: &Method, path: &str) -> bool {
-    *method != Method::OPTIONS && relay.options.metrics_path.as_deref() != Some(path)
+    *method != Method::OPTIONS && !relay.is_metrics(path)
 }
 
-/// Takes back what the server says of its own origin: whether the app's is to be reached by TLS only, for ever, is the
-/// app's to say.
+/// Drops `Strict-Transport-Security`: the server speaks of its own origin, and the app decides for the app's.
 pub fn for_this_origin(answer: &mut http::Response<Body>) {
     answer.headers_mut().remove(STRICT_TRANSPORT_SECURITY);
 }
 
 impl Listening {
-    /// Where it listens.
+    /// Listens, over HTTP/1.1 and HTTP/2 without TLS. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// `ERR_RELAY_PORT` when the port is taken or the address is not one of this machine's.
+    pub async fn start(relay: Arc<Relay>, listen: Listen) -> Result<Self> {
+        let (socket, address) = listener::bind(listen.host, listen.port, ErrorCode::RelayPort).await?;
+        let stop = relay.stop.child_token();
+        let limits = relay.options.limits;
+        let bounds = Bounds {
+            connections: limits.connections,
+            streams: limits.streams_per_connection,
+            header_bytes: limits.header_bytes,
+            timeouts: Timeouts { send: limits.send_timeout, ..Timeouts::default() },
+        };
+        let counts = relay.stats.listeners.clone();
+        let authorize = listen.authorize;
+        let task = tokio::spawn(listener::serve_within(socket, stop.clone(), bounds, counts, move |request| {
+            let (relay, authorize) = (relay.clone(), authorize.clone());
+            async move { Ok(answer(&relay, authorize.as_ref(), request).await) }
+        }));
+        Ok(Self { address, stop, task: Some(task) })
+    }
+
+    /// The address it listens at.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -138,7 +135,7 @@ impl Listening {
     pub async fn stop(mut self) {
         self.stop.cancel();
         if let Some(task) = self.task.take() {
-            // An error would be a panic in the server, which has nothing left to do.
+            // The only error is a panic of the server task, which has nothing left to do.
             let _ = task.await;
         }
     }

@@ -24,7 +24,7 @@ pub(crate) fn render(stats: &Stats, present: Gauges) -> String {
         ("upstream_connections", stats.connections(present), "Requests to the server that are under way."),
         ("connections", stats.listeners.connections() as u64, "Open connections of listeners."),
         ("connections_peak", stats.listeners.peak() as u64, "The most there ever were."),
-        ("bytes_under_way", present.bytes_under_way, "Bytes of answers that were not read yet."),
+        ("bytes_under_way", present.bytes_in_flight, "Bytes of answers that were not read yet."),
     ];
     for (name, value, help) in gauges {
         text.head(name, "gauge", help);

@@ -1,22 +1,22 @@
-//! What a relay is told.
+//! The options of a relay, and their defaults.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::notices::Notices;
+use super::warnings::Warnings;
 use crate::config::Endpoint;
 use crate::http::ClientOptions;
 
-/// What a relay is told. Whoever makes one checks the texts first: nothing here is refused.
+/// The options of a relay. The maker checks their texts: the relay refuses none.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The server, and the relay's own key: for shared feeds and streams only.
+    /// The server, and the relay's own key, which is used for shared feeds and streams.
     pub endpoint: Endpoint,
     /// Headers and retries of requests with the relay's own key.
     pub client: Arc<ClientOptions>,
-    /// What stands before the server's paths here: empty, or like `/api/trigger`. `None` is whatever stands there.
+    /// The mount point, before the server's paths: empty, or such as `/api/trigger`. `None` is any plain one.
     pub base_path: Option<Arc<str>>,
-    /// The families of routes that are served (see `route.rs`); `None` is all of them.
+    /// The families of routes that are served (see `router/family.rs`); `None` is all of them.
     pub allow: Option<Arc<[String]>>,
     /// How much is served at once.
     pub limits: Limits,
@@ -24,12 +24,12 @@ pub struct Options {
     pub hold: Duration,
     /// How long a feed or stream is kept after its last viewer. Default 5 s.
     pub keep: Duration,
-    /// Whether the app says who may see what, by the request itself (`authorize`).
+    /// Whether the app authorizes requests itself (`authorize`).
     pub authorizes: bool,
     /// Origins whose pages may send the app's cookies along and read the answers, such as `https://app.example`.
     pub allow_origins: Arc<[String]>,
-    /// Where whoever runs the relay is told what to set.
-    pub notices: Notices,
+    /// Warnings for the operator.
+    pub warnings: Warnings,
     /// The path of the Prometheus text, such as `/metrics`, outside of `base_path`; `None` serves none.
     pub metrics_path: Option<Arc<str>>,
 }
@@ -41,34 +41,34 @@ impl Options {
     pub const KEEP: Duration = Duration::from_secs(5);
 }
 
-/// How much is served at once. Beyond it a viewer is told 429 with `Retry-After`.
+/// How much is served at once. A viewer beyond a limit gets a 429 with `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Held polls, open streams and requests passed through of one token. Default 1,000.
+    /// Held polls, open streams and proxied requests of one token. Default 1,000.
     pub per_token: usize,
-    /// Of one feed or stream. Default 20,000.
+    /// Held polls and open streams of one feed or stream. Default 20,000.
     pub per_feed: usize,
-    /// In all. Default 50,000.
+    /// Held polls and open streams in all. Default 50,000.
     pub viewers: usize,
     /// Distinct feeds and streams kept at once. Default 10,000.
     pub feeds: usize,
-    /// Distinct feeds that one token began and that are kept, and streams likewise. Default 1,000.
+    /// Distinct feeds that one token opened and that are kept, and streams likewise. Default 1,000.
     pub feeds_per_token: usize,
-    /// Requests passed through that are under way. Default 1,000.
+    /// Proxied requests in flight. Default 1,000.
     pub passing: usize,
-    /// Calls of `authorize` under way. Default 1,000.
+    /// Calls of `authorize` in flight. Default 1,000.
     pub authorizing: usize,
     /// The longest query of a request, in bytes. Default 8 KiB.
     pub query_bytes: usize,
-    /// The longest body of a request that is passed through, in bytes. Default 10 MiB.
+    /// The longest body of a proxied request, in bytes. Default 10 MiB.
     pub body_bytes: u64,
-    /// The most a request's headers may take, in bytes. Default 16 KiB, as Node's.
+    /// The longest headers of a request, in bytes. Default 16 KiB, as in Node.
     pub header_bytes: usize,
     /// Connections of all its listeners. Default 60,000.
     pub connections: usize,
     /// Requests at once on one HTTP/2 connection of a listener. Default 1,000.
     pub streams_per_connection: u32,
-    /// Bytes of answers that viewers have not read yet; what many are given counts once. Default 256 MiB.
+    /// Bytes of answers that viewers have not read yet; a body that many viewers share counts once. Default 256 MiB.
     pub bytes_under_way: u64,
     /// How long an answer may go without a byte of it being read. Default 30 s.
     pub send_timeout: Duration,

@@ -171,7 +171,7 @@ pub(crate) struct Stats {
     /// Calls of `authorize` under way.
     pub(crate) authorizing: Level,
     /// Requests of viewers' own that are under way at the server: questions, and what is passed.
-    asking: AtomicU64,
+    viewer_requests: AtomicU64,
     /// Requests to the server for shared feeds and streams.
     pub(crate) requests: AtomicU64,
     /// Changes and parts of streams that viewers were given.
@@ -196,29 +196,29 @@ pub(crate) struct Gauges {
     /// Shared streams.
     pub(crate) streams: usize,
     /// Bytes of answers that were not read yet.
-    pub(crate) bytes_under_way: u64,
+    pub(crate) bytes_in_flight: u64,
 }
 
 /// A request of a viewer's own, while it is under way at the server.
 #[derive(Debug)]
-pub(crate) struct Asking(Arc<Stats>);
+pub(crate) struct ViewerRequest(Arc<Stats>);
 
-impl Drop for Asking {
+impl Drop for ViewerRequest {
     fn drop(&mut self) {
-        self.0.asking.fetch_sub(1, Relaxed);
+        self.0.viewer_requests.fetch_sub(1, Relaxed);
     }
 }
 
 impl Stats {
     /// Counts a request of a viewer's own until what is returned is dropped.
-    pub(crate) fn asking(self: &Arc<Self>) -> Asking {
-        self.asking.fetch_add(1, Relaxed);
-        Asking(self.clone())
+    pub(crate) fn viewer_request(self: &Arc<Self>) -> ViewerRequest {
+        self.viewer_requests.fetch_add(1, Relaxed);
+        ViewerRequest(self.clone())
     }
 
     /// Requests to the server that are under way: each shared feed and stream has one, and each question.
     pub(super) fn connections(&self, gauges: Gauges) -> u64 {
-        (gauges.feeds + gauges.streams) as u64 + self.asking.load(Relaxed)
+        (gauges.feeds + gauges.streams) as u64 + self.viewer_requests.load(Relaxed)
     }
 
     /// Counts a refusal.
@@ -292,7 +292,7 @@ impl Stats {
                 "peak": self.listeners.peak(),
                 "evicted": self.listeners.evicted(),
             },
-            "bytesUnderWay": gauges.bytes_under_way,
+            "bytesUnderWay": gauges.bytes_in_flight,
             "refusals": refusals,
             "limited": limited,
             "lag": {
@@ -320,7 +320,7 @@ mod tests {
             stats.lag(ms);
         }
         let asking = Arc::new(Stats::default());
-        let under_way = asking.asking();
+        let under_way = asking.viewer_request();
         let gauges = Gauges { feeds: 2, streams: 1, ..Gauges::default() };
         assert_eq!(asking.to_json(gauges)["upstream"]["connections"], 4);
         drop(under_way);

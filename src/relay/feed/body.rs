@@ -1,4 +1,4 @@
-//! A body that any number of viewers are given.
+//! A body that any number of viewers share.
 
 use std::io::Write as _;
 use std::sync::OnceLock;
@@ -7,10 +7,10 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// Bodies from here on are worth compressing, in bytes.
-const WORTH: usize = 1024;
+/// Bodies from this size on are compressed, in bytes.
+const MIN_COMPRESSED: usize = 1024;
 
-/// A body, and its compressed form once somebody asked for it.
+/// A body, and its compressed form once a viewer asked for it.
 #[derive(Debug)]
 pub(super) struct SharedBody {
     plain: Bytes,
@@ -28,14 +28,14 @@ impl SharedBody {
         self.plain.clone()
     }
 
-    /// Compressed; `None` for one that is too short to be worth it. Made once, by the first who asks.
+    /// The compressed body; `None` for one that is too short. Made once, for the first viewer that takes it.
     pub(super) fn gzip(&self) -> Option<Bytes> {
-        self.gzip.get_or_init(|| if self.plain.len() < WORTH { None } else { compress(&self.plain) }).clone()
+        self.gzip.get_or_init(|| if self.plain.len() < MIN_COMPRESSED { None } else { compress(&self.plain) }).clone()
     }
 
-    /// How much it takes, in bytes.
+    /// How much memory it takes, in bytes.
     pub(super) fn size(&self) -> usize {
-        // Compressed it takes less than half as much again.
+        // The compressed form takes less than half of the plain one.
         self.plain.len() + self.plain.len() / 2
     }
 }

@@ -48,9 +48,9 @@ impl Front {
                     }
                 };
                 let answer = match feeds.open(key) {
-                    Ok(seat) => match answer(&seat, &request, &[]).await {
+                    Ok(subscriber) => match answer(&subscriber, &request, &[]).await {
                         Reply::Answer(answer) => answer,
-                        Reply::Elsewhere => Response::not_found(),
+                        Reply::Upstream => Response::not_found(),
                     },
                     Err(answer) => answer,
                 };

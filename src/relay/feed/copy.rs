@@ -1,4 +1,4 @@
-//! One shared copy of a feed: its rows, its state, and what wakes its viewers.
+//! The shared copy of a feed: its rows, its state, and the watch that wakes its viewers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -7,38 +7,38 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::cache::Cache;
+use super::body_cache::BodyCache;
 use super::failure::Failure;
 use super::key::FeedKey;
-use super::rows::{Keep, Rows};
+use super::rows::{Retention, Rows};
 use crate::clock::unix_ms;
 use crate::config::Endpoint;
 use crate::connection::Notice;
 use crate::hub::{Batch, End, Reader};
 use crate::lock::lock;
 use crate::random;
-use crate::relay::notices::{Notices, Trouble};
+use crate::relay::warnings::{UpstreamError, Warnings};
 use crate::run;
 use crate::shape::{Reason, Row, Schema};
 
-/// How long viewers wait for the first rows.
-pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+/// How long viewers wait for the first rows (F3).
+pub(super) const FIRST_ROWS_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long they wait where nobody answers at the server's.
-const SOON: Duration = Duration::from_secs(1);
+/// How long viewers wait for the first rows of a server that cannot be reached.
+const UNREACHABLE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a copy is to its viewers.
+/// The state of a copy, which viewers watch.
 #[derive(Clone, Debug)]
 pub(super) enum State {
-    /// Nothing was published yet: they wait.
+    /// No rows yet: viewers wait.
     Connecting,
-    /// It has rows; the last change it published.
+    /// It has rows, up to this change.
     Live(u64),
     /// It ended.
     Failed(Failure),
 }
 
-/// What scopes are decided by, of the one run of a feed.
+/// The columns of a run that scopes can name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
     /// The task's id.
@@ -51,34 +51,34 @@ pub(crate) struct Facts {
 #[derive(Debug)]
 pub(super) struct FeedCopy {
     pub(super) key: FeedKey,
-    /// What tells its handles from those of every other copy, anywhere.
+    /// A UUID, which ends all of its handles and no other copy's.
     nonce: String,
     rows: Mutex<Rows>,
     schema: Mutex<Arc<Schema>>,
-    cache: Mutex<Cache>,
+    cache: Mutex<BodyCache>,
     states: watch::Sender<State>,
     /// When the last change came.
     changed: Mutex<Instant>,
-    /// What keeps it from the server, while it has no answer.
-    trouble: Mutex<Option<Trouble>>,
+    /// Why the server does not answer, while it does not.
+    upstream_error: Mutex<Option<UpstreamError>>,
 }
 
 impl FeedCopy {
-    pub(super) fn new(key: FeedKey, keep: Keep) -> Self {
+    pub(super) fn new(key: FeedKey, retention: Retention) -> Self {
         Self {
             key,
             nonce: random::uuid(),
-            rows: Mutex::new(Rows::new(keep, unix_ms())),
+            rows: Mutex::new(Rows::new(retention, unix_ms())),
             schema: Mutex::default(),
             cache: Mutex::default(),
             states: watch::Sender::new(State::Connecting),
             changed: Mutex::new(Instant::now()),
-            trouble: Mutex::default(),
+            upstream_error: Mutex::default(),
         }
     }
 
-    /// Follows its feed to the end, which is told to its viewers. `requests` counts what that takes.
-    pub(super) async fn follow(&self, reader: &Reader, endpoint: &Endpoint, requests: &AtomicU64, notices: &Notices) {
+    /// Reads its feed to the end. `requests` counts the requests upstream.
+    pub(super) async fn follow(&self, reader: &Reader, endpoint: &Endpoint, requests: &AtomicU64, warnings: &Warnings) {
         let mut settled = false;
         let mut counted = 0;
         loop {
@@ -87,37 +87,37 @@ impl FeedCopy {
             requests.fetch_add(sent.saturating_sub(counted), Ordering::Relaxed);
             counted = counted.max(sent);
             settled |= batch.settled;
-            self.note(&batch.notices, notices);
+            self.observe(&batch.notices, warnings);
             let is_whole = batch.drained;
             if let Some(end) = self.take(batch, endpoint) {
-                if let Some(trouble) = end.trouble {
-                    notices.tell(trouble.text());
+                if let Some(error) = end.upstream_error {
+                    warnings.warn(error.text());
                 }
                 self.fail(end);
                 return;
             }
-            // What was published together is told together, and nothing before all of the first is there.
+            // What the hub published together is published together, and nothing before all of the first rows are there (F11).
             if settled && is_whole {
                 self.publish();
             }
         }
     }
 
-    /// Keeps in mind that nobody answers, and says so to whoever runs the relay.
-    fn note(&self, seen: &[Notice], notices: &Notices) {
-        for notice in seen {
+    /// Records that the server cannot be reached, and warns the operator.
+    fn observe(&self, notices: &[Notice], warnings: &Warnings) {
+        for notice in notices {
             match notice {
                 Notice::Retry { retry, .. } if retry.reason == Reason::Unreachable => {
-                    *lock(&self.trouble) = Some(Trouble::Unreachable);
-                    notices.tell(Trouble::Unreachable.text());
+                    *lock(&self.upstream_error) = Some(UpstreamError::Unreachable);
+                    warnings.warn(UpstreamError::Unreachable.text());
                 }
-                Notice::Retry { .. } => *lock(&self.trouble) = None,
+                Notice::Retry { .. } => *lock(&self.upstream_error) = None,
                 Notice::State(_) => {}
             }
         }
     }
 
-    /// Takes rows in; how the feed ended, if it did.
+    /// Takes a batch of rows; the failure, if the feed ended with it.
     pub(super) fn take(&self, batch: Batch, endpoint: &Endpoint) -> Option<Failure> {
         if let Some(schema) = batch.rows.last().map(|item| &item.schema).or(batch.schema.as_ref()) {
             *lock(&self.schema) = schema.clone();
@@ -130,14 +130,14 @@ impl FeedCopy {
         for item in &batch.rows {
             rows.put(&item.key, &item.row);
         }
-        rows.let_go();
+        rows.evict();
         match batch.end? {
             End::Failed(error) => Some(Failure::of(&error, endpoint)),
-            End::Complete => Some(Failure::later("The relay is stopping")),
+            End::Complete => Some(Failure::stopping()),
         }
     }
 
-    /// Wakes viewers, if there is anything new.
+    /// Wakes viewers, if a row changed.
     pub(super) fn publish(&self) {
         let now = lock(&self.rows).sequence();
         *lock(&self.changed) = Instant::now();
@@ -154,12 +154,12 @@ impl FeedCopy {
         });
     }
 
-    /// It is over: viewers are told why.
+    /// Ends the copy. Viewers get the failure.
     pub(super) fn fail(&self, failure: Failure) {
         self.states.send_replace(State::Failed(failure));
     }
 
-    /// Its state, and what wakes who waits for another.
+    /// Watches its state.
     pub(super) fn states(&self) -> watch::Receiver<State> {
         self.states.subscribe()
     }
@@ -167,14 +167,15 @@ impl FeedCopy {
     /// Waits for the first rows.
     ///
     /// # Errors
-    /// What to tell the viewer: why there are none, or that they did not come in time.
+    /// Why there are none, or that they did not come in time.
     pub(super) async fn ready(&self) -> Result<watch::Receiver<State>, Failure> {
         let mut states = self.states();
-        let end = Instant::now() + PATIENCE;
-        // What ends the wait is looked at below; nothing but time can end it otherwise.
-        while timeout(SOON, states.wait_for(|state| !matches!(state, State::Connecting))).await.is_err() {
-            if let Some(trouble) = *lock(&self.trouble) {
-                return Err(Failure::of_trouble(trouble));
+        let end = Instant::now() + FIRST_ROWS_TIMEOUT;
+        // The state is read below: here only the time can run out.
+        while timeout(UNREACHABLE_TIMEOUT, states.wait_for(|state| !matches!(state, State::Connecting))).await.is_err()
+        {
+            if let Some(error) = *lock(&self.upstream_error) {
+                return Err(Failure::of_upstream(error));
             }
             if end <= Instant::now() {
                 break;
@@ -193,10 +194,10 @@ impl FeedCopy {
         lock(&self.changed).elapsed()
     }
 
-    /// What scopes are decided by, of a feed of one run.
+    /// The columns that scopes can name, of a feed of one run.
     ///
     /// # Errors
-    /// As [`FeedCopy::ready`], and the 404 of a run that is not there.
+    /// As [`FeedCopy::ready`], and the 404 of an unknown run.
     pub(super) async fn facts(&self) -> Result<Facts, Failure> {
         self.ready().await?;
         lock(&self.rows).one().map(facts_of).ok_or_else(Failure::not_found)
@@ -206,7 +207,7 @@ impl FeedCopy {
         lock(&self.rows)
     }
 
-    pub(super) fn cache(&self) -> MutexGuard<'_, Cache> {
+    pub(super) fn cache(&self) -> MutexGuard<'_, BodyCache> {
         lock(&self.cache)
     }
 
@@ -214,20 +215,20 @@ impl FeedCopy {
         lock(&self.schema).clone()
     }
 
-    /// The handle of who reads up to `sequence`, with a window from `since_ms`.
+    /// The handle of a viewer that has read up to `sequence`, with a window from `since_ms`.
     pub(super) fn handle(&self, since_ms: u64, sequence: u64) -> String {
         let mark = self.rows().mark(sequence);
         format!("{}_{sequence}_{mark}_{}", self.key.handle_name(since_ms), self.nonce)
     }
 
-    /// Whether it gave this handle out.
+    /// Whether this copy gave the handle out.
     pub(super) fn is_own(&self, handle: &str) -> bool {
         handle.rsplit('_').next() == Some(&self.nonce)
     }
 
-    /// Whether any relay's copy gave this handle out. Every other one is a server's.
-    pub(super) fn is_a_relays(handle: &str) -> bool {
-        // A server's own end in fewer characters than a UUID has.
+    /// Whether a copy of any relay gave the handle out. All other handles are a server's.
+    pub(super) fn is_of_a_relay(handle: &str) -> bool {
+        // A server's handles end in fewer characters than a UUID has.
         handle.rsplit_once('_').is_some_and(|(_, nonce)| nonce.len() == 36)
     }
 }
@@ -281,7 +282,7 @@ pub(super) mod tests {
 
     /// A copy that was told these rows.
     fn copy() -> FeedCopy {
-        FeedCopy::new(FeedKey::run("run_a").expect("a key"), Keep::default())
+        FeedCopy::new(FeedKey::run("run_a").expect("a key"), Retention::default())
     }
 
     #[tokio::test(start_paused = true)]
@@ -310,9 +311,9 @@ pub(super) mod tests {
         let (one, two) = (copy(), copy());
         assert!(one.is_own(&one.handle(0, 7)) && !two.is_own(&one.handle(0, 7)));
         assert!(!one.is_own("run-cj58") && !one.is_own(""));
-        assert!(FeedCopy::is_a_relays(&one.handle(0, 7)));
+        assert!(FeedCopy::is_of_a_relay(&one.handle(0, 7)));
         for servers in ["", "run-cj58", "runs_1795249080000_265_78450bdb", "batch_9_f", "31415926-1795333503488123"] {
-            assert!(!FeedCopy::is_a_relays(servers), "{servers}");
+            assert!(!FeedCopy::is_of_a_relay(servers), "{servers}");
         }
     }
 }

@@ -1,29 +1,29 @@
-//! What viewers are told when their feed cannot be read.
+//! Why a feed cannot be read, and the answer that its viewers get for it (F3). Pure.
 
 use http::StatusCode;
 
 use crate::config::Endpoint;
 use crate::error::{Error, Kind};
-use crate::relay::notices::Trouble;
+use crate::relay::warnings::UpstreamError;
 use crate::serve::Response;
 
-/// What viewers are told when their feed cannot be read. The same for all of them.
+/// Why a feed cannot be read. Every viewer gets the same answer for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     status: StatusCode,
     body: String,
     should_retry: Option<bool>,
     retry_after: Option<u64>,
-    /// What whoever runs the relay can do about it.
-    pub(super) trouble: Option<Trouble>,
+    /// The error that the operator can fix.
+    pub(super) upstream_error: Option<UpstreamError>,
 }
 
 impl Failure {
-    /// Of how a feed ended upstream.
+    /// The failure of a feed that ended upstream with `error`.
     pub(super) fn of(error: &Error, endpoint: &Endpoint) -> Self {
         let Some(answer) = error.answer() else {
             return match error.kind() {
-                Kind::Connection | Kind::Timeout => Self::of_trouble(Trouble::Unreachable),
+                Kind::Connection | Kind::Timeout => Self::of_upstream(UpstreamError::Unreachable),
                 Kind::Api
                 | Kind::Protocol
                 | Kind::NoProgress
@@ -31,49 +31,56 @@ impl Failure {
                 | Kind::Argument
                 | Kind::Decode
                 | Kind::Aborted
-                | Kind::Internal => Self::told(StatusCode::BAD_GATEWAY, &format!("The relay: {}", error.message())),
+                | Kind::Internal => {
+                    Self::with_text(StatusCode::BAD_GATEWAY, &format!("The relay: {}", error.message()))
+                }
             };
         };
         match answer.status {
-            status @ (401 | 403) => Self::of_trouble(Trouble::of(status).unwrap_or(Trouble::WrongKey)),
+            status @ (401 | 403) => Self::of_upstream(UpstreamError::of(status).unwrap_or(UpstreamError::Unauthorized)),
             429 | 500.. => Self::later("The Trigger.dev server does not answer the relay: try again later"),
             status => {
                 let retry = answer.headers.iter().find(|(name, _)| name == "x-should-retry");
                 let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&answer.body).is_ok();
-                // Nothing a server could say is worth our key.
+                // A body that repeats the relay's key is not passed on, whatever it says.
                 let fits = is_json && !answer.body.contains(endpoint.token().expose());
                 Self {
                     status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY),
-                    body: if fits { answer.body.clone() } else { told("Not found") },
+                    body: if fits { answer.body.clone() } else { error_body("Not found") },
                     should_retry: retry.and_then(|(_, value)| value.parse().ok()),
                     retry_after: None,
-                    trouble: None,
+                    upstream_error: None,
                 }
             }
         }
     }
 
-    /// The relay is kept from its server: for whoever runs it to mend. It may be mended soon.
-    pub(super) fn of_trouble(trouble: Trouble) -> Self {
-        let told = Self::told(StatusCode::BAD_GATEWAY, trouble.text());
-        Self { retry_after: Some(1), trouble: Some(trouble), ..told }
+    /// The relay's own key cannot read from the server. The operator may fix it soon: viewers try again after a second.
+    pub(super) fn of_upstream(upstream_error: UpstreamError) -> Self {
+        let failure = Self::with_text(StatusCode::BAD_GATEWAY, upstream_error.text());
+        Self { retry_after: Some(1), upstream_error: Some(upstream_error), ..failure }
     }
 
-    /// Nothing came, or nothing can be started: to be tried again.
+    /// The relay was stopped.
+    pub(super) fn stopping() -> Self {
+        Self::later("The relay is stopping")
+    }
+
+    /// Nothing came yet, or no feed can be opened now: viewers try again after a second.
     pub(super) fn later(text: &str) -> Self {
-        Self { retry_after: Some(1), ..Self::told(StatusCode::SERVICE_UNAVAILABLE, text) }
+        Self { retry_after: Some(1), ..Self::with_text(StatusCode::SERVICE_UNAVAILABLE, text) }
     }
 
-    /// A run that is not there.
+    /// An unknown run.
     pub(super) fn not_found() -> Self {
-        Self { should_retry: Some(false), ..Self::told(StatusCode::NOT_FOUND, "Not found") }
+        Self { should_retry: Some(false), ..Self::with_text(StatusCode::NOT_FOUND, "Not found") }
     }
 
-    fn told(status: StatusCode, text: &str) -> Self {
-        Self { status, body: told(text), should_retry: None, retry_after: None, trouble: None }
+    fn with_text(status: StatusCode, text: &str) -> Self {
+        Self { status, body: error_body(text), should_retry: None, retry_after: None, upstream_error: None }
     }
 
-    /// Its answer.
+    /// The viewer's answer.
     pub(super) fn answer(&self) -> Response {
         let mut answer = Response::api(self.status, self.body.clone());
         if let Some(retry) = self.should_retry {
@@ -86,7 +93,7 @@ impl Failure {
     }
 }
 
-fn told(text: &str) -> String {
+fn error_body(text: &str) -> String {
     serde_json::json!({ "error": text }).to_string()
 }
 

@@ -1,35 +1,33 @@
-//! The copies there are: started by the first viewer, kept for a while after the last one.
+//! The shared feeds of a relay: opened for the first viewer, kept for a while after the last one.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::sync::Notify;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::copy::{Facts, FeedCopy};
 use super::failure::Failure;
 use super::key::FeedKey;
-use super::rows::Keep;
+use super::rows::Retention;
 use crate::config::Endpoint;
 use crate::connection::RetryPolicy;
 use crate::error::Error;
 use crate::hub::{FeedSpec, Hub, ReaderOptions};
-use crate::lock::lock;
-use crate::relay::limits::{Digest, Quota, Share, full};
-use crate::relay::stats::{Bound, Stats};
-use crate::relay::{Notices, Options};
+use crate::relay::digest::Digest;
+use crate::relay::idle_cache::{IdleCache, Slot, Subscription};
+use crate::relay::options::Options;
+use crate::relay::stats::Stats;
+use crate::relay::warnings::Warnings;
 use crate::serve::Response;
 use crate::serve::clock::Clock;
 
-/// A feed that ended is not asked for again so soon: everybody who comes meanwhile is told the same.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long the end of a feed is remembered: whoever comes meanwhile gets the same failure, and no new request is made.
+const FAILURE_TTL: Duration = Duration::from_secs(1);
 
-/// The copies there are.
+/// The shared feeds. Cheap to clone; clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Feeds(Arc<Inner>);
 
@@ -37,276 +35,174 @@ pub(crate) struct Feeds(Arc<Inner>);
 pub(super) struct Inner {
     endpoint: Endpoint,
     pub(super) hold: Duration,
-    keep: Duration,
-    most: usize,
-    quota: Arc<Quota>,
-    notices: Notices,
+    warnings: Warnings,
     pub(super) stop: CancellationToken,
     pub(super) stats: Arc<Stats>,
     pub(super) clock: Clock,
-    kept: Mutex<HashMap<FeedKey, Arc<Kept>>>,
+    cache: IdleCache<FeedKey, FeedCopy>,
     started: AtomicU64,
     failed: AtomicU64,
 }
 
-#[derive(Debug)]
-struct Kept {
-    copy: Arc<FeedCopy>,
-    /// Whose it is now.
-    seats: Mutex<Seats>,
-    /// Told when the last viewer leaves.
-    idle: Notify,
-    /// Ends it: it made way.
-    end: CancellationToken,
-    /// Of who began it, until it ends or makes way.
-    share: Mutex<Option<Share>>,
-}
-
-#[derive(Debug)]
-struct Seats {
-    taken: usize,
-    /// Since when nobody has one.
-    idle_since: Instant,
-}
-
 /// What the feeds of a relay cost.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FeedStats {
-    /// Copies there are now.
+    /// Copies now.
     pub(crate) open: usize,
     /// Requests that are being answered from them.
     pub(crate) viewers: usize,
     /// Rows they hold.
     pub(crate) rows: usize,
-    /// Copies that were ever started, and that ended with an error.
+    /// Copies that were ever started.
     pub(crate) started: u64,
-    /// See `started`.
+    /// Copies that ended with an error.
     pub(crate) failed: u64,
 }
 
 impl Feeds {
-    /// No copies yet. `stop` ends all of them; `stats` counts what they cost.
+    /// No feeds yet, by the system's clock.
     #[cfg(test)]
     pub(crate) fn new(options: &Options, stop: CancellationToken, stats: Arc<Stats>) -> Self {
         Self::with_clock(options, stop, stats, Clock::system())
     }
 
-    /// No copies yet. `stop` ends all of them, `stats` counts what they cost; a window goes back from now by `clock`.
+    /// No feeds yet. `stop` ends all of them, `stats` counts what they cost; the window of a tag feed goes back from now
+    /// by `clock`.
     pub(crate) fn with_clock(options: &Options, stop: CancellationToken, stats: Arc<Stats>, clock: Clock) -> Self {
         Self(Arc::new(Inner {
             endpoint: options.endpoint.clone(),
             hold: options.hold,
-            keep: options.keep,
-            most: options.limits.feeds,
-            quota: Quota::new(options.limits.feeds_per_token),
-            notices: options.notices.clone(),
+            warnings: options.warnings.clone(),
+            cache: IdleCache::new(options, stop.clone(), stats.clone()),
             stop,
             stats,
             clock,
-            kept: Mutex::default(),
             started: AtomicU64::new(0),
             failed: AtomicU64::new(0),
         }))
     }
 
-    /// A seat of somebody who has no token.
+    /// Subscribes a viewer without a token.
     #[cfg(test)]
-    pub(crate) fn open(&self, key: FeedKey) -> Result<Seat, Response> {
-        self.open_for(key, None)
+    pub(crate) fn open(&self, key: FeedKey) -> Result<Subscriber, Response> {
+        self.subscribe(key, None)
     }
 
-    /// A seat at the feed, which is started if nobody has one yet. Must be called within a Tokio runtime.
+    /// Subscribes to a feed, which is opened where nobody else reads it. Must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// The 429 when there are too many feeds that somebody reads, in all or that `owner` began; the 503 of a relay that
-    /// was stopped.
-    pub(crate) fn open_for(&self, key: FeedKey, owner: Option<Digest>) -> Result<Seat, Response> {
+    /// The 429 when there are too many feeds with viewers, in all or opened by `owner`; the 503 of a relay that was
+    /// stopped.
+    pub(crate) fn subscribe(&self, key: FeedKey, owner: Option<Digest>) -> Result<Subscriber, Response> {
         let inner = &self.0;
-        let mut all = lock(&inner.kept);
         if inner.stop.is_cancelled() {
-            return Err(Failure::later("The relay is stopping").answer());
+            return Err(Failure::stopping().answer());
         }
-        if let Some(kept) = all.get(&key) {
-            lock(&kept.seats).taken += 1;
-            return Ok(Seat { inner: inner.clone(), kept: kept.clone() });
+        let open = |key: &FeedKey| FeedCopy::new(key.clone(), Retention::default());
+        let (subscription, opened) = inner.cache.subscribe(key, owner, open)?;
+        if let Some(slot) = opened {
+            inner.started.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(inner.clone().run(slot));
         }
-        if all.len() >= inner.most && !make_room(&mut all, None) {
-            inner.stats.limit(Bound::Feeds);
-            return Err(full());
-        }
-        let share = owner.map(|owner| {
-            let room = || make_room(&mut all, Some(&owner)).then(|| inner.quota.take(owner)).flatten();
-            inner.quota.take(owner).or_else(room).ok_or_else(|| inner.stats.limit(Bound::FeedsPerToken))
-        });
-        let share = share.transpose().map_err(|()| full())?;
-        let kept = Arc::new(Kept {
-            copy: Arc::new(FeedCopy::new(key.clone(), Keep::default())),
-            seats: Mutex::new(Seats { taken: 1, idle_since: Instant::now() }),
-            idle: Notify::new(),
-            end: inner.stop.child_token(),
-            share: Mutex::new(share),
-        });
-        all.insert(key, kept.clone());
-        drop(all);
-        inner.started.fetch_add(1, Ordering::Relaxed);
-        tokio::spawn(inner.clone().run(kept.clone()));
-        Ok(Seat { inner: inner.clone(), kept })
+        Ok(Subscriber { inner: inner.clone(), subscription })
+    }
+
+    /// How many feeds there are now.
+    pub(crate) fn len(&self) -> usize {
+        self.0.cache.len()
     }
 
     /// What the feeds cost.
+    #[cfg(test)]
     pub(crate) fn stats(&self) -> FeedStats {
-        let all: Vec<Arc<Kept>> = lock(&self.0.kept).values().cloned().collect();
+        let slots = self.0.cache.slots();
         FeedStats {
-            open: all.len(),
-            viewers: all.iter().map(|kept| lock(&kept.seats).taken).sum(),
-            rows: all.iter().map(|kept| kept.copy.rows().len()).sum(),
+            open: slots.len(),
+            viewers: slots.iter().map(|slot| slot.subscribers()).sum(),
+            rows: slots.iter().map(|slot| slot.rows().len()).sum(),
             started: self.0.started.load(Ordering::Relaxed),
             failed: self.0.failed.load(Ordering::Relaxed),
         }
     }
 }
 
-/// Ends the copy that nobody read for longest, of those that `owner` began if there is one. False when all of them are
-/// read.
-fn make_room(all: &mut HashMap<FeedKey, Arc<Kept>>, owner: Option<&Digest>) -> bool {
-    let is_meant =
-        |kept: &Kept| owner.is_none_or(|owner| lock(&kept.share).as_ref().is_some_and(|one| one.is_of(owner)));
-    let idle = all.values().filter(|kept| is_meant(kept)).filter_map(|kept| {
-        let seats = lock(&kept.seats);
-        (seats.taken == 0).then(|| (seats.idle_since, kept.copy.key.clone()))
-    });
-    let Some((_, key)) = idle.min_by_key(|(since, _)| *since) else { return false };
-    if let Some(kept) = all.remove(&key) {
-        // It may take a moment to end.
-        lock(&kept.share).take();
-        kept.end.cancel();
-    }
-    true
-}
-
 impl Inner {
     /// Drives a copy from its first viewer to its end.
-    async fn run(self: Arc<Self>, kept: Arc<Kept>) {
-        let copy = &kept.copy;
+    async fn run(self: Arc<Self>, slot: Arc<Slot<FeedKey, FeedCopy>>) {
         let spec = FeedSpec {
             endpoint: self.endpoint.clone(),
-            path: copy.key.path.clone(),
-            query: copy.key.query.clone(),
+            path: slot.key.path.clone(),
+            query: slot.key.query.clone(),
             retry: RetryPolicy::default(),
         };
         let reader =
             Hub::global().open(&spec, ReaderOptions { copies: true, notices: true, ..ReaderOptions::default() });
-        let follow = copy.follow(&reader, &self.endpoint, &self.stats.requests, &self.notices);
-        self.run_with(&kept, follow).await;
+        let follow = slot.follow(&reader, &self.endpoint, &self.stats.requests, &self.warnings);
+        self.run_with(&slot, follow).await;
     }
 
-    /// As [`Inner::run`], with what fills the copy. A panic of it ends the copy with an error, as any other end does:
-    /// viewers are told, and the next to come begins another.
-    async fn run_with(&self, kept: &Arc<Kept>, follow: impl Future<Output = ()>) {
+    /// As [`Inner::run`], with the future that fills the copy. A panic of it ends the copy with an error, as any other
+    /// end does: viewers get the failure, and the next one opens another copy.
+    async fn run_with(&self, slot: &Arc<Slot<FeedKey, FeedCopy>>, follow: impl Future<Output = ()>) {
         tokio::select! {
-            () = kept.end.cancelled() => {}
-            () = self.idle(kept) => return,
+            () = slot.end.cancelled() => {}
+            () = self.cache.idle(slot) => return,
             followed = AssertUnwindSafe(follow).catch_unwind() => {
                 if followed.is_err() {
-                    kept.copy.fail(Failure::of(&Error::panicked("a feed of the relay"), &self.endpoint));
+                    slot.fail(Failure::of(&Error::panicked("a feed of the relay"), &self.endpoint));
                 }
                 self.failed.fetch_add(1, Ordering::Relaxed);
-                let _ = tokio::time::timeout(PAUSE, kept.end.cancelled()).await;
+                let _ = tokio::time::timeout(FAILURE_TTL, slot.end.cancelled()).await;
             }
         }
-        forget(&mut lock(&self.kept), kept);
-    }
-
-    /// Waits until nobody had a seat for long enough; then it is forgotten already.
-    async fn idle(&self, kept: &Arc<Kept>) {
-        loop {
-            let end = {
-                let mut all = lock(&self.kept);
-                let seats = lock(&kept.seats);
-                let end = (seats.taken == 0).then(|| seats.idle_since + self.keep);
-                drop(seats);
-                if end.is_some_and(|end| end <= Instant::now()) {
-                    // Under the lock: nobody takes a seat at a copy that is about to end.
-                    forget(&mut all, kept);
-                    return;
-                }
-                end
-            };
-            match end {
-                Some(end) => tokio::time::sleep_until(end).await,
-                None => kept.idle.notified().await,
-            }
-        }
+        self.cache.remove(slot);
     }
 }
 
-/// Forgets a copy, unless another one has taken its place already.
-fn forget(all: &mut HashMap<FeedKey, Arc<Kept>>, kept: &Arc<Kept>) {
-    if all.get(&kept.copy.key).is_some_and(|present| Arc::ptr_eq(present, kept)) {
-        all.remove(&kept.copy.key);
-    }
-}
-
-/// A viewer's seat at a feed. While anybody has one, the feed goes on.
+/// A viewer of a shared feed. The feed goes on while there is one.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct Subscriber {
     pub(super) inner: Arc<Inner>,
-    kept: Arc<Kept>,
+    subscription: Subscription<FeedKey, FeedCopy>,
 }
 
-impl Seat {
-    /// What scopes are decided by, of a feed of one run. Waits for its row.
+impl Subscriber {
+    /// The facts that scopes are matched against, of a feed of one run. Waits for its row.
     ///
     /// # Errors
-    /// The answer to give instead: the 404 of an unknown run, or why the feed cannot be read.
+    /// The 404 of an unknown run, or why the feed cannot be read.
     pub(crate) async fn facts(&self) -> Result<Facts, Response> {
-        let facts = self.inner.stop.run_until_cancelled(self.copy().facts()).await;
-        match facts {
-            Some(facts) => facts.map_err(|failure| failure.answer()),
-            None => Err(Failure::later("The relay is stopping").answer()),
-        }
+        self.before_stop(self.copy().facts()).await
     }
 
-    /// Whether the relay's own key is shown the feed. Waits for its first rows.
+    /// Waits for the first rows, which show that the relay's own key may read the feed.
     ///
     /// # Errors
-    /// As [`Seat::facts`].
-    pub(crate) async fn shown(&self) -> Result<(), Response> {
-        match self.inner.stop.run_until_cancelled(self.copy().ready()).await {
-            Some(ready) => ready.map(drop).map_err(|failure| failure.answer()),
-            None => Err(Failure::later("The relay is stopping").answer()),
-        }
+    /// As [`Subscriber::facts`].
+    pub(crate) async fn ready(&self) -> Result<(), Response> {
+        self.before_stop(self.copy().ready()).await.map(drop)
+    }
+
+    async fn before_stop<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Response> {
+        let done = self.inner.stop.run_until_cancelled(work).await;
+        done.unwrap_or_else(|| Err(Failure::stopping())).map_err(|failure| failure.answer())
     }
 
     pub(super) fn copy(&self) -> &FeedCopy {
-        &self.kept.copy
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut seats = lock(&self.kept.seats);
-        seats.taken -= 1;
-        if seats.taken == 0 {
-            seats.idle_since = Instant::now();
-            self.kept.idle.notify_one();
-        }
+        &self.subscription
     }
 }
 
 #[cfg(test)]
-impl Seat {
-    /// A seat at a copy that nothing drives, and the switch that stops its relay.
-    pub(super) fn detached(key: FeedKey, keep: Keep, options: &Options) -> (Self, CancellationToken) {
+impl Subscriber {
+    /// A subscriber of a copy that nothing drives, and the token that stops its relay.
+    pub(super) fn detached(key: FeedKey, retention: Retention, options: &Options) -> (Self, CancellationToken) {
         let stop = CancellationToken::new();
-        let kept = Kept {
-            copy: Arc::new(FeedCopy::new(key, keep)),
-            seats: Mutex::new(Seats { taken: 1, idle_since: Instant::now() }),
-            idle: Notify::new(),
-            end: stop.clone(),
-            share: Mutex::default(),
-        };
-        (Self { inner: Feeds::new(options, stop.clone(), Arc::default()).0, kept: Arc::new(kept) }, stop)
+        let inner = Feeds::new(options, stop.clone(), Arc::default()).0;
+        let opened = inner.cache.subscribe(key, None, |key| FeedCopy::new(key.clone(), retention));
+        let (subscription, _) = opened.expect("room for one");
+        (Self { inner, subscription }, stop)
     }
 }
 
@@ -317,18 +213,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_fault_amid_a_feed_is_told_to_its_viewers_and_the_next_begins_another() {
-        let feeds =
-            Feeds::new(&tests::options("http://127.0.0.1:1", "tr_dev_1"), CancellationToken::new(), Arc::default());
         let key = FeedKey::run("run_a").expect("a key");
-        let (seat, _) = Seat::detached(key.clone(), Keep::default(), &tests::options("http://127.0.0.1:1", "tr_dev_1"));
-        lock(&feeds.0.kept).insert(key.clone(), seat.kept.clone());
-        let run = feeds.0.run_with(&seat.kept, async { panic!("a fault, for this test") });
+        let options = tests::options("http://127.0.0.1:1", "tr_dev_1");
+        let (viewer, _) = Subscriber::detached(key.clone(), Retention::default(), &options);
+        let feeds = Feeds(viewer.inner.clone());
+        let slot = feeds.0.cache.slots().pop().expect("the copy");
+        let run = feeds.0.run_with(&slot, async { panic!("a fault, for this test") });
         let request = tests::request("offset=-1");
-        let (told, ()) = tokio::join!(answer(&seat, &request, &[]), run);
-        let Reply::Answer(told) = told else { panic!("asked to read elsewhere") };
+        let (told, ()) = tokio::join!(answer(&viewer, &request, &[]), run);
+        let Reply::Answer(told) = told else { panic!("asked to read upstream") };
         assert_eq!(tests::Told::of(told).await.status, 502);
         assert_eq!((feeds.stats().open, feeds.stats().failed), (0, 1));
-        let _seat = feeds.open(key).expect("a seat");
+        let _viewer = feeds.open(key).expect("room");
         assert_eq!((feeds.stats().open, feeds.stats().started), (1, 1));
     }
 }

@@ -1,4 +1,4 @@
-//! What makes two viewers' feeds the same feed.
+//! The identity of a feed: two viewers share a feed if their keys are equal (F1). Pure.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use crate::error::Result;
 use crate::id;
 use crate::serve::duration;
 
-/// How far back a tag feed goes unless it says otherwise (recorded: a day).
-const WINDOW_MS: u64 = 86_400_000;
+/// How far back a tag feed without `createdAt` goes, in milliseconds (recorded: a day).
+const DEFAULT_WINDOW_MS: u64 = 86_400_000;
 
-/// A distinct feed: what it shows. Which columns its viewers leave out plays no part.
+/// A distinct feed. The columns that its viewers leave out are not part of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FeedKey {
     pub(super) kind: Kind,
@@ -19,12 +19,12 @@ pub(crate) struct FeedKey {
     pub(super) query: Arc<[(&'static str, String)]>,
 }
 
-/// What a feed is of.
+/// What a feed shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// One run.
     Run,
-    /// Runs with tags, created since so many milliseconds before now.
+    /// Runs with tags, created in the last so many milliseconds.
     Tags { window_ms: u64 },
     /// The runs of a batch.
     Batch,
@@ -49,13 +49,13 @@ impl FeedKey {
         Ok(Self { kind: Kind::Batch, path: path.into(), query: [].into() })
     }
 
-    /// The feed of runs with all of some tags: the parameters `tags` (several between commas) and `createdAt` as they
-    /// came. The order of tags plays no part.
+    /// The feed of runs with all of some tags, by the parameters `tags` (several between commas) and `createdAt`. The order
+    /// of tags does not matter.
     pub(crate) fn tags(tags: Option<&str>, created_at: Option<&str>) -> Self {
         let mut names: Vec<&str> = tags.unwrap_or_default().split(',').filter(|tag| !tag.is_empty()).collect();
         names.sort_unstable();
         names.dedup();
-        // One that cannot be read counts for nothing with the server either.
+        // The server ignores a window that it cannot read, too.
         let window = created_at.and_then(|text| Some((text, duration::parse_ms(text)?)));
         let mut query = Vec::new();
         if let Some((text, _)) = window {
@@ -64,7 +64,7 @@ impl FeedKey {
         if !names.is_empty() {
             query.push(("tags", names.join(",")));
         }
-        let window_ms = window.map_or(WINDOW_MS, |(_, ms)| ms);
+        let window_ms = window.map_or(DEFAULT_WINDOW_MS, |(_, ms)| ms);
         Self { kind: Kind::Tags { window_ms }, path: "/realtime/v1/runs".into(), query: query.into() }
     }
 
@@ -73,7 +73,7 @@ impl FeedKey {
         &self.path
     }
 
-    /// The oldest creation that a snapshot shows at `now_ms`: whole minutes, as the server has it; 0 is all.
+    /// The oldest creation that a snapshot shows at `now_ms`, in Unix milliseconds: whole minutes, as on the server; 0 is all.
     pub(super) fn since_ms(&self, now_ms: u64) -> u64 {
         match self.kind {
             Kind::Tags { window_ms } => now_ms.saturating_sub(window_ms) / 60_000 * 60_000,
@@ -81,8 +81,8 @@ impl FeedKey {
         }
     }
 
-    /// The same for whoever goes on with `handle`: its window stays where it was (a server's handles have the same
-    /// form as ours).
+    /// The same for a viewer that goes on with `handle`, whose window stays where it was (a server's handles have the same
+    /// form as the relay's) (F8).
     pub(super) fn since_of(&self, handle: &str, now_ms: u64) -> u64 {
         match self.kind {
             Kind::Tags { .. } => {
@@ -93,7 +93,7 @@ impl FeedKey {
         }
     }
 
-    /// What a handle begins with, for a viewer whose window begins at `since_ms`.
+    /// The beginning of the handle of a viewer whose window begins at `since_ms`.
     pub(super) fn handle_name(&self, since_ms: u64) -> String {
         match self.kind {
             Kind::Run => "run".to_owned(),

@@ -1,18 +1,22 @@
-//! Shared feeds: one upstream for each distinct feed, whatever columns its viewers leave out, and their answers from
-//! memory (docs/relay-feeds.md).
+//! Shared feeds: one upstream for each distinct feed, whose viewers are answered from a copy in memory
+//! (docs/relay-feeds.md).
 
 mod answer;
 mod body;
-mod cache;
+mod body_cache;
+mod changes;
 #[cfg(test)]
 mod client_tests;
 mod copy;
+mod delete_mark;
 mod failure;
 mod feeds;
 mod key;
-mod mark;
 mod rows;
-mod skips;
+#[cfg(test)]
+mod rows_tests;
+mod since;
+mod skipped;
 #[cfg(test)]
 pub(super) mod tests;
 #[cfg(test)]
@@ -21,5 +25,5 @@ mod truth_tests;
 mod upstream_tests;
 
 pub(crate) use answer::{Reply, answer};
-pub(crate) use feeds::{Feeds, Seat};
+pub(crate) use feeds::{Feeds, Subscriber};
 pub(crate) use key::FeedKey;

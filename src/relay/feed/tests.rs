@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::copy::tests::{SCHEMA, batch, endpoint, row};
 use super::failure::Failure;
-use super::rows::Keep;
-use super::{FeedKey, Reply, Seat, answer};
+use super::rows::Retention;
+use super::{FeedKey, Reply, Subscriber, answer};
 use crate::clock::unix_ms;
 use crate::http::ClientOptions;
 use crate::relay::{Limits, Options};
@@ -32,7 +32,7 @@ pub(in crate::relay) fn options(base_url: &str, key: &str) -> Options {
         keep: Duration::from_secs(5),
         authorizes: false,
         allow_origins: [].into(),
-        notices: crate::relay::Notices::default(),
+        warnings: crate::relay::Warnings::default(),
         metrics_path: None,
     }
 }
@@ -89,30 +89,30 @@ impl Told {
     }
 }
 
-/// A copy, and a seat at it.
+/// A copy, and a subscriber at it.
 struct Stage {
-    seat: Arc<Seat>,
+    subscriber: Arc<Subscriber>,
     stop: CancellationToken,
 }
 
 impl Stage {
     fn new(key: FeedKey) -> Self {
-        Self::keeping(key, Keep::default())
+        Self::keeping(key, Retention::default())
     }
 
     fn run() -> Self {
         Self::new(FeedKey::run("run_a").expect("a key"))
     }
 
-    fn keeping(key: FeedKey, keep: Keep) -> Self {
-        let (seat, stop) = Seat::detached(key, keep, &options("http://127.0.0.1:1", "tr_dev_1234567890"));
-        Self { seat: Arc::new(seat), stop }
+    fn keeping(key: FeedKey, keep: Retention) -> Self {
+        let (subscriber, stop) = Subscriber::detached(key, keep, &options("http://127.0.0.1:1", "tr_dev_1234567890"));
+        Self { subscriber: Arc::new(subscriber), stop }
     }
 
     /// The upstream brings these rows.
     fn bring(&self, rows: impl IntoIterator<Item = Arc<Row>>) {
-        self.seat.copy().take(batch(rows), &endpoint());
-        self.seat.copy().publish();
+        self.subscriber.copy().take(batch(rows), &endpoint());
+        self.subscriber.copy().publish();
     }
 
     fn bring_one(&self, status: &str, updated_ms: u64) {
@@ -124,19 +124,19 @@ impl Stage {
     }
 
     async fn ask_without(&self, request: &Request, skipped: &[String]) -> Told {
-        match answer(&self.seat, request, skipped).await {
+        match answer(&self.subscriber, request, skipped).await {
             Reply::Answer(answer) => Told::of(answer).await,
-            Reply::Elsewhere => panic!("asked to read elsewhere"),
+            Reply::Upstream => panic!("asked to read upstream"),
         }
     }
 
     /// A request that waits, in a task of its own, until it does.
     async fn hold(&self, request: Request) -> tokio::task::JoinHandle<Told> {
-        let seat = self.seat.clone();
+        let subscriber = self.subscriber.clone();
         let task = tokio::spawn(async move {
-            match answer(&seat, &request, &[]).await {
+            match answer(&subscriber, &request, &[]).await {
                 Reply::Answer(answer) => Told::of(answer).await,
-                Reply::Elsewhere => panic!("asked to read elsewhere"),
+                Reply::Upstream => panic!("asked to read upstream"),
             }
         });
         // Time is paused, and this thread the only one: the task has run until it waits.
@@ -232,7 +232,7 @@ async fn a_viewer_from_another_relay_misses_nothing_and_is_told_nothing_twice() 
     two.bring_one("COMPLETED_SUCCESSFULLY", 3_000);
     let quiet = two.ask(&quiet.live()).await;
     assert_eq!(quiet.text(), UP_TO_DATE);
-    assert!(two.seat.copy().is_own(quiet.header("electric-handle")), "from here on by changes");
+    assert!(two.subscriber.copy().is_own(quiet.header("electric-handle")), "from here on by changes");
     assert!(quiet.header("electric-offset").starts_with("3000_"));
 }
 
@@ -268,8 +268,8 @@ async fn only_where_rows_were_deleted_a_stranger_reads_anew() {
     drop(poll);
     let mut batch = batch([]);
     batch.gone.push("\"public\".\"TaskRun\"/\"b\"".into());
-    stage.seat.copy().take(batch, &endpoint());
-    stage.seat.copy().publish();
+    stage.subscriber.copy().take(batch, &endpoint());
+    stage.subscriber.copy().publish();
     let live = stage.ask(&snapshot.live()).await;
     assert_eq!(live.rows(), [told("delete", "b", "-")]);
     let refused = stage.ask(&request(&format!("live=true&handle=runs_0_7_abc&offset={now}_7&cursor="))).await;
@@ -300,8 +300,8 @@ async fn a_viewer_whose_polls_go_to_two_relays_in_turn_is_told_of_a_delete_and_n
         for (relay, id) in told {
             let mut batch = batch([]);
             batch.gone.push(format!("\"public\".\"TaskRun\"/\"{id}\"").as_str().into());
-            relays[relay].seat.copy().take(batch, &endpoint());
-            relays[relay].seat.copy().publish();
+            relays[relay].subscriber.copy().take(batch, &endpoint());
+            relays[relay].subscriber.copy().publish();
         }
         place = stage.ask(&place.live()).await;
         assert_eq!(place.status, 200, "turn {turn}");
@@ -354,7 +354,7 @@ async fn viewers_of_the_same_news_share_one_body() {
         live.headers.insert("accept-encoding", HeaderValue::from_static("gzip, deflate"));
         polls.push((n, live));
     }
-    let before = stage.seat.copy().cache().written;
+    let before = stage.subscriber.copy().cache().written;
     let mut held = Vec::new();
     for (n, live) in polls {
         if n > 50 {
@@ -365,7 +365,7 @@ async fn viewers_of_the_same_news_share_one_body() {
     for poll in held {
         assert_eq!(poll.await.expect("an answer").rows(), [told("update", "a", "EXECUTING")]);
     }
-    assert_eq!(stage.seat.copy().cache().written, before + 1);
+    assert_eq!(stage.subscriber.copy().cache().written, before + 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -394,7 +394,7 @@ async fn who_came_later_is_not_told_of_older_runs_and_who_was_there_goes_on() {
     let snapshot = stage.ask(&request("offset=-1")).await;
     assert_eq!(snapshot.rows(), [told("insert", "new", "PENDING")]);
     let earlier = (now - hour - 180_000) / 60_000 * 60_000;
-    let handle = stage.seat.copy().handle(earlier, 1);
+    let handle = stage.subscriber.copy().handle(earlier, 1);
     stage.bring([row("old", "EXECUTING", now - hour - 120_000, now + 1)]);
     let live = stage.ask(&request(&format!("live=true&handle={handle}&offset={now}_3&cursor="))).await;
     assert_eq!(live.rows(), [told("update", "old", "EXECUTING")]);
@@ -405,11 +405,11 @@ async fn who_came_later_is_not_told_of_older_runs_and_who_was_there_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_copy_that_let_rows_go_sends_snapshots_elsewhere_and_follows_what_changes() {
-    let stage = Stage::keeping(FeedKey::batch("batch_a").expect("a key"), Keep { rows: 2, bytes: usize::MAX });
+    let stage = Stage::keeping(FeedKey::batch("batch_a").expect("a key"), Retention { rows: 2, bytes: usize::MAX });
     stage.bring([row("1", "CANCELED", 1, 10), row("r", "EXECUTING", 1, 15)]);
     let early = stage.ask(&request("offset=-1")).await;
     stage.bring((2..5).map(|n| row(&n.to_string(), "CANCELED", n, n * 10)));
-    assert!(matches!(answer(&stage.seat, &request("offset=-1"), &[]).await, Reply::Elsewhere));
+    assert!(matches!(answer(&stage.subscriber, &request("offset=-1"), &[]).await, Reply::Upstream));
     let missed = stage.ask(&early.live()).await;
     assert_eq!(missed.status, 409, "what it lacks was let go");
     // The server's own snapshot ends at the newest row.
@@ -423,8 +423,8 @@ async fn a_copy_that_let_rows_go_sends_snapshots_elsewhere_and_follows_what_chan
 async fn rounds_of_a_partial_copy(stage: &Stage, handle: &str, offset: &str) -> Vec<String> {
     let mut told = Vec::new();
     for query in ["offset=-1&handle=x-next".to_owned(), format!("live=true&handle={handle}&offset={offset}&cursor=")] {
-        told.push(match answer(&stage.seat, &request(&query), &[]).await {
-            Reply::Elsewhere => "there".to_owned(),
+        told.push(match answer(&stage.subscriber, &request(&query), &[]).await {
+            Reply::Upstream => "there".to_owned(),
             Reply::Answer(answer) => Told::of(answer).await.status.to_string(),
         });
     }
@@ -432,7 +432,7 @@ async fn rounds_of_a_partial_copy(stage: &Stage, handle: &str, offset: &str) -> 
 }
 
 fn partial(now: u64) -> Stage {
-    let stage = Stage::keeping(FeedKey::batch("batch_a").expect("a key"), Keep { rows: 2, bytes: usize::MAX });
+    let stage = Stage::keeping(FeedKey::batch("batch_a").expect("a key"), Retention { rows: 2, bytes: usize::MAX });
     stage.bring((1..6).map(|n| row(&n.to_string(), "CANCELED", now + n, now + n * 10)));
     stage
 }
@@ -461,8 +461,8 @@ async fn a_delete_does_not_send_viewers_of_a_partial_copy_back_to_the_start_agai
     let stage = partial(now);
     let mut batch = batch([]);
     batch.gone.push("\"public\".\"TaskRun\"/\"5\"".into());
-    stage.seat.copy().take(batch, &endpoint());
-    stage.seat.copy().publish();
+    stage.subscriber.copy().take(batch, &endpoint());
+    stage.subscriber.copy().publish();
     let rounds = rounds_of_a_partial_copy(&stage, "batch_9_f", &format!("{}_9", now + 1_000)).await;
     assert_eq!(rounds, ["there", "there"]);
     // A server whose snapshot ends before what was let go (the newest runs are not those that changed last).
@@ -483,8 +483,8 @@ async fn a_deleted_run_leaves_every_page_that_shows_it_and_no_other_is_told_of_i
         stage.bring([row("a", "EXECUTING", now, now + 2)]);
         let mut batch = batch([]);
         batch.gone.push("\"public\".\"TaskRun\"/\"k\"".into());
-        stage.seat.copy().take(batch, &endpoint());
-        stage.seat.copy().publish();
+        stage.subscriber.copy().take(batch, &endpoint());
+        stage.subscriber.copy().publish();
         for viewer in order {
             let update = told("update", "a", "EXECUTING");
             if viewer == 0 {
@@ -530,7 +530,7 @@ async fn who_is_held_when_the_feed_ends_is_told_why() {
     stage.bring_one("PENDING", 1_000);
     let snapshot = stage.ask(&request("offset=-1")).await;
     let poll = stage.hold(snapshot.live()).await;
-    stage.seat.copy().fail(Failure::not_found());
+    stage.subscriber.copy().fail(Failure::not_found());
     let answer = poll.await.expect("an answer");
     assert_eq!((answer.status, answer.header("x-should-retry")), (404, "false"));
 }
@@ -555,13 +555,13 @@ pub(in crate::relay) struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        let keep = Keep::default();
+        let keep = Retention::default();
         Self {
-            first_answer: super::copy::PATIENCE,
+            first_answer: super::copy::FIRST_ROWS_TIMEOUT,
             rows: keep.rows,
             row_bytes: keep.bytes,
-            bodies: super::cache::MOST,
-            body_bytes: super::cache::LARGEST,
+            bodies: super::body_cache::MAX_BODIES,
+            body_bytes: super::body_cache::MAX_BYTES,
         }
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::copy::tests::endpoint;
-use super::rows::Keep;
+use super::rows::Retention;
 use super::tests::{Told, options, request};
-use super::{FeedKey, Reply, Seat, answer};
+use super::{FeedKey, Reply, Subscriber, answer};
 use crate::clock::unix_ms;
 use crate::hub::{Batch, Item};
 use crate::serve::Request;
@@ -23,7 +23,7 @@ const HOUR_MS: u64 = 3_600_000;
 
 /// A copy, what waits to be told to it, and what it was told.
 struct Stage {
-    seat: Seat,
+    subscriber: Subscriber,
     schema: Arc<Schema>,
     waiting: Batch,
     told: Rows,
@@ -35,10 +35,11 @@ impl Stage {
     fn new(rng: &mut SeededRng) -> Self {
         let mut options = options("http://127.0.0.1:1", "tr_dev_1234567890");
         options.hold = Duration::ZERO;
-        let keep = if rng.one_in(2) { Keep { rows: rng.below(3), bytes: usize::MAX } } else { Keep::default() };
-        let (seat, _) = Seat::detached(FeedKey::tags(Some("a"), Some("1h")), keep, &options);
+        let keep =
+            if rng.one_in(2) { Retention { rows: rng.below(3), bytes: usize::MAX } } else { Retention::default() };
+        let (subscriber, _) = Subscriber::detached(FeedKey::tags(Some("a"), Some("1h")), keep, &options);
         let schema = Arc::new(Schema::parse(World::schema().as_bytes()).expect("a schema"));
-        Self { seat, schema, waiting: Batch::default(), told: Rows::new(), told_ms: 0 }
+        Self { subscriber, schema, waiting: Batch::default(), told: Rows::new(), told_ms: 0 }
     }
 
     /// As the hub's queue has it: a row that is gone takes what waits of it along.
@@ -57,8 +58,8 @@ impl Stage {
     }
 
     fn tell(&mut self, follower: &Follower) {
-        self.seat.copy().take(std::mem::take(&mut self.waiting), &endpoint());
-        self.seat.copy().publish();
+        self.subscriber.copy().take(std::mem::take(&mut self.waiting), &endpoint());
+        self.subscriber.copy().publish();
         self.told.clone_from(&follower.rows);
         self.told_ms = follower.told_ms;
     }
@@ -72,7 +73,7 @@ impl Stage {
 
     /// The place of a viewer that saw everything up to now.
     fn now(&self, window_ms: u64) -> (String, String) {
-        let (copy, newest) = (self.seat.copy(), self.told.values().map(|cells| time(cells, "updatedAt")).max());
+        let (copy, newest) = (self.subscriber.copy(), self.told.values().map(|cells| time(cells, "updatedAt")).max());
         let sequence = copy.rows().sequence();
         (copy.handle(window_ms, sequence), format!("{}_{sequence}", newest.unwrap_or(0)))
     }
@@ -127,15 +128,15 @@ impl Viewer {
 
     async fn poll(&mut self, stage: &Stage, world: &World, rng: &mut SeededRng) {
         let asked = self.request(rng);
-        let reply = match answer(&stage.seat, &asked, &[]).await {
+        let reply = match answer(&stage.subscriber, &asked, &[]).await {
             Reply::Answer(reply) => Told::of(reply).await,
-            Reply::Elsewhere => return self.there(world),
+            Reply::Upstream => return self.there(world),
         };
-        let is_own = self.place.as_ref().is_some_and(|(handle, _)| stage.seat.copy().is_own(handle));
+        let is_own = self.place.as_ref().is_some_and(|(handle, _)| stage.subscriber.copy().is_own(handle));
         if reply.status == 409 {
             let (handle, _) = self.place.take().expect("a snapshot is never refused");
             let is_servers = handle.ends_with("_f") || handle.starts_with('3');
-            assert!(!(is_servers && stage.seat.copy().rows().is_partial()), "back to where it came from");
+            assert!(!(is_servers && stage.subscriber.copy().rows().is_partial()), "back to where it came from");
             return;
         }
         assert_eq!(reply.status, 200);
@@ -162,13 +163,13 @@ impl Viewer {
         match message["headers"]["operation"].as_str().expect("an operation") {
             "delete" => {
                 // Of a run that it let go, a copy does not know whose window it was in.
-                let is_partial = stage.seat.copy().rows().is_partial();
+                let is_partial = stage.subscriber.copy().rows().is_partial();
                 assert!(before.is_some() || is_partial, "told of a delete of {key}, which it never had");
                 self.rows.remove(key);
             }
             operation => {
                 // Of a run that comes back after it was let go, nor does it know who has it.
-                let is_partial = stage.seat.copy().rows().is_partial();
+                let is_partial = stage.subscriber.copy().rows().is_partial();
                 assert!(
                     !is_own || is_partial || operation == "insert" || before.is_some(),
                     "an update of {key}, which it never had"

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::tests::{Told, options, request};
-use super::{FeedKey, Feeds, Reply, Seat, answer};
+use super::{FeedKey, Feeds, Reply, Subscriber, answer};
 use crate::emulator::{Running, start};
 use crate::relay::Options;
 use crate::serve::Request;
@@ -52,10 +52,10 @@ impl Emulator {
     }
 }
 
-async fn ask(seat: &Seat, request: &Request) -> Told {
-    match timeout(FAILSAFE, answer(seat, request, &[])).await.expect("in time") {
+async fn ask(subscriber: &Subscriber, request: &Request) -> Told {
+    match timeout(FAILSAFE, answer(subscriber, request, &[])).await.expect("in time") {
         Reply::Answer(answer) => Told::of(answer).await,
-        Reply::Elsewhere => panic!("asked to read elsewhere"),
+        Reply::Upstream => panic!("asked to read upstream"),
     }
 }
 
@@ -68,21 +68,21 @@ async fn many_viewers_cost_one_upstream_whatever_they_leave_out() {
     let emulator = Emulator::start().await;
     let id = emulator.create(json!({ "payload": "\"hidden\"", "runTags": ["a"] })).await;
     let feeds = emulator.feeds();
-    let seats: Vec<Seat> = (0..50).map(|_| feeds.open(run(&id)).expect("a seat")).collect();
+    let viewers: Vec<Subscriber> = (0..50).map(|_| feeds.open(run(&id)).expect("room")).collect();
     let mut snapshots = Vec::new();
-    for (n, seat) in seats.iter().enumerate() {
+    for (n, subscriber) in viewers.iter().enumerate() {
         let skip = if n % 2 == 0 { "&skipColumns=payload" } else { "" };
-        let snapshot = ask(seat, &request(&format!("offset=-1{skip}"))).await;
+        let snapshot = ask(subscriber, &request(&format!("offset=-1{skip}"))).await;
         assert_eq!(snapshot.text().contains("hidden"), n % 2 == 1);
         snapshots.push(snapshot);
     }
     assert_eq!((feeds.stats().open, feeds.stats().viewers, feeds.stats().started), (1, 50, 1));
     emulator.patch(&id, json!({ "status": "EXECUTING" })).await;
-    for (seat, snapshot) in seats.iter().zip(&snapshots) {
-        let live = ask(seat, &snapshot.live()).await;
+    for (subscriber, snapshot) in viewers.iter().zip(&snapshots) {
+        let live = ask(subscriber, &snapshot.live()).await;
         assert_eq!(live.rows().iter().map(|(_, _, status)| status.as_str()).collect::<Vec<_>>(), ["EXECUTING"]);
     }
-    let facts = seats[0].facts().await.expect("facts");
+    let facts = viewers[0].facts().await.expect("facts");
     assert_eq!(facts.tags, ["a"]);
     let requests = emulator.send(reqwest::Method::GET, "/emulator/stats", json!(null)).await;
     let count = requests["byRoute"]["GET /realtime/v1/runs/{id}"].as_u64().expect("a count");
@@ -93,12 +93,12 @@ async fn many_viewers_cost_one_upstream_whatever_they_leave_out() {
 async fn a_tag_feed_without_runs_is_up_to_date_and_its_first_run_is_new() {
     let emulator = Emulator::start().await;
     let feeds = emulator.feeds();
-    let seat = feeds.open(FeedKey::tags(Some("news"), Some("1h"))).expect("a seat");
-    let snapshot = ask(&seat, &request("offset=-1")).await;
+    let subscriber = feeds.open(FeedKey::tags(Some("news"), Some("1h"))).expect("room");
+    let snapshot = ask(&subscriber, &request("offset=-1")).await;
     assert!(snapshot.rows().is_empty());
     assert!(snapshot.header("electric-schema").contains("\"runTags\":{\"type\":\"text\",\"dims\":1}"));
     emulator.create(json!({ "runTags": ["news"] })).await;
-    let live = ask(&seat, &snapshot.live()).await;
+    let live = ask(&subscriber, &snapshot.live()).await;
     assert_eq!(live.rows().iter().map(|(operation, _, _)| operation.as_str()).collect::<Vec<_>>(), ["insert"]);
 }
 
@@ -107,9 +107,9 @@ async fn a_snapshot_is_what_the_server_itself_answers() {
     let emulator = Emulator::start().await;
     let id = emulator.create(json!({ "runTags": ["a", "q\"u"], "metadata": { "p": 1 } })).await;
     let feeds = emulator.feeds();
-    let seat = feeds.open(run(&id)).expect("a seat");
+    let subscriber = feeds.open(run(&id)).expect("room");
     for query in ["offset=-1", "offset=-1&skipColumns=payload,metadata,nonsense,id"] {
-        let ours = ask(&seat, &request(query)).await;
+        let ours = ask(&subscriber, &request(query)).await;
         let url = format!("{}/realtime/v1/runs/{id}?{query}", emulator.running.url());
         let theirs = emulator.client.get(url).bearer_auth(emulator.running.secret_key());
         let theirs = theirs.headers(request("").headers).send().await.expect("an answer");
@@ -126,12 +126,12 @@ async fn a_snapshot_is_what_the_server_itself_answers() {
 async fn an_unknown_run_is_a_404_and_one_that_comes_later_is_found() {
     let emulator = Emulator::start().await;
     let feeds = emulator.feeds();
-    let seat = feeds.open(run("run_none")).expect("a seat");
-    assert!(seat.facts().await.is_err());
-    let answer = ask(&seat, &request("offset=-1")).await;
+    let subscriber = feeds.open(run("run_none")).expect("room");
+    assert!(subscriber.facts().await.is_err());
+    let answer = ask(&subscriber, &request("offset=-1")).await;
     assert_eq!((answer.status, answer.text()), (404, r#"{"error":"Not found"}"#));
     assert_eq!(answer.header("x-should-retry"), "false");
-    drop(seat);
+    drop(subscriber);
     timeout(FAILSAFE, async {
         while feeds.stats().open > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -148,7 +148,7 @@ async fn a_refusal_of_the_relays_own_key_is_no_401_to_viewers() {
     let id = emulator.create(json!({})).await;
     let feeds =
         Feeds::new(&options(&emulator.running.url(), "tr_dev_another_key"), CancellationToken::new(), Arc::default());
-    let answer = ask(&feeds.open(run(&id)).expect("a seat"), &request("offset=-1")).await;
+    let answer = ask(&feeds.open(run(&id)).expect("room"), &request("offset=-1")).await;
     assert_eq!(answer.status, 502);
     assert!(answer.text().contains("TRIGGER_SECRET_KEY") && !answer.text().contains("another_key"));
 }
@@ -160,8 +160,8 @@ async fn a_copy_is_kept_a_while_after_its_last_viewer_and_then_ends() {
     let options = Options { keep: Duration::from_millis(300), ..emulator.options() };
     let feeds = Feeds::new(&options, CancellationToken::new(), Arc::default());
     for _ in 0..3 {
-        let seat = feeds.open(run(&id)).expect("a seat");
-        assert_eq!(ask(&seat, &request("offset=-1")).await.status, 200);
+        let subscriber = feeds.open(run(&id)).expect("room");
+        assert_eq!(ask(&subscriber, &request("offset=-1")).await.status, 200);
     }
     assert_eq!((feeds.stats().started, feeds.stats().open, feeds.stats().viewers), (1, 1, 0));
     timeout(FAILSAFE, async {
@@ -180,11 +180,11 @@ async fn a_feed_nobody_reads_makes_way_and_one_that_is_read_does_not() {
     options.limits.feeds = 1;
     let stop = CancellationToken::new();
     let feeds = Feeds::new(&options, stop.clone(), Arc::default());
-    let seat = feeds.open(run("run_1")).expect("a seat");
+    let subscriber = feeds.open(run("run_1")).expect("room");
     let refused = Told::of(feeds.open(run("run_2")).expect_err("it is full")).await;
     assert_eq!((refused.status, refused.header("retry-after")), (429, "1"));
     assert!(feeds.open(run("run_1")).is_ok(), "it is there already");
-    drop(seat);
+    drop(subscriber);
     assert!(feeds.open(run("run_2")).is_ok());
     assert_eq!((feeds.stats().open, feeds.stats().started), (1, 2));
     stop.cancel();

@@ -1,4 +1,4 @@
-//! A viewer's answer, from the log of a shared stream.
+//! A viewer's answer, read from the log of a shared stream.
 
 use std::io;
 use std::time::Duration;
@@ -11,109 +11,109 @@ use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::entry::Known;
-use super::share::Seat;
-use crate::relay::notices::Trouble;
+use super::shared::UpstreamStatus;
+use super::streams::Subscriber;
+use crate::relay::warnings::UpstreamError;
 use crate::serve::clock::Clock;
 use crate::serve::stream::{StreamVersion, V1, V2, parse_timeout};
 use crate::serve::{Body, Request, Response};
 use crate::stream::Replay;
 
 /// How long a viewer waits for the upstream's first answer.
-pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Asks the server itself for what follows a place, with the viewer's own token, once memory does not have it. `None`
-/// where the server does not answer with a stream.
-pub(crate) type GoOn = Box<dyn FnOnce(Option<String>) -> BoxFuture<'static, Option<Body>> + Send>;
+/// Reads a stream on from the server, after a `Last-Event-ID`, once the log no longer has what follows it. `None` where the
+/// server does not answer with a stream.
+pub(crate) type Fallback = Box<dyn FnOnce(Option<String>) -> BoxFuture<'static, Option<Body>> + Send>;
 
 /// How a viewer is answered.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// From here.
-    Here(Response),
-    /// By the server itself, asked with the viewer's own token: what it wants is kept here no more.
-    Elsewhere,
+    /// From the log.
+    Answer(Response),
+    /// By the server, asked with the viewer's own token: the log no longer has the records after the viewer's place.
+    Upstream,
 }
 
-/// Answers a viewer of the stream that `seat` is at. Should it fall behind what is kept, its body goes on with `go_on`.
-pub(crate) async fn answer(seat: Seat, request: &Request, go_on: GoOn) -> Reply {
+/// Answers a viewer of a stream. Where the viewer falls behind the oldest record kept, its body goes on with `fallback`.
+pub(crate) async fn answer(subscriber: Subscriber, request: &Request, fallback: Fallback) -> Reply {
     let wait = match parse_timeout(request.header("timeout-seconds")) {
         Ok(wait) => wait,
-        Err(why) => return Reply::Here(Response::text(StatusCode::BAD_REQUEST, why).open_to_pages()),
+        Err(why) => return Reply::Answer(Response::text(StatusCode::BAD_REQUEST, why).open_to_pages()),
     };
-    let version = match timeout(PATIENCE, seat.known()).await {
-        Ok(Known::Version(version)) => version,
-        Ok(Known::Refused(status, body)) => return Reply::Here(refused(status, body)),
-        Ok(Known::Nothing | Known::Lost) | Err(_) => {
+    let version = match timeout(FIRST_ANSWER_TIMEOUT, subscriber.status()).await {
+        Ok(UpstreamStatus::Open(version)) => version,
+        Ok(UpstreamStatus::Refused(status, body)) => return Reply::Answer(refused(status, body)),
+        Ok(UpstreamStatus::Connecting | UpstreamStatus::Lost) | Err(_) => {
             let answer = Response::api_error(StatusCode::SERVICE_UNAVAILABLE, "The stream cannot be reached");
-            return Reply::Here(answer.with("retry-after", "1"));
+            return Reply::Answer(answer.with("retry-after", "1"));
         }
     };
     let last = request.header("last-event-id");
-    // The log says when the stream is lost, the end of the relay included: a body that ended well would tell a viewer
-    // that nothing more comes.
+    // Never cancelled: the log reports a lost stream, the end of the relay included, and breaks the body off. A body that
+    // ended well would tell the viewer that the stream is over.
     let stop = CancellationToken::new();
     let reader = match version {
-        StreamVersion::V1 => Reader::V1(V1::new(seat.log(), last, wait, stop)),
-        StreamVersion::V2 => Reader::V2(V2::new(seat.log(), last, wait, Clock::system(), stop)),
+        StreamVersion::V1 => Reader::V1(V1::new(subscriber.log(), last, wait, stop)),
+        StreamVersion::V2 => Reader::V2(V2::new(subscriber.log(), last, wait, Clock::system(), stop)),
     };
     if reader.is_gone() {
-        return Reply::Elsewhere;
+        return Reply::Upstream;
     }
-    let parts = unfold(Source::Here(Viewing { reader, seat, go_on }), Source::next);
-    Reply::Here(match version {
+    let parts = unfold(Source::Log(LogReader { reader, subscriber, fallback }), Source::next);
+    Reply::Answer(match version {
         StreamVersion::V1 => Response::events_v1(parts),
         StreamVersion::V2 => Response::events_v2(parts),
     })
 }
 
-/// The server's refusal, given on; one of the relay's own key is the relay's trouble, not the viewer's.
+/// The server's refusal, passed on. A refusal of the relay's own key is a 502: the operator has to fix it, not the viewer.
 fn refused(status: StatusCode, body: String) -> Response {
-    match Trouble::of(status.as_u16()) {
-        Some(trouble) => Response::api_error(StatusCode::BAD_GATEWAY, trouble.text()),
+    match UpstreamError::of(status.as_u16()) {
+        Some(error) => Response::api_error(StatusCode::BAD_GATEWAY, error.text()),
         None => Response::api(status, body).with("x-should-retry", "false"),
     }
 }
 
-/// Where a viewer's parts come from.
+/// Where the parts of a viewer's body come from.
 enum Source {
-    /// From memory.
-    Here(Viewing),
-    /// From the server, for this viewer alone; what it was told already is dropped.
-    There(Body, Option<Replay>),
-    /// The body broke.
-    Over,
+    /// The shared log.
+    Log(LogReader),
+    /// The server, for this viewer alone; the replay drops what the viewer has been sent already.
+    Upstream(Body, Option<Replay>),
+    /// Nowhere: the body broke off.
+    Ended,
 }
 
-struct Viewing {
+struct LogReader {
     reader: Reader,
-    seat: Seat,
-    go_on: GoOn,
+    subscriber: Subscriber,
+    fallback: Fallback,
 }
 
 impl Source {
     async fn next(self) -> Option<(io::Result<Bytes>, Self)> {
         match self {
-            Self::Here(mut viewing) => {
-                let part = viewing.reader.next().await?;
+            Self::Log(mut log) => {
+                let part = log.reader.next().await?;
                 if part.is_ok() {
-                    viewing.seat.told();
-                    return Some((part, Self::Here(viewing)));
+                    log.subscriber.count_part();
+                    return Some((part, Self::Log(log)));
                 }
-                if !viewing.reader.is_gone() {
-                    return Some((part, Self::Over));
+                if !log.reader.is_gone() {
+                    return Some((part, Self::Ended));
                 }
-                let Viewing { reader, seat, go_on } = viewing;
-                // It reads what others share no more.
-                drop(seat);
+                let LogReader { reader, subscriber, fallback } = log;
+                // The viewer no longer reads the shared stream.
+                drop(subscriber);
                 let (cursor, replay) = reader.cursor();
-                match go_on(cursor).await {
+                match fallback(cursor).await {
                     Some(body) => Self::rest(body, replay).await,
-                    None => Some((part, Self::Over)),
+                    None => Some((part, Self::Ended)),
                 }
             }
-            Self::There(body, replay) => Self::rest(body, replay).await,
-            Self::Over => None,
+            Self::Upstream(body, replay) => Self::rest(body, replay).await,
+            Self::Ended => None,
         }
     }
 
@@ -121,16 +121,16 @@ impl Source {
         loop {
             match body.frame().await? {
                 Ok(frame) => {
-                    // Trailers end with the hop.
+                    // Trailers are hop-by-hop.
                     let Ok(data) = frame.into_data() else { continue };
                     let data = match replay.as_mut().map_or(Ok(data.clone()), |replay| replay.pass(&data)) {
                         Ok(data) if data.is_empty() => continue,
                         Ok(data) => data,
-                        Err(error) => return Some((Err(io::Error::other(error)), Self::Over)),
+                        Err(error) => return Some((Err(io::Error::other(error)), Self::Ended)),
                     };
-                    return Some((Ok(data), Self::There(body, replay)));
+                    return Some((Ok(data), Self::Upstream(body, replay)));
                 }
-                Err(error) => return Some((Err(error), Self::Over)),
+                Err(error) => return Some((Err(error), Self::Ended)),
             }
         }
     }
@@ -157,7 +157,7 @@ impl Reader {
         }
     }
 
-    /// What to ask the server for, as `Last-Event-ID`, and what drops of the answer what was told.
+    /// The `Last-Event-ID` to ask the server with, and the replay that drops what the viewer has been sent already.
     fn cursor(&self) -> (Option<String>, Option<Replay>) {
         match self {
             Self::V1(reader) => match reader.cursor() {

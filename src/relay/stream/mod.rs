@@ -1,11 +1,11 @@
-//! One upstream for each stream of a run, for any number of viewers (docs/relay-streams.md).
+//! Shared streams: one upstream for each stream of a run, whose viewers read one log (docs/relay-streams.md).
 
 mod answer;
-mod entry;
-mod parts;
-mod share;
+mod records;
+mod shared;
+mod streams;
 #[cfg(test)]
 pub(super) mod tests;
 
-pub(crate) use answer::{GoOn, Reply, answer};
-pub(crate) use share::{StreamKey, Streams};
+pub(crate) use answer::{Fallback, Reply, answer};
+pub(crate) use streams::{StreamKey, Streams};

@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::entry::{Entry, Known};
-use super::{GoOn, Reply, StreamKey, Streams, answer};
+use super::shared::{SharedStream, UpstreamStatus};
+use super::{Fallback, Reply, StreamKey, Streams, answer};
 use crate::config::Endpoint;
 use crate::connection::{ConnectionState, Notice};
 use crate::relay::{Limits, Options};
@@ -82,19 +82,19 @@ async fn until(mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 async fn gone(streams: &Streams) {
-    until(async || matches!(view(streams, None).await, Reply::Elsewhere)).await;
+    until(async || matches!(view(streams, None).await, Reply::Upstream)).await;
 }
 
 /// A server that goes on with this text, and tells the place it was asked for.
-fn going_on(text: &'static str) -> (GoOn, mpsc::UnboundedReceiver<Option<String>>) {
+fn going_on(text: &'static str) -> (Fallback, mpsc::UnboundedReceiver<Option<String>>) {
     let (tell, places) = mpsc::unbounded_channel();
-    let go_on: GoOn = Box::new(move |place| {
+    let fallback: Fallback = Box::new(move |place| {
         Box::pin(async move {
             let _ = tell.send(place);
             Some(Body::new(http_body_util::Full::new(Bytes::from(text)).map_err(|never| match never {})))
         })
     });
-    (go_on, places)
+    (fallback, places)
 }
 
 fn streams(url: &str) -> (Streams, CancellationToken) {
@@ -113,7 +113,7 @@ fn streams_of(url: &str, limits: Limits, keep: Duration) -> (Streams, Cancellati
         keep,
         authorizes: false,
         allow_origins: [].into(),
-        notices: crate::relay::Notices::default(),
+        warnings: crate::relay::Warnings::default(),
         metrics_path: None,
     };
     let stop = CancellationToken::new();
@@ -128,19 +128,19 @@ async fn view(streams: &Streams, last: Option<&'static str>) -> Reply {
     view_or(streams, last, Box::new(|_| Box::pin(async { None }))).await
 }
 
-async fn view_or(streams: &Streams, last: Option<&'static str>, go_on: GoOn) -> Reply {
+async fn view_or(streams: &Streams, last: Option<&'static str>, fallback: Fallback) -> Reply {
     let mut headers = HeaderMap::new();
     headers.insert("timeout-seconds", HeaderValue::from_static("1"));
     if let Some(last) = last {
         headers.insert("last-event-id", HeaderValue::from_static(last));
     }
     let request = Request { method: Method::GET, headers, query: None, origin: String::new() };
-    timeout(FAILSAFE, answer(streams.open(key()).expect("a seat"), &request, go_on)).await.expect("an answer in time")
+    timeout(FAILSAFE, answer(streams.open(key()).expect("room"), &request, fallback)).await.expect("an answer in time")
 }
 
 /// The status and the body, and whether that ended well.
 async fn read(reply: Reply) -> (u16, String, bool) {
-    let Reply::Here(answer) = reply else { return (0, String::new(), false) };
+    let Reply::Answer(answer) = reply else { return (0, String::new(), false) };
     let response = answer.into_http(&HeaderMap::new(), Version::HTTP_11);
     let (status, mut body) = (response.status().as_u16(), response.into_body());
     let mut text = Vec::new();
@@ -198,9 +198,9 @@ async fn what_is_kept_no_more_is_asked_of_the_server() {
     let (streams, _stop) = streams(&url);
     let streams = streams.bounded(2, usize::MAX);
     // Kept while the others look.
-    let _seat = streams.open(key()).expect("a seat");
+    let _viewer = streams.open(key()).expect("room");
     gone(&streams).await;
-    assert!(matches!(view(&streams, Some("1")).await, Reply::Elsewhere));
+    assert!(matches!(view(&streams, Some("1")).await, Reply::Upstream));
     assert_eq!(numbers(&read(view(&streams, Some("2")).await).await.1), [3, 4]);
 }
 
@@ -251,20 +251,20 @@ async fn whoever_falls_behind_goes_on_at_the_server_where_it_stands() {
         let (url, send) = live(head).await;
         let (streams, _stop) = streams(&url);
         let streams = streams.bounded(2, usize::MAX);
-        let _seat = streams.open(key()).expect("a seat");
+        let _viewer = streams.open(key()).expect("room");
         send.send(write(0)).expect("it reads");
         until(async || streams.stats().records == 1).await;
-        let (go_on, mut places) = going_on(answered);
-        let Reply::Here(answer) = view_or(&streams, None, go_on).await else { unreachable!("it has all") };
-        let (fresh_go_on, mut fresh_places) = going_on("all of it");
-        let fresh = view_or(&streams, None, fresh_go_on).await;
+        let (fallback, mut places) = going_on(answered);
+        let Reply::Answer(answer) = view_or(&streams, None, fallback).await else { unreachable!("it has all") };
+        let (fresh_fallback, mut fresh_places) = going_on("all of it");
+        let fresh = view_or(&streams, None, fresh_fallback).await;
         let mut body = answer.into_http(&HeaderMap::new(), Version::HTTP_11).into_body();
         let first = timeout(FAILSAFE, body.frame()).await.expect("in time").expect("a frame").expect("whole");
         assert_eq!(numbers(&String::from_utf8_lossy(&first.into_data().expect("data"))), [0]);
         // It does not read, and nothing is queued for it.
         send.send((1..500).map(write).collect()).expect("it reads");
         gone(&streams).await;
-        until(async || matches!(view(&streams, Some("498")).await, Reply::Here(_)) || head == V1).await;
+        until(async || matches!(view(&streams, Some("498")).await, Reply::Answer(_)) || head == V1).await;
         assert_eq!(streams.stats().records, 2);
         let rest = timeout(FAILSAFE, body.collect()).await.expect("in time").expect("whole");
         let rest = String::from_utf8_lossy(&rest.to_bytes()).into_owned();
@@ -282,21 +282,21 @@ async fn whoever_falls_behind_amid_events_that_share_an_id_misses_none_of_them()
     let (url, send) = live(V1).await;
     let (streams, _stop) = streams(&url);
     let streams = streams.bounded(2, usize::MAX);
-    let _seat = streams.open(key()).expect("a seat");
+    let _viewer = streams.open(key()).expect("room");
     send.send(event(0) + &event(1)).expect("it reads");
     until(async || streams.stats().records == 2).await;
     let (tell, mut places) = mpsc::unbounded_channel();
     let whole: String = (0..50).map(event).collect::<String>() + ": ping\n\nid: 8-0\ndata: 50\n\n";
     // As the server does it: strictly after the place.
     let stored = whole.clone();
-    let go_on: GoOn = Box::new(move |place| {
+    let fallback: Fallback = Box::new(move |place| {
         Box::pin(async move {
             let text = if place.as_deref() == Some("7-0") { "id: 8-0\ndata: 50\n\n".to_owned() } else { stored };
             let _ = tell.send(place);
             Some(Body::new(http_body_util::Full::new(Bytes::from(text)).map_err(|never| match never {})))
         })
     });
-    let Reply::Here(answer) = view_or(&streams, None, go_on).await else { unreachable!("it has all") };
+    let Reply::Answer(answer) = view_or(&streams, None, fallback).await else { unreachable!("it has all") };
     let mut body = answer.into_http(&HeaderMap::new(), Version::HTTP_11).into_body();
     let first = timeout(FAILSAFE, body.frame()).await.expect("in time").expect("a frame").expect("whole");
     assert_eq!(first.into_data().expect("data"), event(0) + &event(1));
@@ -313,7 +313,7 @@ async fn whoever_falls_behind_is_broken_off_where_the_server_cannot_be_asked() {
     let (url, send) = live(V2).await;
     let (streams, _stop) = streams(&url);
     let streams = streams.bounded(2, usize::MAX);
-    let _seat = streams.open(key()).expect("a seat");
+    let _viewer = streams.open(key()).expect("room");
     send.send(record(0)).expect("it reads");
     until(async || streams.stats().records == 1).await;
     let reply = view(&streams, None).await;
@@ -333,7 +333,7 @@ async fn a_stream_is_kept_a_while_after_its_last_viewer_and_then_asked_for_anew(
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(streams.stats().streams, 1);
     drop(reply);
-    until(async || streams.stats() == super::share::Stats::default()).await;
+    until(async || streams.stats() == super::streams::StreamStats::default()).await;
     assert!(heads.try_recv().is_err());
     assert_eq!(numbers(&read(view(&streams, None).await).await.1), [0]);
     heads.recv().await.expect("another");
@@ -344,7 +344,7 @@ async fn viewers_of_a_server_that_does_not_answer_are_told_so_after_a_while() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let (streams, _stop) = streams(&format!("http://{}", listener.local_addr().expect("an address")));
     let began = tokio::time::Instant::now();
-    let Reply::Here(answer) = view(&streams, None).await else { unreachable!("nothing was lost") };
+    let Reply::Answer(answer) = view(&streams, None).await else { unreachable!("nothing was lost") };
     let response = answer.into_http(&HeaderMap::new(), Version::HTTP_11);
     assert_eq!((response.status().as_u16(), began.elapsed().as_secs()), (503, 15));
     assert_eq!(response.headers().get("retry-after").map(HeaderValue::as_bytes), Some(&b"1"[..]));
@@ -374,32 +374,32 @@ async fn a_stream_nobody_reads_makes_way_and_one_that_is_read_does_not() {
     let (streams, _stop) = streams_of(&url, limits, FAILSAFE);
     let of = |key: &str| StreamKey { run: "run_1".into(), name: StreamName::Output(key.into()) };
     let (one, other) = ([1; 32], [2; 32]);
-    let first = streams.open_for(of("a"), Some(one)).expect("room");
-    assert!(streams.open_for(of("b"), Some(one)).is_err(), "its only one is read");
-    assert!(streams.open_for(of("a"), Some(other)).is_ok(), "who joins begins none");
+    let first = streams.subscribe(of("a"), Some(one)).expect("room");
+    assert!(streams.subscribe(of("b"), Some(one)).is_err(), "its only one is read");
+    assert!(streams.subscribe(of("a"), Some(other)).is_ok(), "who joins begins none");
     drop(first);
-    let second = streams.open_for(of("b"), Some(one)).expect("its own makes way");
-    let third = streams.open_for(of("c"), Some(other)).expect("room");
+    let second = streams.subscribe(of("b"), Some(one)).expect("its own makes way");
+    let third = streams.subscribe(of("c"), Some(other)).expect("room");
     assert_eq!(streams.stats().streams, 2);
-    assert!(streams.open_for(of("d"), None).is_err(), "both are read");
+    assert!(streams.subscribe(of("d"), None).is_err(), "both are read");
     drop((second, third));
-    let _fourth = streams.open_for(of("d"), None).expect("one makes way");
+    let _fourth = streams.subscribe(of("d"), None).expect("one makes way");
     assert_eq!(streams.stats().streams, 2);
 }
 
 #[tokio::test]
 async fn silence_counts_again_once_a_lost_source_was_found_however_late_that_is_heard() {
     let log = Log::of_source(usize::MAX, usize::MAX);
-    let entry = Entry::new(log, Arc::default(), CancellationToken::new(), None);
-    let heard = |states: &[ConnectionState]| {
-        entry.heard(&states.iter().copied().map(Notice::State).collect::<Vec<_>>());
-        entry.log.live().0
+    let stream = SharedStream::new(log, Arc::default());
+    let heard = |stages: &[ConnectionState]| {
+        stream.observe(&stages.iter().copied().map(Notice::State).collect::<Vec<_>>());
+        stream.log.live().0
     };
-    entry.known.send_replace(Known::Version(StreamVersion::V1));
+    stream.status.send_replace(UpstreamStatus::Open(StreamVersion::V1));
     assert!(heard(&[ConnectionState::Connecting, ConnectionState::Live]));
     assert!(!heard(&[ConnectionState::Live, ConnectionState::Retrying]));
     assert!(heard(&[ConnectionState::Retrying, ConnectionState::Live]), "v1 has no other word for it");
-    entry.known.send_replace(Known::Version(StreamVersion::V2));
+    stream.status.send_replace(UpstreamStatus::Open(StreamVersion::V2));
     assert!(!heard(&[ConnectionState::Retrying, ConnectionState::Live]), "v2 tells the tail");
 }
 
@@ -412,6 +412,10 @@ pub(in crate::relay) struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { first_answer: answer::PATIENCE, records: super::share::MOST_RECORDS, bytes: super::share::MOST_BYTES }
+        Self {
+            first_answer: answer::FIRST_ANSWER_TIMEOUT,
+            records: super::streams::MAX_RECORDS,
+            bytes: super::streams::MAX_BYTES,
+        }
     }
 }

@@ -119,6 +119,7 @@ impl Log {
     }
 
     /// How many records are kept, and their bytes.
+    #[cfg(test)]
     pub(crate) fn size(&self) -> (usize, usize) {
         let inner = lock(&self.inner);
         (inner.records.len(), inner.bytes)

@@ -1,0 +1,120 @@
+//! Which environment the relay's own key is of. Usually the server says, once in the life of the process. A restricted key,
+//! which may read feeds and not ask for its claims, learns it from a run or batch that both it and a viewer's token may
+//! read, because a run is of one environment (A20).
+
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use http::{Method, StatusCode};
+
+use super::probe::Indeterminate;
+use crate::config::{Endpoint, KeyKind};
+use crate::error::{Error, Kind, Result as CrateResult};
+use crate::http::{Call, ClientOptions, Deadlines};
+use crate::lock::lock;
+use crate::relay::options::Options;
+use crate::relay::warnings::{UpstreamError, Warnings};
+use crate::serve::Response;
+use crate::token::{CLAIMS_PATH, ClaimsStore};
+
+/// How long a restricted key is not asked with again.
+const RESTRICTED_TTL: Duration = Duration::from_secs(60);
+/// How long an error is remembered, so that viewers with forged tokens do not cause request after request.
+const ERROR_TTL: Duration = Duration::from_secs(1);
+
+/// The relay's own environment.
+#[derive(Debug)]
+pub(super) struct Environment {
+    endpoint: Endpoint,
+    client: Arc<ClientOptions>,
+    warnings: Warnings,
+    /// Its id, proven by a run or batch that a viewer's token and the relay's key may both read.
+    proven: OnceLock<String>,
+    /// Until when the server is not asked, and the error meanwhile; no error for a restricted key.
+    pause: Mutex<Option<(Instant, Option<UpstreamError>)>>,
+}
+
+impl Environment {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            endpoint: options.endpoint.clone(),
+            client: options.client.clone(),
+            warnings: options.warnings.clone(),
+            proven: OnceLock::new(),
+            pause: Mutex::default(),
+        }
+    }
+
+    /// Records that a viewer's token of environment `sub` and the relay's key may read the same run or batch.
+    pub(super) fn prove(&self, sub: &str) {
+        // The first proof stays: a key is of one environment.
+        let _ = self.proven.set(sub.to_owned());
+    }
+
+    /// The environment's id, where it is known.
+    pub(super) fn known(&self) -> Option<String> {
+        let known = ClaimsStore::global().known(&self.endpoint);
+        known.map(|minter| minter.subject().to_owned()).or_else(|| self.proven.get().cloned())
+    }
+
+    /// Asks the server for the environment's id; `None` for a restricted key.
+    ///
+    /// # Errors
+    /// The answer that says what to set, or when to come back.
+    pub(super) async fn learn(&self) -> Result<Option<String>, Response> {
+        if let Some(paused) = self.paused() {
+            return paused.map(|()| None).map_err(answer);
+        }
+        let error = match subject(&self.endpoint, &self.client).await {
+            Ok(sub) => return Ok(Some(sub)),
+            Err(error) => error,
+        };
+        let Some(cause) = upstream_error(&error) else { return Err(Indeterminate::Busy(1).answer()) };
+        let is_restricted = self.endpoint.kind() == KeyKind::Additional && cause != UpstreamError::Unreachable;
+        if is_restricted {
+            self.pause(RESTRICTED_TTL, None);
+            return Ok(None);
+        }
+        self.pause(ERROR_TTL, Some(cause));
+        self.warnings.warn(cause.text());
+        Err(answer(cause))
+    }
+
+    /// `Some` while the server is not asked: `Ok` for a restricted key, else the error of the last time.
+    fn paused(&self) -> Option<Result<(), UpstreamError>> {
+        let pause = *lock(&self.pause);
+        pause.filter(|(until, _)| Instant::now() < *until).map(|(_, cause)| cause.map_or(Ok(()), Err))
+    }
+
+    fn pause(&self, span: Duration, cause: Option<UpstreamError>) {
+        *lock(&self.pause) = Some((Instant::now() + span, cause));
+    }
+}
+
+/// The environment's id, asked for with the relay's own key.
+///
+/// # Errors
+/// Those of the call. Nothing is remembered then.
+async fn subject(endpoint: &Endpoint, options: &Arc<ClientOptions>) -> CrateResult<String> {
+    let (asked, options) = (endpoint.clone(), options.clone());
+    let ask = || async move {
+        let call = Call { method: Method::POST, path: CLAIMS_PATH, body: None, deadlines: Deadlines::CLAIMS };
+        Ok(call.send(&asked, &options).await?.body)
+    };
+    Ok(ClaimsStore::global().get(endpoint, ask).await?.subject().to_owned())
+}
+
+fn answer(cause: UpstreamError) -> Response {
+    let status = match cause {
+        UpstreamError::Unauthorized | UpstreamError::Forbidden => StatusCode::INTERNAL_SERVER_ERROR,
+        UpstreamError::Unreachable => StatusCode::BAD_GATEWAY,
+    };
+    Response::api_error(status, cause.text()).with("retry-after", "1")
+}
+
+fn upstream_error(error: &Error) -> Option<UpstreamError> {
+    match error.status() {
+        Some(status) => UpstreamError::of(status),
+        None => matches!(error.kind(), Kind::Connection | Kind::Timeout).then_some(UpstreamError::Unreachable),
+    }
+}

@@ -1,0 +1,247 @@
+//! Which proxied requests wait for their own viewer: for more of the request's body, or for the answer to be read. Where
+//! no more requests may be proxied (`limits.passing`), the one that has waited for longest is evicted, so that a viewer
+//! that does nothing keeps no other out (A19).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Frame, SizeHint};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::lock::lock;
+use crate::relay::digest::Digest;
+use crate::serve::Body;
+
+/// How long a request may wait for its viewer before it can be evicted.
+const MIN_IDLE: Duration = Duration::from_secs(1);
+
+/// The requests that wait for their viewer.
+#[derive(Debug, Default)]
+pub(super) struct EvictionQueue(Mutex<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    last: u64,
+    /// In the order in which they began to wait.
+    waiting: BTreeMap<u64, (Instant, Arc<Evictable>)>,
+}
+
+impl EvictionQueue {
+    fn enter(&self, evictable: &Arc<Evictable>) {
+        let mut queue = self.lock();
+        if evictable.position.load(Relaxed) == 0 && !evictable.is_evicted() {
+            queue.last += 1;
+            evictable.position.store(queue.last, Relaxed);
+            let position = queue.last;
+            queue.waiting.insert(position, (Instant::now(), evictable.clone()));
+        }
+    }
+
+    pub(super) fn leave(&self, evictable: &Evictable) {
+        self.lock().waiting.remove(&evictable.position.swap(0, Relaxed));
+    }
+
+    /// Takes out the request that has waited for longest, if that is [`MIN_IDLE`] or more.
+    pub(super) fn evict(&self) -> Option<Arc<Evictable>> {
+        let mut queue = self.lock();
+        let first = queue.waiting.first_entry().filter(|first| first.get().0.elapsed() >= MIN_IDLE)?;
+        let (_, evictable) = first.remove();
+        evictable.position.store(0, Relaxed);
+        evictable.is_evicted.store(true, Relaxed);
+        Some(evictable)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        lock(&self.0)
+    }
+}
+
+/// A proxied request, and whether it waits for its viewer.
+pub(crate) struct Evictable {
+    queue: Arc<EvictionQueue>,
+    pub(super) token: Digest,
+    /// Its key in the queue; 0 while it does not wait. Changed under the queue's lock.
+    position: AtomicU64,
+    is_evicted: AtomicBool,
+    ended: CancellationToken,
+    /// Whether the server answered: the request's body no longer counts then, only the reading of the answer.
+    is_answered: AtomicBool,
+    /// The rest of an answer, while its viewer does not read.
+    unread: Mutex<Option<Body>>,
+}
+
+impl Evictable {
+    pub(super) fn new(queue: Arc<EvictionQueue>, token: Digest) -> Arc<Self> {
+        Arc::new(Self {
+            queue,
+            token,
+            position: AtomicU64::new(0),
+            is_evicted: AtomicBool::new(false),
+            ended: CancellationToken::new(),
+            is_answered: AtomicBool::new(false),
+            unread: Mutex::default(),
+        })
+    }
+
+    /// Whether it was evicted.
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.is_evicted.load(Relaxed)
+    }
+
+    /// Breaks its bodies off.
+    pub(super) fn end(&self) {
+        self.ended.cancel();
+        drop(self.take());
+    }
+
+    /// Whether it waits for more of its request's body.
+    fn set_uploading(self: &Arc<Self>, waits: bool) {
+        match (self.is_answered.load(Relaxed), waits) {
+            (true, _) => {}
+            (false, true) => self.queue.enter(self),
+            (false, false) => self.queue.leave(self),
+        }
+    }
+
+    /// Keeps the rest of an answer until its viewer reads on.
+    fn park(self: &Arc<Self>, unread: Body) {
+        *lock(&self.unread) = Some(unread);
+        self.queue.enter(self);
+        if self.is_evicted() {
+            drop(self.take());
+        }
+    }
+
+    fn unpark(&self) -> Option<Body> {
+        self.queue.leave(self);
+        self.take()
+    }
+
+    fn take(&self) -> Option<Body> {
+        lock(&self.unread).take()
+    }
+
+    /// The request's body. The request waits for its viewer while the body is pending.
+    pub(crate) fn track_upload(self: &Arc<Self>, body: Body) -> Body {
+        if body.is_end_stream() {
+            return body;
+        }
+        let ended = Box::pin(self.ended.clone().cancelled_owned());
+        Upload { body, ended, evictable: self.clone() }.boxed_unsync()
+    }
+
+    /// The answer's body. The request waits for its viewer while the body is not polled.
+    pub(crate) fn track_download(self: &Arc<Self>, body: Body) -> Body {
+        self.set_uploading(false);
+        self.is_answered.store(true, Relaxed);
+        if body.is_end_stream() {
+            return body;
+        }
+        let mut download = Download { evictable: self.clone(), is_end: false, hint: SizeHint::new() };
+        download.park(body);
+        download.boxed_unsync()
+    }
+}
+
+impl fmt::Debug for Evictable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Evictable").field("is_evicted", &self.is_evicted()).finish_non_exhaustive()
+    }
+}
+
+fn evicted() -> io::Error {
+    io::Error::other("it made way to another")
+}
+
+struct Upload {
+    body: Body,
+    ended: Pin<Box<WaitForCancellationFutureOwned>>,
+    evictable: Arc<Evictable>,
+}
+
+impl hyper::body::Body for Upload {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        self.evictable.set_uploading(polled.is_pending());
+        if self.ended.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Some(Err(evicted())));
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.evictable.set_uploading(false);
+    }
+}
+
+struct Download {
+    evictable: Arc<Evictable>,
+    is_end: bool,
+    hint: SizeHint,
+}
+
+impl Download {
+    fn park(&mut self, body: Body) {
+        (self.is_end, self.hint) = (body.is_end_stream(), body.size_hint());
+        self.evictable.park(body);
+    }
+}
+
+impl hyper::body::Body for Download {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if self.is_end {
+            return Poll::Ready(None);
+        }
+        let Some(mut body) = self.evictable.unpark().filter(|_| !self.evictable.is_evicted()) else {
+            return Poll::Ready(Some(Err(evicted())));
+        };
+        let polled = Pin::new(&mut body).poll_frame(cx);
+        match &polled {
+            // The request waits for the server, not for its viewer: it is not in the queue.
+            Poll::Pending => *lock(&self.evictable.unread) = Some(body),
+            Poll::Ready(Some(Ok(_))) => self.park(body),
+            Poll::Ready(None | Some(Err(_))) => self.is_end = true,
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_end
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.hint
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        self.evictable.unpark();
+    }
+}

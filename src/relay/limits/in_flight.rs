@@ -1,0 +1,194 @@
+//! The bytes of answers that viewers have not read yet (`limits.bytesUnderWay`): the memory that slow readers cost.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+
+use crate::lock::lock;
+use crate::relay::digest::Digest;
+
+/// One token may hold this part of all bytes in flight: a quarter.
+const OWNER_SHARE: u64 = 4;
+/// Bodies below this size, in bytes, are not counted: the number of viewers bounds them.
+const MIN_COUNTED: usize = 1024;
+
+/// The bytes in flight, and how many may be.
+#[derive(Debug)]
+pub(crate) struct InFlightBytes {
+    max: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    bytes: u64,
+    /// By address: a body that goes to many viewers is in memory once, and counts once.
+    bodies: HashMap<usize, BodyEntry>,
+    /// The bytes that each token holds.
+    owners: HashMap<Digest, u64>,
+}
+
+#[derive(Debug, Default)]
+struct BodyEntry {
+    viewers: usize,
+    /// The length of the longest slice that begins at the address.
+    size: usize,
+    /// The viewers of each token, and the bytes that count for it.
+    owners: HashMap<Digest, (usize, u64)>,
+}
+
+/// A body in flight. It counts until this is dropped.
+#[derive(Debug)]
+pub(crate) struct InFlightBody {
+    in_flight: Arc<InFlightBytes>,
+    /// Held so that no other body gets its address.
+    body: Bytes,
+    owner: Option<Digest>,
+}
+
+impl InFlightBytes {
+    /// A budget of `max` bytes.
+    pub(crate) fn new(max: u64) -> Arc<Self> {
+        Arc::new(Self { max, state: Mutex::default() })
+    }
+
+    /// Counts a body that goes to a viewer of `owner`; `None` for one that is too small to count.
+    ///
+    /// # Errors
+    /// The body would exceed the budget, in all or of `owner`.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        body: &Bytes,
+        owner: Option<Digest>,
+    ) -> Result<Option<InFlightBody>, BudgetExceeded> {
+        if body.len() < MIN_COUNTED {
+            return Ok(None);
+        }
+        let mut state = self.state();
+        let address = body.as_ptr() as usize;
+        let more = body.len().saturating_sub(state.bodies.get(&address).map_or(0, |held| held.size)) as u64;
+        // A body longer than the whole budget still goes out where it is alone.
+        if more > 0 && state.bytes > 0 && state.bytes.saturating_add(more) > self.max {
+            return Err(BudgetExceeded);
+        }
+        let State { bytes, bodies, owners } = &mut *state;
+        if let Some(owner) = owner {
+            let counted = bodies.get(&address).and_then(|held| held.owners.get(&owner)).map_or(0, |(_, size)| *size);
+            let (more, has) = ((body.len() as u64).saturating_sub(counted), owners.get(&owner).copied().unwrap_or(0));
+            if more > 0 && has > 0 && has.saturating_add(more) > self.max / OWNER_SHARE {
+                return Err(BudgetExceeded);
+            }
+            *owners.entry(owner).or_default() += more;
+        }
+        *bytes += more;
+        let held = bodies.entry(address).or_default();
+        held.viewers += 1;
+        held.size = held.size.max(body.len());
+        if let Some(owner) = owner {
+            let (viewers, size) = held.owners.entry(owner).or_default();
+            (*viewers, *size) = (*viewers + 1, (*size).max(body.len() as u64));
+        }
+        drop(state);
+        Ok(Some(InFlightBody { in_flight: self.clone(), body: body.clone(), owner }))
+    }
+
+    /// The bytes in flight now.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.state().bytes
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+/// The budget would be exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BudgetExceeded;
+
+impl Drop for InFlightBody {
+    fn drop(&mut self) {
+        let mut state = self.in_flight.state();
+        let State { bytes, bodies, owners } = &mut *state;
+        let address = self.body.as_ptr() as usize;
+        let Some(held) = bodies.get_mut(&address) else { return };
+        if let Some(owner) = &self.owner {
+            held.release(owner, owners);
+        }
+        held.viewers -= 1;
+        if held.viewers == 0 {
+            *bytes = bytes.saturating_sub(held.size as u64);
+            bodies.remove(&address);
+        }
+    }
+}
+
+impl BodyEntry {
+    /// Counts one viewer of `owner` less.
+    fn release(&mut self, owner: &Digest, owners: &mut HashMap<Digest, u64>) {
+        let Some((viewers, size)) = self.owners.get_mut(owner) else { return };
+        *viewers -= 1;
+        if *viewers > 0 {
+            return;
+        }
+        let size = *size;
+        self.owners.remove(owner);
+        if let Some(all) = owners.get_mut(owner) {
+            *all = all.saturating_sub(size);
+            if *all == 0 {
+                owners.remove(owner);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_counts_once_however_many_read_it_and_until_the_last_has() {
+        let in_flight = InFlightBytes::new(5_000);
+        let body = Bytes::from(vec![0; 3_000]);
+        let loads: Vec<_> = (0..9).map(|_| in_flight.enter(&body, None).expect("room").expect("it counts")).collect();
+        assert_eq!(in_flight.bytes(), 3_000);
+        let other = Bytes::from(vec![0; 2_500]);
+        assert_eq!(in_flight.enter(&other, None).err(), Some(BudgetExceeded));
+        assert!(in_flight.enter(&Bytes::from(vec![0; 2_000]), None).is_ok());
+        assert!(in_flight.enter(&Bytes::from_static(b"small"), None).expect("room").is_none());
+        drop(loads);
+        assert_eq!(in_flight.bytes(), 0);
+        assert!(in_flight.enter(&other, None).is_ok());
+    }
+
+    #[test]
+    fn a_body_longer_than_all_may_be_goes_where_it_is_alone() {
+        let in_flight = InFlightBytes::new(1_000);
+        let load = in_flight.enter(&Bytes::from(vec![0; 3_000]), None).expect("room");
+        assert!(in_flight.enter(&Bytes::from(vec![0; 1_024]), None).is_err());
+        drop(load);
+        assert_eq!(in_flight.bytes(), 0);
+    }
+
+    #[test]
+    fn one_viewer_that_reads_nothing_leaves_room_for_the_others() {
+        let in_flight = InFlightBytes::new(20_000);
+        let bodies: Vec<_> = (0..4).map(|_| Bytes::from(vec![0; 2_000])).collect();
+        let [eager, other] = [Some([1; 32]), Some([2; 32])];
+        let mut loads: Vec<_> = bodies[..2].iter().map(|body| in_flight.enter(body, eager).expect("room")).collect();
+        // The same once more is held once; another is too much, for this one alone.
+        loads.push(in_flight.enter(&bodies[0], eager).expect("room"));
+        assert_eq!(in_flight.enter(&bodies[2], eager).err(), Some(BudgetExceeded));
+        loads.push(in_flight.enter(&bodies[2], other).expect("room"));
+        loads.push(in_flight.enter(&bodies[0], other).expect("room"));
+        assert_eq!(in_flight.bytes(), 6_000);
+        // One body may be longer than the share of whoever holds nothing else.
+        loads.push(in_flight.enter(&Bytes::from(vec![0; 9_000]), Some([3; 32])).expect("room"));
+        loads.remove(1);
+        loads.push(in_flight.enter(&bodies[3], eager).expect("room again"));
+        drop(loads);
+        let state = in_flight.state();
+        assert!(state.bytes == 0 && state.bodies.is_empty() && state.owners.is_empty());
+    }
+}

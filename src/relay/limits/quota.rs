@@ -1,0 +1,77 @@
+//! How many shared upstreams each token opened that are still open (`limits.feedsPerToken`).
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex};
+
+use crate::lock::lock;
+use crate::relay::digest::Digest;
+
+/// The open upstreams of each token.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    max: usize,
+    counts: Mutex<HashMap<Digest, usize>>,
+}
+
+/// One upstream that counts for the token that opened it, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct QuotaPermit {
+    quota: Arc<Quota>,
+    owner: Digest,
+}
+
+impl Quota {
+    /// A quota of `max` upstreams for each token.
+    pub(crate) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { max, counts: Mutex::default() })
+    }
+
+    /// Counts one more upstream of `owner`; `None` where `owner` has `max` already.
+    pub(crate) fn take(self: &Arc<Self>, owner: Digest) -> Option<QuotaPermit> {
+        let mut counts = lock(&self.counts);
+        let count = counts.entry(owner).or_default();
+        if *count >= self.max {
+            return None;
+        }
+        *count += 1;
+        Some(QuotaPermit { quota: self.clone(), owner })
+    }
+}
+
+impl QuotaPermit {
+    /// Whether the upstream counts for `owner`.
+    pub(crate) fn is_of(&self, owner: &Digest) -> bool {
+        self.owner == *owner
+    }
+}
+
+impl Drop for QuotaPermit {
+    fn drop(&mut self) {
+        decrement(&mut lock(&self.quota.counts), &self.owner);
+    }
+}
+
+/// Counts one less. A count of 0 leaves the map, so that a token that is gone takes no memory.
+pub(super) fn decrement<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_is_of_one_token_and_given_back() {
+        let quota = Quota::new(1);
+        let first = quota.take([1; 32]).expect("room");
+        assert!(quota.take([1; 32]).is_none() && quota.take([2; 32]).is_some() && first.is_of(&[1; 32]));
+        drop(first);
+        assert!(quota.take([1; 32]).is_some());
+    }
+}

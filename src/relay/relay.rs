@@ -1,0 +1,306 @@
+//! The relay: each request goes through admission, router, authorizer and limiter to a shared feed, a shared stream or the
+//! proxy, and its answer through the responder.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Request, StatusCode, header};
+use tokio_util::sync::CancellationToken;
+
+use super::admission::Admission;
+use super::authorizer::{Authorizer, Grant, Resource, Viewer};
+use super::digest::Digester;
+use super::feed::{self, FeedKey, Feeds};
+use super::limits::{Limiter, Permit};
+use super::metrics;
+use super::options::Options;
+use super::proxy::Proxy;
+use super::request;
+use super::response::{Outcome, Responder};
+use super::router::{Route, Routed, Router, Target};
+use super::stats::{Bound, Gauges, Refusal, Stats};
+use super::stream::{self, StreamKey, Streams};
+use crate::serve::clock::Clock;
+use crate::serve::{self, Body, Response};
+
+/// One relay. Cheap to share. Everything it holds ends with [`Relay::stop`], or when it is dropped.
+pub struct Relay {
+    pub(super) options: Options,
+    /// Ends held polls, streams, upstreams and listeners.
+    pub(crate) stop: CancellationToken,
+    pub(super) stats: Arc<Stats>,
+    admission: Admission,
+    router: Router,
+    authorizer: Authorizer,
+    limiter: Arc<Limiter>,
+    feeds: Feeds,
+    streams: Streams,
+    proxy: Arc<Proxy>,
+    responder: Responder,
+}
+
+impl Relay {
+    /// A relay that has answered nothing yet.
+    #[must_use]
+    pub fn new(options: Options) -> Arc<Self> {
+        Self::with_clock(options, Clock::system())
+    }
+
+    /// A relay whose tokens are valid by that clock.
+    pub(crate) fn with_clock(options: Options, clock: Clock) -> Arc<Self> {
+        let (stop, stats, digester) = (CancellationToken::new(), Arc::new(Stats::default()), Digester::new());
+        let feeds = Feeds::with_clock(&options, stop.clone(), stats.clone(), clock.clone());
+        let limiter = Limiter::new(options.limits, stats.clone());
+        Arc::new(Self {
+            admission: Admission::new(&options, stats.clone()),
+            router: Router::new(&options),
+            authorizer: Authorizer::new(&options, clock, stats.clone(), digester.clone(), feeds.clone()),
+            proxy: Proxy::new(&options, limiter.clone(), stats.clone(), stop.clone(), digester),
+            limiter,
+            feeds,
+            streams: Streams::new(options.clone(), stop.clone(), stats.clone()),
+            responder: Responder::new(options.limits.bytes_under_way, stats.clone()),
+            stats,
+            stop,
+            options,
+        })
+    }
+
+    /// Answers one request. `grant` is what `authorize` gave, where the app has one: the request's own token is then used
+    /// for proxied requests only.
+    ///
+    /// Dropping the future means that the viewer left, and ends what it caused.
+    pub async fn respond(self: &Arc<Self>, request: Request<Body>, grant: Option<Grant>) -> http::Response<Body> {
+        let (head, body) = request.into_parts();
+        let page = head.headers.get(header::ORIGIN).cloned();
+        let admitted = self.admission.check(&head.headers, &head.uri);
+        let mut request = request::read(head.method, head.uri.query(), head.headers);
+        let routed = admitted.and_then(|()| self.route(&request, head.uri.path()));
+        // A poll is held for long, by thousands of viewers: its future keeps no more of the request than it needs, and the
+        // futures of rare or short steps are boxed.
+        drop(head.uri);
+        let outcome = match routed {
+            Err(answer) => answer.into(),
+            Ok(route) if route.target == Target::Proxy => Box::pin(self.proxy.pass(&request, &route, body)).await,
+            Ok(route) => {
+                drop(body);
+                request.headers = request::needed(&request.headers);
+                self.view(&mut request, &route, grant).await.unwrap_or_else(Outcome::from)
+            }
+        };
+        let mut response = self.responder.respond(outcome, &request.headers, head.version);
+        self.admission.set_cors(page.as_ref(), &mut response);
+        response
+    }
+
+    /// The route of a request.
+    ///
+    /// # Errors
+    /// The answer to a request that goes no further.
+    fn route(&self, request: &serve::Request, path: &str) -> Result<Route, Response> {
+        match self.router.route(&request.method, path)? {
+            Routed::Metrics => {
+                let text = metrics::render(&self.stats, self.gauges());
+                Err(Response::bytes(metrics::CONTENT_TYPE, text.into()).with("cache-control", "no-store"))
+            }
+            Routed::Route(route) => {
+                self.authorizer.check_trigger(request, &route)?;
+                Ok(route)
+            }
+        }
+    }
+
+    /// Answers a viewer of a feed or stream.
+    async fn view(
+        &self,
+        request: &mut serve::Request,
+        route: &Route,
+        grant: Option<Grant>,
+    ) -> Result<Outcome, Response> {
+        let viewer = self.authorizer.identify(request, grant).await?;
+        // From here on no step sees what the viewer wrote, only what was parsed of it (A16).
+        request.query = route.rewrite_query(request.query.as_deref())?;
+        let feed_path = feed_path(request, route);
+        let permit = self.limiter.enter(viewer.digest, feed_path.as_str().into())?;
+        match route.target {
+            Target::Stream(..) => self.stream(request, route, &viewer, permit).await,
+            Target::Run(_) | Target::Tags | Target::Batch(_) | Target::Proxy => {
+                self.feed(request, route, &viewer, (permit, feed_path)).await
+            }
+        }
+    }
+
+    /// Answers a viewer of a feed: from the shared feed, or from the server where the feed does not have it all.
+    async fn feed(
+        &self,
+        request: &serve::Request,
+        route: &Route,
+        viewer: &Viewer,
+        (mut permit, path): (Permit, String),
+    ) -> Result<Outcome, Response> {
+        // Runs of every environment may have the same tags: until the relay knows its own, the server answers.
+        let is_shared = viewer.unproven.is_none() || route.target != Target::Tags;
+        if is_shared {
+            let feed = self.subscribe(request, route, viewer, &path).await?;
+            drop(path);
+            if let feed::Reply::Answer(answer) = feed::answer(&feed, request, &viewer.skip_columns).await {
+                return Ok(Outcome::Answer(answer, Some(permit)));
+            }
+        }
+        let fetched = Box::pin(self.proxy.fetch(request, route, viewer, &mut permit)).await;
+        Ok(proxied(fetched, permit))
+    }
+
+    /// Subscribes to a feed that the viewer may read.
+    async fn subscribe(
+        &self,
+        request: &serve::Request,
+        route: &Route,
+        viewer: &Viewer,
+        path: &str,
+    ) -> Result<feed::Subscriber, Response> {
+        let key = match &route.target {
+            Target::Run(id) => {
+                let key = FeedKey::run(id).map_err(|_| unknown_run())?;
+                self.authorizer.authorize(viewer, Resource::Run(id), path, Some(&key)).await?;
+                key
+            }
+            Target::Batch(id) => {
+                self.authorizer.authorize(viewer, Resource::Batch(id), path, None).await?;
+                FeedKey::batch(id).map_err(|_| unknown_run())?
+            }
+            Target::Tags => {
+                let (list, created_at) = (request.parameter("tags"), request.parameter("createdAt"));
+                let tags: Vec<String> = list.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
+                self.authorizer.authorize(viewer, Resource::Tags(&tags), path, None).await?;
+                FeedKey::tags(list.as_deref(), created_at.as_deref())
+            }
+            Target::Stream(..) | Target::Proxy => return Err(Response::not_found()),
+        };
+        let feed = self.feeds.subscribe(key, viewer.digest)?;
+        self.authorizer.prove(viewer, &feed).await?;
+        Ok(feed)
+    }
+
+    /// Answers a viewer of a stream, which is as readable as its run: from the shared stream, or from the server where that
+    /// no longer has it.
+    async fn stream(
+        &self,
+        request: &serve::Request,
+        route: &Route,
+        viewer: &Viewer,
+        mut permit: Permit,
+    ) -> Result<Outcome, Response> {
+        let Target::Stream(id, name) = &route.target else { return Err(Response::not_found()) };
+        let run = FeedKey::run(id).map_err(|_| unknown_run())?;
+        self.authorizer.authorize(viewer, Resource::Run(id), run.path(), Some(&run)).await?;
+        if viewer.unproven.is_some() {
+            self.authorizer.prove(viewer, &self.feeds.subscribe(run, viewer.digest)?).await?;
+        }
+        let key = StreamKey { run: id.clone(), name: name.clone() };
+        let stream = self.streams.subscribe(key, viewer.digest)?;
+        match stream::answer(stream, request, self.proxy.fallback(request, route, viewer)).await {
+            stream::Reply::Answer(answer) => Ok(Outcome::Answer(answer, Some(permit))),
+            stream::Reply::Upstream => {
+                let fetched = Box::pin(self.proxy.fetch(request, route, viewer, &mut permit)).await;
+                Ok(proxied(fetched, permit))
+            }
+        }
+    }
+
+    /// The refusal that a request gets before the app's `authorize` sees it. `own` is the app's host, where it is known from
+    /// elsewhere than the request's headers.
+    pub fn refusal(&self, head: &Parts, own: Option<&str>) -> Option<http::Response<Body>> {
+        let refusal = self.admission.check_with_origin(head, own).err()?;
+        Some(refusal.into_http(&head.headers, head.version))
+    }
+
+    /// Counts a call of `authorize` until [`Relay::end_authorize`]; false where too many are in flight.
+    pub fn begin_authorize(&self) -> bool {
+        let may = self.stats.authorizing.try_enter(self.options.limits.authorizing);
+        if !may {
+            self.stats.limit(Bound::Authorizing);
+        }
+        may
+    }
+
+    /// Ends a call of `authorize`.
+    pub fn end_authorize(&self) {
+        self.stats.authorizing.leave();
+    }
+
+    /// Whether `authorize` sees a request for this path: all but the metrics.
+    pub(super) fn is_metrics(&self, path: &str) -> bool {
+        self.router.is_metrics(path)
+    }
+
+    /// The counts, as JSON: see `RealtimeStats` in types/relay.d.ts.
+    #[must_use]
+    pub fn stats(&self) -> String {
+        self.stats.to_json(self.gauges()).to_string()
+    }
+
+    /// The counts of a relay that has answered nothing, as JSON.
+    #[must_use]
+    pub fn no_stats() -> String {
+        Stats::default().to_json(Gauges::default()).to_string()
+    }
+
+    /// Counts an answer that the app gave in the relay's place, where it is a refusal.
+    pub fn count_refusal(&self, status: StatusCode) {
+        if let Some(refusal) = Refusal::of(status) {
+            self.stats.refuse(refusal);
+        }
+    }
+
+    /// Counts an answer that was dropped unread elsewhere than in a listener.
+    pub fn count_unread(&self) {
+        self.stats.listeners.count_send_timeout();
+    }
+
+    fn gauges(&self) -> Gauges {
+        let (feeds, streams) = (self.feeds.len(), self.streams.len());
+        Gauges { feeds, streams, bytes_in_flight: self.responder.bytes_in_flight() }
+    }
+
+    /// Ends held polls and streams, and every upstream. Idempotent.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relay").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// The server's answer to a viewer, or why there is none. The viewer keeps its permit either way.
+fn proxied(fetched: Result<http::Response<Body>, Response>, permit: Permit) -> Outcome {
+    match fetched {
+        Ok(response) => Outcome::Proxied(response, Some(permit)),
+        Err(answer) => Outcome::Answer(answer, Some(permit)),
+    }
+}
+
+/// The path of a feed or stream, with what tells a tag feed from the others at its path.
+fn feed_path(request: &serve::Request, route: &Route) -> String {
+    if route.target != Target::Tags {
+        return route.path.clone();
+    }
+    let asked = ["tags", "createdAt"].map(|name| (name, request.parameter(name)));
+    let pairs = asked.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    if query.is_empty() { route.path.clone() } else { format!("{}?{query}", route.path) }
+}
+
+fn unknown_run() -> Response {
+    Response::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "false")
+}

@@ -1,0 +1,156 @@
+//! A shared stream: its log, and the task that fills it from the upstream.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::FutureExt as _;
+use http::StatusCode;
+use tokio::sync::watch;
+
+use super::records;
+use crate::connection::{ConnectionState, Notice};
+use crate::relay::stats::Stats;
+use crate::relay::warnings::UpstreamError;
+use crate::serve::stream::{Log, StreamVersion};
+use crate::stream::{End, Raw, Reader, ReaderOptions, StreamSpec};
+
+/// What the upstream answered first.
+#[derive(Clone, Debug)]
+pub(super) enum UpstreamStatus {
+    /// Nothing yet.
+    Connecting,
+    /// A stream.
+    Open(StreamVersion),
+    /// A refusal: its status and body.
+    Refused(StatusCode, String),
+    /// It was lost.
+    Lost,
+}
+
+/// A shared stream.
+#[derive(Debug)]
+pub(super) struct SharedStream {
+    pub(super) log: Arc<Log>,
+    pub(super) status: watch::Sender<UpstreamStatus>,
+    pub(super) stats: Arc<Stats>,
+}
+
+impl SharedStream {
+    pub(super) fn new(log: Log, stats: Arc<Stats>) -> Self {
+        Self { log: Arc::new(log), status: watch::Sender::new(UpstreamStatus::Connecting), stats }
+    }
+
+    /// What the operator has to fix before the relay can read the stream.
+    pub(super) fn upstream_error(&self) -> Option<UpstreamError> {
+        match &*self.status.borrow() {
+            UpstreamStatus::Refused(status, _) => UpstreamError::of(status.as_u16()),
+            UpstreamStatus::Connecting | UpstreamStatus::Open(_) | UpstreamStatus::Lost => None,
+        }
+    }
+
+    /// Fills the log until the upstream ends or `over` is ready. A panic ends it as well, so that no viewer waits for a
+    /// stream that no task fills.
+    pub(super) async fn run(&self, spec: StreamSpec, over: impl Future<Output = ()>) {
+        // The next viewer opens another stream.
+        let _ = AssertUnwindSafe(self.fill(spec, over)).catch_unwind().await;
+        self.status.send_if_modified(|status| {
+            let was_alive = matches!(status, UpstreamStatus::Connecting | UpstreamStatus::Open(_));
+            if was_alive {
+                *status = UpstreamStatus::Lost;
+            }
+            was_alive
+        });
+        self.log.lose();
+    }
+
+    async fn fill(&self, spec: StreamSpec, over: impl Future<Output = ()>) {
+        let reader = Reader::open(spec, ReaderOptions { notices: true, run_over: false });
+        let mut last = (0, 0);
+        let mut counted = 0;
+        // One future for all batches: polled anew with each, it would never be ready while a run writes.
+        let mut over = pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => break,
+                batch = reader.next() => {
+                    let sent = reader.status().stats.requests;
+                    self.stats.requests.fetch_add(sent.saturating_sub(counted), Ordering::Relaxed);
+                    counted = sent;
+                    self.take(&batch.chunks, &mut last);
+                    self.observe(&batch.notices);
+                    if let Some(end) = batch.end {
+                        self.end(&end);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells the log whether the upstream is connected after `notices`. They may report an upstream that was lost and
+    /// found again since the last batch, and whose answer was taken already.
+    pub(super) fn observe(&self, notices: &[Notice]) {
+        let stages = || {
+            notices.iter().filter_map(|notice| match notice {
+                Notice::State(stage) => Some(*stage),
+                Notice::Retry { .. } => None,
+            })
+        };
+        if stages().any(|stage| matches!(stage, ConnectionState::Retrying | ConnectionState::Ended)) {
+            self.log.set_live(false);
+        }
+        // A v2 stream reports its tail itself, which may be later than before.
+        let is_v1 = matches!(*self.status.borrow(), UpstreamStatus::Open(StreamVersion::V1));
+        if is_v1 && stages().next_back() == Some(ConnectionState::Live) {
+            self.log.set_live(true);
+        }
+    }
+
+    fn take(&self, chunks: &[crate::stream::Chunk], last: &mut (u64, u64)) {
+        let (mut taken, mut tail) = (Vec::new(), None);
+        for raw in chunks.iter().filter_map(Raw::of) {
+            match raw {
+                Raw::Opened(is_v2) => {
+                    let version = if is_v2 { StreamVersion::V2 } else { StreamVersion::V1 };
+                    // A v1 stream reports no tail: an answer is all there is to see.
+                    if !is_v2 {
+                        self.log.set_live(true);
+                    }
+                    self.set_first(UpstreamStatus::Open(version));
+                }
+                Raw::Event(text) => {
+                    let record = records::event(text, *last);
+                    *last = (record.timestamp, record.number);
+                    taken.push(record);
+                }
+                Raw::Record(json) => taken.extend(records::record(json)),
+                Raw::Tail(json) => tail = records::tail(json).or(tail),
+            }
+        }
+        if !taken.is_empty() || tail.is_some() {
+            self.log.extend(taken, tail);
+        }
+    }
+
+    fn end(&self, end: &End) {
+        let End::Failed(error) = end else { return };
+        let Some(status) = error.status().and_then(|status| StatusCode::from_u16(status).ok()) else { return };
+        let body = error.answer().map(|answer| answer.body.clone()).unwrap_or_default();
+        if status.is_client_error() {
+            self.set_first(UpstreamStatus::Refused(status, body));
+        }
+    }
+
+    /// Sets the status, unless the upstream answered before.
+    fn set_first(&self, first: UpstreamStatus) {
+        self.status.send_if_modified(|status| {
+            let is_first = matches!(status, UpstreamStatus::Connecting);
+            if is_first {
+                *status = first;
+            }
+            is_first
+        });
+    }
+}

@@ -1,0 +1,11 @@
+//! One request to the server on a viewer's behalf, sent once and with nothing of the relay's own in it.
+
+mod client;
+mod error;
+mod headers;
+#[cfg(test)]
+pub(super) mod tests;
+
+pub(super) use client::{Outbound, Timeouts, break_off_on, fetch, send};
+pub(super) use error::SendError;
+pub(super) use headers::bearer;
