@@ -1,8 +1,8 @@
-//! The work that `scripts/instructions.mjs` counts the instructions of, under callgrind: seconds
-//! differ from run to run, instructions hardly do.
+//! The work whose instructions `scripts/instructions.mjs` counts under callgrind. Times differ from run to run; counts of
+//! instructions hardly do.
 //!
-//! Usage: `instructions <work> <iterations>`. What is not repeated costs the same for any number of
-//! iterations, so that the difference of two counts is that of the work alone.
+//! Usage: `instructions <work> <iterations>`. The set-up costs the same for any number of iterations, so the difference of
+//! two counts is the cost of the iterations alone.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -18,7 +18,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 const SCHEMA: &str = r#"{"friendlyId":{"type":"text"},"status":{"type":"text"},"createdAt":{"type":"timestamp"},"updatedAt":{"type":"timestamp"},"startedAt":{"type":"timestamp"},"isTest":{"type":"bool"},"usageDurationMs":{"type":"int4"},"costInCents":{"type":"float8"},"runTags":{"type":"text","dims":1},"error":{"type":"jsonb"},"realtimeStreams":{"type":"text","dims":1}}"#;
 const NOW: Now = Now { monotonic_ms: 0, unix_ms: 1_767_225_600_000, jitter: 0.5 };
-/// Chunks of one stream, of 1 KB each.
+/// The number of chunks of a stream, of 1 KB each.
 const CHUNKS: usize = 64;
 
 fn main() -> Outcome {
@@ -36,7 +36,7 @@ fn main() -> Outcome {
     }
 }
 
-/// A token with known claims, each for another run.
+/// Mints tokens with known claims, each for another run.
 fn mint(iterations: usize) -> Outcome {
     let claims = serde_json::from_str(r#"{"sub":"env_bench","pub":true}"#)?;
     let minter = Minter::new(&Secret::new("tr_dev_benchbenchbenchbench00"), &claims);
@@ -49,7 +49,7 @@ fn mint(iterations: usize) -> Outcome {
     Ok(())
 }
 
-/// A row as JSON for JavaScript.
+/// Renders a row as JSON for JavaScript.
 fn decode(iterations: usize, tags: &str) -> Outcome {
     let mut feed = begun(tags);
     take(&mut feed, &answer(1, tags));
@@ -64,7 +64,7 @@ fn decode(iterations: usize, tags: &str) -> Outcome {
     Ok(())
 }
 
-/// An answer with one update, taken by a live feed.
+/// Gives a live feed a response with one update.
 fn merge(iterations: usize) -> Outcome {
     let tags = r#"{"user_1234","bench"}"#;
     let mut feed = begun(tags);
@@ -79,7 +79,7 @@ fn merge(iterations: usize) -> Outcome {
     Ok(())
 }
 
-/// A stream of 64 chunks of 1 KB, from the first byte to the last.
+/// Reads a stream of 64 chunks of 1 KB, from the first byte to the last.
 fn sse(iterations: usize, version: Option<&'static str>, bytes: &[u8]) -> Outcome {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("text/event-stream"));
@@ -91,7 +91,7 @@ fn sse(iterations: usize, version: Option<&'static str>, bytes: &[u8]) -> Outcom
         machine.start();
         machine.on(stream::Event::Opened { status: 200, headers: &headers }, NOW);
         let mut chunks = 0;
-        // As they come from a socket: not cut where events end.
+        // Parts of 16 KiB, as from a socket: their ends are not those of events.
         for part in black_box(bytes).chunks(16 * 1_024) {
             chunks += machine.on(stream::Event::Bytes(part), NOW).chunks.len();
         }

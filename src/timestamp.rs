@@ -2,8 +2,8 @@
 
 const DAY_MS: i64 = 86_400_000;
 
-/// Writes `2026-11-22T08:16:42.432`: UTC without a `Z`, as rows have it (docs/server-protocol.md 4). A time after the year 9999 is
-/// written as the last millisecond of that year: the format has four digits for the year.
+/// Writes `2026-11-22T08:16:42.432`: UTC without a `Z`, as rows have it (docs/server-protocol.md 4). A time after
+/// the year 9999 becomes the last millisecond of that year, because the format has four digits for it.
 pub(crate) fn format_timestamp(ms: u64) -> String {
     let ms = i64::try_from(ms).unwrap_or(i64::MAX).min(253_402_300_799_999);
     let (days, in_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
@@ -12,8 +12,8 @@ pub(crate) fn format_timestamp(ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}")
 }
 
-/// Reads a timestamp of a request, or of a row that is known to be in UTC: as [`parse_timestamp`], with or without a
-/// `Z`. `None` for anything else, and for a time before 1970.
+/// Reads a timestamp with or without a `Z`, otherwise as [`parse_timestamp`]. `None` for anything else, and for a time
+/// before 1970.
 pub(crate) fn parse_utc(text: &str) -> Option<u64> {
     u64::try_from(parse_timestamp(text.strip_suffix('Z').unwrap_or(text))?).ok()
 }
@@ -60,7 +60,7 @@ fn days_in_month(year: i64, month: i64) -> Option<i64> {
     }
 }
 
-/// Days from 1970-01-01 in the proleptic Gregorian calendar, counting years from March so that
+/// The day number (0 is 1970-01-01) of a date of the proleptic Gregorian calendar. Years are counted from March, so that
 /// the leap day is the last of its year.
 fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
@@ -149,6 +149,7 @@ mod tests {
             "soon",
             "2026-11-22",
             "2026-02-30T00:00:00",
+            "2026-1-2T0:0:0",
             "2026-13-01T00:00:00",
             "2026-11-22T25:00:00Z",
             "2026-11-22T08:16:42.é",

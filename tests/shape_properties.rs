@@ -1,5 +1,5 @@
-//! The feed machine against random servers: its rows equal those of a naive model, and no server
-//! can make it loop hot or hang.
+//! The feed machine against random servers: its rows equal those of a naive model, and no server makes it loop without
+//! waits or hang.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,7 +94,7 @@ fn headers(offset: &str) -> HeaderMap {
     headers
 }
 
-/// What passes, in seven kinds.
+/// A retryable failure of one of seven kinds.
 fn trouble(feed: &mut Feed, kind: u8, now: Now) -> Outcome {
     let none = HeaderMap::new();
     let lost = || Error::new(ErrorCode::Connection, "lost");
@@ -111,7 +111,7 @@ fn trouble(feed: &mut Feed, kind: u8, now: Now) -> Outcome {
     feed.on(event, now)
 }
 
-/// Limits that never end a feed, so that every sequence is played to its end.
+/// Limits that never end a feed, so that every sequence plays to its end.
 fn patient() -> Limits {
     Limits {
         retry_for_ms: u64::MAX,
@@ -164,7 +164,7 @@ proptest! {
                 Answer::Refetch => {
                     offset = "-1".to_owned();
                     current.clear();
-                    // The server keeps its handle: an answer from it is not a stale one.
+                    // The server keeps its handle, so a later response with it is not stale.
                     feed.on(Event::Response { status: 409, headers: &headers("0"), body: b"" }, now)
                 }
                 Answer::Trouble(kind) => trouble(&mut feed, *kind, now),
@@ -202,7 +202,7 @@ proptest! {
         let mut now = Now { monotonic_ms: 0, unix_ms: 0, jitter };
         let mut feed = Feed::new(Limits::default());
         let mut step = feed.start(now);
-        // A row that comes and goes with every must-refetch is news each time.
+        // A row that a must-refetch removes and a snapshot brings back is news each time.
         let (mut requests, mut news) = (0_u64, 0_u64);
         let mut turns = cycle.iter().cycle();
         for turn in 0_u64.. {
@@ -232,7 +232,7 @@ proptest! {
             let bound = 40 + now.monotonic_ms / 80 + 8 * news;
             prop_assert!(requests <= bound, "{} requests in {} ms", requests, now.monotonic_ms);
             if now.monotonic_ms > 400_000 {
-                // Only answers that move on and name changes may go on for ever, slowly.
+                // Only responses that move on and name changes may continue for ever, slowly.
                 prop_assert!(cycle.contains(&13), "it never gave up");
                 break;
             }
@@ -254,7 +254,7 @@ proptest! {
     }
 }
 
-/// Answers that bring nothing after their first time.
+/// A response that brings nothing after its first time.
 fn useless(feed: &mut Feed, kind: u8, turn: u64, now: Now) -> Outcome {
     let row = message(&Op::Insert(0, 0, 0));
     let up_to_date = r#"{"headers":{"control":"up-to-date"}}"#;

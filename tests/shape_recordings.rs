@@ -1,5 +1,5 @@
-//! The feed machine on the recorded answers of the real server: it asks what the official client
-//! asked, but for the request that downloads a snapshot twice.
+//! The feed machine on recorded responses of the real server. It makes the requests of the official client, except for the
+//! second download of a snapshot.
 
 mod wire_support;
 
@@ -10,14 +10,14 @@ use serde_json::Value;
 use trigger_native::run;
 use trigger_native::shape::{Change, Event, Feed, Limits, Now, Step};
 
-/// The parameters of the protocol; the others are the feed's own.
+/// The parameters of the protocol. All others are the feed's own.
 const PROTOCOL: [&str; 6] = ["cursor", "expired_handle", "handle", "live", "log", "offset"];
 
 struct Replay {
     feed: Feed,
     step: Step,
     now: Now,
-    /// A catch-up the official client made and we did not: from then on its offsets are others.
+    /// Whether the official client made a catch-up request that the machine did not. Its offsets differ from then on.
     skipped: bool,
     published: BTreeMap<String, String>,
     asked: usize,
@@ -31,8 +31,8 @@ impl Replay {
         Self { feed, step, now, skipped: false, published: BTreeMap::new(), asked: 0 }
     }
 
-    /// After a wait we ask once without `live`, which the official client never does: there is nothing new.
-    fn look(&mut self, asked: &BTreeMap<String, String>) {
+    /// Answers the refresh after a wait (I20), which the official client does not make, with an up-to-date.
+    fn refresh(&mut self, asked: &BTreeMap<String, String>) {
         let Step::Request(query) = &self.step else { return };
         if query.live || query.offset == "-1" || !asked.contains_key("live") {
             return;
@@ -45,7 +45,7 @@ impl Replay {
         self.step = self.feed.on(Event::Response { status: 200, headers: &headers, body }, self.now).step;
     }
 
-    /// One recorded exchange, if it is the one we would make now.
+    /// Plays one recorded exchange, if the machine would make it now.
     fn exchange(
         &mut self,
         asked: &BTreeMap<String, String>,
@@ -59,7 +59,7 @@ impl Replay {
             self.now.monotonic_ms += ms;
             self.step = self.feed.on(Event::Woken, self.now).step;
         }
-        self.look(asked);
+        self.refresh(asked);
         let Step::Request(query) = &self.step else { return };
         let ours: BTreeMap<String, String> =
             query.pairs().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -126,7 +126,7 @@ fn replays(exchanges: &[Value], name: &str) -> Vec<Replay> {
                 own.push(format!("{param}={value}"));
             }
         }
-        // Requests of the official client carry `log=full`; those without it were made by hand.
+        // Requests without `log=full` were made by hand, not by the official client.
         let followed = path.starts_with("/realtime/v1/runs") || path.starts_with("/realtime/v1/batches");
         let response = &exchange["response"];
         let (Some(status), Some(body)) = (response["status"].as_u64(), response["body"].as_str()) else { continue };

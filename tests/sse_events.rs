@@ -1,4 +1,4 @@
-//! Server-sent events: the same events however the bytes are cut, bounded in size.
+//! Server-sent events: any chunking of a body gives the same events, and their size is limited.
 
 use std::convert::Infallible;
 
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use trigger_native::error::ErrorCode;
 use trigger_native::sse::{self, Blocks, Decoder, TooLong};
 
-/// Whole lines up to a blank one, which is in it.
+/// The blocks of a body: whole lines up to and with a blank one.
 fn blocks(limit: usize, chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, TooLong> {
     let (mut framer, mut out) = (Blocks::new(limit), Vec::new());
     for chunk in chunks {
@@ -30,18 +30,18 @@ fn owned(event: sse::Event<'_>) -> Event {
     Event { id, event: kind, data, retry: None }
 }
 
-/// What the parser alone makes of it, given everything line by line.
+/// The events that the parser alone gives, line by line.
 fn parsed(bytes: &[u8]) -> Vec<Event> {
     let text = String::from_utf8_lossy(bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)).into_owned();
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    // It panics on a byte order mark in what it is given first.
+    // The parser panics on a byte order mark in its first bytes.
     let lines = [":\n"].into_iter().chain(text.split_inclusive('\n')).map(|line| Ok::<_, Infallible>(line.to_owned()));
     let stream = EventStream::new(futures_util::stream::iter(lines.collect::<Vec<_>>()));
     let events = stream.map(|event| Event { retry: None, ..event.expect("every line is one") });
     events.collect::<Vec<_>>().now_or_never().expect("everything is there")
 }
 
-/// Cuts `bytes` where `cuts` say.
+/// Cuts `bytes` at `cuts`.
 fn cut<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
     let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
     at.extend([0, bytes.len()]);
@@ -69,7 +69,7 @@ fn a_byte_order_mark_is_dropped_at_the_start_alone_however_it_is_cut() {
     for chunks in [&[&b"\xef\xbb\xbfdata: a\n\n"[..]][..], &[b"\xef", b"\xbb", b"\xbfdata: a\n", b"\n"]] {
         assert_eq!(events(chunks), [data("a")]);
     }
-    // The second one is a part of the field's name, and a field of that name means nothing.
+    // A second byte order mark is part of the field's name, and a field of that name is ignored.
     assert_eq!(events(&["\u{feff}\u{feff}data: a\n\ndata: \u{feff}b\n\n".as_bytes()]), [data("\u{feff}b")]);
 }
 
@@ -109,7 +109,7 @@ proptest! {
         bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..200),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
     ) {
-        // An LF that came in another chunk than its CR is left out, and the blank line may look like one.
+        // The framer drops an LF whose CR came in an earlier chunk, so the blank line of a block may be missing.
         let text = |blocks: Vec<Vec<u8>>| -> Vec<Vec<String>> {
             let lines = |block: &Vec<u8>| {
                 let text = String::from_utf8_lossy(block).replace("\r\n", "\n").replace('\r', "\n");

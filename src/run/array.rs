@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
-/// The elements of a literal; `None` is an unquoted NULL. `Err` says what is wrong with it.
+/// The elements of a literal; `None` is an unquoted NULL.
+///
+/// # Errors
+/// What is wrong with the literal.
 pub(crate) fn elements(literal: &str) -> Result<Vec<Option<Cow<'_, str>>>, &'static str> {
-    // A literal whose bounds are not the usual ones names them first: `[2:3]={a,b}`.
+    // A literal with other bounds than 1 to n names them first: `[2:3]={a,b}`.
     let literal = match literal.strip_prefix('[').and_then(|rest| rest.split_once("]=")) {
         Some((bounds, rest)) if !bounds.contains('[') => rest,
         Some(_) => return Err("the array has more than one dimension"),
@@ -64,7 +67,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The text up to an ASCII byte that ends it, without the backslashes of its escapes.
+    /// The text up to an ASCII byte for which `ends` is true, without the backslashes of escapes.
     fn until(&mut self, ends: impl Fn(u8) -> bool) -> Result<Cow<'a, str>, &'static str> {
         let mut owned: Option<String> = None;
         let mut from = self.at;

@@ -1,4 +1,4 @@
-//! Rows of a run feed as runs: public statuses, the end of a run, and JSON for JavaScript.
+//! Decoding of rows as runs: public statuses, the end of a run, and JSON for JavaScript.
 
 mod array;
 mod number;

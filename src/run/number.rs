@@ -1,9 +1,9 @@
-//! Numbers of Postgres, written as JSON numbers.
+//! Postgres numbers as JSON numbers.
 
 use std::fmt::Write as _;
 
-/// Appends `text` as a number; `false`, and nothing is written, when it is none that JavaScript
-/// can hold: not finite, or an integer beyond 2^53.
+/// Appends `text` as a JSON number. `false`, with nothing appended, for a text that is not a number, and for a number that
+/// JavaScript cannot hold: one that is not finite, or an integer beyond 2^53.
 pub(super) fn push_number(out: &mut String, text: &str) -> bool {
     let Ok(value) = text.parse::<f64>() else { return false };
     if !value.is_finite() || (is_integer(text) && value.abs() > MAX_SAFE) {
@@ -24,7 +24,7 @@ fn is_integer(text: &str) -> bool {
     text.strip_prefix(['-', '+']).unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a text that parses as a finite number is also a JSON number as it stands.
+/// Whether the text of a finite number is valid JSON as it stands.
 fn is_literal(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
     let leading_zero = digits.first() == Some(&b'0') && digits.get(1).is_some_and(u8::is_ascii_digit);

@@ -1,4 +1,4 @@
-//! One row as one JSON object for JavaScript, written straight into a string: the hot path.
+//! Rendering of a row as one JSON object for JavaScript, straight into a string. This is the hot path of every update.
 
 use super::number::push_number;
 use super::{array, status};
@@ -7,18 +7,17 @@ use crate::table::{ColumnType, Row, Schema};
 use crate::timestamp::parse_timestamp;
 use crate::{Error, Result, json};
 
-/// Appends the run of `row` to `out` as one JSON object, decoded by `schema`; on an error nothing
-/// is appended. `last` is the version of it that the reader got before, if it did.
+/// Appends the run of `row` to `out` as one JSON object, decoded by `schema`. On an error, nothing is appended. `last` is
+/// the version that the reader got before, where there is one.
 ///
 /// Its keys are those of the run object (`js/runs/run.js`), each absent where the column is missing,
 /// skipped or null. Times are Unix milliseconds, or the raw text where it is not a plain
-/// timestamp. `payload`, `output` and `metadata` are `{data, type}`, still undecoded, or `1` where they
-/// are those of `last`; `error` is
-/// the column's own JSON. `isFinished` is always there. A column that cannot be decoded is named
-/// in `faults`, with the reason, and costs nothing else (defect 16).
+/// timestamp. `payload`, `output` and `metadata` are `{data, type}`, not decoded, or `1` where they are those of `last`
+/// (I18). `error` is the JSON of its column. `isFinished` is always present. A column that cannot be decoded is left out
+/// and named in `faults` with the reason (I15; defect 16).
 ///
 /// # Errors
-/// A row without `friendlyId` or `status` is no run: [`crate::error::Kind::Decode`]. It concerns this row alone.
+/// `ERR_INVALID_ROW` for a row without `friendlyId` or `status`. Other rows are not affected.
 pub fn render(row: &Row, schema: &Schema, last: Option<&Row>, out: &mut String) -> Result<()> {
     let start = out.len();
     let mut writer = Writer { out, schema, faults: Vec::new(), first: true };
@@ -51,8 +50,7 @@ pub fn render(row: &Row, schema: &Schema, last: Option<&Row>, out: &mut String) 
             "outputType" => packets.output.1 = Some(text),
             "metadata" => packets.metadata.0 = Some(text),
             "metadataType" => packets.metadata.1 = Some(text),
-            // `id` (the database's own), `number`, `ttl`, and columns of newer servers: not in the
-            // run object.
+            // `id` (the database's), `number`, `ttl` and columns of newer servers are not in the run object.
             _ => {}
         }
     }
@@ -82,7 +80,7 @@ pub fn render(row: &Row, schema: &Schema, last: Option<&Row>, out: &mut String) 
     Ok(())
 }
 
-/// Data and type of each packet.
+/// The data and type of each packet.
 #[derive(Default)]
 struct Packets<'a> {
     payload: (Option<&'a str>, Option<&'a str>),
@@ -118,13 +116,13 @@ impl<'b> Writer<'_, 'b> {
                 self.key(name);
                 self.out.push_str(&ms.to_string());
             }
-            // An empty timestamp is none.
+            // An empty timestamp counts as missing.
             None if text.is_empty() => {}
             None => self.text(name, text),
         }
     }
 
-    /// Writes a value, or takes the key back and notes a fault.
+    /// Writes a key and its value. Where `write` fails, removes both and notes a fault.
     fn attempt(&mut self, column: &'b str, name: &str, write: impl FnOnce(&mut String) -> Result<(), &'static str>) {
         let (start, first) = (self.out.len(), self.first);
         self.key(name);
@@ -152,7 +150,7 @@ impl<'b> Writer<'_, 'b> {
         });
     }
 
-    /// A list of strings. A NULL among them is no string, and is left out.
+    /// Writes a list of strings, without its NULLs.
     fn list(&mut self, column: &'b str, name: &str, text: &str) {
         let kind = self.schema.column(column);
         self.attempt(column, name, |out| {
@@ -173,7 +171,7 @@ impl<'b> Writer<'_, 'b> {
         });
     }
 
-    /// JSON as it is, once it is known to be some.
+    /// Copies JSON, once it is known to be valid.
     fn json(&mut self, column: &'b str, text: &str) {
         self.attempt(column, column, |out| {
             serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|_| "it is not JSON")?;
@@ -182,7 +180,7 @@ impl<'b> Writer<'_, 'b> {
         });
     }
 
-    /// A packet without data or without a type is none, for the official client too.
+    /// Writes a packet. One without data or type counts as missing, as in the official client.
     fn packet(&mut self, name: &str, packet: (Option<&str>, Option<&str>), known: bool) {
         let (Some(data), Some(kind)) = packet else { return };
         if data.is_empty() || kind.is_empty() {

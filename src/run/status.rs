@@ -1,8 +1,8 @@
-//! Raw statuses, public statuses, and when a run is finished (docs/server-protocol.md 4).
+//! The public status of a raw status, and whether a run is finished (docs/server-protocol.md 4).
 
 use crate::table::Row;
 
-/// The status users see. One this table does not know is passed through as it is (defect 21).
+/// The status that users see. An unknown status is passed on as it is (defect 21).
 #[must_use]
 pub fn public_status(raw: &str) -> &str {
     match raw {
@@ -13,20 +13,19 @@ pub fn public_status(raw: &str) -> &str {
         "COMPLETED_SUCCESSFULLY" => "COMPLETED",
         "COMPLETED_WITH_ERRORS" | "INTERRUPTED" => "FAILED",
         // DELAYED, PENDING_VERSION, DEQUEUED, EXECUTING, CANCELED, CRASHED, SYSTEM_FAILURE,
-        // EXPIRED and TIMED_OUT are the same on both sides; so is what we do not know.
+        // EXPIRED and TIMED_OUT are the same on both sides, and unknown statuses are passed on.
         same => same,
     }
 }
 
-/// Whether a run with this public status never changes its status again.
+/// Whether this public status is a final one.
 #[must_use]
 pub fn is_terminal(status: &str) -> bool {
     matches!(status, "COMPLETED" | "FAILED" | "CANCELED" | "CRASHED" | "SYSTEM_FAILURE" | "EXPIRED" | "TIMED_OUT")
 }
 
-/// Whether the run of this row is over: by its status, also where `completedAt` is skipped
-/// (defect 18) or stays null for ever (defect 22); or by `completedAt`, also where the status is
-/// one we do not know.
+/// Whether the run of this row is finished (I14). A terminal status is enough, because `completedAt` may be skipped
+/// (defect 18) or stay null for ever (defect 22). `completedAt` is enough too, because the status may be unknown.
 #[must_use]
 pub fn is_finished(row: &Row) -> bool {
     row.get("completedAt").is_some_and(|at| !at.is_empty())

@@ -1,11 +1,11 @@
-//! Every cell of the state × event table, and what readers see.
+//! Every cell of the state × event table in `docs/protocol.md`, and the rows that readers get.
 
 use super::harness::{Harness, UP_TO_DATE, refused, row};
 use super::*;
 use crate::Error;
 use crate::error::{ErrorCode, Kind};
 
-/// The feed in a state of the table.
+/// A feed in a state of the table.
 fn in_state(state: &str) -> Harness {
     match state {
         "New" => Harness { feed: Feed::new(Limits::default()), now: 0, step: Step::End(Ok(())), changes: Vec::new() },
@@ -30,7 +30,7 @@ fn in_state(state: &str) -> Harness {
     }
 }
 
-/// An event of the table. The server takes a moment, but does not hold.
+/// Gives the feed an event of the table, 10 ms after its request: too early for a response that was held.
 fn happen(harness: &mut Harness, event: &str) {
     harness.after(10);
     match event {
@@ -42,7 +42,7 @@ fn happen(harness: &mut Harness, event: &str) {
         "429" => harness.answer(429, &[], ""),
         "5xx" => harness.answer(500, &[], ""),
         "4xx" => harness.answer(403, &[], ""),
-        "garbled" => harness.answer(200, &[("content-type", "text/html")], "<html>"),
+        "malformed" => harness.answer(200, &[("content-type", "text/html")], "<html>"),
         "connect" => harness.on(Event::Failed(Failure::Connect(refused()))),
         "silent" => harness.on(Event::Failed(Failure::Silent(refused()))),
         "cut" => harness.on(Event::Failed(Failure::Cut(refused()))),
@@ -167,7 +167,7 @@ fn a_proxy_that_answers_everything_with_one_stale_snapshot_ends_the_feed() {
 
 #[test]
 fn a_must_refetch_of_a_shape_that_keeps_its_handle_costs_two_snapshots_and_no_wait() {
-    // As the native backend's handles are: the run's own, whatever the request says.
+    // The native backend's handle is the run's, whatever handle the request has.
     for named in ["h-next", "h", ""] {
         let mut harness = Harness::live();
         for round in 0..20 {
@@ -185,7 +185,7 @@ fn a_must_refetch_of_a_shape_that_keeps_its_handle_costs_two_snapshots_and_no_wa
             assert!(urls.len() <= 2, "{urls:?}");
             assert_eq!(harness.shown(), [format!("k={round}")]);
             assert_eq!(harness.url(), format!("cursor=&handle=h&live=true&log=full&offset={round}_0"));
-            // What follows under that handle is taken as it comes.
+            // The next response under that handle is taken.
             harness.after(20_000).good_from("h", &format!("{round}_1"), &[&row("update", "k", "-"), UP_TO_DATE]);
             assert_eq!((harness.shown(), harness.said()), (vec!["k=-".to_owned()], "ask live".to_owned()));
         }
@@ -210,7 +210,7 @@ fn a_failure_keeps_the_place_and_the_rows() {
     assert!(harness.changes.is_empty(), "a row that did not change is not repeated");
 }
 
-/// A row of run `n`, whose payload nobody else has.
+/// A row of run `n` with a payload of its own.
 fn long_row(operation: &str, n: usize, status: &str) -> String {
     let payload = format!("of run {n} ").repeat(600);
     format!(
@@ -231,7 +231,7 @@ fn each_run_keeps_its_own_long_payload_however_many_there_are() {
     };
     let all = |operation, status| (1..=40).map(|n| long_row(operation, n, status)).collect::<Vec<_>>();
     tell(&mut harness, "0_0", &all("insert", "A"));
-    // Learned and recognised, and more of them than are kept, in one body and over several.
+    // More texts than are kept, in one body and over several.
     for (step, status) in ["B", "C", "D"].into_iter().enumerate() {
         tell(&mut harness, &format!("1_{step}"), &all("update", status));
     }

@@ -1,4 +1,4 @@
-//! A feed with a clock, for tests.
+//! A test harness: a feed with a clock that the test moves.
 
 use http::HeaderMap;
 
@@ -9,7 +9,7 @@ use crate::error::ErrorCode;
 const SCHEMA: &str = r#"{"status":{"type":"text"}}"#;
 pub(super) const UP_TO_DATE: &str = r#"{"headers":{"control":"up-to-date"}}"#;
 
-/// A feed with a clock, and what it last said.
+/// A feed, its clock, and its last step and changes.
 pub(super) struct Harness {
     pub(super) feed: Feed,
     pub(super) now: u64,
@@ -48,7 +48,7 @@ impl Harness {
         self.on(Event::Response { status, headers: &headers(pairs), body: body.as_bytes() })
     }
 
-    /// A good answer with these messages.
+    /// Gives a response of the protocol with these messages.
     pub(super) fn good(&mut self, offset: &str, messages: &[&str]) -> &mut Self {
         self.good_from("h", offset, messages)
     }
@@ -70,7 +70,7 @@ impl Harness {
         self.on(Event::Woken)
     }
 
-    /// Up to date with one row.
+    /// A feed that is up to date with one row.
     pub(super) fn live() -> Self {
         let mut harness = Self::new();
         harness.good("0_0", &[&row("insert", "k", "A"), UP_TO_DATE]);
@@ -91,7 +91,7 @@ impl Harness {
         }
     }
 
-    /// The step in the words of `docs/protocol.md`.
+    /// The last step in the words of the table in `docs/protocol.md`.
     pub(super) fn said(&self) -> String {
         match &self.step {
             Step::Request(query) if query.live => "ask live".to_owned(),
@@ -107,7 +107,7 @@ impl Harness {
         let show = |change: &Change| match change {
             Change::Row { key, row } => format!("{key}={}", row.get("status").unwrap_or("-")),
             Change::Gone { key } => format!("{key} gone"),
-            Change::Evicted { key } => format!("{key} let go"),
+            Change::Evicted { key } => format!("{key} evicted"),
             Change::Malformed { key, .. } => format!("{} bad", key.as_deref().unwrap_or("?")),
         };
         self.changes.iter().map(show).collect()
@@ -120,8 +120,8 @@ impl Harness {
         }
     }
 
-    /// Interner `event` (which passes the time it takes) until the feed ends: requests made, and
-    /// how long it took.
+    /// Answers each request with `event`, which moves the clock, until the feed ends. The number of requests, and the time
+    /// in ms.
     pub(super) fn until_end(&mut self, mut event: impl FnMut(&mut Self)) -> (u32, u64) {
         let (mut requests, start) = (0, self.now);
         for _ in 0..10_000 {

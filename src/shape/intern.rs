@@ -1,15 +1,17 @@
-//! Long texts that come again with every update of a row (a payload of 300 KB): recognised by comparing
-//! bytes, before anything of them is read, unescaped or copied (I17).
+//! Interning of long texts. A run with a payload of 300 KB sends that payload again with every update; a text that a
+//! feed already has is recognised by its bytes in the body, before it is parsed, unescaped or copied (I17).
 //!
-//! 1. [`Interner::shorten`] copies a body without the texts that are known. Where one stood, a text of one
-//!    character stands, and [`Shortened`] holds the place and the text itself.
-//! 2. The short body is read, and [`Shortened::restore`] puts every text back where it was taken out: by the
-//!    place a text was read at, never by what is written there. So nothing that a server or a user writes can
-//!    stand for another text, in this body or in any other.
-//! 3. Where a text was taken out of something that is no column of a row, it does not find its place again:
-//!    the body is read as it came.
-//! 4. Only after that are rows changed and texts learned ([`Interner::note`], [`Interner::learn`]): what is
-//!    learned or forgotten then is of no consequence for this body.
+//! One row must never get the text of another. Four steps see to that:
+//!
+//! 1. [`Interner::shorten`] copies the body without the known texts. In place of each stands a placeholder of one
+//!    character, and [`Shortened`] holds its position together with the text.
+//! 2. The short body is parsed, and [`Shortened::restore`] puts each text back. It goes by the address at which the parser
+//!    read a placeholder, and never by what is written there. So no content, of a server or of a user, can pass for a
+//!    placeholder.
+//! 3. A placeholder that is not the value of a row's column is not found by step 2. Then the counts differ, the short body
+//!    is dropped, and the body is parsed as it came.
+//! 4. Rows change and texts are learned ([`Interner::note`], [`Interner::learn`]) only after that, so that nothing that is
+//!    learned or dropped affects the present body.
 
 use std::sync::Arc;
 
@@ -18,14 +20,14 @@ use memchr::memmem;
 use super::message::{Message, Pairs};
 use crate::table::{Row, Text};
 
-/// Which texts are recognised when they come again.
+/// Which long texts are recognised when they come again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InternLimits {
-    /// Shorter ones cost less than looking for them, in bytes. Default 4 KiB.
+    /// The length from which a text is known, in bytes. Default 4 KiB: parsing a shorter one costs less than the search.
     pub min_bytes: usize,
-    /// The most that are looked for: the latest are kept. Default 16.
+    /// The number of texts that are searched for in each body; the latest ones are kept. Default 16.
     pub max_texts: usize,
-    /// Their bytes together, as they came. Default 4 MiB.
+    /// The size of those texts together, as JSON writes them, in bytes. Default 4 MiB.
     pub max_bytes: usize,
 }
 
@@ -39,30 +41,30 @@ impl Default for InternLimits {
 #[derive(Clone, Debug)]
 pub(super) struct Interner {
     limits: InternLimits,
-    /// Latest last.
+    /// In order of learning, the latest last.
     known: Vec<Interned>,
-    /// Column and text of those that came again in the present body and were not recognised.
+    /// Column and text of those that came again in the present body without being known.
     candidates: Vec<(Box<str>, Arc<str>)>,
 }
 
 #[derive(Clone, Debug)]
 struct Interned {
-    /// `"column":"`.
+    /// `"column":"`, as it stands before the text.
     opening: Arc<str>,
-    /// The text as JSON writes it, with its closing quote.
+    /// The text as JSON, with its closing quote.
     raw: Arc<[u8]>,
     text: Arc<str>,
 }
 
-/// A body without the texts that were recognised in it, and those texts.
+/// A body with placeholders instead of known texts, and those texts.
 #[derive(Debug)]
 pub(super) struct Shortened {
     pub(super) body: Vec<u8>,
-    /// Where in `body` each text was taken out, in ascending order.
+    /// The position in `body` of each placeholder, in ascending order, and the text that it stands for.
     taken: Vec<(usize, Arc<str>)>,
 }
 
-/// What stands where a text was taken out. Any text would do: it is never looked at.
+/// A placeholder: one character and the closing quote. Any text would do, because nothing compares it.
 const PLACEHOLDER: &[u8] = b"-\"";
 
 impl Interner {
@@ -70,12 +72,12 @@ impl Interner {
         Self { limits, known: Vec::new(), candidates: Vec::new() }
     }
 
-    /// `body` without the texts that are known; `None` when there are none in it.
+    /// `body` with placeholders instead of known texts; `None` when it holds none.
     pub(super) fn shorten(&self, body: &[u8]) -> Option<Shortened> {
         if body.len() < self.limits.min_bytes || self.known.is_empty() {
             return None;
         }
-        let mut places: Vec<(usize, &Interned)> = Vec::new();
+        let mut matches: Vec<(usize, &Interned)> = Vec::new();
         for (index, first) in self.known.iter().enumerate() {
             if self.known[..index].iter().any(|before| before.opening == first.opening) {
                 continue;
@@ -86,23 +88,23 @@ impl Interner {
             while let Some(at) = finder.find(&body[from..]) {
                 from += at + first.opening.len();
                 if let Some(interned) = alike().find(|interned| body[from..].starts_with(&interned.raw)) {
-                    places.push((from, interned));
+                    matches.push((from, interned));
                     from += interned.raw.len();
                 }
             }
         }
-        if places.is_empty() {
+        if matches.is_empty() {
             return None;
         }
-        // They never overlap: each is a whole string of the JSON (`can_open`).
-        places.sort_unstable_by_key(|&(from, _)| from);
-        let kept = body.len() - places.iter().map(|(_, interned)| interned.raw.len()).sum::<usize>();
+        // They never overlap, because each is a whole string of the JSON (`can_open`).
+        matches.sort_unstable_by_key(|&(from, _)| from);
+        let kept = body.len() - matches.iter().map(|(_, interned)| interned.raw.len()).sum::<usize>();
         let mut short = Shortened {
-            body: Vec::with_capacity(kept + places.len() * PLACEHOLDER.len()),
-            taken: Vec::with_capacity(places.len()),
+            body: Vec::with_capacity(kept + matches.len() * PLACEHOLDER.len()),
+            taken: Vec::with_capacity(matches.len()),
         };
         let mut from = 0;
-        for (start, interned) in places {
+        for (start, interned) in matches {
             short.body.extend_from_slice(&body[from..start]);
             short.taken.push((short.body.len(), interned.text.clone()));
             short.body.extend_from_slice(PLACEHOLDER);
@@ -112,7 +114,7 @@ impl Interner {
         Some(short)
     }
 
-    /// Notes the long texts that a row brings again although they were not recognised; `last` is its last version.
+    /// Notes the long texts that a row brings again without being known. `last` is the last version of the row.
     pub(super) fn note(&mut self, last: &Row, pairs: &Pairs<'_>) {
         for (column, text) in pairs {
             let Some(Text::Read(text)) = text else { continue };
@@ -130,7 +132,7 @@ impl Interner {
         }
     }
 
-    /// Remembers what [`Interner::note`] noted of `body`, as it stands there.
+    /// Learns the texts that [`Interner::note`] noted, in the form in which they stand in `body`.
     pub(super) fn learn(&mut self, body: &[u8]) {
         let mut candidates = std::mem::take(&mut self.candidates);
         while let Some((column, _)) = candidates.first() {
@@ -143,8 +145,8 @@ impl Interner {
                 let literal = &body[at + opening.len() - 1..];
                 let mut reader = serde_json::Deserializer::from_slice(literal).into_iter::<std::borrow::Cow<'_, str>>();
                 let Some(Ok(found)) = reader.next() else { continue };
-                if let Some(place) = wanted.iter().position(|(_, text)| **text == *found) {
-                    let (_, text) = wanted.swap_remove(place);
+                if let Some(index) = wanted.iter().position(|(_, text)| **text == *found) {
+                    let (_, text) = wanted.swap_remove(index);
                     self.insert(Interned {
                         opening: opening.clone(),
                         raw: literal[1..reader.byte_offset()].into(),
@@ -167,8 +169,8 @@ impl Interner {
 }
 
 impl Shortened {
-    /// Puts the texts back into the messages that were read of its body. False when not all of them have their place
-    /// in a row: the body as it came has to be read then.
+    /// Puts the texts back into the messages that were parsed from the short body. False when a placeholder is not the
+    /// value of a row's column: the body has to be parsed as it came.
     pub(super) fn restore<'a>(&'a self, messages: &mut [Message<'a>]) -> bool {
         let mut restored = 0;
         for message in messages {
@@ -183,17 +185,18 @@ impl Shortened {
         restored == self.taken.len()
     }
 
-    /// The text that was taken out where `text` was read: where its bytes are those of the body, not equal to them.
+    /// The text that the placeholder at the address of `text` stands for. Text that is only equal to a placeholder, or
+    /// outside the short body, has none.
     fn taken_at(&self, text: &Text<'_>) -> Option<&Arc<str>> {
         let Text::Read(std::borrow::Cow::Borrowed(text)) = text else { return None };
-        let place = text.as_ptr().addr().checked_sub(self.body.as_ptr().addr())?;
-        let index = self.taken.binary_search_by_key(&place, |&(at, _)| at).ok()?;
+        let offset = text.as_ptr().addr().checked_sub(self.body.as_ptr().addr())?;
+        let index = self.taken.binary_search_by_key(&offset, |&(at, _)| at).ok()?;
         Some(&self.taken[index].1)
     }
 }
 
-/// Whether `"column":"` can only open a text in JSON, and a whole one: within a text its quotes would be escaped, and
-/// between two of them such a name is no JSON at all.
+/// Whether `"column":"` always opens a whole string in JSON: inside a string its quotes would be escaped, and a name of
+/// these characters between the end of one string and the start of another is not JSON.
 fn can_open(column: &str) -> bool {
     !column.is_empty() && column.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
@@ -215,7 +218,7 @@ mod tests {
         vec![(column.into(), Some(Text::Read(text.to_owned().into())))]
     }
 
-    /// A text that came twice in a column.
+    /// Brings a text twice in a column.
     fn learn(interner: &mut Interner, column: &'static str, text: &str, body: &[u8]) -> Arc<str> {
         let last = Row::merge_texts(&mut Arc::default(), None, None, pairs(column, text));
         interner.note(&last, &pairs(column, text));
@@ -236,7 +239,7 @@ mod tests {
         let short = interner.shorten(&body(&long, "-")).expect("short");
         assert!(short.body.len() < 300, "{} bytes", short.body.len());
         let mut messages = message::parse(&short.body).expect("a body");
-        // Whatever is learned and forgotten between.
+        // What is learned or dropped in between does not count.
         interner.known.clear();
         assert!(short.restore(&mut messages));
         let Message::Update { value, .. } = &messages[0] else { panic!("an update") };
@@ -252,7 +255,7 @@ mod tests {
         learn(&mut interner, "payload", &long, &body(&long, ""));
         assert!(interner.shorten(&body(&format!("{long}y"), "")).is_none());
         assert!(interner.shorten(&body("", &long)).is_none());
-        // Within a text, quotes are escaped: what looks like a column there is none.
+        // Quotes inside a string are escaped, so nothing in it looks like a column.
         assert!(interner.shorten(&body(&format!("{{\"payload\":\"{long}\"}}"), "")).is_none());
     }
 

@@ -1,4 +1,4 @@
-//! What a feed puts up with, and for how long.
+//! The limits of a feed: how often and for how long it retries.
 
 use super::harness::{Harness, UP_TO_DATE, now, refused, row};
 use super::*;
@@ -126,7 +126,7 @@ fn an_outage_that_ends_is_forgotten() {
             assert_eq!(harness.feed.phase(), Phase::Retrying);
             harness.woken();
         }
-        // The look after it, and a request that is held.
+        // The refresh after the outage, and a request that is held.
         harness.good("0_0", &[UP_TO_DATE]);
         assert_eq!(harness.feed.phase(), Phase::Live);
         harness.after(20_000).good("0_0", &[UP_TO_DATE]);

@@ -1,4 +1,4 @@
-//! What is kept of runs that are over, compared with a reader that keeps everything (I16).
+//! Retention of finished runs, against a reader that keeps everything (I16).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,19 +12,19 @@ const DONE: &str = "COMPLETED_SUCCESSFULLY";
 
 type Content = BTreeMap<&'static str, String>;
 
-/// One thing that happens on the server.
+/// A change on the server.
 #[derive(Clone, Debug)]
 enum Op {
     Start(u8),
     Finish(u8),
     Note(u8, u8),
     Delete(u8),
-    /// The whole row once more, unchanged.
+    /// An update with the whole row, unchanged.
     Repeat(u8),
 }
 
-/// A server that tells changes, whole (native) or only the changed columns (Electric), and the
-/// naive reader it feeds as well.
+/// A server that sends whole rows (native) or only the changed columns (Electric), and a naive reader of the same
+/// changes.
 struct World {
     whole: bool,
     truth: BTreeMap<u8, Content>,
@@ -60,7 +60,7 @@ impl World {
         }
     }
 
-    /// What a reader that keeps everything publishes now.
+    /// Publishes the changes of the naive reader, which keeps everything.
     fn settle(&mut self) {
         for (key, row) in &self.truth {
             if self.naive.get(key) != Some(row) {
@@ -85,7 +85,7 @@ fn content(row: &Row) -> Content {
     ["friendlyId", "status", "note"].into_iter().filter_map(|name| Some((name, row.get(name)?.to_owned()))).collect()
 }
 
-/// Drives a feed with this `retention` through groups of ops, each one live answer; `None` is a 409.
+/// Drives a feed with this `retention` through groups of changes. Each group is one live response; `None` is a 409.
 fn drive(world: &mut World, retention: Retention, groups: &[Option<Vec<Op>>]) -> Run {
     let mut feed = Feed::new(Limits { retention, ..Limits::default() });
     let mut run = Run { emitted: Vec::new(), snapshots: 0, most_rows: 0 };
@@ -194,7 +194,7 @@ fn a_long_history_of_finished_runs_keeps_no_more_rows_than_the_limit_and_no_run_
         let headers: HeaderMap =
             pairs.iter().map(|(name, text)| (name.parse().expect("a name"), text.parse().expect("a value"))).collect();
         assert!(query.live || n == 0);
-        // Every run a second time, much later: those still remembered are not told again.
+        // Every run comes a second time, much later. Remembered ones are not published again.
         let run = if n < total { n } else { total - 1 - (n - total) };
         let body = format!(
             r#"[{{"key":"{run}","value":{{"friendlyId":"run_{run}","status":"{DONE}"}},"headers":{{"operation":"update"}}}},{{"headers":{{"control":"up-to-date"}}}}]"#

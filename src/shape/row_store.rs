@@ -119,11 +119,11 @@ impl RowStore {
             self.missing = true;
             return;
         }
-        let place = match self.entries.get_index_of(key) {
-            Some(place) => place,
+        let index = match self.entries.get_index_of(key) {
+            Some(index) => index,
             None => self.entries.insert_full(Arc::from(key), Entry::default()).0,
         };
-        let Some((shared_key, entry)) = self.entries.get_index_mut(place) else { return };
+        let Some((shared_key, entry)) = self.entries.get_index_mut(index) else { return };
         // The new version shares equal texts with the last one, also after a must-refetch.
         let last = entry.current.as_ref().or(entry.published.as_ref()).map(Arc::clone);
         let before = if over { entry.current.as_deref() } else { None };
@@ -262,20 +262,20 @@ impl RowStore {
             .entries
             .values()
             .enumerate()
-            .filter_map(|(place, entry)| Some((entry.stamp, place, entry.finished?)))
+            .filter_map(|(index, entry)| Some((entry.stamp, index, entry.finished?)))
             .collect();
         oldest.sort_unstable();
         let mut changes = Vec::new();
         let mut leaves = vec![false; self.entries.len()];
-        for (_, place, bytes) in oldest {
+        for (_, index, bytes) in oldest {
             if self.finished <= self.retention.finished && self.finished_bytes <= self.retention.finished_bytes {
                 break;
             }
             self.finished -= 1;
             self.finished_bytes -= bytes;
             self.present -= 1;
-            leaves[place] = true;
-            if let Some((key, entry)) = self.entries.get_index(place) {
+            leaves[index] = true;
+            if let Some((key, entry)) = self.entries.get_index(index) {
                 if let Some(row) = &entry.published {
                     self.seen.insert(key, row);
                 }
@@ -316,7 +316,7 @@ mod tests {
             .map(|change| match change {
                 Change::Row { key, row } => format!("{key}={}", row.get("status").unwrap_or("-")),
                 Change::Gone { key } => format!("{key} gone"),
-                Change::Evicted { key } => format!("{key} let go"),
+                Change::Evicted { key } => format!("{key} evicted"),
                 Change::Malformed { key, .. } => format!("{} bad", key.as_deref().unwrap_or("?")),
             })
             .collect()

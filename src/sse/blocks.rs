@@ -1,52 +1,52 @@
-//! Bytes in any chunking, cut where events end.
+//! The framer: bytes in any chunking, cut into blocks where events end.
 
 use memchr::memchr2;
 
 /// The byte order mark a stream may begin with.
 const BOM: &[u8] = b"\xef\xbb\xbf";
-/// A buffer that grew beyond this is given back once its block is out.
+/// A buffer with a larger capacity, in bytes, is freed after its block.
 const MAX_KEPT_CAPACITY: usize = 64 * 1024;
 
-/// A block is longer than the framer takes.
+/// A block is longer than the limit of the framer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
-/// Cuts bytes into blocks: whole lines up to a blank one, however the bytes are chunked. Lines end in LF, CR or
-/// CRLF. A byte order mark at the very start is dropped. Each byte is looked at once.
+/// Cuts bytes in any chunking into blocks: whole lines up to a blank one. Lines end in LF, CR or CRLF. A byte order mark at
+/// the start of the body is dropped. Each byte is examined once.
 #[derive(Debug)]
 pub struct Blocks {
-    /// The beginning of a block whose end has not come yet.
+    /// The bytes so far of a block whose end has not come yet.
     partial: Vec<u8>,
-    /// Bytes of its lines so far, their ends not counted.
+    /// The size of its complete lines, without line ends.
     size: usize,
-    /// Bytes of the last of them, whose end has not come yet.
+    /// The size so far of a line whose end has not come yet.
     line: usize,
-    longest: usize,
-    /// The last byte was a CR: an LF that follows belongs to it.
+    max_bytes: usize,
+    /// The last byte was a CR, so that a leading LF of the next chunk belongs to it.
     after_cr: bool,
-    /// Whether the first line is out, and with it the byte order mark.
+    /// Whether the first block is out, and with it the byte order mark.
     begun: bool,
 }
 
 impl Blocks {
-    /// A framer that takes blocks of up to `longest` bytes, the ends of lines not counted.
+    /// A framer for blocks of up to `max_bytes`, without line ends.
     #[must_use]
-    pub fn new(longest: usize) -> Self {
-        Self { partial: Vec::new(), size: 0, line: 0, longest, after_cr: false, begun: false }
+    pub fn new(max_bytes: usize) -> Self {
+        Self { partial: Vec::new(), size: 0, line: 0, max_bytes, after_cr: false, begun: false }
     }
 
-    /// Takes `chunk` and gives every block it completes to `block`, where possible as it lies there. What follows the
-    /// last line of a block is its blank one, or nothing.
+    /// Takes `chunk` and passes every block that it completes to `block`, without a copy where the block lies in one chunk.
+    /// After the last line of a block comes its blank line or nothing.
     ///
     /// # Errors
-    /// [`TooLong`]; nothing sensible can follow then.
+    /// [`TooLong`]. The framer cannot be used after it.
     pub fn push(&mut self, chunk: &[u8], mut block: impl FnMut(&[u8])) -> Result<(), TooLong> {
         let mut rest = chunk;
         if self.after_cr && !rest.is_empty() {
             self.after_cr = false;
             rest = rest.strip_prefix(b"\n").unwrap_or(rest);
         }
-        // Where in `rest` the line begins.
+        // The start of the present line in `rest`.
         let mut at = 0;
         while let Some((line, next)) = line_end(rest, at) {
             self.after_cr = next == rest.len() && rest.ends_with(b"\r");
@@ -59,7 +59,7 @@ impl Blocks {
                 continue;
             }
             let (whole, after) = rest.split_at(at);
-            self.give(whole, &mut block);
+            self.emit(whole, &mut block);
             (rest, at) = (after, 0);
         }
         self.line += rest.len() - at;
@@ -68,13 +68,13 @@ impl Blocks {
         Ok(())
     }
 
-    /// Whether the beginning of a block came and not its end.
+    /// Whether a block has begun and not ended.
     pub(super) fn is_amid(&self) -> bool {
         self.size + self.line > 0
     }
 
-    /// Gives the block that ends with `end`, unless there is nothing in it.
-    fn give(&mut self, end: &[u8], block: &mut impl FnMut(&[u8])) {
+    /// Passes on the block whose last bytes are `end`, unless it is empty.
+    fn emit(&mut self, end: &[u8], block: &mut impl FnMut(&[u8])) {
         let first = !std::mem::replace(&mut self.begun, true);
         if std::mem::take(&mut self.size) == 0 {
             return;
@@ -93,7 +93,7 @@ impl Blocks {
     }
 
     fn check(&self) -> Result<(), TooLong> {
-        if self.size + self.line > self.longest { Err(TooLong) } else { Ok(()) }
+        if self.size + self.line > self.max_bytes { Err(TooLong) } else { Ok(()) }
     }
 }
 
@@ -106,7 +106,7 @@ pub(super) fn lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Where the line that begins at `at` ends, and where the next one begins.
+/// The end of the line that starts at `at`, and the start of the next one.
 fn line_end(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     let end = at + memchr2(b'\n', b'\r', bytes.get(at..)?)?;
     Some((end, if bytes[end..].starts_with(b"\r\n") { end + 2 } else { end + 1 }))

@@ -1,54 +1,53 @@
-//! Bytes in any chunking, decoded to events.
+//! The decoder: bytes in any chunking, decoded to events.
 
 use super::blocks::{Blocks, TooLong};
 use super::fields::Fields;
 use super::parser::Parser;
 use crate::error::{Error, ErrorCode, Result};
 
-/// The longest event taken, in bytes. A v2 batch holds about 1 MiB of records, whose JSON may be
-/// escaped twice.
+/// The size limit of an event, in bytes. A v2 batch holds about 1 MiB of records, whose JSON may be escaped twice.
 pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 
-/// An event, as it lies in the bytes that brought it.
+/// An event, borrowed from the bytes of its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event<'a> {
-    /// The last id given, by this event or before. Empty where there was none.
+    /// The last id of this event or one before. Empty where no event had one.
     pub id: &'a str,
-    /// Its kind, `message` where it says none.
+    /// The type of the event; `message` by default.
     pub event: &'a str,
-    /// Its data.
+    /// The data of the event.
     pub data: &'a str,
 }
 
-/// The events of one body. What follows the last blank line is no event, and is never given out.
+/// Decodes the events of one body. Bytes after the last blank line are not an event, and are dropped.
 #[derive(Debug)]
 pub struct Decoder {
     blocks: Blocks,
-    longest: usize,
+    max_bytes: usize,
     reading: Reading,
 }
 
 impl Decoder {
-    /// A decoder at the beginning of a body, for events of up to `longest` bytes.
+    /// A decoder for a new body, with events of up to `max_bytes`.
     #[must_use]
-    pub fn new(longest: usize) -> Self {
+    pub fn new(max_bytes: usize) -> Self {
         let reading = Reading { id: String::new(), parser: None };
-        Self { blocks: Blocks::new(longest), longest, reading }
+        Self { blocks: Blocks::new(max_bytes), max_bytes, reading }
     }
 
-    /// Whether the beginning of an event came and not its end.
+    /// Whether an event has begun and not ended.
     #[must_use]
     pub fn is_amid(&self) -> bool {
         self.blocks.is_amid()
     }
 
-    /// Takes the next bytes and gives the events they complete to `take`, in order.
+    /// Takes the next bytes and passes the events that they complete to `take`, in order.
     ///
     /// # Errors
-    /// `ERR_TOO_LARGE` for an event that is too long, `ERR_PROTOCOL` should the parser refuse a
-    /// line. Neither can be gone on from.
+    /// `ERR_TOO_LARGE` for an event that is too long, `ERR_PROTOCOL` for a line that the parser refuses. The decoder cannot
+    /// be used after either.
     pub fn push(&mut self, bytes: &[u8], mut take: impl FnMut(Event<'_>)) -> Result<()> {
-        let Self { blocks, longest, reading } = self;
+        let Self { blocks, max_bytes, reading } = self;
         let mut outcome = Ok(());
         let framed = blocks.push(bytes, |block| {
             if outcome.is_ok() {
@@ -57,18 +56,18 @@ impl Decoder {
         });
         outcome?;
         framed.map_err(|TooLong| {
-            let message = format!("an event of the stream is longer than {longest} bytes");
+            let message = format!("an event of the stream is longer than {max_bytes} bytes");
             Error::new(ErrorCode::TooLarge, message)
         })
     }
 }
 
-/// What is known between two blocks.
+/// The state between two blocks.
 #[derive(Debug)]
 struct Reading {
-    /// The last id given.
+    /// The last id of an event.
     id: String,
-    /// Made for the first block that needs it.
+    /// Created for the first block that [`Fields`] does not read.
     parser: Option<Box<Parser>>,
 }
 
@@ -90,7 +89,7 @@ impl Reading {
     fn unusual(&mut self, block: &[u8], take: &mut impl FnMut(Event<'_>)) -> Result<()> {
         let parser = self.parser.get_or_insert_with(|| Box::new(Parser::new()));
         let parsed = parser.block(&self.id, block).map_err(|_| {
-            // The parser's own words would repeat the line.
+            // The parser's message would repeat the line, which may hold user data.
             Error::protocol("the stream holds a line that is no server-sent event")
         })?;
         self.id = parsed.id;

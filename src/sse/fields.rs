@@ -1,10 +1,10 @@
-//! The blocks that streams are made of, read as they lie there.
+//! Blocks of the forms that the server sends, read in place.
 
 use memchr::memchr;
 
 use super::blocks::lines;
 
-/// The fields of a block. What is missing is `None`.
+/// The fields of a block; `None` where one is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields<'a> {
     pub(super) id: Option<&'a str>,
@@ -13,8 +13,8 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads a block that has nothing but comments, ids, kinds and one line of data. `None` for any other: the parser
-    /// knows what it means.
+    /// Reads a block of comments, ids, event types and one line of data. `None` for any other block, which the parser
+    /// reads.
     pub(super) fn read(block: &'a [u8]) -> Option<Self> {
         let mut fields = Self::default();
         for line in lines(block) {
@@ -23,7 +23,7 @@ impl<'a> Fields<'a> {
                     return None;
                 }
             } else if let Some(id) = line.strip_prefix(b"id:") {
-                // An id with a NUL is none.
+                // The standard ignores an id with a NUL.
                 if memchr(0, id).is_some() {
                     return None;
                 }
@@ -38,7 +38,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A value, without the space it may begin with. `None` where it is no text.
+/// A value without one leading space; `None` where it is not UTF-8.
 fn text(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value.strip_prefix(b" ").unwrap_or(value)).ok()
 }

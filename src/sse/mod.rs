@@ -1,9 +1,9 @@
 //! Server-sent events: bytes in any chunking → whole blocks → events.
 //!
-//! The parser is `eventsource-stream`. Given raw chunks, its 0.2.3 panics on a leading byte order
-//! mark, takes quadratic time on big chunks and has no size limit, so it is given nothing but whole
-//! lines, from a framer that has one. It takes some 50 instructions a byte: blocks of the few shapes
-//! that streams are made of are read as they lie there, to the same events, and it reads all others.
+//! A framer cuts the bytes into blocks and limits their size. Blocks of the few forms that the server sends are read in
+//! place ([`fields`]). All other blocks go to the parser `eventsource-stream`, which takes some 50 instructions a byte;
+//! both give the same events. The parser gets whole lines only: on raw chunks its version 0.2.3 panics on a leading byte
+//! order mark, takes quadratic time and has no size limit.
 
 mod blocks;
 mod decoder;

@@ -1,4 +1,4 @@
-//! The parser, for whatever a block may be.
+//! The parser for blocks of any form.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -12,19 +12,19 @@ use futures_util::Stream;
 use super::blocks::lines;
 use crate::lock::lock;
 
-/// `eventsource-stream`, given line by line.
+/// `eventsource-stream`, driven line by line.
 pub(super) struct Parser {
-    /// The line handed to the parser next.
+    /// Holds the next line for the parser.
     lines: LineSource,
     stream: EventStream<LineSource>,
 }
 
-/// What a block was.
+/// The result of one block.
 #[derive(Debug)]
 pub(super) struct Parsed {
-    /// Its event, if it has data.
+    /// The event of the block, if it has data.
     pub(super) event: Option<Event>,
-    /// The last id after it.
+    /// The last id after the block.
     pub(super) id: String,
 }
 
@@ -34,31 +34,31 @@ impl Parser {
     pub(super) fn new() -> Self {
         let lines = LineSource::default();
         let mut parser = Self { stream: EventStream::new(lines.clone()), lines };
-        // It panics when what it is given first begins with a byte order mark, as the second of two would: a comment
-        // comes first.
+        // The parser panics when its first bytes are a byte order mark, such as the second of two. So a comment comes
+        // first.
         let begun = parser.line(":");
         debug_assert!(matches!(begun, Ok(None)), "a comment is no event");
         parser
     }
 
-    /// Reads a block that comes after the id `id`.
+    /// Reads a block. `id` is the last id before it.
     pub(super) fn block(&mut self, id: &str, block: &[u8]) -> Result<Parsed, Refused> {
         self.line(&format!("id: {id}"))?;
         let mut event = None;
         for line in lines(block) {
             event = self.line(&String::from_utf8_lossy(line))?.or(event);
         }
-        // A block may come without its blank line: where that is an LF after a CR of another chunk.
+        // A block lacks its blank line where that is an LF and its CR came in an earlier chunk.
         if event.is_none() {
             event = self.line("")?;
         }
         if let Some(event) = event {
             return Ok(Parsed { id: event.id.clone(), event: Some(event) });
         }
-        // It tells the last id with an event only.
+        // The parser gives the last id with an event only, so an empty event asks for it.
         self.line("data")?;
-        let told = self.line("")?;
-        Ok(Parsed { event: None, id: told.map(|event| event.id).unwrap_or_default() })
+        let probe = self.line("")?;
+        Ok(Parsed { event: None, id: probe.map(|event| event.id).unwrap_or_default() })
     }
 
     fn line(&mut self, line: &str) -> Result<Option<Event>, Refused> {
@@ -76,7 +76,7 @@ impl fmt::Debug for Parser {
     }
 }
 
-/// Where the parser finds the next line: a stream that never ends.
+/// The stream that the parser reads: it yields the line that was put, and never ends.
 #[derive(Clone, Debug, Default)]
 struct LineSource(Arc<Mutex<Option<String>>>);
 

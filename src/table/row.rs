@@ -1,4 +1,4 @@
-//! One row of a feed: wire strings by column, shared where they did not change.
+//! Rows of a feed: the text of each column as the server sent it. Versions of a row share the texts that did not change.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,19 +7,19 @@ use indexmap::IndexMap;
 
 use crate::intern::Interner;
 
-/// Something for each row's key, in the order they were first seen.
+/// A map from the keys of rows, in the order in which the keys first came.
 pub(crate) type ByKey<V> = IndexMap<Arc<str>, V, foldhash::fast::RandomState>;
 
-/// The most columns a feed can have: runs have 26. What a server sends beyond is left out, so that
-/// no answer can make the lookup by name expensive.
+/// The largest number of columns of a feed; a run has 26. Further ones are left out, so that no response can make the
+/// lookup by name expensive.
 pub(crate) const MAX_COLUMNS: usize = 512;
 
-/// The column names of a feed, in the order they were first seen. Shared by all of its rows.
+/// The column names of a feed, in the order in which they first came. All rows of the feed share them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns(Vec<Box<str>>);
 
 impl Columns {
-    /// The place of `name`, if the feed has such a column.
+    /// The index of the column `name`; `None` where the feed has no such column.
     #[must_use]
     pub fn position(&self, name: &str) -> Option<usize> {
         self.0.iter().position(|column| &**column == name)
@@ -36,14 +36,14 @@ static COLUMNS: Interner<Columns> = Interner::new();
 /// A column's text on its way into a row.
 #[derive(Clone, Debug)]
 pub(crate) enum Text<'a> {
-    /// As it was read from a body.
+    /// As it was parsed from a body.
     Read(Cow<'a, str>),
-    /// One that came before: it was recognised, and not read again (I17).
+    /// A known long text, which was recognised and not parsed again (I17).
     Interned(Arc<str>),
 }
 
 impl Text<'_> {
-    /// Whether it is this text.
+    /// Whether the two are equal.
     fn is(&self, text: &Arc<str>) -> bool {
         match self {
             Self::Read(own) => **own == **text,
@@ -75,7 +75,7 @@ impl<'a> From<&'a str> for Text<'a> {
     }
 }
 
-/// One row. A column that is missing and one that is null are the same.
+/// One version of a row. A missing column and a null one are the same.
 #[derive(Clone, Debug)]
 pub struct Row {
     columns: Arc<Columns>,
@@ -86,42 +86,42 @@ impl Row {
     /// The wire text of a column; `None` when null or missing.
     #[must_use]
     pub fn get(&self, column: &str) -> Option<&str> {
-        let place = self.columns.position(column)?;
-        self.values.get(place)?.as_deref()
+        let index = self.columns.position(column)?;
+        self.values.get(index)?.as_deref()
     }
 
-    /// Columns that are neither null nor missing, with their wire text.
+    /// The columns that are neither null nor missing, with their wire text.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.columns.iter().zip(&self.values).filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
 
-    /// Every column in the order the server writes them, with its wire text; `None` when null or missing.
+    /// Every column in the order in which they first came, with its wire text; `None` when null or missing.
     pub fn cells(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.columns.iter().zip(&self.values).map(|(name, value)| (name, value.as_deref()))
     }
 
-    /// Whether `last`, an earlier version of this row, has the very same text in a column: not equal
-    /// by chance, but never changed since.
+    /// Whether this version and `last`, an earlier one, share the text of a column in memory, as versions do while the text
+    /// does not change.
     #[must_use]
     pub fn shares(&self, last: &Self, column: &str) -> bool {
         let text = |row: &Self| row.values.get(row.columns.position(column)?).and_then(Option::as_ref).map(Arc::as_ptr);
         text(self).is_some_and(|own| text(last).is_some_and(|other| std::ptr::addr_eq(own, other)))
     }
 
-    /// The text of a column, to be shared.
+    /// The shared text of a column.
     pub(crate) fn text(&self, column: &str) -> Option<&Arc<str>> {
         self.values.get(self.columns.position(column)?)?.as_ref()
     }
 
-    /// The bytes of all its texts.
+    /// The size of all texts, in bytes.
     #[must_use]
     pub fn text_len(&self) -> usize {
         self.values.iter().flatten().map(|text| text.len()).sum()
     }
 
-    /// A row of `pairs` over `before` (an update, which can be partial) or from nothing (an
-    /// insert). `columns` grows when a pair names a column no row had before. Equal texts of
-    /// `shared` (the row's last version, whatever the operation) are not copied.
+    /// Merges `pairs` into `before` (an update, which can be partial) or into an empty row (an insert). `columns` grows
+    /// when a pair names a new column. Texts that equal those of `shared` (the row's last version, whatever the operation)
+    /// are shared and not copied.
     #[cfg(test)]
     pub(crate) fn merge<'a>(
         columns: &mut Arc<Columns>,
@@ -133,7 +133,7 @@ impl Row {
         Self::merge_texts(columns, before, shared, pairs)
     }
 
-    /// As [`Row::merge`], of texts some of which may be known already.
+    /// As [`Row::merge`], of texts that may be interned.
     pub(crate) fn merge_texts<'a>(
         columns: &mut Arc<Columns>,
         before: Option<&Row>,
@@ -145,22 +145,22 @@ impl Row {
         let mut guess = 0;
         let at_first = columns.0.len();
         for (name, text) in pairs {
-            // Rows name their columns in the same order nearly always.
-            let place = if columns.0.get(guess).is_some_and(|column| **column == *name) {
+            // Nearly all rows name their columns in the same order.
+            let index = if columns.0.get(guess).is_some_and(|column| **column == *name) {
                 guess
-            } else if let Some(place) = columns.position(&name) {
-                place
+            } else if let Some(index) = columns.position(&name) {
+                index
             } else if columns.0.len() >= MAX_COLUMNS {
                 continue;
             } else {
-                // Rare: only when a row brings a column no row had before.
+                // Rare: a row names a column that no row had before.
                 Arc::make_mut(columns).0.push(name.as_ref().into());
                 values.push(None);
                 columns.0.len() - 1
             };
-            guess = place + 1;
-            let old = shared.and_then(|row| row.values.get(place)).and_then(Option::as_ref);
-            values[place] = text.map(|text| match (old, text) {
+            guess = index + 1;
+            let old = shared.and_then(|row| row.values.get(index)).and_then(Option::as_ref);
+            values[index] = text.map(|text| match (old, text) {
                 (Some(old), text) if text.is(old) => Arc::clone(old),
                 (Some(_) | None, Text::Interned(text)) => text,
                 (Some(_) | None, Text::Read(text)) => Arc::from(text.as_ref()),
@@ -175,7 +175,7 @@ impl Row {
 
 impl PartialEq for Row {
     fn eq(&self, other: &Self) -> bool {
-        // Columns only ever grow within a feed, so that places agree between versions.
+        // The columns of a feed only grow, so the indices of two versions agree.
         if Arc::ptr_eq(&self.columns, &other.columns) || other.columns.0.starts_with(&self.columns.0) {
             let (short, long) = (&self.values, &other.values);
             return same(short, long);

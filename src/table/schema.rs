@@ -1,4 +1,4 @@
-//! The types of a feed's columns, from the `electric-schema` header.
+//! The types of a feed's columns, as the `electric-schema` header names them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,27 +14,27 @@ static SCHEMAS: Interner<Schema> = Interner::new();
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schema {
     columns: HashMap<Box<str>, Column, foldhash::fast::RandomState>,
-    /// The header as it came: whoever answers with these columns says of them what the server said.
+    /// The header as it came, which the relay sends on.
     wire: Box<str>,
 }
 
 /// The type of one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// What each value is.
+    /// The type of each value.
     pub kind: ColumnType,
-    /// Whether the column holds a Postgres array literal of such values.
+    /// Whether each value is a Postgres array literal of such values.
     pub array: bool,
 }
 
-/// What the values of a column are. Everything unknown is text.
+/// The type of the values of a column. An unknown type is text (I4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ColumnType {
     /// `t`, `f`, `true`, `false`.
     Bool,
-    /// int2 and int4: always a safe JavaScript number.
+    /// int2 and int4: always exact as a JavaScript number.
     Int,
-    /// int8: can be beyond 2^53.
+    /// int8: may exceed 2^53.
     BigInt,
     /// float4 and float8; `NaN` and `Infinity` included.
     Float,
@@ -66,7 +66,7 @@ struct WireColumn<'a> {
 }
 
 impl Schema {
-    /// Reads the `electric-schema` header.
+    /// Parses the `electric-schema` header.
     ///
     /// # Errors
     /// [`crate::error::Kind::Protocol`] when it is not a JSON object of column types.
@@ -79,7 +79,7 @@ impl Schema {
         Ok(Self { columns: columns.collect(), wire: String::from_utf8_lossy(header).into() })
     }
 
-    /// The same one for every feed with these columns.
+    /// The allocation that all feeds with these columns share.
     pub(crate) fn shared(self) -> Arc<Self> {
         SCHEMAS.intern(self)
     }

@@ -1,5 +1,5 @@
-//! The server's claims, asked for once and kept: one request per (base URL, key, branch) in the
-//! life of a process (defect 14, docs/server-protocol.md 3). Nothing in them expires.
+//! A cache of the server's claims: one request per (base URL, key, branch) in the life of a process (defect 14,
+//! docs/server-protocol.md 3). Claims never expire.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,18 +19,17 @@ use crate::error::{Error, Kind, Result};
 use crate::lock::lock;
 use crate::secret::Secret;
 
-/// Where the claims come from: `POST`, without a body.
+/// The route of the claims: `POST`, without a body.
 pub const CLAIMS_PATH: &str = "/api/v1/auth/jwt/claims";
 
-/// The most endpoints kept. The oldest goes first.
+/// The number of endpoints in the cache. Beyond it, the oldest is dropped.
 const MAX_ENDPOINTS: usize = 1_024;
 
-/// Claims already known, and requests for those that are not.
+/// Known claims, and the requests in flight for others.
 ///
-/// A cell of `once_cell` or tokio would not do: when its first caller fails, each waiter asks
-/// again, one after another. Here callers share one request and its outcome, success or failure.
-/// The request belongs to all who wait: it goes on while one of them is left and is dropped with
-/// the last. Cheap to clone; clones are the same store.
+/// Callers share one request and its outcome, success or failure. (With a cell of `once_cell` or tokio, each waiter would
+/// ask again after a failure, one after another.) The request runs while one of its callers is left, and is dropped with
+/// the last. Clones are cheap, and are the same store.
 #[derive(Clone, Default)]
 pub struct ClaimsStore(Arc<Mutex<State>>);
 
@@ -40,34 +39,32 @@ type Request = Shared<BoxFuture<'static, Outcome>>;
 #[derive(Default)]
 struct State {
     known: IndexMap<Endpoint, Arc<Minter>>,
-    /// Requests under way, each with its number. Weak: callers own them, the store does not.
-    asked: HashMap<Endpoint, (u64, WeakShared<BoxFuture<'static, Outcome>>)>,
+    /// The requests in flight, each with its number. Weak, because the callers own them.
+    in_flight: HashMap<Endpoint, (u64, WeakShared<BoxFuture<'static, Outcome>>)>,
     next: u64,
 }
 
 impl ClaimsStore {
-    /// The store of this process.
+    /// The store of the process.
     pub fn global() -> &'static Self {
         static STORE: Lazy<ClaimsStore> = Lazy::new(ClaimsStore::default);
         &STORE
     }
 
-    /// The minter of `endpoint`, if its claims are known. Never waits for the network.
+    /// The minter of `endpoint`, if its claims are known.
     pub fn known(&self, endpoint: &Endpoint) -> Option<Arc<Minter>> {
         self.state().known.get(endpoint).map(Arc::clone)
     }
 
-    /// The minter of `endpoint`. Where its claims are not known, `fetch` asks the server for them
-    /// ([`CLAIMS_PATH`]) and returns the body of a successful answer, unless a request is already
-    /// under way: then its outcome is awaited. `fetch` serves other callers too: nothing that
-    /// belongs to this caller alone, such as its abort signal, may end it.
+    /// The minter of `endpoint`. Where its claims are not known, `fetch` asks the server for them ([`CLAIMS_PATH`]) and
+    /// returns the body of a successful response. A call during such a request awaits its outcome instead. `fetch` serves
+    /// other callers too, so nothing of this caller alone, such as an abort signal, may end it.
     ///
     /// # Errors
-    /// The error of the request, given to all who waited for it and not kept: the next call asks
-    /// again. `ERR_PROTOCOL` for an answer that is not an object with a string `sub`.
+    /// The error of the request, for every caller that waits. It is not cached, so the next call asks again.
+    /// `ERR_PROTOCOL` for a response that is not an object with a string `sub`.
     ///
-    /// Callers that come before the outcome share it: that is decided by this call, not by the
-    /// first poll of the future it returns.
+    /// The call itself joins a request, not the first poll of the returned future.
     pub fn get<F, Fut>(
         &self,
         endpoint: &Endpoint,
@@ -79,10 +76,11 @@ impl ClaimsStore {
     {
         let mut state = self.state();
         let known = state.known.get(endpoint).map(Arc::clone);
-        let request = known.ok_or_else(|| match state.asked.get(endpoint).and_then(|(_, request)| request.upgrade()) {
-            Some(request) => request,
-            None => self.ask(&mut state, endpoint, fetch()),
-        });
+        let request =
+            known.ok_or_else(|| match state.in_flight.get(endpoint).and_then(|(_, request)| request.upgrade()) {
+                Some(request) => request,
+                None => self.ask(&mut state, endpoint, fetch()),
+            });
         async move {
             match request {
                 Ok(minter) => Ok(minter),
@@ -95,8 +93,8 @@ impl ClaimsStore {
     where
         Fut: Future<Output = Result<Bytes>> + Send + 'static,
     {
-        // What was dropped by its last caller leaves a dead entry behind.
-        state.asked.retain(|_, (_, request)| request.upgrade().is_some());
+        // A request that its last caller dropped leaves a dead entry.
+        state.in_flight.retain(|_, (_, request)| request.upgrade().is_some());
         let number = state.next;
         state.next += 1;
         let (store, endpoint_of_request) = (self.clone(), endpoint.clone());
@@ -107,16 +105,16 @@ impl ClaimsStore {
         .boxed()
         .shared();
         if let Some(weak) = request.downgrade() {
-            state.asked.insert(endpoint.clone(), (number, weak));
+            state.in_flight.insert(endpoint.clone(), (number, weak));
         }
         request
     }
 
-    /// Keeps a success; forgets the request, so that a failure is asked again.
+    /// Caches a success and removes the request, so that a call after a failure asks again.
     fn settle(&self, endpoint: Endpoint, number: u64, outcome: Outcome) -> Outcome {
         let mut state = self.state();
-        if state.asked.get(&endpoint).is_some_and(|(current, _)| *current == number) {
-            state.asked.remove(&endpoint);
+        if state.in_flight.get(&endpoint).is_some_and(|(current, _)| *current == number) {
+            state.in_flight.remove(&endpoint);
         }
         if let Ok(minter) = &outcome {
             while state.known.len() >= MAX_ENDPOINTS {
@@ -135,7 +133,10 @@ impl ClaimsStore {
 impl fmt::Debug for ClaimsStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
-        f.debug_struct("ClaimsStore").field("known", &state.known.len()).field("asked", &state.asked.len()).finish()
+        f.debug_struct("ClaimsStore")
+            .field("known", &state.known.len())
+            .field("in_flight", &state.in_flight.len())
+            .finish()
     }
 }
 
@@ -148,7 +149,7 @@ fn read(key: &Secret, body: &[u8]) -> Result<Minter> {
     }
 }
 
-/// The same error for one more caller. Its cause is shared.
+/// A copy of the error for one more caller.
 fn again(error: &Arc<Error>) -> Error {
     match (error.kind(), error.answer()) {
         (Kind::Api, Some(answer)) => {
@@ -178,7 +179,7 @@ mod tests {
         Endpoint::new("http://127.0.0.1:1", key, None).expect("valid")
     }
 
-    /// A server that answers `body` after a second, and counts.
+    /// A server that answers after a second, and counts its requests.
     #[derive(Clone, Default)]
     struct Server(Arc<AtomicUsize>);
 

@@ -1,22 +1,22 @@
-//! When a token ends, checked before anything is signed or sent (docs/server-protocol.md 3).
+//! The expiry of a token, checked before a token is signed or requested (docs/server-protocol.md 3).
 
 use super::period;
 use crate::error::{Error, ErrorCode, Result};
 
-/// A token lives this long when nothing is said, in seconds (docs/server-protocol.md 3).
+/// The default life of a token, in seconds (docs/server-protocol.md 3).
 const DEFAULT_TTL: f64 = 900.0;
 
-/// The last Unix seconds taken, in the year 5138. A number above it is far likelier milliseconds, a
-/// period that ends later a slip of the keyboard: the token would never end.
+/// The latest expiry, in Unix seconds: the year 5138. A larger number is far more likely in milliseconds, and a period that
+/// ends later a typing error.
 const MAX_EXP: f64 = 1e11;
 
-/// When a token ends.
+/// The time at which a token expires.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Expiry<'a> {
     /// 15 minutes from now.
     #[default]
     Default,
-    /// At these Unix seconds. Fractions are kept, as the official SDK keeps them.
+    /// At these Unix seconds. A fraction is kept, as in the official SDK.
     At(f64),
     /// After this period, see [`parse_period`](super::parse_period).
     Period(&'a str),
@@ -26,8 +26,8 @@ impl Expiry<'_> {
     /// The `exp` claim in Unix seconds, for a token minted at `now` (Unix seconds).
     ///
     /// # Errors
-    /// `ERR_INVALID_EXPIRATION` for what is not finite, negative, not later than `now`, beyond the
-    /// year 5138 (a number that looks like milliseconds, a period that is too long), or is no period.
+    /// `ERR_INVALID_EXPIRATION` for a time that is not finite, negative, not later than `now` or beyond the year 5138 (a
+    /// number in milliseconds, a period that is too long), and for a text that is not a period.
     pub fn resolve(self, now: i64) -> Result<f64> {
         #[expect(clippy::cast_precision_loss, reason = "a clock's seconds are far below 2^53")]
         let now_seconds = now as f64;

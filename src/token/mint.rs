@@ -1,4 +1,4 @@
-//! Public tokens signed here: HS256 over a payload that equals the official SDK's byte for byte
+//! Minting of public tokens: HS256 over a payload that equals the official SDK's byte for byte
 //! (docs/server-protocol.md 3), apart from the `jti` of one-time tokens (defect 2).
 
 use std::fmt;
@@ -17,34 +17,33 @@ use crate::secret::Secret;
 /// `{"alg":"HS256"}` in base64url, and the dot after it.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiJ9.";
 
-/// What a token is for.
+/// The use of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     /// `createPublicToken`.
     Public,
-    /// A trigger or batch-trigger token that works once. The 16 random bytes become its `jti`:
-    /// without one, two tokens minted in the same second are the same token, and the server
-    /// refuses the second as used (defect 2).
+    /// A trigger or batch-trigger token that works once. The 16 random bytes become its `jti`. Without it, two tokens of the
+    /// same second would be the same token, and the server would refuse the second as used (defect 2).
     Once([u8; 16]),
-    /// A trigger or batch-trigger token that works until it ends.
+    /// A trigger or batch-trigger token that works until it expires.
     Multiple,
 }
 
-/// What a token says.
+/// The content of a token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Grant<'a> {
-    /// What it is for.
+    /// The use of the token.
     pub usage: Use,
     /// The `scopes` claim, a JSON text as `JSON.stringify` writes it. Absent when `None`.
     pub scopes: Option<&'a str>,
     /// The `realtime` claim, a JSON text as `JSON.stringify` writes it. Absent when `None`.
     pub realtime: Option<&'a str>,
-    /// When the token ends.
+    /// The time at which the token expires.
     pub expiry: Expiry<'a>,
 }
 
-/// Signs public tokens with one key over one set of server claims. All that does not change from
-/// token to token is worked out once.
+/// Signs public tokens with one key over one set of server claims. The fixed parts of the payload and the state of the
+/// HMAC key are computed once.
 pub struct Minter {
     key: hmac::Key,
     public: Vec<Piece>,
@@ -53,10 +52,10 @@ pub struct Minter {
     subject: Box<str>,
 }
 
-/// One claim, or several fixed ones, of a payload.
+/// A part of a payload: fixed claims, or one variable claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
-    /// Fixed members, without the comma before them.
+    /// Fixed members, without a leading comma.
     Text(String),
     Scopes,
     Realtime,
@@ -66,8 +65,7 @@ enum Piece {
 }
 
 impl Minter {
-    /// Prepares minting with the root key `key` over `claims`, the server's answer to
-    /// `POST /api/v1/auth/jwt/claims`.
+    /// A minter with the root key `key` over `claims`, the server's response to `POST /api/v1/auth/jwt/claims`.
     #[must_use]
     pub fn new(key: &Secret, claims: &Map<String, Value>) -> Self {
         let text = |name: &str, value: &str| (name.to_owned(), Piece::Text(format!("\"{name}\":{value}")));
@@ -85,20 +83,20 @@ impl Minter {
         }
     }
 
-    /// The environment's id: `sub` of every token. Empty where the claims have none.
+    /// The environment's id, which is the `sub` of every token. Empty where the claims have none.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// Mints a token at `now` (Unix seconds). Default life: 15 minutes.
+    /// Mints a token at `now` (Unix seconds). It lives 15 minutes by default.
     ///
     /// # Errors
     /// `ERR_INVALID_EXPIRATION`, see [`Expiry::resolve`].
     pub fn mint(&self, grant: &Grant<'_>, now: i64) -> Result<String> {
         let exp = grant.expiry.resolve(now)?;
         let payload = self.payload(grant, exp, now);
-        // The signature is 43 characters, with its dot.
+        // The signature and its dot are 44 characters.
         let mut token = String::with_capacity(HEADER.len() + payload.len().div_ceil(3) * 4 + 44);
         token.push_str(HEADER);
         URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
@@ -160,13 +158,13 @@ impl Minter {
 
 impl fmt::Debug for Minter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The key stays out.
+        // The key is a secret.
         f.debug_struct("Minter").finish_non_exhaustive()
     }
 }
 
-/// The pieces of a payload in the order a JavaScript object has them: the server's claims, then
-/// `set`; a claim that is set again keeps its place.
+/// The pieces of a payload in the order of a JavaScript object: the server's claims, then `set`. A claim of the server
+/// that is set again keeps its position.
 fn layout(claims: &Map<String, Value>, set: impl Iterator<Item = (String, Piece)>) -> Vec<Piece> {
     let mut members: Vec<(String, Piece)> = stringify::members(claims)
         .into_iter()
@@ -180,7 +178,7 @@ fn layout(claims: &Map<String, Value>, set: impl Iterator<Item = (String, Piece)
         .collect();
     for (name, piece) in set {
         match members.iter_mut().find(|(known, _)| *known == name) {
-            Some(place) => place.1 = piece,
+            Some(known) => known.1 = piece,
             None => members.push((name, piece)),
         }
     }
@@ -197,7 +195,7 @@ fn layout(claims: &Map<String, Value>, set: impl Iterator<Item = (String, Piece)
     pieces
 }
 
-/// Appends `text`, after a comma unless it is the first member.
+/// Appends the member `text`, after a comma unless it is the first one.
 fn member(out: &mut String, text: &str) {
     if out.len() > 1 {
         out.push(',');

@@ -1,6 +1,6 @@
-//! Public tokens: minted, verified, and their scopes read (docs/server-protocol.md 2 and 3).
+//! Public tokens: minting, verification and scopes (docs/server-protocol.md 2 and 3).
 //!
-//! Everything here is pure: the clock, randomness and the network are arguments.
+//! Everything here is pure: time, randomness and responses are arguments.
 
 mod claims;
 mod expiry;

@@ -1,16 +1,15 @@
-//! The grammar of periods such as `15m` or `1.5 hours` (docs/server-protocol.md 3), equal to what
-//! jose reads.
+//! Periods such as `15m` or `1.5 hours` (docs/server-protocol.md 3), in the grammar of jose.
 
 use crate::error::{Error, ErrorCode, Result};
 
-/// The largest count of seconds taken: 2^53 − 1, beyond which JavaScript numbers lose seconds.
+/// The longest period, in seconds: 2^53 − 1, the largest integer that is exact in JavaScript.
 const MAX_SECONDS: f64 = 9_007_199_254_740_991.0;
 
-/// Reads a period and returns it in whole seconds, negative for the past.
+/// Parses a period into whole seconds, negative for the past.
 ///
 /// Optional sign, one optional space, an integer or decimal, one optional space, a unit, then
-/// optionally ` ago` or ` from now` (never together with a sign). Letter case does not matter; a
-/// year is 365.25 days; a half second rounds up.
+/// optionally ` ago` or ` from now` (not together with a sign). Letter case does not matter. A year is 365.25 days, and
+/// half a second rounds up.
 ///
 /// # Errors
 /// `ERR_INVALID_EXPIRATION` for anything else, and for more than 2^53 − 1 seconds.
@@ -52,7 +51,7 @@ fn skip_space(text: &str) -> &str {
     text.strip_prefix(' ').unwrap_or(text)
 }
 
-/// Splits a leading `12` or `12.5` off; `.5` and `12.` are no numbers.
+/// Splits off a leading `12` or `12.5`. `None` for `.5` and `12.`.
 fn number(text: &str) -> Option<(f64, &str)> {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let mut end = digits(text);

@@ -1,6 +1,5 @@
-//! Tokens the server mints, for keys that cannot sign: additional keys and run tokens
-//! (docs/server-protocol.md 2). Only what is sent and what an answer means; the call is made
-//! elsewhere.
+//! Public tokens that the server mints, for keys that cannot sign: additional keys and run tokens
+//! (docs/server-protocol.md 2). This is the body of the request and the meaning of the response; `bridge` makes the call.
 
 use serde::Deserialize;
 
@@ -10,11 +9,11 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::json::push_string;
 use crate::token::Expiry;
 
-/// Where the server mints: `POST`, answering `{token}`.
+/// The route that mints: `POST`, with the response `{token}`.
 pub const PUBLIC_TOKENS_PATH: &str = "/api/v1/auth/public-tokens";
 
-/// The body of the request, as the official SDK sends it: `scopes`, then `expirationTime`,
-/// `oneTimeUse` and `realtime` where given. A period stays as it was written.
+/// The body of the request, as the official SDK sends it: `scopes`, then `expirationTime`, `oneTimeUse` and `realtime`
+/// where given. A period is sent as it was given.
 ///
 /// # Errors
 /// `ERR_SCOPES_REQUIRED` when there is no scope, `ERR_INVALID_EXPIRATION` as in
@@ -52,7 +51,7 @@ pub fn request_body(grant: &Grant<'_>, now: i64) -> Result<String> {
     Ok(body)
 }
 
-/// The token of the server's answer to [`PUBLIC_TOKENS_PATH`].
+/// The token from the response to [`PUBLIC_TOKENS_PATH`].
 ///
 /// # Errors
 /// `ERR_PROTOCOL` for a body without a `token`.
@@ -69,8 +68,8 @@ pub fn read_answer(body: &[u8]) -> Result<String> {
     }
 }
 
-/// What a refusal means: a 404 is a server that cannot mint (`ERR_SERVER_TOO_OLD`); any other
-/// error stays as it is.
+/// The error for a refusal: a 404 comes from a server without this route (`ERR_SERVER_TOO_OLD`); any other error stays as
+/// it is.
 pub fn explain_refusal(kind: KeyKind, error: Error) -> Error {
     if error.status() == Some(404) { too_old(kind).with_source(error) } else { error }
 }

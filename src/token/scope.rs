@@ -1,23 +1,22 @@
-//! How the server reads the scopes of a public token (docs/server-protocol.md 3), for whoever
-//! verifies tokens here: the relay and the emulator.
+//! The scopes of public tokens, as the server reads them (docs/server-protocol.md 3), for the relay and the emulator.
 
 /// One scope, `action[:type[:id]]`. The id keeps its own colons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scope<'a> {
-    /// What may be done; `*` is anything.
+    /// The allowed action; `*` is every action.
     pub action: &'a str,
-    /// The kind of resource; `all` is every kind.
+    /// The kind of the resource; `all` is every kind.
     pub kind: Option<&'a str>,
-    /// Which one; every one of its kind when `None`.
+    /// The id of the resource; `None` is every resource of the kind.
     pub id: Option<&'a str>,
 }
 
-/// Something a request names: a kind, and usually an id.
+/// A resource that a request names: a kind, and usually an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resource<'a> {
     /// The kind, such as `runs`.
     pub kind: &'a str,
-    /// Which one; `None` where a request is about the kind as a whole.
+    /// The id; `None` where the request names the kind as a whole.
     pub id: Option<&'a str>,
 }
 
@@ -36,20 +35,20 @@ impl<'a> Resource<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// Reads a scope. Nothing is refused: what means nothing matches nothing. An empty type or id
-    /// is none, as on the server; `admin` stands alone or means nothing.
+    /// Parses a scope. A text that is not a scope matches nothing. As on the server, an empty type or id counts as missing,
+    /// and `admin` is a scope only without a type.
     #[must_use]
     pub fn parse(text: &'a str) -> Self {
         let mut parts = text.splitn(3, ':');
         let action = parts.next().unwrap_or_default();
         let mut part = || parts.next().filter(|part| !part.is_empty());
         let (kind, id) = (part(), part());
-        // `admin:` names nothing: it must not be taken for what grants all.
+        // `admin:` must not be taken for `admin`, which allows everything.
         let action = if kind.is_none() && action.len() < text.len() { "" } else { action };
         Self { action, kind, id }
     }
 
-    /// Whether this scope lets `action` be done to `resource`.
+    /// Whether the scope allows `action` on `resource`.
     #[must_use]
     pub fn allows(&self, action: &str, resource: Resource<'_>) -> bool {
         if self.action == "admin" && self.kind.is_none() {
@@ -66,8 +65,8 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Whether any of `scopes` lets `action` be done to any of `resources`: a request names several
-/// and passes if one matches.
+/// Whether any of `scopes` allows `action` on any of `resources`. A request that names several resources passes if one
+/// matches.
 pub fn grants<S: AsRef<str>>(scopes: &[S], action: &str, resources: &[Resource<'_>]) -> bool {
     scopes
         .iter()

@@ -1,5 +1,5 @@
-//! JSON as JavaScript writes it again after reading it, so that tokens equal the official SDK's
-//! byte for byte: there, the server's claims go through `JSON.parse` and `JSON.stringify`.
+//! `JSON.stringify(JSON.parse(text))`. The official SDK passes the server's claims through both, and our tokens equal its
+//! tokens byte for byte.
 
 use std::fmt::Write as _;
 
@@ -7,11 +7,10 @@ use serde_json::{Map, Number, Value};
 
 use crate::json::push_string;
 
-/// The members of an object in the order JavaScript lists them: array indices first, ascending,
-/// then the rest as they came.
+/// The members of an object in JavaScript's order: array indices in ascending order, then the other names as they came.
 pub(super) fn members(object: &Map<String, Value>) -> Vec<(&str, &Value)> {
     let mut members: Vec<_> = object.iter().map(|(name, value)| (name.as_str(), value)).collect();
-    // The sort is stable: names that are no index keep their order.
+    // The sort is stable, so that names that are not an index keep their order.
     members.sort_by_key(|(name, _)| array_index(name).map_or(u64::MAX, u64::from));
     members
 }
@@ -49,12 +48,12 @@ pub(super) fn push_value(out: &mut String, value: &Value) {
     }
 }
 
-/// Appends a finite number as JavaScript's `Number` prints it.
+/// Appends a finite number as JavaScript prints it.
 pub(super) fn push_f64(out: &mut String, number: f64) {
     let size = number.abs();
     // Writing into a String cannot fail.
     let _ = if number.fract() == 0.0 && size < 9e15 {
-        // Below 2^53 an integer is written as one, zero without its sign.
+        // JavaScript prints an integer below 2^53 without a fraction, and zero without a sign.
         #[expect(clippy::cast_possible_truncation, reason = "whole, and below 2^53")]
         let whole = number as i64;
         write!(out, "{whole}")
@@ -70,14 +69,14 @@ pub(super) fn push_f64(out: &mut String, number: f64) {
 }
 
 fn push_number(out: &mut String, number: &Number) {
-    // JavaScript has only doubles: integers beyond 2^53 are rounded there too.
+    // JavaScript has doubles only, and rounds integers beyond 2^53 too.
     match number.as_f64() {
         Some(float) if float.is_finite() => push_f64(out, float),
         Some(_) | None => out.push_str("null"),
     }
 }
 
-/// `name` as an array index: canonical, at most 2^32 − 2.
+/// `name` as an array index: in canonical form, at most 2^32 − 2.
 fn array_index(name: &str) -> Option<u32> {
     let canonical = name == "0" || (!name.starts_with('0') && name.bytes().all(|byte| byte.is_ascii_digit()));
     name.parse().ok().filter(|&index: &u32| canonical && index != u32::MAX)
@@ -87,7 +86,7 @@ fn array_index(name: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    /// The right-hand sides are what Node prints for `JSON.stringify(JSON.parse(text))`.
+    /// The expected texts are the output of `JSON.stringify(JSON.parse(text))` in Node.
     #[test]
     fn numbers_and_names_come_out_as_javascript_prints_them() {
         for (text, expected) in [

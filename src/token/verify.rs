@@ -1,5 +1,4 @@
-//! Public tokens checked as the server checks them (docs/server-protocol.md 3), for whoever answers requests
-//! here: the relay and the emulator.
+//! Verification of public tokens, as on the server (docs/server-protocol.md 3), for the relay and the emulator.
 
 use std::fmt;
 
@@ -11,28 +10,28 @@ use serde_json::{Map, Value};
 use super::{AUDIENCE, ISSUER};
 use crate::secret::Secret;
 
-/// The longest token looked at, in bytes: more than any header can carry.
+/// The size limit of a token, in bytes. A header cannot carry as much.
 const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
-/// The bytes of a signature of HS256.
+/// The size of an HS256 signature, in bytes.
 const SIGNATURE_BYTES: usize = 32;
 
-/// Why a token is not valid. The server tells its callers none of these apart.
+/// The reason why a token is invalid. The server gives its callers the same response for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
     /// Not a JWT, or a claim of a type it cannot have.
     Malformed,
     /// Any algorithm but HS256, `none` above all, or a critical extension.
     Algorithm,
-    /// Signed with another key, or altered.
+    /// The token is signed with another key, or was altered.
     Signature,
     /// Another issuer than [`ISSUER`].
     Issuer,
     /// Another audience than [`AUDIENCE`].
     Audience,
-    /// Its `exp` is past.
+    /// `exp` is in the past.
     Expired,
-    /// Its `nbf` is to come.
+    /// `nbf` is in the future.
     NotYet,
     /// `pub` is not `true`.
     NotPublic,
@@ -55,45 +54,45 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// What a valid public token says.
+/// The claims of a valid public token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PublicClaims {
     /// The environment's id.
     pub sub: String,
-    /// What it may do, see [`grants`](super::grants). Empty when the claim is absent.
+    /// The scopes, see [`grants`](super::grants). Empty when the claim is absent.
     pub scopes: Vec<String>,
-    /// Whether it works once only. Only the boolean counts (docs/server-protocol.md 3).
+    /// Whether the token works once only. Only the boolean `true` counts (docs/server-protocol.md 3).
     pub otu: bool,
-    /// Its own id.
+    /// The id of the token.
     pub jti: Option<String>,
-    /// `realtime.skipColumns`: columns its feeds leave out.
+    /// `realtime.skipColumns`: the columns that feeds with this token leave out.
     pub skip_columns: Vec<String>,
-    /// When it ends, in Unix seconds. A token without one never ends, as on the server.
+    /// The expiry in Unix seconds. A token without one never expires, as on the server.
     pub exp: Option<f64>,
 }
 
-/// Checks `token` against the root key `key` at `now` (Unix seconds), allowing `leeway` seconds of
-/// clock difference: HS256, signature, `exp`, `nbf`, `iss`, `aud`, `pub`.
+/// Verifies `token` with the root key `key` at `now` (Unix seconds), with `leeway` seconds for a clock that is off: HS256,
+/// signature, `exp`, `nbf`, `iss`, `aud`, `pub`.
 ///
 /// # Errors
-/// The first reason found. The signature is looked at before any claim.
+/// The first reason. The signature is checked before the claims.
 pub fn verify(token: &str, key: &Secret, now: i64, leeway: u32) -> Result<PublicClaims, Invalid> {
     let parts = Parts::read(token)?;
     let key = DecodingKey::from_secret(key.expose().as_bytes());
     match crypto::verify(parts.signature, parts.message.as_bytes(), &key, Algorithm::HS256) {
         Ok(true) => {}
-        // A signature that is no base64url is no signature of the key's either.
+        // An error is a signature that is not base64url.
         Ok(false) | Err(_) => return Err(Invalid::Signature),
     }
     read(object(parts.payload)?, now, leeway)
 }
 
-/// Reads `token` as [`verify`] does, but for what its signature is: whether it is worth asking whoever has the key. What
-/// it says is only a claim.
+/// Checks everything of `token` that [`verify`] checks, except for the signature itself: whether it is worth asking the
+/// server that has the key. The returned claims are not proven.
 ///
 /// # Errors
-/// As [`verify`]. [`Invalid::Signature`] is one that no key makes: of another length than HS256's, or written otherwise
-/// than it is signed. Readers that pass over what is no base64url would take very many texts for the same token.
+/// As [`verify`]. [`Invalid::Signature`] is a signature that no key makes: of another length, or not in canonical
+/// base64url. A decoder that skips other characters would take very many texts for the same token.
 pub fn inspect(token: &str, now: i64, leeway: u32) -> Result<PublicClaims, Invalid> {
     let parts = Parts::read(token)?;
     let claims = read(object(parts.payload)?, now, leeway)?;
@@ -131,7 +130,7 @@ fn read(claims: Map<String, Value>, now: i64, leeway: u32) -> Result<PublicClaim
     #[expect(clippy::cast_precision_loss, reason = "a clock's seconds are far below 2^53")]
     let (now, leeway) = (now as f64, f64::from(leeway));
     let exp = number("exp")?;
-    // The server refuses one that is no number, and looks no further at it.
+    // The server refuses an `iat` that is not a number, and does not compare it.
     number("iat")?;
     if claims.get("iss").and_then(Value::as_str) != Some(ISSUER) {
         return Err(Invalid::Issuer);
@@ -166,7 +165,7 @@ fn object(part: &str) -> Result<Map<String, Value>, Invalid> {
     serde_json::from_slice(&bytes).map_err(|_| Invalid::Malformed)
 }
 
-/// Scopes that are no strings grant nothing, and cost the others nothing (docs/server-protocol.md 8).
+/// The scopes that are strings. Others allow nothing, and are left out (docs/server-protocol.md 8).
 fn scopes(value: Option<&Value>) -> Result<Vec<String>, Invalid> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let items = value.as_array().ok_or(Invalid::Malformed)?;

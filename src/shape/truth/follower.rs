@@ -8,19 +8,19 @@ use super::world::{Cells, World};
 use crate::retry::Policy;
 use crate::shape::*;
 
-/// A feed's machine, and what a reader of it has.
+/// A feed's machine, and the rows that its reader has.
 pub(crate) struct Follower {
     feed: Feed,
     step: Step,
     clock_ms: u64,
     pub(crate) rows: BTreeMap<String, Cells>,
     let_go: BTreeSet<String>,
-    /// Until when it knows all that happened.
+    /// The time on the server up to which the reader has every change.
     pub(crate) told_ms: u64,
 }
 
 impl Follower {
-    /// With texts that are long from 6 bytes on, and few of them known; `keep` is of finished runs.
+    /// A reader that interns texts from 6 bytes on, a few at most, and keeps so many finished runs.
     pub(crate) fn new(rng: &mut SeededRng, finished: usize) -> Self {
         let forever = Policy { max_attempts: u32::MAX, ..Policy::default() };
         let limits = Limits {
@@ -43,10 +43,10 @@ impl Follower {
         self.feed.rows()
     }
 
-    /// One request and its answer, or a wait. What is told must be true, and after an answer that told all there is,
-    /// all that is true must have been told.
+    /// Plays one request and its response, or one wait. Each published row must equal the server's. After a response with
+    /// everything the server has, the reader must have everything too.
     pub(crate) fn turn(&mut self, world: &mut World, rng: &mut SeededRng) -> Vec<Change> {
-        // An answer in time, or one that took longer than a server holds.
+        // The response takes 5 s, or 40 s: longer than a server holds.
         self.clock_ms += if rng.one_in(4) { 40_000 } else { 5_000 };
         let (outcome, is_all) = match &self.step {
             Step::Wait { .. } => (self.feed.on(Event::Woken, at(self.clock_ms)), false),
@@ -68,7 +68,7 @@ impl Follower {
             for (key, cells) in &world.rows {
                 assert_eq!(self.rows.get(key), Some(cells), "{key} as the server has it");
             }
-            // A run that was let go is not told of any more, unless its delete itself is seen (I16).
+            // The delete of an evicted run is published only when the feed sees the delete itself (I16).
             self.rows.retain(|key, _| world.rows.contains_key(key) || !self.let_go.contains(key));
             assert_eq!(self.rows.len(), world.rows.len(), "runs that are gone");
             self.told_ms = world.now_ms;

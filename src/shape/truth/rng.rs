@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// A seeded source of chance (SplitMix64).
+/// A seeded source of random numbers (SplitMix64).
 pub(crate) struct SeededRng(u64);
 
 impl SeededRng {
@@ -17,9 +17,9 @@ impl SeededRng {
         mixed ^ (mixed >> 31)
     }
 
-    /// Below `most`, which is not 0.
-    pub(crate) fn below(&mut self, most: usize) -> usize {
-        usize::try_from(self.draw() >> 33).expect("31 bits") % most
+    /// A number below `limit`, which is not 0.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.draw() >> 33).expect("31 bits") % limit
     }
 
     pub(crate) fn one_in(&mut self, times: usize) -> bool {
@@ -31,13 +31,13 @@ impl SeededRng {
     }
 }
 
-/// Says which seed failed.
+/// Prints the seed when its test fails.
 struct Seed(u64);
 
 impl Drop for Seed {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            #[allow(clippy::print_stderr, reason = "the seed is what a failure is told by")]
+            #[allow(clippy::print_stderr, reason = "a failure is played again by its seed")]
             {
                 eprintln!("TRIGGER_NATIVE_FUZZ_SEED={} shows it again", self.0);
             }
@@ -45,8 +45,9 @@ impl Drop for Seed {
     }
 }
 
-/// Plays `play` with one seed after the other: `scenarios` of them, or for as long as `TRIGGER_NATIVE_FUZZ_SECONDS` says,
-/// then from a random one on. `play` returns how many answers it checked.
+/// Calls `play` with one seed after the other, from 1: so many times as `scenarios` says. With
+/// `TRIGGER_NATIVE_FUZZ_SECONDS`, for so many seconds and from a random seed; with `TRIGGER_NATIVE_FUZZ_SEED`, once with
+/// that seed. `play` returns the number of responses that it checked.
 pub(crate) fn fuzz(scenarios: u64, mut play: impl FnMut(u64) -> u64) {
     let told = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (only, seconds) = (told("TRIGGER_NATIVE_FUZZ_SEED"), told("TRIGGER_NATIVE_FUZZ_SECONDS"));
@@ -62,7 +63,7 @@ pub(crate) fn fuzz(scenarios: u64, mut play: impl FnMut(u64) -> u64) {
         checked += play(seed.0);
         played += 1;
     }
-    #[allow(clippy::print_stderr, reason = "shown with --nocapture: what a long run came to")]
+    #[allow(clippy::print_stderr, reason = "a long run prints its totals, which --nocapture shows")]
     {
         eprintln!("{played} scenarios from seed {first}, {checked} answers checked");
     }

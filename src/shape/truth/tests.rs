@@ -1,4 +1,4 @@
-//! The feed's machine against the server, at random.
+//! The feed's machine against a random server.
 
 use super::{Follower, SeededRng, World, fuzz};
 

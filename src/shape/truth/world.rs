@@ -14,7 +14,7 @@ pub(crate) type Cells = BTreeMap<String, String>;
 const LONG_COLUMNS: [&str; 3] = ["payload", "output", "metadata"];
 const COLUMNS: [&str; 9] =
     ["id", "friendlyId", "taskIdentifier", "status", "createdAt", "updatedAt", "payload", "output", "metadata"];
-/// Texts that look like what stands around texts, like gaps, and like each other.
+/// Texts that resemble JSON around texts, placeholders of the interner, and each other.
 const TEXTS: [&str; 20] = [
     "",
     "-",
@@ -38,33 +38,25 @@ const TEXTS: [&str; 20] = [
     "up-to-date",
 ];
 
-/// A server, and what is true there.
+/// A server with the true state of every row.
 pub(crate) struct World {
-    /// Whether it tells whole rows and deletes none, as the cloud's; else as Electric.
+    /// Whether the server sends whole rows and deletes none, as the cloud does; else it sends what Electric does.
     pub(crate) whole: bool,
     pub(crate) rows: BTreeMap<String, Cells>,
-    /// Unix milliseconds: later with every change.
+    /// The time on the server in Unix milliseconds. Each change is 1 ms later.
     pub(crate) now_ms: u64,
-    most_rows: usize,
+    max_rows: usize,
     created_ms: BTreeMap<usize, u64>,
     handle: u64,
-    /// What it tells under this handle, from a snapshot on.
-    script: Vec<String>,
+    /// The log under this handle: the messages of the snapshot and of all changes since.
+    log: Vec<String>,
 }
 
 impl World {
     pub(crate) fn new(rng: &mut SeededRng, now_ms: u64) -> Self {
-        let most_rows = 1 + rng.below(24);
+        let max_rows = 1 + rng.below(24);
         let whole = rng.one_in(2);
-        Self {
-            whole,
-            rows: BTreeMap::new(),
-            now_ms,
-            most_rows,
-            created_ms: BTreeMap::new(),
-            handle: 0,
-            script: Vec::new(),
-        }
+        Self { whole, rows: BTreeMap::new(), now_ms, max_rows, created_ms: BTreeMap::new(), handle: 0, log: Vec::new() }
     }
 
     pub(crate) fn schema() -> String {
@@ -72,16 +64,16 @@ impl World {
         format!("{{{}}}", columns.join(","))
     }
 
-    /// Something happens.
+    /// Makes a random change.
     pub(crate) fn change(&mut self, rng: &mut SeededRng) {
         self.now_ms += 1;
-        let n = rng.below(self.most_rows);
+        let n = rng.below(self.max_rows);
         let key = format!("\"public\".\"TaskRun\"/\"c{n}\"");
         let Some(before) = self.rows.get(&key) else { return self.insert(n, key, rng) };
         let mut after = before.clone();
         match rng.below(16) {
             0..=1 if !self.whole => return self.delete(&key, rng),
-            // The very same once more.
+            // The same row once more.
             2 => {}
             3..=4 => {
                 after.insert("status".into(), "COMPLETED_SUCCESSFULLY".into());
@@ -102,12 +94,12 @@ impl World {
         }
         let told: Vec<&str> =
             COLUMNS.iter().copied().filter(|name| self.whole || after.get(*name) != before.get(*name)).collect();
-        self.script.push(message("update", &key, &after, &told, rng));
+        self.log.push(message("update", &key, &after, &told, rng));
         self.rows.insert(key, after);
     }
 
     fn insert(&mut self, n: usize, key: String, rng: &mut SeededRng) {
-        // Some were made before a window of an hour begins. One that comes back was made when it was made.
+        // A third of the runs are two hours old, outside of a window of one hour. A run that comes back keeps its age.
         let created_ms = self.now_ms - if rng.one_in(3) { 7_200_000 } else { 0 };
         let created_ms = *self.created_ms.entry(n).or_insert(created_ms);
         let mut cells = Cells::from([
@@ -123,18 +115,18 @@ impl World {
                 cells.insert(column.into(), text);
             }
         }
-        self.script.push(message("insert", &key, &cells, &COLUMNS, rng));
+        self.log.push(message("insert", &key, &cells, &COLUMNS, rng));
         self.rows.insert(key, cells);
     }
 
     fn delete(&mut self, key: &str, rng: &mut SeededRng) {
         let Some(cells) = self.rows.remove(key) else { return };
-        // With what it had, sometimes.
+        // Some servers send the columns of a deleted row.
         let told: &[&str] = if rng.one_in(2) { &COLUMNS } else { &COLUMNS[..1] };
-        self.script.push(message("delete", key, &cells, told, rng));
+        self.log.push(message("delete", key, &cells, told, rng));
     }
 
-    /// A text that is this run's alone, or one that any may have.
+    /// A text of this run alone, or one that other runs may have too.
     fn text(&self, n: usize, rng: &mut SeededRng) -> Option<String> {
         match rng.below(8) {
             0 => None,
@@ -145,7 +137,7 @@ impl World {
         }
     }
 
-    /// What it answers to a feed's request; and whether that is all there is to tell.
+    /// The response to a feed's request, and whether it reaches the end of the log.
     pub(crate) fn answer(&mut self, query: &Query, rng: &mut SeededRng) -> (u16, HeaderMap, Vec<u8>, bool) {
         let is_snapshot = query.offset == "-1";
         if rng.one_in(24) || (!is_snapshot && query.handle != Some(self.handle())) {
@@ -154,14 +146,14 @@ impl World {
             return (409, named(&headers), br#"[{"headers":{"control":"must-refetch"}}]"#.to_vec(), false);
         }
         if is_snapshot {
-            self.script.clear();
+            self.log.clear();
             for (key, cells) in &self.rows {
-                self.script.push(message("insert", key, cells, &COLUMNS, rng));
+                self.log.push(message("insert", key, cells, &COLUMNS, rng));
             }
         }
         let from = if is_snapshot { 0 } else { query.offset.parse().expect("an offset of ours") };
-        let to = if rng.one_in(4) { from + rng.below(self.script.len() - from + 1) } else { self.script.len() };
-        let mut messages: Vec<String> = self.script[from..to].to_vec();
+        let to = if rng.one_in(4) { from + rng.below(self.log.len() - from + 1) } else { self.log.len() };
+        let mut messages: Vec<String> = self.log[from..to].to_vec();
         if rng.one_in(8) {
             let noise = [
                 r#"{"headers":{"control":"snapshot-end"}}"#,
@@ -170,7 +162,7 @@ impl World {
             ];
             messages.insert(rng.below(messages.len() + 1), rng.pick(&noise).into());
         }
-        let is_all = to == self.script.len();
+        let is_all = to == self.log.len();
         if is_all {
             messages.push(r#"{"headers":{"control":"up-to-date"}}"#.into());
         }
@@ -195,7 +187,7 @@ fn message(operation: &str, key: &str, cells: &Cells, columns: &[&str], rng: &mu
     let value: Vec<String> = columns
         .iter()
         .map(|name| match cells.get(*name) {
-            // A server may send a bare object: its JSON is the text.
+            // A server may send a bare object, whose JSON is the text.
             Some(text) if is_compact_object(text) && rng.one_in(4) => format!("\"{name}\":{text}"),
             Some(text) => format!("\"{name}\":{}", literal(text, rng)),
             None => format!("\"{name}\":null"),
@@ -211,7 +203,7 @@ fn is_compact_object(text: &str) -> bool {
             .is_ok_and(|value| value.is_object() && serde_json::to_string(&value).is_ok_and(|written| written == text))
 }
 
-/// A JSON string; the same text is not always written the same way.
+/// A JSON string. The same text may be escaped in different ways.
 fn literal(text: &str, rng: &mut SeededRng) -> String {
     if text.is_ascii() && rng.one_in(6) {
         let escaped = text.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<Vec<_>>().concat();
