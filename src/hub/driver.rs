@@ -8,8 +8,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::Hub;
-use super::feed::{Backpressure, Feed};
+use super::backpressure::Backpressure;
+use super::feed::Feed;
+use super::registry::Registry;
 use crate::clock::unix_ms;
 use crate::connection::{Connection as _, TokenRenewal, generation};
 use crate::error::{Error, ErrorCode, Result};
@@ -26,28 +27,28 @@ struct DriverState {
 }
 
 /// Drives `feed` from its beginning to its end.
-pub(super) fn drive(hub: &'static Hub, feed: Arc<Feed>) -> BoxFuture<'static, ()> {
+pub(super) fn drive(registry: &'static Registry, feed: Arc<Feed>) -> BoxFuture<'static, ()> {
     let mut machine = shape::Feed::new(feed.spec().limits());
     let clock = Instant::now();
     let step = machine.start(now(clock));
-    drive_on(hub, feed, DriverState { machine, step, clock, token: TokenRenewal::default() })
+    drive_on(registry, feed, DriverState { machine, step, clock, token: TokenRenewal::default() })
 }
 
 /// Drives `feed` from `state` to its end, whatever that is. A panic ends it with an error.
 /// (Boxed: a driver starts others like itself.)
-fn drive_on(hub: &'static Hub, feed: Arc<Feed>, mut state: DriverState) -> BoxFuture<'static, ()> {
+fn drive_on(registry: &'static Registry, feed: Arc<Feed>, mut state: DriverState) -> BoxFuture<'static, ()> {
     async move {
-        let result = AssertUnwindSafe(run(hub, &feed, &mut state))
+        let result = AssertUnwindSafe(run(registry, &feed, &mut state))
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(Error::panicked("a feed's driver")));
         feed.end(result);
-        hub.forget(&feed);
+        registry.remove(&feed);
     }
     .boxed()
 }
 
-async fn run(hub: &'static Hub, feed: &Arc<Feed>, state: &mut DriverState) -> Result<()> {
+async fn run(registry: &'static Registry, feed: &Arc<Feed>, state: &mut DriverState) -> Result<()> {
     let silence = Duration::from_millis(feed.spec().retry.silence_ms);
     // By reference: a future keeps what it is given by value twice.
     let DriverState { machine, step, clock, token } = state;
@@ -67,7 +68,7 @@ async fn run(hub: &'static Hub, feed: &Arc<Feed>, state: &mut DriverState) -> Re
                 while let Some(split) = wait_for_readers(feed).await {
                     let step = Step::Request(query.clone());
                     let state = DriverState { machine: machine.clone(), step, clock, token: token.clone() };
-                    split.run(tokio::spawn(drive_on(hub, split.clone(), state)).abort_handle());
+                    split.run(tokio::spawn(drive_on(registry, split.clone(), state)).abort_handle());
                 }
                 let mut request = NextRequest { machine, step, clock };
                 let polled = poll(feed, &mut client, &mut request, silence, token).await?;
@@ -193,7 +194,7 @@ mod tests {
         let spec = FeedSpec { endpoint, path: "/".into(), query: [].into(), retry: RetryPolicy::default() };
         let options = ReaderOptions { until_finished: true, until_gone: true, ..ReaderOptions::default() };
         let feed = Feed::new(spec, options).0;
-        let driver = drive(Hub::global(), feed);
+        let driver = drive(Box::leak(Box::default()), feed);
         assert!(size_of_val(&*driver) <= 2_560, "{} bytes", size_of_val(&*driver));
     }
 }

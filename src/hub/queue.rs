@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::reader::{Batch, End, Fault, Item};
+use super::batch::{Batch, End, Fault, Item};
 use crate::connection::Notice;
 use crate::shape::{ByKey, Schema};
 

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::feed::{Backpressure, Feed};
-use super::reader::{End, Reader, ReaderOptions};
-use super::{FeedSpec, Hub};
+use super::backpressure::Backpressure;
+use super::feed::Feed;
+use super::registry::Registry;
+use super::{End, FeedSpec, Reader, ReaderOptions};
 use crate::config::Endpoint;
 use crate::connection::RetryPolicy;
 use crate::lock::lock;
@@ -136,7 +137,7 @@ fn read(reader: &Reader, counts: &Counts, truth: &HashMap<String, usize>) {
     counts.ended.fetch_add(1, SeqCst);
 }
 
-fn round(hub: &'static Hub, truth: &HashMap<String, usize>) -> Arc<Counts> {
+fn round(registry: &'static Registry, truth: &HashMap<String, usize>) -> Arc<Counts> {
     let counts = Arc::new(Counts::default());
     let endpoint = Endpoint::new("http://127.0.0.1:1", "tr_dev_1234567890", None).expect("valid");
     let spec = FeedSpec { endpoint, path: "/".into(), query: [].into(), retry: RetryPolicy::default() };
@@ -152,7 +153,7 @@ fn round(hub: &'static Hub, truth: &HashMap<String, usize>) -> Arc<Counts> {
                     let subscriber = lock(subscribers).pop().or_else(|| feed.attach(options));
                     let Some(subscriber) = subscriber else { return };
                     counts.joined.fetch_add(1, SeqCst);
-                    read(&Reader::new(hub, subscriber), counts, truth);
+                    read(&Reader::new(registry, subscriber), counts, truth);
                 }
             });
         }
@@ -172,13 +173,13 @@ fn round(hub: &'static Hub, truth: &HashMap<String, usize>) -> Arc<Counts> {
 
 #[test]
 fn however_readers_come_lag_and_leave_each_that_stays_has_every_runs_last_state() {
-    let hub: &'static Hub = Box::leak(Box::default());
+    let registry: &'static Registry = Box::leak(Box::default());
     let truth = truth();
     let seconds = std::env::var("TRIGGER_NATIVE_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut sum = [0; 6];
     loop {
-        let counts = round(hub, &truth);
+        let counts = round(registry, &truth);
         let all = [&counts.splits, &counts.lags, &counts.joined, &counts.left, &counts.ended];
         for (sum, count) in sum.iter_mut().zip(all) {
             *sum += count.load(SeqCst);
