@@ -1,7 +1,8 @@
-//! The machine of one stream: what follows from each answer, event and failure.
+//! The state machine of one stream: the next step after each response, event and failure.
 
 use http::HeaderMap;
 
+use super::body::{Body, Close, Over};
 use super::cursor::{Consumed, Cursor};
 use super::limits::Limits;
 use super::plan::{Plan, Request, Start};
@@ -12,12 +13,10 @@ use super::{v1, v2};
 use crate::error::{Error, Result};
 use crate::retry;
 use crate::shape::{Now, Phase, Reason, RetryableError};
-use crate::sse::Decoder;
 
-/// The machine of one stream. It never reads a clock.
+/// The state machine of one stream. Time is an argument.
 ///
-/// The driver calls [`Machine::start`] once, then [`Machine::on`] with what it saw, until
-/// [`Step::End`].
+/// The driver calls [`Machine::start`] once, then [`Machine::on`] with each event, until [`Step::End`].
 #[derive(Debug)]
 pub struct Machine {
     plan: Plan,
@@ -26,18 +25,18 @@ pub struct Machine {
     cursor: Cursor,
     budget: RetryBudget,
     phase: Phase,
-    /// How long bodies since the last record were open and silent, in milliseconds: an outage is no silence.
+    /// For how many milliseconds bodies were open and silent since the last record. An outage does not count.
     silent_ms: u64,
-    /// Bodies in a row that ended cleanly and early without anything new.
+    /// Bodies in a row that ended cleanly and early without a new value.
     empty_bodies: u32,
-    /// Bodies in a row that went silent amid an event, or amid what was taken before.
+    /// v1 bodies in a row that ended or went silent amid an event, or amid the replay of values already taken.
     stalled: u32,
     run_over: bool,
-    /// Events and records are given out as they came.
+    /// Whether events and records are given out as they came, for the relay.
     raw: bool,
 }
 
-/// What the driver is doing for us.
+/// What the driver is doing.
 #[derive(Debug)]
 enum State {
     New,
@@ -45,41 +44,6 @@ enum State {
     Reading(Box<Body>),
     Waiting { until: u64 },
     Ended,
-}
-
-/// A body that is being read.
-#[derive(Debug)]
-struct Body {
-    decoder: Decoder,
-    opened_at: u64,
-    /// When its last byte came.
-    byte_at: Option<u64>,
-    /// Since when it has brought nothing new.
-    silent_since: u64,
-    /// It brought something new.
-    moved: bool,
-    /// `X-Session-Settled: true`: when it ends, nothing more will come.
-    settled: bool,
-    /// It was asked for after the run was over: only what it says of the end is the end (S9).
-    last: bool,
-}
-
-/// How a body ended, by what it said.
-#[derive(Clone, Copy, Debug)]
-enum Close {
-    /// v2's `[DONE]`: the window is over.
-    Done,
-    /// Without a word.
-    Clean,
-}
-
-/// Why there may be no more after a body that did not break.
-#[derive(Clone, Copy, Debug)]
-enum Over {
-    /// The server ended it, as nothing was written for the time asked.
-    Window,
-    /// v1: it is the last of several that ended at once and brought nothing.
-    EmptyBodies,
 }
 
 impl Machine {
@@ -101,7 +65,7 @@ impl Machine {
         }
     }
 
-    /// The same stream, given out as it came: every event or record, tails, and each answer that begins.
+    /// The same stream, given out as it came: every event or record, every tail, and the start of each response.
     pub(super) fn raw(self, raw: bool) -> Self {
         Self { raw, ..self }
     }
@@ -117,8 +81,8 @@ impl Machine {
         self.phase
     }
 
-    /// What follows from `event`. An event that cannot be (bytes while waiting) changes nothing
-    /// and repeats the last step, a wait only for what is left of it; after the end every step is `End`.
+    /// The next step after `event`. An impossible event (bytes while waiting) changes nothing and repeats the last step,
+    /// a wait only for the rest of it; after the end every step is `End`.
     pub fn on(&mut self, event: Event<'_>, now: Now) -> Outcome {
         let ms = now.monotonic_ms;
         self.run_over |= matches!(event, Event::RunOver);
@@ -131,16 +95,15 @@ impl Machine {
             (State::Reading(body), Event::Bytes(bytes)) => return self.take(body, bytes, now),
             (State::Reading(body), Event::Closed) => self.closed(&body, Close::Clean, now),
             (State::Reading(body), Event::Failed(failure)) => {
-                self.rested(&body);
-                // What was silent after its last byte may have been dead.
-                self.silent_ms += body.byte_at.map_or(0, |at| at.saturating_sub(body.silent_since));
+                self.forgive_if_healthy(&body);
+                self.silent_ms += body.silent_ms_before_last_byte();
                 self.fail(lost(failure), now)
             }
             (State::Reading(body), Event::Quiet) => self.quiet(body),
-            // A connection that may be dead cannot tell that nothing more comes.
+            // A connection that may be dead does not show that the stream is drained: a new one is opened.
             (State::Reading(body), Event::RunOver) if !body.last && !self.is_alive(&body, ms) => self.ask(),
             (State::Reading(body), Event::RunOver) => self.read_on(body),
-            // The driver lost its connection.
+            // Impossible while a body is read: the driver has lost the connection.
             (State::Reading(_), Event::Woken | Event::Opened { .. } | Event::Refused { .. }) => {
                 self.fail(dropped(), now)
             }
@@ -194,7 +157,7 @@ impl Machine {
         Step::Request(Request { last_event_id, latest, timeout_s: self.plan.timeout_s })
     }
 
-    /// An answer below 400 begins.
+    /// A response below 400 begins.
     fn open(&mut self, status: u16, headers: &HeaderMap, now: Now) -> Step {
         let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
         let kind = text("content-type").unwrap_or("text/event-stream");
@@ -208,7 +171,7 @@ impl Machine {
         let is_v2 = text("x-stream-version").is_some_and(|version| version != "v1");
         if matches!((&self.cursor, self.plan.start), (Cursor::Unknown, Start::At(position)) if position.is_v2() != is_v2)
         {
-            // A place in another stream.
+            // The position belongs to another version, so to another stream.
             self.plan.start = Start::Beginning;
             return self.ask();
         }
@@ -224,23 +187,16 @@ impl Machine {
         }
         self.phase = Phase::Live;
         self.budget.answered();
-        self.read_on(Box::new(Body {
-            decoder: Decoder::new(self.limits.max_event_bytes),
-            opened_at: now.monotonic_ms,
-            byte_at: None,
-            silent_since: now.monotonic_ms,
-            moved: false,
-            settled: text("x-session-settled") == Some("true"),
-            last: self.run_over,
-        }))
+        let settled = text("x-session-settled") == Some("true");
+        self.read_on(Box::new(Body::new(self.limits.max_event_bytes, now.monotonic_ms, settled, self.run_over)))
     }
 
     /// Bytes of a body.
     fn take(&mut self, mut body: Box<Body>, bytes: &[u8], now: Now) -> Outcome {
-        body.byte_at = Some(now.monotonic_ms);
+        body.byte(now.monotonic_ms);
         let mut chunks = Vec::new();
-        let mut at_tail = false;
-        // What came after the one that ended it is not looked at.
+        let (mut at_tail, mut moved) = (false, false);
+        // Events after the one that ended the body are ignored.
         let mut stopped = None;
         let decoded = body.decoder.push(bytes, |event| {
             if stopped.is_some() {
@@ -248,12 +204,11 @@ impl Machine {
             }
             match self.cursor.take(&event, self.raw, &mut chunks) {
                 Ok(Consumed::New { tail }) => {
-                    body.moved = true;
+                    moved = true;
                     at_tail = tail;
                     self.empty_bodies = 0;
                     self.stalled = 0;
                     self.silent_ms = 0;
-                    body.silent_since = now.monotonic_ms;
                     self.budget.progress();
                 }
                 Ok(Consumed::Nothing { tail }) => at_tail |= tail,
@@ -261,12 +216,15 @@ impl Machine {
                 Err(error) => stopped = Some(Err(error)),
             }
         });
+        if moved {
+            body.progress(now.monotonic_ms);
+        }
         let step = match (stopped, decoded) {
             (Some(Ok(close)), _) => self.closed(&body, close, now),
             (Some(Err(error)), _) => self.fail(garbled(None, error), now),
-            // Asked for anew, it would come again.
+            // An event that is too long: a new request would bring it again.
             (None, Err(error)) => self.end(Err(error)),
-            // The run wrote nothing after this (S9).
+            // The run wrote nothing after this record (S9).
             (None, Ok(())) if body.last && at_tail => self.end(Ok(Ending::Complete)),
             (None, Ok(())) => self.read_on(body),
         };
@@ -275,21 +233,21 @@ impl Machine {
 
     /// A body ended without breaking: is the stream complete, idle, or was it dropped (S6)?
     fn closed(&mut self, body: &Body, close: Close, now: Now) -> Step {
-        self.rested(body);
-        self.silent_ms += now.monotonic_ms.saturating_sub(body.silent_since);
+        self.forgive_if_healthy(body);
+        self.silent_ms += body.silent_ms(now.monotonic_ms);
         if body.settled {
             return self.end(Ok(Ending::Complete));
         }
         let over = match (close, &self.cursor) {
             (Close::Done, _) => Some(Over::Window),
-            // Its marker is the only end it has: whatever ended this body did not reach it.
+            // v2's marker is the only end of a window: a body without it was cut, however cleanly it ended.
             (Close::Clean, Cursor::Unknown | Cursor::V2(_)) => None,
             (Close::Clean, Cursor::V1(_)) => self.v1_over(body),
         };
         match (over, self.run_over, self.plan.follow) {
             (None, ..) => self.fail(dropped(), now),
             (Some(_), true, _) if body.last => self.end(Ok(Ending::Complete)),
-            // What the run wrote last may have come after this end.
+            // The run may have written its last value after this window ended.
             (Some(_), true, true) => self.ask(),
             (Some(_), _, false) => self.end(Ok(if self.run_over { Ending::Complete } else { Ending::Idle })),
             (Some(Over::Window), false, true) => self.reopen(body, now),
@@ -297,7 +255,7 @@ impl Machine {
         }
     }
 
-    /// Whether a v1 body that ended cleanly is the end: it has no marker to tell.
+    /// Why a v1 body that ended cleanly may be the end of the stream, for v1 has no marker; `None` when it was dropped.
     fn v1_over(&mut self, body: &Body) -> Option<Over> {
         if self.is_cut_short(body) {
             return None;
@@ -312,8 +270,8 @@ impl Machine {
         (self.empty_bodies >= self.limits.max_empty_bodies).then_some(Over::EmptyBodies)
     }
 
-    /// Whether a v1 body went silent, or ended, amid an event or amid what was taken before: then it is not all there is.
-    /// One after another that does so may be all that its server has to say.
+    /// Whether a v1 body ended or went silent amid an event, or amid the replay of values already taken: more must come.
+    /// Three such bodies in a row may be all that the server has.
     fn is_cut_short(&mut self, body: &Body) -> bool {
         let Cursor::V1(cursor) = &self.cursor else { return false };
         let is_cut = (body.decoder.is_amid() || cursor.is_amid()) && self.stalled < self.limits.max_empty_bodies;
@@ -321,19 +279,19 @@ impl Machine {
         is_cut
     }
 
-    /// No byte came for a while: after its run is over, may that be the end (S9)?
+    /// No byte came for `drain_ms`: the end of the stream, if its run is over (S9)?
     fn quiet(&mut self, body: Box<Body>) -> Step {
-        if self.run_over && body.byte_at.is_some() && self.is_cut_short(&body) {
+        if self.run_over && body.has_begun() && self.is_cut_short(&body) {
             return self.ask();
         }
         match (&self.cursor, self.run_over) {
             (_, false) => self.read_on(body),
-            // Before its first byte it says nothing: whoever reads the store may be busy.
-            (Cursor::V1(_), true) if body.byte_at.is_none() => self.read_on(body),
-            // Asked for anew, the last value comes again, and with it what the store has after it.
+            // Silence before the first byte says nothing: the server may still be reading its store.
+            (Cursor::V1(_), true) if !body.has_begun() => self.read_on(body),
+            // A new request brings the last value again, and with it whatever was written after it.
             (Cursor::V1(cursor), true) if !body.last && !cursor.is_fresh() => self.ask(),
             (Cursor::V1(_), true) => self.end(Ok(Ending::Complete)),
-            // The answer to a request from now on says where the tail is.
+            // The response to a request from now on says where the tail is.
             (Cursor::Unknown | Cursor::V2(_), true) if !body.last => self.ask(),
             (Cursor::Unknown | Cursor::V2(_), true) => self.read_on(body),
         }
@@ -341,11 +299,10 @@ impl Machine {
 
     /// Another window of a stream that is followed.
     fn reopen(&mut self, body: &Body, now: Now) -> Step {
-        let lasted = now.monotonic_ms.saturating_sub(body.opened_at);
-        if body.moved || lasted >= self.limits.held_ms {
+        if body.moved || body.lasted_ms(now.monotonic_ms) >= self.limits.held_ms {
             return self.ask();
         }
-        // Windows that end at once are no reason to ask without pause (defect 7).
+        // Windows that end at once are opened again after a wait (defect 7).
         let ms = self.limits.held_ms;
         self.state = State::Waiting { until: now.monotonic_ms.saturating_add(ms) };
         Step::Wait { ms, retry: None }
@@ -356,21 +313,21 @@ impl Machine {
             Cursor::V1(_) => self.limits.alive_v1_ms,
             Cursor::Unknown | Cursor::V2(_) => self.limits.alive_ms,
         };
-        ms.saturating_sub(body.byte_at.unwrap_or(body.opened_at)) <= alive_ms
+        body.is_alive(ms, alive_ms)
     }
 
-    /// A connection that was of use for a while was no failure, whatever ended it.
-    fn rested(&mut self, body: &Body) {
-        if body.byte_at.is_some_and(|at| at.saturating_sub(body.opened_at) >= self.limits.healthy_ms) {
+    /// A body that was healthy for a while counts as progress, whatever ended it.
+    fn forgive_if_healthy(&mut self, body: &Body) {
+        if body.is_healthy(self.limits.healthy_ms) {
             self.budget.progress();
         }
     }
 
-    /// An answer from 400: is there any sense in asking again (S7)?
+    /// A whole response from 400: retried, or the end (S7).
     fn refused(&mut self, status: u16, headers: &HeaderMap, body: &[u8], now: Now) -> Step {
         let error = Error::api(status, headers, body);
         match status {
-            // A token that can be renewed was renewed before this is asked (S15): no other will do better.
+            // A token that can be renewed was renewed before (S15): another one would fare no better.
             400 | 401 | 403 | 404 | 409 | 410 | 422 => self.end(Err(error)),
             _ if retry::is_retryable(status, headers) => {
                 let reason = if status == 429 { Reason::RateLimited } else { Reason::Server };
@@ -395,7 +352,7 @@ impl Machine {
 
     fn read_on(&mut self, body: Box<Body>) -> Step {
         let waits = match self.cursor {
-            Cursor::V1(_) => body.byte_at.is_some(),
+            Cursor::V1(_) => body.has_begun(),
             Cursor::Unknown | Cursor::V2(_) => !body.last,
         };
         self.state = State::Reading(body);

@@ -4,6 +4,7 @@
 //! the [`Reader`] is a bounded queue that slows the wire when nobody reads (defect 9). The
 //! invariants are numbered in `docs/streams.md`.
 
+mod body;
 mod chunk;
 mod cursor;
 mod driver;
