@@ -179,7 +179,6 @@ fn a_time_the_server_would_refuse_is_refused_before() {
 }
 
 #[tokio::test]
-#[expect(clippy::panic, reason = "what the server of a test does about a panic is tested")]
 async fn a_server_whose_handler_panics_fails_its_test() {
     let server = Server::start(|_, _| async { panic!("a handler that is at fault") }).await;
     let mut client = TcpStream::connect(server.url().trim_start_matches("http://")).await.expect("a connection");

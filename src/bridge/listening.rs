@@ -1,4 +1,4 @@
-//! A relay that listens, held by JavaScript, and the one question it asks there: may this viewer?
+//! A relay that listens, held by JavaScript, and its calls of `authorize`, which decides what a viewer may read.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,51 +16,62 @@ use serde_json::json;
 use tokio::sync::{Notify, oneshot};
 
 use super::error::failure;
+use super::grant::read_grant;
 use super::promise::promise;
-use super::relay::read_grant;
 use crate::lock::lock;
 use crate::relay::{Authorize, Authorized, Listen, Listening, Relay};
 use crate::serve::{Body, Response};
 
-/// Requests that JavaScript looks at.
+/// Requests that `authorize` is deciding about in JavaScript, by ticket.
 #[derive(Clone, Default)]
-pub(super) struct Asked {
-    waiting: Arc<Mutex<HashMap<u32, oneshot::Sender<Authorized>>>>,
-}
+pub(super) struct PendingDecisions(Arc<Mutex<HashMap<u32, oneshot::Sender<Authorized>>>>);
 
-/// Forgets a question whose viewer left.
-struct Question {
-    asked: Asked,
-    ticket: u32,
-}
+impl PendingDecisions {
+    fn insert(&self, ticket: u32, decided: oneshot::Sender<Authorized>) {
+        lock(&self.0).insert(ticket, decided);
+    }
 
-impl Drop for Question {
-    fn drop(&mut self) {
-        lock(&self.asked.waiting).remove(&self.ticket);
+    fn remove(&self, ticket: u32) -> Option<oneshot::Sender<Authorized>> {
+        lock(&self.0).remove(&ticket)
     }
 }
 
-/// Asks `authorize` about requests. The function keeps no process alive: the listener does.
-pub(super) fn asking(authorize: Function<'_, FnArgs<(u32, String)>, ()>) -> napi::Result<(Asked, Authorize)> {
-    let asked = Asked::default();
+/// Removes a pending decision when its viewer has left.
+struct RemoveOnDrop {
+    pending: PendingDecisions,
+    ticket: u32,
+}
+
+impl Drop for RemoveOnDrop {
+    fn drop(&mut self) {
+        self.pending.remove(self.ticket);
+    }
+}
+
+/// Lets the function `authorize` of JavaScript decide about requests. The function keeps no process alive: the
+/// listener does.
+pub(super) fn authorizer(
+    authorize: Function<'_, FnArgs<(u32, String)>, ()>,
+) -> napi::Result<(PendingDecisions, Authorize)> {
+    let pending = PendingDecisions::default();
     let call = authorize
         .build_threadsafe_function::<(u32, String)>()
         .callee_handled::<false>()
         .weak::<true>()
         .build_callback(|context| Ok(FnArgs::from(context.value)))?;
-    let (call, tickets, waiting) = (Arc::new(call), Arc::new(AtomicU32::new(0)), asked.clone());
-    let ask: Authorize = Arc::new(move |head: &Parts| {
+    let (call, tickets, waiting) = (Arc::new(call), Arc::new(AtomicU32::new(0)), pending.clone());
+    let decide: Authorize = Arc::new(move |head: &Parts| {
         let ticket = tickets.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
-        lock(&waiting.waiting).insert(ticket, sender);
-        let question = Question { asked: waiting.clone(), ticket };
+        waiting.insert(ticket, sender);
+        let guard = RemoveOnDrop { pending: waiting.clone(), ticket };
         let (call, text) = (call.clone(), head_text(head));
         Box::pin(async move {
-            let _question = question;
+            let _guard = guard;
             let status = call.call((ticket, text), ThreadsafeFunctionCallMode::NonBlocking);
             match (status, receiver.await) {
-                (Status::Ok, Ok(verdict)) => verdict,
-                // JavaScript is on its way out.
+                (Status::Ok, Ok(authorized)) => authorized,
+                // The JavaScript environment is ending.
                 _ => Authorized::Answer(Box::new(
                     Response::error(StatusCode::SERVICE_UNAVAILABLE, "The relay is closing")
                         .into_http(&http::HeaderMap::new(), http::Version::HTTP_2),
@@ -68,10 +79,10 @@ pub(super) fn asking(authorize: Function<'_, FnArgs<(u32, String)>, ()>) -> napi
             }
         })
     });
-    Ok((asked, ask))
+    Ok((pending, decide))
 }
 
-/// Method, URL, then names and values, a line each.
+/// The head of a request as text: the method, the URL, then names and values, a line each.
 fn head_text(head: &Parts) -> String {
     let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let mut text = format!("{}\n{target}", head.method);
@@ -91,10 +102,10 @@ fn head_text(head: &Parts) -> String {
 /// A relay on a port. It ends with `stop()`, or when it is collected.
 #[napi]
 pub struct RelayListener {
-    /// Taken when it starts.
+    /// Taken by `start()`.
     start: Mutex<Option<(Arc<Relay>, Listen)>>,
     running: Arc<tokio::sync::Mutex<Option<Listening>>>,
-    asked: Asked,
+    pending: PendingDecisions,
     stopped: Arc<Notify>,
 }
 
@@ -105,8 +116,8 @@ impl std::fmt::Debug for RelayListener {
 }
 
 impl RelayListener {
-    pub(super) fn new(relay: Arc<Relay>, listen: Listen, asked: Asked) -> Self {
-        Self { start: Mutex::new(Some((relay, listen))), running: Arc::default(), asked, stopped: Arc::default() }
+    pub(super) fn new(relay: Arc<Relay>, listen: Listen, pending: PendingDecisions) -> Self {
+        Self { start: Mutex::new(Some((relay, listen))), running: Arc::default(), pending, stopped: Arc::default() }
     }
 }
 
@@ -130,7 +141,7 @@ impl RelayListener {
         })
     }
 
-    /// A promise that settles when it was stopped: it keeps the process alive till then.
+    /// A promise that settles when the listener was stopped, and keeps the process alive until then.
     #[napi(catch_unwind)]
     pub fn ended<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         let stopped = self.stopped.clone();
@@ -140,18 +151,19 @@ impl RelayListener {
         })
     }
 
-    /// What JavaScript says to a question: rights, or an answer: its status, names and values, a line each, and body.
+    /// The decision of `authorize` about the request `ticket`: a grant, or else a response, of a head (status, names and
+    /// values, a line each) and a body.
     #[napi(catch_unwind)]
     pub fn decide(&self, ticket: u32, grant: Option<String>, head: Option<String>, body: Option<&[u8]>) {
-        // The viewer may have left.
-        let Some(sender) = lock(&self.asked.waiting).remove(&ticket) else { return };
-        let verdict = grant
+        // None: the viewer has left.
+        let Some(sender) = self.pending.remove(ticket) else { return };
+        let authorized = grant
             .and_then(|grant| read_grant(&grant).ok())
             .map_or_else(|| Authorized::Answer(Box::new(answer_of(head.as_deref(), body))), Authorized::Granted);
-        let _ = sender.send(verdict);
+        let _ = sender.send(authorized);
     }
 
-    /// Stops listening; a promise that settles when it is done. Idempotent.
+    /// A promise that settles when the listener has stopped. Idempotent.
     #[napi(catch_unwind)]
     pub fn stop<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         let (running, stopped) = (self.running.clone(), self.stopped.clone());
@@ -166,7 +178,7 @@ impl RelayListener {
     }
 }
 
-/// The app's own answer. A header that HTTP cannot carry is left out.
+/// The app's own response. A header that HTTP cannot carry is left out.
 fn answer_of(head: Option<&str>, body: Option<&[u8]>) -> http::Response<Body> {
     let mut lines = head.unwrap_or("500").split('\n');
     let status = lines.next().and_then(|status| status.parse().ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -16,6 +16,7 @@ pub mod environment;
 mod error;
 pub mod exchange;
 pub mod feed;
+mod grant;
 pub mod listening;
 pub mod mailbox;
 pub mod mint;

@@ -15,10 +15,11 @@ use serde::Deserialize;
 use super::client::Client;
 use super::error::failure;
 use super::exchange::{Exchange, Opening};
-use super::listening::{RelayListener, asking};
+use super::grant::read_grant;
+use super::listening::{RelayListener, authorizer};
 use crate::config::KeyKind;
 use crate::error::{Error, ErrorCode, Result};
-use crate::relay::{self, Grant, Limits, Listen, Options, Warnings};
+use crate::relay::{self, Limits, Listen, Options, Warnings};
 use crate::runtime;
 
 /// The options of a relay, as `js/relay/options.js` checked them.
@@ -78,26 +79,6 @@ impl RelayLimits {
             send_timeout: self.send_timeout_ms.map_or(usual.send_timeout, Duration::from_millis),
         }
     }
-}
-
-/// What `authorize` granted, as `js/relay/authorize.js` writes it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct GrantText {
-    scopes: Vec<String>,
-    #[serde(default)]
-    skip_columns: Vec<String>,
-    id: Option<String>,
-}
-
-/// Reads a grant.
-///
-/// # Errors
-/// `ERR_INVALID_OPTIONS` for what is none.
-pub(super) fn read_grant(text: &str) -> Result<Grant> {
-    let read: GrantText = serde_json::from_str(text)
-        .map_err(|error| Error::new(ErrorCode::InvalidOptions, "a grant cannot be read").with_source(error))?;
-    Ok(Grant { scopes: read.scopes, skip_columns: read.skip_columns, id: read.id })
 }
 
 /// One relay. It ends with `stop()`, or when it is collected.
@@ -224,9 +205,9 @@ impl Relay {
             let why = "listen(): host must be an IP address of this machine, such as \"127.0.0.1\" or \"0.0.0.0\"";
             return Ok(Either::B(failure(&Error::new(ErrorCode::InvalidOptions, why))));
         };
-        let (asked, authorize) = authorize.map(asking).transpose()?.unzip();
+        let (pending, authorize) = authorize.map(authorizer).transpose()?.unzip();
         let listen = Listen { host, port, authorize };
-        Ok(Either::A(RelayListener::new(self.relay.clone(), listen, asked.unwrap_or_default())))
+        Ok(Either::A(RelayListener::new(self.relay.clone(), listen, pending.unwrap_or_default())))
     }
 
     /// Counts an answer that the app gave in its place.
