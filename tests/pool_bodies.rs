@@ -1,4 +1,4 @@
-//! What answers of polls can be: compressed, elsewhere, broken off.
+//! Responses to polls that are compressed, redirected or cut.
 
 mod pool_support;
 

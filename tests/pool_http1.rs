@@ -1,4 +1,4 @@
-//! Feeds over HTTP/1.1: a connection each, which servers close whenever they like.
+//! Feeds over HTTP/1.1: one connection each, which a server may close at any time.
 
 mod pool_support;
 
@@ -67,14 +67,14 @@ async fn a_server_that_closes_idle_connections_costs_no_retry() {
     for polled in join_all(clients.iter_mut().map(poll)).await {
         text(polled);
     }
-    // Those of feeds that ended are closed too: the next feed takes none of them.
+    // The released connections of dropped feeds are closed too: the next feed takes none of them.
     drop(clients);
     server.shut_connections();
     server.until(|load| load.ended.iter().all(|ended| *ended)).await;
     assert_eq!(text(poll(&mut client(&server.url())).await), "20");
 }
 
-/// Accepts a connection, answers so many requests on it, and closes it on one more.
+/// Accepts a connection, answers `answers` requests on it, and closes it on one more.
 async fn serve(listener: &TcpListener, answers: usize) {
     let mut stream = accept(listener, &acceptor(Protocol::Http1)).await;
     for left in (0..=answers).rev() {
@@ -93,7 +93,7 @@ async fn a_used_connection_that_closes_as_a_request_goes_out_costs_no_retry_and_
     let (listener, url) = listen().await;
     let mut used = client(&url);
     let polls = async { [poll(&mut used).await, poll(&mut used).await, poll(&mut used).await] };
-    // Each second request finds its connection closed, and goes out again on the next one.
+    // Each second request finds its connection closed, and is sent again on the next one.
     let serving = async {
         serve(&listener, 1).await;
         serve(&listener, 1).await;
@@ -116,7 +116,7 @@ async fn a_connection_that_a_feed_has_left_serves_the_next_one_and_is_closed_aft
     assert!((2..=4).contains(&took), "{took} s");
 }
 
-/// Accepts a connection and answers one request on it. Later ones are not read, and nothing is closed.
+/// Accepts a connection and answers one request on it, then leaves it half open: unread, and not closed.
 async fn forgetful(listener: &TcpListener, body: &str) -> impl Sized {
     let mut stream = accept(listener, &acceptor(Protocol::Http1)).await;
     let mut request = Vec::new();
@@ -137,7 +137,7 @@ async fn a_feed_that_waited_does_not_ask_on_a_connection_that_was_forgotten_mean
     advance_clock(5).await;
     let (second, _open) = together(poll(&mut kept), forgetful(&listener, "second")).await;
     assert_eq!(text(second), "second");
-    // Nor does the next feed, on one that was left.
+    // Nor does the next feed, on a connection that another one released.
     drop(kept);
     advance_clock(5).await;
     let (third, _open) = together(async { poll(&mut client(&url)).await }, forgetful(&listener, "third")).await;
@@ -146,7 +146,7 @@ async fn a_feed_that_waited_does_not_ask_on_a_connection_that_was_forgotten_mean
 
 #[tokio::test(start_paused = true)]
 async fn two_hundred_feeds_of_a_server_that_cannot_be_reached_all_hear_of_it_within_one_connect_time() {
-    // The system takes the connection; nobody answers the handshake.
+    // The system accepts the connection; the TLS handshake gets no answer.
     let (_listener, url) = listen().await;
     let mut clients: Vec<LongPollClient> = (0..200).map(|_| client(&url)).collect();
     for _ in 0..2 {

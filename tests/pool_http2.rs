@@ -1,4 +1,4 @@
-//! Feeds over HTTP/2: connections that are shared below the server's cap, and what becomes of them.
+//! Feeds over HTTP/2: connections shared below the server's cap, and their end.
 
 mod pool_support;
 
@@ -17,7 +17,7 @@ async fn poll(client: &mut LongPollClient, path: &str) -> PollOutcome {
     timeout(FAILSAFE, client.poll(path, pool_support::SILENCE)).await.expect("in time").expect("a request")
 }
 
-/// Answers nobody before `all` are there.
+/// A server that answers its first `all` requests once all have arrived.
 async fn meeting(cap: u32, all: usize) -> Server {
     let barrier = Arc::new(Barrier::new(all));
     Server::start(http2(cap), move |connection, _| {
@@ -30,7 +30,7 @@ async fn meeting(cap: u32, all: usize) -> Server {
     .await
 }
 
-/// Answers at once, but for `/wait`: that is answered when there is a permit.
+/// A server that answers at once, but `/wait` only once the test adds a permit.
 async fn holding(cap: u32) -> (Server, Arc<Semaphore>) {
     let go = Arc::new(Semaphore::new(0));
     let permits = go.clone();
@@ -53,7 +53,7 @@ async fn five_times_as_many_feeds_as_a_connection_may_have_are_all_live_at_once(
         let feeds = 5 * cap;
         let server = meeting(u32::try_from(cap).expect("small"), feeds).await;
         let mut clients: Vec<LongPollClient> = (0..feeds).map(|_| client(&server.url())).collect();
-        // Twice: what was open between is used again.
+        // Twice: the second round uses the open connections again.
         for _ in 0..2 {
             let polled = join_all(clients.iter_mut().map(|client| poll(client, "/live"))).await;
             assert_eq!(polled.into_iter().map(text).count(), feeds);
@@ -90,7 +90,7 @@ async fn feeds_that_are_closed_while_they_wait_for_a_connection_keep_no_other_fr
     let (server, go) = holding(2).await;
     for _ in 0..20 {
         let mut clients: Vec<LongPollClient> = (0..9).map(|_| client(&server.url())).collect();
-        // At any point: while a connection opens, while they wait for it, while a request is out.
+        // The drop can come at any point: while a connection opens, while a feed waits for it, while a request is out.
         let _ =
             timeout(Duration::from_micros(300), join_all(clients.iter_mut().map(|client| poll(client, "/wait")))).await;
     }
@@ -166,7 +166,7 @@ async fn a_shared_connection_that_nobody_needs_is_closed_after_half_a_minute() {
     advance_clock(60).await;
     text(poll(&mut second, "/").await);
     drop(second);
-    // Used again in time: the half minute begins anew.
+    // Each use in time begins the half minute anew.
     for _ in 0..3 {
         advance_clock(20).await;
         text(poll(&mut client(&server.url()), "/").await);

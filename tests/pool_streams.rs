@@ -1,4 +1,4 @@
-//! Streams over HTTP/2: as many as there are, under the server's cap, each at its reader's pace.
+//! Streams over HTTP/2: any number of them, below the server's cap, each at its reader's pace.
 
 mod pool_support;
 
@@ -66,7 +66,7 @@ async fn three_hundred_streams_of_a_server_that_allows_a_hundred_on_a_connection
     let server = Server::start(http2(100), move |_, _| {
         let ending = ending.clone();
         async move {
-            // One value at once; the rest when all were seen open.
+            // One value at once; the rest once the test has seen all of them open.
             let rest = stream::once(async move {
                 ending.acquire().await.expect("open").forget();
                 Bytes::from(DONE)
@@ -113,7 +113,7 @@ async fn a_stream_that_nobody_reads_waits_on_the_wire_and_its_neighbour_does_not
         }
     }
     assert_eq!((got, server.load().open.len()), (OFFERED, 1), "over one connection");
-    // What our queue, the stream's window and the server's own buffer hold, and not 32 MB.
+    // Our queue, the stream's window and the server's own buffer hold this much, and not the 10 MB offered.
     let waiting = sent[0].load(Ordering::SeqCst) * 32 * 1024;
     assert!((1..4 << 20).contains(&waiting), "{waiting} bytes");
     let mut got = 0;
@@ -127,7 +127,7 @@ async fn a_stream_that_nobody_reads_waits_on_the_wire_and_its_neighbour_does_not
     assert_eq!(got, OFFERED, "nothing is lost");
 }
 
-/// Compresses `parts`, each so that it can be read before the next one.
+/// Compresses `parts` with a flush after each, so that it can be read before the next one.
 fn gzip(parts: &[&str]) -> Vec<Bytes> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     let mut chunks = Vec::new();

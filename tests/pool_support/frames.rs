@@ -1,4 +1,4 @@
-//! HTTP/2 by hand, for what a server that is well does not do.
+//! HTTP/2 frame by frame, for faults that a correct server does not have.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,32 +15,46 @@ const GOAWAY: u8 = 7;
 pub const NO_ERROR: u32 = 0;
 pub const REFUSED_STREAM: u32 = 7;
 
-/// A connection as its server sees it. Dropping it closes it.
-pub struct Raw {
-    stream: TlsStream<TcpStream>,
+/// A server that leaves each connection to the test.
+pub struct FrameServer {
+    pub url: String,
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
 }
 
-impl Raw {
+impl FrameServer {
+    pub async fn start() -> Self {
+        let (listener, url) = super::listen().await;
+        Self { url, listener, acceptor: super::acceptor(super::Protocol::Http2) }
+    }
+
     /// Accepts one connection that may have `cap` streams.
-    pub async fn accept(listener: &TcpListener, acceptor: &TlsAcceptor, cap: u32) -> Self {
-        let mut raw = Self { stream: super::accept(listener, acceptor).await };
+    pub async fn accept(&self, cap: u32) -> Raw {
+        let mut raw = Raw { stream: super::accept(&self.listener, &self.acceptor).await };
         let mut preface = [0; 24];
         raw.stream.read_exact(&mut preface).await.expect("a preface");
         raw.settings(cap).await;
         raw
     }
+}
 
+/// The server's end of a connection. Dropping it closes the connection.
+pub struct Raw {
+    stream: TlsStream<TcpStream>,
+}
+
+impl Raw {
     async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
         let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
         let mut frame = vec![length[1], length[2], length[3], kind, flags];
         frame.extend(stream.to_be_bytes());
         frame.extend(payload);
-        // A client that is gone is what some tests are about.
+        // Some tests are about a client that is gone.
         let _ = self.stream.write_all(&frame).await;
         let _ = self.stream.flush().await;
     }
 
-    /// From now on `cap` streams are allowed.
+    /// Allows `cap` streams from now on.
     pub async fn settings(&mut self, cap: u32) {
         let mut payload = 3_u16.to_be_bytes().to_vec();
         payload.extend(cap.to_be_bytes());
@@ -72,7 +86,7 @@ impl Raw {
         }
     }
 
-    /// Until the client has taken note of `times` settings.
+    /// Waits until the client has acknowledged `times` settings.
     pub async fn acknowledged(&mut self, times: usize) {
         let mut seen = 0;
         while seen < times {
@@ -81,7 +95,7 @@ impl Raw {
         }
     }
 
-    /// The headers of an answer, and the first part of its body.
+    /// Sends the head of a response, and the first part of its body.
     pub async fn begin(&mut self, stream: u32, headers: &[(&str, &str)], body: &str) {
         let mut block = vec![0x88];
         for (name, value) in headers {
@@ -103,7 +117,13 @@ impl Raw {
         self.send(DATA, 0, stream, body.as_bytes()).await;
     }
 
-    /// A whole answer.
+    /// Answers the next request with `body`.
+    pub async fn respond(&mut self, body: &str) {
+        let stream = self.request().await.expect("a request");
+        self.answer(stream, &[], body).await;
+    }
+
+    /// Sends a whole response.
     pub async fn answer(&mut self, stream: u32, headers: &[(&str, &str)], body: &str) {
         self.begin(stream, headers, body).await;
         self.send(DATA, 1, stream, &[]).await;
@@ -113,7 +133,7 @@ impl Raw {
         self.send(RST_STREAM, 0, stream, &reason.to_be_bytes()).await;
     }
 
-    /// Goes away, having seen requests up to `last`.
+    /// Sends GOAWAY: the server acted on requests up to `last`.
     pub async fn go_away(&mut self, last: u32, reason: u32) {
         let mut payload = last.to_be_bytes().to_vec();
         payload.extend(reason.to_be_bytes());

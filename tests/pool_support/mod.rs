@@ -1,5 +1,5 @@
-//! A server for the clients' tests: HTTP/2 or HTTP/1.1 over TLS, with a cap on streams, that counts
-//! its connections and what is open on each.
+//! A server for tests of the connection pool: HTTP/2 or HTTP/1.1 over TLS, with a cap on streams. It
+//! counts its connections, and the requests that are open on each.
 
 #![allow(dead_code, unreachable_pub, clippy::panic, reason = "each test file uses its part; a test fails by panicking")]
 
@@ -20,15 +20,18 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use trigger_native::http::{LongPollClient, PollOutcome};
 
 pub mod frames;
+#[path = "../support/serving.rs"]
+mod serving;
+
+use serving::{Panics, Serving, serving};
 
 pub const FAILSAFE: Duration = Duration::from_secs(20);
-/// Longer than anything here takes.
+/// The silence time of polls: longer than any response takes.
 pub const SILENCE: Duration = Duration::from_secs(15);
 
 pub type Body = BoxBody<Bytes, Infallible>;
@@ -37,7 +40,7 @@ pub fn full(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).boxed()
 }
 
-/// A certificate for 127.0.0.1, whose issuer this process trusts as a user would have it.
+/// A certificate for 127.0.0.1. The process trusts its issuer by `NODE_EXTRA_CA_CERTS`, as a user's would.
 static TLS: LazyLock<ServerConfig> = LazyLock::new(|| {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::default();
@@ -64,7 +67,7 @@ static TLS: LazyLock<ServerConfig> = LazyLock::new(|| {
         .expect("a certificate")
 });
 
-/// What a server protocol.
+/// The version of HTTP that a server prefers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     Http1,
@@ -94,7 +97,7 @@ pub async fn accept(listener: &TcpListener, acceptor: &TlsAcceptor) -> TlsStream
     acceptor.accept(socket).await.expect("a handshake")
 }
 
-/// What is open on each connection: now, at most so far, and how many there were in all.
+/// The requests of each connection: open now, at most open at once, and in all; and whether it ended.
 #[derive(Clone, Debug, Default)]
 pub struct Load {
     pub open: Vec<usize>,
@@ -109,21 +112,22 @@ impl Load {
     }
 }
 
-/// The server. Dropping it ends its connections.
+/// The server. Dropping it ends its connections, and fails the test if a handler panicked.
 pub struct Server {
     address: SocketAddr,
     load: Arc<watch::Sender<Load>>,
     shut: watch::Sender<usize>,
-    task: JoinHandle<()>,
+    _panics: Panics,
+    _task: Serving,
 }
 
-/// How a server is.
+/// How a server behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerOptions {
     pub protocol: Protocol,
     /// The most streams of a connection.
     pub cap: u32,
-    /// A connection of HTTP/1.1 ends after each answer.
+    /// Whether a connection of HTTP/1.1 ends after each response.
     pub close: bool,
 }
 
@@ -134,7 +138,7 @@ pub fn http2(cap: u32) -> ServerOptions {
 }
 
 impl Server {
-    /// Answers every request with what `handler` gives; the number is that of its connection.
+    /// Answers every request with the response of `handler`, which also gets the number of the connection.
     pub async fn start<H, F>(server_options: ServerOptions, handler: H) -> Self
     where
         H: Fn(usize, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
@@ -146,7 +150,9 @@ impl Server {
         let load = Arc::new(watch::Sender::new(Load::default()));
         let (shut, shutting) = watch::channel(0);
         let counts = load.clone();
-        let task = tokio::spawn(async move {
+        let panics = Panics::default();
+        let guard = panics.guard();
+        let task = serving(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
                 let number = counts.borrow().open.len();
@@ -158,7 +164,9 @@ impl Server {
                 });
                 let (acceptor, handler, counts, shutting) =
                     (acceptor.clone(), handler.clone(), counts.clone(), shutting.clone());
+                let guard = guard.clone();
                 connections.spawn(async move {
+                    let _guard = guard;
                     if let Ok(stream) = acceptor.accept(socket).await {
                         serve(server_options, stream, number, handler, counts.clone(), shutting).await;
                     }
@@ -166,7 +174,7 @@ impl Server {
                 });
             }
         });
-        Self { address, load, shut, task }
+        Self { address, load, shut, _panics: panics, _task: task }
     }
 
     pub fn url(&self) -> String {
@@ -177,21 +185,15 @@ impl Server {
         self.load.borrow().clone()
     }
 
-    /// Until the load is so.
+    /// Waits until the load satisfies `so`.
     pub async fn until(&self, so: impl FnMut(&Load) -> bool) -> Load {
         let mut load = self.load.subscribe();
         tokio::time::timeout(FAILSAFE, load.wait_for(so)).await.expect("in time").expect("running").clone()
     }
 
-    /// Lets all present connections end: those of HTTP/2 with GOAWAY. What is open is answered still.
+    /// Ends all present connections, those of HTTP/2 with GOAWAY. Open requests are still answered.
     pub fn shut_connections(&self) {
         self.shut.send_modify(|times| *times += 1);
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
@@ -215,11 +217,11 @@ async fn serve<H, F>(
             if server_options.close {
                 answer.headers_mut().insert("connection", "close".parse().expect("a value"));
             }
-            // The stream is open until its body is over.
+            // A request is open until its response's body is over.
             Ok::<_, Infallible>(answer.map(|body| Guarded { body, _guard: guard }))
         }
     });
-    // A client that goes away is what some tests are about.
+    // Some tests are about a client that is gone.
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
             .max_concurrent_streams(server_options.cap)
@@ -290,7 +292,7 @@ impl hyper::body::Body for Guarded {
     }
 }
 
-/// A client to `url` with headers of a feed.
+/// A client for `url` with the headers of a feed.
 pub fn client(url: &str) -> LongPollClient {
     let mut client = LongPollClient::new(url);
     client
@@ -304,7 +306,7 @@ pub fn client(url: &str) -> LongPollClient {
     client
 }
 
-/// The body of a poll that was answered.
+/// The body of a poll's response.
 pub fn text(polled: PollOutcome) -> String {
     match polled {
         PollOutcome::Response { status, body, .. } => {
@@ -315,14 +317,14 @@ pub fn text(polled: PollOutcome) -> String {
     }
 }
 
-/// Lets so many seconds pass at once. Nothing may be under way.
+/// Advances the clock by `seconds` at once. No request may be under way.
 pub async fn advance_clock(seconds: u64) {
     tokio::time::pause();
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     tokio::time::resume();
 }
 
-/// Lets time pass until the server has no connection; how many seconds it was.
+/// Advances the clock until every connection has ended; gives the seconds that this took.
 pub async fn until_ended(server: &Server) -> u64 {
     let mut load = server.load.subscribe();
     tokio::time::pause();
@@ -334,7 +336,7 @@ pub async fn until_ended(server: &Server) -> u64 {
     passed
 }
 
-/// What the client and its server do at the same time.
+/// Runs the client's and the server's part of a test at the same time.
 pub async fn together<A, B>(client: impl Future<Output = A>, server: impl Future<Output = B>) -> (A, B) {
     let both = async { tokio::join!(client, server) };
     tokio::time::timeout(FAILSAFE, Box::pin(both)).await.expect("in time")
