@@ -1,7 +1,7 @@
-//! Where to call and as whom: the base URL, the key and the branch of one client.
+//! The endpoint of one client: its base URL, key and branch.
 //!
 //! JavaScript resolves options and environment variables (docs/server-protocol.md 1) and hands the
-//! result over; here it is checked and its key classified (docs/server-protocol.md 2).
+//! result over; this module checks it, and classifies its key (docs/server-protocol.md 2).
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,11 +11,11 @@ use crate::credential::Credential;
 use crate::error::{Error, ErrorCode, Result};
 use crate::secret::Secret;
 
-/// What a key can do (docs/server-protocol.md 2).
+/// The kind of a key, which decides what it can do (docs/server-protocol.md 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
-    /// A root secret key: signs public tokens locally. Also anything of an unknown form, as in
-    /// the official SDK: self-hosted servers can have keys of their own form.
+    /// A root secret key: signs public tokens locally. Also a key of an unknown form, as in the official
+    /// SDK: self-hosted servers can have keys of their own form.
     Root,
     /// `tr_<env>_sk_<24>`: tokens come from the server.
     Additional,
@@ -25,8 +25,8 @@ pub enum KeyKind {
     Public,
 }
 
-/// Where to call and as whom. Cheap to clone; equal when URL, key and branch are equal, or, where
-/// the token is renewed, when it is the same credential that renews it.
+/// A base URL, a key and a branch. Cheap to clone. Two are equal when all three are equal; where the
+/// token is renewed, the credential counts in place of the key.
 #[derive(Clone)]
 pub struct Endpoint {
     base_url: Arc<str>,
@@ -37,7 +37,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Checks and keeps the three. A trailing `/` of the base URL is dropped; an empty branch is
+    /// Checks the three. A trailing `/` of the base URL is dropped; an empty branch is
     /// none.
     ///
     /// # Errors
@@ -99,12 +99,12 @@ impl Endpoint {
         Self { credential: Some(credential), ..self }
     }
 
-    /// What renews the token, if anything does.
+    /// The credential that renews the token, if there is one.
     pub fn credential(&self) -> Option<&Credential> {
         self.credential.as_ref()
     }
 
-    /// What to authorize a request with now: the credential's present token, else the key.
+    /// The token that authorizes a request now: the credential's present token, else the key.
     pub fn token(&self) -> Secret {
         self.credential.as_ref().map_or_else(|| self.key.clone(), Credential::token)
     }
@@ -124,7 +124,7 @@ impl Endpoint {
         self.branch.as_deref()
     }
 
-    /// What the key can do.
+    /// The kind of the key.
     pub fn kind(&self) -> KeyKind {
         self.kind
     }
@@ -173,13 +173,13 @@ impl Hash for Endpoint {
     }
 }
 
-/// The quote a key stands in. No key and no token begins or ends with one.
+/// The quote that a key begins or ends with. No valid key has one.
 fn quoted(key: &str) -> Option<char> {
     let ends = [key.chars().next(), key.chars().next_back()];
     ends.into_iter().flatten().find(|end| matches!(end, '"' | '\'' | '`'))
 }
 
-/// Tells what a key can do by its form alone. A routing hint, never a check of its validity.
+/// Classifies a key by its form alone. A routing hint, never a check of its validity.
 fn classify(key: &str) -> KeyKind {
     if is_additional(key) {
         return KeyKind::Additional;

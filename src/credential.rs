@@ -22,7 +22,7 @@ use crate::secret::Secret;
 /// program 30 s and then refuses the request itself; this is longer, so that its reason arrives first.
 pub const RENEWAL_TIMEOUT: Duration = Duration::from_secs(35);
 
-/// A token is renewed this long before it expires, or a tenth of its life if that is shorter.
+/// A token is renewed this long before it expires, or a tenth of its life before if that is shorter.
 const RENEW_AHEAD_MS: u64 = 30_000;
 
 /// A token and its renewal. Cheap to clone; clones are the same credential, and equal to no other.
@@ -86,8 +86,8 @@ impl Credential {
         self.0.borrow().generation
     }
 
-    /// Whether the present token should be renewed at `now_ms` (Unix milliseconds). A token that
-    /// does not say when it expires never is.
+    /// Whether the present token should be renewed at `now_ms` (Unix milliseconds). A token without an
+    /// expiry is never due.
     pub fn is_due(&self, now_ms: u64) -> bool {
         self.0.borrow().renew_at.is_some_and(|at| now_ms >= at)
     }
@@ -191,7 +191,7 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// When a token says it expires, in Unix milliseconds.
+/// The expiry of a token (`exp`), in Unix milliseconds.
 fn expiry_ms(token: &str) -> Option<u64> {
     let payload = token.split('.').nth(1)?;
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;

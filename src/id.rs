@@ -1,11 +1,11 @@
-//! Ids from users, made safe to stand in a URL path (defect 8, docs/server-protocol.md 1).
+//! Encodes ids from users as segments of a URL path (defect 8, docs/server-protocol.md 1).
 
 use crate::error::{Error, ErrorCode, Result};
 
 /// The longest id accepted, in bytes.
 const MAX_ID_BYTES: usize = 512;
 
-/// Checks that `id` can be an id and returns it percent-encoded as exactly one path segment.
+/// Checks that `id` can be an id, and returns it percent-encoded as exactly one path segment.
 ///
 /// `what` names the argument in the error, such as `"run id"`.
 ///
@@ -37,12 +37,12 @@ pub fn path_segment(what: &str, id: &str) -> Result<String> {
     Ok(encode(id))
 }
 
-/// As [`path_segment`], for a name that is its user's own text, such as the key of a stream: it may hold whatever can be
-/// encoded, a slash too (docs/server-protocol.md 8).
+/// As [`path_segment`], for a name that a user chooses, such as the key of a stream: it may hold any character, a slash
+/// too (docs/server-protocol.md 8).
 ///
 /// # Errors
-/// `ERR_INVALID_ID` for a name that is empty or longer than 512 bytes, and for one with a part that is `.` or `..`: who
-/// decodes it on the way would take that for a path.
+/// `ERR_INVALID_ID` for a name that is empty or longer than 512 bytes, and for one with a part that is `.` or `..`: a
+/// proxy that decodes the segment would take it for a path.
 pub fn text_segment(what: &str, name: &str) -> Result<String> {
     let refuse = |why: &str| Err(Error::new(ErrorCode::InvalidId, format!("the {what} {why}: choose another name")));
     if name.is_empty() {

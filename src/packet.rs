@@ -1,4 +1,4 @@
-//! Stored packets: data too large for a row, kept in an object store (docs/server-protocol.md 4).
+//! Fetches stored packets: payloads and outputs that are too large for a row, kept in an object store (docs/server-protocol.md 4).
 
 use std::fmt::Write as _;
 
@@ -28,8 +28,8 @@ struct Presigned {
 
 /// Fetches the stored packet `field` (`payload` or `output`) of a run, kept at `path`.
 ///
-/// Newer servers give its URL by run and field; where they do not (404, perhaps an HTML page), it
-/// is asked for by path. The URL itself is fetched **without our credentials**.
+/// Newer servers give the packet's URL by run and field; from older ones (404, perhaps an HTML page) it is
+/// requested by path. The URL itself is fetched **without our credentials**.
 ///
 /// # Errors
 /// As [`Call::send`]; `ERR_PROTOCOL` when an answer holds no URL or no text.
@@ -41,13 +41,13 @@ pub async fn fetch(
     path: &str,
 ) -> Result<Packet> {
     let by_run = format!("/api/v1/runs/{}/packets/{field}", id::path_segment("run id", run_id)?);
-    let answer = match get(endpoint, options, &by_run).await {
+    let response = match get(endpoint, options, &by_run).await {
         Err(error) if error.status() == Some(404) => {
             get(endpoint, options, &format!("/api/v1/packets/{}", encode_path(path))).await?
         }
         outcome => outcome?,
     };
-    let presigned: Presigned = serde_json::from_slice(&answer.body)
+    let presigned: Presigned = serde_json::from_slice(&response.body)
         .map_err(|error| Error::protocol("the server gave no URL for a stored packet").with_json(&error))?;
     let stored = Call::get_presigned(&presigned.url).await?;
     let kind = stored.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());

@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-/// `N` random bytes. Should the system have none to give (it never happens on a supported
-/// platform), the bytes come from the standard library's own randomly keyed hasher instead.
+/// `N` random bytes. If the system gives none, which no supported platform does, they come from the
+/// standard library's randomly keyed hasher.
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut out = [0; N];
     if getrandom::fill(&mut out).is_err() {
@@ -17,12 +17,12 @@ pub fn bytes<const N: usize>() -> [u8; N] {
 }
 
 thread_local! {
-    /// Where this thread's jitter is, begun by the operating system.
+    /// The state of this thread's jitter, seeded by the operating system.
     static JITTER: Cell<u64> = Cell::new(u64::from_le_bytes(bytes()));
 }
 
-/// A random number in `[0, 1)`, for jitter: drawn without asking the operating system each time
-/// (SplitMix64, Steele, Lea and Flood 2014), and so no secret.
+/// A random number in `[0, 1)`, for jitter. Only the seed comes from the operating system (SplitMix64,
+/// Steele, Lea and Flood 2014), so that it must not serve as a secret.
 pub fn unit() -> f64 {
     let state = JITTER.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
     JITTER.set(state);

@@ -1,7 +1,7 @@
-//! How long to wait before trying again: pure arithmetic over what the server said.
+//! The waits between two attempts: pure arithmetic over the server's response.
 //!
-//! Time and randomness are arguments (`jitter` is in `[0, 1)`), so every rule is testable without
-//! a clock. Sources: docs/server-protocol.md 6, defects.md 6 and 19.
+//! Time and randomness are arguments (`jitter` is in `[0, 1)`), so that every rule is testable without a
+//! clock. Sources: docs/server-protocol.md 6, defects.md 6 and 19.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ pub struct Policy {
     pub max_attempts: u32,
     /// The wait before the second attempt, before jitter. Default 1 s.
     pub min_delay: Duration,
-    /// No wait is longer than this, whatever the server says. Default 30 s.
+    /// The longest wait, also where the server asks for a longer one. Default 30 s.
     pub max_delay: Duration,
     /// What each wait is multiplied by. Default 1.6.
     pub factor: f64,
-    /// Whether a wait is drawn from `[0, delay)` (full jitter) rather than taken whole.
+    /// Whether a wait is drawn from `[0, delay)` (full jitter). Default false.
     pub full_jitter: bool,
 }
 
@@ -48,8 +48,8 @@ impl Policy {
     }
 }
 
-/// Whether an answer with this status may be tried again: the server's own word
-/// (`x-should-retry`), else 408, 409, 429 and every 5xx.
+/// Whether a request that got this response may be sent again: the server's `x-should-retry` decides, else
+/// 408, 409, 429 and every 5xx are retryable.
 #[must_use]
 pub fn is_retryable(status: u16, headers: &http::HeaderMap) -> bool {
     match headers.get("x-should-retry").map(http::HeaderValue::as_bytes) {
@@ -59,14 +59,14 @@ pub fn is_retryable(status: u16, headers: &http::HeaderMap) -> bool {
     }
 }
 
-/// How long the server asks to wait: `Retry-After` (seconds or an HTTP date), else on a 429
-/// `x-ratelimit-reset` (Unix milliseconds). `None` when it says nothing that can be read.
+/// The wait that the server asks for: `Retry-After` (seconds or an HTTP date), else on a 429
+/// `x-ratelimit-reset` (Unix milliseconds). `None` when neither can be read.
 #[must_use]
 pub fn server_delay(status: u16, headers: &http::HeaderMap, unix_ms: u64) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok()).map(str::trim);
     if let Some(after) = text("retry-after") {
         if let Ok(seconds) = after.parse::<f64>() {
-            // A nonsensical number of seconds is no answer; a huge one is capped by the caller.
+            // A negative or infinite number of seconds is ignored; the caller caps a huge one.
             return (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(1e9)));
         }
         if let Ok(date) = httpdate::parse_http_date(after) {

@@ -1,7 +1,7 @@
-//! The one Tokio runtime of the process: few threads, named, started on first use, never ended.
+//! The one Tokio runtime of the process: few threads, named, started on first use, never stopped.
 //!
-//! Every context of the process that loads the same addon file shares it: worker threads, and
-//! copies of the JavaScript. A copy of the addon file is another library with a runtime of its own.
+//! Every context of the process that loads the same addon file shares it: worker threads, and copies of
+//! the JavaScript. A copy of the addon file is another library with a runtime of its own.
 
 use once_cell::sync::OnceCell;
 use tokio::runtime::{Builder, Runtime};
@@ -19,8 +19,7 @@ const MAX_LOOKUP_THREADS: usize = 16;
 
 static RUNTIME: OnceCell<Runtime> = OnceCell::new();
 
-/// The runtime, started when this is the first call: with as many workers as `TRIGGER_NATIVE_THREADS`
-/// says (1 to 64), or 2.
+/// The runtime. The first call starts it, with `TRIGGER_NATIVE_THREADS` workers (1 to 64), or 2.
 ///
 /// # Errors
 /// `ERR_INVALID_THREADS` when the variable is no such number, `ERR_RUNTIME` when the operating system
@@ -38,7 +37,7 @@ pub fn get() -> Result<&'static Runtime> {
     })
 }
 
-/// What the variable says; empty is as good as missing.
+/// The number of workers in the variable; an empty one counts as missing.
 fn parse(value: Option<&str>) -> Result<usize> {
     let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(DEFAULT_THREADS) };
     match value.parse() {

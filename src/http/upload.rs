@@ -89,8 +89,8 @@ impl Upload {
         let (sender, receiver) = mpsc::channel(MAX_QUEUED_CHUNKS);
         let abandoned = CancellationToken::new();
         let url = format!("{}{path}", endpoint.base_url());
-        let attempt_on_client = clients::calls().attempt(&url)?.with_time_out(Deadlines::CALL.attempt);
-        let request = attempt_on_client
+        let client_attempt = clients::calls().attempt(&url)?.with_time_out(Deadlines::CALL.attempt);
+        let request = client_attempt
             .client()
             .post(url)
             .headers(headers)
@@ -108,7 +108,7 @@ impl Upload {
                 response = async { Response::read(request.send().await?, &redaction).await } => {
                     // A request that was broken off says nothing of its connection.
                     if !token.is_cancelled() {
-                        attempt_on_client.completed();
+                        client_attempt.completed();
                     }
                     response
                 }
