@@ -1,6 +1,6 @@
-//! The floor of a feed's cost: polls and parses every row with reqwest and serde_json, and does
-//! nothing else. Prints the CPU time of its steady state as JSON: as `bench/lib/follow.mjs` measures
-//! it, from the moment every feed waits until every feed had `updates` updates and waits again.
+//! The lower bound of a feed's cost: polls and parses every row with reqwest and serde_json, and does nothing else. Prints
+//! the CPU time of its steady state as JSON. As in `bench/lib/follow.mjs`, that is the time from the moment at which every
+//! feed waits until every feed had `updates` updates and waits again.
 //!
 //! Usage: `bench-bare <base url> <group> <feeds> <updates> <payload bytes>`.
 
@@ -20,7 +20,7 @@ async fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [base, group, feeds, updates, bytes] = &args[..] else { return Err("five arguments".into()) };
     let (feeds, updates): (u64, u64) = (feeds.parse()?, updates.parse()?);
-    // Plain HTTP only, but reqwest wants to know.
+    // reqwest needs a provider of TLS, although the benchmark speaks plain HTTP.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build()?;
     let delivered = Arc::new(AtomicU64::new(0));
@@ -49,11 +49,11 @@ async fn main() -> Outcome<()> {
 async fn follow(client: reqwest::Client, url: String, delivered: Arc<AtomicU64>) -> Outcome<()> {
     let mut query = "log=full&offset=-1".to_owned();
     loop {
-        let answer = client.get(format!("{url}?{query}")).send().await?;
-        let header = |name| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
+        let response = client.get(format!("{url}?{query}")).send().await?;
+        let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
         let (handle, offset, cursor) =
             (header("electric-handle"), header("electric-offset"), header("electric-cursor"));
-        let messages: Vec<Value> = serde_json::from_slice(&answer.bytes().await?)?;
+        let messages: Vec<Value> = serde_json::from_slice(&response.bytes().await?)?;
         if query.contains("live=true") {
             delivered.fetch_add(1, Ordering::Relaxed);
         }
@@ -75,9 +75,9 @@ async fn all_wait(client: &reqwest::Client, base: &str, feeds: u64) -> Outcome<(
     }
 }
 
-/// User and system time of this process, from the kernel, in microseconds.
+/// The user and system time of the process, in microseconds.
 fn cpu_micros() -> Outcome<u64> {
-    // /proc/self/schedstat counts nanoseconds, but of one thread; each thread has its own.
+    // /proc/self/schedstat has the nanoseconds of one thread, so those of all threads are added.
     let mut nanos = 0;
     for task in std::fs::read_dir("/proc/self/task")? {
         let text = std::fs::read_to_string(task?.path().join("schedstat"))?;

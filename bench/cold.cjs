@@ -1,6 +1,5 @@
-// The smallest program that uses a package: `node bench/cold.cjs <client> <goal> [url]`. Prints when,
-// after the start of the process, it was there, and what it cost. A file of its own, and CommonJS,
-// so that nothing else is loaded.
+// The smallest program that uses a package: `node bench/cold.cjs <client> <goal> [url]`. Prints the time from the start of
+// the process to the goal, and its cost. A CommonJS file of its own loads nothing else.
 
 const [client, goal, url] = process.argv.slice(2);
 

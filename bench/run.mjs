@@ -1,7 +1,7 @@
-// `npm run bench`: the official SDK and ours, side by side, on this machine.
+// `npm run bench`: the official SDK and this package, side by side, on one machine.
 //
-// Every figure comes from child processes that alternate between the clients, against one server
-// written in Rust; medians of the rounds, with the spread.
+// Every figure comes from child processes that alternate between the clients, against one server written in Rust. Figures
+// are medians of the rounds, with the spread.
 
 import os from "node:os";
 import { parse, USAGE, UsageError } from "./lib/args.mjs";
@@ -9,7 +9,7 @@ import { write } from "./lib/page.mjs";
 import { build, child, json, program, root } from "./lib/process.mjs";
 import { missed } from "./lib/text.mjs";
 
-/** In the order they are measured. `long` ones are measured only when named; `peer: false` needs no program of Rust. */
+/** In the order of measurement. `long` cases run only when named; cases with `peer: false` need no Rust program. */
 const CASES = {
   mint: {},
   cold: {},
@@ -54,23 +54,23 @@ async function main() {
 
 let groups = 0;
 
-/** What a case is given. */
+/** The context of a case. */
 function context(name, { rounds, quick }) {
   return {
     rounds,
     quick,
     size: (full, small) => (quick ? small : full),
-    /** A name no other measurement has. */
+    /** A name that no other measurement has. */
     group: () => `g${process.pid}x${++groups}`,
     child: (client, args, more) => child(client, name, args, more),
-    /** The floor: a Rust program that polls and parses. */
+    /** The lower bound: a Rust program that polls and parses. */
     async bare(peer, { feeds, updates, detail = 0 }) {
       const group = `b${process.pid}x${++groups}`;
       const args = [peer.url, group, String(feeds), String(updates), String(detail)];
       const floor = await json(program("bench-bare"), args);
       return { ...floor, micros: floor.cpuMicros / floor.updates };
     },
-    /** Alternates the contestants over the rounds; the samples of each. */
+    /** Runs the contestants in turn, round after round. The samples of each. */
     async alternate(contestants) {
       const samples = Object.fromEntries(Object.keys(contestants).map((each) => [each, []]));
       for (let round = 0; round < rounds; round++) {

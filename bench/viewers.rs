@@ -1,9 +1,9 @@
-//! Viewers of a relay, as many as asked for: each has a connection of its own, takes the snapshot, asks once more and
-//! then polls, as the official hooks do. It is never part of the package.
+//! Viewers of a relay. As the official hooks do, each has a connection of its own, takes the snapshot, asks once more and
+//! then polls. The program is not part of the package.
 //!
 //! Usage: `bench-viewers <url> <viewers> <runs> <updates> <plan>`, with the token in `BENCH_TOKEN`; the runs are
-//! `run_<plan>_<index>` (`bench/peer/plan.rs`). Prints `told <n>` when every viewer has seen the `n`th update and waits
-//! for the next one (`told 0`: the snapshot), and at the end, which is the first viewer's failure, one line of JSON.
+//! `run_<plan>_<index>` (`bench/peer/plan.rs`). Prints `seen <n>` when every viewer has seen update `n` and waits for the
+//! next one (`seen 0` is the snapshot). Ends when every viewer has the final update, or when one fails, with a line of JSON.
 
 #![allow(clippy::print_stdout, reason = "its output is its interface")]
 
@@ -20,33 +20,34 @@ use tokio::task::JoinSet;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Connections that are opened at once.
-const OPENING: usize = 256;
-/// How long an answer may take. No update is held back longer than its bench waits.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// Room for one answer.
-const ROOM: usize = 16 * 1024;
+/// The number of connections that are opened at the same time.
+const MAX_CONNECTING: usize = 256;
+/// The time limit of a response. No benchmark holds an update back for so long.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(120);
+/// The size of the buffer for one response.
+const BUFFER_BYTES: usize = 16 * 1024;
 
-/// What all viewers share.
+/// The state that all viewers share.
 #[derive(Debug)]
-struct Crowd {
+struct Shared {
     host: String,
     base: String,
     token: String,
     plan: String,
     viewers: u64,
     updates: u64,
-    /// How many viewers have seen each update.
+    /// The number of viewers that have seen each update.
     seen: Vec<AtomicU64>,
-    /// Updates that came, and those that were passed over because a newer one was there.
+    /// The number of live responses with an update.
     delivered: AtomicU64,
+    /// The number of viewers that have the final update.
     finals: AtomicU64,
     opening: Semaphore,
 }
 
-/// One answer: where the feed stands, and what it told.
+/// One response: the new cursor, and the update in it.
 #[derive(Debug)]
-struct Told {
+struct FeedResponse {
     handle: String,
     offset: String,
     /// The update in it, if any.
@@ -54,14 +55,14 @@ struct Told {
     is_final: bool,
 }
 
-impl Crowd {
-    /// A viewer has seen all updates up to `version`, and waits for the next one.
+impl Shared {
+    /// Notes that a viewer has seen all updates up to `version`, and waits for the next one.
     fn reached(&self, from: Option<u64>, version: u64) {
         for each in from.map_or(0, |from| from + 1)..=version {
             let Some(seen) = usize::try_from(each).ok().and_then(|each| self.seen.get(each)) else { continue };
             if seen.fetch_add(1, Ordering::Relaxed) + 1 == self.viewers {
-                println!("told {each}");
-                // Nobody reads it when this fails.
+                println!("seen {each}");
+                // A failed write means that the reader is gone.
                 let _ = io::stdout().flush();
             }
         }
@@ -74,34 +75,35 @@ impl Crowd {
         };
         socket.set_nodelay(true)?;
         let path = format!("{}/realtime/v1/runs/run_{}_{run}", self.base, self.plan);
-        let mut buffer = Vec::with_capacity(ROOM);
-        let mut told = self.ask(&mut socket, &format!("{path}?log=full&offset=-1"), &mut buffer).await?;
-        let mut version = told.version.ok_or("a snapshot without the run")?;
-        let catch_up = format!("{path}?log=full&offset={}&handle={}", told.offset, told.handle);
+        let mut buffer = Vec::with_capacity(BUFFER_BYTES);
+        let mut response = self.ask(&mut socket, &format!("{path}?log=full&offset=-1"), &mut buffer).await?;
+        let mut version = response.version.ok_or("a snapshot without the run")?;
+        let catch_up = format!("{path}?log=full&offset={}&handle={}", response.offset, response.handle);
         let caught_up = self.ask(&mut socket, &catch_up, &mut buffer).await?;
-        told = Told { is_final: told.is_final || caught_up.is_final, ..caught_up };
+        response = FeedResponse { is_final: response.is_final || caught_up.is_final, ..caught_up };
         let mut last = None;
         loop {
-            version = told.version.unwrap_or(version).max(version);
-            if told.is_final {
+            version = response.version.unwrap_or(version).max(version);
+            if response.is_final {
                 self.reached(last, version);
                 self.finals.fetch_add(1, Ordering::Relaxed);
                 return Ok(());
             }
-            let target = format!("{path}?log=full&offset={}&handle={}&live=true&cursor=", told.offset, told.handle);
+            let target =
+                format!("{path}?log=full&offset={}&handle={}&live=true&cursor=", response.offset, response.handle);
             self.send(&mut socket, &target).await?;
             if last != Some(version) {
                 self.reached(last, version);
                 last = Some(version);
             }
-            told = tokio::time::timeout(PATIENCE, receive(&mut socket, &mut buffer)).await??;
-            self.delivered.fetch_add(u64::from(told.version.is_some()), Ordering::Relaxed);
+            response = tokio::time::timeout(RESPONSE_TIMEOUT, receive(&mut socket, &mut buffer)).await??;
+            self.delivered.fetch_add(u64::from(response.version.is_some()), Ordering::Relaxed);
         }
     }
 
-    async fn ask(&self, socket: &mut TcpStream, target: &str, buffer: &mut Vec<u8>) -> Outcome<Told> {
+    async fn ask(&self, socket: &mut TcpStream, target: &str, buffer: &mut Vec<u8>) -> Outcome<FeedResponse> {
         self.send(socket, target).await?;
-        tokio::time::timeout(PATIENCE, receive(socket, buffer)).await?
+        tokio::time::timeout(RESPONSE_TIMEOUT, receive(socket, buffer)).await?
     }
 
     async fn send(&self, socket: &mut TcpStream, target: &str) -> io::Result<()> {
@@ -113,8 +115,8 @@ impl Crowd {
     }
 }
 
-/// Reads one answer with a `content-length`.
-async fn receive(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Outcome<Told> {
+/// Reads one response with a `content-length`.
+async fn receive(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Outcome<FeedResponse> {
     buffer.clear();
     let head = loop {
         if let Some(at) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -130,15 +132,15 @@ async fn receive(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Outcome<Told> 
     if !text.starts_with("HTTP/1.1 200 ") {
         return Err(format!("the relay answered {}", text.lines().next().unwrap_or_default()).into());
     }
-    let length: usize = value("content-length").ok_or("an answer without a length")?.parse()?;
+    let length: usize = value("content-length").ok_or("a response without a length")?.parse()?;
     while buffer.len() < head + length {
         fill(socket, buffer).await?;
     }
     let body = std::str::from_utf8(&buffer[head..head + length])?;
-    Ok(Told {
-        handle: value("electric-handle").ok_or("an answer without a handle")?,
-        offset: value("electric-offset").ok_or("an answer without an offset")?,
-        // Rows count their updates there (`bench/peer/row.rs`).
+    Ok(FeedResponse {
+        handle: value("electric-handle").ok_or("a response without a handle")?,
+        offset: value("electric-offset").ok_or("a response without an offset")?,
+        // `bench/peer/row.rs` writes the number of the update into this column.
         version: body.split_once(r#""usageDurationMs":""#).and_then(|(_, rest)| rest.split('"').next()?.parse().ok()),
         is_final: body.contains(r#""status":"COMPLETED_SUCCESSFULLY""#),
     })
@@ -146,7 +148,7 @@ async fn receive(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Outcome<Told> 
 
 async fn fill(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Outcome<()> {
     if socket.read_buf(buffer).await? == 0 {
-        return Err("the relay closed a connection amid an answer".into());
+        return Err("the relay closed a connection amid a response".into());
     }
     Ok(())
 }
@@ -160,7 +162,7 @@ async fn main() -> Outcome<()> {
     let rest = url.strip_prefix("http://").ok_or("an http URL is needed")?;
     let (host, base) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
     let (viewers, runs, updates): (u64, u64, u64) = (viewers.parse()?, runs.parse()?, updates.parse()?);
-    let crowd = Arc::new(Crowd {
+    let viewing = Arc::new(Shared {
         host: host.to_owned(),
         base: base.trim_end_matches('/').to_owned(),
         token: env::var("BENCH_TOKEN")?,
@@ -170,23 +172,25 @@ async fn main() -> Outcome<()> {
         seen: (0..=updates).map(|_| AtomicU64::new(0)).collect(),
         delivered: AtomicU64::new(0),
         finals: AtomicU64::new(0),
-        opening: Semaphore::new(OPENING),
+        opening: Semaphore::new(MAX_CONNECTING),
     });
     let mut all = JoinSet::new();
     for viewer in 0..viewers {
-        let crowd = crowd.clone();
-        all.spawn(async move { crowd.view(viewer % runs).await.map_err(|error| format!("viewer {viewer}: {error}")) });
+        let viewing = viewing.clone();
+        all.spawn(
+            async move { viewing.view(viewer % runs).await.map_err(|error| format!("viewer {viewer}: {error}")) },
+        );
     }
     let figures = |failed: u8, first: &str| {
-        let (delivered, finals) = (crowd.delivered.load(Ordering::Relaxed), crowd.finals.load(Ordering::Relaxed));
-        let (updates, first) = (crowd.updates, serde_json::Value::from(first));
+        let (delivered, finals) = (viewing.delivered.load(Ordering::Relaxed), viewing.finals.load(Ordering::Relaxed));
+        let (updates, first) = (viewing.updates, serde_json::Value::from(first));
         println!(
             r#"{{"finals":{finals},"delivered":{delivered},"updates":{updates},"failed":{failed},"first":{first}}}"#
         );
     };
     while let Some(ended) = all.join_next().await {
         if let Err(error) = ended? {
-            // At once: without one of them, who waits for `told` waits to no end.
+            // The first failure ends the program, because `seen` would never be printed again.
             figures(1, &error);
             return Err(error.into());
         }

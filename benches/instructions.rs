@@ -52,7 +52,7 @@ fn mint(iterations: usize) -> Outcome {
 /// Renders a row as JSON for JavaScript.
 fn decode(iterations: usize, tags: &str) -> Outcome {
     let mut feed = begun(tags);
-    take(&mut feed, &answer(1, tags));
+    take(&mut feed, &response(1, tags));
     let schema = feed.schema().ok_or("no schema")?.clone();
     let (_, row) = feed.rows().next().ok_or("no row")?;
     let mut out = String::new();
@@ -68,9 +68,9 @@ fn decode(iterations: usize, tags: &str) -> Outcome {
 fn merge(iterations: usize) -> Outcome {
     let tags = r#"{"user_1234","bench"}"#;
     let mut feed = begun(tags);
-    let answers: Vec<Answer> = (1..=16).map(|version| answer(version, tags)).collect();
+    let responses: Vec<FeedResponse> = (1..=16).map(|version| response(version, tags)).collect();
     for iteration in 0..iterations {
-        let outcome = take(&mut feed, black_box(&answers[iteration % answers.len()]));
+        let outcome = take(&mut feed, black_box(&responses[iteration % responses.len()]));
         if outcome.changes.len() != 1 {
             return Err("an update changed nothing".into());
         }
@@ -102,7 +102,7 @@ fn sse(iterations: usize, version: Option<&'static str>, bytes: &[u8]) -> Outcom
     Ok(())
 }
 
-struct Answer {
+struct FeedResponse {
     headers: HeaderMap,
     body: String,
 }
@@ -110,15 +110,15 @@ struct Answer {
 fn begun(tags: &str) -> Feed {
     let mut feed = Feed::new(shape::Limits::default());
     feed.start(NOW);
-    take(&mut feed, &answer(0, tags));
+    take(&mut feed, &response(0, tags));
     feed
 }
 
-fn take(feed: &mut Feed, answer: &Answer) -> shape::Outcome {
-    feed.on(Event::Response { status: 200, headers: &answer.headers, body: answer.body.as_bytes() }, NOW)
+fn take(feed: &mut Feed, response: &FeedResponse) -> shape::Outcome {
+    feed.on(Event::Response { status: 200, headers: &response.headers, body: response.body.as_bytes() }, NOW)
 }
 
-fn answer(version: u32, tags: &str) -> Answer {
+fn response(version: u32, tags: &str) -> FeedResponse {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     headers.insert("electric-handle", HeaderValue::from_static("bench"));
@@ -131,7 +131,7 @@ fn answer(version: u32, tags: &str) -> Answer {
     let body = format!(
         r#"[{{"key":"\"public\".\"TaskRun\"/\"run_1\"","value":{{"id":"run_1","taskIdentifier":"bench-task","createdAt":"2026-01-01T00:00:00.000","updatedAt":"2026-01-01T00:00:00.{version:03}","startedAt":"2026-01-01T00:00:00.100","delayUntil":null,"queuedAt":"2026-01-01T00:00:00.050","expiredAt":null,"completedAt":null,"friendlyId":"run_1","number":"0","isTest":"f","status":"EXECUTING","usageDurationMs":"{version}","costInCents":"0.0025","baseCostInCents":"0.0025","ttl":"10m","payload":"{{\"json\":{{\"user\":\"user_1234\"}}}}","payloadType":"application/super+json","metadata":"{{\"progress\":{version}}}","metadataType":"application/json","output":null,"outputType":"application/super+json","runTags":{tags},"error":null,"realtimeStreams":"{{}}"}},"headers":{{"operation":"{operation}"}}}},{{"headers":{{"control":"up-to-date"}}}}]"#
     );
-    Answer { headers, body }
+    FeedResponse { headers, body }
 }
 
 /// A Postgres array literal with plain, quoted and escaped elements.

@@ -1,4 +1,4 @@
-// A fresh process: from its start to the first token, and to the first row.
+// A new process: the time from its start to the first token, and to the first row.
 
 import path from "node:path";
 import { bars } from "../lib/chart.mjs";

@@ -1,5 +1,5 @@
-// 10,000 feeds, each updated once a second for a minute, whether or not anybody keeps up; and
-// 10,000 feeds to which nothing happens, with the server's own holding time.
+// 10,000 feeds, each updated once a second for a minute, whether or not the client keeps up; and
+// 10,000 feeds without any change, with the server's own holding time.
 
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { lines } from "../lib/chart.mjs";
@@ -9,7 +9,7 @@ import { startPeer } from "../lib/process.mjs";
 import { figure, percentile } from "../lib/stats.mjs";
 import { check, number, table, verdict, withSpread } from "../lib/text.mjs";
 
-/** The event loop is looked at so often, in milliseconds; that is no delay. */
+/** The interval at which the delay of the event loop is sampled, in milliseconds. It does not count as delay. */
 const RESOLUTION = 10;
 const PERCENTS = [50, 75, 90, 95, 99, 99.9, 100];
 
@@ -62,7 +62,7 @@ export const measure = {
   async idle({ url, group, feeds, seconds }) {
     const { runs } = load("ours", url);
     const follow = async (/** @type {number} */ index) => {
-      // Held for 17 to 23 s, as the server does.
+      // The server holds a request for 17 to 23 s.
       const plan = { kind: "hold", group, feeds, updates: 0, detail: 17_000 + (index * 6_000) / feeds };
       plan.detail = Math.round(plan.detail);
       for await (const _ of runs.subscribeToRun(runId(plan, index)));

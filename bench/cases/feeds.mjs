@@ -1,4 +1,4 @@
-// CPU time of each delivered update of a run, by the number of feeds that are live.
+// The CPU time of each delivered update of a run, by the number of live feeds.
 
 import { bars } from "../lib/chart.mjs";
 import { load } from "../lib/client.mjs";
@@ -14,7 +14,7 @@ const follow =
 
 export const measure = { ours: follow("ours"), official: follow("official") };
 
-/** Measured updates of each feed. */
+/** The number of measured updates of each feed. */
 const PLANS = [
   { feeds: 1, official: 1_000, ours: 4_000, least: 10 },
   { feeds: 100, official: 8, ours: 80, least: 25 },

@@ -1,5 +1,5 @@
-// How the cost of an update grows with feeds, updates and the size of a row: four sizes each, and
-// the slope fitted through them.
+// The growth of the cost of an update with the number of feeds, of updates and the size of a row: four sizes each, and the
+// slope fitted through them.
 
 import { lines } from "../lib/chart.mjs";
 import { load } from "../lib/client.mjs";
@@ -12,7 +12,7 @@ export const measure = {
   ours: ({ url, ...plan }) => followAll(load("ours", url).runs, url, plan),
 };
 
-/** `unit`: how many of them the linear slope is told for. */
+/** `unit`: the number of them for which the linear slope is given. */
 const AXES = [
   {
     name: "feeds",

@@ -1,4 +1,4 @@
-// Feeds that wait: what each costs in memory, and all of them in CPU time while nothing happens.
+// Feeds that wait: the memory of each, and the CPU time of all of them while nothing happens.
 
 import { bars } from "../lib/chart.mjs";
 import { cpuMicros, load, peakRss, rss, sleep, untilHeld } from "../lib/client.mjs";
@@ -8,7 +8,7 @@ import { startPeer } from "../lib/process.mjs";
 import { figure } from "../lib/stats.mjs";
 import { check, number, table, verdict, withSpread } from "../lib/text.mjs";
 
-/** Longer than a measurement: every long-poll is held throughout. */
+/** The server holds every long poll longer than a measurement takes. */
 const HELD_MS = 120_000;
 
 const wait =
@@ -19,7 +19,7 @@ const wait =
     const follow = async (/** @type {number} */ index) => {
       for await (const _ of runs.subscribeToRun(runId(plan, index)));
     };
-    // One first, so that what is loaded on first use does not count as a feed's.
+    // One feed first, so that code that loads on first use does not count.
     follow(feeds);
     await untilHeld(peer, 1);
     await sleep(200);
@@ -43,7 +43,7 @@ export async function run(bench) {
   const few = bench.size(500, 50);
   const nginx = findNginx();
   const measured = (client, count, over) => async () => {
-    // A server for each: what it holds is counted.
+    // Each client has a server of its own, which counts the requests that it holds.
     const peer = await startPeer();
     const proxy = over === "h2" ? await startNginx(nginx, peer.port) : undefined;
     const args = {

@@ -1,4 +1,4 @@
-// A public token with known claims, one call after another, each for another run.
+// Public tokens with known claims, one call after another, each for another run.
 
 import { bars } from "../lib/chart.mjs";
 import { each, load, ROOT_KEY, require, runIds } from "../lib/client.mjs";
@@ -22,7 +22,7 @@ export const measure = {
   ours: publicToken("ours"),
   official: publicToken("official"),
 
-  /** The native function as JavaScript calls it, with all of its arguments ready. Nothing is awaited. */
+  /** The native function as the JavaScript side calls it, with all of its arguments ready and without a promise. */
   async bare({ url, calls }) {
     const native = require("../../js/native/native.js");
     const client = native.client(url, ROOT_KEY, null, "{}");
@@ -36,7 +36,7 @@ export const measure = {
     return { micros: ((performance.now() - start) * 1000) / calls };
   },
 
-  /** What the official SDK signs with once it has the claims. */
+  /** The library with which the official SDK signs once it has the claims. */
   async generateJWT({ calls }) {
     const { generateJWT } = require("@trigger.dev/core/v3/jwt");
     const ids = runIds(calls);

@@ -1,4 +1,4 @@
-// 2,000 feeds through nginx: all live at once, and what a call costs meanwhile.
+// 2,000 feeds through nginx: the time until all are live, and the latency of a call meanwhile.
 
 import { bars } from "../lib/chart.mjs";
 import { ADDITIONAL_KEY, control, cpuMicros, load, peakRss, untilHeld, within } from "../lib/client.mjs";
@@ -8,7 +8,7 @@ import { startPeer } from "../lib/process.mjs";
 import { figure, median, percentile } from "../lib/stats.mjs";
 import { check, number, table, withSpread } from "../lib/text.mjs";
 
-/** Milliseconds of a call of its own, one after another. With this key every token is one. */
+/** The latencies of calls in milliseconds, one after another. With this key, every token is a call. */
 async function latencies(auth, calls) {
   const times = [];
   for (let i = 0; i < calls; i++) {
@@ -25,7 +25,7 @@ const through =
     const { auth, runs } = load(client, url, ADDITIONAL_KEY);
     await latencies(auth, calls);
     const without = await latencies(auth, calls);
-    // The group opens only when it is told to.
+    // A control call opens the group.
     const plan = { group, feeds: 0, updates };
     let delivered = 0;
     let ended = 0;
@@ -80,7 +80,7 @@ export async function run(bench) {
       await peer.stop();
     }
   };
-  // As many updates as make nginx close every connection of ours over HTTP/2 at least once.
+  // So many updates make nginx close every HTTP/2 connection of this package at least once.
   const updates = bench.size(12, 4);
   const plans = {
     "ours, HTTP/2": { measured: contestant("ours", "http2", feeds, updates), count: feeds, updates },
@@ -107,7 +107,7 @@ export async function run(bench) {
         least: count,
         unit: "feeds",
       });
-      // No longer, but for what two measurements differ by anyway.
+      // The calls must not take longer, apart from the difference between two equal measurements.
       const slower = check(
         `a token call during ${count.toLocaleString("en")} feeds, ${name}`,
         of("duringMs").median / of("withoutMs").median,

@@ -1,4 +1,4 @@
-// A run with a payload of 300 KB, updated 100 times: every update brings the whole row again.
+// A run with a payload of 300 KB, updated 100 times. Every update brings the whole row again.
 
 import { bars } from "../lib/chart.mjs";
 import { load } from "../lib/client.mjs";

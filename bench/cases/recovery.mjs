@@ -1,7 +1,7 @@
-// A server that is away for a minute, and one that refuses to hold so many polls: how long after that the news come.
+// A server that is away for a minute, and one that refuses to hold so many polls: the time until the updates come.
 //
-// It is about waiting, not about work: all clients are measured at once, each in a process of its own. The server is
-// the emulator, made to remember changes for 2 s as the real one does, behind a gate that can be shut.
+// The case measures waiting, not work, so all clients are measured at once, each in a process of its own. The server is
+// the emulator, which remembers changes for 2 s as the real one does, behind a gate that can be shut.
 
 import { once } from "node:events";
 import net from "node:net";
@@ -11,10 +11,10 @@ import { check, number, table, verdict } from "../lib/text.mjs";
 
 const FEEDS = 16;
 const LIMIT = 5;
-/** After this a feed that was told nothing is lost. */
+/** After this time, a feed without an update counts as lost. */
 const PATIENCE_MS = 60_000;
 
-/** Follows runs until each has the state `step`; when that was seen, in Unix milliseconds. */
+/** Follows runs until each has the state `step`. The times of that, in Unix milliseconds. */
 const follow = (client, open) =>
   async function measured({ url, key, ids, step }) {
     const { runs } = load(client, (await open?.(url, key)) ?? url, key);
@@ -73,51 +73,51 @@ export async function run(bench) {
   };
 }
 
-/** The server goes, everything changes, the server comes back. */
+/** The server goes away, every run changes, the server comes back. */
 async function outage(bench, awayMs) {
   const server = await emulator();
   const gate = await shuttable(server.url);
-  const told = await all(bench, (who) => ({ url: gate.url, who, server }));
+  const clients = await all(bench, (who) => ({ url: gate.url, who, server }));
   await until(async () => (await server.live()) === WHO.length * FEEDS);
   await gate.shut();
   await sleep(awayMs / 2);
-  await told.change(0);
+  await clients.change(0);
   await sleep(awayMs / 2);
   const back = Date.now();
   await gate.open();
-  const seconds = await told.seconds(() => back);
+  const seconds = await clients.seconds(() => back);
   await gate.shut();
   await server.stop();
   return seconds;
 }
 
-/** More feeds than may be live: each client against a server of its own. */
+/** More feeds than may be live. Each client has a server of its own. */
 async function limited(bench) {
   const servers = Object.fromEntries(
     await Promise.all(WHO.map(async ([who]) => [who, await emulator({ maxConnections: LIMIT })])),
   );
-  const told = await all(bench, (who) => ({ url: servers[who].url, who, server: servers[who] }));
-  // Until every feed has its first state, and those over the limit were refused more than once.
+  const clients = await all(bench, (who) => ({ url: servers[who].url, who, server: servers[who] }));
+  // Waits until every feed has its first state and those over the limit were refused more than once.
   await sleep(15_000);
-  // One by one: news of many at once would end the polls that are held, and let others in.
-  const changed = await told.change(1_000);
-  const seconds = await told.seconds((who, place) => changed[who][place]);
+  // The runs change one by one: many changes at once would end the held polls and let others in.
+  const changed = await clients.change(1_000);
+  const seconds = await clients.seconds((who, index) => changed[who][index]);
   await Promise.all(Object.values(servers).map((server) => server.stop()));
   return seconds;
 }
 
 /** All clients at once, each in a process of its own with runs of its own. */
-async function all(bench, place) {
+async function all(bench, serverOf) {
   const clients = await Promise.all(
     WHO.map(async ([who]) => {
-      const { url, server } = place(who);
+      const { url, server } = serverOf(who);
       const ids = await Promise.all(Array.from({ length: FEEDS }, () => server.makeRun()));
       const args = { url, key: server.key, ids, step: 1 };
       return { who, ids, server, ended: bench.child(who, args, { timeoutMs: 3 * PATIENCE_MS }) };
     }),
   );
   return {
-    /** Changes all runs, one every `pauseMs`; when each was changed, by client. */
+    /** Changes all runs, one every `pauseMs`. The time of each change, by client. */
     async change(pauseMs) {
       const done = clients.map(async ({ who, ids, server }) => {
         const times = [];
@@ -130,11 +130,11 @@ async function all(bench, place) {
       });
       return Object.fromEntries(await Promise.all(done));
     },
-    /** How long after `from` each run was told, by client. */
+    /** The time from `from` to the update of each run, by client. */
     async seconds(from) {
       const done = clients.map(async ({ who, ended }) => {
         const { seen } = await ended;
-        return [who, seen.map((at, place) => Math.max(0, at - from(who, place)) / 1000)];
+        return [who, seen.map((at, index) => Math.max(0, at - from(who, index)) / 1000)];
       });
       return Object.fromEntries(await Promise.all(done));
     },
@@ -160,7 +160,7 @@ async function emulator(options = {}) {
   };
 }
 
-/** A way to `url` that can be shut: connections end, and new ones are refused. */
+/** A gate in front of `url`. When it is shut, connections end and new ones are refused. */
 async function shuttable(url) {
   const to = Number(new URL(url).port);
   const sockets = new Set();

@@ -1,5 +1,5 @@
-// 10,000 viewers of a relay: of one run, and of 100 runs. Measured in the relay's process are the CPU time of each update
-// of each viewer and the memory of each viewer, beside as many subscriptions of the official SDK as fit, without a relay.
+// 10,000 viewers of a relay: of one run, and of 100 runs. The relay's process measures the CPU time of each update of each
+// viewer and the memory of each viewer, beside as many subscriptions of the official SDK as fit, without a relay.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,19 +11,19 @@ import { program, startPeer } from "../lib/process.mjs";
 import { figure } from "../lib/stats.mjs";
 import { check, number, table, verdict, withSpread } from "../lib/text.mjs";
 
-/** Subscriptions of the official SDK that are measured; what more of them would cost each is taken to be the same. */
+/** The number of measured subscriptions of the official SDK. The cost of each is assumed to be the same for more. */
 const DIRECT = 1_000;
 
-/** How long a feed is kept after its last viewer, in milliseconds. */
+/** The time that a feed is kept after its last viewer, in milliseconds. */
 const KEEP_MS = 500;
 
-/** How viewers reach the relay: served by Rust's threads, or by a Node server in front of it. */
+/** The ways to the relay: its own listener in Rust, or a Node server in front of it. */
 const SERVERS = {
   async listen(handler) {
     return handler.listen();
   },
   async node(handler) {
-    // Its own 5 s are short for a process that is busy: a request that it has not read yet is no idle connection.
+    // Node's 5 s are short for a busy process: a connection with a request that it has not read yet is not idle.
     const server = http.createServer({ keepAliveTimeout: 65_000 }, handler.node);
     server.listen({ port: 0, host: "127.0.0.1", backlog: 8_192 });
     await once(server, "listening");
@@ -34,7 +34,7 @@ const SERVERS = {
 /** The viewers, in a process of their own. */
 class Crowd {
   #lines;
-  #told = -1;
+  #seen = -1;
 
   constructor(url, token, { viewers, runs, updates, plan }) {
     this.viewers = viewers;
@@ -44,19 +44,19 @@ class Crowd {
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** Waits until all viewers have seen the update, or tells why they cannot. */
-  async told(version) {
-    while (this.#told < version) {
+  /** Waits until all viewers have seen the update, or throws the reason why they cannot. */
+  async seen(version) {
+    while (this.#seen < version) {
       const line = await this.#next();
-      if (!line.startsWith("told ")) throw new Error(`viewers ended before update ${version}: ${line}`);
-      this.#told = Number(line.slice(5));
+      if (!line.startsWith("seen ")) throw new Error(`viewers ended before update ${version}: ${line}`);
+      this.#seen = Number(line.slice(5));
     }
   }
 
   async ended() {
     for (;;) {
       const line = await this.#next();
-      if (!line.startsWith("told ")) return JSON.parse(line);
+      if (!line.startsWith("seen ")) return JSON.parse(line);
     }
   }
 
@@ -78,22 +78,22 @@ async function relay({ url, group, viewers, runs, updates, via }) {
     const plan = runId(planOf(name), 0).replace(/^run_|_0$/g, "");
     return new Crowd(server.url, token, { ...size, updates, plan });
   };
-  // What the first viewer costs, such as the threads, is not the others'.
+  // The first viewer starts threads and the like, which must not count for the others.
   const first = crowd(`${group}w`, { viewers: 1, runs: 1 });
-  await first.told(0);
+  await first.seen(0);
   await control(`${url}/bench/release/${group}w/all`);
   await first.ended();
   await sleep(2 * KEEP_MS);
   const before = rss();
   const all = crowd(group, { viewers, runs });
-  await all.told(0);
+  await all.seen(0);
   await sleep(500);
   const memory = rss() - before;
   const upstream = await control(`${url}/bench/stats`);
   const [cpu, start] = [cpuMicros(), performance.now()];
   for (let version = 1; version < updates; version++) {
     await control(`${url}/bench/release/${group}/${version}`);
-    await all.told(version);
+    await all.seen(version);
   }
   const spent = cpuMicros() - cpu;
   const seconds = (performance.now() - start) / 1000;
@@ -104,7 +104,7 @@ async function relay({ url, group, viewers, runs, updates, via }) {
     micros: spent / (viewers * (updates - 1)),
     kb: memory / viewers,
     perSecond: (viewers * (updates - 1)) / seconds,
-    // Each held request has a connection: the server speaks HTTP/1.1.
+    // The server speaks HTTP/1.1, so each held request has a connection.
     connections: upstream.held,
     finals,
     delivered,
@@ -153,9 +153,9 @@ export async function run(bench) {
       check(`${what}: CPU an update, over direct subscriptions`, ratio, { least: 20, unit: "×" }),
       check(`${what}: memory a viewer`, of("kb").median, { most: 20, unit: "KB" }),
     ];
-    // The targets are for what serves without JavaScript.
+    // The targets are for the listener in Rust.
     if (crowd.via === "listen") checks.push(...own);
-    const told = (one) => (crowd.via === "listen" ? verdict(one) : "");
+    const verdictOf = (one) => (crowd.via === "listen" ? verdict(one) : "");
     rows.push([
       name,
       where,
@@ -163,9 +163,9 @@ export async function run(bench) {
       number(of("finals").lowest),
       withSpread(of("micros")),
       own[2].text,
-      told(own[2]),
+      verdictOf(own[2]),
       withSpread(of("kb")),
-      told(own[3]),
+      verdictOf(own[3]),
       withSpread(of("perSecond")),
     ]);
   }

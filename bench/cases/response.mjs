@@ -1,5 +1,5 @@
-// One run shown to 1,000 readers as server-sent events: `toResponse()`, and what a user writes by
-// hand with the official SDK. An update is released when every reader has the one before.
+// One run for 1,000 readers as server-sent events: `toResponse()`, and the handler that a user writes by hand with the
+// official SDK. An update is released when every reader has the one before.
 
 import { bars } from "../lib/chart.mjs";
 import { control, cpuMicros, latch, load, peakRss, untilHeld } from "../lib/client.mjs";
@@ -8,7 +8,7 @@ import { startPeer } from "../lib/process.mjs";
 import { figure } from "../lib/stats.mjs";
 import { check, number, table, verdict, withSpread } from "../lib/text.mjs";
 
-/** A route handler's response, as one writes it with an async iterator. */
+/** The response of a route handler that is written by hand with an async iterator. */
 function byHand(subscription) {
   const encoder = new TextEncoder();
   const steps = subscription[Symbol.asyncIterator]();
@@ -25,13 +25,13 @@ function byHand(subscription) {
 
 const RUN_EVENT = new TextEncoder().encode("event: run\n");
 
-/** Whether a chunk of a body tells of a run: comments, and the end, do not. */
+/** Whether a chunk of a body holds a run. Comments and the end do not. */
 function isRun(chunk) {
   const text = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   return text.subarray(0, 64).includes(RUN_EVENT);
 }
 
-/** `shared`: whether all readers have one long-poll. */
+/** `shared`: whether all readers share one long poll. */
 const serve =
   (client, respond, shared) =>
   async ({ url, group, readers, updates }) => {
@@ -54,7 +54,7 @@ const serve =
       await control(`${url}/bench/release/${group}/${version}`);
       await turns[version].opened;
     }
-    // So many answers, and as many requests.
+    // So many responses, and as many requests.
     await untilHeld(url, polls);
     const spent = cpuMicros() - cpu;
     const asked = (await control(`${url}/bench/stats`)).polls;
@@ -73,7 +73,7 @@ export const measure = {
 export async function run(bench) {
   const readers = bench.size(1_000, 50);
   const measured = (client, updates) => async () => {
-    // A server for each: its requests are counted.
+    // Each client has a server of its own, which counts its requests.
     const peer = await startPeer();
     const sample = await bench.child(client, { url: peer.url, group: bench.group(), readers, updates });
     await peer.stop();

@@ -1,4 +1,4 @@
-// Reading a realtime stream of 1 KB chunks, in both versions of the protocol.
+// A realtime stream of 1 KB chunks, in both versions of the protocol.
 
 import { bars } from "../lib/chart.mjs";
 import { cpuMicros, load, peakRss } from "../lib/client.mjs";
@@ -6,14 +6,14 @@ import { startPeer } from "../lib/process.mjs";
 import { figure } from "../lib/stats.mjs";
 import { check, table, verdict, withSpread } from "../lib/text.mjs";
 
-/** A live stream has a chunk so often. */
+/** The interval between the chunks of a live stream. */
 const LIVE_MICROS = 1_000;
 
 const read =
   (client) =>
   async ({ url, version, chunks, live }) => {
     const { streams } = load(client, url);
-    // Once before, so that what is compiled on first use does not count.
+    // One stream first, so that code that is compiled on first use does not count.
     await readAll(streams, `${version}-2000-1000-0`, 2_000);
     const cpu = cpuMicros();
     const start = performance.now();

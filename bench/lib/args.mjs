@@ -8,7 +8,7 @@ export const USAGE = `npm run bench -- [options]
   --quick         small sizes and one round: to see that it works, not to compare
   --write         puts tables and charts into docs/performance.md and docs/charts/`;
 
-/** A command line that makes no sense: printed without a stack. */
+/** An invalid command line, which is printed without a stack. */
 export class UsageError extends Error {}
 
 /**

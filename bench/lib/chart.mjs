@@ -47,8 +47,8 @@ function colour(/** @type {string} */ name, /** @type {number} */ place) {
 }
 
 /**
- * Bars on a logarithmic scale, several to a group: what differs a hundredfold stays readable. Of a single
- * series the groups are the contestants.
+ * Groups of bars on a logarithmic scale, on which a hundredfold difference stays readable. The groups of a single series
+ * are the contestants.
  *
  * @param {object} chart
  * @param {string} chart.title

@@ -1,4 +1,4 @@
-// What the measuring processes share. CPU time and memory are the operating system's.
+// Helpers of the measuring processes. CPU time and memory are the operating system's figures.
 
 import { readFileSync } from "node:fs";
 import http from "node:http";
@@ -29,13 +29,13 @@ export function cpuMicros() {
   return user + system;
 }
 
-/** The most memory this process had, in KB. */
+/** The peak memory of this process, in KB. */
 export function peakRss() {
-  // `getrusage` would also count what the process that started this one had.
+  // `getrusage` also counts the memory of the process that started this one.
   return statusOf("VmHWM") ?? process.resourceUsage().maxRSS;
 }
 
-/** The memory this process has now, in KB. */
+/** The memory of this process now, in KB. */
 export function rss() {
   return statusOf("VmRSS") ?? Math.round(process.memoryUsage.rss() / 1024);
 }
@@ -76,7 +76,7 @@ export function latch(count) {
   };
 }
 
-/** `promise`, or `undefined` after a time in milliseconds. */
+/** The value of `promise`, or `undefined` after so many milliseconds. */
 export function within(ms, promise) {
   return Promise.race([promise, sleep(ms)]);
 }
@@ -99,10 +99,10 @@ export function control(url) {
   });
 }
 
-/** Waits until the server holds so many requests, as long as there are more and more; the most it held. */
-export async function untilHeld(url, count, patienceMs = 6_000) {
+/** Waits until the server holds so many requests, or until their number no longer grows. The largest number. */
+export async function untilHeld(url, count, timeoutMs = 6_000) {
   let most = 0;
-  for (let grown = performance.now(); performance.now() - grown < patienceMs; ) {
+  for (let grown = performance.now(); performance.now() - grown < timeoutMs; ) {
     const { held } = await control(`${url}/bench/stats`);
     if (held >= count) return held;
     if (held > most) {

@@ -1,4 +1,4 @@
-// Following many runs at once, and what it costs from the moment all of them are live.
+// Follows many runs at once, and measures the cost from the moment at which all of them are live.
 
 import { control, cpuMicros, latch, peakRss, untilHeld } from "./client.mjs";
 
@@ -8,9 +8,8 @@ export function runId({ kind = "step", group, feeds, updates, detail = 0 }, inde
 }
 
 /**
- * Follows all runs of a plan to their ends. Measured is from the moment every feed is live and waits
- * until every feed had `updates` updates and waits again: so many answers, and as many requests. One
- * more update then ends each run.
+ * Follows all runs of a plan to their ends. The measurement begins when every feed is live and waits, and ends when every
+ * feed had `updates` updates and waits again: so many responses, and as many requests. One more update then ends each run.
  *
  * @param {{ subscribeToRun: (id: string) => AsyncIterable<any> }} runs
  * @param {string} peer the server
@@ -24,14 +23,14 @@ export async function followAll(runs, peer, plan, update) {
   let delivered = 0;
   const follow = async (/** @type {number} */ index) => {
     let first = true;
-    // For a group of 0 the server waits until it is told.
+    // The server does not open a group of 0 by itself.
     for await (const run of runs.subscribeToRun(runId({ ...plan, feeds: 0, updates: updates + 1 }, index))) {
       if (first) {
         first = false;
         live.arrive();
         continue;
       }
-      // Something of it is read, as anybody would.
+      // A real reader uses something of the run.
       if (!(run.metadata.progress > 0)) throw new Error(`a run without its metadata: ${JSON.stringify(run)}`);
       delivered++;
       update?.(run);
@@ -52,7 +51,7 @@ export async function followAll(runs, peer, plan, update) {
   await control(`${peer}/bench/release/${group}/all`);
   await all;
   if (measured !== feeds * updates || delivered !== feeds * (updates + 1)) {
-    // What each cost would say nothing.
+    // The cost of each update would mean nothing.
     throw new Error(`${measured} of ${feeds * updates} updates came, and ${delivered - measured} of ${feeds} ends`);
   }
   return { micros: spent / measured, seconds, peakKb: peakRss() };

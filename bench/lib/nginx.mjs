@@ -1,5 +1,5 @@
-// nginx before the server, as a self-hosted installation or a cloud's edge has it: TLS with a
-// throwaway authority, 128 streams and 1,000 requests to a connection.
+// nginx in front of the server, as in a self-hosted installation or at a cloud's edge: TLS with a throwaway authority, 128
+// streams and 1,000 requests a connection.
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -9,7 +9,7 @@ import os from "node:os";
 import path from "node:path";
 import { program } from "./process.mjs";
 
-/** The nginx of this machine, `undefined` if there is none. */
+/** The nginx of this machine; `undefined` where none is installed. */
 export function findNginx() {
   return ["nginx", "/usr/sbin/nginx"].find((name) => spawnSync(name, ["-v"]).error === undefined);
 }
@@ -42,14 +42,14 @@ http {
 }
 `;
 
-/** How many files a process may have open. */
+/** The number of files that a process may have open. */
 function limit() {
   const found = readFileSync("/proc/self/limits", "latin1").match(/^Max open files\s+\S+\s+(\d+)/m);
   return Math.min(Number(found?.[1] ?? 4096), 60_000);
 }
 
 /**
- * Starts nginx before the server on a port.
+ * Starts nginx in front of the server on a port.
  *
  * @param {string} nginx
  * @param {number} upstream
@@ -70,7 +70,7 @@ export async function startNginx(nginx, upstream) {
   return {
     http2: `https://127.0.0.1:${http2}`,
     http1: `https://127.0.0.1:${http1}`,
-    /** What a client needs to trust it. */
+    /** The environment in which a client trusts its certificate. */
     env: { NODE_EXTRA_CA_CERTS: path.join(folder, "ca.pem") },
     async stop() {
       process.off("exit", kill);

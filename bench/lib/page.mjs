@@ -1,12 +1,12 @@
-// What the bench leaves behind: the tables in docs/performance.md, the charts, and the targets of
-// every case, so that the list of missed ones is whole when one case alone was measured again.
+// The output of the bench: the tables in docs/performance.md, the charts, and the targets of every case. The targets are
+// kept so that the list of missed ones stays complete when one case alone is measured again.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 const PAGE = "docs/performance.md";
 const CHARTS = "docs/charts";
-// Pictures are no part of the package: its pages link to the repository.
+// The package has no pictures, so its pages link to those in the repository.
 const CHARTS_URL = "https://github.com/trigger-native/trigger-native/raw/main/docs/charts";
 const TARGETS = "bench/targets.json";
 

@@ -1,4 +1,4 @@
-// The processes of a benchmark: the server, the clients, the floor.
+// The processes of a benchmark: the server, the clients, the lower bound.
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ const target = process.env.CARGO_TARGET_DIR ?? path.join(root, "target");
 /** A program of the benchmarks, once it is built. @param {string} name */
 export const program = (name) => path.join(target, "release", "examples", name);
 
-/** Compiles the server and the floor. Without the Node bridge: they need none. */
+/** Compiles the server and the lower bound, without the Node bridge. */
 export function build() {
   const examples = ["bench-peer", "bench-bare", "bench-viewers"].flatMap((name) => ["--example", name]);
   const { args, env } = asPublished();
@@ -22,7 +22,7 @@ export function build() {
 }
 
 /**
- * Starts the server. It ends when its standard input closes, so also when this process does.
+ * Starts the server. It ends when its standard input closes, and so when this process ends.
  *
  * @param {number} [callDelayMs] how long a call takes: the network's part
  */
@@ -51,7 +51,7 @@ async function firstLine(child, prefix) {
 }
 
 /**
- * Runs a program to its end; the JSON of its last line.
+ * Runs a program to its end. The JSON of its last line.
  *
  * @param {string} command
  * @param {string[]} args
@@ -79,7 +79,7 @@ export async function json(command, args, { env, timeoutMs = 180_000 } = {}) {
   }
 }
 
-/** The environment without what would point a client elsewhere, or at another configuration. */
+/** The environment without the variables that configure a client. */
 function clean(env) {
   const configured = /^(TRIGGER_|OTEL_|NODE_OPTIONS$|NODE_EXTRA_CA_CERTS$|(https?|all|no)_proxy$)/i;
   return Object.fromEntries(Object.entries(env).filter(([name]) => !configured.test(name)));

@@ -30,7 +30,7 @@ export function table(heads, rows) {
 }
 
 /**
- * A target, and whether it was met.
+ * One target with its result.
  *
  * @param {string} what names it in the list of missed targets
  * @param {number} value

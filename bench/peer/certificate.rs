@@ -1,4 +1,4 @@
-//! A throwaway authority and a certificate of its own for 127.0.0.1, for the benchmarks' proxy.
+//! A throwaway authority and its certificate for 127.0.0.1, for the benchmarks' proxy.
 
 use std::path::Path;
 

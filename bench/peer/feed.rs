@@ -1,5 +1,5 @@
-//! Answers to the requests of run feeds and tag feeds. The place of a feed travels in its offset,
-//! so that nothing is kept of it.
+//! Responses to the requests of run feeds and tag feeds. The offset carries the whole cursor of a feed, so that the server
+//! keeps no state of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,23 +11,23 @@ use hyper::Response;
 
 use super::gate::Groups;
 use super::plan::{Kind, Plan};
-use super::row::{self, Told, UP_TO_DATE};
+use super::row::{self, RunMessage, UP_TO_DATE};
 
-/// What the server counts.
+/// The counts of the server.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) groups: Groups,
-    /// Live requests that wait now.
+    /// The live requests that wait now.
     pub(crate) held: AtomicU64,
-    /// Requests of feeds.
+    /// All requests of feeds.
     pub(crate) polls: AtomicU64,
-    /// Connections that are open now.
+    /// The connections that are open now.
     pub(crate) connections: AtomicU64,
 }
 
-/// The parameters of a request that matter here.
+/// The parameters of a request that the server reads.
 struct Asked<'a> {
-    /// The version the client has; `None` asks for a snapshot.
+    /// The version that the client has; `None` asks for a snapshot.
     version: Option<u64>,
     live: bool,
     tags: Option<&'a str>,
@@ -46,7 +46,7 @@ fn read(query: &str) -> Asked<'_> {
     asked
 }
 
-/// Counts something for as long as it is there.
+/// A count that is one higher until the guard is dropped.
 pub(crate) struct Held<'a>(&'a AtomicU64);
 
 impl<'a> Held<'a> {
@@ -62,17 +62,17 @@ impl Drop for Held<'_> {
     }
 }
 
-/// The answer to a request of the feed of one run.
+/// The response to a request of the feed of one run.
 pub(crate) async fn of_run(id: &str, query: &str, state: &Arc<State>) -> Option<Response<Full<Bytes>>> {
     state.polls.fetch_add(1, Ordering::Relaxed);
     let (plan, asked) = (Plan::of_run(id)?, read(query));
     let payload = row::payload(if matches!(plan.kind, Kind::Step | Kind::Drive) { plan.detail } else { 0 });
     let mut body = String::with_capacity(1_400 + payload.len());
     body.push('[');
-    let mut told = Told { id, version: 0, updates: plan.updates.max(1), payload: &payload, stamps: None };
+    let mut message = RunMessage { id, version: 0, updates: plan.updates.max(1), payload: &payload, stamps: None };
     let version = match asked.version {
         None => {
-            row::write(&mut body, &told);
+            row::write(&mut body, &message);
             body.push(',');
             0
         }
@@ -80,8 +80,8 @@ pub(crate) async fn of_run(id: &str, query: &str, state: &Arc<State>) -> Option<
         Some(version) => {
             let next = next(&plan, version, state).await;
             if let Some((version, stamps)) = next {
-                told = Told { version, stamps, ..told };
-                row::write(&mut body, &told);
+                message = RunMessage { version, stamps, ..message };
+                row::write(&mut body, &message);
                 body.push(',');
             }
             next.map_or(version, |(version, _)| version)
@@ -89,13 +89,13 @@ pub(crate) async fn of_run(id: &str, query: &str, state: &Arc<State>) -> Option<
     };
     body.push_str(UP_TO_DATE);
     body.push(']');
-    answer(id, version, asked.live, body)
+    response(id, version, asked.live, body)
 }
 
-/// When an update came to be, and when it is sent, in Unix milliseconds.
+/// The times at which an update happened and is sent, in Unix milliseconds.
 type Stamps = (f64, f64);
 
-/// Waits for what follows `version`; `None` when nothing came in time.
+/// Waits for an update after `version`; `None` when none came in time.
 async fn next(plan: &Plan<'_>, version: u64, state: &State) -> Option<(u64, Option<Stamps>)> {
     let held = Held::new(&state.held);
     let group = state.groups.get(plan.group, plan.feeds);
@@ -145,12 +145,11 @@ fn unix_ms(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1_000.0
 }
 
-/// How often in a second a server that gathers updates looks for them.
+/// The number of times a second at which a server that gathers updates looks for them.
 const LOOKS: f64 = 10.0;
 
-/// The answer to a request of a tag feed: of its `feeds` runs one after another is updated, each
-/// once in `detail` milliseconds, whether or not anybody asks; an answer tells what there is by then.
-/// Nothing happens before the group was opened. No run completes.
+/// The response to a request of a tag feed. Its `feeds` runs are updated in turn, each once in `detail` milliseconds,
+/// whether or not a client asks; a response has all updates so far. Updates start when the group opens. No run completes.
 pub(crate) async fn of_tag(query: &str, state: &Arc<State>) -> Option<Response<Full<Bytes>>> {
     state.polls.fetch_add(1, Ordering::Relaxed);
     let asked = read(query);
@@ -161,11 +160,11 @@ pub(crate) async fn of_tag(query: &str, state: &Arc<State>) -> Option<Response<F
     let mut body = String::from("[");
     let mut write = |run: u64, version: u64| {
         let id = format!("run_{}_{run}", plan.group);
-        let told = Told { id: &id, version, updates: u64::MAX, payload: &payload, stamps: None };
-        row::write(&mut body, &told);
+        let message = RunMessage { id: &id, version, updates: u64::MAX, payload: &payload, stamps: None };
+        row::write(&mut body, &message);
         body.push(',');
     };
-    // Where the feed stands: how many updates were told.
+    // The cursor of the feed is the number of updates that were sent.
     let place = match asked.version {
         None => {
             (0..runs).for_each(|run| write(run, 0));
@@ -186,7 +185,7 @@ pub(crate) async fn of_tag(query: &str, state: &Arc<State>) -> Option<Response<F
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of updates")]
             let due = (start.elapsed().as_secs_f64() / pace) as u64;
             let now = due.max(place + 1).min(end).max(place);
-            // Only the newest state of each run is told.
+            // A response has only the newest state of each run.
             let from = place.max(now.saturating_sub(runs));
             (from..now).for_each(|update| write(update % runs, 1 + update / runs));
             now
@@ -194,19 +193,19 @@ pub(crate) async fn of_tag(query: &str, state: &Arc<State>) -> Option<Response<F
     };
     body.push_str(UP_TO_DATE);
     body.push(']');
-    answer(tag, place, asked.live, body)
+    response(tag, place, asked.live, body)
 }
 
-fn answer(name: &str, version: u64, live: bool, body: String) -> Option<Response<Full<Bytes>>> {
-    let answer = Response::builder()
+fn response(name: &str, version: u64, live: bool, body: String) -> Option<Response<Full<Bytes>>> {
+    let response = Response::builder()
         .header("content-type", "application/json; charset=utf-8")
         .header("cache-control", "no-store")
         .header("electric-handle", name)
         .header("electric-offset", format!("1767225600000_{version}"));
-    let answer = if live {
-        answer.header("electric-cursor", version.to_string())
+    let response = if live {
+        response.header("electric-cursor", version.to_string())
     } else {
-        answer.header("electric-schema", row::SCHEMA)
+        response.header("electric-schema", row::SCHEMA)
     };
-    answer.body(Full::from(body)).ok()
+    response.body(Full::from(body)).ok()
 }

@@ -1,7 +1,7 @@
-//! The server of the benchmarks: answers claims, tokens, run feeds, tag feeds and streams as fast
-//! as it can, so that what is measured is the client. It is never part of the package.
+//! The server of the benchmarks. It answers requests for claims, tokens, run feeds, tag feeds and streams as fast as it
+//! can, so that the client is measured. The program is not part of the package.
 //!
-//! Usage: `bench-peer [<milliseconds before a call is answered>]`; prints `listening <url>` and
+//! Usage: `bench-peer [<milliseconds until a call is answered>]`; prints `listening <url>` and
 //! ends when its standard input closes. `bench-peer certificate <folder>` writes a throwaway
 //! authority and certificate instead.
 
@@ -32,9 +32,9 @@ use tokio::net::TcpSocket;
 use feed::{Held, State};
 use stream::Chunks;
 
-type Answer = Response<Either<Full<Bytes>, Chunks>>;
+type BenchResponse = Response<Either<Full<Bytes>, Chunks>>;
 
-async fn answer(request: Request<Incoming>, state: Arc<State>, call_delay: Duration) -> Answer {
+async fn respond(request: Request<Incoming>, state: Arc<State>, call_delay: Duration) -> BenchResponse {
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or(""));
     let found = match path {
         "/api/v1/auth/jwt/claims" => {
@@ -56,16 +56,16 @@ async fn answer(request: Request<Incoming>, state: Arc<State>, call_delay: Durat
             if let Some(id) = path.strip_prefix("/realtime/v1/runs/") {
                 feed::of_run(id, query, &state).await
             } else if let Some(key) = path.strip_prefix("/realtime/v1/streams/").and_then(|rest| rest.split_once('/')) {
-                return Chunks::answer(key.1).map_or_else(missing, |answer| answer.map(Either::Right));
+                return Chunks::response(key.1).map_or_else(missing, |response| response.map(Either::Right));
             } else {
                 path.strip_prefix("/bench/release/").and_then(|rest| release(rest, &state))
             }
         }
     };
-    found.map_or_else(missing, |answer| answer.map(Either::Left))
+    found.map_or_else(missing, |response| response.map(Either::Left))
 }
 
-/// `<group>/<version>` lets the group's updates up to that version be told; `<group>/all` all of them.
+/// `<group>/<version>` releases the group's updates up to that version; `<group>/all` releases all of them.
 fn release(rest: &str, state: &State) -> Option<Response<Full<Bytes>>> {
     let (group, version) = rest.split_once('/')?;
     let version = if version == "all" { u64::MAX } else { version.parse().ok()? };
@@ -74,12 +74,12 @@ fn release(rest: &str, state: &State) -> Option<Response<Full<Bytes>>> {
 }
 
 fn json(body: String) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::from(body));
-    answer.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
-    answer
+    let mut response = Response::new(Full::from(body));
+    response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
+    response
 }
 
-fn missing() -> Answer {
+fn missing() -> BenchResponse {
     let mut missing = Response::new(Either::Left(Full::from("not found")));
     *missing.status_mut() = http::StatusCode::NOT_FOUND;
     missing
@@ -103,7 +103,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let serve = async {
         loop {
             let Ok((socket, _)) = listener.accept().await else {
-                // Out of file descriptors: some will be free again.
+                // The process is out of file descriptors. Some will be free again.
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 continue;
             };
@@ -114,11 +114,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
                 let _open = Held::new(&counted.connections);
                 let service = service_fn(move |request| {
                     let state = state.clone();
-                    async move { Ok::<_, Infallible>(answer(request, state, call_delay).await) }
+                    async move { Ok::<_, Infallible>(respond(request, state, call_delay).await) }
                 });
                 let mut builder = Builder::new(TokioExecutor::new());
                 builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
-                // A client that goes away is no fault of the server's.
+                // A client that closes its connection is not an error of the server.
                 let _ = builder.serve_connection(TokioIo::new(socket), service).await;
             });
         }

@@ -1,19 +1,19 @@
-//! How a feed behaves, written in its run's id or tag: `<kind>_<group>_<feeds>_<updates>_<detail>`,
+//! The behaviour of a feed, as its run's id or tag says: `<kind>_<group>_<feeds>_<updates>_<detail>`,
 //! a run's with `run_` before it and `_<index>` after it.
 
-/// What makes a live request wait.
+/// The behaviour of live requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// `step`: each live request is answered at once with the next update, once the group is open.
     /// The last update waits for a second release.
     Step,
-    /// `tick`: an update becomes due every `detail` milliseconds, whether or not anybody asks.
+    /// `tick`: an update becomes due every `detail` milliseconds, whether or not a client asks.
     Tick,
     /// `gather`, of a tag: as `tick`, but the server looks for updates ten times a second.
     Gather,
-    /// `hold`: nothing ever changes; an up-to-date after `detail` milliseconds.
+    /// `hold`: nothing changes, and each request ends in an up-to-date after `detail` milliseconds.
     Hold,
-    /// `drive`: an update is there once a control call has released it.
+    /// `drive`: a control call releases each update.
     Drive,
 }
 
@@ -23,20 +23,20 @@ pub(crate) struct Plan<'a> {
     pub(crate) kind: Kind,
     /// Feeds of one group begin together.
     pub(crate) group: &'a str,
-    /// After how many live feeds the group opens by itself; 0 leaves it to a control call. Of a
-    /// tag: its runs.
+    /// The number of live feeds at which the group opens by itself; with 0, a control call opens it. For a tag, the number of
+    /// its runs.
     pub(crate) feeds: u32,
-    /// The last of them completes the run.
+    /// The number of updates. The last one completes the run.
     pub(crate) updates: u64,
-    /// `tick`, `gather`: the period. `hold`: how long. `step` and `drive`: the payload in bytes, 0 for a
-    /// small one.
+    /// `tick` and `gather`: the period. `hold`: the time that a request is held. `step` and `drive`: the size of the payload
+    /// in bytes, 0 for a small one.
     pub(crate) detail: u64,
-    /// Which feed of the group it is.
+    /// The index of the feed in its group.
     pub(crate) index: u32,
 }
 
 impl<'a> Plan<'a> {
-    /// The plan in a run id, `None` for any other id.
+    /// The plan in a run id; `None` for an id without one.
     pub(crate) fn of_run(id: &'a str) -> Option<Self> {
         let (plan, index) = id.strip_prefix("run_")?.rsplit_once('_')?;
         Some(Self { index: index.parse().ok()?, ..Self::of_tag(plan)? })

@@ -1,4 +1,4 @@
-//! Rows, as the server writes them: every column, each a string or null.
+//! Rows as the server writes them: all columns, each a string or null.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -7,25 +7,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The `electric-schema` header.
 pub(crate) const SCHEMA: &str = r#"{"id":{"type":"text"},"taskIdentifier":{"type":"text"},"createdAt":{"type":"timestamp"},"updatedAt":{"type":"timestamp"},"startedAt":{"type":"timestamp"},"delayUntil":{"type":"timestamp"},"queuedAt":{"type":"timestamp"},"expiredAt":{"type":"timestamp"},"completedAt":{"type":"timestamp"},"friendlyId":{"type":"text"},"number":{"type":"int4"},"isTest":{"type":"bool"},"status":{"type":"text"},"usageDurationMs":{"type":"int4"},"costInCents":{"type":"float8"},"baseCostInCents":{"type":"float8"},"ttl":{"type":"text"},"payload":{"type":"text"},"payloadType":{"type":"text"},"metadata":{"type":"text"},"metadataType":{"type":"text"},"output":{"type":"text"},"outputType":{"type":"text"},"runTags":{"type":"text","dims":1},"error":{"type":"jsonb"},"realtimeStreams":{"type":"text","dims":1}}"#;
 
-/// What closes every answer.
+/// The message that closes every response.
 pub(crate) const UP_TO_DATE: &str = r#"{"headers":{"control":"up-to-date"}}"#;
 
-/// What is told of one run.
+/// The content of one message about a run.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Told<'a> {
+pub(crate) struct RunMessage<'a> {
     pub(crate) id: &'a str,
     pub(crate) version: u64,
     /// The version that completes the run.
     pub(crate) updates: u64,
     /// The payload and its type, as [`payload`] writes them.
     pub(crate) payload: &'a str,
-    /// When the update came to be, and when it is sent, in Unix milliseconds.
+    /// The times at which the update happened and is sent, in Unix milliseconds.
     pub(crate) stamps: Option<(f64, f64)>,
 }
 
 /// Appends one message of a feed.
-pub(crate) fn write(out: &mut String, told: &Told<'_>) {
-    let Told { id, version, updates, payload, stamps } = *told;
+pub(crate) fn write(out: &mut String, message: &RunMessage<'_>) {
+    let RunMessage { id, version, updates, payload, stamps } = *message;
     let (status, completed, output) = if version >= updates {
         ("COMPLETED_SUCCESSFULLY", "\"2026-01-01T00:01:00.000\"", r#""{\"json\":{\"ok\":true}}""#)
     } else {
@@ -47,8 +47,8 @@ pub(crate) fn write(out: &mut String, told: &Told<'_>) {
     );
 }
 
-/// The columns `payload` and `payloadType`, for a payload of about `bytes`; 0 is a small one, which
-/// holds a date. Big ones are lists of objects, and are made once.
+/// The columns `payload` and `payloadType`, for a payload of about `bytes`. 0 gives a small one with a date. Large ones are
+/// lists of objects, and are built once.
 pub(crate) fn payload(bytes: u64) -> Arc<str> {
     static MADE: Mutex<Option<HashMap<u64, Arc<str>>>> = Mutex::new(None);
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,4 @@
-//! Realtime streams: as many chunks as the key says, as fast as they are read or one at a time,
-//! then silence.
+//! Realtime streams: the number of chunks that the key says, as fast as they are read or at intervals, then silence.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -12,25 +11,25 @@ use hyper::Response;
 use hyper::body::{Body, Frame};
 use tokio::time::{Interval, interval};
 
-/// Records in one event of a v2 stream that is not live.
+/// The number of records in one event of a v2 stream that is not live.
 const BATCH: u64 = 10;
 
-/// The chunks of one stream. After the last one the body stays open, as that of a live stream does.
+/// The chunks of one stream. The body stays open after the last one, as that of a live stream does.
 #[derive(Debug)]
 pub(crate) struct Chunks {
     v2: bool,
     next: u64,
     total: u64,
-    /// Text of each chunk.
+    /// The text of each chunk.
     text: String,
-    /// When the next chunk is written, of a live stream.
+    /// The time of the next chunk of a live stream.
     live: Option<Interval>,
 }
 
 impl Chunks {
-    /// The answer for the key `<v1 or v2>-<chunks>-<bytes>-<microseconds>`, `None` for any other.
-    /// With a time, a chunk is written every so often; with 0, all of them as fast as they are read.
-    pub(crate) fn answer(key: &str) -> Option<Response<Self>> {
+    /// The response for the key `<v1 or v2>-<chunks>-<bytes>-<microseconds>`; `None` for any other key. The time is that
+    /// between two chunks; with 0, chunks come as fast as they are read.
+    pub(crate) fn response(key: &str) -> Option<Response<Self>> {
         let mut parts = key.split('-');
         let v2 = match parts.next()? {
             "v1" => false,
@@ -42,11 +41,11 @@ impl Chunks {
         let period = Duration::from_micros(parts.next()?.parse().ok()?);
         let live = (!period.is_zero()).then(|| interval(period));
         let text = "lorem ipsum dolor sit amet ".chars().cycle().take(bytes.saturating_sub(24)).collect();
-        let answer = Response::builder()
+        let response = Response::builder()
             .header("content-type", "text/event-stream; charset=utf-8")
             .header("cache-control", "no-store");
-        let answer = if v2 { answer.header("x-stream-version", "v2") } else { answer };
-        answer.body(Self { v2, next: 0, total, text, live }).ok()
+        let response = if v2 { response.header("x-stream-version", "v2") } else { response };
+        response.body(Self { v2, next: 0, total, text, live }).ok()
     }
 
     fn event(&mut self) -> String {
