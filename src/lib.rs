@@ -30,6 +30,9 @@ pub mod run;
 pub mod runtime;
 pub mod secret;
 mod serve;
+#[cfg(test)]
+#[path = "../tests/support/serving.rs"]
+mod serving;
 pub mod shape;
 pub mod sse;
 pub mod stream;

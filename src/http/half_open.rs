@@ -8,7 +8,8 @@ use http::{HeaderMap, Response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+
+use crate::serving::{Panics, Serving, serving};
 
 /// The version of HTTP that the server speaks, without TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,8 @@ pub(super) struct HalfOpen {
     /// Connections with a lower number are half open.
     forgotten: watch::Sender<usize>,
     opened: Arc<Mutex<usize>>,
-    task: JoinHandle<()>,
+    _panics: Panics,
+    _task: Serving,
 }
 
 impl HalfOpen {
@@ -33,7 +35,9 @@ impl HalfOpen {
         let (forgotten, forgets) = watch::channel(0);
         let opened = Arc::new(Mutex::new(0));
         let count = opened.clone();
-        let task = tokio::spawn(async move {
+        let panics = Panics::default();
+        let guard = panics.guard();
+        let task = serving(async move {
             let mut connections = tokio::task::JoinSet::new();
             loop {
                 let (socket, _) = listener.accept().await.expect("a connection");
@@ -42,8 +46,9 @@ impl HalfOpen {
                     *count += 1;
                     *count - 1
                 };
-                let mut forgets = forgets.clone();
+                let (mut forgets, guard) = (forgets.clone(), guard.clone());
                 connections.spawn(async move {
+                    let _guard = guard;
                     let serving = async {
                         match version {
                             Version::Http1 => http1(socket, number).await,
@@ -61,7 +66,7 @@ impl HalfOpen {
                 });
             }
         });
-        Self { url, forgotten, opened, task }
+        Self { url, forgotten, opened, _panics: panics, _task: task }
     }
 
     /// How many connections were opened.
@@ -72,12 +77,6 @@ impl HalfOpen {
     /// Leaves all present connections half open.
     pub(super) fn forget(&self) {
         self.forgotten.send_replace(self.opened());
-    }
-}
-
-impl Drop for HalfOpen {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

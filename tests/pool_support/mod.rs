@@ -151,7 +151,7 @@ impl Server {
         let (shut, shutting) = watch::channel(0);
         let counts = load.clone();
         let panics = Panics::default();
-        let guard = panics.guard();
+        let watched = panics.guard();
         let task = serving(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
@@ -162,11 +162,16 @@ impl Server {
                     load.requests.push(0);
                     load.ended.push(false);
                 });
-                let (acceptor, handler, counts, shutting) =
-                    (acceptor.clone(), handler.clone(), counts.clone(), shutting.clone());
-                let guard = guard.clone();
+                let (acceptor, counts, shutting) = (acceptor.clone(), counts.clone(), shutting.clone());
+                let (handler, watched) = (handler.clone(), watched.clone());
+                let handler = move |number, request| {
+                    let (handler, watched) = (handler.clone(), watched.clone());
+                    async move {
+                        let _watched = watched;
+                        handler(number, request).await
+                    }
+                };
                 connections.spawn(async move {
-                    let _guard = guard;
                     if let Ok(stream) = acceptor.accept(socket).await {
                         serve(server_options, stream, number, handler, counts.clone(), shutting).await;
                     }

@@ -1,6 +1,7 @@
 //! Viewers over a scripted upstream.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use crate::connection::{ConnectionState, Notice};
 use crate::relay::{Limits, Options};
 use crate::serve::stream::{Log, StreamName, StreamVersion};
 use crate::serve::{Body, Request};
+use crate::serving::{Serving, serving};
 
 const FAILSAFE: Duration = Duration::from_secs(20);
 const V2: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-stream-version: v2\r\n\r\n";
@@ -32,12 +34,29 @@ fn ping(tail: u64) -> String {
     format!("event: ping\ndata: {{\"timestamp\":1,\"tail\":{{\"seq_num\":{tail},\"timestamp\":7}}}}\n\n")
 }
 
-/// Gives each connection the next text, closes it if told, and tells each request's head.
-async fn upstream(answers: Vec<(String, bool)>) -> (String, mpsc::UnboundedReceiver<String>) {
+/// The heads of the requests that a scripted server received. Dropping it fails the test if the server's task panicked, or
+/// if a response of the script was never requested.
+struct Heads {
+    received: mpsc::UnboundedReceiver<String>,
+    missing: Arc<AtomicUsize>,
+    _server: Serving,
+}
+
+impl Drop for Heads {
+    fn drop(&mut self) {
+        let missing = self.missing.load(Ordering::SeqCst);
+        assert!(missing == 0 || std::thread::panicking(), "{missing} responses were never requested");
+    }
+}
+
+/// A scripted server: each connection gets the next text, and is closed after it where the script says so.
+async fn upstream(answers: Vec<(String, bool)>) -> (String, Heads) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let (tell, heads) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
+    let missing = Arc::new(AtomicUsize::new(answers.len()));
+    let count = missing.clone();
+    let server = serving(async move {
         let mut open = Vec::new();
         for (text, closes) in answers {
             let (mut socket, _) = listener.accept().await.expect("a connection");
@@ -45,6 +64,7 @@ async fn upstream(answers: Vec<(String, bool)>) -> (String, mpsc::UnboundedRecei
             while !head.ends_with(b"\r\n\r\n") {
                 head.push(socket.read_u8().await.expect("a request"));
             }
+            count.fetch_sub(1, Ordering::SeqCst);
             let _ = tell.send(String::from_utf8_lossy(&head).to_ascii_lowercase());
             socket.write_all(text.as_bytes()).await.expect("it reads");
             if !closes {
@@ -53,22 +73,22 @@ async fn upstream(answers: Vec<(String, bool)>) -> (String, mpsc::UnboundedRecei
         }
         std::future::pending::<()>().await;
     });
-    (url, heads)
+    (url, Heads { received: heads, missing, _server: server })
 }
 
 /// Gives the one connection this head, then what is sent; it ends when the sender does.
-async fn live(head: &'static str) -> (String, mpsc::UnboundedSender<String>) {
+async fn live(head: &'static str) -> (String, mpsc::UnboundedSender<String>, Serving) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let (send, mut texts) = mpsc::unbounded_channel::<String>();
-    tokio::spawn(async move {
+    let server = serving(async move {
         let (mut socket, _) = listener.accept().await.expect("a connection");
         socket.write_all(head.as_bytes()).await.expect("it reads");
         while let Some(text) = texts.recv().await {
             socket.write_all(text.as_bytes()).await.expect("it reads");
         }
     });
-    (url, send)
+    (url, send, server)
 }
 
 async fn until(mut is_so: impl AsyncFnMut() -> bool) {
@@ -168,8 +188,8 @@ async fn many_viewers_need_one_upstream_and_late_ones_get_all() {
         assert!(body.contains("\"extra\":1") && body.ends_with("data: [DONE]\n\n"), "{body}");
     }
     assert_eq!(numbers(&read(view(&streams, Some("0")).await).await.1), [1]);
-    let head = heads.recv().await.expect("a request");
-    assert!(head.contains("bearer tr_dev_own") && heads.try_recv().is_err());
+    let head = heads.received.recv().await.expect("a request");
+    assert!(head.contains("bearer tr_dev_own") && heads.received.try_recv().is_err());
 }
 
 #[tokio::test]
@@ -180,8 +200,8 @@ async fn a_dropped_upstream_is_resumed_and_viewers_lose_and_repeat_nothing() {
     let (streams, _stop) = streams(&url);
     let (_, body, well) = read(view(&streams, None).await).await;
     assert_eq!((numbers(&body), well), (vec![0, 1, 2], true));
-    heads.recv().await.expect("a request");
-    assert!(heads.recv().await.expect("another").contains("last-event-id: 1"));
+    heads.received.recv().await.expect("a request");
+    assert!(heads.received.recv().await.expect("another").contains("last-event-id: 1"));
 }
 
 #[tokio::test]
@@ -248,7 +268,7 @@ async fn whoever_falls_behind_goes_on_at_the_server_where_it_stands() {
             "id: 7-0\ndata: told\n\nid: 7-1\ndata: the rest\n\n",
         ),
     ] {
-        let (url, send) = live(head).await;
+        let (url, send, _server) = live(head).await;
         let (streams, _stop) = streams(&url);
         let streams = streams.bounded(2, usize::MAX);
         let _viewer = streams.open(key()).expect("room");
@@ -279,7 +299,7 @@ async fn whoever_falls_behind_goes_on_at_the_server_where_it_stands() {
 #[tokio::test]
 async fn whoever_falls_behind_amid_events_that_share_an_id_misses_none_of_them() {
     let event = |number: u64| format!("id: 7-0\ndata: {number}\n\n");
-    let (url, send) = live(V1).await;
+    let (url, send, _server) = live(V1).await;
     let (streams, _stop) = streams(&url);
     let streams = streams.bounded(2, usize::MAX);
     let _viewer = streams.open(key()).expect("room");
@@ -310,7 +330,7 @@ async fn whoever_falls_behind_amid_events_that_share_an_id_misses_none_of_them()
 
 #[tokio::test]
 async fn whoever_falls_behind_is_broken_off_where_the_server_cannot_be_asked() {
-    let (url, send) = live(V2).await;
+    let (url, send, _server) = live(V2).await;
     let (streams, _stop) = streams(&url);
     let streams = streams.bounded(2, usize::MAX);
     let _viewer = streams.open(key()).expect("room");
@@ -328,15 +348,15 @@ async fn a_stream_is_kept_a_while_after_its_last_viewer_and_then_asked_for_anew(
     let (url, mut heads) = upstream(vec![(text.clone(), false), (text, false)]).await;
     let (streams, _stop) = streams(&url);
     let reply = view(&streams, None).await;
-    heads.recv().await.expect("a request");
+    heads.received.recv().await.expect("a request");
     // A viewer holds it, however long it does not read.
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(streams.stats().streams, 1);
     drop(reply);
     until(async || streams.stats() == super::streams::StreamStats::default()).await;
-    assert!(heads.try_recv().is_err());
+    assert!(heads.received.try_recv().is_err());
     assert_eq!(numbers(&read(view(&streams, None).await).await.1), [0]);
-    heads.recv().await.expect("another");
+    heads.received.recv().await.expect("another");
 }
 
 #[tokio::test(start_paused = true)]
@@ -352,7 +372,7 @@ async fn viewers_of_a_server_that_does_not_answer_are_told_so_after_a_while() {
 
 #[tokio::test]
 async fn a_stream_that_is_written_to_is_let_go_after_its_last_viewer() {
-    let (url, send) = live(V2).await;
+    let (url, send, _server) = live(V2).await;
     let (streams, _stop) = streams(&url);
     send.send(record(0)).expect("it reads");
     drop(view(&streams, None).await);
@@ -369,7 +389,7 @@ async fn a_stream_that_is_written_to_is_let_go_after_its_last_viewer() {
 
 #[tokio::test]
 async fn a_stream_nobody_reads_makes_way_and_one_that_is_read_does_not() {
-    let (url, _send) = live(V2).await;
+    let (url, _send, _server) = live(V2).await;
     let limits = Limits { feeds: 2, feeds_per_token: 1, ..Limits::default() };
     let (streams, _stop) = streams_of(&url, limits, FAILSAFE);
     let of = |key: &str| StreamKey { run: "run_1".into(), name: StreamName::Output(key.into()) };

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Outbound, SendError, Timeouts, break_off_on, fetch, send};
 use crate::error::ErrorCode;
 use crate::serve::{Body, RequestBody, listener};
+use crate::serving::{Panics, Serving, serving};
 
 /// A request that reached the server.
 pub(in crate::relay) struct Seen {
@@ -28,6 +29,7 @@ pub(in crate::relay) struct Server {
     pub(in crate::relay) url: String,
     seen: mpsc::UnboundedReceiver<Seen>,
     stop: CancellationToken,
+    _panics: Panics,
 }
 
 impl Drop for Server {
@@ -43,9 +45,12 @@ impl Server {
         let (listener, address) = listener::bind(localhost, 0, ErrorCode::RelayPort).await.expect("a port");
         let (tell, seen) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
+        let panics = Panics::default();
+        let guard = panics.guard();
         tokio::spawn(listener::serve(listener, stop.clone(), move |request: hyper::Request<RequestBody>| {
-            let tell = tell.clone();
+            let (tell, guard) = (tell.clone(), guard.clone());
             async move {
+                let _guard = guard;
                 let (head, body) = request.into_parts();
                 let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
                 let path = head.uri.to_string();
@@ -62,7 +67,7 @@ impl Server {
                 response.map_err(io::Error::other)
             }
         }));
-        Self { url: format!("http://{address}"), seen, stop }
+        Self { url: format!("http://{address}"), seen, stop, _panics: panics }
     }
 
     fn request(&self, path: &str) -> Outbound {
@@ -133,10 +138,10 @@ async fn a_server_that_is_not_there_is_told_as_502() {
 const SOON: Duration = Duration::from_millis(30);
 
 /// A server that takes connections, says `first` to whoever asks, and then nothing.
-async fn silent(first: &'static str) -> String {
+async fn silent(first: &'static str) -> (String, Serving) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move {
+    let task = serving(async move {
         let mut open = Vec::new();
         while let Ok((mut connection, _)) = listener.accept().await {
             let _ = connection.read(&mut [0; 1024]).await;
@@ -144,7 +149,7 @@ async fn silent(first: &'static str) -> String {
             open.push(connection);
         }
     });
-    url
+    (url, task)
 }
 
 fn silent_body() -> Body {
@@ -155,7 +160,7 @@ fn silent_body() -> Body {
 async fn a_server_that_never_answers_is_told_as_504() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let timeouts = Timeouts { head: SOON, ..Timeouts::VIEWER };
-    let url = silent("").await;
+    let (url, _server) = silent("").await;
     let request = || Outbound { method: Method::GET, url: format!("{url}/x"), headers: HeaderMap::new(), timeouts };
     assert_eq!(fetch(request()).await.err(), Some(SendError::TimedOut));
     assert_eq!(send(request(), parts(&[]), 3).await.err(), Some(SendError::TimedOut));
@@ -181,7 +186,7 @@ async fn an_upload_may_take_longer_than_the_server_may_take_to_answer() {
 async fn an_answer_that_falls_silent_breaks_off() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let timeouts = Timeouts { idle: SOON, ..Timeouts::VIEWER };
-    let url = silent("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n").await;
+    let (url, _server) = silent("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n").await;
     let request = Outbound { method: Method::GET, url: format!("{url}/x"), headers: HeaderMap::new(), timeouts };
     let answer = fetch(request).await.expect("a head");
     let error = answer.into_body().collect().await.expect_err("no body follows");
@@ -191,7 +196,7 @@ async fn an_answer_that_falls_silent_breaks_off() {
 #[tokio::test]
 async fn an_answer_breaks_off_when_the_relay_stops() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let url = silent("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhere").await;
+    let (url, _server) = silent("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhere").await;
     let request = Outbound {
         method: Method::GET,
         url: format!("{url}/x"),
