@@ -4,6 +4,7 @@
 
 mod claims;
 mod expiry;
+mod issuer;
 mod mint;
 mod period;
 mod remote;
@@ -13,6 +14,7 @@ mod verify;
 
 pub use claims::{CLAIMS_PATH, ClaimsStore};
 pub use expiry::Expiry;
+pub use issuer::{AUDIENCE, ISSUER};
 pub use mint::{Grant, Minter, Use};
 pub use period::parse as parse_period;
 pub use remote::{
@@ -21,8 +23,3 @@ pub use remote::{
 };
 pub use scope::{Resource, Scope, grants};
 pub use verify::{Invalid, PublicClaims, inspect, verify};
-
-/// The `iss` claim of every public token.
-pub const ISSUER: &str = "https://id.trigger.dev";
-/// The `aud` claim of every public token.
-pub const AUDIENCE: &str = "https://api.trigger.dev";
