@@ -1,6 +1,6 @@
-// What a browser bundle or an Edge runtime gets instead of the package (the conditions "browser", "edge-light",
-// "workerd" and "worker"). It throws as soon as one of its names is used. They are all there, so that bundlers resolve
-// every import and this sentence is what a developer reads, instead of "no export named auth".
+// The package in a browser bundle or an Edge runtime (the conditions "browser", "edge-light", "workerd" and "worker"). Using
+// one of its names throws. All names are there, so that bundlers resolve every import, and a developer reads the sentence
+// below instead of "no export named auth".
 
 function unavailable() {
   throw new Error(

@@ -15,11 +15,12 @@ exports.streams = api.streams;
 exports.tasks = api.tasks;
 exports.wait = api.wait;
 exports.TriggerClient = TriggerClient;
-// Loaded by who makes one: most programs do not.
-exports.createRealtimeHandler = (options) => require("./js/relay/relay.js").createRealtimeHandler(options);
+// Loaded on demand: most programs make none.
+exports.createRealtimeHandler = (/** @type {unknown} */ options) =>
+  require("./js/relay/relay.js").createRealtimeHandler(options);
 
 exports.ApiError = errors.ApiError;
-// As it calls itself.
+// The name that it prints.
 exports.TriggerApiError = errors.ApiError;
 exports.ApiConnectionError = errors.ApiConnectionError;
 exports.BadRequestError = errors.BadRequestError;

@@ -4,6 +4,6 @@
 require("../js/cli/main.js")
   .main(process.argv.slice(2))
   .then((code) => {
-    // Not `exit`: what is still being written is written.
+    // Not `exit()`: pending output is still written.
     process.exitCode = code;
   });

@@ -1,10 +1,10 @@
 "use strict";
 
 /**
- * The namespaces users see. `TriggerClient` binds the same ones.
+ * The namespaces that users see. `TriggerClient` binds the same ones.
  *
- * Most programs use one or two of them, and each costs time and memory at the start of a process:
- * all but minting is loaded by its first call.
+ * Most programs use one or two of them, and each costs time and memory at the start of a process. So the first call
+ * loads each of them but minting.
  */
 
 const auth = require("./calls/auth.js");
@@ -19,22 +19,23 @@ const tasks = () => require("./runs/tasks.js");
 const wait = () => require("./calls/wait.js");
 
 /**
- * Functions of a module that is loaded when one of them is called. Plain ones, under their own names:
- * programs that replace them in tests find what they expect.
+ * Functions of a module that the first call of one of them loads. They are plain ones under their own names, for tests
+ * that replace them. `any`: their types are those in `types/`.
  *
- * @param {() => any} load
- * @param {string[]} names
- * @returns {Record<string, (...given: any[]) => any>}
+ * @template {string} Name
+ * @param {() => Record<Name, (...given: any[]) => any>} load
+ * @param {Name[]} names
+ * @returns {Record<Name, (...given: any[]) => any>}
  */
 function later(load, names) {
-  /** @type {Record<string, (...given: any[]) => any>} */
-  const functions = {};
-  // Kept: after modules were thrown away, what is in use goes on as it is.
+  const functions = /** @type {ReturnType<typeof load>} */ ({});
+  // Kept: after a reload of modules, a copy that is in use goes on as it is.
+  /** @type {ReturnType<typeof load> | undefined} */
   let loaded;
   for (const name of names) {
-    // A computed method has the name that the function itself has.
+    // A computed method has the name of the function.
     Object.assign(functions, {
-      [name](/** @type {any[]} */ ...given) {
+      [name](/** @type {unknown[]} */ ...given) {
         loaded ??= load();
         return loaded[name](...given);
       },

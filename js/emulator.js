@@ -1,5 +1,7 @@
 "use strict";
 
+/** The emulator, as the entry point `trigger-native/emulator` has it. */
+
 const { existsSync } = require("node:fs");
 const path = require("node:path");
 const { aliveUntilStopped } = require("./native/alive.js");
@@ -7,10 +9,10 @@ const { ArgumentError, fromNative } = require("./errors/errors.js");
 const native = require("./native/native.js");
 const { present } = require("./config/options.js");
 
-/** The folder of the page that the package brings. A bundle of ES modules knows no `__dirname`. */
+/** The folder of the page in the package. A bundle of ES modules has no `__dirname`. */
 const PAGE = typeof __dirname === "string" ? path.join(__dirname, "..", "page", "dist") : "";
 
-/** @see emulator.d.ts */
+/** @see emulator.d.ts @param {unknown} [options] */
 async function startEmulator(options) {
   const given = { ...present("startEmulator", options) };
   if (given.now instanceof Date) given.now = given.now.getTime();
@@ -18,6 +20,7 @@ async function startEmulator(options) {
   const emulator = new native.Emulator();
   const started = opened(await emulator.start(JSON.stringify(given)));
   aliveUntilStopped(emulator);
+  /** @type {Promise<void> | undefined} */
   let stopped;
   return {
     url: started.url,
@@ -25,14 +28,16 @@ async function startEmulator(options) {
     /** Requests answered so far, in all and by route. */
     async stats() {
       const text = await emulator.stats();
-      return text ? JSON.parse(text) : { total: 0, byRoute: {} };
+      return text !== "" ? JSON.parse(text) : { total: 0, byRoute: {} };
     },
+    /** @param {number} ms */
     async advance(ms) {
       if (!Number.isSafeInteger(ms) || ms < 0) {
         throw new ArgumentError("ERR_INVALID_ARGUMENT", "advance(ms) takes a whole number of milliseconds, from 0 on");
       }
       return new Date(opened(await emulator.advance(BigInt(ms))));
     },
+    /** @param {unknown} tasks */
     async replaceTasks(tasks) {
       return opened(await emulator.replaceTasks(JSON.stringify(tasks ?? {})));
     },
@@ -46,7 +51,12 @@ async function startEmulator(options) {
   };
 }
 
-/** What a native call gave; throws its error. */
+/**
+ * The value of an outcome; throws its error.
+ *
+ * @template T
+ * @param {import("./native/addon.js").Json<import("./native/addon.js").Outcome<T>>} text
+ */
 function opened(text) {
   const answer = JSON.parse(text);
   if (answer.error) throw fromNative(answer);

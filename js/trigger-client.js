@@ -1,14 +1,20 @@
 "use strict";
 
 /**
- * Several keys in one process, also at the same time: each client's calls see its own
- * configuration, and nothing of `configure()` or of each other's.
+ * Several keys in one process, also at the same time: the calls of a client see its own configuration, without that of
+ * `configure()` or of other clients.
  */
 
 const api = require("./api.js");
 const { clientScope } = require("./config/config.js");
 const { ConfigError } = require("./errors/errors.js");
 const { withScope } = require("./config/scope.js");
+
+/**
+ * `any`: the types of a namespace's functions are those in `types/`.
+ *
+ * @typedef {{ [name: string]: ((...given: any[]) => unknown) | Namespace }} Namespace
+ */
 
 class TriggerClient {
   /** @param {(import("./config/config.js").Configuration & { inheritContext?: boolean }) | null} [configuration] */
@@ -23,7 +29,7 @@ class TriggerClient {
   }
 }
 
-// What only the official client has: it says so, instead of failing as undefined.
+// Namespaces that only the official client has throw an error that says so, instead of being undefined.
 for (const name of ["deployments", "envvars", "prompts", "queues", "schedules"]) {
   Object.defineProperty(TriggerClient.prototype, name, {
     get() {
@@ -35,12 +41,21 @@ for (const name of ["deployments", "envvars", "prompts", "queues", "schedules"])
   });
 }
 
-/** The functions of a namespace, each called in `scope`. */
+/**
+ * The functions of a namespace, each called in `scope`.
+ *
+ * @param {ReturnType<typeof clientScope>} scope
+ * @param {Namespace} namespace
+ * @returns {Namespace}
+ */
 function bind(scope, namespace) {
+  /** @type {Namespace} */
   const bound = {};
   for (const [name, value] of Object.entries(namespace)) {
     bound[name] =
-      typeof value === "function" ? (...given) => withScope(scope, () => value(...given)) : bind(scope, value);
+      typeof value === "function"
+        ? (/** @type {unknown[]} */ ...given) => withScope(scope, () => value(...given))
+        : bind(scope, value);
   }
   return bound;
 }

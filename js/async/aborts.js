@@ -1,8 +1,8 @@
 "use strict";
 
 /**
- * What is done when a signal of the user's is aborted: one listener of ours for each signal, however much of ours waits
- * for it. Node warns of a leak where there are more than ten.
+ * Callbacks for the abort of a user's signal. Each signal gets one listener, however many calls wait for it: Node warns
+ * of a leak above ten.
  */
 
 /** @typedef {{ work: Set<{ do: () => void }>, listener: () => void }} Listening */
@@ -11,9 +11,9 @@
 const listening = new WeakMap();
 
 /**
- * Has `work` done once `signal` is aborted, unless what this gives is called before.
+ * Calls `work` once `signal` is aborted, unless the returned function is called before.
  *
- * @param {AbortSignal | undefined} signal not aborted yet; without one nothing is done
+ * @param {AbortSignal | undefined} signal not aborted yet; without one nothing happens
  * @param {() => void} work must not throw
  * @returns {() => void}
  */
@@ -32,10 +32,11 @@ function onAbort(signal, work) {
 
 /** @param {AbortSignal} signal */
 function listenTo(signal) {
+  /** @type {Listening["work"]} */
   const work = new Set();
   const listener = () => {
     listening.delete(signal);
-    // What is done may take others out, which then are not done.
+    // A callback may remove others, which are not called then.
     for (const entry of work) entry.do();
   };
   const known = { work, listener };

@@ -1,6 +1,6 @@
 "use strict";
 
-/** Calls what the user gave to be told. What it throws is its own affair: feeds and streams go on. */
+/** Calls a callback of the user's. What it throws is ignored: feeds and streams go on. */
 function attempt(/** @type {() => void} */ callback) {
   try {
     callback();

@@ -6,21 +6,24 @@ const native = require("../native/native.js");
 const { after } = require("./timer.js");
 
 /** @typedef {{ signal?: AbortSignal, timeoutInMs?: number }} Bounds what ends a call before it is done */
+/** @typedef {import("../native/addon.js").Cancel} Cancel */
+/** @template T @typedef {import("../native/addon.js").Json<T>} Json */
+/** @template T @typedef {import("../native/addon.js").Outcome<T>} Outcome */
 
 /**
- * Makes a native call within the caller's bounds and gives its outcome.
+ * Makes a native call within the caller's bounds, and unwraps its outcome.
  *
+ * @template T
  * @param {Bounds | undefined} bounds
- * @param {(cancel: object | null, timeoutMs: number | null) => Promise<string>} call resolves with
- *   `{"ok": …}` or `{"error": …}` as text
- * @returns {Promise<any>} what stands under `ok`
+ * @param {(cancel: Cancel | null, timeoutMs: number | null) => Promise<Json<Outcome<T>>>} call
+ * @returns {Promise<T>} the value under `ok`
  * @throws the signal's reason when it aborts; otherwise the call's own typed error
  */
 async function bounded(bounds, call) {
   const { signal, timeoutInMs } = bounds ?? {};
   signal?.throwIfAborted();
   const cancel = signal ? new native.Cancel() : null;
-  const off = onAbort(signal, () => cancel.cancel());
+  const off = onAbort(signal, () => cancel?.cancel());
   try {
     const outcome = JSON.parse(await call(cancel, timeoutInMs ?? null));
     if (outcome.error) throw outcome.error.kind === "aborted" ? abortError(signal) : fromNative(outcome);
@@ -31,7 +34,7 @@ async function bounded(bounds, call) {
 }
 
 /**
- * Waits for what is not ours to end, within the caller's bounds; the work itself goes on.
+ * Waits for work that cannot be cancelled, within the caller's bounds. The work itself goes on.
  *
  * @template T
  * @param {Bounds | undefined} bounds
@@ -43,13 +46,14 @@ function heldTo(bounds, work) {
   const { signal, timeoutInMs } = bounds ?? {};
   if (signal === undefined && timeoutInMs === undefined) return work;
   return new Promise((resolve, reject) => {
+    /** @type {NodeJS.Timeout | undefined} */
     let timer;
     let off = () => {};
     const over = () => {
       clearTimeout(timer);
       off();
     };
-    // In any case, so that what fails after its caller left is nobody's unhandled rejection.
+    // Also after the caller left: a late failure must not become an unhandled rejection.
     work.then(resolve, reject).finally(over);
     if (signal?.aborted) return reject(abortError(signal));
     if (timeoutInMs !== undefined) {

@@ -2,7 +2,7 @@
 
 const { TimeoutError } = require("../errors/errors.js");
 
-/** The time one call of a user may take, however many requests it makes (defect 19). */
+/** The time that one call of a user may take, over all the requests it makes (defect 19). */
 class Deadline {
   #name;
   #timeoutInMs;
@@ -19,9 +19,9 @@ class Deadline {
   }
 
   /**
-   * The milliseconds left, if they are limited.
+   * The milliseconds left; `undefined` without a limit.
    *
-   * @throws {TimeoutError} when there are none
+   * @throws {TimeoutError} when none are left
    */
   left() {
     if (this.#ends === undefined) return undefined;

@@ -1,8 +1,9 @@
 "use strict";
 
 /**
- * An abort signal that is made when it is first asked for. Ten thousand subscriptions, and every request of the relay, can
- * be abandoned, and most of them end without anybody having listened: an AbortController costs more than all of this.
+ * An abort signal that is made when it is first asked for. Ten thousand subscriptions, and every request of the relay,
+ * can be abandoned, and most of them end without anybody having listened: an AbortController costs more than all of
+ * this.
  */
 class LazyAbort {
   #isAborted = false;

@@ -1,6 +1,6 @@
 "use strict";
 
-/** The longest wait a timer can take; longer ones would be over at once. */
+/** The longest delay of a timer, in milliseconds. Node fires a longer one at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /**

@@ -1,6 +1,6 @@
 "use strict";
 
-/** Batches over several tasks, and what became of them. */
+/** Batches over several tasks, and their state. */
 
 const { date, list, number, object, optional, text } = require("../calls/schema.js");
 const { ApiPromise } = require("../calls/api-promise.js");
@@ -23,9 +23,9 @@ const retrieved = object({
 });
 
 /**
- * Triggers a run for each item, of the task each names by id.
+ * Triggers a run for each item, of the task that the item names by id.
  *
- * @param {Iterable<any> | AsyncIterable<any> | ReadableStream<any>} items each `{ id, payload, options? }`
+ * @param {import("./items.js").Items} items each `{ id, payload, options? }`
  * @param {{ idempotencyKey?: string | string[], idempotencyKeyTTL?: string }} [options]
  * @param {object} [requestOptions]
  */
@@ -37,7 +37,7 @@ async function trigger(items, options, requestOptions) {
 /**
  * As {@link trigger}, with tasks instead of their ids.
  *
- * @param {Iterable<any> | AsyncIterable<any> | ReadableStream<any>} items each `{ task, payload, options? }`
+ * @param {import("./items.js").Items} items each `{ task, payload, options? }`
  * @param {{ idempotencyKey?: string | string[], idempotencyKeyTTL?: string }} [options]
  * @param {object} [requestOptions]
  */
@@ -47,11 +47,10 @@ async function triggerByTask(items, options, requestOptions) {
 }
 
 /**
- * What became of a batch.
+ * The state of a batch.
  *
  * @param {string | { batchId: string } | { id: string }} batch
  * @param {object} [requestOptions]
- * @returns {import("../calls/api-promise.js").Answered}
  */
 function retrieve(batch, requestOptions) {
   return new ApiPromise(

@@ -2,11 +2,11 @@
 
 const { ApiError, RateLimitError, messageOf, recognizeCopies } = require("../errors/errors.js");
 
-/** A batch that could not be triggered, and how far it came. The official name and fields. */
+/** A batch that could not be triggered, and the phase in which it failed. Name and fields are the official ones. */
 class BatchTriggerError extends Error {
   /**
    * @param {string} message
-   * @param {{ cause: any, phase: "offload" | "create" | "stream", itemCount: number, batchId?: string }} options
+   * @param {{ cause?: unknown, phase: "offload" | "create" | "stream", itemCount: number, batchId?: string }} options
    */
   constructor(message, { cause, phase, itemCount, batchId }) {
     super(`${message}: ${reasonOf(cause)}`, { cause });
@@ -24,7 +24,9 @@ class BatchTriggerError extends Error {
 
 /** The server has fewer items than the batch was made for, after every attempt. */
 class BatchNotSealedError extends Error {
-  /** @param {{ batchId: string, enqueuedCount: number, expectedCount: number, itemsAccepted: number, itemsDeduplicated: number }} counts */
+  /**
+   * @param {{ batchId: string, enqueuedCount: number, expectedCount: number, itemsAccepted: number, itemsDeduplicated: number }} counts
+   */
   constructor({ batchId, enqueuedCount, expectedCount, itemsAccepted, itemsDeduplicated }) {
     super(
       `the server holds ${enqueuedCount} of the ${expectedCount} items of ${batchId} (${itemsAccepted} new, ${itemsDeduplicated} known), so the batch does not start`,
@@ -38,6 +40,7 @@ class BatchNotSealedError extends Error {
   }
 }
 
+/** @param {unknown} cause */
 function reasonOf(cause) {
   if (cause instanceof RateLimitError) {
     const wait = cause.millisecondsUntilReset;

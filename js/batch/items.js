@@ -1,6 +1,6 @@
 "use strict";
 
-/** The items of a batch, from whatever the user gave to lines of JSON. */
+/** The items of a batch, read from a list, an iterable or a stream, and written as lines of JSON. */
 
 const { onAbort } = require("../async/aborts.js");
 const { BatchTriggerError } = require("./error.js");
@@ -11,26 +11,41 @@ const { Spool } = require("./spool.js");
 const { after } = require("../async/timer.js");
 const { commonOptions } = require("../calls/trigger-options.js");
 
-/** Payloads on their way to the object store at once. */
+/** The most payloads that are uploaded to the object store at once. */
 const AT_ONCE = 10;
-/** The most items: more is a source without an end. Servers take far fewer. */
+/** The most items: a source with more has no end. Servers take far fewer. */
 const MAX_ITEMS = 100_000;
+
+/**
+ * @typedef {Iterable<unknown> | AsyncIterable<unknown> | ReadableStream<unknown>} Items
+ * @typedef {{ id?: unknown, task?: unknown, payload?: unknown, options?: { idempotencyKey?: unknown } }} Item as a user
+ *   wrote it
+ * @typedef {{ idempotencyKey?: unknown, idempotencyKeyTTL?: unknown }} BatchOptions likewise
+ * @typedef {import("../calls/call.js").OneCall} OneCall
+ *
+ * @typedef {object} How
+ * @property {(item: Item) => string} taskOf
+ * @property {(task: string) => void} check throws for a task that may not be triggered
+ * @property {BatchOptions | null | undefined} options of the batch
+ * @property {boolean} withOrigin whether items' keys are sent with their material
+ */
 
 /**
  * Reads the items once, each as soon as there is room for it.
  *
- * @param {import("../calls/call.js").OneCall} call
+ * @param {OneCall} call
  * @param {unknown} items
- * @param {{ taskOf: (item: any) => string, check: (task: string) => void, options: any, withOrigin: boolean }} how
+ * @param {How} how
  * @returns {Promise<{ count: number, tasks: string[], spool: import("./spool.js").Lines }>} the caller closes the spool
  */
 async function collect(call, items, how) {
   const spool = new Spool();
+  /** @type {Set<string>} */
   const tasks = new Set();
   /** Lines being made, oldest first. @type {Promise<string>[]} */
   const making = [];
   let count = 0;
-  const settle = async () => spool.add(await making.shift());
+  const settle = async () => spool.add(await /** @type {Promise<string>} */ (making.shift()));
   try {
     for await (const item of within(call, iterate(call, items))) {
       if (count === MAX_ITEMS) {
@@ -38,8 +53,8 @@ async function collect(call, items, how) {
       }
       const task = checkItem(call, item, count, how);
       tasks.add(task);
-      const line = lineOf(call, item, task, count, how);
-      // Looked at in its turn.
+      const line = lineOf(call, /** @type {Item} */ (item), task, count, how);
+      // Awaited in its turn.
       line.catch(() => {});
       making.push(line);
       count += 1;
@@ -55,6 +70,7 @@ async function collect(call, items, how) {
   return { count, tasks: [...tasks].sort(), spool };
 }
 
+/** @param {OneCall} call @param {unknown} item @param {number} index @param {How} how @returns {string} its task */
 function checkItem(call, item, index, { taskOf, check }) {
   if (typeof item !== "object" || item === null) {
     throw new ArgumentError(
@@ -67,6 +83,14 @@ function checkItem(call, item, index, { taskOf, check }) {
   return task;
 }
 
+/**
+ * @param {OneCall} call
+ * @param {Item} item
+ * @param {string} task
+ * @param {number} index
+ * @param {How} how
+ * @returns {Promise<string>}
+ */
 async function lineOf(call, item, task, index, { options, withOrigin }) {
   const common = commonOptions(call, item.options);
   const own = resolveKey(item.options?.idempotencyKey);
@@ -98,12 +122,15 @@ async function lineOf(call, item, task, index, { options, withOrigin }) {
   });
 }
 
-/** @returns {Iterable<any> | AsyncIterable<any>} */
-function iterate(call, items) {
-  const given = /** @type {any} */ (items);
+/** @param {OneCall} call @param {unknown} given @returns {Iterable<unknown> | AsyncIterable<unknown>} */
+function iterate(call, given) {
   if (typeof given === "object" && given !== null) {
-    if (Symbol.asyncIterator in given || Symbol.iterator in given) return given;
-    if (typeof given.getReader === "function") return fromStream(given);
+    if (Symbol.asyncIterator in given || Symbol.iterator in given) {
+      return /** @type {Iterable<unknown> | AsyncIterable<unknown>} */ (given);
+    }
+    if ("getReader" in given && typeof given.getReader === "function") {
+      return fromStream(/** @type {ReadableStream<unknown>} */ (given));
+    }
   }
   throw new ArgumentError(
     "ERR_INVALID_ITEMS",
@@ -111,9 +138,15 @@ function iterate(call, items) {
   );
 }
 
-/** The items of `source`, for as long as the call's bounds let it take. */
+/**
+ * The items of `source`, until the call's bounds end.
+ *
+ * @param {OneCall} call
+ * @param {Iterable<unknown> | AsyncIterable<unknown>} source
+ */
 async function* within(call, source) {
-  const iterator = source[Symbol.asyncIterator]?.() ?? source[Symbol.iterator]();
+  const { [Symbol.asyncIterator]: open } = /** @type {Partial<AsyncIterable<unknown>>} */ (source);
+  const iterator = open?.call(source) ?? /** @type {Iterable<unknown>} */ (source)[Symbol.iterator]();
   const bounds = new Bounds(call);
   let finished = false;
   try {
@@ -127,40 +160,42 @@ async function* within(call, source) {
     }
   } finally {
     bounds.clear();
-    // Not waited for: a source that hangs would hang us with it.
+    // Not awaited: a source that hangs would hang the call.
     if (!finished) (async () => iterator.return?.())().catch(() => {});
   }
 }
 
 /**
- * The end of a call, by its signal or its time. One thing is held to it at a time, and nothing is left of it after that:
- * `Promise.race` with a promise that lives long keeps every item there ever was.
+ * The end of a call, by its signal or its timeout. It bounds one promise at a time, and keeps nothing of it afterwards:
+ * `Promise.race` with a promise that lives as long as the call would keep every item.
  */
 class Bounds {
   #call;
   #off;
+  /** @type {NodeJS.Timeout | undefined} */
   #timer;
   /** Why it is over. @type {{ reason: unknown } | undefined} */
   #over;
-  /** Whoever waits. @type {((reason: unknown) => void) | undefined} */
+  /** Rejects the promise that is waited for. @type {((reason: unknown) => void) | undefined} */
   #reject;
 
-  /** @param {import("../calls/call.js").OneCall} call */
+  /** @param {OneCall} call */
   constructor(call) {
     this.#call = call;
     call.signal?.throwIfAborted();
-    this.#off = onAbort(call.signal, () => this.#end(call.signal.reason));
+    this.#off = onAbort(call.signal, () => this.#end(call.signal?.reason));
     this.#wait(call.left());
   }
 
   /**
-   * What `work` gives, which may be no promise; rejects, or throws, when the call is over.
+   * The value of `work`, which need not be a promise. Rejects, or throws, when the call is over.
    *
-   * @param {any} work
-   * @returns {any}
+   * @template T
+   * @param {T | PromiseLike<T>} work
+   * @returns {T | Promise<T>}
    */
   hold(work) {
-    if (typeof work?.then !== "function") {
+    if (!isThenable(work)) {
       if (this.#over) throw this.#over.reason;
       return work;
     }
@@ -178,11 +213,12 @@ class Bounds {
     this.#off();
   }
 
+  /** @param {number | undefined} ms */
   #wait(ms) {
     if (ms === undefined) return;
     this.#timer = after(ms, () => {
       try {
-        // A timer may come a little early.
+        // A timer may fire a little early.
         this.#call.left();
         this.#wait(1);
       } catch (error) {
@@ -191,13 +227,19 @@ class Bounds {
     });
   }
 
+  /** @param {unknown} reason */
   #end(reason) {
     this.#over = { reason };
     this.#reject?.(reason);
   }
 }
 
-/** A stream whose runtime does not make it iterable. */
+/** @template T @param {T | PromiseLike<T>} work @returns {work is PromiseLike<T>} */
+function isThenable(work) {
+  return typeof (/** @type {{ then?: unknown } | null | undefined} */ (work)?.then) === "function";
+}
+
+/** The values of a stream that the runtime does not make iterable. @param {ReadableStream<unknown>} stream */
 async function* fromStream(stream) {
   const reader = stream.getReader();
   try {

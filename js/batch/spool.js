@@ -1,9 +1,8 @@
 "use strict";
 
 /**
- * Lines kept until they are sent, as often as it takes: a few MiB in memory, the rest in a
- * temporary file that nobody else can open. So a source that can be read only once can be sent
- * again, and is never held whole.
+ * The lines of a batch, kept so that they can be sent again: the first 4 MiB in memory, the rest in a temporary file
+ * that no other user can open. The source is read once, and is never in memory as a whole.
  */
 
 const { randomUUID } = require("node:crypto");
@@ -12,23 +11,26 @@ const { tmpdir } = require("node:os");
 const path = require("node:path");
 const { ArgumentError, TriggerNativeError } = require("../errors/errors.js");
 
-/** Lines are kept and read back in pieces of about this many bytes. */
+/** The size of a piece, in which lines are kept and read back, in bytes. */
 const PIECE = 64 * 1024;
-/** The most a spool takes, in bytes: more is a source without an end. */
+/** The most bytes of a spool: a source with more has no end. */
 const MAX_BYTES = 1024 * 1024 * 1024;
 
 /** @typedef {InstanceType<typeof Spool>} Lines */
+/** @typedef {import("node:fs/promises").FileHandle} FileHandle */
 
 class Spool {
   #inMemory;
   #pending = "";
+  /** @type {Buffer[]} */
   #pieces = [];
   /** @type {[position: number, length: number][]} */
   #written = [];
   #bytes = 0;
   #position = 0;
-  /** @type {import("node:fs/promises").FileHandle | undefined} */
+  /** @type {FileHandle | undefined} */
   #file;
+  /** The file's, where it could not be unlinked while it was open. @type {string | undefined} */
   #name;
 
   /** @param {{ inMemory?: number }} [options] `inMemory`: bytes kept in memory, default 4 MiB */
@@ -36,7 +38,7 @@ class Spool {
     this.#inMemory = inMemory;
   }
 
-  /** Whether something was put into a file. */
+  /** Whether a file holds some of it. */
   get spilled() {
     return this.#file !== undefined;
   }
@@ -75,7 +77,7 @@ class Spool {
     for (const [position, length] of this.#written) {
       const piece = Buffer.alloc(length);
       for (let at = 0; at < length; ) {
-        const { bytesRead } = await this.#file.read(piece, at, length - at, position + at);
+        const { bytesRead } = await /** @type {FileHandle} */ (this.#file).read(piece, at, length - at, position + at);
         if (bytesRead === 0) throw unwritable(new Error("the file ended early"));
         at += bytesRead;
       }
@@ -83,22 +85,22 @@ class Spool {
     }
   }
 
-  /** Gives everything back. Idempotent. */
+  /** Frees memory and file. Idempotent. */
   async close() {
     this.#pieces = [];
     this.#written = [];
     const file = this.#file;
     this.#file = undefined;
     await file?.close();
-    // Where it could not be unlinked while it was open.
     if (this.#name !== undefined) await unlink(this.#name).catch(() => {});
   }
 
+  /** @param {Buffer} piece */
   async #write(piece) {
     try {
-      await this.#open();
+      const file = await this.#open();
       for (let at = 0; at < piece.length; ) {
-        const { bytesWritten } = await this.#file.write(piece, at, piece.length - at, this.#position + at);
+        const { bytesWritten } = await file.write(piece, at, piece.length - at, this.#position + at);
         at += bytesWritten;
       }
     } catch (cause) {
@@ -108,21 +110,25 @@ class Spool {
     this.#position += piece.length;
   }
 
+  /** @returns {Promise<FileHandle>} */
   async #open() {
-    if (this.#file !== undefined) return;
+    if (this.#file !== undefined) return this.#file;
     const name = path.join(tmpdir(), `trigger-native-${randomUUID()}`);
-    this.#file = await open(name, "wx+", 0o600);
+    const file = await open(name, "wx+", 0o600);
+    this.#file = file;
     this.#name = name;
-    // Gone with the process, however it ends.
+    // Unlinked at once: the file is gone with the process, however that ends.
     await unlink(name).then(
       () => {
         this.#name = undefined;
       },
       () => {},
     );
+    return file;
   }
 }
 
+/** @param {unknown} cause */
 function unwritable(cause) {
   return new TriggerNativeError(
     "ERR_NO_TEMPORARY_FILE",

@@ -1,8 +1,6 @@
 "use strict";
 
-/**
- * Triggers a batch: its items are read, it is created, they are sent (docs/server-protocol.md 6).
- */
+/** Triggers a batch: reads its items, creates it, and sends them (docs/server-protocol.md 6). */
 
 const { flag, number, object, text } = require("../calls/schema.js");
 const { BatchTriggerError } = require("./error.js");
@@ -18,10 +16,9 @@ const created = object({ id: text, runCount: number, isCached: flag });
 /**
  * @param {import("../calls/call.js").OneCall} call
  * @param {unknown} items
- * @param {(item: any) => string} taskOf
- * @param {any} options of the batch
- * @param {{ origins?: { batch: boolean, items: boolean } }} [kind] whether keys are sent with what
- *   they were made of
+ * @param {import("./items.js").How["taskOf"]} taskOf
+ * @param {import("./items.js").How["options"]} options of the batch
+ * @param {{ origins?: { batch: boolean, items: boolean } }} [kind] whether keys are sent with their material
  * @returns {Promise<{ batchId: string, runCount: number, publicAccessToken: string }>}
  */
 async function triggerBatch(call, items, taskOf, options, { origins = { batch: false, items: false } } = {}) {
@@ -45,7 +42,7 @@ async function triggerBatch(call, items, taskOf, options, { origins = { batch: f
       const read = call.read(answer, created);
       return { ...read, token: () => handleToken(call, answer, read.id, "read:batch", "1h") };
     });
-    // Before its items are sent: without a token nobody could follow what they start.
+    // Before its items are sent: without a token their runs could not be followed.
     const publicAccessToken = batch.token();
     if (!batch.isCached) {
       await phase(
@@ -63,7 +60,18 @@ async function triggerBatch(call, items, taskOf, options, { origins = { batch: f
   }
 }
 
-/** Says in which phase a batch failed. What is the caller's own doing stays what it is. */
+/**
+ * Adds to a failure the phase in which the batch failed. Errors of the caller's own making stay as they are.
+ *
+ * @template T
+ * @param {import("../calls/call.js").OneCall} call
+ * @param {string} message
+ * @param {"offload" | "create" | "stream"} name
+ * @param {number} itemCount
+ * @param {() => Promise<T>} work
+ * @param {string} [batchId]
+ * @returns {Promise<T>}
+ */
 async function phase(call, message, name, itemCount, work, batchId) {
   try {
     return await work();

@@ -1,19 +1,19 @@
 "use strict";
 
 /**
- * Sends the items of a batch, again from the start while the server misses some: it tells them
- * apart by their index (docs/server-protocol.md 6).
+ * Sends the items of a batch, and all of them again while the server misses some: it knows repeated ones by their index
+ * (docs/server-protocol.md 6).
  */
 
 const { onAbort } = require("../async/aborts.js");
 const { flag, number, object, optional, text } = require("../calls/schema.js");
 const { BatchNotSealedError } = require("./error.js");
-const { ProtocolError, fromNative } = require("../errors/errors.js");
+const { ApiError, ProtocolError, fromNative } = require("../errors/errors.js");
 const native = require("../native/native.js");
 const { after } = require("../async/timer.js");
 
-/** No attempt begins later than this after the first failure, where the caller set no time. */
-const PATIENCE_MS = 60_000;
+/** No attempt begins later than this after the first failure, where the caller set no timeout. */
+const RETRY_BUDGET_MS = 60_000;
 
 const streamed = object({
   id: text,
@@ -30,29 +30,40 @@ const streamed = object({
  * @param {import("./spool.js").Lines} spool
  */
 async function uploadItems(call, batchId, spool) {
+  /** @type {number | undefined} */
   let failedAt;
   for (let attempt = 1; ; attempt += 1) {
     const { error, retryInMs } = await uploadOnce(call, batchId, spool, attempt);
     if (error === undefined) return;
     const now = performance.now();
     failedAt ??= now;
-    const late = call.left() === undefined && now + retryInMs - failedAt > PATIENCE_MS;
-    if (retryInMs === null || late) throw error;
+    const left = call.left();
+    if (retryInMs === null) throw error;
+    if (left === undefined && now + retryInMs - failedAt > RETRY_BUDGET_MS) throw error;
     await call.wait(retryInMs);
   }
 }
 
 /**
- * @param {import("../calls/call.js").OneCall} call
- * @returns {Promise<{ error?: any, retryInMs: number | null }>}
+ * @typedef {import("../calls/call.js").OneCall} OneCall
+ * @typedef {{ error?: Error, retryInMs: number | null }} Attempted without an error, the batch is whole; `retryInMs`: when
+ *   to try again, `null` for never
+ */
+
+/**
+ * @param {OneCall} call
+ * @param {string} batchId
+ * @param {import("./spool.js").Lines} spool
+ * @param {number} attempt
+ * @returns {Promise<Attempted>}
  */
 function uploadOnce(call, batchId, spool, attempt) {
   const request = { method: "POST", path: "/api/v3/batches/{}/items", ids: idsOf(batchId) };
   return call.traced(request, (text) =>
     call.authorized(async (client) => {
       const outcome = await send(call, client, { text, batchId, spool, attempt });
-      // Thrown, so that a token that can be renewed is: the items are sent once more then.
-      if (outcome.error?.status === 401) throw outcome.error;
+      // Thrown, so that a refreshable token is renewed, and the items are sent once more.
+      if (outcome.error instanceof ApiError && outcome.error.status === 401) throw outcome.error;
       return outcome;
     }),
   );
@@ -61,7 +72,12 @@ function uploadOnce(call, batchId, spool, attempt) {
 /** @param {string} batchId @returns {[what: string, id: string][]} */
 const idsOf = (batchId) => [["batch id", batchId]];
 
-/** @returns {Promise<{ error?: any, retryInMs: number | null }>} */
+/**
+ * @param {OneCall} call
+ * @param {import("../native/addon.js").Client} client
+ * @param {{ text: string, batchId: string, spool: import("./spool.js").Lines, attempt: number }} request
+ * @returns {Promise<Attempted>}
+ */
 async function send(call, client, { text, batchId, spool, attempt }) {
   call.signal?.throwIfAborted();
   const upload = native.openUpload(client, text, attempt);
@@ -72,13 +88,13 @@ async function send(call, client, { text, batchId, spool, attempt }) {
   const off = onAbort(call.signal, abandon);
   try {
     for await (const chunk of spool.read()) {
-      // Room for the next one only once the wire took an earlier one (defect 9).
+      // There is room for one piece once the network took an earlier one (defect 9).
       if ((await upload.write(chunk)) !== "true") break;
     }
     const outcome = JSON.parse(await upload.finish());
     call.signal?.throwIfAborted();
     call.left();
-    return judge(call, batchId, outcome);
+    return attempted(call, batchId, outcome);
   } finally {
     clearTimeout(timer);
     off();
@@ -86,7 +102,13 @@ async function send(call, client, { text, batchId, spool, attempt }) {
   }
 }
 
-function judge(call, batchId, { ok, error, retryInMs }) {
+/**
+ * @param {OneCall} call
+ * @param {string} batchId
+ * @param {import("../native/addon.js").Outcome<import("../calls/call.js").CallResponse> & { retryInMs: number | null }} outcome
+ * @returns {Attempted}
+ */
+function attempted(call, batchId, { ok, error, retryInMs }) {
   if (error) return { error: fromNative({ error }), retryInMs };
   let result;
   try {

@@ -1,33 +1,33 @@
 "use strict";
 
-/**
- * @typedef {InstanceType<typeof ApiPromise>} Answered
- * @typedef {InstanceType<typeof PagePromise>} Paged
- */
+/** @typedef {import("../native/addon.js").CallResponse} CallResponse */
+/** @template T @typedef {ApiPromise<T>} Answered for other files: a class cannot be imported as a type */
+/** @template T @typedef {PagePromise<T>} Paged likewise */
 
 /**
- * The promise of a call: of its value, and on demand of the answer it was read from.
+ * The promise of a call: of its value, and on demand of the `Response` that the value was read from.
  *
- * @extends {Promise<any>}
+ * @template T
+ * @extends {Promise<T>}
  */
 class ApiPromise extends Promise {
-  /** @type {Promise<{ data: any, answer: import("./call.js").Answer }>} */
+  /** @type {Promise<{ data: T, answer: CallResponse }>} */
   #outcome;
 
-  /** What `then` makes is a promise like any other. */
+  /** `then` makes a plain promise. */
   static get [Symbol.species]() {
     return Promise;
   }
 
   /**
-   * @param {Promise<{ data: any, answer: import("./call.js").Answer }>} outcome
+   * @param {Promise<{ data: T, answer: CallResponse }>} outcome
    */
   constructor(outcome) {
     super((resolve, reject) => outcome.then(({ data }) => resolve(data), reject));
     this.#outcome = outcome;
   }
 
-  /** The answer as a `Response`. Who asks for it hears of a failure there, and not a second time by the value's promise. */
+  /** The answer as a `Response`. It reports a failure, so that the value's own promise is no unhandled rejection. */
   async asResponse() {
     super.then(undefined, noop);
     const { answer } = await this.#outcome;
@@ -43,10 +43,16 @@ class ApiPromise extends Promise {
   }
 }
 
-/** The promise of a page, which goes through all its items and those of the pages after it. */
+/**
+ * The promise of a page, which iterates over the items of the page and of all pages after it.
+ *
+ * @template T
+ * @extends {ApiPromise<import("./page.js").Page<T>>}
+ */
 class PagePromise extends ApiPromise {
+  /** @returns {AsyncGenerator<T, void, undefined>} */
   async *[Symbol.asyncIterator]() {
-    yield* await /** @type {Promise<any>} */ (this);
+    yield* await this;
   }
 }
 

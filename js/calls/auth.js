@@ -1,8 +1,8 @@
 "use strict";
 
 /**
- * Public tokens. With known claims a token is minted synchronously inside the promise: no network,
- * no thread hop (defect 14). One-time tokens are all distinct (defect 2).
+ * Public tokens. With known claims a token is minted synchronously inside the promise, without the network and without
+ * a thread hop (defect 14). All one-time tokens are distinct (defect 2).
  */
 
 const { bounded } = require("../async/bounded.js");
@@ -19,7 +19,7 @@ const { traced } = require("./trace.js");
 
 const { ArgumentError } = errors;
 
-/** The kinds of token, as native code numbers them. */
+/** The kinds of token, by their numbers in `src/bridge/mint.rs`. */
 const PUBLIC = 0;
 const ONCE = 1;
 const MULTIPLE = 2;
@@ -43,7 +43,7 @@ async function createPublicToken(options, bounds) {
   const scopes = given?.scopes === undefined || given.scopes === null ? undefined : flattenScopes(given.scopes);
   const token = mint("createPublicToken", PUBLIC, scopes, given, bounds);
   if (scopes !== undefined && scopes.length > 0) return token;
-  // Only a token that came to be is worth a warning.
+  // The warning comes after the token: a failure needs none.
   const minted = await token;
   require("./hints.js").unscoped();
   return minted;
@@ -80,10 +80,10 @@ async function createBatchTriggerPublicToken(task, options, bounds) {
 }
 
 /**
- * Runs `work` with another configuration: it holds across every await within, and nowhere else.
+ * Runs `work` with another configuration: across every await within, and nowhere else.
  *
  * @template R
- * @param {import("../config/config.js").Configuration} configuration over what holds around it
+ * @param {import("../config/config.js").Configuration} configuration over the one around it
  * @param {() => Promise<R>} work
  * @returns {Promise<R>}
  */
@@ -132,18 +132,18 @@ async function withBatchTriggerPublicToken(task, options, work) {
 }
 
 /**
- * The token, or a promise of it where the server has to be asked first.
+ * The token; a promise of it where the server has to be asked first.
  *
  * @param {string} name of the call, for messages
  * @param {number} kind
  * @param {string[] | undefined} scopes
- * @param {any} options
+ * @param {Record<string, unknown> | undefined} options
  * @param {{ signal?: AbortSignal, timeoutInMs?: number } | undefined} bounds
  * @returns {string | Promise<string>}
  */
 function mint(name, kind, scopes, options, bounds) {
   const request = bounds == null ? undefined : checkBounds("the request options", bounds);
-  // An aborted signal is looked at first (defect 17).
+  // An aborted signal is checked first (defect 17).
   request?.signal?.throwIfAborted();
   const scopesJson = scopes === undefined ? null : scopesText(scopes);
   const realtimeJson = realtime(options?.realtime);
@@ -157,15 +157,15 @@ function mint(name, kind, scopes, options, bounds) {
 }
 
 /**
- * What a token is to say, as native code reads it.
+ * The arguments of `native.mint`.
  *
  * @typedef {{ kind: number, scopes: string | null, realtime: string | null, seconds: number, period: string | null }} Grant
  */
 
 /**
- * The token in use signs, or asks the server to. It is made first where it has to be (defect 5).
+ * Mints with the token in use, which is made first where it has to be (defect 5).
  *
- * @param {any} refresher
+ * @param {import("../config/refresh.js").TokenRefresher} refresher
  * @param {string} name of the call
  * @param {Grant} grant
  * @param {import("../async/bounded.js").Bounds | undefined} bounds
@@ -179,8 +179,10 @@ function mintRenewed(refresher, name, grant, bounds, baseURL) {
   return refresher.authorized(() => mintWith(refresher.signer, grant, left(), baseURL), left);
 }
 
+/** @typedef {import("../native/addon.js").Client} Client */
+
 /**
- * @param {object} client
+ * @param {Client} client
  * @param {Grant} grant
  * @param {import("../async/bounded.js").Bounds | undefined} bounds
  * @param {string} baseURL
@@ -190,20 +192,20 @@ function mintWith(client, grant, bounds, baseURL) {
   return minted !== null && isToken(minted) ? minted : mintSlowly(minted, client, grant, bounds, baseURL);
 }
 
-/** @param {object} client @param {Grant} grant @returns {string | null} */
+/** @param {Client} client @param {Grant} grant @returns {string | null} */
 function tryMint(client, { kind, scopes, realtime, seconds, period }) {
   return native.mint(client, kind, scopes, realtime, Date.now(), seconds, period);
 }
 
 /**
- * @param {string | null} minted what the first attempt gave
- * @param {object} client
+ * @param {string | null} minted the result of the first attempt
+ * @param {Client} client
  * @param {Grant} grant
  * @param {import("../async/bounded.js").Bounds | undefined} bounds
  * @param {string} baseURL
  */
 async function mintSlowly(minted, client, grant, bounds, baseURL) {
-  /** @param {string} path @param {(trace?: string) => Promise<any>} work */
+  /** @template T @param {string} path @param {(trace?: string) => Promise<T>} work */
   const asked = (path, work) =>
     traced(
       () => ({ baseURL, method: "POST", path }),
@@ -234,7 +236,7 @@ function isToken(minted) {
   return first !== 0x7b /* { */ && first !== 0x40 /* @ */;
 }
 
-/** @param {any} options */
+/** @param {Record<string, unknown> | undefined} options */
 function usage(options) {
   const multiple = options?.multipleUse;
   if (multiple === undefined || multiple === null) return ONCE;
@@ -247,7 +249,8 @@ function usage(options) {
 /** @param {unknown} options @returns {string | null} */
 function realtime(options) {
   if (options === undefined || options === null) return null;
-  const refuse = (/** @type {string} */ why) => {
+  /** @type {(why: string) => never} */
+  const refuse = (why) => {
     throw new ArgumentError("ERR_INVALID_OPTIONS", `realtime ${why}, such as { skipColumns: ["payload"] }`);
   };
   if (!isPlain(options)) return refuse(`must be an object, not ${describe(options)}`);
@@ -261,9 +264,9 @@ function realtime(options) {
 
 /**
  * @param {string} name
- * @param {any} options
+ * @param {unknown} options
  * @param {Set<string>} known
- * @returns {any}
+ * @returns {Record<string, unknown> | undefined}
  */
 function checkOptions(name, options, known) {
   if (options === undefined || options === null) return undefined;
@@ -274,7 +277,7 @@ function checkOptions(name, options, known) {
     );
   }
   for (const option of Object.keys(options)) {
-    // A misspelt option would mint a token that lives longer or may do less than was meant.
+    // A misspelt option would mint a token that lives longer, or may do less, than intended.
     if (!known.has(option) && options[option] != null) {
       throw new ArgumentError(
         "ERR_INVALID_OPTIONS",

@@ -1,8 +1,8 @@
 "use strict";
 
 /**
- * One call of a user: the client and the bounds that hold for all the requests it makes, however
- * many there are. `timeoutInMs` is for the whole of it (defect 19).
+ * One call of a user: the client and the bounds of all the requests it makes. `timeoutInMs` covers them together
+ * (defect 19).
  */
 
 const { onAbort } = require("../async/aborts.js");
@@ -17,62 +17,64 @@ const { checkCallOptions, pick } = require("../config/request-options.js");
 const { after } = require("../async/timer.js");
 const { traced } = require("./trace.js");
 
-/** What a trigger takes besides the request options of every call. */
-const TRIGGER_OPTIONS = { publicAccessToken: "object", clientConfig: "object" };
+/** The options of a trigger besides the request options of every call. */
+const TRIGGER_OPTIONS = /** @type {const} */ ({ publicAccessToken: "object", clientConfig: "object" });
 
 /**
  * @typedef {InstanceType<typeof Call>} OneCall
- *
- * @typedef {object} Answer
- * @property {number} status
- * @property {Record<string, string>} headers by lower-case name
- * @property {string} body
+ * @typedef {import("../native/addon.js").CallResponse} CallResponse
+ * @typedef {import("../native/addon.js").Cancel} Cancel
+ * @typedef {import("../native/addon.js").Client} Client
  *
  * @typedef {object} Request
  * @property {string} [method] default `GET`
- * @property {string} path each `{}` stands for an id, `{task}` for that of a task, `{text}` for a name of the user's own
+ * @property {string} path each `{}` stands for an id, `{task}` for a task's, `{text}` for a name of the user's own
  * @property {[what: string, id: string][]} [ids]
  * @property {URLSearchParams} [query]
  * @property {unknown} [body] sent as JSON; none when undefined
  */
 
-/** No options: nothing, nor anything that was put on every object. @type {any} */
-const NONE = Object.freeze({ __proto__: null });
+/** No options, not even inherited ones. @type {import("../config/request-options.js").CallOptions} */
+const NONE = Object.freeze(Object.create(null));
 
 class Call {
-  /** The name users know it by, such as `"runs.retrieve"`. */
+  /** The name of the user's function, such as `"runs.retrieve"`. */
   name;
   resolved;
   signal;
-  /** When the token of a handle ends, where the caller said so. @type {{ seconds: number, period: string | null } | undefined} */
+  /**
+   * When the token of a handle ends, where the caller said so.
+   *
+   * @type {{ seconds: number, period: string | null } | undefined}
+   */
   tokenExpiry;
-  /** Of a plain token. @type {any} */
+  /** Of a plain token. @type {Client | undefined} */
   #client;
-  /** Where the token is renewed (defect 5). */
+  /** Of a token that is renewed (defect 5). */
   #refresher;
   #deadline;
   #shared;
 
   /**
    * @param {string} name
-   * @param {any} [options] as the user gave them
+   * @param {unknown} [options] as the user gave them
    * @param {{ trigger?: boolean, resolved?: import("../config/config.js").Resolved }} [kind] `trigger`: takes the
-   *   options of triggers; `resolved`: the configuration to use, default the one that holds here
+   *   options of triggers; `resolved`: the configuration to use, default that of the scope here
    * @throws {import("../errors/errors.js").ConfigError} for options that cannot be right, or without a key
    */
   constructor(name, options, { trigger = false, resolved } = {}) {
     const checked =
       options === undefined || options === null
         ? NONE
-        : checkCallOptions(`${name}() request options`, options, trigger ? TRIGGER_OPTIONS : {});
+        : checkCallOptions(`${name}() request options`, options, trigger ? TRIGGER_OPTIONS : undefined);
     this.name = name;
     this.signal = checked.signal;
-    // An aborted signal is looked at first (defect 17).
+    // An aborted signal is checked first (defect 17).
     this.signal?.throwIfAborted();
     this.resolved =
       resolved ?? (checked.clientConfig ? resolveWith(`${name}() clientConfig`, checked.clientConfig) : resolve());
     this.#refresher = refresherOf(this.resolved);
-    // A token that has yet to be made is looked at then.
+    // A token that is yet to be made is checked then.
     if (this.#refresher === undefined) this.#client = clientOf(this.resolved);
     if (checked.publicAccessToken !== undefined) this.tokenExpiry = handleExpiry(name, checked.publicAccessToken);
     this.#deadline = new Deadline(name, checked.timeoutInMs);
@@ -84,10 +86,10 @@ class Call {
   }
 
   /**
-   * Makes a request, with retries, and gives the answer below 400.
+   * Makes a request, with retries, and gives the response below 400.
    *
    * @param {Request} request
-   * @returns {Promise<Answer>}
+   * @returns {Promise<CallResponse>}
    */
   async request(request) {
     const body = request.body === undefined ? null : this.json(request.body);
@@ -97,11 +99,11 @@ class Call {
   }
 
   /**
-   * Does `work`, which makes this request, as a span of its own where an app traces (`js/calls/tracing.js`).
+   * Does `work`, which makes this request, in a span of its own where the app traces (`js/calls/tracing.js`).
    *
    * @template T
    * @param {Request} request
-   * @param {(text: string) => Promise<T>} work gets the request as native code reads it
+   * @param {(text: string) => Promise<T>} work gets the request as JSON
    * @returns {Promise<T>}
    */
   traced(request, work) {
@@ -113,11 +115,13 @@ class Call {
    * Does `work`, which makes requests; once more where the token was refused and can be renewed.
    *
    * @template T
-   * @param {(client: any) => Promise<T>} work
+   * @param {(client: Client) => Promise<T>} work
    * @returns {Promise<T>}
    */
   authorized(work) {
-    return this.#refresher === undefined ? work(this.#client) : this.#refresher.authorized(work, () => this.#bounds());
+    return this.#refresher === undefined
+      ? work(/** @type {Client} */ (this.#client))
+      : this.#refresher.authorized(work, () => this.#bounds());
   }
 
   /** The token in use, which is made first where it has to be. @returns {Promise<string | undefined>} */
@@ -128,7 +132,7 @@ class Call {
   }
 
   /**
-   * A request as native code reads it.
+   * A request as `src/bridge/call.rs` reads it.
    *
    * @param {Request} request
    * @param {Record<string, string>} [traceHeaders]
@@ -138,9 +142,10 @@ class Call {
   }
 
   /**
-   * Makes a native call within what is left of this one's bounds.
+   * Makes a native call within the rest of this one's bounds.
    *
-   * @param {(cancel: object | null, timeoutMs: number | null) => Promise<string>} work
+   * @template T
+   * @param {(cancel: Cancel | null, timeoutMs: number | null) => Promise<import("../native/addon.js").Json<import("../native/addon.js").Outcome<T>>>} work
    */
   within(work) {
     return bounded(this.#bounds(), work);
@@ -150,13 +155,13 @@ class Call {
     return { signal: this.signal, timeoutInMs: this.left() };
   }
 
-  /** The milliseconds left, if they are limited. */
+  /** The milliseconds left; `undefined` without a limit. */
   left() {
     return this.#deadline.left();
   }
 
   /**
-   * Waits, for as long as the bounds let it.
+   * Waits, at most until the bounds end.
    *
    * @param {number} ms
    */
@@ -171,10 +176,10 @@ class Call {
       });
       const off = onAbort(signal, () => {
         clearTimeout(timer);
-        reject(signal.reason);
+        reject(signal?.reason);
       });
     });
-    // Cut short: says so now.
+    // Cut short by the timeout, which throws now.
     if (left !== undefined && left <= ms) this.left();
   }
 
@@ -197,20 +202,20 @@ class Call {
   }
 
   /**
-   * What an answer says.
+   * The value of a response, read by a schema.
    *
    * @template T
-   * @param {Answer} answer
-   * @param {(value: unknown, at: string) => T} schema
+   * @param {CallResponse} answer
+   * @param {import("./schema.js").Schema<T>} schema
    * @returns {T}
-   * @throws {ProtocolError} when it is not what the server should send
+   * @throws {ProtocolError} for a body that the schema does not take
    */
   read(answer, schema) {
     let value;
     try {
       value = JSON.parse(answer.body);
     } catch {
-      // The parser's own words would repeat what it read, and a server can have sent the key back.
+      // Without the parser's message: it repeats the body, and a server can have sent the key back.
       throw new ProtocolError(
         "ERR_PROTOCOL",
         `the answer to ${this.name}() is no JSON (status ${answer.status}, ${answer.headers["content-type"] ?? "of no type"}): check that the base URL is a Trigger.dev server`,
@@ -226,7 +231,7 @@ class Call {
   }
 
   /**
-   * A public token signed here, for a handle whose answer came without one (docs/server-protocol.md 6).
+   * A public token signed here, for a handle whose response came without one (docs/server-protocol.md 6).
    *
    * @param {string | undefined} claims the header's JSON
    * @param {string[]} scopes
@@ -235,7 +240,7 @@ class Call {
    */
   sign(claims, scopes, life) {
     const { seconds, period } = this.tokenExpiry ?? { seconds: Number.NaN, period: life };
-    const client = this.#refresher?.signer ?? this.#client;
+    const client = this.#refresher?.signer ?? /** @type {Client} */ (this.#client);
     const token = native.mintHandle(client, claims ?? "{}", JSON.stringify(scopes), Date.now(), seconds, period);
     if (token.startsWith("{")) throw fromNative(token);
     return token;
@@ -243,7 +248,7 @@ class Call {
 }
 
 /**
- * When the token of a handle ends. Looked at before anything is sent: what was triggered would be lost with its token.
+ * When the token of a handle ends. Checked before the request: a run that was triggered would be lost with its token.
  *
  * @param {string} name of the call
  * @param {object} options

@@ -1,11 +1,11 @@
 "use strict";
 
-/** Which version of a task a trigger asks for, where the caller did not say. */
+/** The version and deployment of a task to run, where the caller named none. */
 
 /** The longest id of a deployment. */
 const MAX_LENGTH = 128;
 
-/** Where hosts and CI systems put the commit they built, in the order of the official SDK. */
+/** The variables in which hosts and CI systems name the commit they built, in the order of the official SDK. */
 const COMMIT_VARIABLES = [
   "VERCEL_GIT_COMMIT_SHA",
   "RAILWAY_GIT_COMMIT_SHA",
@@ -36,7 +36,7 @@ const COMMIT_VARIABLES = [
 /**
  * The version to lock a run to.
  *
- * @param {string | undefined} explicit
+ * @param {unknown} explicit
  * @param {import("../config/config.js").Resolved} resolved
  * @param {Record<string, string | undefined>} [env]
  */
@@ -48,7 +48,7 @@ function versionOf(explicit, resolved, env = process.env) {
  * The deployment to run on: the caller's, the configuration's, `TRIGGER_EXTERNAL_DEPLOYMENT_ID`,
  * then the commit of the build where `TRIGGER_AUTOMATIC_SKEW_VERSION_PROTECTION` is on.
  *
- * @param {string | null | undefined} explicit `null` opts out
+ * @param {unknown} explicit `null` opts out
  * @param {import("../config/config.js").Resolved} resolved
  * @param {Record<string, string | undefined>} [env]
  * @returns {string | undefined}

@@ -1,10 +1,14 @@
 "use strict";
 
-/** The filters of lists, as query parameters in the server's names (docs/server-protocol.md 6). */
+/** The filters of lists, as query parameters of the server (docs/server-protocol.md 6). */
 
 const { ArgumentError } = require("../errors/errors.js");
 
-/** @param {any} filters @returns {URLSearchParams} */
+/**
+ * @typedef {Record<string, unknown> & { limit?: number, after?: string, before?: string }} Filters as a user wrote them
+ */
+
+/** @param {Filters | null | undefined} filters */
 function runFilters(filters) {
   const query = new URLSearchParams();
   if (!filters) return query;
@@ -20,7 +24,7 @@ function runFilters(filters) {
   return query;
 }
 
-/** @param {any} filters @returns {URLSearchParams} */
+/** @param {Filters | null | undefined} filters */
 function tokenFilters(filters) {
   const query = new URLSearchParams();
   if (!filters) return query;
@@ -33,19 +37,26 @@ function tokenFilters(filters) {
   return query;
 }
 
+/** @param {URLSearchParams} query @param {Filters} filters */
 function between(query, { from, to, period }) {
   put(query, "filter[createdAt][from]", moment(from));
   put(query, "filter[createdAt][to]", moment(to));
   put(query, "filter[createdAt][period]", period);
 }
 
-/** What is missing or empty filters nothing. */
+/**
+ * Adds a parameter, unless its value is missing or empty.
+ *
+ * @param {URLSearchParams} query
+ * @param {string} name
+ * @param {unknown} value
+ */
 function put(query, name, value) {
   if (!value) return;
   query.append(name, Array.isArray(value) ? value.join(",") : String(value));
 }
 
-/** A Date as Unix milliseconds. */
+/** A Date as Unix milliseconds. @param {unknown} at */
 function moment(at) {
   if (!(at instanceof Date)) return at;
   if (Number.isNaN(at.getTime())) {
@@ -54,7 +65,9 @@ function moment(at) {
   return at.getTime();
 }
 
-function queueName(queue) {
+/** @param {unknown} given */
+function queueName(given) {
+  const queue = /** @type {{ type?: unknown, name?: unknown } | null | undefined} */ (given);
   if (typeof queue?.name !== "string") {
     throw new ArgumentError(
       "ERR_INVALID_OPTIONS",

@@ -1,15 +1,15 @@
 "use strict";
 
-/** What a call gives to stand for what it made: its id, and a public token to follow it with. */
+/** The handle of a run, batch or token that a call made: its id, and a public token to follow it with. */
 
 const { TriggerNativeError } = require("../errors/errors.js");
 
 /**
- * The public token of a handle: the server's own, else one signed here from the claims it gave
+ * The public token of a handle: the server's own, else one signed here from the claims in the response
  * (docs/server-protocol.md 6).
  *
  * @param {import("./call.js").OneCall} call
- * @param {import("./call.js").Answer} answer
+ * @param {import("./call.js").CallResponse} answer
  * @param {string} id
  * @param {string} scope such as `"read:runs"`
  * @param {string} life unless the caller said when it ends
@@ -21,10 +21,10 @@ function handleToken(call, answer, id, scope, life) {
   try {
     return call.sign(answer.headers["x-trigger-jwt-claims"], [`${scope}:${id}`], life);
   } catch (error) {
-    // What was made is not lost with its token.
+    // The run or batch exists, so its id must not be lost with the token.
     if (error instanceof TriggerNativeError) {
       error.message = `${call.name}() made ${id}, but ${error.message}`;
-      /** @type {any} */ (error).id = id;
+      Object.assign(error, { id });
     }
     throw error;
   }

@@ -1,28 +1,28 @@
 "use strict";
 
 /**
- * What works, and is a mistake or costs more than it needs: told once per process, as a warning with a code that
- * `process.on("warning")` sees and `--no-warnings` or `--disable-warning` silence. Where `TRIGGER_NATIVE_STRICT` is set
- * it is refused instead, each time, by an error with the same words (docs/calls.md).
+ * Hints at code that works, and is a mistake or costs more than it needs. Each comes once per process, as a warning
+ * with a code that `process.on("warning")` sees and `--no-warnings` or `--disable-warning` silence. Where
+ * `TRIGGER_NATIVE_STRICT` is set, an error with the same words is thrown instead, each time (docs/calls.md).
  */
 
 const { TriggerNativeError } = require("../errors/errors.js");
 
-/** So many looks at one run in this time are a loop. */
+/** So many retrievals of one run in this time are a polling loop. */
 const LOOKS = 10;
 const LOOKS_MS = 60_000;
-/** Runs whose looks are counted; the one looked at longest ago goes first. */
+/** The runs whose retrievals are counted; the least recently retrieved goes first. */
 const MAX_RUNS = 1_000;
-/** Columns longer than this, in characters of JSON, are told of. */
+/** The length of a large column, in characters of JSON. */
 const LARGE = 64 * 1024;
 const COLUMNS = ["payload", "output"];
 
 const given = new Set();
 
-/** Looked at each time, as tests set it; on like any of Node's own switches. */
+/** Read each time, since tests set it. Off at `""`, `0` and `false`. */
 const isStrict = () => !["", "0", "false"].includes(process.env.TRIGGER_NATIVE_STRICT ?? "");
 
-/** Whether anything would come of a hint. @param {string} name */
+/** Whether a hint is still to be given. @param {string} name */
 const isOpen = (name) => isStrict() || !given.has(name);
 
 /** @param {"NO_SCOPES" | "POLLING" | "LARGE_COLUMNS"} name the end of the code @param {string} message */
@@ -33,7 +33,7 @@ function hint(name, message) {
   process.emitWarning(message, { type: "TriggerNativeWarning", code: `TRIGGER_NATIVE_${name}` });
 }
 
-/** A public token is made that may do nothing. */
+/** A public token without scopes was made. */
 function unscoped() {
   hint(
     "NO_SCOPES",
@@ -41,7 +41,7 @@ function unscoped() {
   );
 }
 
-/** Counts looks at runs. */
+/** Counts retrievals of runs. */
 class Looks {
   /** @type {Map<string, { since: number, count: number }>} */
   #runs = new Map();
@@ -52,7 +52,7 @@ class Looks {
     this.#now = now;
   }
 
-  /** Whether this look at a run is one of a loop. @param {string} id */
+  /** Counts one, and says whether it is one of a polling loop. @param {string} id */
   look(id) {
     const now = this.#now();
     const known = this.#runs.get(id);
@@ -76,7 +76,12 @@ function retrieved(id) {
   );
 }
 
-/** A run goes to a browser as this text. @param {any} run @param {number} length of the run's JSON */
+/**
+ * A run is sent to a browser.
+ *
+ * @param {Record<string, unknown> | null | undefined} run
+ * @param {number} length of the run's JSON
+ */
 function sent(run, length) {
   if (length < LARGE || !isOpen("LARGE_COLUMNS")) return;
   const large = COLUMNS.filter((column) => (JSON.stringify(run?.[column], bigints)?.length ?? 0) >= LARGE);

@@ -9,19 +9,19 @@ const { Call } = require("./call.js");
 const { ArgumentError, NotFoundError } = require("../errors/errors.js");
 const { idOf } = require("../config/id.js");
 
-/** The most keys whose making is remembered: a server lives longer than a run. */
+/** The most keys whose material is remembered: a server lives longer than a run. */
 const MAX_KEYS = 10_000;
-/** The most characters they were made of, in all: any text can be a key. */
+/** The most characters of material remembered in all: a text of any length can be a key. */
 const MAX_CHARACTERS = 4 * 1024 * 1024;
 
 /**
- * What each key was made of, so that the dashboard can show it.
+ * The material and scope of each key, which the dashboard shows.
  *
  * @typedef {{ key: string, scope: "run" | "attempt" | "global" }} Origin
  * @type {Map<string, Origin>}
  */
 const origins = new Map();
-/** How many characters all of them have. */
+/** The characters of all that is remembered. */
 let characters = 0;
 
 const SCOPES = new Set(["run", "attempt", "global"]);
@@ -44,7 +44,7 @@ async function create(material, options) {
 }
 
 /**
- * The key as it is sent, and what it was made of where that is known.
+ * The key to send, and its material where that is known.
  *
  * @param {unknown} key as the user gave it: one of {@link create}, or the material of one
  * @returns {{ key?: string, origin?: Origin }}
@@ -69,7 +69,7 @@ function resolveKey(key) {
  */
 function itemKey(key, index) {
   if (key === undefined || key === null || key === "") return undefined;
-  // Of the parts of a key, those that hold something stand between commas here, as the official SDK joins them.
+  // The parts that are not empty are joined by commas here, as in the official SDK.
   partsOf(key);
   const parts = (Array.isArray(key) ? key : [key]).filter(Boolean);
   return resolveKey([parts.join(","), String(index)]).key;
@@ -82,12 +82,18 @@ function itemKey(key, index) {
  * @param {string | string[]} key one of {@link create}, or what it was made of with its scope
  * @param {{ scope?: "run" | "attempt" | "global", parentRunId?: string, attemptNumber?: number }} [options]
  * @param {object} [requestOptions]
- * @returns {import("./api-promise.js").Answered}
+ * @returns {import("./api-promise.js").Answered<{ id: string }>}
  */
 function reset(task, key, options, requestOptions) {
   return new ApiPromise(resetKey(task, key, options, requestOptions));
 }
 
+/**
+ * @param {unknown} task
+ * @param {unknown} key
+ * @param {Parameters<typeof reset>[2]} options
+ * @param {unknown} requestOptions
+ */
 async function resetKey(task, key, options, requestOptions) {
   const call = new Call("idempotencyKeys.reset", requestOptions);
   const taskIdentifier = idOf("idempotencyKeys.reset", "task", task);
@@ -123,6 +129,11 @@ async function resetKey(task, key, options, requestOptions) {
   }
 }
 
+/**
+ * @param {Origin["scope"]} scope
+ * @param {Parameters<typeof reset>[2]} options
+ * @returns {string[] | undefined} `undefined` where a part is missing
+ */
 function suffixOf(scope, options) {
   const { parentRunId, attemptNumber } = options ?? {};
   if (scope === "global") return [];
@@ -131,8 +142,9 @@ function suffixOf(scope, options) {
   return attemptNumber == null ? undefined : [parentRunId, String(attemptNumber)];
 }
 
+/** @param {string} call @param {unknown} given @returns {Origin["scope"]} */
 function scopeOf(call, given) {
-  const scope = given ?? "run";
+  const scope = /** @type {Origin["scope"]} */ (given ?? "run");
   if (!SCOPES.has(scope)) {
     throw new ArgumentError(
       "ERR_INVALID_IDEMPOTENCY_KEY",
@@ -142,15 +154,15 @@ function scopeOf(call, given) {
   return scope;
 }
 
-/** @returns {key is string} */
+/** @param {unknown} key @returns {key is string} */
 function isMade(key) {
   return typeof key === "string" && key.length === 64;
 }
 
-/** @returns {string[]} */
+/** @param {unknown} material @returns {string[]} */
 function partsOf(material) {
   const parts = Array.isArray(material) ? material : [material];
-  // One that is missing would make one key of what should be many.
+  // A part that is missing would give one key where there should be many.
   if (parts.length === 0 || !parts.every((part) => typeof part === "string" || Number.isFinite(part))) {
     throw new ArgumentError(
       "ERR_INVALID_IDEMPOTENCY_KEY",
@@ -170,7 +182,7 @@ function remember(hash, origin) {
   forget(hash);
   origins.set(hash, origin);
   characters += origin.key.length;
-  // The oldest first; one that is too long by itself last of all.
+  // The oldest first; the new one itself, where it alone is too long.
   while (origins.size > MAX_KEYS || characters > MAX_CHARACTERS) forget(origins.keys().next().value);
 }
 

@@ -1,17 +1,14 @@
 "use strict";
 
-// Packets: the payload, output and metadata of a run, decoded by their type (docs/server-protocol.md 4).
+/** Packets: the payload, output and metadata of a run, decoded by their type (docs/server-protocol.md 4). */
 
 const { NOT_SIMPLE, namesTypes, readSimple } = require("./super-json.js");
 
 /**
- * A packet as it comes: text, and the type that says how to read it.
+ * @typedef {import("../native/addon.js").WirePacket} Packet
+ * @typedef {import("../native/addon.js").SamePacket} SamePacket
  *
- * @typedef {object} Packet
- * @property {string} data
- * @property {string} type
- *
- * Fetches what a packet of type `application/store` stands for.
+ * Fetches the packet that one of type `application/store` names.
  * @typedef {(runId: string, field: Field, path: string) => Promise<Packet>} FetchPacket
  *
  * @typedef {"payload" | "output" | "metadata"} Field
@@ -19,13 +16,13 @@ const { NOT_SIMPLE, namesTypes, readSimple } = require("./super-json.js");
  * @typedef {Record<Field, Entry | undefined>} Kept
  */
 
-/** @type {{ parse(text: string): any, serialize(value: unknown): { json: any, meta?: any } } | undefined} */
+/** @type {import("./superjson.js").SuperJSON | undefined} */
 let superjson;
 
 /**
- * superjson is loaded on first use: most programs never need it (`js/calls/super-json.js`). Our own copy, by `require`, for test
- * runners that know no other way (`scripts/superjson.mjs`), and our own instance, so that nothing is registered on the one
- * the program may use itself.
+ * superjson, loaded on first use: most programs never need it (`js/calls/super-json.js`). The copy is our own, for test
+ * runners that know `require` alone (`scripts/superjson.mjs`), and so is the instance: nothing is registered on the one
+ * that the program may use itself.
  */
 async function loadSuperjson() {
   if (superjson !== undefined) return superjson;
@@ -45,7 +42,7 @@ async function loadSuperjson() {
 }
 
 /**
- * The value of a packet; a promise only where something has to be loaded first.
+ * The value of a packet; a promise only where superjson has to be loaded first.
  *
  * @param {Packet} packet
  * @returns {unknown | Promise<unknown>}
@@ -60,7 +57,7 @@ function decode({ data, type }) {
     case "application/store":
       throw new Error("the packet is stored elsewhere, and there is nothing to fetch it with");
     default:
-      // text/plain, and what we do not know.
+      // text/plain, and types that we do not know.
       return data;
   }
 }
@@ -78,17 +75,19 @@ function decodeSuper(data) {
 }
 
 /**
- * From here on a packet is decoded when it is read, not when its run is given out, in characters of
- * its text. Below, an object that decodes on demand costs more than decoding does.
+ * The length from which a packet is decoded when it is read, rather than when its run is given out, in characters. For
+ * a shorter one, an object that decodes on demand costs more than decoding.
  */
 const LAZY = 512;
 
-/** What native code writes for a packet that is the one it wrote before (`src/run/render.rs`). */
+/** Instead of a packet: the one that native code wrote before (`src/run/render.rs`). @type {SamePacket} */
 const SAME = 1;
 
 /** A packet that is decoded when it is first read. */
 class Lazy {
+  /** @type {Packet | undefined} */
   #packet;
+  /** @type {unknown} */
   #value;
 
   /** @param {Packet} packet */
@@ -96,7 +95,7 @@ class Lazy {
     this.#packet = packet;
   }
 
-  /** The value. Throws, each time, when it cannot be decoded. */
+  /** The value. Throws each time, where it cannot be decoded. */
   read() {
     if (this.#packet) {
       this.#value = decode(this.#packet);
@@ -108,11 +107,11 @@ class Lazy {
 }
 
 /**
- * The decoded packets of a subscription's runs. One that did not change is the same value as before:
- * it is neither fetched, nor parsed, nor even handed over again.
+ * The decoded packets of a subscription's runs. A packet that did not change keeps its value: it is neither handed
+ * over, nor fetched, nor parsed again.
  */
 class Packets {
-  /** By run: its packets, and once they were asked for their values. @type {Map<string, Kept> | undefined} */
+  /** The packets of each run, with their values once they were asked for. @type {Map<string, Kept> | undefined} */
   #kept;
   #source;
 
@@ -122,12 +121,12 @@ class Packets {
   }
 
   /**
-   * The value of a run's packet; a {@link Lazy} one where it is long. Throws, or rejects, when it
-   * cannot be had; that is not kept.
+   * The value of a run's packet; a {@link Lazy} one where it is long. Throws or rejects where there is none, and tries
+   * again the next time.
    *
    * @param {string} runId
    * @param {Field} field
-   * @param {Packet | typeof SAME | undefined} packet
+   * @param {Packet | SamePacket | undefined} packet
    * @returns {unknown | Promise<unknown>}
    */
   get(runId, field, packet) {
@@ -138,9 +137,9 @@ class Packets {
   }
 
   /**
-   * Takes notice of the packets of a row that is not given out: later ones refer to them.
+   * Keeps the packets of a row that is not given out: later rows refer to them.
    *
-   * @param {{ id: string, payload?: any, output?: any, metadata?: any }} row
+   * @param {{ id: string } & Partial<Record<Field, Packet | SamePacket>>} row
    */
   note({ id, payload, output, metadata }) {
     for (const [field, packet] of Object.entries({ payload, output, metadata })) {
@@ -149,7 +148,7 @@ class Packets {
   }
 
   /**
-   * Drops what is kept of a run, once nothing more will come of it.
+   * Drops the packets of a run, after its last row.
    *
    * @param {string} runId
    */
@@ -157,6 +156,7 @@ class Packets {
     this.#kept?.delete(runId);
   }
 
+  /** @param {string} runId @param {Field} field @param {Packet | SamePacket} packet @returns {Entry} */
   #entry(runId, field, packet) {
     this.#kept ??= new Map();
     let run = this.#kept.get(runId);
@@ -175,17 +175,15 @@ class Packets {
     return entry;
   }
 
+  /** @param {Entry} entry @param {string} runId @param {Field} field */
   #fill(entry, runId, field) {
     const { packet } = entry;
-    const stored =
-      packet.type === "application/store" && field !== "metadata" && this.#source?.fetchPacket !== undefined;
-    const value = stored
-      ? /** @type {any} */ (this.#source).fetchPacket(runId, field, packet.data).then(decode)
-      : later(packet);
+    const source = packet.type === "application/store" && field !== "metadata" ? this.#source : undefined;
+    const value = source?.fetchPacket ? source.fetchPacket(runId, field, packet.data).then(decode) : later(packet);
     entry.known = true;
     entry.value = value;
     if (!(value instanceof Promise)) return;
-    // Readers that come meanwhile share the promise; those that come later get the value.
+    // Reads that come meanwhile share the promise; later ones get the value.
     entry.value = value.then(
       (decoded) => {
         entry.value = decoded;
@@ -199,14 +197,14 @@ class Packets {
   }
 }
 
-/** The value of a packet, now or when it is read. */
+/** The value of a packet, now or when it is read. @param {Packet} packet */
 function later(packet) {
   if (!packet.data || packet.data.length < LAZY) return decode(packet);
   switch (mediaType(packet.type)) {
     case "application/json":
       return new Lazy(packet);
     case "application/super+json":
-      // Reading is no time to wait for a module.
+      // A property cannot wait for a module, so superjson is loaded now.
       return superjson || !namesTypes(packet.data) ? new Lazy(packet) : loadSuperjson().then(() => new Lazy(packet));
     default:
       return decode(packet);

@@ -9,17 +9,20 @@ const { list, object, optional, text } = require("./schema.js");
 
 const cursors = object({ next: optional(text), previous: optional(text) });
 
+/** @template T @typedef {CursorPage<T>} Page for other files: a class cannot be imported as a type */
+
+/** @template T */
 class CursorPage {
-  /** The items. @type {any[]} */
+  /** The items. @type {T[]} */
   data;
   /** @type {{ next?: string, previous?: string }} */
   pagination;
   #fetch;
 
   /**
-   * @param {any[]} data
+   * @param {T[]} data
    * @param {{ next?: string, previous?: string }} pagination
-   * @param {(cursor: { after?: string, before?: string }) => import("./api-promise.js").Paged} fetch
+   * @param {(cursor: { after?: string, before?: string }) => import("./api-promise.js").Paged<T>} fetch
    */
   constructor(data, pagination, fetch) {
     this.data = data;
@@ -39,27 +42,28 @@ class CursorPage {
     return Boolean(this.pagination.previous);
   }
 
-  /** @returns {import("./api-promise.js").Paged} */
+  /** @returns {import("./api-promise.js").Paged<T>} */
   getNextPage() {
     if (!this.hasNextPage()) throw noPage("next");
     return this.#fetch({ after: this.pagination.next });
   }
 
-  /** @returns {import("./api-promise.js").Paged} */
+  /** @returns {import("./api-promise.js").Paged<T>} */
   getPreviousPage() {
     if (!this.hasPreviousPage()) throw noPage("previous");
     return this.#fetch({ before: this.pagination.previous });
   }
 
-  /** This page and those after it. */
+  /** This page and those after it. @returns {AsyncGenerator<CursorPage<T>, void, undefined>} */
   async *iterPages() {
-    let page = /** @type {CursorPage} */ (this);
+    /** @type {CursorPage<T>} */
+    let page = this;
     yield page;
     while (page.hasNextPage()) {
       const cursor = page.pagination.next;
-      page = await /** @type {Promise<any>} */ (page.getNextPage());
+      page = await page.getNextPage();
       if (page.pagination.next === cursor) {
-        // A server that answers one page for ever must not loop us for ever (defect 7).
+        // A server that gives one page for ever must not cause an endless loop (defect 7).
         throw new NoProgressError("ERR_NO_PROGRESS", "the server's next page is the same page again");
       }
       yield page;
@@ -72,25 +76,27 @@ class CursorPage {
 }
 
 /**
- * A list as it is asked for, page by page.
+ * A list to request page by page.
  *
+ * @template T
  * @typedef {object} Listing
  * @property {string} name
  * @property {string} path
  * @property {[what: string, id: string][]} [ids]
  * @property {URLSearchParams} filters
  * @property {{ limit?: number, after?: string, before?: string } | undefined} where
- * @property {import("./schema.js").Schema} item
+ * @property {import("./schema.js").Schema<T>} item
  */
 
 /**
- * Fetches a page, and on demand its neighbours: with the same configuration, wherever they are
- * asked for, and each in a time of its own.
+ * Fetches a page, and on demand its neighbours: with the same configuration, in whatever scope they are asked for, and
+ * each with a timeout of its own.
  *
+ * @template T
  * @param {string} name
- * @param {any} options the request options
- * @param {() => Omit<Listing, "name">} describe refuses what cannot be right
- * @returns {import("./api-promise.js").Paged}
+ * @param {unknown} options the request options
+ * @param {() => Omit<Listing<T>, "name">} describe throws for filters that cannot be right
+ * @returns {import("./api-promise.js").Paged<T>}
  */
 function fetchPages(name, options, describe) {
   const first = async () => {
@@ -101,6 +107,13 @@ function fetchPages(name, options, describe) {
   return new PagePromise(first());
 }
 
+/**
+ * @template T
+ * @param {import("./call.js").OneCall} call
+ * @param {Listing<T>} listing
+ * @param {() => import("./call.js").OneCall} open makes the call of a neighbour
+ * @returns {Promise<{ data: CursorPage<T>, answer: import("./call.js").CallResponse }>}
+ */
 async function page(call, listing, open) {
   const { path, ids, filters, where, item } = listing;
   const query = new URLSearchParams(filters);
@@ -109,10 +122,12 @@ async function page(call, listing, open) {
   if (where?.before) query.set("page[before]", where.before);
   const answer = await call.request({ path, ids, query });
   const { data, pagination } = call.read(answer, object({ data: list(item), pagination: cursors }));
-  const neighbour = async (cursor) => page(open(), { ...listing, where: { ...where, ...cursor } }, open);
+  const neighbour = async (/** @type {{ after?: string, before?: string }} */ cursor) =>
+    page(open(), { ...listing, where: { ...where, ...cursor } }, open);
   return { data: new CursorPage(data, pagination, (cursor) => new PagePromise(neighbour(cursor))), answer };
 }
 
+/** @param {"next" | "previous"} which */
 function noPage(which) {
   return new ArgumentError(
     "ERR_NO_PAGE",

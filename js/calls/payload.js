@@ -1,8 +1,8 @@
 "use strict";
 
 /**
- * Payloads as they travel (docs/server-protocol.md 6): a string as text, anything else as superjson, what is
- * large by way of the object store.
+ * Payloads on the wire (docs/server-protocol.md 6): a string as text, any other value as superjson, and large ones by
+ * way of the object store.
  */
 
 const { randomBytes } = require("node:crypto");
@@ -38,8 +38,8 @@ async function toPacket(name, value) {
     return { data: JSON.stringify(readable(json.serialize(value))), type };
   } catch (cause) {
     try {
-      // It refuses names that are dangerous to whoever sets them, such as `constructor`. Users' data has them all the same,
-      // and as plain JSON it arrives, as it does from the SDK.
+      // superjson refuses names that are dangerous to set, such as `constructor`. Data that has them is sent as plain
+      // JSON, as by the SDK.
       return { data: JSON.stringify({ json: value }), type };
     } catch {}
     throw new ArgumentError("ERR_INVALID_PAYLOAD", `${name}(): the payload cannot be serialized: ${messageOf(cause)}`, {
@@ -49,7 +49,7 @@ async function toPacket(name, value) {
 }
 
 /**
- * The value of a packet that is at hand.
+ * The value of a packet that is no stored one.
  *
  * @param {{ data: string | undefined, type: string }} packet
  */
@@ -58,10 +58,10 @@ async function fromPacket({ data, type }) {
 }
 
 /**
- * What tasks can read: they carry an older superjson, whose paths escape dots but no backslashes
- * and which knows no version of them.
+ * A form that tasks can read: they carry an older superjson, whose paths escape dots but no backslashes, and which
+ * knows no version of them.
  *
- * @param {{ json: any, meta?: any }} serialized
+ * @param {ReturnType<import("./superjson.js").SuperJSON["serialize"]>} serialized
  */
 function readable({ json, meta }) {
   if (meta === undefined) return { json };
@@ -75,25 +75,29 @@ function readable({ json, meta }) {
   };
 }
 
-/** A type, or `[type, tree]`, or a tree of them by path. */
+/** A type, or `[type, tree]`, or a tree of them by path. @param {unknown} tree @returns {unknown} */
 function olderValues(tree) {
   if (Array.isArray(tree)) return tree.map((part) => (isTree(part) ? olderValues(part) : part));
   if (!isTree(tree)) return tree;
   return Object.fromEntries(Object.entries(tree).map(([path, inner]) => [olderPath(path), olderValues(inner)]));
 }
 
-/** Paths by path, or `[paths, paths by path]`. */
+/** @typedef {Record<string, string[]>} Equalities paths by path */
+
+/** @param {Equalities | [string[], Equalities?]} equalities @returns {unknown} */
 function olderEqualities(equalities) {
   if (Array.isArray(equalities)) {
-    return equalities.map((part) => (isTree(part) ? olderEqualities(part) : part.map(olderPath)));
+    return equalities.map((part) => (Array.isArray(part) ? part.map(olderPath) : part && olderEqualities(part)));
   }
   return Object.fromEntries(Object.entries(equalities).map(([path, same]) => [olderPath(path), same.map(olderPath)]));
 }
 
+/** @param {unknown} part @returns {part is Record<string, unknown>} */
 function isTree(part) {
   return typeof part === "object" && part !== null && !Array.isArray(part);
 }
 
+/** @param {string} path */
 function olderPath(path) {
   return path.replaceAll("\\\\", "\\");
 }
@@ -104,7 +108,7 @@ function sizeOf({ data }) {
 }
 
 /**
- * The packet to send: itself, or where it was uploaded to when it is large.
+ * The packet to send: the packet itself; for a large one, its path in the object store.
  *
  * @param {import("./call.js").OneCall} call
  * @param {Packet} packet
@@ -112,7 +116,7 @@ function sizeOf({ data }) {
  */
 async function offload(call, packet) {
   if (sizeOf(packet) < UPLOADED_FROM) return packet;
-  // Nothing of the caller's reaches the name.
+  // The name holds nothing of the caller's.
   const name = `trigger/packet_${randomName()}/payload.${packet.type === "text/plain" ? "txt" : "json"}`;
   const path = `/api/v2/packets/${encodeURIComponent(name)}`;
   const { presignedUrl, storagePath } = call.read(await call.request({ method: "PUT", path }), presigned);
@@ -123,13 +127,13 @@ async function offload(call, packet) {
     );
   }
   const { data, type } = packet;
-  await call.within((cancel, timeout) => native.putPresigned(presignedUrl, type, data, cancel, timeout));
+  await call.within((cancel, timeout) => native.putPresigned(presignedUrl, type, data ?? "", cancel, timeout));
   return { data: storagePath, type: "application/store" };
 }
 
 /**
- * The value behind a presigned URL. As in the SDK undefined where it cannot be had: the rest of the
- * run is still of use.
+ * The value behind a presigned URL. As in the SDK undefined where the request fails: the rest of the run is still of
+ * use.
  *
  * @param {import("./call.js").OneCall} call
  * @param {string} url
@@ -156,6 +160,7 @@ async function fetchStored(call, storagePath) {
   return fromPacket(await download(call, presignedUrl));
 }
 
+/** @param {import("./call.js").OneCall} call @param {string} url */
 async function download(call, url) {
   const answer = await call.within((cancel, timeout) => native.getPresigned(url, cancel, timeout));
   return { data: answer.body, type: answer.headers["content-type"] ?? "application/json" };
@@ -163,7 +168,7 @@ async function download(call, url) {
 
 function randomName() {
   let name = "";
-  // 34 letters: rejecting keeps every one as likely as the others.
+  // 34 letters: bytes from 238 = 7 * 34 on are rejected, so that all letters are equally likely.
   while (name.length < 21) {
     for (const byte of randomBytes(32)) if (byte < 238 && name.length < 21) name += ALPHABET[byte % 34];
   }

@@ -1,15 +1,19 @@
 "use strict";
 
 /**
- * Reads what nearly every text of superjson is: JSON, with a few values of simple types named beside
- * it. superjson itself, which reads the rest, takes longer to load than everything else that a
- * program needs for its first run. The values are its own, to the last bit.
+ * Reads nearly every text of superjson: JSON, beside which a few values of simple types are named. superjson itself
+ * reads the rest, and takes longer to load than all else that a program needs for its first run. The values are the
+ * same, to the last bit.
  */
 
-/** What {@link readSimple} gives for a text that superjson has to read. */
+/** The result of {@link readSimple} for a text that superjson has to read. */
 const NOT_SIMPLE = Symbol("not simple");
 
-/** @type {Record<string, (value: any) => unknown>} */
+/**
+ * `any`: values of a JSON that was not checked; a wrong one throws, as in superjson.
+ *
+ * @type {Record<string, (value: any) => unknown>}
+ */
 const TYPES = {
   undefined: () => undefined,
   bigint: (value) => BigInt(value),
@@ -31,7 +35,7 @@ function namesTypes(text) {
  */
 function readSimple(text) {
   const parsed = JSON.parse(text);
-  // What superjson would throw of is its own affair.
+  // superjson throws for these, in its own words.
   if (typeof parsed !== "object" || parsed === null) return NOT_SIMPLE;
   const { json, meta } = parsed;
   if (!meta) return json;
@@ -48,7 +52,7 @@ function readSimple(text) {
 /**
  * Puts the value at `path` in, in place. False when that takes more than a plain path and type.
  *
- * @param {any} root
+ * @param {unknown} root
  * @param {string} path
  * @param {unknown} type
  */
@@ -71,11 +75,11 @@ function restore(root, path, type) {
   return true;
 }
 
-/** @param {any} place @param {string} key */
+/** @param {unknown} place @param {string} key @returns {place is Record<string, unknown>} */
 function has(place, key) {
   if (typeof place !== "object" || place === null || !Object.hasOwn(place, key)) return false;
   if (Array.isArray(place)) return /^(0|[1-9]\d*)$/.test(key);
-  // A Date of an earlier path is no place to go on in, and these names superjson refuses.
+  // A Date that an earlier path made is not gone into, and superjson refuses these names.
   return Object.getPrototypeOf(place) === Object.prototype && !REFUSED.has(key);
 }
 

@@ -1,4 +1,4 @@
-// What of superjson's copy is used (scripts/superjson.mjs).
+// The part of superjson's copy that is used (scripts/superjson.mjs). `any`: JSON of a shape that the value decides.
 
 /** An instance of superjson, with types of its own. */
 export class SuperJSON {

@@ -3,7 +3,7 @@
 const API = Symbol.for("opentelemetry.js.api.1");
 
 /**
- * The trace of what is asked now, where an app registered OpenTelemetry; the rest is loaded then (`js/calls/tracing.js`).
+ * The trace of a request, where the app registered OpenTelemetry. Only then is `js/calls/tracing.js` loaded.
  *
  * @param {() => import("./tracing.js").Traced} asked
  */
@@ -12,11 +12,11 @@ function traceOf(asked) {
 }
 
 /**
- * Does `work`, which makes a request, as a span of its own where an app traces.
+ * Does `work`, which makes a request, in a span of its own where the app traces.
  *
  * @template T
  * @param {() => import("./tracing.js").Traced} asked
- * @param {(headers?: Record<string, string>) => Promise<T>} work gets what goes along with the request
+ * @param {(headers?: Record<string, string>) => Promise<T>} work gets the trace's headers
  * @returns {Promise<T>}
  */
 function traced(asked, work) {

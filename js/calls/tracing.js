@@ -1,8 +1,9 @@
 "use strict";
 
 /**
- * Trace context and spans, through what an app registered with OpenTelemetry's API package: all its copies in a process
- * keep it under one name of the global object, so that nothing has to be loaded or configured here. Loaded where it is there.
+ * Trace context and spans, by the providers that an app registered with OpenTelemetry's API package. All copies of that
+ * package keep them under one name of the global object, so nothing is loaded or configured here. This file is loaded
+ * where there are some.
  *
  * Names and attributes are those of the semantic conventions for HTTP clients. No header, body or token is among them.
  */
@@ -11,14 +12,14 @@ const { attempt } = require("../async/attempt.js");
 const native = require("../native/native.js");
 
 const API = Symbol.for("opentelemetry.js.api.1");
-/** Under which a context has its span. */
+/** The key of the span in a context. */
 const SPAN = Symbol.for("OpenTelemetry Context Key SPAN");
-/** The kind of a span of whoever asks, and the status of one that failed. */
+/** The kind of a client's span, and the status of one that failed. */
 const CLIENT = 2;
 const FAILED = 2;
 
 /**
- * @typedef {object} Traced what is asked of a server
+ * @typedef {object} Traced a request to a server
  * @property {string} baseURL
  * @property {string} [method] default `GET`
  * @property {string} path each `{}`, `{task}` and `{text}` stands for an id
@@ -26,7 +27,22 @@ const FAILED = 2;
  * @property {{ toString(): string }} [query]
  */
 
-/** The context where nothing manages any. */
+/**
+ * As much of OpenTelemetry's API as is used.
+ *
+ * @typedef {{ setValue(key: symbol, value: unknown): TraceContext }} TraceContext
+ * @typedef {{ setAttribute(name: string, value: string | number): void, setStatus(status: { code: number, message?: string }): void, end(): void }} Span
+ * @typedef {{ startSpan(name: string, options: object, context: TraceContext): Span }} Tracer
+ * @typedef {object} Api
+ * @property {{ active(): TraceContext }} [context]
+ * @property {{ getTracer(name: string, version: string): Tracer }} [trace]
+ * @property {{ inject(context: TraceContext, carrier: Record<string, string>, setter: object): void }} [propagation]
+ *
+ * What was thrown, or read as an error.
+ * @typedef {{ status?: unknown, code?: unknown, name?: unknown, message?: string } | null | undefined} Failure
+ */
+
+/** The context of a process without a context manager. */
 class Context {
   #entries;
 
@@ -53,18 +69,19 @@ class Context {
 const setter = {
   set(/** @type {Record<string, string>} */ carrier, /** @type {string} */ name, /** @type {unknown} */ value) {
     const text = String(value);
-    // What no header can carry, and native code could not even read.
+    // A header cannot carry an unpaired surrogate, nor native code read one.
     if (name.isWellFormed() && text.isWellFormed()) carrier[name] = text;
   },
 };
 
-/** One request, or one subscription, and its span. What a tracer throws is its own affair. */
+/** One request, or one subscription, and its span. What a tracer throws is ignored. */
 class Trace {
+  /** @type {Span | undefined} */
   #span;
-  /** What goes along with the request, by header name. @type {Record<string, string>} */
+  /** The headers to send with the request. @type {Record<string, string>} */
   headers = {};
 
-  /** @param {any} api @param {Traced} asked */
+  /** @param {Api} api @param {Traced} asked */
   constructor(api, asked) {
     attempt(() => {
       let context = api.context?.active() ?? new Context();
@@ -79,7 +96,7 @@ class Trace {
   }
 
   /**
-   * Of a request that `work` makes.
+   * Traces a request that `work` makes.
    *
    * @template T
    * @param {(headers: Record<string, string>) => Promise<T>} work
@@ -88,22 +105,22 @@ class Trace {
   async of(work) {
     try {
       const done = await work(this.headers);
-      const { status, error } = /** @type {any} */ (done ?? {});
+      const { status, error } = /** @type {{ status?: number, error?: Failure }} */ (done ?? {});
       this.end({ status, error });
       return done;
     } catch (error) {
-      this.end({ error });
+      this.end({ error: /** @type {Failure} */ (error) });
       throw error;
     }
   }
 
-  /** It is over. @param {{ status?: number, error?: any }} outcome */
+  /** The request is over. @param {{ status?: number, error?: Failure }} outcome */
   end({ status, error }) {
     const span = this.#span;
     this.#span = undefined;
     if (span === undefined) return;
     attempt(() => {
-      const answered = status ?? (Number.isInteger(error?.status) ? error.status : undefined);
+      const answered = status ?? (Number.isInteger(error?.status) ? /** @type {number} */ (error?.status) : undefined);
       if (answered !== undefined) span.setAttribute("http.response.status_code", answered);
       if (error !== undefined) {
         span.setAttribute("error.type", String(answered ?? error?.code ?? error?.name ?? "_OTHER"));
@@ -126,7 +143,7 @@ function describe({ baseURL, method = "GET", path, ids = [], query }) {
     let at = 0;
     return path.replace(/\{\w*\}/g, () => text(...ids[at++]));
   };
-  // "task" and "run id" are both a name and what is known by its id.
+  // "task" names a thing with an id, "run id" the id itself.
   const named = (/** @type {string} */ what) => (what.includes(" ") ? what : `${what} id`);
   const template = fill((what) => `{${named(what).replace(/ (\w)/g, (_, letter) => letter.toUpperCase())}}`);
   const search = query?.toString();
@@ -141,12 +158,12 @@ function describe({ baseURL, method = "GET", path, ids = [], query }) {
 }
 
 /**
- * The trace of what is asked now; `undefined` where nothing was registered.
+ * The trace of a request; `undefined` where nothing was registered.
  *
  * @param {Traced} asked
  */
 function begin(asked) {
-  const api = /** @type {any} */ (globalThis)[API];
+  const api = /** @type {Record<symbol, Api | undefined>} */ (/** @type {unknown} */ (globalThis))[API];
   return api === undefined ? undefined : new Trace(api, asked);
 }
 

@@ -1,6 +1,8 @@
 "use strict";
 
-/** Refuses to trigger with a public token that visibly may not: the server would only say 403. */
+/**
+ * Refuses to trigger with a public token whose scopes do not allow it: the server would answer 403, without the reason.
+ */
 
 const { ConfigError } = require("../errors/errors.js");
 
@@ -24,22 +26,33 @@ function checkAccess(call, token, action, tasks) {
   }
 }
 
-/** The scopes of a public token; undefined for every other key. */
+/**
+ * The scopes of a public token; undefined for every other key.
+ *
+ * @param {string | undefined} token
+ * @returns {string[] | undefined}
+ */
 function publicScopes(token) {
   const parts = token?.split(".") ?? [];
   if (parts.length !== 3) return undefined;
   try {
     const claims = JSON.parse(Buffer.from(parts[1], "base64url").toString());
     if (claims?.pub !== true) return undefined;
-    return Array.isArray(claims.scopes) ? claims.scopes.filter((scope) => typeof scope === "string") : [];
+    return Array.isArray(claims.scopes)
+      ? claims.scopes.filter((/** @type {unknown} */ scope) => typeof scope === "string")
+      : [];
   } catch {
     return undefined;
   }
 }
 
 /**
- * Whether a scope may let this be done. Wider than the server reads it (docs/server-protocol.md 3),
- * since servers of other versions differ: only what no server grants is refused here.
+ * Whether a scope can allow this. Wider than one server reads it (docs/server-protocol.md 3), since versions differ:
+ * only a trigger that no server grants is refused here.
+ *
+ * @param {string} scope
+ * @param {"trigger" | "batchTrigger"} action
+ * @param {string} task
  */
 function allows(scope, action, task) {
   const [does, kind, ...rest] = scope.split(":");

@@ -7,11 +7,10 @@ const { deploymentOf, versionOf } = require("./deployment.js");
 const { describe } = require("../config/scopes.js");
 
 /**
- * What is the same for one trigger and for an item of a batch. What the user did not say is
- * undefined, and so not sent.
+ * The options that one trigger and an item of a batch have in common. A missing one is undefined, and so not sent.
  *
  * @param {import("./call.js").OneCall} call
- * @param {any} options
+ * @param {unknown} options
  */
 function commonOptions(call, options) {
   const given = optionsOf(call, options);
@@ -30,15 +29,19 @@ function commonOptions(call, options) {
     priority: given.priority ?? undefined,
     region: given.region ?? undefined,
     lockToVersion: versionOf(given.version ?? undefined, call.resolved),
-    // Here `null` says something: none at all.
-    externalDeploymentId: deploymentOf(options?.externalDeploymentId, call.resolved),
+    // Here `null` has a meaning: no deployment at all.
+    externalDeploymentId: deploymentOf(given.externalDeploymentId, call.resolved),
     debounce: given.debounce ?? undefined,
   };
 }
 
 /**
- * What is there. Read one by one, as in the SDK, so that options of a class or by `Object.create()` hold too; to a server
- * `null` is a value, and mostly a wrong one.
+ * The options, to be read one by one as in the SDK, so that those of a class or by `Object.create()` hold too. `null`
+ * is as good as missing: to a server it is a value, and mostly a wrong one.
+ *
+ * @param {import("./call.js").OneCall} call
+ * @param {unknown} options
+ * @returns {Record<string, unknown>}
  */
 function optionsOf(call, options) {
   if (options === undefined || options === null) return {};
@@ -48,9 +51,10 @@ function optionsOf(call, options) {
       `${call.name}(): the options must be an object, not ${describe(options)}`,
     );
   }
-  return options;
+  return /** @type {Record<string, unknown>} */ (options);
 }
 
+/** @param {import("./call.js").OneCall} call @param {unknown} queue */
 function queueName(call, queue) {
   if (typeof queue === "string") return queue;
   throw new ArgumentError(
@@ -59,6 +63,7 @@ function queueName(call, queue) {
   );
 }
 
+/** @param {import("./call.js").OneCall} call @param {unknown} names */
 function concurrency(call, names) {
   if (names === undefined) return undefined;
   const limits = Array.isArray(names) ? names : [names];

@@ -1,6 +1,6 @@
 "use strict";
 
-/** Wait tokens: what a run waits for, made and completed from outside of it. */
+/** Wait tokens: a run waits for one, and it is made and completed from outside of the run. */
 
 const { date, flag, list, object, optional, text } = require("./schema.js");
 const { ApiPromise } = require("./api-promise.js");
@@ -43,7 +43,6 @@ const retrieved = object({
  *
  * @param {{ timeout?: string | Date, idempotencyKey?: string, idempotencyKeyTTL?: string, tags?: string | string[] }} [options]
  * @param {object} [requestOptions]
- * @returns {import("./api-promise.js").Answered}
  */
 function createToken(options, requestOptions) {
   return new ApiPromise(
@@ -99,14 +98,16 @@ async function retrieveToken(token, requestOptions) {
     tags: found.tags,
     createdAt: found.createdAt,
     output: failed ? undefined : data,
-    error: failed ? new WaitpointTimeoutError(/** @type {any} */ (data)?.message) : undefined,
+    error: failed
+      ? new WaitpointTimeoutError(/** @type {{ message?: string } | undefined} */ (data)?.message)
+      : undefined,
   };
 }
 
 /**
  * The tokens of the environment, newest first. The promise and its pages go through all that follow.
  *
- * @param {any} [filters]
+ * @param {import("./filters.js").Filters} [filters]
  * @param {object} [requestOptions]
  */
 function listTokens(filters, requestOptions) {
@@ -118,7 +119,7 @@ function listTokens(filters, requestOptions) {
   }));
 }
 
-/** @returns {[string, string][]} */
+/** @param {import("./call.js").OneCall} call @param {unknown} token @returns {[string, string][]} */
 function idsOf(call, token) {
   return [["token id", idOf(call.name, "token", token)]];
 }

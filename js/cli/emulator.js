@@ -38,7 +38,7 @@ async function emulator(argv) {
     return 0;
   }
   const options = optionsOf(flags);
-  // From the first moment on: what is interrupted while it starts stops cleanly too.
+  // From the first moment on, so that an interrupt during the start stops it cleanly too.
   const interrupted = interruption();
   const script = flags.script === undefined ? undefined : new ScriptFile(flags.script);
   try {

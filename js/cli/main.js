@@ -18,7 +18,7 @@ const HELP = `trigger-native <command>
  * @returns {Promise<number>} The exit code: 0, 1 for what went wrong, 2 for a wrong use.
  */
 async function main(argv) {
-  // A reader that left early (`| head`) is no error of ours.
+  // A reader that left early (`| head`) is no error of the command.
   process.stdout.on("error", (error) => {
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EPIPE") throw error;
   });

@@ -6,12 +6,18 @@ const path = require("node:path");
 const { pathToFileURL } = require("node:url");
 const { Worker } = require("node:worker_threads");
 
-/** How long a script file that is a program may take, in milliseconds. */
-const PATIENCE_MS = 10_000;
-/** How long a change waits for another: editors write in several steps. In milliseconds. */
-const QUIET_MS = 50;
+/**
+ * The tasks of a script by id, which the emulator checks.
+ *
+ * @typedef {Record<string, import("../../emulator.js").TaskScript>} Tasks
+ */
 
-/** A file of tasks: JSON, or a program whose default export they are. */
+/** How long a script that is a program may take, in milliseconds. */
+const RUN_TIMEOUT_MS = 10_000;
+/** How long a change waits for another, in milliseconds: editors write in several steps. */
+const DEBOUNCE_MS = 50;
+
+/** A file of tasks: JSON, or a program that exports them by default. */
 class ScriptFile {
   #tasks = "";
   /** @type {import("node:fs").FSWatcher | undefined} */
@@ -28,9 +34,9 @@ class ScriptFile {
   }
 
   /**
-   * Reads it, the program in a thread of its own: with everything it imports as it is now.
+   * Reads it. A program runs in a thread of its own, so that all it imports is read anew.
    *
-   * @returns {Promise<Record<string, any>>} The tasks by id.
+   * @returns {Promise<Tasks>}
    */
   async read() {
     const extension = path.extname(this.file);
@@ -42,7 +48,7 @@ class ScriptFile {
       throw new Error(`${this.name}: a script is an object of tasks by id`);
     }
     this.#tasks = JSON.stringify(tasks);
-    return tasks;
+    return /** @type {Tasks} */ (tasks);
   }
 
   async #text() {
@@ -56,7 +62,7 @@ class ScriptFile {
   /**
    * Reads it again whenever it changes.
    *
-   * @param {(tasks: Record<string, any>) => Promise<void>} onTasks Called with what is new; what it throws is told too.
+   * @param {(tasks: Tasks) => Promise<void>} onTasks called with the changed tasks; its errors go to `onError` too
    * @param {(error: Error) => void} onError
    */
   follow(onTasks, onError) {
@@ -67,7 +73,7 @@ class ScriptFile {
         const tasks = await this.read();
         if (this.#tasks !== before && !this.#closed) await onTasks(tasks);
       } catch (error) {
-        // What was refused is told again when it comes again.
+        // A script that was refused is reported again at the next change.
         this.#tasks = before;
         if (!this.#closed) onError(/** @type {Error} */ (error));
       }
@@ -76,14 +82,14 @@ class ScriptFile {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => {
         this.#reading = this.#reading.then(again);
-      }, QUIET_MS);
+      }, DEBOUNCE_MS);
     };
-    // The folder, for editors put a new file in the place of the old one.
+    // The folder is watched, since editors replace the file.
     this.#watcher = watch(path.dirname(this.file), (_event, name) => {
       if (name === null || name === this.name) soon();
     });
     this.#watcher.on("error", onError);
-    // What changed between the first reading and now.
+    // A change between the first reading and now.
     soon();
   }
 
@@ -107,11 +113,11 @@ function parsed(text, name) {
 }
 
 /**
- * The default export of a program, by way of JSON.
+ * The default export of a program, as JSON hands it over.
  *
  * @param {string} file
  * @param {string} name
- * @returns {Promise<any>}
+ * @returns {Promise<unknown>}
  */
 function exported(file, name) {
   return new Promise((resolve, reject) => {
@@ -119,13 +125,13 @@ function exported(file, name) {
       workerData: pathToFileURL(file).href,
       stdout: true,
     });
-    // Standard output is for what the command itself tells.
+    // Standard output is the command's own.
     worker.stdout.pipe(process.stderr, { end: false });
     const fail = (/** @type {string} */ why) => reject(new Error(`${name}: ${why}`));
     const late = setTimeout(() => {
-      fail(`it took more than ${PATIENCE_MS / 1000} s`);
+      fail(`it took more than ${RUN_TIMEOUT_MS / 1000} s`);
       worker.terminate();
-    }, PATIENCE_MS);
+    }, RUN_TIMEOUT_MS);
     worker.once("message", ({ error, json }) => {
       if (error !== undefined) fail(error);
       else resolve(JSON.parse(json));

@@ -7,7 +7,7 @@ try {
   if (tasks === undefined) throw new Error("it has no default export");
   parentPort?.postMessage({ json: JSON.stringify(tasks) ?? "null" });
 } catch (error) {
-  // What was thrown and, for an error of syntax, where: not the way through Node.
+  // The error and, for one of syntax, its line: without the stack through Node.
   const text = String(error?.stack ?? error)
     .split("\n    at ")[0]
     .trim();

@@ -1,6 +1,6 @@
 "use strict";
 
-/** A wrong use of the command: told in one sentence, exit code 2. */
+/** A wrong use of the command: one sentence, exit code 2. */
 class UsageError extends Error {}
 
 module.exports = { UsageError };

@@ -1,27 +1,32 @@
 "use strict";
 
 /**
- * The native client of a configuration, one per (base URL, key, branch, request options), kept
- * so that a call with an unchanged configuration costs no more than a comparison.
+ * Native clients, one per base URL, key, branch and request options. They are kept, so that a call with an unchanged
+ * configuration costs no more than a look-up.
  */
 
 const { fromNative } = require("../errors/errors.js");
 const native = require("../native/native.js");
 
-/** The most clients kept. Servers that switch keys per tenant keep the latest. */
+/** The most clients kept: a server that switches keys per tenant keeps the latest. */
 const MAX_CLIENTS = 256;
 
-/** @type {Map<string, object>} */
+/** @typedef {import("../native/addon.js").Client} Client */
+
+/** @type {Map<string, Client>} */
 const clients = new Map();
-/** By the configuration resolved: the usual case, and no secret is written into a name for it. */
-/** @type {WeakMap<object, object>} */
+/**
+ * By the resolved configuration itself: the usual case, which writes no secret into a name.
+ *
+ * @type {WeakMap<object, Client>}
+ */
 const byResolved = new WeakMap();
 
 /**
  * The client of a configuration; the same one while the configuration is the same.
  *
  * @param {import("./config.js").Resolved} resolved
- * @returns {object} an opaque handle for the native functions
+ * @returns {Client}
  * @throws {import("../errors/errors.js").ConfigError} without a key, or with a base URL, key or branch that cannot work
  */
 function clientOf(resolved) {
@@ -35,7 +40,7 @@ function clientOf(resolved) {
     const made = native.client(resolved.baseURL, resolved.accessToken ?? "", resolved.branch ?? null, options);
     if (typeof made === "string") throw fromNative(made);
     client = made;
-    if (clients.size >= MAX_CLIENTS) clients.delete(clients.keys().next().value);
+    if (clients.size >= MAX_CLIENTS) clients.delete(/** @type {string} */ (clients.keys().next().value));
     clients.set(name, client);
     warnUnchecked(resolved.baseURL);
   }
@@ -46,7 +51,7 @@ function clientOf(resolved) {
 let warned = false;
 
 /**
- * Says, once and in Node's own words, that certificates are not looked at: Node says so only of connections it makes.
+ * Warns once, in Node's own words, that certificates are not verified: Node warns only of connections of its own.
  *
  * @param {string} baseURL
  */

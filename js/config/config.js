@@ -1,7 +1,7 @@
 "use strict";
 
 /**
- * Where to call and as whom: what `configure()` was given, then environment variables
+ * The server, the key and the branch of a call: what `configure()` was given, then environment variables
  * (docs/server-protocol.md 1), in the official SDK's order.
  */
 
@@ -25,6 +25,8 @@ const { boundHere, currentScope, shared } = require("./scope.js");
  * @property {string} [externalDeploymentId]
  * @property {{ v2RealtimeStreams?: boolean }} [future]
  *
+ * @typedef {Record<string, string | undefined>} Environment variables by name
+ *
  * @typedef {object} Resolved
  * @property {string} baseURL without a trailing slash
  * @property {string | undefined} accessToken a plain one; the first one, where `refreshAccessToken` makes more
@@ -38,7 +40,7 @@ const { boundHere, currentScope, shared } = require("./scope.js");
 
 const DEFAULT_URL = "https://api.trigger.dev";
 
-/** What each option has to be. */
+/** The type of each option. @satisfies {import("./request-options.js").Types} */
 const OPTIONS = {
   baseURL: "string",
   accessToken: "string or function",
@@ -50,17 +52,17 @@ const OPTIONS = {
   future: "object",
 };
 
-/** Where a configuration comes from, and what it came to last. */
+/** A configuration as it was given, and what it resolved to last. */
 class Source {
   #explicit;
   #inheritContext;
-  /** In a scope URL and branch are as they were when it was entered; a key is looked for anew. */
+  /** In a scope, URL and branch stay as they were when it was entered; a key is read anew. */
   #fixed;
   /** @type {Resolved | undefined} */
   #last;
   /** The inputs `#last` was made from. @type {unknown[]} */
   #inputs = [];
-  /** The environment's version then. @type {number | undefined} */
+  /** The version of the environment at that time. @type {number | undefined} */
   #version;
 
   /**
@@ -78,14 +80,14 @@ class Source {
   }
 
   /**
-   * What holds now. Cheap: while nothing changed, the same object comes back.
+   * The configuration now: the same object until something changes.
    *
-   * @param {Record<string, string | undefined>} env
+   * @param {Environment} env
    * @returns {Resolved}
    */
   resolve(env) {
-    // An empty URL or key is a missing one (docs/server-protocol.md 1). Only what can matter is read, and only
-    // after something changed: each look at process.env costs about as much as everything else here.
+    // An empty URL or key is a missing one (docs/server-protocol.md 1). Variables are read only after one of them
+    // changed: a look at process.env costs about as much as everything else here.
     const watched = this.#last !== undefined && env === process.env && isEnvironment(env);
     const version = watched ? native.environment() : undefined;
     if (version !== undefined && version === this.#version) return /** @type {Resolved} */ (this.#last);
@@ -115,14 +117,14 @@ class Source {
   }
 }
 
-/** What was looked at last, and whether it was the environment. @type {object | undefined} */
+/** The object that was looked at last, and whether it was the environment. @type {object | undefined} */
 let looked;
 let isWatched = false;
 
 /**
- * Whether `env` is the environment of the process, which native code sees too: in the main thread, and unless it was
- * replaced, as test runners and programs do. Asked with the second call: the module is not small, and many programs make
- * one.
+ * Whether `env` is the environment of the process, which native code sees too: it is in the main thread, unless a test
+ * runner or a program replaced it. The second call asks for the first time: `node:worker_threads` is not small, and
+ * many programs make one call.
  *
  * @param {object} env
  */
@@ -134,7 +136,7 @@ function isEnvironment(env) {
   return isWatched;
 }
 
-/** What only the environment does in every runtime: it refuses a name that is no text. @param {object} env */
+/** Whether it refuses a name that is a symbol, as only the environment does in every runtime. @param {object} env */
 function takesTextOnly(env) {
   const name = Symbol("trigger-native");
   try {
@@ -145,10 +147,10 @@ function takesTextOnly(env) {
   }
 }
 
-/** Nothing, nor anything that was put on every object. @type {Readonly<Configuration>} */
+/** No options, not even inherited ones. @type {Readonly<Configuration>} */
 const NONE = Object.freeze(Object.create(null));
 
-/** What `configure()` set last. */
+/** The configuration that `configure()` set last. */
 const configured = shared("configuration", () => ({ source: new Source(NONE) }));
 
 /**
@@ -162,9 +164,9 @@ function configure(options) {
 }
 
 /**
- * What holds now, in the innermost scope or else in the process.
+ * The configuration of the innermost scope, else of the process.
  *
- * @param {Record<string, string | undefined>} [env]
+ * @param {Environment} [env]
  * @returns {Resolved}
  */
 function resolve(env = process.env) {
@@ -172,7 +174,7 @@ function resolve(env = process.env) {
 }
 
 /**
- * What holds with the configuration one call was given laid over it (`clientConfig`).
+ * The configuration here with that of one call over it (`clientConfig`).
  *
  * @param {string} where names the argument in errors
  * @param {Configuration} options
@@ -199,86 +201,100 @@ function resolveWith(where, options) {
 }
 
 /**
- * The scope of a `TriggerClient`: its own configuration over the environment's, nothing of the
- * process's `configure()`.
+ * The scope of a `TriggerClient`: its own configuration over the environment's, without that of `configure()`.
  *
  * @param {Configuration & { inheritContext?: boolean }} options
  */
 function clientScope(options) {
-  const { inheritContext, ...rest } = pick("new TriggerClient()", options, { ...OPTIONS, inheritContext: "boolean" });
+  const known = /** @type {const} */ ({ ...OPTIONS, inheritContext: "boolean" });
+  const { inheritContext, ...rest } = pick("new TriggerClient()", options, known);
   return scopeOf(checkConfiguration("new TriggerClient()", rest), inheritContext ?? false);
 }
 
 /**
- * The scope of `auth.withAuth()`: what is given over what holds around it. A key that is given
- * takes the place of any, whichever of its two names either has.
+ * The scope of `auth.withAuth()`: the configuration given, over that around it. A key that is given replaces one under
+ * either of its two names.
  *
  * @param {Configuration} options
  */
 function authScope(options) {
   const given = checkConfiguration("auth.withAuth()", options);
-  const around = { __proto__: null, ...(currentScope() ?? configured.source).explicit };
+  const around = /** @type {Configuration} */ ({ __proto__: null, ...(currentScope() ?? configured.source).explicit });
   if (given.accessToken || given.secretKey) {
     delete around.accessToken;
     delete around.secretKey;
     delete around.refreshAccessToken;
   }
-  return scopeOf(Object.freeze({ __proto__: null, ...around, ...given }), true);
+  return scopeOf(Object.freeze(/** @type {Configuration} */ ({ __proto__: null, ...around, ...given })), true);
 }
 
+/** @param {Readonly<Configuration>} explicit @param {boolean} inheritContext */
 function scopeOf(explicit, inheritContext) {
   const env = process.env;
   const fixed = { url: urlOf(explicit, env), branch: branchOf(explicit, env) };
   return new Source(explicit, { inheritContext, fixed });
 }
 
+/**
+ * @param {string} where names the argument in errors
+ * @param {unknown} options
+ * @returns {Readonly<Configuration>}
+ */
 function checkConfiguration(where, options) {
-  const checked = pick(where, options, OPTIONS);
+  const checked = /** @type {Configuration} */ (pick(where, options, OPTIONS));
   if (checked.requestOptions !== undefined) {
     checked.requestOptions = checkRequestOptions(`${where} requestOptions`, checked.requestOptions);
   }
-  // What makes tokens belongs to where it was given: it sees the stores of that place whoever needs a token, and its
-  // tokens are for those only who have them from there. Else one request's store would make the token of another.
-  for (const name of ["accessToken", "refreshAccessToken"]) {
-    if (typeof checked[name] === "function") checked[name] = boundHere(checked[name]);
-  }
+  // A function that makes tokens runs with the async context of where it was given, whichever call needs a token, and
+  // its tokens serve that configuration alone. Else one request's store would make the token of another.
+  const { accessToken, refreshAccessToken } = checked;
+  if (typeof accessToken === "function") checked.accessToken = boundHere(accessToken);
+  if (typeof refreshAccessToken === "function") checked.refreshAccessToken = boundHere(refreshAccessToken);
   return Object.freeze(checked);
 }
 
-/** A token that is there as it is. */
+/** A token that is no function. @param {Configuration["accessToken"]} token */
 function plainToken(token) {
   return typeof token === "function" ? undefined : token || undefined;
 }
 
+/** @param {Readonly<Configuration>} explicit @param {Environment} env */
 function urlOf(explicit, env) {
   return explicit.baseURL || env.TRIGGER_API_URL;
 }
 
+/** @param {Readonly<Configuration>} explicit @param {Environment} env */
 function branchOf(explicit, env) {
   return explicit.previewBranch ?? env.TRIGGER_PREVIEW_BRANCH ?? env.VERCEL_GIT_COMMIT_REF ?? devBranch(env);
 }
 
-/** The wire version of realtime streams asked for: `v2`, unless switched off (docs/server-protocol.md 1). */
+/**
+ * The wire version of realtime streams to ask for: `v2`, unless switched off (docs/server-protocol.md 1).
+ *
+ * @param {Readonly<Configuration>} explicit
+ * @param {Environment} env
+ * @returns {"v1" | "v2"}
+ */
 function streamsVersion(explicit, env) {
   const off = (/** @type {string | undefined} */ value) => value === "0" || value === "false";
   if (explicit.future?.v2RealtimeStreams === false) return "v1";
   return off(env.TRIGGER_V2_REALTIME_STREAMS) || off(env.TRIGGER_REALTIME_STREAMS_V2) ? "v1" : "v2";
 }
 
-/** @param {Record<string, string | undefined>} env */
+/** @param {Environment} env */
 function devBranch(env) {
   const branch = env.TRIGGER_DEV_BRANCH;
   return branch === "default" ? undefined : branch;
 }
 
 /**
- * What renews the token of a configuration; `undefined` when it is a plain one.
+ * The refresher of a configuration; `undefined` when its token is a plain one.
  *
  * @param {Resolved} resolved
- * @returns {any}
+ * @returns {import("./refresh.js").TokenRefresher | undefined}
  */
 function refresherOf(resolved) {
-  // Loaded by who has one: few do, and every file counts at the start of a process.
+  // Loaded on demand: few programs have one, and every file costs time at the start of a process.
   return resolved.refreshAccessToken === undefined ? undefined : require("./refresh.js").refresherOf(resolved);
 }
 

@@ -1,6 +1,6 @@
 "use strict";
 
-/** When a token ends, as users say it. */
+/** The expiration time of a token, in the forms that users may write. */
 
 const { isDate } = require("node:util").types;
 const { ArgumentError } = require("../errors/errors.js");

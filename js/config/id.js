@@ -3,20 +3,21 @@
 const { ArgumentError } = require("../errors/errors.js");
 
 /**
- * The id of what a call is about: itself, or that of the handle that stands for it.
+ * The id that a call was given, itself or in a handle. The one place that reads ids of runs, batches, tasks and tokens.
  *
  * @param {string} call for the message, such as `"runs.retrieve"`
  * @param {string} what `"run"`, `"batch"`, `"task"`, `"token"`
  * @param {unknown} value
- * @param {string[]} [names] where a handle keeps it
+ * @param {string[]} [names] the properties of a handle that may hold it
  * @returns {string}
  * @throws {ArgumentError} `ERR_INVALID_ID`, naming the fix
  */
 function idOf(call, what, value, names = ["id"]) {
   let id = value;
   if (typeof value === "object" && value !== null) {
-    const name = names.find((candidate) => typeof value[candidate] === "string");
-    id = name === undefined ? undefined : value[name];
+    const handle = /** @type {Record<string, unknown>} */ (value);
+    const name = names.find((candidate) => typeof handle[candidate] === "string");
+    id = name === undefined ? undefined : handle[name];
   }
   if (typeof id !== "string") {
     const got = id === value ? (value === null ? "null" : typeof value) : `an object without ${names.join(" or ")}`;
@@ -31,8 +32,9 @@ function idOf(call, what, value, names = ["id"]) {
   return id;
 }
 
+/** @param {unknown} value */
 function isPromise(value) {
-  return typeof value?.then === "function";
+  return typeof (/** @type {{ then?: unknown } | null | undefined} */ (value)?.then) === "function";
 }
 
 module.exports = { idOf };

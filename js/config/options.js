@@ -1,60 +1,80 @@
 "use strict";
 
 /**
- * The options of subscriptions and streams, as users write them. A name that is unknown is a slip of
- * the keyboard, which would leave the default in force unseen; `undefined` and `null` are missing.
+ * The options of subscriptions and streams, as users write them. An unknown name is refused: it is a typing error,
+ * which would leave the default in force unseen. `undefined` and `null` are missing.
  */
 
 const { ArgumentError } = require("../errors/errors.js");
 const { describe, isPlain } = require("./scopes.js");
 
-/** What is wrong with a value, or `undefined`. @typedef {(value: any) => string | undefined} Check */
+/**
+ * Says what is wrong with a value, or gives `undefined`: the value is a `T` then. `any`: the value is whatever a user
+ * wrote.
+ *
+ * @template [T=unknown]
+ * @typedef {{ (value: any): string | undefined, readonly proves?: T }} Check
+ */
 
-/** @type {Check} */
+/**
+ * The options that {@link takeOptions} found.
+ *
+ * @template Known
+ * @typedef {{ [Name in keyof Known]?: Known[Name] extends Check<infer T> ? T : never }} Taken
+ */
+
+/** @type {Check<AbortSignal>} */
 const signal = (value) => (typeof value.addEventListener === "function" ? undefined : "must be an AbortSignal");
 
-/** @type {Check} */
+/** @type {Check<(...given: any[]) => any>} `any`: each option says in `types/` what its function gets */
 const callback = (value) => (typeof value === "function" ? undefined : "must be a function");
 
-/** @type {Check} */
+/** @type {Check<number>} */
 const milliseconds = (value) =>
   Number.isSafeInteger(value) && value > 0 ? undefined : "must be a whole number of milliseconds above 0";
 
-/** @type {Check} */
+/** @type {Check<boolean>} */
 const flag = (value) => (typeof value === "boolean" ? undefined : `must be true or false, not ${describe(value)}`);
 
-/** @type {Check} */
+/** @type {Check<string[]>} */
 const columns = (value) =>
   isTexts(value) ? undefined : 'must be an array of column names, such as ["payload", "output"]';
 
-/** What everything takes that is watched. @type {Record<string, Check>} */
+/** @typedef {import("../../types/subscription.js").WatchOptions} WatchOptions */
+
+/** @type {Check<NonNullable<WatchOptions["retry"]>>} */
+const retry = (value) => (isPlain(value) ? undefined : "must be an object");
+
+/** The options of everything that is watched: subscriptions and streams. */
 const WATCH = {
   signal,
-  onRetry: callback,
-  onStateChange: callback,
-  retry: (value) => (isPlain(value) ? undefined : "must be an object"),
+  onRetry: /** @type {Check<NonNullable<WatchOptions["onRetry"]>>} */ (callback),
+  onStateChange: /** @type {Check<NonNullable<WatchOptions["onStateChange"]>>} */ (callback),
+  retry,
   silenceTimeoutMs: milliseconds,
 };
 
 const RETRY = { maxElapsedMs: milliseconds, minDelayMs: milliseconds, maxDelayMs: milliseconds };
 
 /**
- * The known options that are there, each of them right.
+ * The options that are there, each of them known and right.
  *
+ * @template {Record<string, Check>} Known
  * @param {string} call for the message
  * @param {string} what names the argument
- * @param {any} given
- * @param {Record<string, Check>} known
- * @returns {any}
+ * @param {unknown} given
+ * @param {Known} known
+ * @returns {Taken<Known>}
  * @throws {ArgumentError} `ERR_INVALID_OPTIONS`
  */
 function takeOptions(call, what, given, known) {
-  const refuse = (/** @type {string} */ text) => {
+  /** @type {(text: string) => never} */
+  const refuse = (text) => {
     throw new ArgumentError("ERR_INVALID_OPTIONS", `${call}(): ${text}`);
   };
   if (given === undefined || given === null) return {};
-  if (!isPlain(given)) refuse(`${what} must be an object, not ${describe(given)}`);
-  /** @type {Record<string, any>} */
+  if (!isPlain(given)) return refuse(`${what} must be an object, not ${describe(given)}`);
+  /** @type {Record<string, unknown>} */
   const taken = {};
   for (const name of namesIn(given, known)) {
     const value = given[name];
@@ -67,19 +87,23 @@ function takeOptions(call, what, given, known) {
     taken[name] = value;
   }
   if (taken.retry !== undefined) taken.retry = takeOptions(call, "retry", taken.retry, RETRY);
-  return taken;
+  return /** @type {Taken<Known>} */ (taken);
 }
 
 /**
- * The names of the options that are there: the object's own, and of the known ones those that it has of its class, or of
- * what it was made from by `Object.create()`. Nothing of what was put on every object, which would be everyone's.
+ * The names of the options that are there: all of the object's own, and the known ones that it inherits from its class
+ * or by `Object.create()`. A name on the root prototype, which every object has, is none.
  *
  * @param {object} given
  * @param {Record<string, unknown>} known
  */
 function namesIn(given, known) {
   const names = Object.keys(given);
-  for (let kin = Object.getPrototypeOf(given); kin !== null && !isEveryones(kin); kin = Object.getPrototypeOf(kin)) {
+  for (
+    let kin = Object.getPrototypeOf(given);
+    kin !== null && !isRootPrototype(kin);
+    kin = Object.getPrototypeOf(kin)
+  ) {
     for (const name of Object.getOwnPropertyNames(kin)) {
       if (Object.hasOwn(known, name) && !names.includes(name)) names.push(name);
     }
@@ -87,17 +111,18 @@ function namesIn(given, known) {
   return names;
 }
 
-/** Whether all objects of a realm have what this one has. @param {object} kin */
-function isEveryones(kin) {
+/** Whether this is the root prototype of a realm. @param {object} kin */
+function isRootPrototype(kin) {
   return Object.getPrototypeOf(kin) === null && Object.hasOwn(kin, "isPrototypeOf");
 }
 
 /**
- * What is there of options that travel as they are: to a server `null` is a value, and mostly a wrong one.
+ * The options that are there, to be sent as they are. `null` is left out: to a server it is a value, and mostly a wrong
+ * one.
  *
  * @param {string} call for the message
- * @param {any} given
- * @returns {any}
+ * @param {unknown} given
+ * @returns {Record<string, unknown>}
  * @throws {ArgumentError} `ERR_INVALID_OPTIONS` for what is no object
  */
 function present(call, given) {
@@ -110,7 +135,7 @@ function present(call, given) {
 
 /** @param {unknown} value @returns {value is string[]} */
 function isTexts(value) {
-  // A copy: a hole is a missing text, not one to skip.
+  // Of a copy: `every` skips a hole, which is a missing text.
   return Array.isArray(value) && Array.from(value).every((text) => typeof text === "string");
 }
 

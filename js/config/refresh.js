@@ -1,12 +1,12 @@
 "use strict";
 
 /**
- * Tokens that the program renews (defect 5): `accessToken` as a function, or `refreshAccessToken`
- * beside a first token, as in the SDK.
+ * Tokens that the program renews (defect 5): `accessToken` as a function, or `refreshAccessToken` beside a first token,
+ * as in the SDK.
  *
- * One refresher for each function as it was given (`js/config/config.js`), first token and server: everything that shares a
- * configuration shares its tokens, and however many calls, subscriptions and streams want a new one, the function is
- * called once. It goes with its configuration.
+ * There is one refresher per function (`js/config/config.js`), first token and server. Calls, subscriptions and streams
+ * of one configuration share its tokens: however many need another one, the function is called once. The refresher is
+ * collected with its configuration.
  */
 
 const { heldTo } = require("../async/bounded.js");
@@ -18,12 +18,14 @@ const { after } = require("../async/timer.js");
 /**
  * @typedef {() => string | Promise<string>} MakeToken
  * @typedef {import("../async/bounded.js").Bounds} Bounds
+ * @typedef {import("../native/addon.js").Client} Client
+ * @typedef {InstanceType<typeof Refresher>} TokenRefresher
  */
 
-/** How long the function may take, in milliseconds: less than native code waits for a token it wished for. */
-const PATIENCE_MS = 30_000;
+/** How long the function may take, in milliseconds: less than native code waits for a token. */
+const MAKE_TIMEOUT_MS = 30_000;
 
-/** @type {WeakMap<MakeToken, Map<string, Refresher>>} */
+/** @type {WeakMap<MakeToken, Map<string, TokenRefresher>>} */
 const refreshers = new WeakMap();
 
 class Refresher {
@@ -31,24 +33,24 @@ class Refresher {
   #resolved;
   /** The call under way. @type {Promise<void> | undefined} */
   #pending;
-  /** Ends the call under way. @type {any} */
+  /** Ends the call under way. @type {NodeJS.Timeout | undefined} */
   #timer;
-  /** How many wait for it. */
+  /** Callers that wait for it. */
   #waiting = 0;
   /** The latest token. @type {string | undefined} */
   #token;
   /** Counts tokens. */
   #generation = 0;
-  /** Made with the first token. @type {any} */
+  /** Made with the first token, as the client. @type {import("../native/addon.js").Credential | undefined} */
   #credential;
-  /** @type {object | undefined} */
+  /** @type {Client | undefined} */
   #client;
-  /** What the function last threw, until it gives a token again. @type {unknown} */
+  /** The error that the function threw last, until it makes a token again. @type {unknown} */
   #failure;
 
   /**
    * @param {MakeToken} make
-   * @param {any} resolved
+   * @param {import("./config.js").Resolved} resolved
    */
   constructor(make, resolved) {
     this.#make = make;
@@ -61,7 +63,7 @@ class Refresher {
     return this.#token;
   }
 
-  /** A client of the latest token alone: what signs with it. Only once there is a token. */
+  /** A client of the latest token alone, which signs with it. Only once there is a token. */
   get signer() {
     return clientOf({ ...this.#resolved, accessToken: this.#token });
   }
@@ -70,31 +72,30 @@ class Refresher {
    * The native client whose token is renewed; always the same one.
    *
    * @param {Bounds} [bounds] of the wait for a first token
-   * @returns {Promise<object>} rejects with what the function threw, where there is no token at all yet
+   * @returns {Promise<Client>} rejects with the function's error, where there is no token at all yet
    */
   async client(bounds) {
     if (this.#token === undefined) await this.#held(bounds, this.#begun());
-    // Made without waiting in between, so that callers at once get the same one.
+    // Made without an await in between, so that concurrent callers get the same one.
     if (this.#client === undefined) {
-      this.#credential = new native.Credential(this.#token);
+      this.#credential = new native.Credential(/** @type {string} */ (this.#token));
       this.#client = native.withCredential(this.signer, this.#credential);
     }
     return this.#client;
   }
 
   /**
-   * Does `work` with a token that is not about to expire, and once more with another one where the
-   * server refuses it.
+   * Does `work` with a token that is not about to expire; once more with another one, where the server refuses it.
    *
    * @template T
-   * @param {(client: any) => Promise<T> | T} work
-   * @param {() => Bounds | undefined} bounds what is left of the caller's
+   * @param {(client: Client) => Promise<T> | T} work
+   * @param {() => Bounds | undefined} bounds the rest of the caller's
    * @returns {Promise<T>}
    */
   async authorized(work, bounds) {
     const client = await this.client(bounds());
-    // Whatever comes of it: the old one may still do.
-    if (this.#credential.isDue()) await this.renew(bounds());
+    // Also where that fails: the old one may still do.
+    if (this.#credential?.isDue()) await this.renew(bounds());
     const generation = this.#generation;
     try {
       return await work(client);
@@ -108,7 +109,13 @@ class Refresher {
     }
   }
 
-  /** Whether there is another token than the one that was refused with `error`. */
+  /**
+   * Whether there is another token than the one that was refused with `error`.
+   *
+   * @param {unknown} error
+   * @param {number} generation
+   * @param {() => Bounds | undefined} bounds
+   */
   async #isMended(error, generation, bounds) {
     if (!(error instanceof ApiError) || error.status !== 401) return false;
     // Another caller may have been refused, and got a token, before.
@@ -117,26 +124,24 @@ class Refresher {
   }
 
   /**
-   * Answers a wish for another token. A wish that cannot be met is refused, and the server's own
-   * refusal is what the caller ends with.
+   * Makes another token. Where that fails, the caller ends with the server's own refusal.
    *
-   * @param {Bounds} [bounds] the only thing this rejects for; the wish is answered all the same
+   * @param {Bounds} [bounds] the only reason to reject; the token is made all the same
    */
   async renew(bounds) {
     await this.#held(bounds, this.#begun().then(noop, noop));
   }
 
   /**
-   * A refused token says why there was no better one (defect 5).
+   * Adds to the refusal of a token why there was no better one (defect 5).
    *
    * @template E
    * @param {E} error
    * @returns {E}
    */
   explain(error) {
-    const refused = /** @type {any} */ (error);
-    if (this.#failure !== undefined && refused instanceof ApiError && refused.status === 401) {
-      refused.cause ??= this.#failure;
+    if (this.#failure !== undefined && error instanceof ApiError && error.status === 401) {
+      error.cause ??= this.#failure;
     }
     return error;
   }
@@ -150,7 +155,7 @@ class Refresher {
   }
 
   /**
-   * Waits for the call under way. Its time keeps the process alive for those who wait, and no longer.
+   * Waits for the call under way. Its timer keeps the process alive while a caller waits, and no longer.
    *
    * @template T
    * @param {Bounds | undefined} bounds
@@ -189,7 +194,7 @@ class Refresher {
     }
   }
 
-  /** Refuses what cannot be a token before it takes the place of one that is. */
+  /** Refuses a text that cannot be a token, before it replaces one that is. @param {string} token */
   #check(token) {
     if (this.#client === undefined) {
       clientOf({ ...this.#resolved, accessToken: token });
@@ -199,14 +204,14 @@ class Refresher {
     if (refusal) throw fromNative(refusal);
   }
 
-  /** What the function gives, if it does so in time. */
+  /** The function's result, where it comes in time. @returns {Promise<unknown>} */
   #ask() {
     return new Promise((resolve, reject) => {
-      this.#timer = after(PATIENCE_MS, () => {
-        const why = `the function that makes access tokens gave none within ${PATIENCE_MS} ms`;
+      this.#timer = after(MAKE_TIMEOUT_MS, () => {
+        const why = `the function that makes access tokens gave none within ${MAKE_TIMEOUT_MS} ms`;
         reject(new TimeoutError("ERR_TIMEOUT", why));
       });
-      // Called in a turn of its own: a function that needs a token itself waits like others, and is told.
+      // Called in a turn of its own: a function that needs a token itself waits like others, and gets the error.
       Promise.resolve()
         .then(() => this.#make.call(undefined))
         .then(resolve, reject);
@@ -220,8 +225,8 @@ class Refresher {
 /**
  * The refresher of a configuration; `undefined` when its token is a plain one.
  *
- * @param {any} resolved what `resolve()` of `js/config/config.js` gave
- * @returns {Refresher | undefined}
+ * @param {import("./config.js").Resolved} resolved
+ * @returns {TokenRefresher | undefined}
  */
 function refresherOf(resolved) {
   const make = resolved.refreshAccessToken;

@@ -1,14 +1,40 @@
 "use strict";
 
-/** What users write beside a call: how it is retried, what goes along with it, and its bounds (defect 19). */
+/** The request options of a call: retries, additional headers, and its bounds (defect 19). */
 
 const { ConfigError } = require("../errors/errors.js");
 const { namesIn } = require("./options.js");
 const { describe, isPlain } = require("./scopes.js");
 
-/** The request options every call takes. */
-const CALL_OPTIONS = { retry: "object", additionalHeaders: "object", timeoutInMs: "number", signal: "object" };
+/**
+ * @typedef {{ string: string, number: number, boolean: boolean, object: object, function: Function, "string or function": string | Function, any: unknown }} Values
+ * by the name of their type, as `typeof` has it
+ * @typedef {Record<string, keyof Values>} Types by the name of the option
+ */
 
+/**
+ * The options that {@link pick} found.
+ *
+ * @template {Types} Known
+ * @typedef {{ [Name in keyof Known]?: Values[Known[Name]] }} Picked
+ */
+
+/**
+ * The request options and bounds of one call, checked. The last two are those of triggers alone.
+ *
+ * @typedef {import("./config.js").RequestOptions & import("../async/bounded.js").Bounds
+ *   & { publicAccessToken?: object, clientConfig?: object }} CallOptions
+ */
+
+/** The request options every call takes. */
+const CALL_OPTIONS = /** @type {const} */ ({
+  retry: "object",
+  additionalHeaders: "object",
+  timeoutInMs: "number",
+  signal: "object",
+});
+
+/** @satisfies {Types} */
 const RETRY = {
   maxAttempts: "number",
   minTimeoutInMs: "number",
@@ -25,21 +51,30 @@ const RETRY = {
  * @returns {Readonly<import("./config.js").RequestOptions>}
  */
 function checkRequestOptions(where, options) {
-  const checked = pick(where, options, { retry: "object", additionalHeaders: "object" });
-  if (checked.retry !== undefined) checked.retry = checkRetry(`${where}.retry`, checked.retry);
-  if (checked.additionalHeaders !== undefined) {
-    const what = `${where}.additionalHeaders`;
-    // A `Headers` or a Map has nothing of its own, and would be sent as nothing.
-    if (!isPlain(checked.additionalHeaders))
-      refuse(`${what} must be an object, not ${describe(checked.additionalHeaders)}`);
-    const entries = Object.entries(checked.additionalHeaders);
-    for (const [name, value] of entries) {
-      if (typeof value !== "string") refuse(`${what}: "${name}" must be a string`);
-      if (!value.isWellFormed()) refuse(`${what}: "${name}" holds an unpaired surrogate`);
-    }
-    checked.additionalHeaders = Object.freeze(Object.fromEntries(entries));
+  const { retry, additionalHeaders } = pick(where, options, { retry: "object", additionalHeaders: "object" });
+  /** @type {import("./config.js").RequestOptions} */
+  const checked = {};
+  if (retry !== undefined) checked.retry = checkRetry(`${where}.retry`, retry);
+  if (additionalHeaders !== undefined) {
+    checked.additionalHeaders = checkHeaders(`${where}.additionalHeaders`, additionalHeaders);
   }
-  return Object.freeze({ ...checked });
+  return Object.freeze(checked);
+}
+
+/**
+ * @param {string} what names the option in errors
+ * @param {object} headers
+ * @returns {Readonly<Record<string, string>>}
+ */
+function checkHeaders(what, headers) {
+  // A `Headers` or a Map has no properties of its own, and would be sent as none.
+  if (!isPlain(headers)) refuse(`${what} must be an object, not ${describe(headers)}`);
+  const entries = Object.entries(headers);
+  for (const [name, value] of entries) {
+    if (typeof value !== "string") refuse(`${what}: "${name}" must be a string`);
+    if (!value.isWellFormed()) refuse(`${what}: "${name}" holds an unpaired surrogate`);
+  }
+  return Object.freeze(Object.fromEntries(/** @type {[string, string][]} */ (entries)));
 }
 
 /** The longest wait and the most attempts that native code takes; more is as good as endless. */
@@ -48,19 +83,20 @@ const ENDLESS = 2 ** 32 - 1;
 /** @param {string} where @param {unknown} options */
 function checkRetry(where, options) {
   const retry = pick(where, options, RETRY);
-  for (const name of ["maxAttempts", "minTimeoutInMs", "maxTimeoutInMs"]) {
-    if (retry[name] === undefined) continue;
-    if (retry[name] < 0) refuse(`${where}: "${name}" must not be negative`);
-    retry[name] = Math.min(Math.round(retry[name]), ENDLESS);
+  for (const name of /** @type {const} */ (["maxAttempts", "minTimeoutInMs", "maxTimeoutInMs"])) {
+    const value = retry[name];
+    if (value === undefined) continue;
+    if (value < 0) refuse(`${where}: "${name}" must not be negative`);
+    retry[name] = Math.min(Math.round(value), ENDLESS);
   }
   return Object.freeze({ ...retry });
 }
 
-/** What bounds one call: a signal and a time (defect 19). */
-const BOUNDS = { timeoutInMs: "number", signal: "object" };
+/** The bounds of one call: a signal and a time (defect 19). */
+const BOUNDS = /** @type {const} */ ({ timeoutInMs: "number", signal: "object" });
 
 /**
- * Checks what bounds one call.
+ * Checks the bounds of one call.
  *
  * @param {string} where names the argument in errors
  * @param {unknown} options
@@ -75,47 +111,62 @@ function checkBounds(where, options) {
  *
  * @param {string} where names the argument in errors
  * @param {unknown} options
- * @param {Record<string, string>} [more] what this call takes besides
- * @returns {any}
+ * @param {Types} [more] options that this call takes besides
+ * @returns {CallOptions}
  */
 function checkCallOptions(where, options, more = {}) {
-  const checked = boundsOf(where, pick(where, options, { ...CALL_OPTIONS, ...more }));
+  const picked = /** @type {CallOptions} */ (pick(where, options, { ...CALL_OPTIONS, ...more }));
+  const checked = boundsOf(where, picked);
   const { retry, additionalHeaders } = checked;
-  return { __proto__: null, ...checked, ...checkRequestOptions(where, { retry, additionalHeaders }) };
+  const given = { __proto__: null, ...checked, ...checkRequestOptions(where, { retry, additionalHeaders }) };
+  return /** @type {CallOptions} */ (given);
 }
 
-/** Whether `value` can only be meant as request options, as the SDK judges where it takes either. */
+/**
+ * Whether `value` can only be request options. The SDK decides so where it takes either.
+ *
+ * @param {unknown} value
+ * @returns {value is object}
+ */
 function looksLikeCallOptions(value) {
   if (typeof value !== "object" || value === null) return false;
   const names = Object.keys(value);
   return names.length > 0 && names.every((name) => Object.hasOwn(CALL_OPTIONS, name));
 }
 
+/**
+ * @template {{ timeoutInMs?: number, signal?: object }} B
+ * @param {string} where
+ * @param {B} checked
+ * @returns {B & import("../async/bounded.js").Bounds}
+ */
 function boundsOf(where, checked) {
   const { timeoutInMs, signal } = checked;
   if (timeoutInMs !== undefined && !(Number.isSafeInteger(timeoutInMs) && timeoutInMs > 0 && timeoutInMs < 2 ** 32)) {
     refuse(`${where}.timeoutInMs must be a whole number of milliseconds above 0`);
   }
-  if (signal !== undefined && typeof signal.addEventListener !== "function") {
+  if (signal !== undefined && !("addEventListener" in signal && typeof signal.addEventListener === "function")) {
     refuse(`${where}.signal must be an AbortSignal`);
   }
-  return checked;
+  return /** @type {B & import("../async/bounded.js").Bounds} */ (checked);
 }
 
 /**
- * Copies the known options, each of its type; `undefined` and `null` are missing. What is copied inherits nothing: what
- * was put on every object would be taken for a key or a server.
+ * Copies the known options, each of its type; `undefined` and `null` are missing. The copy inherits nothing: a property
+ * that a program put on every object would be taken for a key or a server.
  *
+ * @template {Types} Known
  * @param {string} where
- * @param {any} options
- * @param {Record<string, string>} known
- * @returns {any}
+ * @param {unknown} options
+ * @param {Known} known
+ * @returns {Picked<Known>}
  */
 function pick(where, options, known) {
-  // What has nothing of its own, such as a promise that nobody awaited, would leave in force what holds around it: another
-  // tenant's key.
+  // A promise that was not awaited has no options of its own: the configuration around it would hold, with the key of
+  // another tenant.
   if (!isPlain(options)) {
-    const missing = typeof options?.then === "function" ? ": an await is missing" : "";
+    const { then } = /** @type {{ then?: unknown }} */ (options ?? {});
+    const missing = typeof then === "function" ? ": an await is missing" : "";
     refuse(`${where} must be an object, not ${describe(options)}${missing}`);
   }
   /** @type {Record<string, unknown>} */
@@ -134,7 +185,7 @@ function pick(where, options, known) {
     if (typeof value === "string" && !value.isWellFormed()) refuse(`${where}: "${name}" holds an unpaired surrogate`);
     picked[name] = value;
   }
-  return picked;
+  return /** @type {Picked<Known>} */ (picked);
 }
 
 /** @param {string} message @returns {never} */

@@ -1,18 +1,17 @@
 "use strict";
 
 /**
- * The configuration that holds inside `auth.withAuth()` and for the calls of a `TriggerClient`,
- * across every await within, and nowhere else: concurrent requests of several tenants never see
- * each other's key.
+ * The configuration inside `auth.withAuth()` and of the calls of a `TriggerClient`: across every await within, and
+ * nowhere else, so that concurrent requests of several tenants never see each other's key.
  */
 
 const { AsyncLocalStorage, AsyncResource } = require("node:async_hooks");
 const native = require("../native/native.js");
 
 /**
- * What all copies of this package in a process have in common. There are several where bundles hold one each, and after a
- * development server threw modules away while some of them are in use: what one copy was told to call with holds for all,
- * as with the official SDK.
+ * A value that all copies of this package in a process share. A process has several copies where each bundle holds one,
+ * and where a development server reloads modules. What one copy was configured with holds for all, as in the official
+ * SDK.
  *
  * @template T
  * @param {string} name
@@ -21,22 +20,27 @@ const native = require("../native/native.js");
  */
 function shared(name, make) {
   const key = Symbol.for(`trigger-native ${native.VERSION} ${name}`);
-  const global = /** @type {any} */ (globalThis);
-  global[key] ??= make();
-  return global[key];
+  const global = /** @type {Record<symbol, T | undefined>} */ (/** @type {unknown} */ (globalThis));
+  const value = global[key] ?? make();
+  global[key] = value;
+  return value;
 }
 
-/** @type {AsyncLocalStorage<any>} */
+/**
+ * @typedef {{ readonly explicit: Readonly<import("./config.js").Configuration>, resolve(env: import("./config.js").Environment): import("./config.js").Resolved }} Scope
+ */
+
+/** @type {AsyncLocalStorage<Scope>} */
 const storage = shared("scope", () => new AsyncLocalStorage());
 
-/** What the innermost scope was entered with, if any. */
+/** The innermost scope, where there is one. */
 function currentScope() {
   return storage.getStore();
 }
 
 /**
  * @template R
- * @param {object} scope
+ * @param {Scope} scope
  * @param {() => R} work
  * @returns {R}
  */
@@ -45,7 +49,7 @@ function withScope(scope, work) {
 }
 
 /**
- * `work`, which from now on is always called as it would be here: with what every `AsyncLocalStorage` holds here.
+ * `work` bound to the async context of here: to the store that every `AsyncLocalStorage` has now.
  *
  * @template R
  * @param {() => R} work

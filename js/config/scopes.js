@@ -1,13 +1,13 @@
 "use strict";
 
-/** Permissions as users write them, flattened to scopes as the server reads them (docs/server-protocol.md 3). */
+/** Permissions as users write them, flattened to the scopes of a token (docs/server-protocol.md 3). */
 
 const { ArgumentError } = require("../errors/errors.js");
 
 const ANY = new Set(["tasks", "tags", "runs", "batch", "waitpoints", "inputStreams", "sessions"]);
 const TASKS = new Set(["tasks"]);
 
-/** What each action can be about. @type {Map<string, Set<string>>} */
+/** The resources of each action. @type {Map<string, Set<string>>} */
 const ACTIONS = new Map([
   ["read", ANY],
   ["write", ANY],
@@ -76,7 +76,7 @@ function flattenIds(scopes, action, resource, ids) {
   }
 }
 
-/** Texts that JSON writes as they are. */
+/** A text without a character that JSON escapes. */
 const PLAIN = /^[\w:./ -]*$/;
 
 /**
@@ -114,7 +114,7 @@ function taskScopes(action, task) {
   return scopes;
 }
 
-/** Where a handle can stand for its id. Tasks and tags have none. */
+/** The resources that have handles. Tasks and tags have none. */
 const HANDLES = new Set(["runs", "batch", "waitpoints", "inputStreams"]);
 
 /**
@@ -126,7 +126,7 @@ const HANDLES = new Set(["runs", "batch", "waitpoints", "inputStreams"]);
  */
 function idOfHandle(resource, value) {
   if (typeof value !== "object" || value === null || !HANDLES.has(resource)) return undefined;
-  const handle = /** @type {any} */ (value);
+  const handle = /** @type {{ id?: unknown, batchId?: unknown }} */ (value);
   return (resource === "batch" ? handle.batchId : undefined) ?? handle.id;
 }
 

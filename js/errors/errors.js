@@ -1,13 +1,27 @@
 "use strict";
 
 /**
- * The errors of the face. Server refusals keep the official names and fields (`name` is
- * "TriggerApiError"; `status`, `headers`, `error`, `code`, `param`, `type`); everything the
- * server did not say is a `TriggerNativeError`. Each has a stable `code`.
+ * The error classes. A refusal by the server keeps the official name and fields (`name` is "TriggerApiError"; `status`,
+ * `headers`, `error`, `code`, `param`, `type`); every other error is a `TriggerNativeError`. Each has a stable `code`.
  */
 
-/** Picks the message of an API error out of what the server said. */
-function apiMessage(status, error, text) {
+/**
+ * An error as a server sent it, which was not checked.
+ *
+ * @typedef {{ message?: unknown, code?: string | null, param?: string | null, type?: string }} ServerError
+ * @typedef {Record<string, string | null | undefined>} ApiHeaders
+ */
+
+/**
+ * The message of an API error.
+ *
+ * @param {number | undefined} status
+ * @param {unknown} given the server's error
+ * @param {string | undefined} text the body, where it is no JSON
+ * @returns {string}
+ */
+function apiMessage(status, given, text) {
+  const error = /** @type {ServerError | null | undefined} */ (given);
   if (error?.message) return typeof error.message === "string" ? error.message : JSON.stringify(error.message);
   if (typeof error === "string" && error) return error;
   if (error) return JSON.stringify(error);
@@ -17,25 +31,41 @@ function apiMessage(status, error, text) {
 }
 
 class ApiError extends Error {
+  /**
+   * @param {number | undefined} status
+   * @param {unknown} error the `error` member of the body
+   * @param {string | undefined} text the body, where it is no JSON
+   * @param {ApiHeaders | undefined} headers
+   * @param {unknown} [body]
+   */
   constructor(status, error, text, headers, body) {
     super(apiMessage(status, error, text));
     this.name = "TriggerApiError";
     this.status = status;
     this.headers = headers;
     this.body = body;
-    const fields = typeof error === "object" && error !== null ? error : body;
+    const fields = /** @type {ServerError | null | undefined} */ (
+      typeof error === "object" && error !== null ? error : body
+    );
     this.error = error;
     this.code = fields?.code;
     this.param = fields?.param;
     this.type = fields?.type;
   }
 
-  /** The error of a status: `answer` is the parsed JSON body, `text` the body that is no JSON. */
-  static generate(status, answer, text, headers) {
-    if (!status)
-      return new ApiConnectionError({ cause: answer instanceof Error ? answer : new Error(messageOf(answer)) });
+  /**
+   * The error of a status.
+   *
+   * @param {number | undefined} status
+   * @param {unknown} body the parsed JSON
+   * @param {string | undefined} text the body, where it is no JSON
+   * @param {ApiHeaders | undefined} headers
+   */
+  static generate(status, body, text, headers) {
+    if (!status) return new ApiConnectionError({ cause: body instanceof Error ? body : new Error(messageOf(body)) });
     const Class = BY_STATUS[status] ?? (status >= 500 ? InternalServerError : ApiError);
-    return new Class(status, answer?.error, text, headers, answer);
+    const { error } = /** @type {{ error?: unknown }} */ (body ?? {});
+    return new Class(status, error, text, headers, body);
   }
 }
 
@@ -58,12 +88,13 @@ class InternalServerError extends ApiError {}
 class RateLimitError extends ApiError {
   /** Milliseconds until the limit resets, with up to 2 s of jitter; undefined when unknown. */
   get millisecondsUntilReset() {
-    const reset = Number.parseInt(this.headers?.["x-ratelimit-reset"], 10);
+    const reset = Number.parseInt(this.headers?.["x-ratelimit-reset"] ?? "", 10);
     if (Number.isNaN(reset)) return undefined;
     return Math.max(reset - Date.now() + Math.floor(Math.random() * 2000), 0);
   }
 }
 
+/** @type {Record<number, typeof ApiError | undefined>} */
 const BY_STATUS = {
   400: BadRequestError,
   401: AuthenticationError,
@@ -78,12 +109,16 @@ const BY_STATUS = {
 /** @template {string} Name @typedef {import("./codes.js").CodeOf<Name>} CodeOf */
 
 /**
- * What this package itself found wrong. `code` is stable; the message names the fix.
+ * An error that this package itself found. `code` is stable; the message names the fix.
  *
  * @template {Code} [C=CodeOf<"TriggerNativeError">]
  */
 class TriggerNativeError extends Error {
-  /** @param {NoInfer<C>} code one that the registry has for this class @param {string} message @param {ErrorOptions} [options] */
+  /**
+   * @param {NoInfer<C>} code one that the registry has for this class
+   * @param {string} message
+   * @param {ErrorOptions} [options]
+   */
   constructor(code, message, options) {
     super(message, options);
     this.name = "TriggerNativeError";
@@ -92,7 +127,7 @@ class TriggerNativeError extends Error {
 }
 
 /**
- * What came back is not the protocol: HTML, missing headers, JSON cut short, again and again.
+ * The responses are not of the protocol: HTML, missing headers, JSON cut short, again and again.
  *
  * @extends {TriggerNativeError<CodeOf<"ProtocolError">>}
  */
@@ -128,7 +163,7 @@ class ArgumentError extends TriggerNativeError {}
  */
 class DecodeError extends TriggerNativeError {}
 
-/** What a wait token that timed out holds instead of data. The official name. */
+/** The error of a wait token that timed out. The official name. */
 class WaitpointTimeoutError extends Error {
   /** @param {string} [message] */
   constructor(message) {
@@ -137,6 +172,11 @@ class WaitpointTimeoutError extends Error {
   }
 }
 
+/**
+ * By the kind of an error in the core.
+ *
+ * @type {Record<string, (new (code: never, message: string, options?: ErrorOptions) => Error) | undefined>}
+ */
 const BY_KIND = {
   timeout: TimeoutError,
   protocol: ProtocolError,
@@ -146,14 +186,14 @@ const BY_KIND = {
   decode: DecodeError,
 };
 
-/** Under which an error's classes have their names, in every copy of this package. */
+/** The property with the name of a class, the same in every copy of this package. */
 const NAME = Symbol.for("trigger-native error");
 
 /**
- * Lets `instanceof` hold for the errors of other copies of this package: a bundle has one, a development server loads it
- * anew, a test runner has one for each file. Classes that a program derives from ours stay its own.
+ * Makes `instanceof` hold for the errors of other copies of this package. A bundle has a copy, a development server
+ * reloads it, and a test runner has one per file. Classes that a program derives from ours are not affected.
  *
- * @param {Record<string, any>} classes
+ * @param {Record<string, { prototype: Error }>} classes
  */
 function recognizeCopies(classes) {
   for (const [name, Class] of Object.entries(classes)) {
@@ -162,52 +202,47 @@ function recognizeCopies(classes) {
   }
 }
 
-/** @this {any} @param {any} value */
+/** @this {{ prototype: Record<symbol, unknown> }} @param {unknown} value */
 function isInstance(value) {
-  if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+  if (Function.prototype[Symbol.hasInstance].call(/** @type {Function} */ (/** @type {unknown} */ (this)), value))
+    return true;
   if (!Object.hasOwn(this.prototype, NAME) || typeof value !== "object") return false;
   const name = this.prototype[NAME];
-  for (let kin = value; kin; kin = Object.getPrototypeOf(kin)) {
+  for (let kin = /** @type {Record<symbol, unknown> | null} */ (value); kin; kin = Object.getPrototypeOf(kin)) {
     if (Object.hasOwn(kin, NAME) && kin[NAME] === name) return true;
   }
   return false;
 }
 
-/** Header names are looked up in any case, as in the official SDK. */
+/**
+ * Headers whose names are read in any case, as in the official SDK.
+ *
+ * @param {Record<string | symbol, string>} headers
+ * @returns {Record<string, string>}
+ */
 function anyCase(headers) {
   return new Proxy(headers, {
     get: (target, name) => (typeof name === "string" ? (target[name.toLowerCase()] ?? target[name]) : target[name]),
   });
 }
 
+/** The value of a JSON text; undefined for any other. @param {string | undefined} text @returns {unknown} */
 function parsed(text) {
   try {
-    return JSON.parse(text);
+    return JSON.parse(/** @type {string} */ (text));
   } catch {
     return undefined;
   }
 }
 
 /**
- * What stands under `error` in a failure that came over the bridge (`src/bridge/error.rs`).
+ * The error of a failure that came over the bridge (`src/bridge/error.rs`).
  *
- * @typedef {object} NativeError
- * @property {string} kind
- * @property {any} code
- * @property {string} message
- * @property {string} [cause]
- * @property {number} [status]
- * @property {Record<string, string>} [headers]
- * @property {string} [body]
- */
-
-/**
- * The error of a failure that came over the bridge.
- *
- * @param {string | { error: NativeError }} failure as text, or parsed already
+ * @param {string | { error?: import("../native/addon.js").WireError }} failure as JSON, or parsed
  * @returns {Error}
  */
 function fromNative(failure) {
+  /** @type {{ error: import("../native/addon.js").WireError }} */
   const { error: data } = typeof failure === "string" ? JSON.parse(failure) : failure;
   const cause = data.cause ? new Error(data.cause) : undefined;
   if (data.kind === "api") {
@@ -223,10 +258,11 @@ function fromNative(failure) {
   }
   if (data.kind === "aborted") return abortError();
   const Class = BY_KIND[data.kind] ?? TriggerNativeError;
-  return new Class(data.code, data.message, cause && { cause });
+  // A cast: the core's registry of codes (`src/error/code.rs`) has the class of each.
+  return new Class(/** @type {never} */ (data.code), data.message, cause && { cause });
 }
 
-/** What anything that was thrown says of itself. @param {unknown} thrown */
+/** The message of whatever was thrown. @param {unknown} thrown */
 function messageOf(thrown) {
   try {
     return thrown instanceof Error ? thrown.message : String(thrown);
@@ -235,17 +271,20 @@ function messageOf(thrown) {
   }
 }
 
-/** What an aborted call rejects with: the signal's own reason, else a DOMException. */
+/** The rejection of an aborted call: the signal's own reason, else a DOMException. @param {AbortSignal} [signal] */
 function abortError(signal) {
   return signal?.reason ?? new DOMException("This operation was aborted", "AbortError");
 }
 
 /**
- * Whether `error` is a 401 or 403 of the API. Judged by its fields, so that copies of this
- * package and of the official one are told alike.
+ * Whether an error is a 401 or 403 of the API. Its fields decide, so that it holds for errors of other copies of this
+ * package, and of the official one.
+ *
+ * @param {unknown} given
  */
-function isTriggerRealtimeAuthError(error) {
-  if (error === null || typeof error !== "object") return false;
+function isTriggerRealtimeAuthError(given) {
+  if (given === null || typeof given !== "object") return false;
+  const error = /** @type {{ name?: unknown, status?: unknown }} */ (given);
   return error.name === "TriggerApiError" && (error.status === 401 || error.status === 403);
 }
 

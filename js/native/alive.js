@@ -1,9 +1,9 @@
 "use strict";
 
 /**
- * Has what was started live until it is stopped, and the process with it, whether or not the program keeps what it was
- * given. Native code holds the promise, the promise what waits for it, and that the native object, whose end would be
- * that of what it runs. Nothing of it outlives its thread, nor the modules' being thrown away.
+ * Keeps an emulator or a listener alive until it is stopped, and the process with it, whether or not the program keeps
+ * its object: a native object stops what it runs when it is collected. Native code holds the promise of `ended()`, and
+ * the promise this closure, which holds the object. All of it goes with its thread, and with modules that are reloaded.
  *
  * @param {{ ended(): Promise<unknown> }} started
  */

@@ -1,41 +1,47 @@
 "use strict";
 
 /**
- * Batches that come of their own time, for all feeds and streams together: native code hands over
- * whatever has come in one crossing, and one `JSON.parse` reads it.
+ * Batches of feeds and streams that are waited for. Native code hands over all that are ready in one crossing, and one
+ * `JSON.parse` reads them.
  */
 
-// As it is now: tests of the program may replace the global one.
+// Kept from now: fake timers in a program's tests replace the global one.
 const { setImmediate } = require("node:timers");
 const { TriggerNativeError } = require("../errors/errors.js");
 const native = require("./native.js");
 
-/** Who waits for the letter with a ticket. @type {Map<number, (batch: any) => void>} */
+/**
+ * The waiting reads by the ticket of their letter. `any`: each reader has batches of its own type, and one map holds
+ * them all.
+ *
+ * @type {Map<number, (batch: any) => void>}
+ */
 const waiting = new Map();
 
-/** @type {any} */
+/** @type {import("./addon.js").Mailbox | undefined} */
 let box;
 
 /**
- * Batches given at once in a row: a loop that always finds another would keep everything else of the
- * process waiting, timers and signals included.
+ * Batches given in a row without a turn of the event loop. A read that always finds another batch would starve timers,
+ * signals and everything else of the process.
  */
 const MAX_AT_ONCE = 16;
 let atOnce = 0;
 
-/** The mailbox of this environment: what readers are opened with. */
+/** The mailbox of this thread, which readers are opened with. */
 function mailbox() {
   box ??= new native.Mailbox(deliver);
   return box;
 }
 
 /**
- * The next batch of a reader; a promise only where it has yet to come. While somebody waits, the
- * process lives. Ask for one at a time.
+ * The next batch of a reader; a promise only where it is not there yet. A pending one keeps the process alive. Ask for
+ * one at a time.
  *
- * @param {{ next(withCursors?: boolean): string | number }} reader
+ * @template Batch
+ * @param {{ next(withCursors?: boolean): import("./addon.js").Next<Batch> }} reader
  * @param {boolean} [withCursors]
- * @returns {any}
+ * @returns {Batch | Promise<Batch>}
  */
 function nextBatch(reader, withCursors) {
   const next = reader.next(withCursors);
@@ -50,22 +56,23 @@ function nextBatch(reader, withCursors) {
   });
 }
 
-/** @param {string} text `[ticket, batch, ticket, batch, …]` */
+/** @param {import("./addon.js").Json<unknown[]>} text `[ticket, batch, ticket, batch, …]` */
 function deliver(text) {
   atOnce = 0;
   try {
     const letters = JSON.parse(text);
-    for (let at = 0; at < letters.length; at += 2) hand(letters[at], letters[at + 1]);
+    for (let at = 0; at < letters.length; at += 2) hand(/** @type {number} */ (letters[at]), letters[at + 1]);
   } catch (cause) {
-    // A fault of ours. Nobody can tell whose letter it was, and nobody may wait for ever.
+    // A fault of ours. Whose letter it was is unknown, so every waiting read fails rather than wait for ever.
     const fault = new TriggerNativeError("ERR_INTERNAL", "a fault of trigger-native: a batch cannot be read", {
       cause,
     });
     for (const ticket of [...waiting.keys()]) hand(ticket, Promise.reject(fault));
   }
-  box.settle();
+  box?.settle();
 }
 
+/** @param {number} ticket @param {unknown} batch */
 function hand(ticket, batch) {
   const resolve = waiting.get(ticket);
   waiting.delete(ticket);

@@ -1,11 +1,12 @@
 "use strict";
 
 /**
- * Loads the native addon. The only place that knows where it lies: where `TRIGGER_NATIVE_ADDON` says, else beside this
- * file (a clone, `npm run build`), else in the package of this platform, which npm installs as an optional dependency.
+ * Loads the native addon. No other file knows where it is: the file that `TRIGGER_NATIVE_ADDON` names, else the one
+ * beside this file (a clone, `npm run build`), else that of this platform's package, which npm installs as an optional
+ * dependency.
  *
- * Everything it exports takes and gives plain data; failures come back as data too
- * (`js/errors/errors.js` turns them into errors), so that no error crosses the boundary as a throw.
+ * `addon.d.ts` types what it exports. Arguments and results are plain data, and so are failures: no error crosses the
+ * boundary as a throw (`js/errors/errors.js` makes errors of them).
  */
 
 const fs = require("node:fs");
@@ -14,12 +15,14 @@ const path = require("node:path");
 /** The version of this package, which the addon has to be of. `scripts/version.mjs` writes it. */
 const VERSION = "0.1.0";
 
-/** @returns {any} the addon's exports */
+/** @typedef {typeof import("./addon.js")} Addon */
+
+/** @returns {Addon} */
 function load() {
-  // Failing, and not looking further: whoever names a file means that one.
+  // A file that is named and fails ends the search: another one was not meant.
   const named = process.env.TRIGGER_NATIVE_ADDON;
   if (named) return checked(named, fromFile(path.resolve(named)));
-  // A bundle of ES modules knows no `__dirname`, and has nothing beside it.
+  // A bundle of ES modules has no `__dirname`, and no addon beside it.
   const beside = typeof __dirname === "string" && path.join(__dirname, "trigger-native.node");
   if (beside && fs.existsSync(beside)) return checked(beside, fromFile(beside));
   /** @type {Attempt[]} */
@@ -28,39 +31,42 @@ function load() {
   for (const target of require("./platform.js").candidates()) {
     const place = `trigger-native-${target}`;
     const attempt = fromPackage(target);
-    if (attempt.addon) return checked(place, attempt);
+    if (attempt.addon !== undefined) return checked(place, attempt);
     attempts.push({ place, cause: attempt.cause });
   }
   throw require("./no-addon.js").missing(attempts);
 }
 
 /**
- * @typedef {{ place: string, cause?: any }} Attempt
+ * @typedef {Error & { code?: string }} Thrown by `require`
+ * @typedef {{ place: string, cause: Thrown }} Attempt
+ * @typedef {{ addon: Addon, cause?: undefined } | { addon?: undefined, cause: Thrown }} Found
  *
  * @param {string} place
- * @param {{ addon?: any, cause?: any }} found
+ * @param {Found} found
  */
 function checked(place, { addon, cause }) {
-  if (cause) throw require("./no-addon.js").unloadable(place, cause);
-  // Calls of one version over the boundary of another would fail anywhere, and late.
+  if (addon === undefined) throw require("./no-addon.js").unloadable(place, cause);
+  // Calls of one version over the boundary of another would fail late, and anywhere.
   if (addon.VERSION !== VERSION) throw require("./no-addon.js").mismatched(place, addon.VERSION, VERSION);
   return addon;
 }
 
-/** @param {string} file */
+/** @param {string} file @returns {Found} */
 function fromFile(file) {
   try {
     return { addon: require(file) };
   } catch (cause) {
-    return { cause };
+    return { cause: /** @type {Thrown} */ (cause) };
   }
 }
 
 /**
- * Each name is written out, for the tools that copy what a server needs by reading `require` calls; all in one `try`,
- * so that bundlers take those that are not installed for optional.
+ * Each name is written out, for tools that copy what a server needs by reading `require` calls. All are in one `try`,
+ * so that bundlers take packages that are not installed for optional.
  *
  * @param {string} target
+ * @returns {Found}
  */
 function fromPackage(target) {
   try {
@@ -85,7 +91,7 @@ function fromPackage(target) {
         return { cause: new Error(`there is no package for ${target}`) };
     }
   } catch (cause) {
-    return { cause };
+    return { cause: /** @type {Thrown} */ (cause) };
   }
 }
 

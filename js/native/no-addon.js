@@ -1,10 +1,14 @@
 "use strict";
 
-/** What to say when the native addon cannot be used: what it was for, what was looked for, why it failed, what to do. */
+/**
+ * The errors of an addon that cannot be used: for which platform, which files were tried, why each failed, what to do.
+ */
 
 const fs = require("node:fs");
 const path = require("node:path");
 const { TARGETS, candidates, libcOf } = require("./platform.js");
+
+/** @typedef {import("./native.js").Thrown} Thrown */
 
 const FROM_SOURCE =
   'build it from source (it needs Rust, https://rustup.rs; docs/packaging.md, "Building from source") and name the ' +
@@ -16,9 +20,9 @@ const UNBUNDLE =
   'external: ["trigger-native"]; and let it be installed where the server runs.';
 
 /**
- * Nothing that was looked for could be loaded.
+ * No file could be loaded.
  *
- * @param {{ place: string, cause?: any }[]} attempts in order
+ * @param {import("./native.js").Attempt[]} attempts in order
  */
 function missing(attempts) {
   const lines = attempts.map(({ place, cause }) => `  - ${place}: ${reason(cause)}`);
@@ -31,14 +35,14 @@ function missing(attempts) {
 }
 
 /**
- * One that is there, and the only one to be used, cannot be loaded.
+ * The one file to be used is there, or was named, and cannot be loaded.
  *
  * @param {string} place
- * @param {any} cause
+ * @param {Thrown} cause
  */
 function unloadable(place, cause) {
   let remedy = fix([cause]);
-  // Whatever has another ending is read as JavaScript.
+  // Node reads a file with another ending as JavaScript.
   if (!isPackage(place) && !place.endsWith(".node")) remedy = "Give the file a name that ends in .node.";
   if (isAbsent(cause)) remedy = "Name another file in TRIGGER_NATIVE_ADDON, or none.";
   return failure("ERR_NO_ADDON", `${place} cannot be loaded on ${machine()}: ${reason(cause)}\n${remedy}`, cause);
@@ -57,41 +61,41 @@ function mismatched(place, found, wanted) {
   return failure("ERR_ADDON_VERSION", `the addon ${place} is of ${version}, the package of ${wanted}. ${remedy}`);
 }
 
-/** Whether a place is a platform's package, and no file. @param {string} place */
+/** Whether a place is a platform's package, not a file. @param {string} place */
 const isPackage = (place) => place.startsWith("trigger-native-");
 
-/** @param {import("../errors/codes.js").CodeOf<"Error">} code @param {string} message @param {any} [cause] */
+/** @param {import("../errors/codes.js").CodeOf<"Error">} code @param {string} message @param {Thrown} [cause] */
 function failure(code, message, cause) {
   const error = new Error(`trigger-native: ${message}`, cause && { cause });
   return Object.assign(error, { code });
 }
 
-/** Platform, processor, C library and runtime, as a person would say them. */
+/** Platform, processor, C library and runtime, as a person says them. */
 function machine() {
-  const libc = { gnu: "glibc", musl: "musl" }[libcOf()];
+  const libc = libcOf() === "gnu" ? "glibc" : libcOf();
   const linux = process.platform === "linux" ? ` (${libc ?? "unknown libc"})` : "";
-  const { bun, deno } = /** @type {any} */ (process.versions);
+  const { bun, deno } = process.versions;
   const runtime = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${process.versions.node}`;
   return `${process.platform} ${process.arch}${linux}, ${runtime}`;
 }
 
-/** The first line only: Node goes on with a list of the modules that required it. @param {any} cause */
+/** The first line: Node goes on with a list of the modules that required it. @param {Thrown} cause */
 function reason(cause) {
   return String(cause?.message ?? cause).split("\n", 1)[0];
 }
 
-/** Whether there was nothing to load. @param {any} cause */
+/** Whether there was nothing to load. @param {Thrown} cause */
 function isAbsent(cause) {
   return cause?.code === "MODULE_NOT_FOUND" || cause?.code === "ENOENT";
 }
 
-/** Whether this file is not where it says it is: bundlers leave no folder, a made-up one, or that of the bundle. */
+/** Whether this file is part of a bundle: `__dirname` is missing then, made up, or the folder of the bundle. */
 function isBundled() {
   if (typeof __dirname !== "string") return true;
   return !path.isAbsolute(__dirname) || !fs.existsSync(path.join(__dirname, "no-addon.js"));
 }
 
-/** @param {any[]} causes of all attempts */
+/** @param {Thrown[]} causes of all attempts */
 function fix(causes) {
   const all = causes.map((cause) => String(cause?.message ?? cause)).join("\n");
   if (/NotCapable|[Rr]equires ffi access/.test(all)) return "Allow Deno to load it: --allow-ffi.";
@@ -116,7 +120,7 @@ function fix(causes) {
   );
 }
 
-/** Whether a package lies where `require` would look. @param {string} name */
+/** Whether a package is in a folder that `require` searches. @param {string} name */
 function isInstalled(name) {
   return (require.resolve.paths?.(name) ?? []).some((folder) => fs.existsSync(path.join(folder, name, "package.json")));
 }

@@ -1,2 +1,5 @@
 /** The addon of a platform, which is installed where it fits. */
-declare module "trigger-native-*";
+declare module "trigger-native-*" {
+  import addon = require("./addon.js");
+  export = addon;
+}

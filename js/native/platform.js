@@ -1,13 +1,13 @@
 "use strict";
 
 /**
- * Which binary this process can load: the names of the platform packages are made of it
- * (`trigger-native-linux-x64-gnu`). No program is started to find out, and no report made.
+ * Which binary this process can load, as platform packages are named by it (`trigger-native-linux-x64-gnu`). Finding
+ * out starts no program and makes no report.
  */
 
 const fs = require("node:fs");
 
-/** What there are binaries for, by operating system, processor, and the C library or ABI. */
+/** The platforms that have a binary: operating system, processor, and the C library or ABI. */
 const TARGETS = Object.freeze([
   "darwin-arm64",
   "darwin-x64",
@@ -19,12 +19,12 @@ const TARGETS = Object.freeze([
   "win32-x64-msvc",
 ]);
 
-/** Enough of an executable to hold the headers and the path of its dynamic loader. */
+/** The first bytes of an executable, which hold its headers and the path of its dynamic loader. */
 const HEAD_BYTES = 8192;
 
 /**
- * The targets to try, the likeliest first: one, or both of Linux's where the C library cannot be told. None where there
- * is no binary.
+ * The targets to try, the likeliest first: one, or both of Linux's where the C library is unknown; none for a platform
+ * without a binary.
  *
  * @param {{ platform: string, arch: string, libc?: "gnu" | "musl" }} [machine]
  * @returns {string[]}
@@ -37,15 +37,16 @@ function candidates({ platform, arch, libc } = { platform: process.platform, arc
 }
 
 /**
- * The C library this very process runs on. It is its executable that says so: musl can be installed beside glibc, and
- * glibc's programs run on Alpine through a shim, so what else lies on the disk proves nothing.
+ * The C library that this process runs on, by the loader that its executable names. Other files prove nothing: musl can
+ * be installed beside glibc, and glibc's programs run on Alpine through a shim.
  *
- * @returns {"gnu" | "musl" | undefined} undefined where it is not Linux, or cannot be told
+ * @returns {"gnu" | "musl" | undefined} undefined on other systems, and where no loader is found
  */
 function libcOf() {
   if (process.platform !== "linux") return undefined;
   // Deno guards /proc, and knows what it was built for.
-  const deno = /** @type {any} */ (globalThis).Deno?.build?.env;
+  const { Deno } = /** @type {{ Deno?: { build?: { env?: string } } }} */ (globalThis);
+  const deno = Deno?.build?.env;
   if (deno === "gnu" || deno === "musl") return deno;
   for (const file of ["/proc/self/exe", process.execPath]) {
     const libc = libcNamed(interpreter(head(file)));
@@ -61,7 +62,7 @@ function libcNamed(loader) {
   return /\/ld(?:64)?[-.]/.test(loader) ? "gnu" : undefined;
 }
 
-/** The beginning of a file; empty when it cannot be read. @param {string} file */
+/** The first bytes of a file; none when it cannot be read. @param {string} file */
 function head(file) {
   let descriptor;
   try {

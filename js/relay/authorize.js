@@ -1,48 +1,57 @@
 "use strict";
 
-/** What an app says of a viewer's request, in place of a token (`authorize`). */
+/** The app's decision on a viewer's request, instead of a token (`authorize`). */
 
 const { ArgumentError } = require("../errors/errors.js");
 const { columns, isTexts, takeOptions } = require("../config/options.js");
 const { describe, flattenScopes, isPlain } = require("../config/scopes.js");
 const { after } = require("../async/timer.js");
 
-const GRANT = {
-  scopes: (/** @type {any} */ value) =>
-    isTexts(value) || isPlain(value)
-      ? undefined
-      : 'must be an array such as ["read:runs:run_1234"], or an object such as { read: { runs: ["run_1234"] } }',
-  skipColumns: columns,
-  id: (/** @type {any} */ value) =>
-    typeof value === "string" && value !== "" ? undefined : "must be a string that is not empty: it names the viewer",
-};
+/** @type {import("../config/options.js").Check<string[] | Record<string, unknown>>} */
+const someScopes = (value) =>
+  isTexts(value) || isPlain(value)
+    ? undefined
+    : 'must be an array such as ["read:runs:run_1234"], or an object such as { read: { runs: ["run_1234"] } }';
+
+/** @type {import("../config/options.js").Check<string>} */
+const viewerId = (value) =>
+  typeof value === "string" && value !== "" ? undefined : "must be a string that is not empty: it names the viewer";
+
+const GRANT = { scopes: someScopes, skipColumns: columns, id: viewerId };
 
 /**
- * @typedef {{ grant: string } | { response: Response } | { refused: true } | { late: true }} Verdict
+ * @typedef {{ grant: string } | { response: Response } | { refused: true } | { late: true }} Decision
  */
 
 const LATE = Symbol("late");
 
 /**
- * What a promise gives, or `LATE`. What is no promise is given at once: nothing is waited for.
+ * The value of a promise, or `LATE`. A value that is no promise is given at once, without a timer.
  *
- * @param {any} given
+ * @param {unknown} given
  * @param {number} ms
  */
 function within(given, ms) {
-  if (typeof given?.then !== "function") return given;
+  const promise = /** @type {PromiseLike<unknown> | null | undefined} */ (given);
+  if (typeof promise?.then !== "function") return given;
   return new Promise((resolve, reject) => {
     const timer = after(ms, () => resolve(LATE));
-    const settled = (/** @type {(value: any) => void} */ tell) => (/** @type {any} */ value) => {
+    const settled = (/** @type {(value: unknown) => void} */ settle) => (/** @type {unknown} */ value) => {
       clearTimeout(timer);
-      tell(value);
+      settle(value);
     };
-    given.then(settled(resolve), settled(reject));
+    promise.then(settled(resolve), settled(reject));
   });
 }
 
-/** Of any realm: frameworks bring their own. @param {any} value */
-function isResponse(value) {
+/**
+ * Whether it is a `Response` of any realm: frameworks have their own.
+ *
+ * @param {unknown} given
+ * @returns {given is Response}
+ */
+function isResponse(given) {
+  const value = /** @type {Partial<Response> | null | undefined} */ (given);
   return typeof value?.status === "number" && typeof value.arrayBuffer === "function" && value.headers !== undefined;
 }
 
@@ -52,20 +61,20 @@ function isResponse(value) {
  * @param {(request: Request) => unknown} authorize
  * @param {Request} request
  * @param {number} ms how long it may take
- * @returns {Promise<Verdict>} rejects with what it threw, and where it gave what makes no sense
+ * @returns {Promise<Decision>} rejects with what it threw, and for a result of another form
  */
-async function verdictOf(authorize, request, ms) {
+async function decisionOf(authorize, request, ms) {
   let given;
   try {
     given = await within(authorize(request), ms);
     if (given === LATE) return { late: true };
   } catch (error) {
-    // As in Remix: a redirect may be thrown.
-    if (isResponse(error)) return { response: /** @type {any} */ (error) };
+    // A redirect may be thrown, as in Remix.
+    if (isResponse(error)) return { response: error };
     throw error;
   }
   if (given === undefined || given === null || given === false) return { refused: true };
-  if (isResponse(given)) return { response: /** @type {any} */ (given) };
+  if (isResponse(given)) return { response: given };
   if (!isPlain(given)) {
     throw new ArgumentError(
       "ERR_INVALID_OPTIONS",
@@ -76,4 +85,4 @@ async function verdictOf(authorize, request, ms) {
   return { grant: JSON.stringify({ scopes: Array.isArray(scopes) ? scopes : flattenScopes(scopes), skipColumns, id }) };
 }
 
-module.exports = { verdictOf };
+module.exports = { decisionOf };

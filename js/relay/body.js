@@ -1,21 +1,21 @@
 "use strict";
 
-/** The body of a viewer's request on its way to the relay, no faster than it is read there. */
+/** The body of a viewer's request, passed to the relay no faster than the relay reads it. */
 
-/** A body announced to be no longer than this goes with the head, in bytes. */
+/** A body with a `content-length` up to this is sent with the head, in bytes. */
 const SMALL = 64 * 1024;
 
 /**
  * @typedef {object} Beginning
- * @property {Uint8Array} [first] the whole body, or what came of it so far
+ * @property {Uint8Array} [first] the whole body, or the part that came so far
  * @property {boolean} more whether pieces follow
  *
- * What gives pieces, as a reader of a web stream does.
- * @typedef {{ read(): Promise<{ done?: boolean, value?: any }>, cancel(): unknown }} Pieces
+ * A reader of pieces, as of a web stream.
+ * @typedef {{ read(): Promise<{ done?: boolean, value?: string | Uint8Array }>, cancel(): unknown }} Pieces
  */
 
 /**
- * What can be said of a body before the request is passed on.
+ * The beginning of a body, before the request is passed on.
  *
  * @param {Pieces} pieces
  * @param {string | null | undefined} length the header
@@ -26,7 +26,7 @@ async function beginningOf(pieces, length) {
   if (announced > SMALL) return { more: true };
   const chunks = [];
   let size = 0;
-  // Whoever sends more than was announced is read piece by piece.
+  // A body longer than announced is read piece by piece.
   while (size <= SMALL) {
     const { done, value } = await pieces.read();
     if (done) return { first: Buffer.concat(chunks), more: false };
@@ -37,17 +37,17 @@ async function beginningOf(pieces, length) {
 }
 
 /**
- * Hands the rest over. Never rejects.
+ * Passes the rest on. Never rejects.
  *
  * @param {Pieces} pieces
- * @param {any} exchange
+ * @param {import("../native/addon.js").Exchange} exchange
  */
 async function pump(pieces, exchange) {
   try {
     for (;;) {
       const { done, value } = await pieces.read();
       if (done) return exchange.finish(true);
-      // The answer may not depend on the rest: a body that is too long is not read to its end.
+      // The response may not need the rest: a body that is too long is not read to its end.
       if ((await exchange.write(bytesOf(value))) !== "true") return void (await pieces.cancel());
     }
   } catch {
@@ -55,20 +55,20 @@ async function pump(pieces, exchange) {
   }
 }
 
-/** @param {any} chunk @returns {Uint8Array} */
+/** @param {string | Uint8Array | undefined} chunk @returns {Uint8Array} */
 function bytesOf(chunk) {
-  return typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+  return typeof chunk === "string" ? Buffer.from(chunk) : /** @type {Uint8Array} */ (chunk);
 }
 
 /**
- * The pieces of a Node request. Leaving early does not destroy it: the answer goes out over the same socket.
+ * The pieces of a Node request. Ending early does not destroy it: the response uses the same socket.
  *
- * @param {any} req
+ * @param {import("./response.js").NodeRequest} req
  * @returns {Pieces}
  */
 function piecesOf(req) {
   const chunks = req.iterator({ destroyOnReturn: false });
-  return { read: () => chunks.next(), cancel: () => chunks.return() };
+  return { read: () => chunks.next(), cancel: () => chunks.return?.() };
 }
 
 module.exports = { beginningOf, piecesOf, pump };

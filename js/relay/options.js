@@ -1,6 +1,6 @@
 "use strict";
 
-/** The options of `createRealtimeHandler()`, checked when it is called, before any of them is needed. */
+/** The options of `createRealtimeHandler()`, checked when it is called, before they are needed. */
 
 const { ArgumentError } = require("../errors/errors.js");
 const { callback, milliseconds, takeOptions } = require("../config/options.js");
@@ -9,13 +9,13 @@ const { describe, isPlain } = require("../config/scopes.js");
 
 const CALL = "createRealtimeHandler";
 
-/** How long `authorize` may take, unless told. */
+/** How long `authorize` may take, by default. */
 const AUTHORIZE_TIMEOUT_MS = 10_000;
 
-/** How long an answer may go without being read, unless told: as the native relay has it. */
+/** How long a client may read nothing, by default: the same as in the native relay. */
 const SEND_TIMEOUT_MS = 30_000;
 
-/** What can be left out of what is served. */
+/** The families of routes that `allow` may name. */
 const FAMILIES = [
   "runs",
   "tags",
@@ -29,75 +29,75 @@ const FAMILIES = [
   "sessions",
 ];
 
-/** @typedef {import("../config/options.js").Check} Check */
+/** @template [T=unknown] @typedef {import("../config/options.js").Check<T>} Check */
 
-/** @type {Check} */
+/** @type {Check<number>} */
 const count = (value) => (Number.isSafeInteger(value) && value > 0 ? undefined : "must be a whole number above 0");
 
-/** @type {Check} */
+/** @type {Check<string>} */
 const text = (value) => (typeof value === "string" ? undefined : `must be a string, not ${describe(value)}`);
 
-/** @type {Check} */
+/** @type {Check<string>} */
 const secretKey = (value) =>
   typeof value === "function"
     ? "must be the secret key itself, not a function: viewers' tokens are verified with it"
     : text(value);
 
-/** @type {Check} */
-function serverURL(value) {
+/** @type {Check<string>} */
+const serverURL = (value) => {
   const fix = 'must be the http(s) URL of the Trigger.dev server, such as "https://api.trigger.dev"';
   if (typeof value !== "string") return fix;
   // An empty one is a missing one, as everywhere.
   if (value === "") return undefined;
   if (!URL.canParse(value)) return fix;
   return /^https?:$/.test(new URL(value).protocol) ? undefined : fix;
-}
+};
 
-/** @type {Check} */
-function basePath(value) {
+/** @type {Check<string>} */
+const basePath = (value) => {
   const fix = 'must be the path of your route, such as "/api/trigger"';
   if (typeof value !== "string") return `${fix}, not ${describe(value)}`;
   if (value === "" || value === "/") return undefined;
   return isPath(value.replace(/\/$/, "")) ? undefined : `${fix}, without wildcards, query or host`;
-}
+};
 
-/** @type {Check} */
+/** @type {Check<boolean | string>} */
 const metrics = (value) =>
   typeof value === "boolean" || (typeof value === "string" && isPath(value))
     ? undefined
     : 'must be true (for "/metrics"), false, or the whole path of the metrics, such as "/api/trigger/metrics"';
 
-/** @type {Check} */
-function allow(value) {
+/** @type {Check<string[]>} */
+const allow = (value) => {
   const known = `expected some of ${FAMILIES.join(", ")}`;
   if (!Array.isArray(value)) return `must be an array, ${known}`;
   const wrong = Array.from(value).findIndex((name) => !FAMILIES.includes(name));
   return wrong === -1 ? undefined : `has ${JSON.stringify(value[wrong])} in it, ${known}`;
-}
+};
 
-/** @type {Check} */
-function allowOrigins(value) {
+/** @type {Check<string[]>} */
+const allowOrigins = (value) => {
   const fix = 'must be an array of origins as browsers send them, such as ["https://app.example"]';
   if (!Array.isArray(value)) return `${fix}, not ${describe(value)}`;
   const wrong = Array.from(value).find((one) => !isOrigin(one));
   return wrong === undefined && !Array.from(value).includes(undefined)
     ? undefined
     : `${fix}: ${JSON.stringify(wrong)} is none. "*" would let every page act as whoever visits it`;
-}
+};
 
 /** @param {unknown} value */
 function isOrigin(value) {
   return typeof value === "string" && URL.canParse(value) && /^https?:/.test(value) && new URL(value).origin === value;
 }
 
-/** @type {Check} */
+/** @type {Check<Record<string, unknown>>} */
 const limits = (value) => (isPlain(value) ? undefined : `must be an object, not ${describe(value)}`);
 
 const OPTIONS = {
   accessToken: secretKey,
   baseURL: serverURL,
   basePath,
-  authorize: callback,
+  authorize: /** @type {Check<(request: Request) => unknown>} */ (callback),
   authorizeTimeoutMs: milliseconds,
   allowOrigins,
   allow,
@@ -124,11 +124,11 @@ const LIMITS = {
   sendTimeoutMs: milliseconds,
 };
 
-const LISTEN = {
-  host: text,
-  port: (/** @type {any} */ value) =>
-    Number.isInteger(value) && value >= 0 && value < 65_536 ? undefined : "must be a port from 0 (any) to 65535",
-};
+/** @type {Check<number>} */
+const anyPort = (value) =>
+  Number.isInteger(value) && value >= 0 && value < 65_536 ? undefined : "must be a port from 0 (any) to 65535";
+
+const LISTEN = { host: text, port: anyPort };
 
 /** @param {string} path */
 function isPath(path) {
@@ -141,7 +141,7 @@ function isPath(path) {
 
 /**
  * @typedef {object} HandlerOptions
- * @property {{ accessToken?: string, baseURL?: string }} configuration over what holds otherwise
+ * @property {{ accessToken?: string, baseURL?: string }} configuration over that of the scope
  * @property {((request: Request) => unknown) | undefined} authorize
  * @property {number} authorizeTimeoutMs
  * @property {number} sendTimeoutMs
@@ -196,14 +196,16 @@ function listenOptions(given) {
 }
 
 /**
- * The web `Request` among what a framework calls a route with.
+ * The web `Request` in the argument with which a framework calls a route.
  *
- * @param {any} given
+ * @param {unknown} given
  * @returns {Request}
  * @throws {ArgumentError} `ERR_INVALID_REQUEST`
  */
 function requestOf(given) {
-  for (const candidate of [given, given?.request]) {
+  const { request } = /** @type {{ request?: unknown }} */ (given ?? {});
+  for (const each of [given, request]) {
+    const candidate = /** @type {Request | null | undefined} */ (each);
     if (typeof candidate?.url === "string" && typeof candidate.headers?.forEach === "function") return candidate;
   }
   throw new ArgumentError(

@@ -1,60 +1,68 @@
 "use strict";
 
 /**
- * The relay's face: a handler of web requests, an adapter for Node's `http`, and a listener (docs/relay.md).
+ * The handler of the relay: for web requests, for Node's `http`, and as a listener (docs/relay.md).
  *
- * Nothing is read from the environment or opened before the first request: a handler at the top of a route's module
- * costs a build nothing, and needs no key there.
+ * The first request reads the environment and opens the relay. So a handler at the top of a route's module costs a
+ * build nothing, and needs no key there.
  */
 
 const { aliveUntilStopped } = require("../native/alive.js");
 const {
   GONE,
-  answerOf,
+  responseOf,
   openTo,
   refusal,
   refusalOf,
   toNodeResponse,
   toWebResponse,
-  wholeAnswer,
+  wholeResponse,
 } = require("./response.js");
-const { verdictOf } = require("./authorize.js");
+const { decisionOf } = require("./authorize.js");
 const { beginningOf, piecesOf, pump } = require("./body.js");
 const { handlerOptions, listenOptions, requestOf } = require("./options.js");
 const { LazyAbort } = require("../async/lazy-abort.js");
 const { hostOf, requestFrom, targetOf } = require("./request.js");
 
-/** What the server's own paths begin with. */
+/** The beginning of the server's own paths. */
 const SERVER_PATH = /\/(?:realtime\/v1|api\/v[123])\//;
 
-/** @see types/relay.d.ts */
+/** @see types/relay.d.ts @param {unknown} [options] */
 function createRealtimeHandler(options) {
   const relay = new Relay(handlerOptions(options));
-  const handler = async (/** @type {any} */ given) => relay.web(requestOf(given));
+  const handler = async (/** @type {unknown} */ given) => relay.web(requestOf(given));
   return Object.assign(handler, {
-    node: (/** @type {any} */ req, /** @type {any} */ res, /** @type {any} */ next) => relay.node(req, res, next),
-    listen: async (/** @type {any} */ options) => relay.listen(listenOptions(options)),
+    node: (/** @type {NodeRequest} */ req, /** @type {NodeResponse} */ res, /** @type {Next | undefined} */ next) =>
+      relay.node(req, res, next),
+    listen: async (/** @type {unknown} */ options) => relay.listen(listenOptions(options)),
     stats: () => relay.stats(),
     close: () => relay.close(),
   });
 }
 
+/**
+ * @typedef {import("./response.js").NodeRequest} NodeRequest
+ * @typedef {import("./response.js").NodeResponse} NodeResponse
+ * @typedef {(error?: unknown) => void} Next
+ * @typedef {import("../native/addon.js").Relay} NativeRelay
+ */
+
 class Relay {
   #options;
-  /** @type {any} */
+  /** @type {NativeRelay | undefined} */
   #native;
   #isClosed = false;
-  /** With whoever reads its answers. @type {import("./response.js").Patience} */
-  #patience;
-  /** What was told on the process. @type {Set<string>} */
+  /** For clients that do not read. @type {import("./response.js").SendTimeout} */
+  #sendTimeout;
+  /** The warnings that the process was given. @type {Set<string>} */
   #told = new Set();
-  /** What is open to viewers: listeners. @type {Set<{ close(): Promise<void> }>} */
+  /** Those that are open. @type {Set<{ close(): Promise<void> }>} */
   #listeners = new Set();
 
   /** @param {import("./options.js").HandlerOptions} options */
   constructor(options) {
     this.#options = options;
-    this.#patience = { ms: options.sendTimeoutMs, drop: () => this.#native?.droppedUnread() };
+    this.#sendTimeout = { ms: options.sendTimeoutMs, drop: () => this.#native?.droppedUnread() };
   }
 
   /**
@@ -66,7 +74,7 @@ class Relay {
     const target = targetOf(request.url);
     let head = `${method}\n${target}`;
     request.headers.forEach((value, name) => {
-      // Compressing is the framework's: Next.js takes `content-encoding` off what a route answers, and leaves the body.
+      // The framework compresses: Next.js removes `content-encoding` of a route's response, and leaves the body.
       if (name === "accept-encoding") return;
       head += `\n${name}\n${value}`;
     });
@@ -74,7 +82,7 @@ class Relay {
     if (asked.response) return asked.response;
     if (asked.answer) return this.#toWeb(asked.answer, method);
     if (request.bodyUsed) return this.#toWeb(this.#bodyWasRead(), method);
-    const pieces = /** @type {any} */ (request.body?.getReader());
+    const pieces = request.body?.getReader();
     const { signal } = request;
     const viewer = new LazyAbort();
     const left = () => viewer.abort();
@@ -86,31 +94,31 @@ class Relay {
   }
 
   /**
-   * @param {any} req
-   * @param {any} res
-   * @param {((error?: unknown) => void) | undefined} next
+   * @param {NodeRequest} req
+   * @param {NodeResponse} res
+   * @param {Next | undefined} next
    * @returns {Promise<void>} never rejects
    */
   async node(req, res, next) {
-    // Express takes the mount point out of `url`.
-    const url = req.originalUrl ?? req.url;
+    // Express removes the mount point from `url`.
+    const url = req.originalUrl ?? req.url ?? "";
     const target = targetOf(url);
     if (typeof next === "function" && !this.#isOurs(target)) return next();
     const viewer = new LazyAbort();
     res.once("close", () => viewer.abort());
     try {
       const answer = await this.#answerNode(req, url, viewer);
-      await toNodeResponse(answer, req, res, this.#patience);
+      await toNodeResponse(answer, req, res, this.#sendTimeout);
     } catch (error) {
       const answer = this.#fault(error);
       if (res.headersSent) res.destroy();
-      else await toNodeResponse(answer, req, res, this.#patience);
+      else await toNodeResponse(answer, req, res, this.#sendTimeout);
     }
   }
 
   /**
-   * @param {any} req
-   * @param {string} url as it was sent: a path, or with a host before it
+   * @param {NodeRequest} req
+   * @param {string} url as it was sent: a path, or a host and a path
    * @param {InstanceType<typeof LazyAbort>} viewer
    */
   async #answerNode(req, url, viewer) {
@@ -118,18 +126,18 @@ class Relay {
     const headers = [];
     for (let at = 0; at < req.rawHeaders.length; at += 2) {
       const [name, value] = [req.rawHeaders[at], req.rawHeaders[at + 1]];
-      // HTTP/2 has its request line among them.
+      // HTTP/2 has its request line among the headers.
       if (name === ":authority") headers.push(["host", value]);
       else if (!name.startsWith(":")) headers.push([name, value]);
     }
     const request = () => {
-      const scheme = req.socket?.encrypted ? "https" : "http";
-      return requestFrom(req.method, targetOf(url), headers, scheme, viewer.signal);
+      const scheme = /** @type {{ encrypted?: boolean } | undefined} */ (req.socket)?.encrypted ? "https" : "http";
+      return requestFrom(req.method ?? "GET", targetOf(url), headers, scheme, viewer.signal);
     };
-    // A host before the path is one more that the request names.
+    // A host before the path is one more host of the request.
     const head = [req.method, url.startsWith("/") ? targetOf(url) : url, ...headers.flat()].join("\n");
     const asked = this.#counted(await this.#ask(head, request));
-    if (asked.response) return wholeAnswer(asked.response);
+    if (asked.response) return wholeResponse(asked.response);
     if (asked.answer) return asked.answer;
     const length = req.headers["content-length"];
     const hasBody = length ? length !== "0" : req.headers["transfer-encoding"] || req.stream?.endAfterHeaders === false;
@@ -138,23 +146,23 @@ class Relay {
   }
 
   /**
-   * @param {import("./response.js").Answer} answer
+   * @param {import("./response.js").RelayResponse} answer
    * @param {string} method
    * @param {() => void} [done] called when nothing more is read
    */
   #toWeb(answer, method, done = () => {}) {
-    return toWebResponse(answer, method, done, this.#patience);
+    return toWebResponse(answer, method, done, this.#sendTimeout);
   }
 
   /**
-   * One request and its answer.
+   * One request and its response.
    *
    * @param {string} head
    * @param {string | undefined} grant
    * @param {import("./body.js").Pieces | undefined} pieces
    * @param {string | null | undefined} length
    * @param {InstanceType<typeof LazyAbort>} viewer
-   * @returns {Promise<import("./response.js").Answer>} never rejects
+   * @returns {Promise<import("./response.js").RelayResponse>} never rejects
    */
   async #exchange(head, grant, pieces, length, viewer) {
     try {
@@ -166,53 +174,55 @@ class Relay {
       }
       const { first, more } = beginning;
       const exchange = this.#opened().exchange(head, grant ?? null, first ?? null, more);
-      if (typeof exchange === "string") return refusal(400, JSON.parse(exchange).message);
+      if (typeof exchange === "string") return refusal(400, JSON.parse(exchange).error.message);
       if (viewer.onAbort(() => exchange.abort())) return GONE;
       if (more && pieces !== undefined) void pump(pieces, exchange);
-      return await answerOf(exchange);
+      return await responseOf(exchange);
     } catch (error) {
       return this.#fault(error);
     }
   }
 
   /**
-   * What holds before the relay itself is asked: whether there is one, and what the app says of the request.
+   * The checks before the native relay: whether it is open, and the app's decision on the request.
    *
    * @param {string} head method, URL, then names and values, a line each
    * @param {() => Request} request
-   * @param {string} [host] the app's, where it is known from elsewhere than the head
-   * @returns {Promise<{ grant?: string, response?: Response, answer?: import("./response.js").Answer }>}
+   * @param {string} [host] the app's, where it is not known from the head
+   * @returns {Promise<{ grant?: string, response?: Response, answer?: import("./response.js").RelayResponse }>}
    */
   async #ask(head, request, host) {
     if (this.#isClosed) return { answer: refusal(503, "The relay was closed") };
+    let native;
     try {
-      this.#opened();
+      native = this.#opened();
     } catch (error) {
-      this.#tell(/** @type {any} */ (error).message);
-      // It names variables and options, and no value of them.
-      return { answer: refusal(500, /** @type {any} */ (error).message) };
+      const { message } = /** @type {Error} */ (error);
+      this.#tell(message);
+      // The message names variables and options, and no value of them.
+      return { answer: refusal(500, message) };
     }
     const { authorize, authorizeTimeoutMs, metricsPath } = this.#options;
     if (authorize === undefined) return {};
     const [method, url] = head.split("\n", 2);
-    // Before the app sees it: what means one thing to it and another to the relay, and what another origin's page asks.
-    const refused = this.#native.refuses(head, host ?? null);
+    // Refused before the app sees it: a request that the app and the relay would read differently, or of another
+    // origin's page.
+    const refused = native.refuses(head, host ?? null);
     if (refused !== null) return { answer: refusalOf(refused) };
-    // A preflight carries no cookie, and tells nothing.
+    // A preflight carries no cookie, and its response no data.
     if (method === "OPTIONS" || targetOf(url).split("?", 1)[0] === metricsPath) return {};
     let asked;
     try {
       asked = request();
     } catch {
-      // A host or a method that no URL and no `Request` can have.
+      // No URL or no `Request` can have this host or method.
       return { answer: refusal(400, "Bad Request") };
     }
-    const native = this.#native;
     if (!native.authorizes()) return { answer: this.#openTo(head, refusal(429, "Too many concurrent requests", 1)) };
     try {
-      const verdict = await verdictOf(authorize, asked, authorizeTimeoutMs);
-      if ("refused" in verdict) return { answer: this.#openTo(head, refusal(401, "Unauthorized")) };
-      if (!("late" in verdict)) return verdict;
+      const decision = await decisionOf(authorize, asked, authorizeTimeoutMs);
+      if ("refused" in decision) return { answer: this.#openTo(head, refusal(401, "Unauthorized")) };
+      if (!("late" in decision)) return decision;
       this.#tell(`authorize() did not answer within ${authorizeTimeoutMs} ms (authorizeTimeoutMs)`);
       return { answer: this.#openTo(head, refusal(503, "The app did not answer in time", 1)) };
     } catch (error) {
@@ -223,10 +233,10 @@ class Relay {
   }
 
   /**
-   * An answer made here, which the page that asked may read with its cookies where the app named its origin.
+   * A response made here, which the page may read with its cookies where the app named its origin.
    *
    * @param {string} head
-   * @param {import("./response.js").Answer} answer
+   * @param {import("./response.js").RelayResponse} answer
    */
   #openTo(head, answer) {
     const lines = head.split("\n");
@@ -235,9 +245,9 @@ class Relay {
   }
 
   /**
-   * Has what was answered in the relay's place counted by it: what its listeners answer so, they count themselves.
+   * Counts a response made here in the native relay. Listeners count theirs themselves.
    *
-   * @template {{ response?: Response, answer?: import("./response.js").Answer }} Asked
+   * @template {{ response?: Response, answer?: import("./response.js").RelayResponse }} Asked
    * @param {Asked} asked
    */
   #counted(asked) {
@@ -246,10 +256,10 @@ class Relay {
     return asked;
   }
 
-  /** The native relay. @returns {any} */
+  /** The native relay, opened by the first request. @returns {NativeRelay} */
   #opened() {
     if (this.#native === undefined) {
-      // What the native relay holds must not keep this alive: then neither would ever be collected.
+      // A weak reference: held by the native relay, this would keep both from ever being collected.
       const self = new WeakRef(this);
       this.#native = open(this.#options, (text) => {
         const relay = self.deref();
@@ -260,13 +270,13 @@ class Relay {
   }
 
   /**
-   * What failed is the app's to know, not the viewer's.
+   * Warns of a failure, whose message is not for the viewer.
    *
-   * @param {any} error
+   * @param {unknown} error
    * @param {string} [what]
    */
   #fault(error, what = "") {
-    this.#tell(`${what}${error?.message ?? error}`);
+    this.#tell(`${what}${/** @type {Error | null | undefined} */ (error)?.message ?? error}`);
     return refusal(500, "Internal Server Error");
   }
 
@@ -278,7 +288,7 @@ class Relay {
     return refusal(500, why);
   }
 
-  /** Warns on the process, once for each text. @param {string} text */
+  /** Warns the process, once for each text. @param {string} text */
   #tell(text) {
     if (this.#told.has(text) || this.#told.size >= 100) return;
     this.#told.add(text);
@@ -305,8 +315,9 @@ class Relay {
         listener.decide(ticket, grant ?? null, text ?? null, answer?.bytes ?? null);
       });
     };
-    const listener = relay.listener(host, port, authorize === undefined ? null : decide);
-    if (typeof listener === "string") throw fromNative(listener);
+    const made = relay.listener(host, port, authorize === undefined ? null : decide);
+    if (typeof made === "string") throw fromNative(made);
+    const listener = made;
     const started = JSON.parse(await listener.start());
     if (started.error) throw fromNative(started);
     aliveUntilStopped(listener);
@@ -327,10 +338,10 @@ class Relay {
   }
 
   /**
-   * What the app says of a request that Rust threads serve. Never rejects.
+   * The app's decision on a request of a listener. Never rejects.
    *
    * @param {string} head
-   * @returns {Promise<{ grant?: string, answer?: import("./response.js").Answer }>}
+   * @returns {Promise<{ grant?: string, answer?: import("./response.js").RelayResponse }>}
    */
   async #decide(head) {
     try {
@@ -339,7 +350,7 @@ class Relay {
       const headers = [];
       for (let at = 0; at < lines.length; at += 2) headers.push([lines[at], lines[at + 1]]);
       const asked = await this.#ask(head, () => requestFrom(method, target, headers, "http"));
-      return asked.response ? { answer: await wholeAnswer(asked.response) } : asked;
+      return asked.response ? { answer: await wholeResponse(asked.response) } : asked;
     } catch (error) {
       return { answer: this.#fault(error) };
     }
@@ -359,8 +370,8 @@ class Relay {
 
 /**
  * @param {import("./options.js").HandlerOptions} options
- * @param {(text: string) => void} tell what whoever runs it should know
- * @returns {any}
+ * @param {(text: string) => void} tell gets warnings for the operator
+ * @returns {NativeRelay}
  * @throws {import("../errors/errors.js").ConfigError} without a secret key, or with a base URL that cannot work
  */
 function open({ configuration, native: text }, tell) {

@@ -3,7 +3,7 @@
 /** The request of a viewer: its URL as it was written, and the `Request` that the app is shown. */
 
 /**
- * The request that the app looks at. Whose host it names was looked at before: there is one, however often.
+ * The request that the app is shown. Its host was checked before: it has one, even where it names it twice.
  *
  * @param {string} method
  * @param {string} target

@@ -1,35 +1,41 @@
 "use strict";
 
-/** Answers of the relay, and how they are written as a web `Response` or to Node's `http`. */
+/** Responses of the relay, and how they are written as a web `Response` or to Node's `http`. */
 
 const { fromNative } = require("../errors/errors.js");
 const { after } = require("../async/timer.js");
 
 /**
- * @typedef {object} Answer
+ * @typedef {import("../native/addon.js").Exchange} Exchange
+ *
+ * @typedef {object} RelayResponse
  * @property {number} status
  * @property {string[]} headers names and values in turn
  * @property {Uint8Array} [bytes] the body, or its first piece
- * @property {any} [rest] the exchange, where more pieces follow
+ * @property {Exchange} [rest] where more pieces follow
+ *
+ * A request and a response of Node's `http` or `http2`, or of Express.
+ * @typedef {import("node:http").IncomingMessage & { originalUrl?: string, stream?: { endAfterHeaders?: boolean } }} NodeRequest
+ * @typedef {import("node:http").ServerResponse & { stream?: { destroyed?: boolean }, flush?(): void }} NodeResponse
  */
 
-/** The most of an answer that is handed over at once, in bytes: by the next part it is seen that a client reads. */
+/** The most bytes of a body that are written at once: the next write shows that the client reads. */
 const SLICE = 16 * 1024;
 
 /**
- * How long an answer may go without anything of it being read, and what is told when one was dropped for it.
+ * How long a client may read nothing of a response, and a callback for one that is dropped then.
  *
- * @typedef {{ ms: number, drop(): void }} Patience
+ * @typedef {{ ms: number, drop(): void }} SendTimeout
  */
 
 /**
- * An answer that is not the native relay's. Pages of another origin may read it: else the hooks would take it for a
- * broken connection, and come back.
+ * A refusal by JavaScript, not by the native relay. Pages of another origin may read it: else the hooks would take it
+ * for a broken connection, and reconnect.
  *
  * @param {number} status
  * @param {string} error
- * @param {number} [seconds] when to come back
- * @returns {Answer}
+ * @param {number} [seconds] when to try again
+ * @returns {RelayResponse}
  */
 function refusal(status, error, seconds) {
   return {
@@ -45,10 +51,10 @@ function refusal(status, error, seconds) {
 }
 
 /**
- * A refusal of the native relay's, as its `refuses()` writes it.
+ * A refusal by the native relay, from the text of its `refuses()`.
  *
  * @param {string} text
- * @returns {Answer}
+ * @returns {RelayResponse}
  */
 function refusalOf(text) {
   const end = text.indexOf("\n\n");
@@ -57,11 +63,11 @@ function refusalOf(text) {
 }
 
 /**
- * An answer made here, that a page whose origin the app named may read with its cookies.
+ * A response made here, which a page whose origin the app named may read with its cookies.
  *
- * @param {Answer} answer
+ * @param {RelayResponse} answer
  * @param {string} origin
- * @returns {Answer}
+ * @returns {RelayResponse}
  */
 function openTo(answer, origin) {
   const headers = ["access-control-allow-origin", origin, "access-control-allow-credentials", "true", "vary", "Origin"];
@@ -71,7 +77,7 @@ function openTo(answer, origin) {
   return { ...answer, headers };
 }
 
-/** To a viewer who left: nobody reads it. @type {Answer} */
+/** For a viewer who left, and does not read it. @type {RelayResponse} */
 const GONE = { status: 499, headers: [] };
 
 /** @param {number} status */
@@ -80,12 +86,12 @@ function isBodiless(status) {
 }
 
 /**
- * The answer of an exchange.
+ * The response of an exchange.
  *
- * @param {any} exchange
- * @returns {Promise<Answer>}
+ * @param {Exchange} exchange
+ * @returns {Promise<RelayResponse>}
  */
-async function answerOf(exchange) {
+async function responseOf(exchange) {
   const [text, bytes] = await exchange.respond();
   if (text.startsWith("{")) {
     const failure = JSON.parse(text);
@@ -100,9 +106,9 @@ async function answerOf(exchange) {
  * A `Response` of the app's own, read to its end.
  *
  * @param {Response} response
- * @returns {Promise<import("./response.js").Answer>}
+ * @returns {Promise<RelayResponse>}
  */
-async function wholeAnswer(response) {
+async function wholeResponse(response) {
   return {
     status: response.status,
     headers: [...response.headers].flat(),
@@ -111,9 +117,9 @@ async function wholeAnswer(response) {
 }
 
 /**
- * The next piece of an answer's body.
+ * The next piece of a response's body.
  *
- * @param {any} exchange
+ * @param {Exchange} exchange
  * @returns {Promise<Uint8Array | undefined>} `undefined` at its end; rejects where it broke off
  */
 async function nextPiece(exchange) {
@@ -122,25 +128,25 @@ async function nextPiece(exchange) {
   return bytes;
 }
 
-/** Does `work` when nothing was read for too long. @param {Patience} patience @param {() => void} work */
-function afterPatience({ ms, drop }, work) {
+/** Calls `work` when nothing was read for too long. @param {SendTimeout} timeout @param {() => void} work */
+function afterTimeout({ ms, drop }, work) {
   const late = after(ms, () => {
     drop();
     work();
   });
-  // An answer alone keeps no process alive.
+  // A response alone keeps no process alive.
   late.unref?.();
   return late;
 }
 
 /**
- * @param {Answer} answer
+ * @param {RelayResponse} answer
  * @param {string} method
  * @param {() => void} done called when nothing more is read
- * @param {Patience} patience
+ * @param {SendTimeout} timeout
  * @returns {Response}
  */
-function toWebResponse({ status, headers, bytes, rest }, method, done, patience) {
+function toWebResponse({ status, headers, bytes, rest }, method, done, timeout) {
   const all = new Headers();
   for (let at = 0; at < headers.length; at += 2) all.append(headers[at], headers[at + 1]);
   const init = { status, headers: all };
@@ -151,15 +157,15 @@ function toWebResponse({ status, headers, bytes, rest }, method, done, patience)
   }
   if (rest === undefined) {
     done();
-    return new Response(/** @type {any} */ (bytes ?? null), init);
+    return new Response(/** @type {Uint8Array<ArrayBuffer> | undefined} */ (bytes) ?? null, init);
   }
-  /** @type {any} */
+  /** @type {NodeJS.Timeout | undefined} */
   let late;
-  const unread = (/** @type {any} */ controller) => {
-    late = afterPatience(patience, () => {
+  const unread = (/** @type {ReadableStreamDefaultController<Uint8Array>} */ controller) => {
+    late = afterTimeout(timeout, () => {
       done();
       rest.abort();
-      controller.error(new Error(`nothing of the body was read for ${patience.ms} ms (limits.sendTimeoutMs)`));
+      controller.error(new Error(`nothing of the body was read for ${timeout.ms} ms (limits.sendTimeoutMs)`));
     });
   };
   let piece = bytes;
@@ -188,17 +194,17 @@ function toWebResponse({ status, headers, bytes, rest }, method, done, patience)
         rest.abort();
       },
     },
-    // Nothing is asked for before the client reads.
+    // Nothing is read before the client reads.
     { highWaterMark: 0 },
   );
   return new Response(body, init);
 }
 
 /**
- * Header by header: of a list given to `writeHead()` older middleware makes other headers (`compression` up to 1.8.0, and
- * the one in Next.js).
+ * Sets each header by itself: older middleware makes other headers of a list given to `writeHead()` (`compression` up
+ * to 1.8.0, and the one in Next.js).
  *
- * @param {any} res
+ * @param {NodeResponse} res
  * @param {number} status
  * @param {string[]} headers names and values in turn
  */
@@ -216,12 +222,12 @@ function writeHead(res, status, headers) {
 }
 
 /**
- * @param {Answer} answer
- * @param {any} req
- * @param {any} res
- * @param {Patience} patience
+ * @param {RelayResponse} answer
+ * @param {NodeRequest} req
+ * @param {NodeResponse} res
+ * @param {SendTimeout} timeout
  */
-async function toNodeResponse({ status, headers, bytes, rest }, req, res, patience) {
+async function toNodeResponse({ status, headers, bytes, rest }, req, res, timeout) {
   if (res.destroyed || res.writableEnded) return rest?.abort();
   const isHead = req.method === "HEAD" || isBodiless(status);
   const all = [...headers];
@@ -229,7 +235,7 @@ async function toNodeResponse({ status, headers, bytes, rest }, req, res, patien
     all.push("content-length", String(bytes?.length ?? 0));
   }
   writeHead(res, status, all);
-  const reader = new Reader(res, patience);
+  const reader = new Reader(res, timeout);
   if (isHead || rest === undefined) {
     rest?.abort();
     return reader.end(isHead ? undefined : bytes);
@@ -238,31 +244,31 @@ async function toNodeResponse({ status, headers, bytes, rest }, req, res, patien
   try {
     for (let piece = bytes ?? (await nextPiece(rest)); piece !== undefined; piece = await nextPiece(rest)) {
       for (let at = 0; at < piece.length; at += SLICE) {
-        // A client that does not read stops the source.
+        // A client that does not read stops the upstream.
         if (!res.write(piece.subarray(at, at + SLICE))) await reader.drained();
         if (reader.isGone) return rest.abort();
       }
-      // Middleware that compresses holds pieces back otherwise.
+      // Middleware that compresses would hold pieces back.
       res.flush?.();
     }
     reader.end();
   } catch {
-    // What the client sees of a body that broke off upstream.
+    // The upstream body broke off, and so does the client's.
     res.destroy();
   }
 }
 
-/** Whoever reads an answer over Node's `http`; dropped when it takes nothing of it for too long. */
+/** The client of a response over Node's `http`; dropped when it reads nothing for too long. */
 class Reader {
   #res;
-  #patience;
+  #timeout;
   #wake = () => {};
 
-  /** @param {any} res @param {Patience} patience */
-  constructor(res, patience) {
+  /** @param {NodeResponse} res @param {SendTimeout} timeout */
+  constructor(res, timeout) {
     this.#res = res;
-    this.#patience = patience;
-    // Once, however often it is waited for: middleware that compresses has `drain` elsewhere, and takes none back.
+    this.#timeout = timeout;
+    // One listener for all waits: middleware that compresses redirects `drain`, and cannot remove listeners.
     for (const event of ["drain", "finish", "close"]) res.on(event, () => this.#wake());
   }
 
@@ -270,10 +276,10 @@ class Reader {
     return this.#res.destroyed || this.#res.stream?.destroyed === true;
   }
 
-  /** Until there is room for more, or nobody who could read it. @returns {Promise<void>} */
+  /** Resolves when there is room for more, or the client is gone. @returns {Promise<void>} */
   drained() {
     return new Promise((resolve) => {
-      const late = afterPatience(this.#patience, () => {
+      const late = afterTimeout(this.#timeout, () => {
         this.#res.destroy();
         this.#wake();
       });
@@ -289,9 +295,9 @@ class Reader {
   /** @param {Uint8Array} [bytes] the whole body, where nothing was written */
   end(bytes) {
     this.#res.end(bytes);
-    // What Node still holds of it.
+    // Until Node has sent the rest of it.
     if (!this.#res.writableFinished) void this.drained();
   }
 }
 
-module.exports = { GONE, answerOf, openTo, refusal, refusalOf, toNodeResponse, toWebResponse, wholeAnswer };
+module.exports = { GONE, responseOf, openTo, refusal, refusalOf, toNodeResponse, toWebResponse, wholeResponse };

@@ -1,6 +1,6 @@
 "use strict";
 
-/** Calls about runs. Wherever an id can stand, a handle can. */
+/** Calls about runs. Each takes an id or a handle. */
 
 const { object, text } = require("../calls/schema.js");
 const { ApiPromise } = require("../calls/api-promise.js");
@@ -15,7 +15,7 @@ const { fetchPages } = require("../calls/page.js");
 const { fetchPresigned, toPacket } = require("../calls/payload.js");
 const { listedRun, run } = require("./schemas.js");
 
-/** What a replay can set. */
+/** The options of a replay. */
 const REPLAY = new Set([
   "payload",
   "payloadType",
@@ -35,10 +35,10 @@ const REPLAY = new Set([
   "priority",
 ]);
 
-/** The statuses after which nothing comes (docs/server-protocol.md 4). */
+/** The final statuses (docs/server-protocol.md 4). */
 const ENDED = new Set(["COMPLETED", "CANCELED", "FAILED", "CRASHED", "SYSTEM_FAILURE", "EXPIRED", "TIMED_OUT"]);
 
-/** The most looks `poll` takes, as in the SDK. */
+/** The most requests of `poll`, as in the SDK. */
 const MAX_POLLS = 500;
 
 const made = object({ id: text });
@@ -48,7 +48,6 @@ const made = object({ id: text });
  *
  * @param {string | { id: string }} runId
  * @param {object} [requestOptions]
- * @returns {import("../calls/api-promise.js").Answered}
  */
 function retrieve(runId, requestOptions) {
   return new ApiPromise(
@@ -61,6 +60,7 @@ function retrieve(runId, requestOptions) {
   );
 }
 
+/** @param {import("../calls/call.js").OneCall} call @param {string} id */
 async function retrieveWith(call, id) {
   const answer = await call.request({ path: "/api/v3/runs/{}", ids: [["run id", id]] });
   const data = call.read(answer, run);
@@ -84,7 +84,9 @@ function list(filtersOrProject, filtersOrOptions, requestOptions) {
   const project = typeof filtersOrProject === "string" ? filtersOrProject : undefined;
   const second = looksLikeCallOptions(filtersOrOptions) ? { options: filtersOrOptions } : { filters: filtersOrOptions };
   const options = second.options ?? requestOptions;
-  const filters = /** @type {any} */ (project === undefined ? filtersOrProject : second.filters);
+  const filters = /** @type {import("../calls/filters.js").Filters | undefined} */ (
+    project === undefined ? filtersOrProject : second.filters
+  );
   return fetchPages("runs.list", options, () => {
     const query = runFilters(filters);
     if (project === undefined) return { path: "/api/v1/runs", filters: query, where: filters, item: listedRun };
@@ -99,19 +101,17 @@ function list(filtersOrProject, filtersOrOptions, requestOptions) {
  *
  * @param {string | { id: string }} runId
  * @param {object} [requestOptions]
- * @returns {import("../calls/api-promise.js").Answered}
  */
 function cancel(runId, requestOptions) {
   return act("runs.cancel", runId, "/api/v2/runs/{}/cancel", requestOptions, async () => undefined, made);
 }
 
 /**
- * Runs it again, with what is given in place of what it had.
+ * Runs it again, with some of its options overridden.
  *
  * @param {string | { id: string }} runId
- * @param {any} [overrides]
+ * @param {unknown} [overrides]
  * @param {object} [requestOptions]
- * @returns {import("../calls/api-promise.js").Answered}
  */
 function replay(runId, overrides, requestOptions) {
   const options = looksLikeCallOptions(overrides) ? overrides : requestOptions;
@@ -119,6 +119,7 @@ function replay(runId, overrides, requestOptions) {
   return act("runs.replay", runId, "/api/v1/runs/{}/replay", options, () => replayBody(given), made);
 }
 
+/** @param {unknown} overrides */
 async function replayBody(overrides) {
   if (overrides === undefined || overrides === null) return undefined;
   if (!isPlain(overrides)) {
@@ -139,7 +140,7 @@ async function replayBody(overrides) {
   return { ...overrides, payload: await superjsonOf(overrides.payload), payloadType: "application/super+json" };
 }
 
-/** As superjson even where it is a string: a replay knows no text. */
+/** As superjson even where it is a string: a replay takes no plain text. @param {unknown} payload */
 async function superjsonOf(payload) {
   if (typeof payload === "string") return JSON.stringify({ json: payload });
   return (await toPacket("runs.replay", payload)).data;
@@ -151,7 +152,6 @@ async function superjsonOf(payload) {
  * @param {string | { id: string }} runId
  * @param {{ delay: string | Date }} body
  * @param {object} [requestOptions]
- * @returns {import("../calls/api-promise.js").Answered}
  */
 function reschedule(runId, body, requestOptions) {
   return act(
@@ -173,7 +173,6 @@ function reschedule(runId, body, requestOptions) {
  * @param {string | { id: string }} runId
  * @param {{ pollIntervalMs?: number }} [options] default 1,000
  * @param {object} [requestOptions]
- * @returns {Promise<any>}
  */
 async function poll(runId, options, requestOptions) {
   const call = new Call("runs.poll", requestOptions);
@@ -182,7 +181,7 @@ async function poll(runId, options, requestOptions) {
   if (!(Number.isFinite(interval) && interval >= 0)) {
     throw new ArgumentError("ERR_INVALID_OPTIONS", "runs.poll(): pollIntervalMs must be a number of milliseconds");
   }
-  for (let look = 1; look <= MAX_POLLS; look += 1) {
+  for (let poll = 1; poll <= MAX_POLLS; poll += 1) {
     const { data } = await retrieveWith(call, id);
     if (data.isCompleted || ENDED.has(data.status)) return data;
     await call.wait(interval);
@@ -193,7 +192,17 @@ async function poll(runId, options, requestOptions) {
   );
 }
 
-/** A `POST` about one run. */
+/**
+ * A `POST` about one run.
+ *
+ * @template T
+ * @param {string} name
+ * @param {unknown} runId
+ * @param {string} path
+ * @param {unknown} requestOptions
+ * @param {() => Promise<unknown>} bodyOf
+ * @param {import("../calls/schema.js").Schema<T>} schema
+ */
 function act(name, runId, path, requestOptions, bodyOf, schema) {
   return new ApiPromise(
     (async () => {

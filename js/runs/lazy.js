@@ -1,29 +1,33 @@
 "use strict";
 
 /**
- * Runs whose long packets are decoded when they are read: a payload that nobody looks at costs
- * nothing. The properties look and behave like plain ones: to `JSON.stringify`, spreading,
- * `structuredClone`, `console.log`, and to those who compare or assign.
+ * Runs whose long packets are decoded when they are read: a payload that is never read costs nothing. The properties
+ * behave like plain ones to `JSON.stringify`, spreading, `structuredClone`, `console.log`, comparison and assignment.
  */
 
 const { inspect } = require("node:util");
 const { Lazy } = require("../calls/packets.js");
 
 /** The properties that hold packets. */
-const PACKETS = ["payload", "output", "metadata"];
+const PACKETS = /** @type {const} */ (["payload", "output", "metadata"]);
+
+/** @typedef {{ found?: Record<string, Error>, note(property: string, error: unknown): void }} Errors */
 
 /**
  * Makes those properties of `run` that hold a {@link Lazy} value decode it when they are read.
  *
- * `decodeErrors` has to read them all to tell, and is not enumerable here: who copies or compares
- * the run does not ask for it.
+ * `decodeErrors` has to read them all, so it is not enumerable here: a copy or a comparison of the run does not read
+ * it.
  *
- * @param {any} run
- * @param {{ found?: Record<string, Error>, note(property: string, error: unknown): void }} errors
+ * @template {{ payload?: unknown, output?: unknown, metadata?: unknown }} R
+ * @param {R} run
+ * @param {Errors} errors
+ * @returns {R}
  */
 function decodeWhenRead(run, errors) {
   for (const name of PACKETS) {
-    if (run[name] instanceof Lazy) define(run, name, run[name], errors);
+    const value = run[name];
+    if (value instanceof Lazy) define(run, name, value, errors);
   }
   Object.defineProperties(run, {
     decodeErrors: {
@@ -33,7 +37,7 @@ function decodeWhenRead(run, errors) {
         return errors.found;
       },
     },
-    // Node shows accessors as such, and would not read them.
+    // Node prints accessors as such, without reading them.
     [inspect.custom]: {
       configurable: true,
       value() {
@@ -44,6 +48,7 @@ function decodeWhenRead(run, errors) {
   return run;
 }
 
+/** @param {object} run @param {string} name @param {InstanceType<typeof Lazy>} lazy @param {Errors} errors */
 function define(run, name, lazy, errors) {
   let failed = false;
   Object.defineProperty(run, name, {
@@ -65,7 +70,13 @@ function define(run, name, lazy, errors) {
   });
 }
 
-/** A plain property, where the object still lets itself be changed. */
+/**
+ * Defines a plain property, unless the object is frozen.
+ *
+ * @param {object} object
+ * @param {string} name
+ * @param {unknown} value
+ */
 function plain(object, name, value) {
   Reflect.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
 }

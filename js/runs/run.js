@@ -1,26 +1,16 @@
 "use strict";
 
-// The run object: what `for await (const run of …)` yields. Its keys, their order and their values
-// are those of the official SDK on the same bytes, which `__test__/run-object.test.mjs` compares.
+/**
+ * The run object, which `for await (const run of …)` yields. Its keys, their order and their values are those of the
+ * official SDK on the same bytes: `__test__/run-object.test.mjs` compares them.
+ */
 
 const { ApiError, DecodeError, TriggerNativeError } = require("../errors/errors.js");
 const { Lazy } = require("../calls/packets.js");
 
 /** @typedef {InstanceType<typeof import("../calls/packets.js").Packets>} Packets */
-/** @typedef {import("../calls/packets.js").Packet} Packet */
-
-/**
- * A row as the core renders it (`src/run/render.rs`): keys are absent where the row has nothing.
- *
- * @typedef {object} RenderedRun
- * @property {string} id
- * @property {string} status
- * @property {boolean} isFinished
- * @property {Record<string, string>} [faults] Columns that could not be decoded, and why.
- * @property {Packet} [payload]
- * @property {Packet} [output]
- * @property {Packet} [metadata]
- */
+/** @typedef {import("../native/addon.js").WireRun} WireRun */
+/** @typedef {import("../../types/run.js").AnyRunShape} Run */
 
 /** Loaded with the first long packet. @type {typeof import("./lazy.js").decodeWhenRead | undefined} */
 let decodeWhenRead;
@@ -29,20 +19,19 @@ const QUEUED = new Set(["PENDING_VERSION", "QUEUED", "PENDING", "DELAYED"]);
 const EXECUTING = new Set(["DEQUEUED", "EXECUTING"]);
 const FAILED = new Set(["FAILED", "CRASHED", "SYSTEM_FAILURE", "EXPIRED", "TIMED_OUT"]);
 
-/** The property a column's fault is named by, where it is not the column's own name. */
+/** The property of a column, where its name is another. @type {Record<string, string | undefined>} */
 const PROPERTY_OF = { runTags: "tags", usageDurationMs: "durationMs" };
 
 /**
- * The run object of a rendered row. What cannot be decoded is `undefined` (or its default), and
- * named in `decodeErrors`, which is there only then (defect 16). `isFinished` is there for those
- * who wait for an end, but is not enumerable: the object equals the official one (defect 21).
+ * The run object of a row. A column that cannot be decoded is `undefined` (or its default), and named in
+ * `decodeErrors`, which only such a run has (defect 16). `isFinished` is not enumerable, so that the object equals the
+ * official one (defect 21).
  *
  * Long packets are decoded when they are read (`js/runs/lazy.js`).
  *
- * @param {any} parsed A {@link RenderedRun}, parsed from JSON.
- * @param {Packets} packets The subscription's packets.
- * @returns {object | Promise<object>} A promise only where a packet has to be fetched, or its
- *   decoder to be loaded. It never rejects.
+ * @param {WireRun} parsed
+ * @param {Packets} packets of the subscription
+ * @returns {Run | Promise<Run>} a promise only where a packet has to be fetched, or superjson loaded; it never rejects
  */
 function toRun(parsed, packets) {
   const errors = new Errors(parsed.faults);
@@ -59,11 +48,20 @@ function toRun(parsed, packets) {
   return build(parsed, payload, output, metadata, errors);
 }
 
+/**
+ * @param {WireRun} parsed
+ * @param {unknown} payload
+ * @param {unknown} output
+ * @param {unknown} metadata
+ * @param {InstanceType<typeof Errors>} errors
+ * @returns {Run}
+ */
 function build(parsed, payload, output, metadata, errors) {
   const { status } = parsed;
   const isFailed = FAILED.has(status);
   const isSuccess = status === "COMPLETED";
-  const run = {
+  // A cast: the columns that were skipped are undefined, and `isFinished` is defined below.
+  const run = /** @type {Run} */ ({
     id: parsed.id,
     createdAt: errors.date("createdAt", parsed.createdAt),
     updatedAt: errors.date("updatedAt", parsed.updatedAt),
@@ -92,7 +90,7 @@ function build(parsed, payload, output, metadata, errors) {
     isFailed,
     isSuccess,
     isCancelled: status === "CANCELED",
-  };
+  });
   Object.defineProperty(run, "isFinished", { value: parsed.isFinished });
   if (payload instanceof Lazy || output instanceof Lazy || metadata instanceof Lazy) {
     decodeWhenRead ??= require("./lazy.js").decodeWhenRead;
@@ -102,7 +100,7 @@ function build(parsed, payload, output, metadata, errors) {
   return run;
 }
 
-/** What could not be decoded, by property of the run object. */
+/** The decode errors of a run, by property. */
 class Errors {
   /** @type {Record<string, Error> | undefined} */
   found;
@@ -124,7 +122,7 @@ class Errors {
         : new DecodeError("ERR_DECODE", `the ${property} of the run cannot be decoded: ${message}`, { cause: error });
   }
 
-  /** @param {any} parsed @param {"payload" | "output" | "metadata"} property @param {Packets} packets */
+  /** @param {WireRun} parsed @param {"payload" | "output" | "metadata"} property @param {Packets} packets */
   packet(parsed, property, packets) {
     try {
       return packets.get(parsed.id, property, parsed[property]);
@@ -146,8 +144,8 @@ class Errors {
 
   /**
    * @param {string} property
-   * @param {number | string | undefined} time Unix milliseconds, or the text of a timestamp that
-   *   is not a plain one: UTC without a `Z`, unless it names its zone.
+   * @param {number | string | undefined} time Unix milliseconds, or the text of a timestamp that is not a plain one: UTC
+   *   without a `Z`, unless it names its zone
    */
   date(property, time) {
     if (time === undefined) return undefined;
@@ -160,7 +158,7 @@ class Errors {
     return undefined;
   }
 
-  /** @param {any} error */
+  /** @param {unknown} error */
   runError(error) {
     if (error === undefined || error === null) return undefined;
     const shown = require("./error.js").toRunError(error);

@@ -1,6 +1,6 @@
 "use strict";
 
-/** Runs as REST answers them (docs/server-protocol.md 6). */
+/** Schemas of the runs that the REST API gives (docs/server-protocol.md 6). */
 
 const { anything, date, flag, list, number, object, optional, record, text } = require("../calls/schema.js");
 
@@ -37,7 +37,7 @@ const COMMON = {
 const RELATED = { ...COMMON, depth: number, triggerFunction: text, batchId: optional(text) };
 const related = object(RELATED);
 
-/** One cause of an error; what it holds besides depends on the server. */
+/** The error of a run; which other fields it has depends on the server. */
 const error = object({
   message: text,
   name: optional(text),
@@ -68,11 +68,12 @@ const retrieved = object({
   attemptCount: optional(number),
 });
 
-/** A run as `runs.retrieve` gives it. @type {import("../calls/schema.js").Schema} */
+/** A run as `runs.retrieve` gives it. @param {unknown} value @param {string} at */
 function run(value, at) {
   const read = retrieved(value, at);
+  const given = /** @type {Record<string, unknown>} */ (value);
   // A payload or output can be null, which is a value.
-  for (const name of ["payload", "output"]) if (value[name] === null) read[name] = null;
+  for (const name of /** @type {const} */ (["payload", "output"])) if (given[name] === null) read[name] = null;
   read.attemptCount ??= 0;
   return read;
 }

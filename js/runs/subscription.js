@@ -3,8 +3,8 @@
 /**
  * A live subscription: an async iterator that pulls batches of rows from the native reader.
  *
- * Nothing is opened before the first `next()`, so a subscription that nobody reads costs nothing.
- * An open one keeps the process alive while somebody waits for it; a closed one never does.
+ * The first `next()` opens it, so a subscription that is never read costs nothing. A pending read keeps the process
+ * alive; a closed subscription never does.
  */
 
 const { onAbort } = require("../async/aborts.js");
@@ -13,57 +13,73 @@ const { heldTo } = require("../async/bounded.js");
 const { ArgumentError, fromNative } = require("../errors/errors.js");
 const { nextBatch } = require("../native/mailbox.js");
 
-/** @type {Promise<any>} */
-const NOTHING = Promise.resolve();
-const DONE = Object.freeze({ done: true, value: undefined });
+/**
+ * @typedef {import("../native/addon.js").WireRun} WireRun
+ * @typedef {import("./run.js").Run} Run
+ * @typedef {import("../streams/with-streams.js").Feed} Feed
+ * @typedef {IteratorResult<Run, undefined>} Result
+ */
 
-/** No rows. @type {any[]} */
+/** @type {IteratorReturnResult<undefined>} */
+const DONE = Object.freeze({ done: true, value: undefined });
+/** @type {Promise<Result>} */
+const NOTHING = Promise.resolve(DONE);
+
+/** No rows. @type {WireRun[]} */
 const NONE = [];
 
-/** Rows decoded ahead, so that stored packets of several runs are fetched at once. */
+/** The rows that are decoded ahead, so that stored packets of several runs are fetched at once. */
 const AHEAD = 8;
 
-/** How far clocks and commits of several writers may disagree about the order of updates, in ms. */
+/** How far the clocks and commits of several writers may disagree about the order of updates, in ms. */
 const SKEW_MS = 10_000;
 
 class RunSubscription {
   #source;
-  /** Takes the signal's listener off. @type {(() => void) | undefined} */
+  /** Removes the signal's listener. @type {(() => void) | undefined} */
   #off;
-  #reader = null;
-  /** What `open` needs was made. */
+  /** @type {import("../native/addon.js").FeedReader | undefined} */
+  #reader;
+  /** The client was made. */
   #isReady = false;
   #rows = NONE;
   #at = 0;
-  /** Rows that are being decoded: `{ row, value }`, in order. */
+  /** Rows that are being decoded, in order. @type {{ row: WireRun, value: Run | Promise<Run> }[]} */
   #ahead = [];
-  /** Whether the rows at hand are all there was when they came. */
+  /** Whether the rows at hand were all there was when they came. */
   #drained = false;
+  /** @type {import("../native/addon.js").Rows["end"]} */
   #end = null;
   #closed = false;
-  /** Reads that were asked for and not answered, and the last of them. */
+  /** Pending reads, and the last of them. */
   #turns = 0;
   #last = NOTHING;
-  #stream = null;
-  /** Versions (updatedAt, Unix ms): rows below are not yielded; the newest yielded; all up to it were. */
+  /** @type {ReadableStream<Run> | undefined} */
+  #stream;
+  /** Versions (updatedAt, Unix ms): rows below are not yielded; the newest that was yielded; all up to it were. */
   #floor = Number.NEGATIVE_INFINITY;
   #newest = Number.NEGATIVE_INFINITY;
   #position = Number.NEGATIVE_INFINITY;
-  #merged = null;
-  /** Which rows below the floor are yielded all the same. @type {((row: any) => boolean) | undefined} */
+  /** @type {ReturnType<typeof import("../streams/with-streams.js").withStreams> | undefined} */
+  #merged;
+  /** Which rows below the floor are yielded all the same. @type {Parameters<Feed["resume"]>[1] | undefined} */
   #needs;
-  /** How the rows that the feed has at first are given, and those of them that came. @type {((rows: any[]) => { give: any[], skip: any[] }) | undefined} */
+  /**
+   * Orders the rows that the feed has at first, until all of them came.
+   *
+   * @type {Parameters<NonNullable<Feed["order"]>>[0] | undefined}
+   */
   #order;
-  /** @type {Map<string, any>} */
+  /** Those that came, by id. @type {Map<string, WireRun>} */
   #first = new Map();
   /** It ended by itself. */
   #isOver = false;
 
-  /** @param {any} source the feed (`js/runs/runs.js`) */
+  /** @param {import("./runs.js").Source} source */
   constructor(source) {
     this.#source = source;
     const { signal } = source;
-    // An aborted signal is looked at before anything is sent (defect 17).
+    // An aborted signal is checked before anything is sent (defect 17).
     if (signal?.aborted) {
       this.close();
     } else if (signal) {
@@ -83,6 +99,7 @@ class RunSubscription {
     return this.#last;
   }
 
+  /** @template T @param {T} [value] @returns {Promise<IteratorReturnResult<T | undefined>>} */
   return(value) {
     this.close();
     return Promise.resolve({ done: true, value });
@@ -99,27 +116,32 @@ class RunSubscription {
     this.close();
   }
 
-  /** The runs and the values of their streams, as parts. Read this instead of the subscription. */
+  /**
+   * The runs and the values of their streams, as parts. Read this instead of the subscription.
+   *
+   * @param {unknown} [options]
+   */
   withStreams(options) {
-    // Each run would go to one of them only.
+    // With two readers, each run would go to one of them only.
     if (this.#merged)
       throw new ArgumentError(
         "ERR_ALREADY_READ",
         "withStreams() was called on this subscription before: subscribe once more for another reader",
       );
-    // Loaded by who reads streams: it costs as much as everything else here.
+    // Loaded on demand: it costs as much as everything else here.
     const { withStreams } = require("../streams/with-streams.js");
     const { signal, single } = this.#source;
     const leftOut = (/** @type {Error} */ error, /** @type {string} */ runId) =>
       attempt(() => this.#source.fault(error, runId, "A stream"));
+    /** @type {Feed} */
     const feed = {
       single,
       skewMs: SKEW_MS,
       version: () => this.#position,
-      order: (/** @type {(rows: any[]) => { give: any[], skip: any[] }} */ order) => {
+      order: (order) => {
         this.#order = order;
       },
-      resume: (/** @type {string} */ version, /** @type {(row: any) => boolean} */ needs) => {
+      resume: (version, needs) => {
         this.#needs = needs;
         this.#resume(version);
       },
@@ -128,7 +150,7 @@ class RunSubscription {
     return this.#merged;
   }
 
-  /** @param {unknown} [error] what it failed with */
+  /** @param {unknown} [error] its failure */
   #leave(error) {
     if (this.#closed) return;
     this.#closed = true;
@@ -139,16 +161,17 @@ class RunSubscription {
     this.#off?.();
     if (this.#reader) {
       this.#reader.close();
-      // Said here, so that it comes once, and after the last row.
+      // Reported here, so that it comes once, and after the last row.
       this.#notify({ type: "state", state: "ended" });
     }
   }
 
   stats() {
+    /** @type {import("../../types/subscription.js").SubscriptionStats} */
     const stats = JSON.parse(
       this.#reader?.stats() ?? '{"state":"idle","requests":0,"retries":0,"rows":0,"bytes":0,"coalesced":0}',
     );
-    // The feed may go on for others.
+    // The feed may go on for other subscriptions.
     if (this.#closed) stats.state = "ended";
     return stats;
   }
@@ -184,8 +207,8 @@ class RunSubscription {
   /**
    * The same subscription as server-sent events, for a route handler (docs/feeds.md).
    *
-   * An event's id says up to which version everything was sent. A browser that comes back with one
-   * gets the present state of what changed since.
+   * An event's id is the version up to which everything was sent. A browser that reconnects with one gets the present
+   * state of the runs that changed since.
    *
    * @param {Request} [request]
    * @param {import("../streams/response.js").ResponseOptions} [options]
@@ -196,7 +219,7 @@ class RunSubscription {
     return toResponse(this, request, options, {
       event: () => "run",
       id: () => (Number.isFinite(this.#position) ? String(this.#position) : undefined),
-      // `isFinished` is not enumerable: the browser cannot work it out from an unknown status.
+      // `isFinished` is not enumerable, and a browser cannot derive it from an unknown status.
       value: (run) => ({ ...run, isFinished: run.isFinished }),
       sent: (run, length) => require("../calls/hints.js").sent(run, length),
       resume: (id) => this.#resume(id),
@@ -204,13 +227,15 @@ class RunSubscription {
     });
   }
 
+  /** @param {string} id */
   #resume(id) {
     if (!/^\d{1,16}$/.test(id)) return;
     this.#newest = Number(id);
-    // Several runs have several writers, whose clocks differ: better a state twice than never.
+    // The clocks of several runs' writers differ, so a state may come twice rather than never.
     this.#floor = this.#newest - (this.#source.single ? 0 : SKEW_MS);
   }
 
+  /** @returns {Promise<Result>} */
   async #pull() {
     try {
       while (!this.#closed) {
@@ -219,7 +244,7 @@ class RunSubscription {
           let { value } = next;
           if (value instanceof Promise) {
             value = await heldTo({ signal: this.#source.abandoned.signal }, value);
-            // Closed while a stored packet was fetched: nothing is yielded after the end.
+            // Closed while a stored packet was fetched: no run is yielded after the end.
             if (this.#closed) return DONE;
           }
           this.#yielded(next.row);
@@ -240,7 +265,7 @@ class RunSubscription {
       }
       return DONE;
     } catch (error) {
-      // What was waited for when it was closed ended with it.
+      // Closing it ended what was awaited.
       if (this.#closed) return DONE;
       this.#leave(error);
       throw error;
@@ -253,8 +278,8 @@ class RunSubscription {
   #nextRow() {
     while (this.#ahead.length < AHEAD && this.#at < this.#rows.length) {
       const row = this.#rows[this.#at++];
-      // A replica that lags can tell what the reader of a resumed response has seen the like of.
-      if (row.updatedAt < this.#floor && !this.#needs?.(row)) {
+      // A replica that lags can give a state older than the one a resumed response began with.
+      if (typeof row.updatedAt === "number" && row.updatedAt < this.#floor && !this.#needs?.(row)) {
         this.#source.skip(row);
         continue;
       }
@@ -265,13 +290,14 @@ class RunSubscription {
     return this.#ahead.shift();
   }
 
+  /** @param {WireRun} row */
   #yielded({ updatedAt }) {
     if (typeof updatedAt === "number") this.#newest = Math.max(this.#newest, updatedAt);
     const last = this.#at === this.#rows.length && this.#ahead.length === 0;
     if (this.#source.single || (last && this.#drained)) this.#position = this.#newest;
   }
 
-  /** Gets the next batch: a promise where it has yet to come. */
+  /** Gets the next batch; a promise where it is not there yet. @returns {Promise<unknown> | undefined} */
   #fill() {
     if (!this.#reader) {
       const ready = this.#isReady ? undefined : this.#source.ready();
@@ -282,11 +308,11 @@ class RunSubscription {
     return batch instanceof Promise ? batch.then((next) => this.#take(next)) : this.#take(batch);
   }
 
-  /** @param {any} batch */
+  /** @param {import("../native/addon.js").FeedBatch} batch @returns {Promise<void> | undefined} */
   #take(batch) {
-    // Begun also when closed meanwhile: other subscriptions wait for the same token.
+    // Also after it was closed: other subscriptions wait for the same token.
     if (batch.wantsToken) return this.#source.renew();
-    if (this.#closed) return;
+    if (this.#closed) return undefined;
     if (batch.error) throw fromNative(batch);
     this.#rows = this.#order ? this.#gather(this.#order, batch) : batch.rows;
     this.#at = 0;
@@ -296,9 +322,15 @@ class RunSubscription {
     if (!this.#source.single) {
       for (const fault of batch.faults) attempt(() => this.#source.fault(fromNative(fault), fault.key));
     }
+    return undefined;
   }
 
-  /** The rows that the feed has at first, once all of them came. */
+  /**
+   * The rows that the feed has at first, once all of them came.
+   *
+   * @param {Parameters<NonNullable<Feed["order"]>>[0]} order
+   * @param {import("../native/addon.js").Rows} batch
+   */
   #gather(order, { rows, drained, end }) {
     for (const row of rows) {
       const older = this.#first.get(row.id);
@@ -313,6 +345,7 @@ class RunSubscription {
     return give;
   }
 
+  /** @param {import("../native/addon.js").Notice} notice */
   #notify(notice) {
     attempt(() => this.#source.notify(notice));
   }

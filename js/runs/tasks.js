@@ -19,7 +19,7 @@ const triggered = object({ id: text, isCached: optional(flag) });
  *
  * @param {string | { id: string }} task
  * @param {unknown} [payload]
- * @param {any} [options]
+ * @param {{ idempotencyKey?: unknown }} [options]
  * @param {object} [requestOptions]
  * @returns {Promise<{ id: string, isCached?: boolean, publicAccessToken: string }>}
  */
@@ -40,7 +40,7 @@ async function trigger(task, payload, options, requestOptions) {
       options: {
         ...common,
         payloadType: sent.type,
-        // Of the payload itself, wherever it travels.
+        // Of the payload itself, also where it was uploaded.
         payloadSize: sizeOf(packet),
         idempotencyKey: key,
         idempotencyKeyOptions: origin,
@@ -55,14 +55,14 @@ async function trigger(task, payload, options, requestOptions) {
  * Triggers a run of `task` for each item.
  *
  * @param {string | { id: string }} task
- * @param {Iterable<any> | AsyncIterable<any> | ReadableStream<any>} items each `{ payload, options? }`
+ * @param {import("../batch/items.js").Items} items each `{ payload, options? }`
  * @param {{ idempotencyKey?: string | string[], idempotencyKeyTTL?: string }} [options]
  * @param {object} [requestOptions]
  */
 async function batchTrigger(task, items, options, requestOptions) {
   const call = new Call("tasks.batchTrigger", requestOptions, { trigger: true });
   const id = idOf("tasks.batchTrigger", "task", task);
-  // As in the SDK, an item's key travels with what it was made of only from an array.
+  // As in the SDK, items' keys are sent with their material only from an array.
   return triggerBatch(call, items, () => id, options, { origins: { batch: true, items: Array.isArray(items) } });
 }
 

@@ -1,22 +1,25 @@
 "use strict";
 
-/** How the values of streams become server-sent events (docs/feeds.md). */
+/** The server-sent events of streams, and of runs with their streams (docs/feeds.md). */
 
 const { CURSOR, tagOf } = require("./resume-id.js");
 
-/** @typedef {import("./response.js").Format} Format */
+/** @template Part @typedef {import("./response.js").Format<Part> & { given(index: number): void }} Format */
+
+/** @typedef {import("./with-streams.js").Part} Part */
 
 /**
- * The events of one stream. An id is the stream's tag and the cursor after the value, so that an id
- * of another stream is known to be one.
+ * The events of one stream. An id is the stream's tag and the cursor after the value. By the tag, an id of another
+ * stream is recognised.
  *
- * @param {any} source
+ * @param {import("./source.js").ChunkSource} source
  * @param {string} runId
  * @param {string} key
- * @returns {Format & { given(index: number): void }}
+ * @returns {Format<unknown>}
  */
 function chunkEvents(source, runId, key) {
   const tag = tagOf(runId, key);
+  /** @type {string | undefined} */
   let id;
   let restart = false;
   source.track();
@@ -46,28 +49,31 @@ function chunkEvents(source, runId, key) {
  *
  * @param {{ id(): string }} resumeId
  * @param {object} source
- * @param {(index: number) => void} source.given the part at this index of the last batch was given out
+ * @param {(index: number) => void} source.given called with the index in the last batch of a part that was given out
  * @param {(lastEventId: string) => void} source.resume
  * @param {() => boolean} source.isOver
- * @returns {Format & { given(index: number): void }}
+ * @returns {Format<Part>}
  */
 function partEvents(resumeId, { given, resume, isOver }) {
+  /** @type {string | undefined} */
   let id;
   return {
     given(index) {
       given(index);
       id = resumeId.id();
     },
-    event: (part) => ("chunk" in part ? "chunk" : part.isRestart ? "restart" : "run"),
+    event: (part) => ("chunk" in part ? "chunk" : "isRestart" in part ? "restart" : "run"),
     id: () => id,
     value(part) {
       const { type, run } = part;
       if ("chunk" in part) return { type, chunk: part.chunk, runId: run.id };
-      // `isFinished` is not enumerable: the browser cannot work it out from an unknown status.
-      return part.isRestart ? { type, runId: run.id } : { ...run, isFinished: run.isFinished };
+      // `isFinished` is not enumerable, and a browser cannot derive it from an unknown status.
+      return "isRestart" in part ? { type, runId: run.id } : { ...run, isFinished: run.isFinished };
     },
     subject: ({ run }) => run.id,
-    sent: (part, length) => "chunk" in part || require("../calls/hints.js").sent(part.run, length),
+    sent(part, length) {
+      if (!("chunk" in part)) require("../calls/hints.js").sent(part.run, length);
+    },
     resume,
     isOver,
   };

@@ -1,38 +1,44 @@
 "use strict";
 
 /**
- * How far a page has been told of the runs that a feed had when it was opened, as a part of an event's id
- * (`js/streams/resume-id.js`). Of thousands of finished runs a response may tell a few before it is cut: the next one goes on.
+ * The progress of a page through the runs that a feed had when it was opened, as a part of an event's id
+ * (`js/streams/resume-id.js`). A response that is cut after a few of thousands of finished runs is resumed there.
  *
- * Runs are told in the order of their updates, so that one mark says which of them were: `~<newest>.<at>.<run>`. Clocks
- * and commits of several writers disagree by up to `skew`: a run whose update is that close to the newest may come late,
- * before the mark. `!<sum>` stands for the finished runs among those that were told: where a feed's own still have this
- * sum, none came late. Else they are told again: better a state twice than never.
+ * Runs are sent in the order of their updates, so that one mark says which were: `~<newest>.<at>.<run>`. Clocks and
+ * commits of several writers disagree by up to `skew`: a run whose update is that close to the newest may come late,
+ * before the mark. `!<sum>` is a checksum of the finished runs among those that were sent. Where the feed's own runs
+ * still have this sum, none came late. Else they are sent again: a state may come twice, but is never lost.
  */
 
 const { createHash } = require("node:crypto");
 
-/** What {@link Progress#text} writes: the newest, the last one told, its run's tag; the sum. */
+/** The form of {@link Progress#text}: the newest update, the last one sent and its run's tag; the sum. */
 const TEXT = /(?:~(\d{1,16})\.(\d{1,16})\.([\w-]{6}))?(?:!([\w-]{11}))?/;
-/** After the tag of any run. */
+/** Sorts after the tag of every run. */
 const LAST = "~";
 
-/** @typedef {{ id: string, updatedAt: number, isFinished: boolean }} Row */
+/**
+ * @typedef {{ id: string, updatedAt?: unknown, isFinished: boolean }} Row `updatedAt`: Unix milliseconds, or the text of an unusual timestamp
+ */
 
 class Progress {
   #skew;
   #tagOf;
-  /** The newest update that was seen: what is older by more than `skew` does not come late. */
+  /** The newest update that was seen: no run comes later than `skew` after it. */
   #newest = Number.NEGATIVE_INFINITY;
-  /** The last run told of those that the feed had; none once all were. @type {{ at: number, tag: string } | undefined} */
+  /**
+   * The last run sent of those that the feed had; undefined once all were.
+   *
+   * @type {{ at: number, tag: string } | undefined}
+   */
   #mark;
   #sum = Buffer.alloc(8);
-  /** Finished runs that were told and are in the sum, oldest first. @type {Map<string, { at: number, hash: Buffer }>} */
+  /** The finished runs in the sum, oldest first. @type {Map<string, { at: number, hash: Buffer }>} */
   #told = new Map();
   #isOrdered = false;
-  /** Not all that the feed had was told yet. */
+  /** Some of the runs that the feed had were not sent yet. */
   #isPassing = false;
-  /** What the page came back with. */
+  /** The progress with which the page reconnected. */
   #since = { newest: Number.NEGATIVE_INFINITY, at: Number.NEGATIVE_INFINITY, tag: LAST, sum: "" };
 
   /**
@@ -45,8 +51,8 @@ class Progress {
   }
 
   /**
-   * @param {string} version up to which all runs were told; may be empty
-   * @param {string[]} found what {@link TEXT} found in the id
+   * @param {string} version up to which all runs were sent; may be empty
+   * @param {string[]} found the groups of {@link TEXT} in the id
    */
   resume(version, [newest, at, tag, sum = ""]) {
     const all = version === "" ? Number.NEGATIVE_INFINITY : Number(version);
@@ -54,34 +60,39 @@ class Progress {
     else this.#since = { newest: Number(newest), at: Number(at), tag, sum };
   }
 
-  /** Below this, all updates were told to the page for certain. */
+  /** Below this, all updates were certainly sent to the page. */
   get certain() {
     const { newest, at } = this.#since;
     return Math.min(newest - this.#skew, at);
   }
 
   /**
-   * Sorts the rows that a feed has when it is opened, and finds those that need not be told.
+   * Sorts the rows that a feed has when it is opened, and finds those that need not be sent.
    *
    * @template {Row} R
    * @param {R[]} rows
    * @returns {{ rows: R[], isKnown: (row: R) => boolean }}
    */
   order(rows) {
-    if (!rows.every(({ updatedAt }) => typeof updatedAt === "number")) return { rows, isKnown: () => false };
+    if (!isTimed(rows)) return { rows, isKnown: () => false };
     this.#isOrdered = true;
     this.#isPassing = true;
+    /** @type {Map<string, string>} */
     const tags = new Map();
     const tag = (/** @type {string} */ id) => {
-      if (!tags.has(id)) tags.set(id, this.#tagOf(id));
-      return tags.get(id);
+      let known = tags.get(id);
+      if (known === undefined) {
+        known = this.#tagOf(id);
+        tags.set(id, known);
+      }
+      return known;
     };
     const byTag = (/** @type {string} */ left, /** @type {string} */ right) =>
       left < right ? -1 : Number(left > right);
     rows.sort((left, right) => left.updatedAt - right.updatedAt || byTag(tag(left.id), tag(right.id)));
     this.#newest = Math.max(this.#newest, this.#since.newest, rows.at(-1)?.updatedAt ?? this.#newest);
     const { at, tag: last, sum, newest } = this.#since;
-    const isBefore = (/** @type {R} */ { id, updatedAt }) =>
+    const isBefore = (/** @type {{ id: string, updatedAt: number }} */ { id, updatedAt }) =>
       updatedAt < at || (updatedAt === at && byTag(tag(id), last) <= 0);
     const close = rows.filter((row) => row.isFinished && row.updatedAt >= newest - this.#skew && isBefore(row));
     for (const row of close) this.#add(row.id, row.updatedAt);
@@ -89,12 +100,16 @@ class Progress {
     if (isSame) this.#forget();
     else this.#clear();
     const { certain } = this;
-    // Until another is told.
+    // Until another run is sent.
     if (at > Number.NEGATIVE_INFINITY) this.#mark = isSame ? { at, tag: last } : { at: certain, tag: "" };
-    return { rows, isKnown: (row) => row.isFinished && (row.updatedAt < certain || (isSame && isBefore(row))) };
+    const isKnown = (/** @type {R} */ row) => {
+      const timed = /** @type {Row & { updatedAt: number }} */ (row);
+      return row.isFinished && (timed.updatedAt < certain || (isSame && isBefore(timed)));
+    };
+    return { rows, isKnown };
   }
 
-  /** A run was told. */
+  /** A run was sent. @param {Row} row */
   told({ id, updatedAt, isFinished }) {
     const at = Number(updatedAt);
     if (!this.#isOrdered || Number.isNaN(at)) return;
@@ -109,7 +124,7 @@ class Progress {
     this.#forget();
   }
 
-  /** All runs that the feed has were told. */
+  /** All runs that the feed had were sent. */
   all() {
     this.#isPassing = false;
     this.#mark = undefined;
@@ -129,12 +144,14 @@ class Progress {
     return this.#told.size === 0 ? "" : this.#sum.toString("base64url");
   }
 
+  /** @param {string} id @param {number} at */
   #add(id, at) {
     const hash = createHash("sha256").update(`${at} ${id}`).digest().subarray(0, 8);
     this.#told.set(id, { at, hash });
     this.#mix(hash);
   }
 
+  /** @param {string} id */
   #drop(id) {
     const told = this.#told.get(id);
     if (told === undefined) return;
@@ -142,12 +159,12 @@ class Progress {
     this.#mix(told.hash);
   }
 
-  /** Adds to the sum, or takes from it. */
+  /** Adds a run to the sum, or removes it. */
   #mix(/** @type {Buffer} */ hash) {
     for (let index = 0; index < 8; index++) this.#sum[index] ^= hash[index];
   }
 
-  /** What is too old to come late is in no sum. */
+  /** Removes runs that are too old to come late. */
   #forget() {
     const oldest = this.#newest - this.#skew;
     for (const [id, { at }] of this.#told) {
@@ -160,6 +177,17 @@ class Progress {
     this.#told.clear();
     this.#sum.fill(0);
   }
+}
+
+/**
+ * Whether every row has a plain time.
+ *
+ * @template {Row} R
+ * @param {R[]} rows
+ * @returns {rows is (R & { updatedAt: number })[]}
+ */
+function isTimed(rows) {
+  return rows.every(({ updatedAt }) => typeof updatedAt === "number");
 }
 
 module.exports = { Progress, TEXT };

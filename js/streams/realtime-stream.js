@@ -4,20 +4,29 @@
 
 const { toResponse } = require("./response.js");
 
+/** @type {IteratorReturnResult<undefined>} */
 const DONE = Object.freeze({ done: true, value: undefined });
 
-/** A `ReadableStream` of the values of a source: `for await`, `getReader()`, `pipeThrough()`, … */
-class RealtimeStream extends /** @type {any} */ (ReadableStream) {
+/** @template T @typedef {RealtimeStream<T>} Stream for other files: a class cannot be imported as a type */
+
+/**
+ * A `ReadableStream` of the values of a source: `for await`, `getReader()`, `pipeThrough()`, …
+ *
+ * @template T
+ * @extends {ReadableStream<T>}
+ */
+class RealtimeStream extends ReadableStream {
   #source;
   #controller;
+  /** @type {T[]} */
   #values = [];
   #at = 0;
-  /** Whether the stream's own machinery was used: then it may hold a value that comes first. */
+  /** Whether the web stream itself was read: then it may hold the next value. */
   #pulled = false;
 
-  /** @param {import("./source.js").Source} source */
+  /** @param {import("./source.js").Source<T>} source */
   constructor(source) {
-    /** @type {any} */
+    /** @type {ReadableStreamDefaultController<T> | undefined} */
     let controller;
     super(
       {
@@ -30,10 +39,10 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
       { highWaterMark: 0 },
     );
     this.#source = source;
-    this.#controller = controller;
+    this.#controller = /** @type {ReadableStreamDefaultController<T>} */ (/** @type {unknown} */ (controller));
   }
 
-  /** The same stream, for code that asks for one. */
+  /** The same stream, as subscriptions have it. */
   toReadableStream() {
     return this;
   }
@@ -50,8 +59,8 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
   }
 
   /**
-   * The same stream as server-sent events, for a route handler (docs/feeds.md). A browser that comes
-   * back gets what comes after the event it saw last.
+   * The same stream as server-sent events, for a route handler (docs/feeds.md). A browser that reconnects gets the
+   * values after its last event.
    *
    * @param {Request} [request]
    * @param {import("./response.js").ResponseOptions} [options]
@@ -60,7 +69,7 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
   toResponse(request, options) {
     const format = this.#source.events();
     const parts = {
-      // Not before the options were looked at: it takes the stream for itself.
+      // After the options were checked: it locks the stream.
       [Symbol.asyncIterator]: () => {
         const values = this.values();
         return {
@@ -69,15 +78,18 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
             if (!result.done) format.given(this.#at - 1);
             return result;
           },
-          // At once: a `return()` of the values would wait for what they wait for.
-          return: async () => this.close(),
+          // At once: a `return()` of the values would wait for a pending read.
+          return: async () => {
+            this.close();
+            return DONE;
+          },
         };
       },
     };
     return toResponse(parts, request, options, {
       ...format,
       resume: (/** @type {string} */ id) => {
-        format.resume(id);
+        format.resume?.(id);
         this.#values = [];
         this.#at = 0;
       },
@@ -88,23 +100,25 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
     this.close();
   }
 
+  /** @param {{ preventCancel?: boolean }} [options] @returns {ReadableStreamAsyncIterator<T>} */
   [Symbol.asyncIterator](options) {
     return this.values(options);
   }
 
   /**
-   * As a web stream's own iterator, but without its cost for each value.
+   * As a web stream's own iterator, without its cost for each value.
    *
    * @param {{ preventCancel?: boolean }} [options]
+   * @returns {ReadableStreamAsyncIterator<T>}
    */
   values(options) {
     const preventCancel = options?.preventCancel ?? false;
     if (this.#pulled) {
       const values = super.values(options);
-      // What the reader that leaves waits for ends first: the web stream's iterator would wait for it.
-      const leaveValues = (/** @type {unknown} */ value) => {
+      // The pending read ends first: the web stream's iterator would wait for it.
+      const leaveValues = (/** @type {undefined} */ value) => {
         if (!preventCancel) this.close();
-        return values.return(value);
+        return values.return?.(value) ?? Promise.resolve(DONE);
       };
       return disposable({
         next: () => values.next(),
@@ -114,13 +128,15 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
         },
       });
     }
-    // Held, so that nobody else reads meanwhile.
+    // Locked, so that the values have one reader.
     const lock = this.getReader();
     let over = false;
+    /** @type {Promise<unknown>} */
     let tail = Promise.resolve();
-    /** Turns that are not over. */
+    /** Pending reads. */
     let turns = 0;
-    const turn = (/** @type {() => any} */ work) => {
+    /** @template R @param {() => Promise<R>} work @returns {Promise<R>} */
+    const turn = (work) => {
       turns += 1;
       const done = tail.then(work);
       tail = done.then(taken, taken);
@@ -154,13 +170,13 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
       return { done: true, value };
     };
     return disposable({
-      // A value that is there is given without a turn, where nobody waits for theirs.
+      // A value at hand is given at once, where no read is pending.
       next: () =>
         turns === 0 && !over && this.#at < this.#values.length
           ? Promise.resolve({ done: false, value: this.#values[this.#at++] })
           : turn(next),
       return: (/** @type {unknown} */ value) => {
-        // A read that waits ends at once: `leave` comes after it.
+        // The pending read ends at once: `leave` comes after it.
         if (!over && !preventCancel) this.close();
         return turn(() => leave(value));
       },
@@ -170,6 +186,7 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
     });
   }
 
+  /** @returns {Promise<IteratorResult<T, undefined>>} */
   async #next() {
     while (this.#at >= this.#values.length) {
       const values = await this.#source.pull();
@@ -182,12 +199,12 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
 
   async #feed() {
     this.#pulled = true;
-    const { done, value } = await this.#next();
-    if (done) this.#settle();
-    else this.#controller.enqueue(value);
+    const result = await this.#next();
+    if (result.done) this.#settle();
+    else this.#controller.enqueue(result.value);
   }
 
-  /** The stream is over for those who ask it later. A cancelled one is over already. */
+  /** Ends the web stream, for later readers. A cancelled one has ended. @param {[error?: unknown]} error */
   #settle(...error) {
     try {
       if (error.length > 0) this.#controller.error(error[0]);
@@ -196,12 +213,19 @@ class RealtimeStream extends /** @type {any} */ (ReadableStream) {
   }
 }
 
-/** An iterator for `await using`, also where the runtime's own is none. */
+/**
+ * An iterator for `await using`, also where the runtime's own has no such method.
+ *
+ * @template T
+ * @param {{ next(): Promise<IteratorResult<T, undefined>>, return(value?: undefined): Promise<unknown>, [Symbol.asyncIterator](): unknown }} iterator
+ * @returns {ReadableStreamAsyncIterator<T>}
+ */
 function disposable(iterator) {
-  iterator[Symbol.asyncDispose] ??= async () => {
+  const made = /** @type {ReadableStreamAsyncIterator<T>} */ (iterator);
+  made[Symbol.asyncDispose] ??= async () => {
     await iterator.return();
   };
-  return iterator;
+  return made;
 }
 
 module.exports = { RealtimeStream };

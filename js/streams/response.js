@@ -1,10 +1,10 @@
 "use strict";
 
 /**
- * Anything that yields, as a `Response` of server-sent events (docs/feeds.md).
+ * An async iterator as a `Response` of server-sent events (docs/feeds.md).
  *
- * Nothing is read ahead of the client: a client that stops reading stops the source. Heartbeats
- * keep proxies from closing a silent response, and the source is closed when the client leaves.
+ * Nothing is read ahead of the client: a client that stops reading stops the source. Heartbeats keep proxies from
+ * closing a silent response. The source is closed when the client leaves.
  */
 
 const { ArgumentError } = require("../errors/errors.js");
@@ -17,37 +17,51 @@ const { HEARTBEAT_MS } = require("../config/quiet.js");
  * @property {number} [heartbeatInMs] a comment after this much silence, in milliseconds; default 15,000, in Bun 7,000
  * @property {number} [retryInMs] how long a browser waits before it comes back, in milliseconds; default: its own
  * @property {boolean} [superjson] values as superjson, which keeps dates, maps, sets and bigints; default plain JSON
- * @property {{ setTimeout: Function, clearTimeout: Function }} [timer] default: the process's own
+ * @property {Timer} [timer] default: the process's own
  *
- * How the parts of a source become events.
- * @typedef {object} Format
- * @property {(part: any) => string | undefined} [event] the event's name; none: the browser's "message"
- * @property {(part: any) => string | undefined} [id] up to where everything was sent; asked once after each part
- * @property {(part: any) => unknown} [value] what is sent of it
- * @property {(part: any) => string | undefined} [subject] the id of what could not be written; default the part's own
- * @property {(part: any, length: number) => void} [sent] a part goes out, as so many characters
- * @property {(lastEventId: string) => boolean} [owns] whether a last id is one of this source's; default: any is
- * @property {(lastEventId: string) => void} [resume] called before the first part is read
- * @property {() => { event: string, data: unknown } | undefined} [opening] what is said before the first part
- * @property {() => boolean} [isOver] after the last part: whether nothing more can come; default it is so
- * @property {() => { id?: string, data?: unknown }} [end] the last event's id, before its mark, and data
+ * @typedef {object} Timer
+ * @property {(work: () => void, ms: number) => any} setTimeout `any`: whatever handle the timer has
+ * @property {(timeout: any) => void} clearTimeout likewise
+ *
+ * As much of a web `Request`, or of Node's, as is needed.
+ * @typedef {object} EventsRequest
+ * @property {{ get?: unknown, [name: string]: unknown } | Headers} [headers]
+ * @property {AbortSignal} [signal]
  */
 
-/** What proxies need to pass each event on at once, and nobody to keep it. */
+/**
+ * How the parts of a source become events.
+ *
+ * @template Part
+ * @typedef {object} Format
+ * @property {(part: Part) => string | undefined} [event] the event's name; none: the browser's "message"
+ * @property {(part: Part) => string | undefined} [id] up to where everything was sent; called once after each part
+ * @property {(part: Part) => unknown} [value] what is sent of it; default the part
+ * @property {(part: Part) => string | undefined} [subject] the id of a part that cannot be written; default the part's own
+ * @property {(part: Part, length: number) => void} [sent] called with each part that is sent, and its length in characters
+ * @property {(lastEventId: string) => boolean} [owns] whether a last id is one of this source's; default: any is
+ * @property {(lastEventId: string) => void} [resume] called before the first part is read
+ * @property {() => { event: string, data: unknown } | undefined} [opening] an event before the first part
+ * @property {() => boolean} [isOver] called after the last part: whether nothing more can come; default true
+ * @property {() => { id?: string, data?: unknown }} [end] the last event's id, without the mark, and data
+ */
+
+/** Headers with which proxies pass each event on at once, and caches keep none. */
 const HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-store, no-transform",
   "x-accel-buffering": "no",
 };
 
-/** At the end of an id: nothing follows, so that a browser that comes back is told to stay away. */
+/** The mark at the end of the last event's id. A browser that reconnects with it gets 204, and stays away. */
 const FINAL = ";end";
 
 /**
- * @param {any} source an async iterator, or what makes one; closed with `return()` when the client leaves
- * @param {any} [request] a web `Request`: its `Last-Event-ID` is resumed from, its signal ends the response
+ * @template Part
+ * @param {AsyncIterator<Part> | AsyncIterable<Part>} source closed with `return()` when the client leaves
+ * @param {EventsRequest | null} [request] a web `Request`: its `Last-Event-ID` is resumed from, its signal ends the response
  * @param {ResponseOptions} [options]
- * @param {Format} [format]
+ * @param {Format<Part>} [format]
  * @returns {Response}
  */
 function toResponse(source, request, options, format = {}) {
@@ -55,8 +69,8 @@ function toResponse(source, request, options, format = {}) {
   const lastEventId = headerOf(request, "last-event-id");
   const all = new Headers(HEADERS);
   for (const [name, value] of new Headers(headers)) all.set(name, value);
-  /** @type {AsyncIterator<any>} */
-  const parts = source[Symbol.asyncIterator]?.() ?? source;
+  const { [Symbol.asyncIterator]: open } = /** @type {Partial<AsyncIterable<Part>>} */ (source);
+  const parts = open?.call(source) ?? /** @type {AsyncIterator<Part>} */ (source);
   if (lastEventId?.endsWith(FINAL) && (format.owns?.(lastEventId) ?? true)) {
     leave(parts);
     all.delete("content-type");
@@ -68,18 +82,35 @@ function toResponse(source, request, options, format = {}) {
   return new Response(events.stream(request?.signal), { headers: all });
 }
 
+/**
+ * @typedef {{ heartbeatInMs: number, timer: Timer, superjson: boolean, retryInMs?: number, lastEventId?: string }} EventOptions
+ */
+
+/**
+ * A part that was read, the end, or a failure.
+ *
+ * @template Part
+ * @typedef {{ step: IteratorResult<Part>, failed?: false } | { error: unknown, failed: true }} Outcome
+ */
+
+/** @template Part */
 class Events {
   #parts;
   #format;
   #options;
   #encoder = new TextEncoder();
-  /** The next part was asked for and not sent yet. */
+  /** The next part is being read, and was not sent yet. */
   #asked = false;
-  /** What came of it, if it came. @type {{ step?: any, error?: unknown, failed?: boolean } | undefined} */
+  /** @type {Outcome<Part> | undefined} */
   #outcome;
-  /** Goes on with whatever came. One at a time: a wait for a part that never comes must keep nothing of each heartbeat. */
+  /**
+   * Ends the wait for a part or a heartbeat. There is one at a time: a source that is silent for long must not collect
+   * one per heartbeat.
+   */
   #wake = () => {};
+  /** `any`: a handle of the user's timer. @type {any} */
   #timer;
+  /** @type {string | undefined} */
   #id;
   #opened = false;
   #over = false;
@@ -87,9 +118,9 @@ class Events {
   #unlisten = () => {};
 
   /**
-   * @param {AsyncIterator<any>} parts
-   * @param {Format} format
-   * @param {any} options
+   * @param {AsyncIterator<Part>} parts
+   * @param {Format<Part>} format
+   * @param {EventOptions} options
    */
   constructor(parts, format, options) {
     this.#parts = parts;
@@ -115,7 +146,7 @@ class Events {
         pull: (controller) => this.#pull(controller),
         cancel: () => this.#stop(),
       },
-      // Nothing is asked for before the client reads.
+      // Nothing is read before the client reads.
       { highWaterMark: 0 },
     );
   }
@@ -133,29 +164,31 @@ class Events {
     this.#wake();
   }
 
+  /** @param {ReadableStreamDefaultController<Uint8Array>} controller */
   async #pull(controller) {
     try {
       await this.#send(controller);
     } catch (error) {
-      // A format or a timer that fails: nothing of it may stay behind.
+      // A format or a timer failed: the source must not stay open.
       this.#stop();
       throw error;
     }
   }
 
+  /** @param {ReadableStreamDefaultController<Uint8Array>} controller */
   async #send(controller) {
     const send = (/** @type {string} */ text) => controller.enqueue(this.#encoder.encode(text));
     if (!this.#opened) {
       this.#opened = true;
       const { retryInMs } = this.#options;
       const opening = this.#format.opening?.();
-      // The headers go out with it, before there is anything to tell.
+      // It sends the headers, before there is an event.
       send(retryInMs === undefined ? ": open\n\n" : `retry: ${retryInMs}\n\n`);
       if (opening) send(event(opening.event, undefined, JSON.stringify(opening.data)));
       return;
     }
     this.#ask();
-    if (this.#outcome === undefined) await this.#news();
+    if (this.#outcome === undefined) await this.#outcomeOrHeartbeat();
     if (this.#over) return;
     const outcome = this.#outcome;
     if (outcome === undefined) return send(": ping\n\n");
@@ -164,7 +197,7 @@ class Events {
     if (outcome.failed) {
       send(event("error", undefined, JSON.stringify(describe(outcome.error))));
     } else if (outcome.step.done) {
-      // Closed on this side: there is more to come, for who comes back.
+      // Closed on this side, unless it is over: then a browser that reconnects gets the rest.
       if (this.#format.isOver?.() ?? true) {
         const { id = this.#id ?? "", data = {} } = this.#format.end?.() ?? {};
         send(event("end", `${id}${FINAL}`, JSON.stringify(data)));
@@ -178,11 +211,11 @@ class Events {
     controller.close();
   }
 
-  /** Asks for the next part, once. */
+  /** Reads the next part, once. */
   #ask() {
     if (this.#asked) return;
     this.#asked = true;
-    const came = (/** @type {any} */ outcome) => {
+    const came = (/** @type {Outcome<Part>} */ outcome) => {
       this.#outcome = outcome;
       this.#wake();
     };
@@ -192,10 +225,10 @@ class Events {
     );
   }
 
-  /** Ready when the next part came, or nothing for as long as a heartbeat. */
-  async #news() {
+  /** Resolves when the next part came, or at the next heartbeat. */
+  async #outcomeOrHeartbeat() {
     const { timer, heartbeatInMs } = this.#options;
-    await new Promise((/** @type {(value?: any) => void} */ resolve) => {
+    await new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
       this.#wake = resolve;
       this.#timer = timer.setTimeout(resolve, heartbeatInMs);
       // A heartbeat alone keeps no process alive.
@@ -205,6 +238,7 @@ class Events {
     timer.clearTimeout(this.#timer);
   }
 
+  /** @param {Part} part */
   #text(part) {
     const { event: name, value, subject } = this.#format;
     const id = this.#format.id?.(part);
@@ -215,14 +249,20 @@ class Events {
       this.#format.sent?.(part, data.length);
       return event(name?.(part), id, data);
     } catch (error) {
-      // One value that cannot be written ends nothing (defect 16).
-      const of = subject ? subject(part) : part?.id;
+      // A value that cannot be written costs itself only (defect 16).
+      const of = subject ? subject(part) : /** @type {{ id?: unknown } | null | undefined} */ (part)?.id;
       return event("item-error", id, toJson({ id: of, ...describe(error) }));
     }
   }
 }
 
-/** One event. Its fields end at the line, whatever is in them. */
+/**
+ * One event. Line breaks in its fields are replaced.
+ *
+ * @param {string | undefined} name
+ * @param {string | undefined} id
+ * @param {string} data
+ */
 function event(name, id, data) {
   const line = (/** @type {unknown} */ text) => String(text).replace(/[\r\n\0]/g, " ");
   let text = id === undefined ? "" : `id: ${line(id)}\n`;
@@ -241,6 +281,7 @@ function toJson(value) {
   return JSON.stringify(value, (_, each) => plain(each)) ?? "null";
 }
 
+/** @param {unknown} value */
 function plain(value) {
   if (typeof value === "bigint") return value.toString();
   if (typeof value !== "object" || value === null) return value;
@@ -251,10 +292,14 @@ function plain(value) {
   return value;
 }
 
-/** What a browser is told of an error: no headers, no bodies, no causes. Whatever was thrown, it can be written. */
+/**
+ * The part of an error that is sent to a browser: no headers, no bodies, no causes.
+ *
+ * @param {unknown} error whatever was thrown
+ */
 function describe(error) {
   try {
-    const { name, message, code, status } = /** @type {any} */ (error ?? {});
+    const { name, message, code, status } = /** @type {Record<string, unknown>} */ (error ?? {});
     return {
       name: typeof name === "string" ? name : "Error",
       message: String(message ?? error),
@@ -266,32 +311,44 @@ function describe(error) {
   }
 }
 
+/** @param {AsyncIterator<unknown>} parts */
 function leave(parts) {
-  // A source that fails to close has no one left to tell.
+  // Ignored where it fails: the client has left.
   Promise.resolve(parts.return?.()).catch(() => {});
 }
 
+/** @param {EventsRequest | null | undefined} request @param {string} name */
 function headerOf(request, name) {
-  const { headers } = request ?? {};
+  const headers = /** @type {Record<string, unknown> | undefined} */ (request?.headers);
   const value = typeof headers?.get === "function" ? headers.get(name) : headers?.[name];
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-/** @type {Record<string, import("../config/options.js").Check>} */
+/**
+ * @template [T=unknown]
+ * @typedef {import("../config/options.js").Check<T>} Check
+ */
+
+/** @type {Check<HeadersInit>} */
+const someHeaders = (value) => (typeof value === "object" ? undefined : "must be headers");
+/** @type {Check<Timer>} */
+const someTimer = (value) => (typeof value === "object" ? undefined : "must be an object");
+
 const OPTIONS = {
-  heartbeatInMs: wait,
-  retryInMs: wait,
+  heartbeatInMs: /** @type {Check<number>} */ (wait),
+  retryInMs: /** @type {Check<number>} */ (wait),
   superjson: flag,
-  headers: (value) => (typeof value === "object" ? undefined : "must be headers"),
-  timer: (value) => (typeof value === "object" ? undefined : "must be an object"),
+  headers: someHeaders,
+  timer: someTimer,
 };
 
-/** @type {import("../config/options.js").Check} */
+/** @param {number} value @returns {string | undefined} */
 function wait(value) {
   // Timers take no more.
   return value < 2 ** 31 ? milliseconds(value) : "must be a whole number of milliseconds, below 2^31";
 }
 
+/** @param {unknown} request @param {unknown} options */
 function check(request, options) {
   if (request !== undefined && request !== null && typeof request !== "object") {
     throw new ArgumentError("ERR_INVALID_OPTIONS", "toResponse(): request must be a Request");

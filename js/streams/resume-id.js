@@ -2,8 +2,8 @@
 
 /**
  * The `id` of a server-sent event, and so the `Last-Event-ID` of a browser that reconnects (docs/feeds.md):
- * `<version><progress>,<tag><cursor>,…[,*]`. It says up to which version the feed was sent, and of each stream of its runs,
- * which a tag stands for, up to which cursor. `*` says that more cursors were known than an id may hold.
+ * `<version><progress>,<tag><cursor>,…[,*]`. It says up to which version the feed was sent, and of each stream of its
+ * runs, which a tag stands for, up to which cursor. `*` says that more cursors were known than an id may hold.
  */
 
 const { createHash } = require("node:crypto");
@@ -13,13 +13,19 @@ const { Progress, TEXT } = require("./progress.js");
 const MAX_CURSORS = 64;
 /** Cursors of the streams of one finished run in an id of its feed: such an id is within 8 KiB. */
 const MAX_OWED = 192;
-/** The longest id that is parsed, in characters. The cursors of several runs' streams are not counted: MAX_OWED holds for one run. */
+/**
+ * The longest id that is parsed, in characters. The cursors of several runs' streams are not counted: MAX_OWED holds
+ * for one run.
+ */
 const MAX_ID_LENGTH = 64 * 1024;
 
 const ID = new RegExp(`^(\\d{0,16})${TEXT.source}((?:,[\\w-]{10}(?:=|[\\d~+-]*))*)(,\\*)?$`);
 /** A cursor in a stream, as native code writes it (`src/stream/position.rs`). */
 const CURSOR = /^(?:\d{1,20}|\d{1,20}-\d{1,20}[+~]\d{1,20}|~\d{1,20})$/;
-/** Instead of a cursor: the stream is read from its beginning, and the page, which may have seen some of it, has to be told first. */
+/**
+ * Instead of a cursor: the stream is read from its beginning, and the page, which may have seen some of it, has to be
+ * told first.
+ */
 const AGAIN = "=";
 const RUN_LETTERS = 6;
 const KEY_LETTERS = 4;
@@ -35,7 +41,7 @@ function tagOf(runId, key) {
   return runTagOf(runId) + hash(key, KEY_LETTERS);
 }
 
-/** The run that was asked for last: it is asked for again, for its streams. */
+/** The run whose tag was made last: each of its streams needs it again. */
 const last = { id: "", tag: "" };
 
 function runTagOf(/** @type {string} */ runId) {
@@ -46,48 +52,50 @@ function runTagOf(/** @type {string} */ runId) {
   return last.tag;
 }
 
+/** @param {string} text @param {number} letters */
 function hash(text, letters) {
   return createHash("sha256").update(text).digest("base64url").slice(0, letters);
 }
 
 /**
- * A stream that is read, or was.
+ * A stream that is being read, or was.
  *
  * @typedef {{ cursor: string, entry: Entry, isDone: boolean }} Stream
+ * @typedef {import("../runs/run.js").Run} Run
  */
 
 /**
  * The id as it stands after each event.
  *
- * Which of them an id must hold follows from what a browser that comes back is shown of the runs:
- * all that live, and those that changed since. A run that was told as finished opens its streams
- * again only where the id says so. What an id may hold is kept at hand: it is asked for with every event, however many
- * streams there are.
+ * Which cursors an id must hold follows from the runs that a browser gets when it reconnects: all live ones, and those
+ * that changed since. A run that was sent as finished opens its streams again only where the id has their cursors. The
+ * cursors of the next id are kept apart: every event has an id, however many streams there are.
  *
  * @typedef {import("./with-streams.js").Entry} Entry
  */
 class ResumeId {
   #single;
   #skew;
-  /** Up to which version all runs were told (updatedAt, Unix ms). */
+  /** The version up to which all runs were sent (updatedAt, Unix ms). */
   #version = Number.NEGATIVE_INFINITY;
-  /** Streams that were opened, but those in `#drained`. @type {Map<string, Stream>} */
+  /** Streams that were opened and are not in `#drained`. @type {Map<string, Stream>} */
   #open = new Map();
-  /** Those of finished runs that are being read. @type {Map<string, Stream>} */
+  /** Of those, the ones of finished runs that are being read. @type {Map<string, Stream>} */
   #owed = new Map();
-  /** Those of live runs that have a cursor, and moved last: the least recently moved first. @type {Map<string, Stream>} */
+  /** Of those, the ones of live runs that moved last, the least recent first. @type {Map<string, Stream>} */
   #recent = new Map();
   /** Streams of finished runs that were read to the end. @type {Map<string, { cursor: string, at: number }>} */
   #drained = new Map();
-  /** What the browser came back with and no run has claimed yet. @type {Map<string, string>} */
+  /** The cursors of the browser's id that no stream claimed yet. @type {Map<string, string>} */
   #left = new Map();
+  /** The tags of their runs. @type {Set<string>} */
   #leftRuns = new Set();
   #progress;
-  /** Runs that the browser knows, and that are given for their streams alone. */
+  /** The ids of runs that the browser has, and that are read for their streams alone. @type {Set<string>} */
   #known = new Set();
-  /** The version the browser came back with. */
+  /** The version in the browser's id. */
   #since = Number.NEGATIVE_INFINITY;
-  /** Whether every cursor there is has been in the ids. Once it was not, a browser may lack some for ever. */
+  /** Whether the ids held every cursor. Once one did not, a browser may lack some for ever. */
   #isWhole = true;
 
   /**
@@ -102,10 +110,10 @@ class ResumeId {
   }
 
   /**
-   * Takes the id of a browser that comes back. One that is none of ours changes nothing.
+   * Takes the id of a browser that reconnects. An id of another form changes nothing.
    *
    * @param {string} id
-   * @returns {string} its version; empty when it has none
+   * @returns {string} its version; empty where it has none
    */
   resume(id) {
     if (id.length > MAX_ID_LENGTH) return "";
@@ -121,14 +129,17 @@ class ResumeId {
     return version;
   }
 
-  /** Whether a row that the browser has seen the like of is needed all the same, for its streams. */
+  /**
+   * Whether a row that the browser has is needed all the same, for its streams.
+   *
+   * @param {import("./progress.js").Row} row
+   */
   needs({ id, isFinished }) {
     return !isFinished || this.#leftRuns.has(runTagOf(id));
   }
 
   /**
-   * The rows that a feed of several runs has when it is opened, in the order they are to be given; and those that need
-   * not be.
+   * The rows that a feed of several runs has when it is opened, in the order to give them, and those to skip.
    *
    * @template {import("./progress.js").Row} R
    * @param {R[]} rows
@@ -136,7 +147,9 @@ class ResumeId {
    */
   order(rows) {
     const ordered = this.#progress.order(rows);
+    /** @type {R[]} */
     const give = [];
+    /** @type {R[]} */
     const skip = [];
     for (const row of ordered.rows) {
       if (!ordered.isKnown(row)) give.push(row);
@@ -149,17 +162,17 @@ class ResumeId {
     return { give, skip };
   }
 
-  /** Whether the browser has seen the like of this run. */
+  /** Whether the browser has this state of the run. @param {Run} run */
   hides(run) {
     const certain = this.#single ? this.#since : this.#progress.certain;
     return this.#known.delete(run.id) || Number(run.updatedAt) < certain;
   }
 
   /**
-   * A run was told, and all runs up to this version.
+   * A run was sent, and all runs up to this version.
    *
    * @param {number} version
-   * @param {any} [run]
+   * @param {Run} [run]
    * @param {boolean} [isFinished]
    */
   told(version, run, isFinished = false) {
@@ -167,13 +180,13 @@ class ResumeId {
     if (!Number.isFinite(version)) return;
     this.#progress.all();
     this.#version = Math.max(this.#version, version);
-    // Every run there is was looked at: what nobody claimed belongs to none of them.
+    // Every run was seen: a cursor that no stream claimed belongs to none of them.
     if (!this.#single) this.#left.clear();
   }
 
   /**
-   * Where to read a stream from: `undefined` from its beginning, `null` not at all. `isAgain`: the page is to be told
-   * first that it begins again.
+   * The cursor to read a stream from: `undefined` for its beginning, `null` for not at all. `isAgain`: the page has to
+   * be told first that it begins again.
    *
    * @param {Entry} entry
    * @param {string} key
@@ -184,13 +197,13 @@ class ResumeId {
     const left = this.#left.get(tag);
     const { run } = entry;
     const wasRead = this.#known.has(run.id) || finishTime(run) < this.#since - this.#skew;
-    // Of a single run, an id that lacks cursors may lack those of streams that were not read to their end.
+    // In the feed of a single run, the cursors that an id lacks may be of streams that were not read to their end.
     const isDone = left === undefined && (this.#isWhole || !this.#single);
     if (isDone && entry.isOver && wasRead) {
       return { at: null, isAgain: false };
     }
     this.#left.delete(tag);
-    // What is no cursor is none of ours: the page may have anything.
+    // Of a text that is no cursor, the page may have any part of the stream.
     const isAgain = left === undefined ? !this.#isWhole : left !== "" && !CURSOR.test(left);
     const cursor = isAgain ? AGAIN : (left ?? "");
     const stream = { cursor, entry, isDone: false };
@@ -221,12 +234,12 @@ class ResumeId {
     if (stream !== undefined) this.#keep(tag, stream);
   }
 
-  /** Puts a stream where the next id finds it. */
+  /** Puts a stream among those of the next id. @param {string} tag @param {Stream} stream */
   #keep(tag, stream) {
     this.#recent.delete(tag);
     if (stream.entry.isOver) {
       if (stream.isDone) this.#drain(tag, stream);
-      // Nothing else tells the browser that comes back of a stream whose run was told as finished.
+      // A browser that reconnects opens the stream of a finished run by nothing else.
       else this.#owe(tag, stream);
     } else if (stream.cursor !== "" && stream.cursor !== AGAIN) {
       this.#recent.set(tag, stream);
@@ -234,14 +247,17 @@ class ResumeId {
     }
   }
 
+  /** @param {string} tag @param {Stream} stream */
   #owe(tag, stream) {
-    // The last that moved is the last of them.
+    // The one that moved last is the last of them.
     this.#owed.delete(tag);
     this.#owed.set(tag, stream);
-    // Left out, it begins again. A finished run of several would not be read again at all.
+    // A stream that is left out begins again. In a feed of several runs, that of a finished one would never be read
+    // again.
     if (this.#single && this.#owed.size > MAX_OWED) this.#leaveOut(this.#owed);
   }
 
+  /** @param {string} tag @param {Stream} stream */
   #drain(tag, { cursor, entry }) {
     this.#open.delete(tag);
     this.#owed.delete(tag);
@@ -250,7 +266,7 @@ class ResumeId {
     if (this.#drained.size > MAX_CURSORS) this.#leaveOut(this.#drained);
   }
 
-  /** The oldest is forgotten: ids lack it from now on. */
+  /** Forgets the oldest: ids lack it from now on. */
   #leaveOut(/** @type {Map<string, unknown>} */ cursors) {
     for (const tag of cursors.keys()) {
       cursors.delete(tag);
@@ -282,7 +298,11 @@ class ResumeId {
   }
 }
 
-/** Since when a run has been finished (Unix ms). One cancelled before it started does not say (defect 22). */
+/**
+ * When a run finished (Unix ms). One that was cancelled before it started has no such time (defect 22).
+ *
+ * @param {Run} run
+ */
 function finishTime(run) {
   return Number(run.finishedAt ?? run.updatedAt);
 }

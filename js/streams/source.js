@@ -1,6 +1,9 @@
 "use strict";
 
-/** The values of one realtime stream, pulled in batches from the native reader. What nobody reads stays on the wire (defect 9). */
+/**
+ * The values of one realtime stream, pulled in batches from the native reader. Unread ones stay on the network (defect
+ * 9).
+ */
 
 const { onAbort } = require("../async/aborts.js");
 const { attempt } = require("../async/attempt.js");
@@ -14,13 +17,25 @@ const { traceOf } = require("../calls/trace.js");
 const PATH = "/realtime/v1/streams/{}/{}";
 
 /**
- * Values of one stream, batch by batch.
+ * Values, batch by batch.
  *
+ * @template T
  * @typedef {object} Source
- * @property {() => Promise<any[] | undefined>} pull the next values, `undefined` at the end
- * @property {() => void} close ends it: a waiting `pull()` ends at once
+ * @property {() => Promise<T[] | undefined>} pull the next values, `undefined` at the end
+ * @property {() => void} close ends it, and a pending `pull()` at once
  * @property {() => object} stats
- * @property {() => any} events how its values become the events of a response; from then on each has an id
+ * @property {() => import("./events.js").Format<T>} events how its values become the events of a response; from then on
+ *   each has an id
+ *
+ */
+
+/**
+ * @typedef {import("../native/addon.js").Client} Client
+ * @typedef {import("../native/addon.js").Chunks} Chunks
+ * @typedef {import("../native/addon.js").Notice} Notice
+ * @typedef {import("../native/addon.js").StreamReader} StreamReader
+ * @typedef {import("../config/refresh.js").TokenRefresher} TokenRefresher
+ * @typedef {InstanceType<typeof StreamSource>} ChunkSource
  */
 
 /** The values of one stream of a run: a {@link Source}. */
@@ -29,35 +44,38 @@ class StreamSource {
   #refresher;
   #notify;
   #over;
-  /** Takes the signal's listener off. @type {(() => void) | undefined} */
+  /** Removes the signal's listener. @type {(() => void) | undefined} */
   #off;
-  #reader = null;
+  /** @type {StreamReader | undefined} */
+  #reader;
   /** Opening the reader, where a token has to be made first. @type {Promise<void> | undefined} */
   #opening;
-  /** Aborted when it is closed: ends whatever is waited for on its behalf. */
+  /** Aborted when it is closed: ends every wait on its behalf. */
   #abandoned = new LazyAbort();
+  /** @type {Chunks["end"]} */
   #end = null;
   #closed = false;
-  /** Told before there was a reader to tell it to. */
+  /** The run ended, before there was a reader. */
   #runOver = false;
+  /** Of the reader that was closed. @type {ReturnType<StreamReader["stats"]> | undefined} */
   #lastStats;
   #events;
   #isTracked = false;
   /** The cursor to open it at. @type {string | undefined} */
   #cursor;
-  /** Where to resume after each of the values that `pull()` gave last. @type {string[] | undefined} */
+  /** The cursor after each of the values that `pull()` gave last. @type {string[] | undefined} */
   cursors;
   /** It ended by itself, and all of it was pulled. */
   isOver = false;
 
   /**
-   * @param {object} wiring
-   * @param {(client?: object, cursor?: string) => any} wiring.open opens the native reader, at this cursor; called at the first `pull()`
-   * @param {(source: any) => any} [wiring.events]
-   * @param {(error: unknown) => void} [wiring.over] told once it is closed, with what it failed with if it did
-   * @param {any} [wiring.refresher] renews the token of the client, which is its own then (defect 5)
-   * @param {AbortSignal} [wiring.signal] ends the stream
-   * @param {(notice: any) => void} [wiring.notify] gets retries and state changes
+   * @param {object} stream
+   * @param {(client?: Client, cursor?: string) => StreamReader} stream.open called at the first `pull()`
+   * @param {(source: ChunkSource) => import("./events.js").Format<unknown>} stream.events
+   * @param {(error: unknown) => void} stream.over called once it is closed, with its failure
+   * @param {TokenRefresher} [stream.refresher] renews the client's token (defect 5)
+   * @param {AbortSignal} [stream.signal] ends the stream
+   * @param {(notice: Notice) => void} [stream.notify] gets retries and state changes
    */
   constructor({ open, refresher, signal, notify, events, over }) {
     this.#over = over;
@@ -65,7 +83,7 @@ class StreamSource {
     this.#refresher = refresher;
     this.#events = events;
     this.#notify = notify;
-    // An aborted signal is looked at before anything is sent (defect 17).
+    // An aborted signal is checked before anything is sent (defect 17).
     if (signal?.aborted) {
       this.close();
     } else if (signal) {
@@ -81,37 +99,38 @@ class StreamSource {
       return;
     }
     this.#opening ??= this.#openRenewed();
-    // Looked at by the next `pull()`.
+    // The next `pull()` reports it.
     this.#opening.catch(noop);
   }
 
   async #openRenewed() {
-    const client = await this.#refresher.client(this.#abandoned);
+    const client = await this.#refresher?.client(this.#abandoned);
     if (this.#closed) return;
     this.#reader = this.#open(client, this.#cursor);
     if (this.#runOver) this.#reader.runOver();
   }
 
-  /** From now on, `cursors` is kept. */
+  /** Keeps `cursors` from now on. */
   track() {
     this.#isTracked = true;
   }
 
-  /** Reads on from a cursor of `cursors`, rather than from where it would. Before the first `pull()`. */
+  /** Reads from a cursor of an earlier source, rather than from where it would. Before the first `pull()`. */
   resume(/** @type {string} */ cursor) {
     this.#cursor = cursor;
-    // One that is being opened waits for its token, and looks at the cursor after that.
+    // A reader that is being opened waits for its token, and reads the cursor after that.
     if (this.#closed || !this.#reader) return;
     this.#reader.close();
-    this.#reader = null;
+    this.#reader = undefined;
     this.#opening = undefined;
     this.start();
   }
 
   events() {
-    return this.#events?.(this);
+    return this.#events(this);
   }
 
+  /** @returns {Promise<unknown[] | undefined>} */
   async pull() {
     try {
       while (!this.#closed) {
@@ -124,16 +143,16 @@ class StreamSource {
         this.start();
         if (this.#opening) await this.#opening;
         if (this.#closed) return undefined;
-        const batch = await nextBatch(this.#reader, this.#isTracked);
+        const batch = await nextBatch(/** @type {StreamReader} */ (this.#reader), this.#isTracked);
         if (batch.wantsToken) {
-          // Begun also when closed meanwhile: others wait for the same token.
-          await this.#refresher.renew(this.#abandoned);
+          // Also after it was closed: other streams wait for the same token.
+          await this.#refresher?.renew(this.#abandoned);
           continue;
         }
         if (this.#closed) return undefined;
         if (batch.error) throw this.#failure(batch);
         this.#end = batch.end;
-        // The end is told when it is closed: once, and after the last value.
+        // The end is reported when it is closed: once, and after the last value.
         for (const notice of batch.notices) if (notice.state !== "ended") this.#tell(notice);
         for (const index of batch.holes) batch.chunks[index] = undefined;
         this.cursors = batch.places;
@@ -141,21 +160,23 @@ class StreamSource {
       }
       return undefined;
     } catch (error) {
-      // What was waited for when it was closed ended with it.
+      // Closing it ended what was awaited.
       if (this.#closed) return undefined;
       this.close(error);
       throw error;
     }
   }
 
-  /** @param {{ error: import("../errors/errors.js").NativeError }} given */
-  #failure(given) {
-    const error = fromNative(given);
+  /** @param {import("../native/addon.js").Failed} failed */
+  #failure(failed) {
+    const error = fromNative(failed);
     return this.#refresher ? this.#refresher.explain(error) : error;
   }
 
+  /** @param {Notice} notice */
   #tell(notice) {
-    if (this.#notify) attempt(() => this.#notify(notice));
+    const notify = this.#notify;
+    if (notify) attempt(() => notify(notice));
   }
 
   /** The run is over: the stream ends when what was written has been read. */
@@ -164,7 +185,7 @@ class StreamSource {
     this.#reader?.runOver();
   }
 
-  /** @param {unknown} [error] what it failed with */
+  /** @param {unknown} [error] its failure */
   close(error) {
     if (this.#closed) return;
     this.#closed = true;
@@ -172,13 +193,14 @@ class StreamSource {
     this.#abandoned.abort();
     this.#off?.();
     if (this.#reader) {
-      // The reader is let go at once; what it cost stays known.
+      // The counts outlive the reader.
       this.#reader.close();
       this.#lastStats = this.#reader.stats();
       this.#tell({ type: "state", state: "ended" });
     }
   }
 
+  /** @returns {import("../../types/stream.js").StreamStats} */
   stats() {
     const text = this.#lastStats ?? this.#reader?.stats();
     if (text) return JSON.parse(text);
@@ -190,26 +212,26 @@ class StreamSource {
 /**
  * The source of one stream. Checked now, opened at the first `pull()`.
  *
- * @param {{ client?: object, refresher?: any, baseURL: string }} access a client, or what makes one and renews its token
+ * @param {{ client?: Client, refresher?: TokenRefresher, baseURL: string }} access a client, or what makes one and renews its token
  * @param {string} runId
  * @param {string} key
- * @param {object} plan what `src/bridge/stream.rs` reads
- * @param {{ signal?: AbortSignal, notify?: (notice: any) => void }} [wiring]
+ * @param {object} plan as `src/bridge/stream.rs` reads it
+ * @param {{ signal?: AbortSignal, notify?: (notice: Notice) => void }} [watch]
  */
-function streamSource(access, runId, key, plan, wiring = {}) {
+function streamSource(access, runId, key, plan, watch = {}) {
   for (const [what, id] of Object.entries({ "run id": runId, "stream key": key })) {
     if (typeof id !== "string") throw new ArgumentError("ERR_INVALID_ID", `the ${what} must be a string`);
     // An unpaired surrogate would reach the server as another id.
     if (!id.isWellFormed()) throw new ArgumentError("ERR_INVALID_ID", `the ${what} holds an unpaired surrogate`);
   }
-  const text = JSON.stringify({ ...plan, notices: wiring.notify !== undefined });
+  const text = JSON.stringify({ ...plan, notices: watch.notify !== undefined });
   const refusal = native.checkStream(runId, key, text);
   if (refusal) throw fromNative(refusal);
   /** @type {ReturnType<typeof traceOf>} */
   let trace;
   return new StreamSource({
-    ...wiring,
-    over: (error) => trace?.end({ error }),
+    ...watch,
+    over: (error) => trace?.end({ error: /** @type {import("../calls/tracing.js").Failure} */ (error) }),
     events: (source) => chunkEvents(source, runId, key),
     refresher: access.refresher,
     open(client = access.client, cursor = undefined) {
@@ -222,7 +244,7 @@ function streamSource(access, runId, key, plan, wiring = {}) {
         ],
       }));
       const planned = cursor === undefined ? text : JSON.stringify({ ...JSON.parse(text), at: cursor });
-      const reader = native.openStream(client, mailbox(), runId, key, planned);
+      const reader = native.openStream(/** @type {Client} */ (client), mailbox(), runId, key, planned);
       if (typeof reader === "string") throw fromNative(reader);
       return reader;
     },

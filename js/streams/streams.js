@@ -13,28 +13,33 @@ const { streamSource } = require("./source.js");
 
 /** The key of a stream that was given none, as in the official SDK. */
 const DEFAULT_KEY = "default";
-/** How long a read waits for the next value, in seconds, as in the official SDK. */
+/** How long a read waits for the next value, in seconds. The default of the official SDK. */
 const DEFAULT_TIMEOUT = 60;
 
-/** @type {Record<string, import("../config/options.js").Check>} */
-const READ_OPTIONS = {
-  timeoutInSeconds: (value) =>
-    Number.isInteger(value) && value >= 1 && value <= 600
-      ? undefined
-      : "must be a whole number of seconds from 1 to 600",
-  startIndex: (value) => (Number.isSafeInteger(value) && value >= 0 ? undefined : "must be a whole number from 0"),
-  from: (value) => (value === "beginning" || value === "latest" ? undefined : 'must be "beginning" or "latest"'),
-  ...WATCH,
-};
+/**
+ * @template [T=unknown]
+ * @typedef {import("../config/options.js").Check<T>} Check
+ */
+
+/** @type {Check<number>} */
+const timeoutInSeconds = (value) =>
+  Number.isInteger(value) && value >= 1 && value <= 600 ? undefined : "must be a whole number of seconds from 1 to 600";
+/** @type {Check<number>} */
+const startIndex = (value) => (Number.isSafeInteger(value) && value >= 0 ? undefined : "must be a whole number from 0");
+/** @type {Check<"beginning" | "latest">} */
+const from = (value) => (value === "beginning" || value === "latest" ? undefined : 'must be "beginning" or "latest"');
+const READ_OPTIONS = { timeoutInSeconds, startIndex, from, ...WATCH };
+
+/** @typedef {import("./realtime-stream.js").Stream<unknown>} Chunks */
 
 /**
- * Reads a stream of a run: `read(runId, options?)` or `read(runId, key, options?)`. It ends when
- * nothing was written for `timeoutInSeconds`.
+ * Reads a stream of a run: `read(runId, options?)` or `read(runId, key, options?)`. It ends when nothing was written
+ * for `timeoutInSeconds`.
  *
  * @param {string | { id: string }} run
  * @param {string | object} [keyOrOptions]
  * @param {object} [options]
- * @returns {Promise<InstanceType<typeof import("./realtime-stream.js").RealtimeStream>>}
+ * @returns {Promise<Chunks>}
  */
 async function read(run, keyOrOptions, options) {
   const call = "streams.read";
@@ -44,32 +49,38 @@ async function read(run, keyOrOptions, options) {
 }
 
 /**
- * As {@link read}, with the server's own time instead of ours.
+ * As {@link read}, with the server's own timeout instead of ours.
  *
  * @param {string | { id: string }} run
  * @param {string} key
  * @param {object} [options]
- * @returns {Promise<InstanceType<typeof import("./realtime-stream.js").RealtimeStream>>}
+ * @returns {Promise<Chunks>}
  */
 async function fetchStream(run, key, options) {
   return open("runs.fetchStream", run, key, readOptions("runs.fetchStream", options));
 }
 
 /**
- * The options of a read, those that are there.
+ * The options of a read that are there.
  *
  * @param {string} call for the message
  * @param {unknown} options
- * @returns {any}
  */
 function readOptions(call, options) {
   return takeOptions(call, "the options", options, READ_OPTIONS);
 }
 
+/**
+ * @param {string} call for the message
+ * @param {unknown} run
+ * @param {string} key
+ * @param {ReturnType<typeof readOptions>} options
+ * @returns {Chunks}
+ */
 function open(call, run, key, options) {
   const { signal, timeoutInSeconds, startIndex, from, retry, silenceTimeoutMs, onRetry, onStateChange } = options;
   const latest = from === "latest" && startIndex === undefined;
-  const notify = (/** @type {any} */ notice) => {
+  const notify = (/** @type {import("../native/addon.js").Notice} */ notice) => {
     if (notice.type === "retry") onRetry?.(notice.retry);
     else onStateChange?.(notice.state);
   };
@@ -96,7 +107,7 @@ function define(options) {
   const id = definedId("streams.define", options);
   return {
     id,
-    read: (/** @type {any} */ run, /** @type {any} */ readOptions) => read(run, id, readOptions),
+    read: (/** @type {string | { id: string }} */ run, /** @type {object} */ readOptions) => read(run, id, readOptions),
     pipe: taskOnly("stream.pipe()"),
     append: taskOnly("stream.append()"),
     writer: taskOnly("stream.writer()"),
@@ -112,8 +123,11 @@ function input(options) {
   const id = definedId("streams.input", options);
   return {
     id,
-    send: (/** @type {any} */ run, /** @type {unknown} */ data, /** @type {any} */ bounds) =>
-      send(id, run, data, bounds),
+    send: (
+      /** @type {string | { id: string }} */ run,
+      /** @type {unknown} */ data,
+      /** @type {Parameters<typeof send>[3]} */ bounds,
+    ) => send(id, run, data, bounds),
     on: taskOnly("input.on()"),
     once: taskOnly("input.once()"),
     peek: taskOnly("input.peek()"),
@@ -141,7 +155,7 @@ async function send(streamId, run, data, options) {
   await call.request({ method: "POST", path: "/realtime/v1/streams/{}/input/{text}", ids, body: { data } });
 }
 
-/** What a method of the SDK that only works inside a task says here. */
+/** A method of the SDK that works inside a task only: it throws, with the fix. */
 function taskOnly(/** @type {string} */ name) {
   return () => {
     throw new TriggerNativeError(
@@ -151,7 +165,7 @@ function taskOnly(/** @type {string} */ name) {
   };
 }
 
-/** @param {string} call @param {any} options */
+/** @param {string} call @param {{ id?: unknown } | null | undefined} options */
 function definedId(call, options) {
   const id = options?.id;
   if (typeof id !== "string" || id.trim() === "") {

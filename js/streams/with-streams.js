@@ -1,10 +1,10 @@
 "use strict";
 
 /**
- * A subscription and the streams of its runs, merged: `{ type: "run", run }` and
- * `{ type: key, chunk, run }`, as the official SDK has them. The run of a part is the current one
- * (defect 21); a stream's error reaches the reader (3), in a feed of several runs beside them (16);
- * when the runs are over and their streams drained, it ends (4).
+ * A subscription merged with the streams of its runs: `{ type: "run", run }` and `{ type: key, chunk, run }`, as in the
+ * official SDK. The run of a part is the current one (defect 21). A stream's error ends the reader (3); in a feed of
+ * several runs it is reported beside them (16). The merged stream ends when the runs are over and their streams drained
+ * (4).
  */
 
 const { onAbort } = require("../async/aborts.js");
@@ -15,14 +15,23 @@ const { RealtimeStream } = require("./realtime-stream.js");
 const { partEvents } = require("./events.js");
 const { streamSource } = require("./source.js");
 
-/** Streams of finished runs that are read at once: no further run is taken meanwhile. */
+/** The most streams of finished runs that are read at once: at that number no further run is read. */
 const MAX_DRAINING = 64;
-/** Finished runs remembered with the keys of their streams, so that a late update opens none of them again. */
+/** The most finished runs remembered with the keys of their streams, so that a late update opens none of them again. */
 const MAX_DRAINED = 10_000;
 
-const OPTIONS = {
-  streams: (/** @type {unknown} */ value) => (isTexts(value) ? undefined : 'must be an array of keys, such as ["ai"]'),
-};
+/** @type {import("../config/options.js").Check<string[]>} */
+const streamKeys = (value) => (isTexts(value) ? undefined : 'must be an array of keys, such as ["ai"]');
+const OPTIONS = { streams: streamKeys };
+
+/**
+ * @typedef {import("../runs/run.js").Run} Run
+ * @typedef {import("../native/addon.js").WireRun} WireRun
+ * @typedef {import("./source.js").ChunkSource} ChunkSource
+ *
+ * What is read: a run, a value of one of its streams, or the mark that such a stream begins again.
+ * @typedef {{ type: string, run: Run } | { type: string, chunk: unknown, run: Run } | { type: string, isRestart: true, run: Run }} Part
+ */
 
 /**
  * Opens the streams of a subscription's runs.
@@ -31,37 +40,45 @@ const OPTIONS = {
  */
 
 /**
- * What a response has to know of the feed of runs.
+ * The feed of runs, for a response.
  *
  * @typedef {object} Feed
  * @property {boolean} single one run only
  * @property {number} skewMs how far clocks of several writers may disagree
  * @property {() => number} version up to which all runs were given
- * @property {(order: (rows: any[]) => { give: any[], skip: any[] }) => void} [order] how the runs it has at first are given
- * @property {(version: string, needs: (row: any) => boolean) => void} resume leaves out older rows but those it needs
+ * @property {(order: (rows: WireRun[]) => { give: WireRun[], skip: WireRun[] }) => void} [order] orders the runs that it has at first
+ * @property {(version: string, needs: (row: WireRun) => boolean) => void} resume leaves out older rows, except those it needs
  */
 
 /**
- * @param {{ client?: object, refresher?: any, baseURL: string }} access
- * @param {{ retry?: object, silenceTimeoutMs?: number, onRetry?: (retry: any) => void }} options
+ * @param {Parameters<typeof streamSource>[0]} access
+ * @param {{ retry?: object, silenceTimeoutMs?: number, onRetry?: (retry: import("../../types/subscription.js").RetryNotice) => void }} options
  * @returns {Opener}
  */
 function streamOpener(access, { retry, silenceTimeoutMs, onRetry }) {
-  const notify = onRetry && ((/** @type {any} */ notice) => notice.type === "retry" && onRetry(notice.retry));
+  const notify =
+    onRetry &&
+    ((/** @type {import("../native/addon.js").Notice} */ notice) => {
+      if (notice.type === "retry") onRetry(notice.retry);
+    });
   return (runId, key, runOver) =>
     streamSource(access, runId, key, { follow: true, runOver, retry, silenceTimeoutMs }, { notify });
 }
 
 /**
- * @param {{ next(): Promise<any>, close(): void, stats?(): object }} subscription
- * @param {object} wiring
- * @param {Opener} wiring.open
- * @param {AbortSignal} [wiring.signal]
- * @param {Feed} [wiring.feed]
- * @param {(error: Error, runId: string) => void} [wiring.leftOut] told of a stream that is left out
- * @param {{ streams?: string[] }} [options] `streams`: keys that are read from the start, whether
- *   or not the run says yet that it has them
- * @returns {InstanceType<typeof import("./realtime-stream.js").RealtimeStream>}
+ * @typedef {{ next(): Promise<IteratorResult<Run, undefined>>, close(): void, stats?(): object }} Subscription
+ *
+ * @typedef {object} Merged
+ * @property {AbortSignal} [signal]
+ * @property {Feed} [feed]
+ * @property {(error: Error, runId: string) => void} [leftOut] called for a stream that is left out
+ */
+
+/**
+ * @param {Subscription} subscription
+ * @param {Merged & { open: Opener }} feed
+ * @param {unknown} [options] `streams`: keys that are read from the start, also before the run names them
+ * @returns {import("./realtime-stream.js").Stream<Part>}
  */
 function withStreams(subscription, { open, signal, feed, leftOut }, options) {
   const { streams: keys = [] } = takeOptions("withStreams", "the options", options, OPTIONS);
@@ -73,11 +90,11 @@ function withStreams(subscription, { open, signal, feed, leftOut }, options) {
 /**
  * One run, and those of its streams that are being read.
  *
- * @typedef {{ run: any, isOver: boolean, keys: Set<string>, sources: Set<any> }} Entry
+ * @typedef {{ run: Run, isOver: boolean, keys: Set<string>, sources: Set<ChunkSource> }} Entry
  *
- * One of them. `tag`: what an id calls it; `isAgain`: a browser may have seen it before, and it is read from its
+ * One of them. `tag`: its name in an id; `isAgain`: a browser may have seen it before, and it is read from its
  * beginning all the same.
- * @typedef {{ entry: Entry, key: string, source: any, tag: string | undefined, isAgain: boolean }} Reading
+ * @typedef {{ entry: Entry, key: string, source: ChunkSource, tag: string | undefined, isAgain: boolean }} Reading
  */
 
 /** The source of the merged parts. */
@@ -85,30 +102,39 @@ class Merge {
   #subscription;
   #open;
   #keys;
-  /** Takes the signal's listener off. @type {(() => void) | undefined} */
+  /** Removes the signal's listener. @type {(() => void) | undefined} */
   #off;
   /** @type {Map<string, Entry>} Live runs, and finished ones whose streams are not drained yet. */
   #entries = new Map();
   /** @type {Map<string, Set<string>>} The keys of runs that are no longer among the entries. */
   #drained = new Map();
-  /** What came and was not given out yet: at most one batch of each stream, and one run. */
-  #ready = new Line();
+  /**
+   * The parts that came and were not given out yet: at most one batch of each stream, and one run.
+   *
+   * @type {Queue<() => Part[]>}
+   */
+  #ready = new Queue();
   /** Streams of finished runs that are being read. */
   #draining = 0;
-  /** @type {(value?: any) => void} */
+  /** @type {(value?: undefined) => void} */
   #wake = noop;
   #feedAsked = false;
   #feedOver = false;
   #closed = false;
   #feed;
   #leftOut;
-  /** Only a response needs them. @type {InstanceType<typeof ResumeId> | undefined} */
+  /** Of a response alone. @type {InstanceType<typeof ResumeId> | undefined} */
   #resumeId;
-  /** Where the streams of the parts that were given last stand after each of them. @type {{ tag: string, cursors: string[] } | undefined} */
+  /**
+   * The stream of the parts that were given last, and its cursor after each of them.
+   *
+   * @type {{ tag: string, cursors: string[] } | undefined}
+   */
   #moves;
   #started = false;
   #isOver = false;
 
+  /** @param {Subscription} subscription @param {Opener} open @param {string[]} keys @param {Merged} feed */
   constructor(subscription, open, keys, { signal, feed, leftOut }) {
     this.#subscription = subscription;
     this.#feed = feed;
@@ -122,7 +148,7 @@ class Merge {
     }
   }
 
-  /** How its parts become events. From now on, each has an id that a browser can come back with. */
+  /** How its parts become events. From now on, each has an id with which a browser can reconnect. */
   events() {
     if (this.#started) {
       throw new ArgumentError("ERR_ALREADY_READ", "toResponse(): parts were read before, whose places are not known");
@@ -140,12 +166,13 @@ class Merge {
     });
   }
 
+  /** @returns {Promise<Part[] | undefined>} */
   async pull() {
     this.#started = true;
     try {
       while (!this.#closed) {
         const parts = this.#ready.shift()?.();
-        if (parts?.length > 0) return parts;
+        if (parts !== undefined && parts.length > 0) return parts;
         if (parts !== undefined) continue;
         if (this.#feedOver && this.#entries.size === 0) {
           this.#isOver = true;
@@ -167,7 +194,7 @@ class Merge {
   close() {
     if (this.#closed) return;
     this.#closed = true;
-    this.#ready = new Line();
+    this.#ready = new Queue();
     for (const entry of this.#entries.values()) for (const source of entry.sources) source.close();
     this.#entries.clear();
     this.#off?.();
@@ -181,7 +208,7 @@ class Merge {
     return { ...this.#subscription.stats?.(), streams };
   }
 
-  /** Something came: `give` makes parts of it when it is its turn. */
+  /** A run or a batch came: `give` makes parts of it in its turn. @param {() => Part[]} give */
   #came(give) {
     if (this.#closed) return;
     this.#ready.push(give);
@@ -192,11 +219,12 @@ class Merge {
     if (this.#feedAsked || this.#feedOver || this.#draining >= MAX_DRAINING) return;
     this.#feedAsked = true;
     this.#subscription.next().then(
-      ({ done, value }) => this.#came(() => (done ? this.#lastRun() : this.#takeRun(value))),
+      (result) => this.#came(() => (result.done ? this.#lastRun() : this.#takeRun(result.value))),
       (error) => this.#came(() => raise(error)),
     );
   }
 
+  /** @param {Run} run @returns {Part[]} */
   #takeRun(run) {
     this.#feedAsked = false;
     const part = { type: "run", run };
@@ -214,7 +242,7 @@ class Merge {
     return this.#resumeId?.hides(run) ? [] : [part];
   }
 
-  /** No run follows: what runs wrote so far is all there will be to read. */
+  /** No run follows: the streams end after what was written so far. */
   #lastRun() {
     this.#feedOver = true;
     for (const entry of this.#entries.values()) {
@@ -224,6 +252,7 @@ class Merge {
     return [];
   }
 
+  /** @param {Entry} entry */
   #runOver(entry) {
     if (entry.isOver) return;
     entry.isOver = true;
@@ -233,6 +262,7 @@ class Merge {
     if (this.#resumeId) for (const key of keys) this.#resumeId.runOver(tagOf(run.id, key));
   }
 
+  /** @param {Entry} entry @param {string} key */
   #takeStream(entry, key) {
     if (entry.keys.has(key)) return;
     entry.keys.add(key);
@@ -241,7 +271,7 @@ class Merge {
     try {
       source = this.#open(id, key, entry.isOver);
     } catch (error) {
-      // What a run names is its user's input: a name that cannot be one is no stream (defect 16).
+      // A run's metadata is its user's input: a name that cannot be a key costs itself only (defect 16).
       if (!this.#leftOut || !(error instanceof ArgumentError)) throw error;
       this.#leftOut(error, id);
       return;
@@ -262,15 +292,20 @@ class Merge {
   #askStream(reading) {
     const { source } = reading;
     source.pull().then(
-      (/** @type {any} */ chunks) => {
+      (chunks) => {
         const { cursors } = source;
         this.#came(() => this.#takeChunks(reading, chunks, cursors));
       },
-      (/** @type {any} */ error) => this.#came(() => this.#failed(reading, error)),
+      (error) => this.#came(() => this.#failed(reading, error)),
     );
   }
 
-  /** @param {Reading} reading @param {any[] | undefined} chunks @param {string[] | undefined} cursors */
+  /**
+   * @param {Reading} reading
+   * @param {unknown[] | undefined} chunks
+   * @param {string[] | undefined} cursors
+   * @returns {Part[]}
+   */
   #takeChunks(reading, chunks, cursors) {
     if (chunks === undefined) return this.#ended(reading);
     this.#askStream(reading);
@@ -280,18 +315,24 @@ class Merge {
     this.#moves = tag && cursors ? { tag, cursors } : undefined;
     if (!reading.isAgain) return parts;
     reading.isAgain = false;
-    // The page drops what it has: from then on the stream has no cursor.
+    // The page drops the values it has, so the stream has no cursor from then on.
     this.#moves?.cursors.unshift("");
     return [{ type: key, isRestart: true, run }, ...parts];
   }
 
-  /** In a feed of several runs, a stream that cannot be read ends none of the others (defect 16). */
+  /**
+   * In a feed of several runs, a stream that cannot be read ends none of the others (defect 16).
+   *
+   * @param {Reading} reading
+   * @param {unknown} error
+   */
   #failed(reading, error) {
     if (!this.#leftOut || !this.#feed || this.#feed.single || !isOfOne(error)) throw error;
     this.#leftOut(error, reading.entry.run.id);
     return this.#ended(reading);
   }
 
+  /** @param {Reading} reading @returns {Part[]} */
   #ended({ entry, source, tag }) {
     if (tag) this.#resumeId?.done(tag);
     if (entry.sources.delete(source) && entry.isOver) this.#draining -= 1;
@@ -300,44 +341,68 @@ class Merge {
   }
 
   /** Forgets a run that is over and whose streams are drained (defect 10). */
+  /** @param {Entry} entry */
   #settle(entry) {
     if (!entry.isOver || entry.sources.size > 0) return;
     const { id } = entry.run;
     this.#entries.delete(id);
     if (entry.keys.size === 0) return;
     this.#drained.set(id, entry.keys);
-    if (this.#drained.size > MAX_DRAINED) this.#drained.delete(this.#drained.keys().next().value);
+    if (this.#drained.size > MAX_DRAINED)
+      this.#drained.delete(/** @type {string} */ (this.#drained.keys().next().value));
   }
 }
 
-/** The keys of a run's streams: its metadata wins (docs/server-protocol.md 5). */
+/**
+ * The keys of a run's streams: of its metadata, else of the row (docs/server-protocol.md 5).
+ *
+ * @param {Run} run
+ * @returns {string[]}
+ */
 function streamsOf(run) {
   const named = run.metadata?.$$streams;
   if (Array.isArray(named) && named.length > 0 && named.every((key) => typeof key === "string")) return named;
   return run.realtimeStreams ?? [];
 }
 
-/** `isFinished` is ours; a run object without it is judged by the official flags (defect 21). */
+/** `isFinished` is ours; of a run object without it, the official flags decide (defect 21). @param {Run} run */
 function isOver(run) {
   return run.isFinished ?? Boolean(run.isCompleted || run.isCancelled || run.finishedAt);
 }
 
-/** Whether a failure is that of one stream: not one of the token, which all have in common. */
+/**
+ * Whether a failure is that of one stream: a refused token fails all of them.
+ *
+ * @param {unknown} error
+ * @returns {error is Error}
+ */
 function isOfOne(error) {
   if (error instanceof ApiError) return error.status !== 401 && error.status !== 403;
   return error instanceof TriggerNativeError;
 }
 
-/** What waits for its turn: however much it is, the first is taken at once. */
-class Line {
-  /** @type {{ item: any, next: any } | undefined} */
+/**
+ * @template T
+ * @typedef {{ item: T, next: Link<T> | undefined }} Link
+ */
+
+/**
+ * A linked list, whose first item is taken in constant time.
+ *
+ * @template T
+ */
+class Queue {
+  /** @type {Link<T> | undefined} */
   #first;
+  /** @type {Link<T> | undefined} */
   #last;
 
+  /** @param {T} item */
   push(item) {
+    /** @type {Link<T>} */
     const link = { item, next: undefined };
     if (this.#first === undefined) this.#first = link;
-    else this.#last.next = link;
+    else if (this.#last) this.#last.next = link;
     this.#last = link;
   }
 
