@@ -72,6 +72,17 @@ describe("a realtime handler in frameworks", () => {
     assert.deepEqual(seen, ["/about"]);
   });
 
+  it("says what is wrong with a request that cannot be one of HTTP", async () => {
+    const rewritten = (req, res) => {
+      req.url = `${RUN} and more`;
+      return handler.node(req, res);
+    };
+    await serving(rewritten, async (url) => {
+      const answer = await fetch(url);
+      assert.deepEqual([answer.status, await answer.json()], [400, { error: "the request cannot be one of HTTP" }]);
+    });
+  });
+
   it("says so when a body parser came first", async () => {
     const parsed = async (req, res) => {
       for await (const _ of req);
