@@ -1,4 +1,4 @@
-//! The wall clock, for what servers and tokens count in Unix time.
+//! The wall clock in Unix time, as servers and tokens count it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

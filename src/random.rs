@@ -29,7 +29,7 @@ pub fn unit() -> f64 {
     let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     let drawn = mixed ^ (mixed >> 31);
-    // 53 bits are what a double holds exactly.
+    // A double holds 53 bits exactly.
     #[allow(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
     let fraction = (drawn >> 11) as f64;
     fraction / 9_007_199_254_740_992.0

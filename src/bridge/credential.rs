@@ -1,7 +1,7 @@
 //! Tokens that JavaScript renews (defect 5).
 //!
-//! Native code never calls JavaScript. A reader that waits anyway is told that a token is wanted
-//! (`"wantsToken": true` in its next batch); JavaScript then owes one `supply` or `refuse`.
+//! Native code never calls JavaScript. The next batch of a waiting reader carries the request for a token
+//! (`"wantsToken": true`); JavaScript then has to call `supply` or `refuse` once.
 
 use napi::bindgen_prelude::External;
 use napi_derive::napi;
@@ -12,7 +12,7 @@ use crate::config::Endpoint;
 use crate::credential;
 use crate::secret::Secret;
 
-/// A token and its renewal. One per configuration: what shares it, shares its feeds.
+/// A token and its renewal. One per configuration; subscriptions with the same credential share feeds.
 #[napi]
 #[derive(Debug)]
 pub struct Credential {
@@ -21,19 +21,19 @@ pub struct Credential {
 
 #[napi]
 impl Credential {
-    /// Begins with `token`.
+    /// A credential whose first token is `token`.
     #[napi(constructor)]
     pub fn new(token: String) -> Self {
         Self { inner: credential::Credential::new(Secret::new(token)) }
     }
 
-    /// Another token: what waits for one goes on.
+    /// Supplies another token: the requests that wait for it go on.
     #[napi(catch_unwind)]
     pub fn supply(&self, token: String) {
         self.inner.supply(Secret::new(token));
     }
 
-    /// There is no other token: what waits for one ends with the server's refusal.
+    /// Reports that there is no other token: the requests that wait for it end with the server's refusal.
     #[napi(catch_unwind)]
     pub fn refuse(&self) {
         self.inner.refuse();
@@ -53,16 +53,16 @@ pub fn with_credential(client: &External<Client>, credential: &Credential) -> Ex
     External::new(Client { endpoint, ..Client::clone(client) })
 }
 
-/// Why `token` cannot be one, as text; `null` when it can.
+/// The error of a `token` that cannot be one, as text; `null` when it can.
 #[napi(catch_unwind)]
 pub fn check_token(client: &External<Client>, token: String) -> Option<String> {
     let endpoint = &client.endpoint;
     Endpoint::new(endpoint.base_url(), &token, endpoint.branch()).err().map(|error| failure(&error))
 }
 
-/// What `work` gives; or `None`, as soon as a token is wanted, which JavaScript then owes. `work`
-/// must lose nothing when it is dropped.
-pub(super) async fn unless_wanted<T>(endpoint: &Endpoint, work: impl Future<Output = T>) -> Option<T> {
+/// The output of `work`; or `None` as soon as a token is requested, which JavaScript then has to supply or
+/// refuse. `work` has to be cancel safe.
+pub(super) async fn unless_token_requested<T>(endpoint: &Endpoint, work: impl Future<Output = T>) -> Option<T> {
     let Some(credential) = endpoint.credential() else { return Some(work.await) };
     tokio::select! {
         biased;

@@ -15,7 +15,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, JsValue as _, Status, sys};
 use napi_derive::napi;
 
-use super::credential::unless_wanted;
+use super::credential::unless_token_requested;
 use super::error::failure;
 use super::promise::panicked;
 use crate::config::Endpoint;
@@ -121,7 +121,9 @@ impl<S: Source> Subscription<S> {
             let this = self.clone();
             self.address.clone().post_from(async move {
                 let next = poll_fn(|cx| this.source.poll(cx));
-                unless_wanted(this.source.endpoint(), next).await.unwrap_or_else(|| "{\"wantsToken\":true}".to_owned())
+                unless_token_requested(this.source.endpoint(), next)
+                    .await
+                    .unwrap_or_else(|| "{\"wantsToken\":true}".to_owned())
             });
             return Ok(Either::B(self.address.ticket));
         }

@@ -252,7 +252,7 @@ impl Call<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::half_open::{self, HalfOpen, Version};
+    use crate::http::half_open::{self, HalfOpenServer, Version};
 
     fn response(status: u16, headers: &[(&'static str, &'static str)]) -> Response {
         let headers =
@@ -290,7 +290,8 @@ mod tests {
         assert!(AttemptError::check(response(202, &[])).is_ok());
     }
 
-    /// A call to a server that reads it and closes without a word, as often as it is asked to, and what it read.
+    /// A call to a server that reads `times` requests and closes each connection without a response; gives the heads of
+    /// all the requests.
     async fn broken_off(times: usize, slot: &'static ClientSlot) -> (Result<Response>, Vec<String>) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -341,11 +342,11 @@ mod tests {
         };
         static SLOT: ClientSlot =
             ClientSlot::new(|| clients::build(clients::builder(&[], LIMITS)?.http2_prior_knowledge()));
-        let server = HalfOpen::start(Version::Http2).await;
+        let server = HalfOpenServer::start(Version::Http2).await;
         let deadlines = Deadlines { attempt: Duration::from_millis(300), total: Duration::from_secs(10) };
         for (number, connection) in ["0", "1", "1"].into_iter().enumerate() {
             if number == 1 {
-                server.forget();
+                server.stop_reading();
             }
             let call = Call { method: Method::POST, path: "/trigger", body: None, deadlines };
             let answer = call.send_to(&SLOT, &format!("{}/trigger", server.url), HeaderMap::new(), hasty()).await;
@@ -355,7 +356,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_base_url_that_has_answered_is_not_doubted_when_a_call_is_late() {
-        let server = HalfOpen::start(Version::Http1).await;
+        let server = HalfOpenServer::start(Version::Http1).await;
         let deadlines = Deadlines { attempt: Duration::from_millis(200), total: Duration::from_millis(200) };
         let call = Call { method: Method::GET, path: "/a", body: None, deadlines };
         let send =
@@ -363,7 +364,7 @@ mod tests {
         let doubts =
             |outcome: Result<Response>| outcome.expect_err("late").message().contains("is the base URL right?");
         send().await.expect("an answer");
-        server.forget();
+        server.stop_reading();
         assert!(!doubts(send().await));
         let deaf = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/a", deaf.local_addr().expect("an address"));

@@ -19,20 +19,20 @@ pub(super) enum Version {
 }
 
 /// The server. Its response to each request is the number of the connection.
-pub(super) struct HalfOpen {
+pub(super) struct HalfOpenServer {
     pub(super) url: String,
     /// Connections with a lower number are half open.
-    forgotten: watch::Sender<usize>,
+    half_open: watch::Sender<usize>,
     opened: Arc<Mutex<usize>>,
     _panics: Panics,
     _task: Serving,
 }
 
-impl HalfOpen {
+impl HalfOpenServer {
     pub(super) async fn start(version: Version) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (forgotten, forgets) = watch::channel(0);
+        let (half_open, bound) = watch::channel(0);
         let opened = Arc::new(Mutex::new(0));
         let count = opened.clone();
         let panics = Panics::default();
@@ -46,7 +46,7 @@ impl HalfOpen {
                     *count += 1;
                     *count - 1
                 };
-                let (mut forgets, guard) = (forgets.clone(), guard.clone());
+                let (mut bound, guard) = (bound.clone(), guard.clone());
                 connections.spawn(async move {
                     let _guard = guard;
                     let serving = async {
@@ -58,7 +58,7 @@ impl HalfOpen {
                     let mut serving = std::pin::pin!(serving);
                     tokio::select! {
                         () = serving.as_mut() => {}
-                        () = async { drop(forgets.wait_for(|below| number < *below).await) } => {
+                        () = async { drop(bound.wait_for(|below| number < *below).await) } => {
                             // The socket stays open, and is not read.
                             std::future::pending::<()>().await;
                         }
@@ -66,7 +66,7 @@ impl HalfOpen {
                 });
             }
         });
-        Self { url, forgotten, opened, _panics: panics, _task: task }
+        Self { url, half_open, opened, _panics: panics, _task: task }
     }
 
     /// How many connections were opened.
@@ -75,8 +75,8 @@ impl HalfOpen {
     }
 
     /// Leaves all present connections half open.
-    pub(super) fn forget(&self) {
-        self.forgotten.send_replace(self.opened());
+    pub(super) fn stop_reading(&self) {
+        self.half_open.send_replace(self.opened());
     }
 }
 

@@ -39,7 +39,7 @@ pub enum PollOutcome {
 /// Polls `url` with the client in `slot`, which follows redirections and uses proxies.
 ///
 /// # Errors
-/// Only what no retry can mend: a request that cannot be built.
+/// Only errors that no retry can mend: a request that cannot be built.
 pub(super) async fn poll_with_client(
     slot: &ClientSlot,
     url: &str,

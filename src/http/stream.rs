@@ -110,7 +110,7 @@ impl StreamBody {
 /// Sends a GET for a stream.
 ///
 /// # Errors
-/// Only what no retry can mend: a request or a client that cannot be built.
+/// Only errors that no retry can mend: a request or a client that cannot be built.
 pub async fn open_stream(url: &str, headers: HeaderMap, silence: Duration) -> Result<StreamOutcome> {
     let redaction = Redaction::of(&headers);
     let mut body = match open(url, &headers, silence).await? {

@@ -82,7 +82,7 @@ impl Upload {
     /// Opens the `attempt`-th (from 1) request: a `POST` to `path`, encoded, beginning with `/`.
     ///
     /// # Errors
-    /// Only what no attempt can mend: headers or a client that cannot be built.
+    /// Only errors that no attempt can mend: headers or a client that cannot be built.
     pub fn open(endpoint: &Endpoint, options: &ClientOptions, path: &str, attempt: u32) -> Result<Self> {
         let headers = items_headers(endpoint, options)?;
         let redaction = Redaction::of(&headers);
@@ -139,7 +139,7 @@ impl Upload {
             sent = timeout(Deadlines::CALL.attempt, sender.send(part)) => sent,
         };
         if sent.is_err() {
-            // A server that reads nothing for so long will not read on.
+            // A server that reads nothing for 30 s will not read on.
             self.abandoned.cancel();
         }
         matches!(sent, Ok(Ok(())))

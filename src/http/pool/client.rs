@@ -113,7 +113,7 @@ impl LongPollClient {
     /// byte, before the head and between two chunks of the body.
     ///
     /// # Errors
-    /// Only what no retry can mend: a request or a client that cannot be built.
+    /// Only errors that no retry can mend: a request or a client that cannot be built.
     pub async fn poll(&mut self, path: &str, silence: Duration) -> Result<PollOutcome> {
         // Rare paths are boxed: every waiting feed would hold room for them all the time.
         let Some(origin) = self.origin.clone() else { return Box::pin(self.fall_back(path, silence)).await };

@@ -1,4 +1,4 @@
-//! What goes wrong on a connection of the pool.
+//! The errors of a connection of the pool.
 
 use crate::error::{Error, ErrorCode};
 

@@ -17,7 +17,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a new request waits for a sign of life on a quiet connection, before it takes another.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// When a connection last received anything, and whether somebody asks for a ping.
+/// When a connection last received anything, and the request for a ping.
 #[derive(Debug)]
 pub(super) struct Liveness {
     last_received: watch::Sender<SuspendAwareInstant>,

@@ -61,7 +61,7 @@ struct State {
     last_failure: String,
 }
 
-/// What the server chose in the last handshake.
+/// The version of HTTP that the server chose in the last handshake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Protocol {
     #[default]
@@ -70,7 +70,7 @@ enum Protocol {
     Http2,
 }
 
-/// What a request that needs a connection does.
+/// The decision for a request that needs a connection.
 enum Checkout {
     /// Takes this one.
     Ready(PooledConnection),

@@ -1,6 +1,6 @@
-//! What a connection is for, and the flow-control windows of HTTP/2 that follow from it.
+//! The purpose of a connection, and the flow-control windows of HTTP/2 that follow from it.
 
-/// What a connection is for. Polls and streams have separate connections: the unread part of a
+/// The purpose of a connection. Polls and streams have separate connections: the unread part of a
 /// stream fills its connection's window, and must not hold the polls back (defect 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Purpose {

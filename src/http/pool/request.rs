@@ -36,7 +36,7 @@ pub(super) enum SendOutcome {
 /// connection checked out of the pool.
 ///
 /// # Errors
-/// Only what no retry can mend: a request that cannot be built.
+/// Only errors that no retry can mend: a request that cannot be built.
 pub(super) async fn send(
     origin: &Arc<Origin>,
     mut idle: Option<PooledConnection>,
@@ -54,7 +54,7 @@ pub(super) async fn send(
                 Err(_) => return Ok(SendOutcome::Connect(silent(silence))),
             },
         };
-        // Boxed: a future keeps what it is given by value, also when it has handed it on.
+        // Boxed: a future keeps an argument that it takes by value, also after it has passed it on.
         let request = Box::new(build(origin, &connection, target, headers)?);
         let (used, sent) = (connection.was_used(), Instant::now());
         match timeout(silence, connection.head(request)).await {

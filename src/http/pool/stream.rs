@@ -40,7 +40,7 @@ pub(in crate::http) struct Body {
 /// Sends a GET for `url`.
 ///
 /// # Errors
-/// Only what no retry can mend: a request that cannot be built.
+/// Only errors that no retry can mend: a request that cannot be built.
 pub(in crate::http) async fn open(url: &str, headers: &HeaderMap, silence: Duration) -> Result<OpenOutcome> {
     let Some(url) = url::Url::parse(url).ok() else { return Ok(OpenOutcome::Fallback) };
     let Some(origin) = Origin::of(&url, Purpose::Streams) else { return Ok(OpenOutcome::Fallback) };
