@@ -1,12 +1,12 @@
-//! Heads of requests and answers as text, a line each: what an app's own server hands over.
+//! The heads of requests and answers as text, one line for each part: the form in which JavaScript hands them over.
 
 use http::header::{CONNECTION, HeaderName, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// A request's head: method, path and query, then names and values, a line each. `None` for what cannot be a request of
-/// HTTP.
+/// Parses a request's head: method, path and query, then names and values, one line each. `None` for text that is no head
+/// of HTTP.
 #[must_use]
 pub fn read_head(text: &str) -> Option<Request<()>> {
     let mut lines = text.split('\n');
@@ -16,21 +16,21 @@ pub fn read_head(text: &str) -> Option<Request<()>> {
     let headers = request.headers_mut();
     while let Some(name) = lines.next() {
         let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-        // One character a byte, as in the headers of a web `Request`.
+        // One character for each byte, as in the headers of a web `Request`.
         let value: Option<Vec<u8>> = lines.next()?.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect();
         headers.append(name, HeaderValue::from_bytes(&value?).ok()?);
     }
     Some(request)
 }
 
-/// An answer's head: the status, `1` when pieces of the body follow, then names and values, a line each.
+/// Writes an answer's head: the status, `1` when parts of the body follow (else `0`), then names and values, one line each.
 #[must_use]
 pub fn head_text(status: StatusCode, headers: &HeaderMap, more: bool) -> String {
     let mut text = String::with_capacity(1024);
     text.push_str(status.as_str());
     text.push_str(if more { "\n1" } else { "\n0" });
     for (name, value) in headers {
-        // Of a connection, not of the answer: the app's own server says them of its own.
+        // Hop-by-hop headers: the app's own server sets those of its connection.
         if [CONNECTION, KEEP_ALIVE, TRANSFER_ENCODING].contains(name) {
             continue;
         }

@@ -118,7 +118,7 @@ impl<K: Clone + Eq + Hash, V> IdleCache<K, V> {
                 let mut slots = lock(&self.slots);
                 let end = slot.idle_since().map(|since| since + self.keep);
                 if end.is_some_and(|end| end <= Instant::now()) {
-                    // Under the lock, so that nobody subscribes to an upstream that is about to end.
+                    // Under the lock, so that no viewer subscribes to an upstream that is about to end.
                     remove(&mut slots, slot);
                     return;
                 }

@@ -131,7 +131,7 @@ impl Listening {
         self.address
     }
 
-    /// Stops listening: no new connections; answers under way may take another second.
+    /// Stops listening. No new connections are taken; answers in flight may take another second.
     pub async fn stop(mut self) {
         self.stop.cancel();
         if let Some(task) = self.task.take() {

@@ -1,4 +1,4 @@
-//! A relay's counts as Prometheus reads them (text format 0.0.4).
+//! The counts of a relay as Prometheus text (format 0.0.4).
 
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
@@ -8,7 +8,7 @@ use super::stats::{Bound, Gauges, LAG_BOUNDS_MS, Refusal, Stats};
 /// The `content-type` of the text.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What every name begins with.
+/// The prefix of every name.
 const PREFIX: &str = "trigger_native_relay_";
 
 /// The text.
@@ -59,7 +59,7 @@ pub(crate) fn render(stats: &Stats, present: Gauges) -> String {
 fn lag(text: &mut Text, stats: &Stats) {
     text.head("lag_seconds", "histogram", "From an update's arrival to a viewer's waking.");
     let mut below = 0;
-    // Bounds and counts are zipped: the last count is beyond every bound.
+    // The last count is beyond every bound: `+Inf`.
     let bounds = LAG_BOUNDS_MS.iter().map(|ms| (*ms as f64 / 1000.0).to_string()).chain(["+Inf".to_owned()]);
     for (count, bound) in stats.lags().into_iter().zip(bounds) {
         below += count;
@@ -88,7 +88,7 @@ impl Text {
     }
 }
 
-/// Backslashes and line ends are escaped everywhere, quotes in the values of labels only.
+/// Escapes backslashes and line ends, and quotes in the values of labels only.
 fn escaped(text: &str, quotes: bool) -> String {
     let text = text.replace('\\', "\\\\").replace('\n', "\\n");
     if quotes { text.replace('"', "\\\"") } else { text }

@@ -9,9 +9,9 @@ use http::{Request, StatusCode, header};
 use tokio_util::sync::CancellationToken;
 
 use super::admission::Admission;
-use super::authorizer::{Authorizer, Grant, Resource, Viewer};
+use super::authorizer::{Authorizer, Grant, Viewer};
 use super::digest::Digester;
-use super::feed::{self, FeedKey, Feeds};
+use super::feed::{self, Feeds};
 use super::limits::{Limiter, Permit};
 use super::metrics;
 use super::options::Options;
@@ -141,46 +141,19 @@ impl Relay {
     ) -> Result<Outcome, Response> {
         // Runs of every environment may have the same tags: until the relay knows its own, the server answers.
         let is_shared = viewer.unproven.is_none() || route.target != Target::Tags;
-        if is_shared {
-            let feed = self.subscribe(request, route, viewer, &path).await?;
-            drop(path);
-            if let feed::Reply::Answer(answer) = feed::answer(&feed, request, &viewer.skip_columns).await {
-                return Ok(Outcome::Answer(answer, Some(permit)));
-            }
+        let feed = if is_shared {
+            Some(self.authorizer.open_feed(viewer, request, &route.target, &path).await?)
+        } else {
+            None
+        };
+        drop(path);
+        if let Some(feed) = &feed
+            && let feed::Reply::Answer(answer) = feed::answer(feed, request, &viewer.skip_columns).await
+        {
+            return Ok(Outcome::Answer(answer, Some(permit)));
         }
         let fetched = Box::pin(self.proxy.fetch(request, route, viewer, &mut permit)).await;
         Ok(proxied(fetched, permit))
-    }
-
-    /// Subscribes to a feed that the viewer may read.
-    async fn subscribe(
-        &self,
-        request: &serve::Request,
-        route: &Route,
-        viewer: &Viewer,
-        path: &str,
-    ) -> Result<feed::Subscriber, Response> {
-        let key = match &route.target {
-            Target::Run(id) => {
-                let key = FeedKey::run(id).map_err(|_| unknown_run())?;
-                self.authorizer.authorize(viewer, Resource::Run(id), path, Some(&key)).await?;
-                key
-            }
-            Target::Batch(id) => {
-                self.authorizer.authorize(viewer, Resource::Batch(id), path, None).await?;
-                FeedKey::batch(id).map_err(|_| unknown_run())?
-            }
-            Target::Tags => {
-                let (list, created_at) = (request.parameter("tags"), request.parameter("createdAt"));
-                let tags: Vec<String> = list.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
-                self.authorizer.authorize(viewer, Resource::Tags(&tags), path, None).await?;
-                FeedKey::tags(list.as_deref(), created_at.as_deref())
-            }
-            Target::Stream(..) | Target::Proxy => return Err(Response::not_found()),
-        };
-        let feed = self.feeds.subscribe(key, viewer.digest)?;
-        self.authorizer.prove(viewer, &feed).await?;
-        Ok(feed)
     }
 
     /// Answers a viewer of a stream, which is as readable as its run: from the shared stream, or from the server where that
@@ -193,11 +166,7 @@ impl Relay {
         mut permit: Permit,
     ) -> Result<Outcome, Response> {
         let Target::Stream(id, name) = &route.target else { return Err(Response::not_found()) };
-        let run = FeedKey::run(id).map_err(|_| unknown_run())?;
-        self.authorizer.authorize(viewer, Resource::Run(id), run.path(), Some(&run)).await?;
-        if viewer.unproven.is_some() {
-            self.authorizer.prove(viewer, &self.feeds.subscribe(run, viewer.digest)?).await?;
-        }
+        self.authorizer.check_run(viewer, id).await?;
         let key = StreamKey { run: id.clone(), name: name.clone() };
         let stream = self.streams.subscribe(key, viewer.digest)?;
         match stream::answer(stream, request, self.proxy.fallback(request, route, viewer)).await {
@@ -230,7 +199,7 @@ impl Relay {
         self.stats.authorizing.leave();
     }
 
-    /// Whether `authorize` sees a request for this path: all but the metrics.
+    /// Whether the metrics are at a path.
     pub(super) fn is_metrics(&self, path: &str) -> bool {
         self.router.is_metrics(path)
     }
@@ -299,8 +268,4 @@ fn feed_path(request: &serve::Request, route: &Route) -> String {
     let pairs = asked.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     if query.is_empty() { route.path.clone() } else { format!("{}?{query}", route.path) }
-}
-
-fn unknown_run() -> Response {
-    Response::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "false")
 }

@@ -1,4 +1,4 @@
-//! What a relay counts.
+//! The counts of a relay, as `stats()` and the metrics report them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,23 +8,23 @@ use serde_json::{Map, Value, json};
 
 use crate::serve::Counts;
 
-/// The upper bounds of the histogram of lag, in milliseconds; what is longer is counted beyond them.
+/// The upper bounds of the histogram of lag, in milliseconds. One more count is for what is longer.
 pub(super) const LAG_BOUNDS_MS: [u64; 8] = [1, 2, 5, 10, 25, 100, 500, 2_500];
 
 /// Why a viewer was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// 401: no token, or one that is not valid.
+    /// 401: without a valid token.
     Token,
     /// 403: without the scope.
     Scope,
-    /// 404: no such route, run or batch, or one that is not allowed.
+    /// 404: an unknown route, run or batch, or one that `allow` leaves out.
     Unknown,
     /// 413, 414 or 431: too large.
     Size,
     /// 429: too many at once.
     Limit,
-    /// 502 or 503: the server could not be asked.
+    /// 502 to 504: the server gave no answer.
     Upstream,
 }
 
@@ -32,7 +32,7 @@ impl Refusal {
     pub(super) const ALL: [Self; 6] =
         [Self::Token, Self::Scope, Self::Unknown, Self::Size, Self::Limit, Self::Upstream];
 
-    /// The refusal behind an answer's status; none for one that is no refusal.
+    /// The refusal behind an answer's status; `None` for a status that is no refusal.
     pub(crate) fn of(status: StatusCode) -> Option<Self> {
         match status.as_u16() {
             401 => Some(Self::Token),
@@ -57,10 +57,10 @@ impl Refusal {
     }
 }
 
-/// What has a bound; each has an option of its name in `limits`.
+/// What is bounded. Each bound is an option of `limits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bound {
-    /// Held polls, open streams and requests passed through of one token.
+    /// Held polls, open streams and proxied requests of one token.
     ViewersPerToken,
     /// Held polls and open streams of one feed.
     ViewersPerFeed,
@@ -68,23 +68,23 @@ pub(crate) enum Bound {
     Viewers,
     /// Feeds and streams kept.
     Feeds,
-    /// Feeds and streams that one token began.
+    /// Feeds and streams that one token opened.
     FeedsPerToken,
-    /// Requests passed through.
+    /// Proxied requests.
     Passing,
     /// Calls of `authorize`.
     Authorizing,
-    /// A query.
+    /// The query of a request.
     QueryBytes,
-    /// A body that is passed through.
+    /// The body of a proxied request.
     BodyBytes,
-    /// Headers.
+    /// The headers of a request.
     HeaderBytes,
     /// Connections of listeners.
     Connections,
-    /// Bytes of answers that are not read.
+    /// Bytes of answers that viewers have not read.
     BytesUnderWay,
-    /// How long an answer may not be read.
+    /// How long an answer may go unread.
     SendTimeout,
 }
 
@@ -105,7 +105,7 @@ impl Bound {
         Self::SendTimeout,
     ];
 
-    /// Its name, as `limits` takes it.
+    /// The name that `limits` takes.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::ViewersPerToken => "viewersPerToken",
@@ -125,7 +125,7 @@ impl Bound {
     }
 }
 
-/// A number of something that comes and goes, and the most there ever was.
+/// How many there are now, and the most there ever were.
 #[derive(Debug, Default)]
 pub(crate) struct Level {
     now: AtomicU64,
@@ -133,21 +133,21 @@ pub(crate) struct Level {
 }
 
 impl Level {
-    /// One more.
+    /// Counts one more.
     pub(crate) fn enter(&self) {
         let now = self.now.fetch_add(1, Relaxed) + 1;
         self.peak.fetch_max(now, Relaxed);
     }
 
-    /// One more, unless there are `most`; whether there is.
-    pub(crate) fn try_enter(&self, most: usize) -> bool {
-        let more = |now: u64| (now < most as u64).then_some(now + 1);
+    /// Counts one more, unless there are `max`; false where there are.
+    pub(crate) fn try_enter(&self, max: usize) -> bool {
+        let more = |now: u64| (now < max as u64).then_some(now + 1);
         let Ok(before) = self.now.fetch_update(Relaxed, Relaxed, more) else { return false };
         self.peak.fetch_max(before + 1, Relaxed);
         true
     }
 
-    /// One less.
+    /// Counts one less.
     pub(crate) fn leave(&self) {
         let _ = self.now.fetch_update(Relaxed, Relaxed, |now| now.checked_sub(1));
     }
@@ -161,26 +161,26 @@ impl Level {
     }
 }
 
-/// The counts of one relay, since it began. Each is right by itself; together they are of nearly the same moment.
+/// The counts of one relay since it began. Each is exact by itself; together they are of nearly the same moment.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
     /// Held polls and open streams.
     pub(crate) viewers: Level,
-    /// Requests passed through that are under way.
+    /// Proxied requests in flight.
     pub(crate) passing: Level,
-    /// Calls of `authorize` under way.
+    /// Calls of `authorize` in flight.
     pub(crate) authorizing: Level,
-    /// Requests of viewers' own that are under way at the server: questions, and what is passed.
+    /// Requests in flight for single viewers: probes, and proxied requests.
     viewer_requests: AtomicU64,
     /// Requests to the server for shared feeds and streams.
     pub(crate) requests: AtomicU64,
-    /// Changes and parts of streams that viewers were given.
+    /// Changes of rows and parts of streams that went to viewers.
     pub(crate) updates: AtomicU64,
-    /// Bytes of bodies that viewers were given.
+    /// Bytes of bodies that went to viewers.
     pub(crate) bytes: AtomicU64,
-    /// Requests that were passed through.
+    /// Proxied requests so far.
     pub(crate) passed: AtomicU64,
-    /// What its listeners hold, and whom they refused.
+    /// The connections of its listeners.
     pub(crate) listeners: Arc<Counts>,
     lag: [AtomicU64; LAG_BOUNDS_MS.len() + 1],
     lag_ms: AtomicU64,
@@ -188,18 +188,18 @@ pub(crate) struct Stats {
     limited: [AtomicU64; Bound::ALL.len()],
 }
 
-/// What there is now.
+/// The numbers of now, which are not counted but looked up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Gauges {
     /// Shared feeds.
     pub(crate) feeds: usize,
     /// Shared streams.
     pub(crate) streams: usize,
-    /// Bytes of answers that were not read yet.
+    /// Bytes of answers that viewers have not read yet.
     pub(crate) bytes_in_flight: u64,
 }
 
-/// A request of a viewer's own, while it is under way at the server.
+/// A request to the server for a single viewer. It counts until this is dropped.
 #[derive(Debug)]
 pub(crate) struct ViewerRequest(Arc<Stats>);
 
@@ -210,13 +210,13 @@ impl Drop for ViewerRequest {
 }
 
 impl Stats {
-    /// Counts a request of a viewer's own until what is returned is dropped.
+    /// Counts a request for a single viewer until the guard is dropped.
     pub(crate) fn viewer_request(self: &Arc<Self>) -> ViewerRequest {
         self.viewer_requests.fetch_add(1, Relaxed);
         ViewerRequest(self.clone())
     }
 
-    /// Requests to the server that are under way: each shared feed and stream has one, and each question.
+    /// Requests to the server in flight: one for each shared feed and stream, and those for single viewers.
     pub(super) fn connections(&self, gauges: Gauges) -> u64 {
         (gauges.feeds + gauges.streams) as u64 + self.viewer_requests.load(Relaxed)
     }
@@ -226,7 +226,7 @@ impl Stats {
         self.refusals[why as usize].fetch_add(1, Relaxed);
     }
 
-    /// Counts somebody who came beyond a bound.
+    /// Counts a request beyond a bound.
     pub(crate) fn limit(&self, bound: Bound) {
         self.limited[bound as usize].fetch_add(1, Relaxed);
     }
@@ -250,7 +250,7 @@ impl Stats {
         self.limited[bound as usize].load(Relaxed) + elsewhere
     }
 
-    /// Counts how long an update took from its arrival to a viewer's waking, in milliseconds.
+    /// Counts the time from an update's arrival to a viewer's waking, in milliseconds.
     pub(crate) fn lag(&self, ms: u64) {
         let place = LAG_BOUNDS_MS.iter().position(|bound| ms <= *bound).unwrap_or(LAG_BOUNDS_MS.len());
         self.lag[place].fetch_add(1, Relaxed);
@@ -261,7 +261,7 @@ impl Stats {
         self.refusals[why as usize].load(Relaxed)
     }
 
-    /// How often the lag was within each bound and above the one before, and then beyond the last.
+    /// How often the lag was within each bound and above the one before; the last count is beyond all of them.
     pub(super) fn lags(&self) -> [u64; LAG_BOUNDS_MS.len() + 1] {
         std::array::from_fn(|at| self.lag[at].load(Relaxed))
     }
@@ -270,7 +270,7 @@ impl Stats {
         self.lag_ms.load(Relaxed)
     }
 
-    /// The counts, as `stats()` tells them.
+    /// The counts as JSON, as `stats()` gives them.
     pub(crate) fn to_json(&self, gauges: Gauges) -> Value {
         let refusals: Map<String, Value> =
             Refusal::ALL.iter().map(|why| (why.name().to_owned(), self.refused(*why).into())).collect();

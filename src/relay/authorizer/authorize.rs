@@ -1,4 +1,4 @@
-//! The authorizer: identifies a viewer, and decides whether it may read.
+//! The authorizer: identifies a viewer, and opens what it may read.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::config::Endpoint;
 use crate::relay::digest::Digester;
 use crate::relay::feed::{self, FeedKey, Feeds};
 use crate::relay::options::Options;
-use crate::relay::router::Route;
+use crate::relay::router::{Route, Target};
 use crate::relay::stats::Stats;
 use crate::serve::clock::Clock;
 use crate::serve::{Request, Response};
@@ -91,12 +91,68 @@ impl Authorizer {
         }
     }
 
+    /// Opens the shared feed of `target` for a viewer that may read it. `path` is the feed's, with its own query.
+    ///
+    /// # Errors
+    /// The 401, 403, 404 or 429, that the server cannot be probed, or that the relay's key cannot read the feed.
+    pub(crate) async fn open_feed(
+        &self,
+        viewer: &Viewer,
+        request: &Request,
+        target: &Target,
+        path: &str,
+    ) -> Result<feed::Subscriber, Response> {
+        let key = match target {
+            Target::Run(id) => {
+                let key = FeedKey::run(id).map_err(|_| unknown_run())?;
+                self.authorize(viewer, Resource::Run(id), path, Some(&key)).await?;
+                key
+            }
+            Target::Batch(id) => {
+                self.authorize(viewer, Resource::Batch(id), path, None).await?;
+                FeedKey::batch(id).map_err(|_| unknown_run())?
+            }
+            Target::Tags => {
+                let (list, created_at) = (request.parameter("tags"), request.parameter("createdAt"));
+                let tags: Vec<String> = list.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
+                self.authorize(viewer, Resource::Tags(&tags), path, None).await?;
+                FeedKey::tags(list.as_deref(), created_at.as_deref())
+            }
+            Target::Stream(..) | Target::Proxy => return Err(Response::not_found()),
+        };
+        let feed = self.feeds.subscribe(key, viewer.digest)?;
+        self.prove(viewer, &feed).await?;
+        Ok(feed)
+    }
+
+    /// Checks that a viewer may read a run, and so its streams.
+    ///
+    /// # Errors
+    /// As [`Authorizer::open_feed`].
+    pub(crate) async fn check_run(&self, viewer: &Viewer, id: &str) -> Result<(), Response> {
+        let key = FeedKey::run(id).map_err(|_| unknown_run())?;
+        self.authorize(viewer, Resource::Run(id), key.path(), Some(&key)).await?;
+        if viewer.unproven.is_some() {
+            self.prove(viewer, &self.feeds.subscribe(key, viewer.digest)?).await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a trigger whose token the relay's own key signed and that lacks the scope (A15). The server decides on every
+    /// other one.
+    ///
+    /// # Errors
+    /// The 403.
+    pub(crate) fn check_trigger(&self, request: &Request, route: &Route) -> Result<(), Response> {
+        trigger::check(&self.endpoint, &request.headers, route, self.now())
+    }
+
     /// Decides whether the viewer may read the resource, whose feed is at `path` (with its own query). `run` is that feed
     /// where the resource is one run: scopes may depend on its row.
     ///
     /// # Errors
     /// The 401, 403 or 404, or that the server cannot be probed.
-    pub(crate) async fn authorize(
+    async fn authorize(
         &self,
         viewer: &Viewer,
         resource: Resource<'_>,
@@ -126,21 +182,12 @@ impl Authorizer {
     ///
     /// # Errors
     /// Why the relay's key cannot read the feed.
-    pub(crate) async fn prove(&self, viewer: &Viewer, feed: &feed::Subscriber) -> Result<(), Response> {
+    async fn prove(&self, viewer: &Viewer, feed: &feed::Subscriber) -> Result<(), Response> {
         if let Some(sub) = &viewer.unproven {
             feed.ready().await?;
             self.environment.prove(sub);
         }
         Ok(())
-    }
-
-    /// Refuses a trigger whose token the relay's own key signed and that lacks the scope (A15). The server decides on every
-    /// other one.
-    ///
-    /// # Errors
-    /// The 403.
-    pub(crate) fn check_trigger(&self, request: &Request, route: &Route) -> Result<(), Response> {
-        trigger::check(&self.endpoint, &request.headers, route, self.now())
     }
 
     async fn probe(&self, viewer: &Viewer, path: &str, exp: Option<f64>) -> Result<(), Response> {
@@ -176,4 +223,8 @@ fn forbidden(resource: Resource<'_>, is_granted: bool) -> Response {
     let mut body = Response::forbidden();
     body["hint"] = format!("{what} lacks a scope that opens this, such as {wanted}").into();
     Response::api(StatusCode::FORBIDDEN, body.to_string())
+}
+
+fn unknown_run() -> Response {
+    Response::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "false")
 }

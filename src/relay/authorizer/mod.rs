@@ -13,7 +13,6 @@ mod trigger;
 mod viewer;
 
 pub(super) use authorize::Authorizer;
-pub(super) use policy::Resource;
 #[cfg(test)]
 pub(super) use probe::PROBE_TIMEOUTS;
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl Wanted {
             Self::Batch => ("trigger in batches", "createBatchTriggerPublicToken"),
         };
         let mut body = Response::forbidden();
-        // The official hooks show the server's words; the hint is for whoever looks at the answer.
+        // The official hooks show the server's words; the hint is seen in the answer itself.
         body["hint"] = format!("The access token may not {what}: make one with auth.{name}(task) on the server").into();
         Response::api(StatusCode::FORBIDDEN, body.to_string())
     }

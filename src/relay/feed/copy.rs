@@ -280,7 +280,7 @@ pub(super) mod tests {
         Endpoint::new("http://127.0.0.1:1", "tr_dev_1234567890", None).expect("an endpoint")
     }
 
-    /// A copy that was told these rows.
+    /// A copy without rows.
     fn copy() -> FeedCopy {
         FeedCopy::new(FeedKey::run("run_a").expect("a key"), Retention::default())
     }

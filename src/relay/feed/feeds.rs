@@ -24,7 +24,7 @@ use crate::relay::warnings::Warnings;
 use crate::serve::Response;
 use crate::serve::clock::Clock;
 
-/// How long the end of a feed is remembered: whoever comes meanwhile gets the same failure, and no new request is made.
+/// How long the failure of a feed is remembered: viewers that come meanwhile get it, and no new request is made (F3).
 const FAILURE_TTL: Duration = Duration::from_secs(1);
 
 /// The shared feeds. Cheap to clone; clones share them.
@@ -89,7 +89,7 @@ impl Feeds {
         self.subscribe(key, None)
     }
 
-    /// Subscribes to a feed, which is opened where nobody else reads it. Must be called within a Tokio runtime.
+    /// Subscribes to a feed, which is opened for its first viewer. Must be called within a Tokio runtime.
     ///
     /// # Errors
     /// The 429 when there are too many feeds with viewers, in all or opened by `owner`; the 503 of a relay that was
@@ -222,7 +222,7 @@ mod tests {
         let request = tests::request("offset=-1");
         let (told, ()) = tokio::join!(answer(&viewer, &request, &[]), run);
         let Reply::Answer(told) = told else { panic!("asked to read upstream") };
-        assert_eq!(tests::Told::of(told).await.status, 502);
+        assert_eq!(tests::Received::of(told).await.status, 502);
         assert_eq!((feeds.stats().open, feeds.stats().failed), (0, 1));
         let _viewer = feeds.open(key).expect("room");
         assert_eq!((feeds.stats().open, feeds.stats().started), (1, 1));

@@ -2,6 +2,8 @@
 //! (docs/relay-feeds.md).
 
 mod answer;
+#[cfg(test)]
+mod answer_tests;
 mod body;
 mod body_cache;
 mod changes;
@@ -12,11 +14,15 @@ mod delete_mark;
 mod failure;
 mod feeds;
 mod key;
+#[cfg(test)]
+mod partial_tests;
 mod rows;
 #[cfg(test)]
 mod rows_tests;
 mod since;
 mod skipped;
+#[cfg(test)]
+mod stranger_tests;
 #[cfg(test)]
 pub(super) mod tests;
 #[cfg(test)]

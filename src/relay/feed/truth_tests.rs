@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::copy::tests::endpoint;
 use super::rows::Retention;
-use super::tests::{Told, options, request};
+use super::tests::{Received, options, request};
 use super::{FeedKey, Reply, Subscriber, answer};
 use crate::clock::unix_ms;
 use crate::hub::{Batch, Item};
@@ -21,17 +21,17 @@ type Rows = BTreeMap<String, Cells>;
 
 const HOUR_MS: u64 = 3_600_000;
 
-/// A copy, what waits to be told to it, and what it was told.
-struct Stage {
+/// A copy, the changes that wait for it, and the rows that it was given.
+struct Fixture {
     subscriber: Subscriber,
     schema: Arc<Schema>,
     waiting: Batch,
     told: Rows,
-    /// When the last change happened that it was told of.
+    /// The time of the last change that it was given.
     told_ms: u64,
 }
 
-impl Stage {
+impl Fixture {
     fn new(rng: &mut SeededRng) -> Self {
         let mut options = options("http://127.0.0.1:1", "tr_dev_1234567890");
         options.hold = Duration::ZERO;
@@ -87,7 +87,7 @@ struct Viewer {
     /// Leaves out the payload.
     skips: bool,
     window_ms: u64,
-    /// When the server itself told it something last: the copy may be behind that.
+    /// When the server itself answered it last: the copy may be behind that.
     there_ms: u64,
 }
 
@@ -126,17 +126,17 @@ impl Viewer {
         });
     }
 
-    async fn poll(&mut self, stage: &Stage, world: &World, rng: &mut SeededRng) {
+    async fn poll(&mut self, fixture: &Fixture, world: &World, rng: &mut SeededRng) {
         let asked = self.request(rng);
-        let reply = match answer(&stage.subscriber, &asked, &[]).await {
-            Reply::Answer(reply) => Told::of(reply).await,
+        let reply = match answer(&fixture.subscriber, &asked, &[]).await {
+            Reply::Answer(reply) => Received::of(reply).await,
             Reply::Upstream => return self.there(world),
         };
-        let is_own = self.place.as_ref().is_some_and(|(handle, _)| stage.subscriber.copy().is_own(handle));
+        let is_own = self.place.as_ref().is_some_and(|(handle, _)| fixture.subscriber.copy().is_own(handle));
         if reply.status == 409 {
             let (handle, _) = self.place.take().expect("a snapshot is never refused");
             let is_servers = handle.ends_with("_f") || handle.starts_with('3');
-            assert!(!(is_servers && stage.subscriber.copy().rows().is_partial()), "back to where it came from");
+            assert!(!(is_servers && fixture.subscriber.copy().rows().is_partial()), "back to where it came from");
             return;
         }
         assert_eq!(reply.status, 200);
@@ -149,27 +149,27 @@ impl Viewer {
         }
         let messages: Vec<Value> = serde_json::from_slice(&reply.body).expect("messages");
         for message in &messages {
-            self.take(message, stage, is_own);
+            self.take(message, fixture, is_own);
         }
         self.place = Some((reply.header("electric-handle").into(), reply.header("electric-offset").into()));
-        if self.there_ms <= stage.told_ms {
-            assert_eq!(self.rows, self.shown(&stage.told));
+        if self.there_ms <= fixture.told_ms {
+            assert_eq!(self.rows, self.shown(&fixture.told));
         }
     }
 
-    fn take(&mut self, message: &Value, stage: &Stage, is_own: bool) {
+    fn take(&mut self, message: &Value, fixture: &Fixture, is_own: bool) {
         let Some(key) = message["key"].as_str() else { return };
         let before = self.rows.get(key);
         match message["headers"]["operation"].as_str().expect("an operation") {
             "delete" => {
                 // Of a run that it let go, a copy does not know whose window it was in.
-                let is_partial = stage.subscriber.copy().rows().is_partial();
+                let is_partial = fixture.subscriber.copy().rows().is_partial();
                 assert!(before.is_some() || is_partial, "told of a delete of {key}, which it never had");
                 self.rows.remove(key);
             }
             operation => {
                 // Of a run that comes back after it was let go, nor does it know who has it.
-                let is_partial = stage.subscriber.copy().rows().is_partial();
+                let is_partial = fixture.subscriber.copy().rows().is_partial();
                 assert!(
                     !is_own || is_partial || operation == "insert" || before.is_some(),
                     "an update of {key}, which it never had"
@@ -198,40 +198,40 @@ async fn play(seed: u64, now_ms: u64) -> u64 {
     let mut rng = SeededRng::new(seed);
     let mut world = World::new(&mut rng, now_ms);
     let mut follower = Follower::new(&mut rng, 1_000);
-    let mut stage = Stage::new(&mut rng);
+    let mut fixture = Fixture::new(&mut rng);
     let mut viewers: Vec<Viewer> = Vec::new();
     while follower.told_ms == 0 {
         follower.turn(&mut world, &mut rng);
     }
-    stage.fill(&follower);
+    fixture.fill(&follower);
     let mut polls = 0;
     for _ in 0..30 {
         for _ in 0..rng.below(4) {
             world.change(&mut rng);
         }
-        stage.wait(follower.turn(&mut world, &mut rng));
+        fixture.wait(follower.turn(&mut world, &mut rng));
         if rng.one_in(2) {
-            stage.tell(&follower);
+            fixture.tell(&follower);
         }
         if rng.one_in(40) && world.whole {
             // Another relay, or this one after a restart.
-            stage = Stage::new(&mut rng);
-            stage.fill(&follower);
+            fixture = Fixture::new(&mut rng);
+            fixture.fill(&follower);
         }
         if viewers.len() < 5 && rng.one_in(4) {
             let mut viewer = Viewer { skips: rng.one_in(3), ..Viewer::default() };
             if rng.one_in(3) {
                 // It came hours ago, and saw everything since.
                 viewer.window_ms = (now_ms - 3 * HOUR_MS) / 60_000 * 60_000;
-                let (handle, offset) = stage.now(viewer.window_ms);
+                let (handle, offset) = fixture.now(viewer.window_ms);
                 viewer.place = Some((handle, offset));
-                viewer.rows = viewer.shown(&stage.told);
+                viewer.rows = viewer.shown(&fixture.told);
             }
             viewers.push(viewer);
         }
         for viewer in &mut viewers {
             if rng.one_in(2) {
-                viewer.poll(&stage, &world, &mut rng).await;
+                viewer.poll(&fixture, &world, &mut rng).await;
                 polls += 1;
             }
         }

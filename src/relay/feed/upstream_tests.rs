@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::tests::{Told, options, request};
+use super::tests::{Received, options, request};
 use super::{FeedKey, Feeds, Reply, Subscriber, answer};
 use crate::emulator::{Running, start};
 use crate::relay::Options;
@@ -52,9 +52,9 @@ impl Emulator {
     }
 }
 
-async fn ask(subscriber: &Subscriber, request: &Request) -> Told {
+async fn ask(subscriber: &Subscriber, request: &Request) -> Received {
     match timeout(FAILSAFE, answer(subscriber, request, &[])).await.expect("in time") {
-        Reply::Answer(answer) => Told::of(answer).await,
+        Reply::Answer(answer) => Received::of(answer).await,
         Reply::Upstream => panic!("asked to read upstream"),
     }
 }
@@ -181,7 +181,7 @@ async fn a_feed_nobody_reads_makes_way_and_one_that_is_read_does_not() {
     let stop = CancellationToken::new();
     let feeds = Feeds::new(&options, stop.clone(), Arc::default());
     let subscriber = feeds.open(run("run_1")).expect("room");
-    let refused = Told::of(feeds.open(run("run_2")).expect_err("it is full")).await;
+    let refused = Received::of(feeds.open(run("run_2")).expect_err("it is full")).await;
     assert_eq!((refused.status, refused.header("retry-after")), (429, "1"));
     assert!(feeds.open(run("run_1")).is_ok(), "it is there already");
     drop(subscriber);

@@ -177,13 +177,13 @@ mod tests {
         let bodies: Vec<_> = (0..4).map(|_| Bytes::from(vec![0; 2_000])).collect();
         let [eager, other] = [Some([1; 32]), Some([2; 32])];
         let mut loads: Vec<_> = bodies[..2].iter().map(|body| in_flight.enter(body, eager).expect("room")).collect();
-        // The same once more is held once; another is too much, for this one alone.
+        // The same body counts once; another one is too much, for this token alone.
         loads.push(in_flight.enter(&bodies[0], eager).expect("room"));
         assert_eq!(in_flight.enter(&bodies[2], eager).err(), Some(BudgetExceeded));
         loads.push(in_flight.enter(&bodies[2], other).expect("room"));
         loads.push(in_flight.enter(&bodies[0], other).expect("room"));
         assert_eq!(in_flight.bytes(), 6_000);
-        // One body may be longer than the share of whoever holds nothing else.
+        // A token that holds nothing else may hold one body beyond its share.
         loads.push(in_flight.enter(&Bytes::from(vec![0; 9_000]), Some([3; 32])).expect("room"));
         loads.remove(1);
         loads.push(in_flight.enter(&bodies[3], eager).expect("room again"));

@@ -1,5 +1,5 @@
-//! The headers and query of a feed or stream that the relay asks the server for in a viewer's place: written anew from what
-//! was read of the viewer's own (A16). No branch of the viewer's goes along, whoever's key asks. Pure.
+//! The headers and query that ask the server for a feed or stream in a viewer's place, written anew from the parsed values of
+//! the viewer's request (A16). The viewer's branch is never sent. Pure.
 
 use std::time::Duration;
 

@@ -1,6 +1,8 @@
 //! Shared streams: one upstream for each stream of a run, whose viewers read one log (docs/relay-streams.md).
 
 mod answer;
+#[cfg(test)]
+mod fallback_tests;
 mod records;
 mod shared;
 mod streams;

@@ -85,7 +85,7 @@ impl Streams {
         self.subscribe(key, None)
     }
 
-    /// Subscribes to a stream, which is opened where nobody else reads it. Must be called within a Tokio runtime.
+    /// Subscribes to a stream, which is opened for its first viewer. Must be called within a Tokio runtime.
     ///
     /// # Errors
     /// 400 for a run or key that cannot be one; 429 when there are too many streams with viewers, in all or opened by

@@ -1,10 +1,9 @@
-//! Viewers over a scripted upstream.
+//! Viewers of shared streams, over a scripted upstream.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -18,25 +17,26 @@ use super::{Fallback, Reply, StreamKey, Streams, answer};
 use crate::config::Endpoint;
 use crate::connection::{ConnectionState, Notice};
 use crate::relay::{Limits, Options};
+use crate::serve::Request;
 use crate::serve::stream::{Log, StreamName, StreamVersion};
-use crate::serve::{Body, Request};
+
 use crate::serving::{Serving, serving};
 
-const FAILSAFE: Duration = Duration::from_secs(20);
-const V2: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-stream-version: v2\r\n\r\n";
-const V1: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+pub(super) const FAILSAFE: Duration = Duration::from_secs(20);
+pub(super) const V2: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-stream-version: v2\r\n\r\n";
+pub(super) const V1: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
 
-fn record(number: u64) -> String {
+pub(super) fn record(number: u64) -> String {
     format!("event: batch\ndata: {{\"records\":[{{\"seq_num\":{number},\"timestamp\":7,\"extra\":1}}]}}\n\n")
 }
 
-fn ping(tail: u64) -> String {
+pub(super) fn ping(tail: u64) -> String {
     format!("event: ping\ndata: {{\"timestamp\":1,\"tail\":{{\"seq_num\":{tail},\"timestamp\":7}}}}\n\n")
 }
 
-/// The heads of the requests that a scripted server received. Dropping it fails the test if the server's task panicked, or
-/// if a response of the script was never requested.
-struct Heads {
+/// The heads of the requests that a scripted server received. Dropping it fails the test if the server's task panicked,
+/// or if a response of the script was never requested.
+pub(super) struct Heads {
     received: mpsc::UnboundedReceiver<String>,
     missing: Arc<AtomicUsize>,
     _server: Serving,
@@ -50,7 +50,7 @@ impl Drop for Heads {
 }
 
 /// A scripted server: each connection gets the next text, and is closed after it where the script says so.
-async fn upstream(answers: Vec<(String, bool)>) -> (String, Heads) {
+pub(super) async fn upstream(answers: Vec<(String, bool)>) -> (String, Heads) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let (tell, heads) = mpsc::unbounded_channel();
@@ -76,8 +76,8 @@ async fn upstream(answers: Vec<(String, bool)>) -> (String, Heads) {
     (url, Heads { received: heads, missing, _server: server })
 }
 
-/// Gives the one connection this head, then what is sent; it ends when the sender does.
-async fn live(head: &'static str) -> (String, mpsc::UnboundedSender<String>, Serving) {
+/// A server of one connection, which sends this head, then each text of the sender, and ends with the sender.
+pub(super) async fn live(head: &'static str) -> (String, mpsc::UnboundedSender<String>, Serving) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let (send, mut texts) = mpsc::unbounded_channel::<String>();
@@ -91,7 +91,7 @@ async fn live(head: &'static str) -> (String, mpsc::UnboundedSender<String>, Ser
     (url, send, server)
 }
 
-async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+pub(super) async fn until(mut is_so: impl AsyncFnMut() -> bool) {
     timeout(FAILSAFE, async {
         while !is_so().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -101,27 +101,15 @@ async fn until(mut is_so: impl AsyncFnMut() -> bool) {
     .expect("it comes to that");
 }
 
-async fn gone(streams: &Streams) {
+pub(super) async fn gone(streams: &Streams) {
     until(async || matches!(view(streams, None).await, Reply::Upstream)).await;
 }
 
-/// A server that goes on with this text, and tells the place it was asked for.
-fn going_on(text: &'static str) -> (Fallback, mpsc::UnboundedReceiver<Option<String>>) {
-    let (tell, places) = mpsc::unbounded_channel();
-    let fallback: Fallback = Box::new(move |place| {
-        Box::pin(async move {
-            let _ = tell.send(place);
-            Some(Body::new(http_body_util::Full::new(Bytes::from(text)).map_err(|never| match never {})))
-        })
-    });
-    (fallback, places)
-}
-
-fn streams(url: &str) -> (Streams, CancellationToken) {
+pub(super) fn streams(url: &str) -> (Streams, CancellationToken) {
     streams_of(url, Limits::default(), Duration::from_millis(50))
 }
 
-fn streams_of(url: &str, limits: Limits, keep: Duration) -> (Streams, CancellationToken) {
+pub(super) fn streams_of(url: &str, limits: Limits, keep: Duration) -> (Streams, CancellationToken) {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let options = Options {
         endpoint: Endpoint::new(url, "tr_dev_own", None).expect("an endpoint"),
@@ -140,15 +128,15 @@ fn streams_of(url: &str, limits: Limits, keep: Duration) -> (Streams, Cancellati
     (Streams::new(options, stop.clone(), Arc::default()), stop)
 }
 
-fn key() -> StreamKey {
+pub(super) fn key() -> StreamKey {
     StreamKey { run: "run_1".into(), name: StreamName::Output("ai".into()) }
 }
 
-async fn view(streams: &Streams, last: Option<&'static str>) -> Reply {
+pub(super) async fn view(streams: &Streams, last: Option<&'static str>) -> Reply {
     view_or(streams, last, Box::new(|_| Box::pin(async { None }))).await
 }
 
-async fn view_or(streams: &Streams, last: Option<&'static str>, fallback: Fallback) -> Reply {
+pub(super) async fn view_or(streams: &Streams, last: Option<&'static str>, fallback: Fallback) -> Reply {
     let mut headers = HeaderMap::new();
     headers.insert("timeout-seconds", HeaderValue::from_static("1"));
     if let Some(last) = last {
@@ -158,8 +146,8 @@ async fn view_or(streams: &Streams, last: Option<&'static str>, fallback: Fallba
     timeout(FAILSAFE, answer(streams.open(key()).expect("room"), &request, fallback)).await.expect("an answer in time")
 }
 
-/// The status and the body, and whether that ended well.
-async fn read(reply: Reply) -> (u16, String, bool) {
+/// The status and the body, and whether the body ended well.
+pub(super) async fn read(reply: Reply) -> (u16, String, bool) {
     let Reply::Answer(answer) = reply else { return (0, String::new(), false) };
     let response = answer.into_http(&HeaderMap::new(), Version::HTTP_11);
     let (status, mut body) = (response.status().as_u16(), response.into_body());
@@ -173,7 +161,7 @@ async fn read(reply: Reply) -> (u16, String, bool) {
     }
 }
 
-fn numbers(body: &str) -> Vec<u64> {
+pub(super) fn numbers(body: &str) -> Vec<u64> {
     let found = body.split("{\"seq_num\":").skip(1).filter(|part| part.contains("extra"));
     found.map(|part| part.split(',').next().expect("a number").parse().expect("a number")).collect()
 }
@@ -212,19 +200,6 @@ async fn a_viewer_that_comes_back_to_a_fresh_relay_gets_the_rest_alone() {
 }
 
 #[tokio::test]
-async fn what_is_kept_no_more_is_asked_of_the_server() {
-    let text = V2.to_owned() + &(0..5).map(record).collect::<String>() + &ping(5);
-    let (url, _heads) = upstream(vec![(text, false)]).await;
-    let (streams, _stop) = streams(&url);
-    let streams = streams.bounded(2, usize::MAX);
-    // Kept while the others look.
-    let _viewer = streams.open(key()).expect("room");
-    gone(&streams).await;
-    assert!(matches!(view(&streams, Some("1")).await, Reply::Upstream));
-    assert_eq!(numbers(&read(view(&streams, Some("2")).await).await.1), [3, 4]);
-}
-
-#[tokio::test]
 async fn events_of_v1_come_as_they_came_and_a_resumed_viewer_gets_what_follows() {
     let text = "id: 7-0\ndata: {\"n\":0}\n\nid: 7-0\ndata: not json\n\nid: 8-0\ndata: 1\n\n";
     let (url, _heads) = upstream(vec![(V1.to_owned() + text, false)]).await;
@@ -257,99 +232,13 @@ async fn stopping_breaks_the_bodies_off_and_forgets_the_streams() {
 }
 
 #[tokio::test]
-async fn whoever_falls_behind_goes_on_at_the_server_where_it_stands() {
-    // v1: from before the last id that was told, as others may share it.
-    for (head, write, place, answered) in [
-        (V2, record as fn(u64) -> String, "0", "the rest"),
-        (
-            V1,
-            |number| format!("id: 7-{number}\ndata: {{\"seq_num\":{number},\"extra\":1}}\n\n"),
-            "6-18446744073709551615",
-            "id: 7-0\ndata: told\n\nid: 7-1\ndata: the rest\n\n",
-        ),
-    ] {
-        let (url, send, _server) = live(head).await;
-        let (streams, _stop) = streams(&url);
-        let streams = streams.bounded(2, usize::MAX);
-        let _viewer = streams.open(key()).expect("room");
-        send.send(write(0)).expect("it reads");
-        until(async || streams.stats().records == 1).await;
-        let (fallback, mut places) = going_on(answered);
-        let Reply::Answer(answer) = view_or(&streams, None, fallback).await else { unreachable!("it has all") };
-        let (fresh_fallback, mut fresh_places) = going_on("all of it");
-        let fresh = view_or(&streams, None, fresh_fallback).await;
-        let mut body = answer.into_http(&HeaderMap::new(), Version::HTTP_11).into_body();
-        let first = timeout(FAILSAFE, body.frame()).await.expect("in time").expect("a frame").expect("whole");
-        assert_eq!(numbers(&String::from_utf8_lossy(&first.into_data().expect("data"))), [0]);
-        // It does not read, and nothing is queued for it.
-        send.send((1..500).map(write).collect()).expect("it reads");
-        gone(&streams).await;
-        until(async || matches!(view(&streams, Some("498")).await, Reply::Answer(_)) || head == V1).await;
-        assert_eq!(streams.stats().records, 2);
-        let rest = timeout(FAILSAFE, body.collect()).await.expect("in time").expect("whole");
-        let rest = String::from_utf8_lossy(&rest.to_bytes()).into_owned();
-        assert_eq!(rest, answered.replace("id: 7-0\ndata: told\n\n", ""));
-        assert_eq!(places.recv().await, Some(Some(place.to_owned())));
-        // One that has read nothing yet begins at the server.
-        assert_eq!(read(fresh).await, (200, "all of it".into(), true));
-        assert_eq!(fresh_places.recv().await, Some(None));
-    }
-}
-
-#[tokio::test]
-async fn whoever_falls_behind_amid_events_that_share_an_id_misses_none_of_them() {
-    let event = |number: u64| format!("id: 7-0\ndata: {number}\n\n");
-    let (url, send, _server) = live(V1).await;
-    let (streams, _stop) = streams(&url);
-    let streams = streams.bounded(2, usize::MAX);
-    let _viewer = streams.open(key()).expect("room");
-    send.send(event(0) + &event(1)).expect("it reads");
-    until(async || streams.stats().records == 2).await;
-    let (tell, mut places) = mpsc::unbounded_channel();
-    let whole: String = (0..50).map(event).collect::<String>() + ": ping\n\nid: 8-0\ndata: 50\n\n";
-    // As the server does it: strictly after the place.
-    let stored = whole.clone();
-    let fallback: Fallback = Box::new(move |place| {
-        Box::pin(async move {
-            let text = if place.as_deref() == Some("7-0") { "id: 8-0\ndata: 50\n\n".to_owned() } else { stored };
-            let _ = tell.send(place);
-            Some(Body::new(http_body_util::Full::new(Bytes::from(text)).map_err(|never| match never {})))
-        })
-    });
-    let Reply::Answer(answer) = view_or(&streams, None, fallback).await else { unreachable!("it has all") };
-    let mut body = answer.into_http(&HeaderMap::new(), Version::HTTP_11).into_body();
-    let first = timeout(FAILSAFE, body.frame()).await.expect("in time").expect("a frame").expect("whole");
-    assert_eq!(first.into_data().expect("data"), event(0) + &event(1));
-    send.send((2..50).map(event).collect::<String>() + "id: 8-0\ndata: 50\n\n").expect("it reads");
-    gone(&streams).await;
-    let rest = timeout(FAILSAFE, body.collect()).await.expect("in time").expect("whole").to_bytes();
-    let expected = (2..50).map(event).collect::<String>() + "id: 8-0\ndata: 50\n\n";
-    assert_eq!(String::from_utf8_lossy(&rest), expected);
-    assert_eq!(places.recv().await, Some(Some("6-18446744073709551615".into())));
-}
-
-#[tokio::test]
-async fn whoever_falls_behind_is_broken_off_where_the_server_cannot_be_asked() {
-    let (url, send, _server) = live(V2).await;
-    let (streams, _stop) = streams(&url);
-    let streams = streams.bounded(2, usize::MAX);
-    let _viewer = streams.open(key()).expect("room");
-    send.send(record(0)).expect("it reads");
-    until(async || streams.stats().records == 1).await;
-    let reply = view(&streams, None).await;
-    send.send((1..5).map(record).collect()).expect("it reads");
-    gone(&streams).await;
-    assert_eq!(read(reply).await, (200, String::new(), false));
-}
-
-#[tokio::test]
 async fn a_stream_is_kept_a_while_after_its_last_viewer_and_then_asked_for_anew() {
     let text = V2.to_owned() + &record(0) + &ping(1);
     let (url, mut heads) = upstream(vec![(text.clone(), false), (text, false)]).await;
     let (streams, _stop) = streams(&url);
     let reply = view(&streams, None).await;
     heads.received.recv().await.expect("a request");
-    // A viewer holds it, however long it does not read.
+    // The viewer keeps the stream, even while it does not read.
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(streams.stats().streams, 1);
     drop(reply);
@@ -423,7 +312,7 @@ async fn silence_counts_again_once_a_lost_source_was_found_however_late_that_is_
     assert!(!heard(&[ConnectionState::Retrying, ConnectionState::Live]), "v2 tells the tail");
 }
 
-/// How much a stream keeps, and how long its viewers wait for its first answer.
+/// The bounds of a stream that docs/relay.md names.
 pub(in crate::relay) struct Bounds {
     pub(in crate::relay) first_answer: Duration,
     pub(in crate::relay) records: usize,
