@@ -1,4 +1,4 @@
-//! The bounds that docs/relay.md and types/relay.d.ts promise are those of the code.
+//! Holds the bounds that docs/relay.md and types/relay.d.ts name to those of the code.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn seconds(span: Duration) -> String {
     format!("{} s", span.as_secs())
 }
 
-/// What the table says of the bounds, by what each row begins with.
+/// The rows of the table: the bound, and its default.
 fn table() -> Vec<(&'static str, &'static str)> {
     let (_, part) = DOCS.split_once("## Bounds").expect("the part on bounds");
     let (part, _) = part.split_once("\n## ").expect("a part after it");
@@ -36,7 +36,7 @@ fn table() -> Vec<(&'static str, &'static str)> {
 fn every_bound_that_the_documentation_names_is_the_one_that_holds() {
     let limits = Limits::default();
     let of_probes = format!("{}, each {}", MAX_PROBES, seconds(PROBE_TIMEOUTS.head));
-    let of_passing = format!("{}; {}", seconds(Timeouts::VIEWER.head), seconds(Timeouts::VIEWER.idle));
+    let of_proxied = format!("{}; {}", seconds(Timeouts::VIEWER.head), seconds(Timeouts::VIEWER.idle));
     let send_timeout = usize::try_from(limits.send_timeout.as_millis()).expect("a number");
     let feeds = feed::tests::Bounds::default();
     let streams = stream::tests::Bounds::default();
@@ -49,7 +49,7 @@ fn every_bound_that_the_documentation_names_is_the_one_that_holds() {
         ("`feedsPerToken`", number(limits.feeds_per_token)),
         ("`passing`", number(limits.passing)),
         ("`authorizing`", format!("{}, or `viewers` where those are fewer", number(limits.authorizing))),
-        // In js/relay-options.js: see the tests of the options.
+        // Set in js/relay/options.js, and held by its tests.
         ("`authorizeTimeoutMs`", "10 s".to_owned()),
         ("`queryBytes`", bytes(limits.query_bytes as u64)),
         ("`bodyBytes`", bytes(limits.body_bytes)),
@@ -58,21 +58,21 @@ fn every_bound_that_the_documentation_names_is_the_one_that_holds() {
         ("`sendTimeoutMs`", number(send_timeout)),
         ("`connections`", number(limits.connections)),
         ("`streamsPerConnection`", number(limits.streams_per_connection as usize)),
-        ("questions about tokens", of_probes),
-        ("answers to those", number(MAX_DECISIONS)),
+        ("probes in flight", of_probes),
+        ("decisions of probes", number(MAX_DECISIONS)),
         ("the wait for a feed's or stream's first answer", seconds(feeds.first_answer)),
-        ("the wait for the server's answer to what is passed through", of_passing),
+        ("the wait for the server's answer to a proxied request", of_proxied),
         ("finished runs kept", format!("{} and {}", number(feeds.rows), bytes(feeds.row_bytes as u64))),
-        ("bodies kept of a feed", format!("{} and {}", feeds.bodies, bytes(feeds.body_bytes as u64))),
-        ("kept of a stream", format!("{} records and {}", number(streams.records), bytes(streams.bytes as u64))),
+        ("bodies cached of a feed", format!("{} and {}", feeds.bodies, bytes(feeds.body_bytes as u64))),
+        ("records kept of a stream", format!("{} records and {}", number(streams.records), bytes(streams.bytes as u64))),
     ];
-    let told = table();
+    let rows_of_docs = table();
     for (bound, holds) in &code {
-        let rows: Vec<_> = told.iter().filter(|(named, _)| named.starts_with(bound)).collect();
+        let rows: Vec<_> = rows_of_docs.iter().filter(|(named, _)| named.starts_with(bound)).collect();
         assert_eq!(rows.len(), 1, "{bound}");
         assert_eq!(rows[0].1, holds, "{bound}");
     }
-    assert_eq!(told.len(), code.len(), "a row that no bound is behind");
+    assert_eq!(rows_of_docs.len(), code.len(), "a row that no bound is behind");
 }
 
 #[test]
