@@ -1,5 +1,5 @@
-//! What a request must be before anything is decided: within its size, and read in one way by everybody (A13). Where the
-//! app's session decides, no page of another origin may have sent it (A17, A18).
+//! What a request must be before anything is decided: within its size, and read in one way by everybody (A13). Where
+//! the app's session decides, no page of another origin may have sent it (A17, A18).
 
 use std::sync::Arc;
 
@@ -64,8 +64,8 @@ impl Admission {
         Err(Response::api_error(status, text))
     }
 
-    /// As [`Admission::check`], and refuses a page of another origin where the app's session decides. `own` is the app's
-    /// host, where it is known from elsewhere than the request's headers.
+    /// As [`Admission::check`], and refuses a page of another origin where the app's session decides. `own` is the
+    /// app's host, where it is known from elsewhere than the request's headers.
     ///
     /// # Errors
     /// Those of [`Admission::check`], and the 403.
@@ -96,8 +96,8 @@ impl Admission {
         Err(Response::api_error(StatusCode::FORBIDDEN, why))
     }
 
-    /// Sets the CORS headers of an answer: a page may read it with credentials if the app named the page's origin, whatever
-    /// the server says.
+    /// Sets the CORS headers of an answer: a page may read it with credentials if the app named the page's origin,
+    /// whatever the server says.
     pub(super) fn set_cors(&self, origin: Option<&HeaderValue>, answer: &mut http::Response<Body>) {
         let headers = answer.headers_mut();
         headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);

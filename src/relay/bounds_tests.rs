@@ -64,7 +64,10 @@ fn every_bound_that_the_documentation_names_is_the_one_that_holds() {
         ("the wait for the server's answer to a proxied request", of_proxied),
         ("finished runs kept", format!("{} and {}", number(feeds.rows), bytes(feeds.row_bytes as u64))),
         ("bodies cached of a feed", format!("{} and {}", feeds.bodies, bytes(feeds.body_bytes as u64))),
-        ("records kept of a stream", format!("{} records and {}", number(streams.records), bytes(streams.bytes as u64))),
+        (
+            "records kept of a stream",
+            format!("{} records and {}", number(streams.records), bytes(streams.bytes as u64)),
+        ),
     ];
     let rows_of_docs = table();
     for (bound, holds) in &code {

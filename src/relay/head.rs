@@ -5,8 +5,8 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// Parses a request's head: method, path and query, then names and values, one line each. `None` for text that is no head
-/// of HTTP.
+/// Parses a request's head: method, path and query, then names and values, one line each. `None` for text that is no
+/// head of HTTP.
 #[must_use]
 pub fn read_head(text: &str) -> Option<Request<()>> {
     let mut lines = text.split('\n');
@@ -23,7 +23,8 @@ pub fn read_head(text: &str) -> Option<Request<()>> {
     Some(request)
 }
 
-/// Writes an answer's head: the status, `1` when parts of the body follow (else `0`), then names and values, one line each.
+/// Writes an answer's head: the status, `1` when parts of the body follow (else `0`), then names and values, one line
+/// each.
 #[must_use]
 pub fn head_text(status: StatusCode, headers: &HeaderMap, more: bool) -> String {
     let mut text = String::with_capacity(1024);

@@ -1,6 +1,6 @@
 //! Upstreams that viewers share: each is opened for its first subscriber and kept for a while after its last one
-//! (`keepMs`, 5 s). Bounded in all (`limits.feeds`) and for the token that opened them (`limits.feedsPerToken`): beyond,
-//! the upstream that has been idle for longest is evicted (F1, F2, R1).
+//! (`keepMs`, 5 s). Bounded in all (`limits.feeds`) and for the token that opened them (`limits.feedsPerToken`):
+//! beyond, the upstream that has been idle for longest is evicted (F1, F2, R1).
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -67,8 +67,8 @@ impl<K: Clone + Eq + Hash, V> IdleCache<K, V> {
         }
     }
 
-    /// Subscribes to the upstream of `key`, which `open` makes where there is none. The caller has to drive a slot that it
-    /// gets.
+    /// Subscribes to the upstream of `key`, which `open` makes where there is none. The caller has to drive a slot that
+    /// it gets.
     ///
     /// # Errors
     /// The 429 where there are too many upstreams with subscribers, in all or opened by `owner`.
@@ -148,8 +148,8 @@ impl<K: Clone + Eq + Hash, V> IdleCache<K, V> {
     }
 }
 
-/// Evicts the upstream that has been idle for longest, of those that `owner` opened if there is one. False where none is
-/// idle.
+/// Evicts the upstream that has been idle for longest, of those that `owner` opened if there is one. False where none
+/// is idle.
 fn evict<K: Clone + Eq + Hash, V>(slots: &mut HashMap<K, Arc<Slot<K, V>>>, owner: Option<&Digest>) -> bool {
     let candidates = slots.values().filter(|slot| owner.is_none_or(|owner| slot.is_of(owner)));
     let idle = candidates.filter_map(|slot| Some((slot.idle_since()?, slot)));

@@ -1,6 +1,6 @@
-//! The relay: the server's own protocol on the app's own origin, with one upstream for each distinct feed and stream, however
-//! many viewers there are (docs/relay.md). It verifies tokens itself, answers feeds and streams from memory, and proxies the
-//! other routes of its table with the viewer's own token.
+//! The relay: the server's own protocol on the app's own origin, with one upstream for each distinct feed and stream,
+//! however many viewers there are (docs/relay.md). It verifies tokens itself, answers feeds and streams from memory,
+//! and proxies the other routes of its table with the viewer's own token.
 
 mod admission;
 mod authorizer;

@@ -1,5 +1,5 @@
-//! The relay: each request goes through admission, router, authorizer and limiter to a shared feed, a shared stream or the
-//! proxy, and its answer through the responder.
+//! The relay: each request goes through admission, router, authorizer and limiter to a shared feed, a shared stream or
+//! the proxy, and its answer through the responder.
 
 use std::fmt;
 use std::sync::Arc;
@@ -67,8 +67,8 @@ impl Relay {
         })
     }
 
-    /// Answers one request. `grant` is what `authorize` gave, where the app has one: the request's own token is then used
-    /// for proxied requests only.
+    /// Answers one request. `grant` is what `authorize` gave, where the app has one: the request's own token is then
+    /// used for proxied requests only.
     ///
     /// Dropping the future means that the viewer left, and ends what it caused.
     pub async fn respond(self: &Arc<Self>, request: Request<Body>, grant: Option<Grant>) -> http::Response<Body> {
@@ -77,8 +77,8 @@ impl Relay {
         let admitted = self.admission.check(&head.headers, &head.uri);
         let mut request = request::read(head.method, head.uri.query(), head.headers);
         let routed = admitted.and_then(|()| self.route(&request, head.uri.path()));
-        // A poll is held for long, by thousands of viewers: its future keeps no more of the request than it needs, and the
-        // futures of rare or short steps are boxed.
+        // A poll is held for long, by thousands of viewers: its future keeps no more of the request than it needs, and
+        // the futures of rare or short steps are boxed.
         drop(head.uri);
         let outcome = match routed {
             Err(answer) => answer.into(),
@@ -156,8 +156,8 @@ impl Relay {
         Ok(proxied(fetched, permit))
     }
 
-    /// Answers a viewer of a stream, which is as readable as its run: from the shared stream, or from the server where that
-    /// no longer has it.
+    /// Answers a viewer of a stream, which is as readable as its run: from the shared stream, or from the server where
+    /// that no longer has it.
     async fn stream(
         &self,
         request: &serve::Request,
@@ -178,8 +178,8 @@ impl Relay {
         }
     }
 
-    /// The refusal that a request gets before the app's `authorize` sees it. `own` is the app's host, where it is known from
-    /// elsewhere than the request's headers.
+    /// The refusal that a request gets before the app's `authorize` sees it. `own` is the app's host, where it is known
+    /// from elsewhere than the request's headers.
     pub fn refusal(&self, head: &Parts, own: Option<&str>) -> Option<http::Response<Body>> {
         let refusal = self.admission.check_with_origin(head, own).err()?;
         Some(refusal.into_http(&head.headers, head.version))

@@ -10,8 +10,8 @@ pub(super) fn read(method: http::Method, query: Option<&str>, headers: HeaderMap
     serve::Request { method, origin: format!("http://{host}"), query: query.map(str::to_owned), headers }
 }
 
-/// The headers that a held poll or an open stream needs, one value of each. Thousands of viewers are held at once, and a
-/// reference to an earlier header is one byte in HTTP/2, but as long as that header here.
+/// The headers that a held poll or an open stream needs, one value of each. Thousands of viewers are held at once, and
+/// a reference to an earlier header is one byte in HTTP/2, but as long as that header here.
 pub(super) fn needed(headers: &HeaderMap) -> HeaderMap {
     const NEEDED: [HeaderName; 10] = [
         header::ACCEPT,

@@ -1,4 +1,5 @@
-//! The last step: an outcome becomes a response, which is counted, and whose viewer keeps its permit until the body ends.
+//! The last step: an outcome becomes a response, which is counted, and whose viewer keeps its permit until the body
+//! ends.
 
 use std::io;
 use std::pin::Pin;

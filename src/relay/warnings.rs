@@ -1,5 +1,5 @@
-//! Warnings for the operator of a relay, each given once: which setting to fix where the server refuses the relay's key or
-//! cannot be reached.
+//! Warnings for the operator of a relay, each given once: which setting to fix where the server refuses the relay's key
+//! or cannot be reached.
 
 use std::collections::HashSet;
 use std::fmt;

@@ -138,8 +138,8 @@ impl Authorizer {
         Ok(())
     }
 
-    /// Refuses a trigger whose token the relay's own key signed and that lacks the scope (A15). The server decides on every
-    /// other one.
+    /// Refuses a trigger whose token the relay's own key signed and that lacks the scope (A15). The server decides on
+    /// every other one.
     ///
     /// # Errors
     /// The 403.
@@ -147,8 +147,8 @@ impl Authorizer {
         trigger::check(&self.endpoint, &request.headers, route, self.now())
     }
 
-    /// Decides whether the viewer may read the resource, whose feed is at `path` (with its own query). `run` is that feed
-    /// where the resource is one run: scopes may depend on its row.
+    /// Decides whether the viewer may read the resource, whose feed is at `path` (with its own query). `run` is that
+    /// feed where the resource is one run: scopes may depend on its row.
     ///
     /// # Errors
     /// The 401, 403 or 404, or that the server cannot be probed.
@@ -177,8 +177,8 @@ impl Authorizer {
         }
     }
 
-    /// Proves that the viewer's token is of the relay's own environment, where the relay does not know that yet: the server
-    /// shows the token a feed, and shows the relay's key the same feed (A20).
+    /// Proves that the viewer's token is of the relay's own environment, where the relay does not know that yet: the
+    /// server shows the token a feed, and shows the relay's key the same feed (A20).
     ///
     /// # Errors
     /// Why the relay's key cannot read the feed.

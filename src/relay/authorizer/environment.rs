@@ -1,6 +1,6 @@
-//! Which environment the relay's own key is of. Usually the server says, once in the life of the process. A restricted key,
-//! which may read feeds and not ask for its claims, learns it from a run or batch that both it and a viewer's token may
-//! read, because a run is of one environment (A20).
+//! Which environment the relay's own key is of. Usually the server says, once in the life of the process. A restricted
+//! key, which may read feeds and not ask for its claims, learns it from a run or batch that both it and a viewer's
+//! token may read, because a run is of one environment (A20).
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};

@@ -29,8 +29,8 @@ pub(crate) enum ScopeDecision {
     Allow,
     /// The viewer may not read it: 403.
     Deny,
-    /// The run's row decides: by its columns, or because an unknown run is a 404 before it is a 403 (docs/server-protocol.md 3). Only
-    /// for a run whose row was not given.
+    /// The run's row decides: by its columns, or because an unknown run is a 404 before it is a 403
+    /// (docs/server-protocol.md 3). Only for a run whose row was not given.
     NeedsRow,
     /// Only the server can decide, because rows do not name the batch of a run. A viewer without a token (`authorize`)
     /// cannot be probed, and may not read it.
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// docs/server-protocol.md 3, written down a second time: a scope as its three parts, a request as pairs.
+    /// docs/server-protocol.md 3, written a second time: a scope as its three parts, a request as pairs.
     fn model(scopes: &[String], resources: &[(&str, Option<&str>)]) -> bool {
         scopes.iter().any(|scope| {
             let (action, rest) = scope.split_once(':').unwrap_or((scope, ""));
@@ -117,10 +117,12 @@ mod tests {
         ) {
             let mut of_tags: Vec<(&str, Option<&str>)> = vec![("runs", None), ("tags", None)];
             of_tags.extend(tags.iter().map(|tag| ("tags", Some(tag.as_str()))));
-            prop_assert_eq!(decide(&scopes, Resource::Tags(&tags), None) == ScopeDecision::Allow, model(&scopes, &of_tags));
+            let decided = decide(&scopes, Resource::Tags(&tags), None);
+            prop_assert_eq!(decided == ScopeDecision::Allow, model(&scopes, &of_tags));
 
             let of_batch = [("batch", Some(id.as_str())), ("runs", None)];
-            prop_assert_eq!(decide(&scopes, Resource::Batch(&id), None) == ScopeDecision::Allow, model(&scopes, &of_batch));
+            let decided = decide(&scopes, Resource::Batch(&id), None);
+            prop_assert_eq!(decided == ScopeDecision::Allow, model(&scopes, &of_batch));
 
             let mut of_run = vec![("runs", Some(id.as_str())), ("tasks", Some(task.as_str()))];
             of_run.extend(tags.iter().map(|tag| ("tags", Some(tag.as_str()))));

@@ -1,5 +1,5 @@
-//! The decisions of probes, cached, and the probes in flight, shared: viewers with one token and feed send one probe. Used
-//! for tokens of other keys of the environment, and for `read:batch` on a single run (A5, A6, A7).
+//! The decisions of probes, cached, and the probes in flight, shared: viewers with one token and feed send one probe.
+//! Used for tokens of other keys of the environment, and for `read:batch` on a single run (A5, A6, A7).
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -19,8 +19,8 @@ use crate::serve::clock::Clock;
 
 /// How many decisions are cached. The one that was used longest ago is dropped first.
 pub(in crate::relay) const MAX_DECISIONS: usize = 10_000;
-/// How many probes may be in flight. Anybody can sign a token with a key of their own and fill in this environment's id,
-/// and a flood of such tokens must not become a flood of requests (A7).
+/// How many probes may be in flight. Anybody can sign a token with a key of their own and fill in this environment's
+/// id, and a flood of such tokens must not become a flood of requests (A7).
 pub(in crate::relay) const MAX_PROBES: usize = 32;
 /// How long an `Allow` is cached at most, in milliseconds, so that a revoked key's tokens stop working.
 const ALLOW_TTL_MS: u64 = 300_000;
@@ -74,8 +74,8 @@ impl ProbeCache {
         Self(Arc::new(Inner { digester, clock, permits, state: Mutex::default() }))
     }
 
-    /// Whether the server shows `path` (of a feed, with its query and without an offset) to the holder of `token`, which
-    /// expires at `exp` (Unix seconds). A 401 is about the token, and holds for every path.
+    /// Whether the server shows `path` (of a feed, with its query and without an offset) to the holder of `token`,
+    /// which expires at `exp` (Unix seconds). A 401 is about the token, and holds for every path.
     ///
     /// # Errors
     /// The probe had no decision.

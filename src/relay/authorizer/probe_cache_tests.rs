@@ -161,7 +161,7 @@ async fn viewers_who_leave_give_their_places_back() {
     assert!(held.iter_mut().all(|asking| asking.now_or_never().is_none()));
     assert_eq!(case.ask("a", None, Ok(Decision::Allow)).await, Err(Indeterminate::Busy(1)));
     let second = case.ask("0", None, Ok(Decision::Allow));
-    assert_eq!(second.await, Ok(no()), "who shares a question needs no place");
+    assert_eq!(second.await, Ok(no()), "who shares a probe needs no permit");
     held.clear();
     assert_eq!(case.ask("a", None, Ok(Decision::Allow)).await, Ok(Decision::Allow));
 }

@@ -9,8 +9,8 @@ use crate::relay::router::{Family, Route};
 use crate::serve::{Response, decode_segment};
 use crate::token::{PublicClaims, Scope, verify};
 
-/// Refuses a trigger whose token the relay's own key signed and that lacks the scope, at `now` (Unix seconds). Other tokens,
-/// and what servers of other versions decide differently, are left to the server.
+/// Refuses a trigger whose token the relay's own key signed and that lacks the scope, at `now` (Unix seconds). Other
+/// tokens, and what servers of other versions decide differently, are left to the server.
 ///
 /// # Errors
 /// The 403.

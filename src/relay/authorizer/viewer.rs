@@ -57,8 +57,8 @@ impl Viewer {
         Self::holder(token, claims.skip_columns, Rights::Scopes(claims.scopes), digester)
     }
 
-    /// The holder of a token that only the server can check. `is_proven` is whether the relay knows that the token is of
-    /// its own environment.
+    /// The holder of a token that only the server can check. `is_proven` is whether the relay knows that the token is
+    /// of its own environment.
     pub(super) fn unverified(token: &str, claims: PublicClaims, is_proven: bool, digester: &Digester) -> Self {
         let unproven = (!is_proven).then_some(claims.sub);
         Self { unproven, ..Self::holder(token, claims.skip_columns, Rights::Server(claims.exp), digester) }
@@ -75,8 +75,8 @@ impl Viewer {
     }
 }
 
-/// The token of `Authorization`: after `Bearer`, or alone, as the server takes it (docs/server-protocol.md 8). `None` where there is
-/// none, and where the header could be read in two ways.
+/// The token of `Authorization`: after `Bearer`, or alone, as the server takes it (docs/server-protocol.md 8). `None`
+/// where there is none, and where the header could be read in two ways.
 pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let text = headers.get("authorization")?.to_str().ok()?.trim();
     let token = match text.split_once(' ') {

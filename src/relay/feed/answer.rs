@@ -23,8 +23,8 @@ use crate::serve::{Request, Response};
 pub(crate) enum Reply {
     /// From the copy.
     Answer(Response),
-    /// By the server, asked with the viewer's own token: the copy no longer has all rows. What follows the server's snapshot
-    /// is answered here if its offsets are times, and by the server if they are not.
+    /// By the server, asked with the viewer's own token: the copy no longer has all rows. What follows the server's
+    /// snapshot is answered here if its offsets are times, and by the server if they are not.
     Upstream,
 }
 
@@ -37,8 +37,8 @@ struct Viewer<'a> {
     skipped: Vec<String>,
 }
 
-/// Answers a GET or HEAD; a live one when a row changes, or after the hold. The columns of `skipped` are left out, and those
-/// of the request's `skipColumns`.
+/// Answers a GET or HEAD; a live one when a row changes, or after the hold. The columns of `skipped` are left out, and
+/// those of the request's `skipColumns`.
 ///
 /// Dropping the future means that the viewer left.
 pub(crate) async fn answer(subscriber: &Subscriber, request: &Request, skipped: &[String]) -> Reply {
@@ -70,7 +70,8 @@ impl Viewer<'_> {
             let (changes, to, is_behind) = {
                 let rows = self.copy.rows();
                 if rows.is_lost(since, window_ms) {
-                    // Its snapshot came from the server; another one would end at the same place. The server goes on with it.
+                    // Its snapshot came from the server; another one would end at the same place. The server goes on
+                    // with it.
                     let is_of_server = rows.is_partial() && !FeedCopy::is_of_a_relay(&cursor.handle);
                     return Ok(if is_of_server {
                         Reply::Upstream

@@ -103,7 +103,7 @@ async fn viewers_of_the_same_news_share_one_body() {
     let mut polls = Vec::new();
     for n in 0..100 {
         let snapshot = fixture.ask(&request("offset=-1")).await;
-        // Half of them saw one more change.
+        // Half of the viewers saw one more change.
         if n == 50 {
             fixture.bring_one("PENDING", 1_500);
         }

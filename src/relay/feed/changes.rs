@@ -43,8 +43,8 @@ pub(super) struct Changes {
     pub(super) newest_ms: u64,
 }
 
-/// The identity of [`Changes`]: each row by its change and by whether it is new to the viewer, each delete by its change.
-/// Equal ones are written as the same body, different ones never are (F10).
+/// The identity of [`Changes`]: each row by its change and by whether it is new to the viewer, each delete by its
+/// change. Equal ones are written as the same body, different ones never are (F10).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ChangeIds {
     rows: Box<[(u64, bool)]>,

@@ -96,7 +96,8 @@ impl FeedCopy {
                 self.fail(end);
                 return;
             }
-            // What the hub published together is published together, and nothing before all of the first rows are there (F11).
+            // What the hub published together is published together, and nothing before all of the first rows are there
+            // (F11).
             if settled && is_whole {
                 self.publish();
             }

@@ -1,5 +1,5 @@
-//! The deletes that a viewer has seen, as its handle says: a deleted row has no `updatedAt` to compare. By the mark another
-//! relay knows which deletes the viewer lacks, and does not send it back to the start at each poll (F7). Pure.
+//! The deletes that a viewer has seen, as its handle says: a deleted row has no `updatedAt` to compare. By the mark
+//! another relay knows which deletes the viewer lacks, and does not send it back to the start at each poll (F7). Pure.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

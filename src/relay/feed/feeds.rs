@@ -67,8 +67,8 @@ impl Feeds {
         Self::with_clock(options, stop, stats, Clock::system())
     }
 
-    /// No feeds yet. `stop` ends all of them, `stats` counts what they cost; the window of a tag feed goes back from now
-    /// by `clock`.
+    /// No feeds yet. `stop` ends all of them, `stats` counts what they cost; the window of a tag feed goes back from
+    /// now by `clock`.
     pub(crate) fn with_clock(options: &Options, stop: CancellationToken, stats: Arc<Stats>, clock: Clock) -> Self {
         Self(Arc::new(Inner {
             endpoint: options.endpoint.clone(),

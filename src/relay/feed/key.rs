@@ -49,8 +49,8 @@ impl FeedKey {
         Ok(Self { kind: Kind::Batch, path: path.into(), query: [].into() })
     }
 
-    /// The feed of runs with all of some tags, by the parameters `tags` (several between commas) and `createdAt`. The order
-    /// of tags does not matter.
+    /// The feed of runs with all of some tags, by the parameters `tags` (several between commas) and `createdAt`. The
+    /// order of tags does not matter.
     pub(crate) fn tags(tags: Option<&str>, created_at: Option<&str>) -> Self {
         let mut names: Vec<&str> = tags.unwrap_or_default().split(',').filter(|tag| !tag.is_empty()).collect();
         names.sort_unstable();
@@ -73,7 +73,8 @@ impl FeedKey {
         &self.path
     }
 
-    /// The oldest creation that a snapshot shows at `now_ms`, in Unix milliseconds: whole minutes, as on the server; 0 is all.
+    /// The oldest creation that a snapshot shows at `now_ms`, in Unix milliseconds: whole minutes, as on the server; 0
+    /// is all.
     pub(super) fn since_ms(&self, now_ms: u64) -> u64 {
         match self.kind {
             Kind::Tags { window_ms } => now_ms.saturating_sub(window_ms) / 60_000 * 60_000,
@@ -81,8 +82,8 @@ impl FeedKey {
         }
     }
 
-    /// The same for a viewer that goes on with `handle`, whose window stays where it was (a server's handles have the same
-    /// form as the relay's) (F8).
+    /// The same for a viewer that goes on with `handle`, whose window stays where it was (a server's handles have the
+    /// same form as the relay's) (F8).
     pub(super) fn since_of(&self, handle: &str, now_ms: u64) -> u64 {
         match self.kind {
             Kind::Tags { .. } => {

@@ -20,8 +20,8 @@ async fn a_copy_that_let_rows_go_sends_snapshots_elsewhere_and_follows_what_chan
     assert_eq!(poll.await.expect("an answer").rows(), [told("update", "r", "CANCELED")]);
 }
 
-/// Two requests of a viewer that takes its snapshots from the server and goes on with the server's handle and offset: the
-/// status of each answer, or "there" where the server is to be asked.
+/// Two requests of a viewer that takes its snapshots from the server and goes on with the server's handle and offset:
+/// the status of each answer, or "there" where the server is to be asked.
 async fn rounds_of_a_partial_copy(fixture: &Fixture, handle: &str, offset: &str) -> Vec<String> {
     let mut told = Vec::new();
     for query in ["offset=-1&handle=x-next".to_owned(), format!("live=true&handle={handle}&offset={offset}&cursor=")] {

@@ -146,8 +146,8 @@ impl Rows {
             Some(entry) => {
                 (entry.row.get("id").map(Into::into), entry.created_ms, entry.updated_ms, entry.first_version)
             }
-            // The row may have been evicted: every viewer that is not lost has it then, but for those whose window began
-            // after the run. A delete of a row that they never had does no harm; a run that stays would.
+            // The row may have been evicted: every viewer that is not lost has it then, but for those whose window
+            // began after the run. A delete of a row that they never had does no harm; a run that stays would.
             None if self.is_partial() => (None, u64::MAX, 0, 0),
             None => return,
         };
@@ -180,8 +180,8 @@ impl Rows {
         }
     }
 
-    /// Evicts rows of finished runs beyond the retention, those first that changed longest ago. Never the last row: a feed of
-    /// one run is always whole.
+    /// Evicts rows of finished runs beyond the retention, those first that changed longest ago. Never the last row: a
+    /// feed of one run is always whole.
     pub(super) fn evict(&mut self) {
         let Retention { rows, bytes } = self.retention;
         while (self.finished.len() > rows || self.finished_bytes > bytes) && self.entries.len() > 1 {
@@ -207,8 +207,8 @@ impl Rows {
         if let Some(last) = self.tombstones.iter().rfind(|tombstone| tombstone.delete_id == mark.last) {
             return last.version;
         }
-        // The other copy never had rows that were deleted before it began. All copies get deletes in the same order: its
-        // last one has yet to come here, and it got those that came here well before that.
+        // The other copy never had rows that were deleted before it began. All copies get deletes in the same order:
+        // its last one has yet to come here, and it got those that came here well before that.
         let before_ms = mark.began_ms.max(mark.last_ms);
         let is_seen = |tombstone: &&Tombstone| tombstone.at_ms.saturating_add(SKEW_MS) <= before_ms;
         self.tombstones.iter().rfind(is_seen).map_or(0, |tombstone| tombstone.version)
@@ -230,7 +230,8 @@ impl Rows {
             Since::Millis(seen) => self.has_deletes || evicted.is_some_and(|evicted| seen < evicted.updated_ms),
             Since::Copy(seen, mark) => {
                 let delete = self.seen_delete(mark);
-                // The viewer gets the deletes with a handle of this copy; without one it would get them again and again.
+                // The viewer gets the deletes with a handle of this copy; without one it would get them again and
+                // again.
                 let is_stuck =
                     || self.is_behind(since) && self.deletes_since(delete, created_since_ms).next().is_some();
                 delete < self.forgotten || evicted.is_some_and(|evicted| seen < evicted.updated_ms) || is_stuck()
@@ -239,8 +240,8 @@ impl Rows {
         }
     }
 
-    /// Whether a viewer saw changes elsewhere that have not come here yet. Until they have, the copy gives it no handle: by
-    /// changes, the viewer would get the states in between, which are older than what it saw (F6).
+    /// Whether a viewer saw changes elsewhere that have not come here yet. Until they have, the copy gives it no
+    /// handle: by changes, the viewer would get the states in between, which are older than what it saw (F6).
     pub(super) fn is_behind(&self, since: Since) -> bool {
         match since {
             Since::Millis(seen) | Since::Copy(seen, _) => self.newest_ms < seen,
@@ -264,7 +265,8 @@ impl Rows {
             }
             Since::Millis(seen) | Since::Copy(seen, _) => {
                 if let Since::Copy(_, mark) = since {
-                    // Which of these rows the viewer has is unknown; the delete of a row that it never had does no harm.
+                    // Which of these rows the viewer has is unknown; the delete of a row that it never had does no
+                    // harm.
                     changes.deletes = self.deletes_since(self.seen_delete(mark), created_since_ms).cloned().collect();
                 }
                 for (key, entry) in self.entries.iter().filter(|(_, entry)| entry.updated_ms > seen) {

@@ -107,7 +107,7 @@ fn a_run_that_was_let_go_and_is_deleted_leaves_its_viewers_too() {
     rows.remove(&"2".into());
     let gone: Vec<_> = rows.changes(seen, 0).deletes.iter().map(|gone| gone.key.to_string()).collect();
     assert_eq!(gone, ["2"]);
-    // Also where it came back in between, which the viewer did not ask for.
+    // Also where the run came back in between, unseen by the viewer.
     put(&mut rows, "3", "COMPLETED_SUCCESSFULLY", 3, 9);
     rows.remove(&"3".into());
     let gone: Vec<_> = rows.changes(seen, 0).deletes.iter().map(|gone| gone.key.to_string()).collect();
@@ -140,7 +140,7 @@ fn finished_runs_beyond_the_limit_are_let_go_and_nobody_is_told_too_little() {
     let mut kept: Vec<_> = rows.entries.keys().map(ToString::to_string).collect();
     kept.sort();
     assert_eq!(kept, ["4", "5", "running"]);
-    // Change 4 brought run 3, the last one that was let go.
+    // Change 4 brought run 3, the last one that was evicted.
     assert!(rows.is_lost(Since::Change(3), 0) && !rows.is_lost(Since::Change(4), 0));
     assert!(rows.is_lost(Since::Millis(29), 0) && !rows.is_lost(Since::Millis(30), 0));
     assert!(!rows.is_lost(Since::Millis(29), 4), "what was let go is older than its window");

@@ -32,8 +32,8 @@ impl SkippedColumns {
         self.0.iter().any(|name| **name == *column)
     }
 
-    /// The cells of `row` that are shown. A column that the server did not announce is not shown, because no viewer could
-    /// have left it out.
+    /// The cells of `row` that are shown. A column that the server did not announce is not shown, because no viewer
+    /// could have left it out.
     pub(super) fn cells<'a>(
         &'a self,
         row: &'a Row,

@@ -15,8 +15,8 @@ async fn a_viewer_from_another_relay_misses_nothing_and_is_told_nothing_twice() 
         fixture.bring_one("PENDING", 1_000);
     }
     let snapshot = one.ask(&request("offset=-1")).await;
-    // The other relay has nothing new: the poll is held there, and goes on there by changes, even one that came in the
-    // same millisecond.
+    // The other relay has no change: it holds the poll, and then goes on by changes, even by one of the same
+    // millisecond.
     let poll = two.hold(snapshot.live()).await;
     two.bring_one("DEQUEUED", 1_000);
     let live = poll.await.expect("an answer");
@@ -24,11 +24,11 @@ async fn a_viewer_from_another_relay_misses_nothing_and_is_told_nothing_twice() 
     two.bring_one("EXECUTING", 1_000);
     let next = two.ask(&live.live()).await;
     assert_eq!(next.rows(), [told("update", "a", "EXECUTING")]);
-    // Back at the first one, which has seen a later change.
+    // Back at the first relay, which has seen a later change.
     one.bring_one("COMPLETED_SUCCESSFULLY", 3_000);
     let back = one.ask(&next.live()).await;
     assert_eq!(back.rows(), [told("update", "a", "COMPLETED_SUCCESSFULLY")]);
-    // And nothing new at all: held, then nothing.
+    // Without a change the poll is held, and then answered without rows.
     let quiet = one.ask(&back.live()).await;
     assert_eq!((quiet.text(), quiet.header("electric-offset")), (UP_TO_DATE, back.header("electric-offset")));
     two.bring_one("COMPLETED_SUCCESSFULLY", 3_000);
@@ -89,7 +89,7 @@ async fn a_viewer_whose_polls_go_to_two_relays_in_turn_is_told_of_a_delete_and_n
     let mut deletes = Vec::new();
     for turn in 1..12 {
         let fixture = &relays[turn % 2];
-        // One relay is told before the other is asked, or after.
+        // One relay gets the delete before the other is asked, or after.
         let told = match turn {
             2 => vec![(0, "b"), (1, "b")],
             5 => vec![(1, "c")],
@@ -103,7 +103,7 @@ async fn a_viewer_whose_polls_go_to_two_relays_in_turn_is_told_of_a_delete_and_n
         assert_eq!(place.status, 200, "turn {turn}");
         deletes.extend(place.rows().into_iter().map(|(operation, id, _)| format!("{turn} {operation} {id}")));
     }
-    // While one relay is behind, what it and the other disagree about may be told again: that changes nothing.
+    // While one relay is behind, a delete that it and the other disagree about may come twice, which does no harm.
     assert_eq!(deletes, ["2 delete b", "5 delete c", "6 delete b", "7 delete c"]);
 }
 

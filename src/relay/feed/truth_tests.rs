@@ -1,4 +1,4 @@
-//! Several viewers of one copy, each somewhere else, against a server with a truth of its own.
+//! Several viewers of one copy, each at another place, against a model of the server that knows what each must see.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Fixture {
         Self { subscriber, schema, waiting: Batch::default(), told: Rows::new(), told_ms: 0 }
     }
 
-    /// As the hub's queue has it: a row that is gone takes what waits of it along.
+    /// Queues changes as the hub does: a delete drops the waiting changes of its row.
     fn wait(&mut self, changes: Vec<Change>) {
         for change in changes {
             match change {
@@ -64,7 +64,7 @@ impl Fixture {
         self.told_ms = follower.told_ms;
     }
 
-    /// It begins: with all there is now.
+    /// Begins with all present rows.
     fn fill(&mut self, follower: &Follower) {
         let items = follower.present().map(|(key, row)| (key.clone(), row.clone()));
         self.waiting.rows = items.map(|(key, row)| Item { key, row, schema: self.schema.clone() }).collect();
@@ -79,7 +79,7 @@ impl Fixture {
     }
 }
 
-/// A viewer, what it has, and what it is to see.
+/// A viewer, and the rows that it has.
 #[derive(Default)]
 struct Viewer {
     place: Option<(String, String)>,
@@ -114,7 +114,7 @@ impl Viewer {
         })
     }
 
-    /// The server itself answers: all there is.
+    /// The server itself answers, with all rows.
     fn there(&mut self, world: &World) {
         self.rows = self.shown(&world.rows);
         self.there_ms = world.now_ms;
@@ -162,13 +162,13 @@ impl Viewer {
         let before = self.rows.get(key);
         match message["headers"]["operation"].as_str().expect("an operation") {
             "delete" => {
-                // Of a run that it let go, a copy does not know whose window it was in.
+                // A copy does not know in whose window an evicted run was.
                 let is_partial = fixture.subscriber.copy().rows().is_partial();
                 assert!(before.is_some() || is_partial, "told of a delete of {key}, which it never had");
                 self.rows.remove(key);
             }
             operation => {
-                // Of a run that comes back after it was let go, nor does it know who has it.
+                // Nor does it know which viewers have an evicted run that comes back.
                 let is_partial = fixture.subscriber.copy().rows().is_partial();
                 assert!(
                     !is_own || is_partial || operation == "insert" || before.is_some(),
@@ -221,7 +221,7 @@ async fn play(seed: u64, now_ms: u64) -> u64 {
         if viewers.len() < 5 && rng.one_in(4) {
             let mut viewer = Viewer { skips: rng.one_in(3), ..Viewer::default() };
             if rng.one_in(3) {
-                // It came hours ago, and saw everything since.
+                // The viewer came hours ago, and saw every change since.
                 viewer.window_ms = (now_ms - 3 * HOUR_MS) / 60_000 * 60_000;
                 let (handle, offset) = fixture.now(viewer.window_ms);
                 viewer.place = Some((handle, offset));

@@ -1,6 +1,6 @@
-//! Which proxied requests wait for their own viewer: for more of the request's body, or for the answer to be read. Where
-//! no more requests may be proxied (`limits.passing`), the one that has waited for longest is evicted, so that a viewer
-//! that does nothing keeps no other out (A19).
+//! Which proxied requests wait for their own viewer: for more of the request's body, or for the answer to be read.
+//! Where no more requests may be proxied (`limits.passing`), the one that has waited for longest is evicted, so that a
+//! viewer that does nothing keeps no other out (A19).
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -85,8 +85,8 @@ impl Limiter {
         Arc::new(Self { limits, stats, state: Mutex::default(), evictions: Arc::default() })
     }
 
-    /// A permit for a viewer of `feed`. A viewer that has no token, and that `authorize` did not name, counts for its feed
-    /// and in all.
+    /// A permit for a viewer of `feed`. A viewer that has no token, and that `authorize` did not name, counts for its
+    /// feed and in all.
     ///
     /// # Errors
     /// The limit that was reached; nothing counts then.

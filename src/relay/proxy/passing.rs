@@ -96,8 +96,8 @@ impl Proxy {
     }
 
     /// Asks the server for a feed or stream that memory does not have, with the viewer's own token. A viewer that
-    /// `authorize` let in has none: the relay's key asks for it, with the same columns left out. Such requests count among
-    /// those proxied, however many viewers there are.
+    /// `authorize` let in has none: the relay's key asks for it, with the same columns left out. Such requests count
+    /// among those proxied, however many viewers there are.
     ///
     /// # Errors
     /// The 429 where too many requests are proxied, or why the server gave no answer.

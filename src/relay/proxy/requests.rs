@@ -1,5 +1,5 @@
-//! The headers and query that ask the server for a feed or stream in a viewer's place, written anew from the parsed values of
-//! the viewer's request (A16). The viewer's branch is never sent. Pure.
+//! The headers and query that ask the server for a feed or stream in a viewer's place, written anew from the parsed
+//! values of the viewer's request (A16). The viewer's branch is never sent. Pure.
 
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ pub(super) fn feed_request_headers(request: &Request, endpoint: &Endpoint, token
     Some(headers)
 }
 
-/// The headers that ask for a stream after a place, with silences of at most `wait`. `None` for a token or place that no
-/// header can carry.
+/// The headers that ask for a stream after a place, with silences of at most `wait`. `None` for a token or place that
+/// no header can carry.
 pub(super) fn stream_request_headers(
     endpoint: &Endpoint,
     token: &Secret,

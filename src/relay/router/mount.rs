@@ -5,10 +5,10 @@ const ROOTS: [&str; 4] = ["/realtime/v1/", "/api/v1/", "/api/v2/", "/api/v3/"];
 
 /// The server's part of `path` (without its query), still encoded; `None` for a path that has none.
 ///
-/// With a base path the server's part comes after it, and begins a segment. Without one it begins at the first of
-/// the server's roots, and the mount point is whatever stands before. The guess is safe, because only the routes of the table
-/// are served and their authorization depends on the server's part alone. A mount point that is not plain (`..`, an empty
-/// segment, an encoded slash, dot or backslash) is refused (A10).
+/// With a base path the server's part comes after it, and begins a segment. Without one it begins at the first of the
+/// server's roots, and the mount point is whatever stands before. The guess is safe, because only the routes of the
+/// table are served and their authorization depends on the server's part alone. A mount point that is not plain (`..`,
+/// an empty segment, an encoded slash, dot or backslash) is refused (A10).
 pub(super) fn server_path<'p>(base: Option<&str>, path: &'p str) -> Option<&'p str> {
     if let Some(base) = base {
         return path.strip_prefix(base.trim_end_matches('/')).filter(|rest| rest.starts_with('/'));

@@ -57,7 +57,8 @@ impl Route {
         if path.len() > MAX_PATH {
             return Found::Unknown;
         }
-        // The server redirects a path that ends in a slash; a framework that adds one (`trailingSlash`) would redirect back.
+        // The server redirects a path that ends in a slash; a framework that adds one (`trailingSlash`) would redirect
+        // back.
         let Some(names) = segments(path.strip_suffix('/').unwrap_or(path)) else { return Found::Unknown };
         let asked = if *method == Method::HEAD { &Method::GET } else { method };
         let mut rows = TABLE.iter().filter(|row| row.fits(&names)).peekable();
@@ -72,7 +73,8 @@ impl Route {
         })
     }
 
-    /// Whether the request reads a stream through the proxy: a session's. Its viewer stays, as that of a shared stream does.
+    /// Whether the request reads a stream through the proxy: a session's. Its viewer stays, as that of a shared stream
+    /// does.
     pub(crate) fn is_proxied_stream(&self, method: &Method) -> bool {
         self.family == Family::Sessions
             && *method == Method::GET

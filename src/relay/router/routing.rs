@@ -68,8 +68,8 @@ impl Router {
         Ok(Routed::Route(route))
     }
 
-    /// The 404 of a path that the relay is not mounted at. It differs from that of an unknown run where the path holds a
-    /// server's path.
+    /// The 404 of a path that the relay is not mounted at. It differs from that of an unknown run where the path holds
+    /// a server's path.
     fn not_mounted(&self, path: &str) -> Response {
         match (&self.base_path, names_server_path(path)) {
             (_, false) => Response::not_found(),

@@ -1,12 +1,13 @@
-//! The list of Trigger.dev's routes that a public token can use. What is not on it is not proxied: claims, minting, creating
-//! and retrieving wait tokens, replays, results, environment variables, schedules, deployments and writing to a run's streams
-//! need a key (recorded: `calls-wait`, `calls-runs`).
+//! The list of Trigger.dev's routes that a public token can use. What is not on it is not proxied: claims, minting,
+//! creating and retrieving wait tokens, replays, results, environment variables, schedules, deployments and writing to
+//! a run's streams need a key (recorded: `calls-wait`, `calls-runs`).
 
 use http::Method;
 
 use super::family::Family;
 
-/// A route. A segment `*` of the pattern is any id, `~` any text that users chose, and `**` at its end one or more segments.
+/// A route. A segment `*` of the pattern is any id, `~` any text that users chose, and `**` at its end one or more
+/// segments.
 pub(super) struct Row {
     pub(super) methods: &'static [Method],
     pattern: &'static str,
@@ -86,8 +87,8 @@ impl Row {
     }
 }
 
-/// Whether the server reads a segment as the relay does. A packet's name may hold slashes within one segment: each of its
-/// parts is checked.
+/// Whether the server reads a segment as the relay does. A packet's name may hold slashes within one segment: each of
+/// its parts is checked.
 fn is_plain(name: &str) -> bool {
     name.split('/').all(|part| !part.is_empty()) && is_text(name) && !name.chars().any(|c| c.is_control() || c == '\\')
 }

@@ -22,8 +22,8 @@ use crate::stream::Replay;
 /// How long a viewer waits for the upstream's first answer.
 pub(super) const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Reads a stream on from the server, after a `Last-Event-ID`, once the log no longer has what follows it. `None` where the
-/// server does not answer with a stream.
+/// Reads a stream on from the server, after a `Last-Event-ID`, once the log no longer has what follows it. `None` where
+/// the server does not answer with a stream.
 pub(crate) type Fallback = Box<dyn FnOnce(Option<String>) -> BoxFuture<'static, Option<Body>> + Send>;
 
 /// How a viewer is answered.
@@ -35,7 +35,8 @@ pub(crate) enum Reply {
     Upstream,
 }
 
-/// Answers a viewer of a stream. Where the viewer falls behind the oldest record kept, its body goes on with `fallback`.
+/// Answers a viewer of a stream. Where the viewer falls behind the oldest record kept, its body goes on with
+/// `fallback`.
 pub(crate) async fn answer(subscriber: Subscriber, request: &Request, fallback: Fallback) -> Reply {
     let wait = match parse_timeout(request.header("timeout-seconds")) {
         Ok(wait) => wait,
@@ -50,8 +51,8 @@ pub(crate) async fn answer(subscriber: Subscriber, request: &Request, fallback: 
         }
     };
     let last = request.header("last-event-id");
-    // Never cancelled: the log reports a lost stream, the end of the relay included, and breaks the body off. A body that
-    // ended well would tell the viewer that the stream is over.
+    // Never cancelled: the log reports a lost stream, the end of the relay included, and breaks the body off. A body
+    // that ended well would tell the viewer that the stream is over.
     let stop = CancellationToken::new();
     let reader = match version {
         StreamVersion::V1 => Reader::V1(V1::new(subscriber.log(), last, wait, stop)),
@@ -67,7 +68,8 @@ pub(crate) async fn answer(subscriber: Subscriber, request: &Request, fallback: 
     })
 }
 
-/// The server's refusal, passed on. A refusal of the relay's own key is a 502: the operator has to fix it, not the viewer.
+/// The server's refusal, passed on. A refusal of the relay's own key is a 502: the operator has to fix it, not the
+/// viewer.
 fn refused(status: StatusCode, body: String) -> Response {
     match UpstreamError::of(status.as_u16()) {
         Some(error) => Response::api_error(StatusCode::BAD_GATEWAY, error.text()),

@@ -1,5 +1,5 @@
-//! Sends a request to the server and gives its answer back part by part. A request is sent once: the viewer knows whether
-//! it may be repeated.
+//! Sends a request to the server and gives its answer back part by part. A request is sent once: the viewer knows
+//! whether it may be repeated.
 
 use std::io;
 use std::pin::pin;

@@ -1,4 +1,5 @@
-//! The headers that cross the relay: which of a viewer's go to the server, and which of the server's go back (A12). Pure.
+//! The headers that cross the relay: which of a viewer's go to the server, and which of the server's go back (A12).
+//! Pure.
 
 use http::HeaderValue;
 use http::header::{

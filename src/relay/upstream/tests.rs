@@ -134,10 +134,10 @@ async fn a_server_that_is_not_there_is_told_as_502() {
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
 }
 
-/// Only what is tested here ends soon.
+/// The timeout that a test waits for.
 const SOON: Duration = Duration::from_millis(30);
 
-/// A server that takes connections, says `first` to whoever asks, and then nothing.
+/// A server that takes connections, sends `first` to each request, and then nothing.
 async fn silent(first: &'static str) -> (String, Serving) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -173,7 +173,8 @@ async fn an_upload_may_take_longer_than_the_server_may_take_to_answer() {
     let server = Server::start(200).await;
     let mut request = server.request("/x");
     request.timeouts.head = Duration::from_millis(300);
-    // Each part comes well within that time, all of them do not; the last silence alone is longer, and the viewer's.
+    // Each part comes within that time, and all of them together do not. The last silence is longer, and is the
+    // viewer's.
     let parts = futures_util::stream::unfold(0, async |sent| {
         tokio::time::sleep(Duration::from_millis([60, 60, 60, 60, 60, 400][sent % 6])).await;
         (sent < 6).then(|| (Ok(Frame::data(Bytes::from_static(b"a"))), sent + 1))
@@ -249,7 +250,7 @@ async fn a_trigger_whose_connection_breaks_is_told_and_not_sent_again() {
     assert_eq!(send(request(), body(), 1_000).await.map(drop).expect_err("broken"), SendError::Unreachable);
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(!serving.is_finished());
-    // What the server saw in all: one more would be a third.
+    // The server saw two requests: a repeated one would be a third.
     let probe = tokio::net::TcpStream::connect(url.trim_start_matches("http://").trim_end_matches("/trigger")).await;
     drop(probe);
     assert_eq!(serving.await.expect("served"), 2);
