@@ -86,7 +86,7 @@ export function table(ours, theirs) {
 }
 
 /**
- * Both costs where nobody counts: ours from what was done, the official SDK's from what is known of it.
+ * Both costs without a counting server: ours from the calls of the demo, the official SDK's from its known behaviour.
  *
  * @param {{ feed: number, tokens: number, calls: number, signs: boolean }} work `feed`: requests of ours for the feed;
  *   `signs`: whether the key signs its tokens, and only asks for the claims

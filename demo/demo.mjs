@@ -202,7 +202,7 @@ function verdict(last, options) {
     terminal.line("end", "the feed ended before the run did");
     return 1;
   }
-  // Any end of a run that was there before is what was asked for.
+  // For a run that existed before, any end is the requested one.
   const expected = options.run !== undefined || expectedEnd(last, options.mode);
   terminal.line("end", expected ? `${last.status}, as it should` : `${last.status}, which was not expected`);
   return expected ? 0 : 1;
@@ -234,7 +234,7 @@ function since(before) {
 /** @returns {Promise<number>} The exit code. */
 async function main() {
   const stop = new AbortController();
-  // Whoever read along has left, as `head` does: there is nobody to tell, so the demo ends in silence.
+  // The reader of the output has left, as `head` does: the demo ends without a message.
   process.stdout.on("error", (error) => {
     if (!("code" in error) || error.code !== "EPIPE") throw error;
     stop.abort();
@@ -262,7 +262,7 @@ try {
       ? `${error.name === "Error" || usage ? "" : `${error.name}: `}${error.message}`
       : String(error);
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : "";
-  // "Connection error." alone tells nobody what to mend.
+  // "Connection error." alone does not say what to fix.
   const why = cause && !text.includes(cause) ? `because: ${cause}\n` : "";
   process.stderr.write(`${terminal.clean(`${text}\n${why}`)}${usage ? "See: npm run demo -- --help\n" : ""}`);
   process.exitCode = usage ? 2 : 1;

@@ -39,7 +39,7 @@ export async function openServer(own) {
 /**
  * @param {string} url
  * @param {string} key
- * @returns {Promise<Record<string, number>>} Without what was asked of the emulator itself.
+ * @returns {Promise<Record<string, number>>} Without the emulator's own calls.
  */
 async function requests(url, key) {
   const stats = await call("GET", `${url}/emulator/stats`, key);
@@ -47,7 +47,7 @@ async function requests(url, key) {
 }
 
 /**
- * Asks for a run that nobody has: a server that knows the key answers that there is none, whatever the key may do.
+ * Requests a run that does not exist: a server that knows the key answers 404, whatever the key may do.
  *
  * @param {{ url: string, key: string }} own
  */

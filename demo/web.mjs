@@ -4,7 +4,7 @@ import { startEmulator } from "trigger-native/emulator";
 import { trigger } from "./calls.mjs";
 import { UsageError } from "./options.mjs";
 
-/** What is triggered at the start: something of each kind. */
+/** The runs that are triggered at the start: one of each kind. */
 const RUNS = ["hello", "failing", "streamer", "waiting", "approval", "chat", "slow", "import"];
 
 /** A task of its own, beside the built-in ones. @type {Record<string, import("trigger-native/emulator").TaskScript>} */

@@ -18,7 +18,7 @@ export async function build() {
   // The addon alone: for all crate types of the manifest, of which one is Rust's own, cargo leaves out the optimization
   // across crates, without a word.
   args.push("rustc", "--release", "--lib", "--crate-type", "cdylib", "--message-format=json-render-diagnostics");
-  // A lock file that the build would have to change must fail where nobody would commit the change.
+  // A lock file that the build would change fails in CI, where the change would not be committed.
   if (process.env.CI) args.push("--locked");
   const code = await run("cargo", args, { env, onStdout: (chunk) => lines.add(chunk) });
   if (code !== 0) throw new StepError(`cargo failed (exit code ${code})`);
@@ -49,7 +49,7 @@ async function install(library) {
 }
 
 /**
- * The path in one line of cargo's output, when it tells of our dynamic library.
+ * The path in one line of cargo's output, if the line is about our dynamic library.
  *
  * @param {string} line
  * @returns {string | undefined}

@@ -20,7 +20,7 @@ const UNIMPORTANT_RESPONSE = /^(date|connection|keep-alive|transfer-encoding|x-r
 /** Headers that this share of a recording's exchanges has are written once, for all of it. */
 const USUAL_SHARE = 0.7;
 
-/** What runs can be; of a client's notes in words, these are kept. */
+/** The statuses of runs; of a client's notes, these words are kept. */
 const STATUS = /\b(?:[A-Z]+(?:_[A-Z]+)+|[A-Z]{4,})\b/g;
 
 /**
@@ -88,7 +88,7 @@ function besides(own, usual) {
 }
 
 /**
- * What is kept of a client's notes: of a browser's, each state that the page showed; of any other's, the statuses.
+ * The kept part of a client's notes: of a browser's, each state that the page showed; of any other's, the statuses.
  *
  * @param {string} name @param {any[]} notes
  */
@@ -97,7 +97,7 @@ function notesOf(name, notes) {
   return notes.flatMap((note) => (typeof note === "string" ? note : JSON.stringify(note)).match(STATUS) ?? []);
 }
 
-/** A text in its shortest form: JSON written out, or with what repeats in it counted. @param {string} text */
+/** A text in its shortest form: JSON written out, or with repetitions counted. @param {string} text */
 export function written(text) {
   const json = parsed(text);
   if (json !== undefined && JSON.stringify(json) === text && text.length < LONG) return { json };
@@ -187,7 +187,7 @@ export function distilled(from) {
   );
 }
 
-/** What differs between the fixtures and what would be written of `from`. @param {string} from */
+/** The differences between the fixtures and those that `from` would give. @param {string} from */
 export async function differences(from) {
   const should = distilled(from);
   const found = [];

@@ -1,7 +1,7 @@
 // `npm run instructions`: counts the instructions of the core's hot work under callgrind, and fails
 // when one of them costs more than the baseline allows. Seconds differ from run to run; these hardly do.
 //
-// `--write` takes what is counted as the new baseline: benches/instructions.json.
+// `--write` makes the counts the new baseline: benches/instructions.json.
 
 import { spawnSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
@@ -70,7 +70,7 @@ if (isMain(import.meta.url)) {
     /** @type {Record<string, number>} */
     const counted = {};
     for (const [work, iterations] of Object.entries(WORK)) {
-      // What is not repeated is in both counts, and so in neither difference.
+      // Work that is not repeated is in both counts, so the difference leaves it out.
       const [once, twice] = [count(program, work, iterations), count(program, work, 2 * iterations)];
       counted[work] = Math.round((twice - once) / iterations);
     }

@@ -36,7 +36,7 @@ export const packages = path.join(root, "target", "packages");
  * @property {number} unpackedBytes
  */
 
-/** What this machine loads. */
+/** The platform package of this machine. */
 export function ownTarget() {
   const [target] = candidates();
   if (!target) throw new StepError(`there is no package for ${process.platform} ${process.arch}`);
@@ -46,7 +46,7 @@ export function ownTarget() {
 /**
  * The manifest as published: what only a clone needs is left out, the platform packages are put in.
  *
- * @param {string[]} [platforms] the targets of these packages; all there are unless told
+ * @param {string[]} [platforms] the targets of these packages; all by default
  */
 export async function rootManifest(platforms) {
   const manifest = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));

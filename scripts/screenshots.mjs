@@ -50,7 +50,7 @@ async function take(browser, { name, url, width, height, scheme = "light", ready
  * @param {import("playwright-core").Page} page
  */
 async function webp(page) {
-  // Waits until what moves stands still, as Chromium's own command does not.
+  // Waits for animations to end, which Chromium's own command does not.
   await page.screenshot({ animations: "disabled", caret: "hide" });
   const session = await page.context().newCDPSession(page);
   const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: 80 });

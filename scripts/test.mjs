@@ -1,9 +1,9 @@
 // `npm test`: set-up, types, the Rust tests, then the JavaScript tests: the quick ones, then the heavy ones, some of
-// them in Chromium. Each must pass for the next to start, and says how long it took. Where the recordings of the real
-// server lie beside the checkout as they were recorded, what replays recordings runs on those too.
+// them in Chromium. Each must pass for the next to start, and says how long it took. Where the original
+// recordings of the real server are beside the checkout, the tests that replay recordings run on those too.
 //
 // `npm test -- <file or word> …` runs only the JavaScript test files whose path holds one of the words.
-// `npm run test:fast` (`--fast`) leaves out what is slow; `--addon` runs what shows that the addon in its place works here,
+// `npm run test:fast` (`--fast`) leaves out what is slow; `--addon` runs the tests that show that the addon works here,
 // without set-up (both: `lib/suites.mjs`).
 
 import { readdir } from "node:fs/promises";
@@ -45,7 +45,7 @@ async function rustTests(...filter) {
   return step("Rust tests (cargo nextest)", "cargo", ["nextest", "run", ...rest]);
 }
 
-/** What replays recordings, on the recordings as they were recorded. @param {string[]} files */
+/** The tests that replay recordings, on the originals. @param {string[]} files */
 async function originals(files) {
   process.env.TRIGGER_NATIVE_WIRE = originalDirectory;
   try {

@@ -1,4 +1,4 @@
-// Chromium for tests, and what is said where there is none.
+// Chromium for tests, and the message where it is missing.
 
 import { test } from "node:test";
 import { chromium } from "playwright-core";

@@ -71,7 +71,7 @@ export function madeUp() {
   let made = 0;
   return ({ method, target, path, body, headers: asked }, _index, url) => {
     const json = body.startsWith("{") ? tryParse(body) : undefined;
-    // Who has only a public token cannot sign another: as recorded, the server does.
+    // A caller with only a public token cannot sign another one: the server does, as recorded.
     const isPublic = asked.authorization?.split(".").length === 3;
     const headers = { "x-trigger-jwt-claims": CLAIMS, ...(isPublic && { "x-trigger-jwt": "signed.by.server" }) };
     const segments = path.split("/").slice(1).map(decodeURIComponent);

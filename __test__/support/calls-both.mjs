@@ -26,7 +26,7 @@ const HEADERS = [
   "x-team",
 ];
 
-/** Variables that would change what is sent. */
+/** Environment variables that would change the requests. */
 const CLEAN = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^TRIGGER_|^VERCEL_|COMMIT|GIT_|_SHA/.test(name)),
 );
@@ -117,7 +117,7 @@ function comparable({ method, target, headers, body, cut }, url) {
 }
 
 /**
- * Fails where the requests differ, apart from two promises: what is not found is asked for three
+ * Fails where the requests differ, apart from two promises: a 404 is requested three
  * times instead of five (docs/server-protocol.md 6), and claims are asked for once (defect 14).
  *
  * @param {{ official: object, ours: object }} both
@@ -244,7 +244,7 @@ function claimed(token, key) {
   if (!claims) return token;
   const cut = token.lastIndexOf(".");
   const signature = createHmac("sha256", key).update(token.slice(0, cut)).digest("base64url");
-  // What tells one-time tokens apart is ours alone (defect 2).
+  // Only our one-time tokens have a claim that tells them apart (defect 2).
   const { iat, exp, jti, ...rest } = claims;
   return { rest, life: exp - iat, signed: signature === token.slice(cut + 1) };
 }

@@ -1,4 +1,4 @@
-// Makes calls with one of the two packages, in a process of its own, and tells what came of each.
+// Makes calls with one of the two packages, in a process of its own, and reports each result.
 //
 // `node calls-child.mjs <official|ours>`: lines of superjson, `{ calls, url, env }` on stdin, the outcomes on stdout.
 

@@ -6,7 +6,7 @@ import { bearer, header, requestLine } from "./wire.mjs";
 
 const plain = new SuperJSON();
 
-/** Retries are many and quick: what counts is how many. */
+/** Retries are many and quick: only their number is compared. */
 const QUICK = { retry: { minTimeoutInMs: 1, maxTimeoutInMs: 2 } };
 
 /**

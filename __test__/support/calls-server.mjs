@@ -1,4 +1,4 @@
-// A server on 127.0.0.1 that keeps every request and answers as it is told.
+// A scripted server on 127.0.0.1, which keeps every request.
 
 import { createServer } from "node:http";
 import { cut } from "./chunks.mjs";

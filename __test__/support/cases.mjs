@@ -2,7 +2,7 @@
  * Feed cases: the parts of a recording in which one client follows one run's feed from its start.
  */
 
-/** What names a feed apart from its path: everything but the protocol's own parameters. */
+/** The key of a feed: its path, and its query without the protocol's own parameters. */
 const PROTOCOL = new Set(["offset", "handle", "live", "cursor", "log", "expired_handle", "shape_id"]);
 
 const RUN_FEED = /^\/realtime\/v1\/runs\/([^/]+)$/;

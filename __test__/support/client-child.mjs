@@ -9,7 +9,7 @@ import { describe, follow, portable, subscribeTo } from "./scenario.mjs";
 const require = createRequire(import.meta.url);
 const client = require(process.argv[2] === "official" ? "@trigger.dev/sdk" : "../../index.js");
 
-/** Scenarios under way, to be told of unhandled rejections and stops. */
+/** Running scenarios, which receive unhandled rejections and stops. */
 const underWay = new Map();
 process.on("unhandledRejection", (reason) => {
   const { message } = describe(reason);

@@ -6,7 +6,7 @@ const { setTimeout: pass } = require("node:timers/promises");
 const { configure, createRealtimeHandler, runs, streams, tasks } = require("trigger-native");
 const { startEmulator } = require("trigger-native/emulator");
 
-/** What is held, by name. @type {Map<string, WeakRef<object>>} */
+/** The objects that are held, by name. @type {Map<string, WeakRef<object>>} */
 const held = new Map();
 
 /** @template {object} T @param {string} name @param {T} thing @returns {T} */

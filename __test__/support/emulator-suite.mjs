@@ -9,7 +9,7 @@ const FAILSAFE_MS = 60_000;
 
 /**
  * Both suites run side by side, each on an emulator of its own, and the tests of each beside one
- * another: they wait most of the time. Tests must not touch what is another test's.
+ * another: they wait most of the time. A test must not touch another test's runs.
  *
  * @param {string} on
  * @param {(sdk: typeof official, which: { isOurs: boolean }) => void} define registers the tests

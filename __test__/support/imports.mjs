@@ -39,7 +39,7 @@ const itemEnd = (text, from) => {
 
 const TEST_ONLY = /#\[cfg\(test\)\]|#\[cfg\(all\(test[^\]]*\]/g;
 
-/** What is compiled outside tests alone; and the modules that tests alone have. */
+/** The code without what is compiled for tests only, and the names of the modules that only tests have. */
 const withoutTests = (text) => {
   const modules = [];
   let kept = "";
@@ -97,7 +97,7 @@ const branchesOf = (tree, before = []) => {
 
 export const isRoot = (file) => /(^|\/)(mod|lib)\.rs$/.test(file);
 
-/** What each Rust file below src/ imports: Map file -> Map imported file -> Set of what is named. */
+/** The imports of each Rust file below src/: Map file -> Map imported file -> Set of what is named. */
 export const rustImports = (root = ".") => {
   const files = filesBelow(root, "src", ".rs");
   const moduleOf = (file) =>
@@ -199,7 +199,7 @@ export const rustImports = (root = ".") => {
   return imports;
 };
 
-/** What each JavaScript file below js/ requires: Map file -> Map required file -> Set of when. */
+/** The files that each JavaScript file below js/ requires: Map file -> Map required file -> Set of when. */
 export const scriptImports = (root = ".") => {
   const files = filesBelow(root, "js", ".js");
   const present = new Set(files);

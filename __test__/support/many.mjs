@@ -40,7 +40,7 @@ export function manyRunsCases(recording) {
   return [...open.values()].filter(({ exchanges }) => exchanges[0].response !== null);
 }
 
-/** Whether a feed of tags is asked for as a client asks. @param {URLSearchParams} query */
+/** Whether a request for a feed of tags has the form that clients send. @param {URLSearchParams} query */
 const hasTags = (query) => query.getAll("tags").length === 1 && query.get("tags") !== "";
 
 /** A whole row of the run `n`. */
@@ -50,7 +50,7 @@ export const runRow = (n, fields = {}) => row({ id: `row${n}`, friendlyId: `run_
 export const doneRow = (n, fields = {}) =>
   runRow(n, { status: "COMPLETED_SUCCESSFULLY", completedAt: "2026-01-02T03:04:07.000", ...fields });
 
-/** A message that tells a row, whole. */
+/** A message with a whole row. */
 export const tell = (value) => ({ key: `"public"."TaskRun"/"${value.id}"`, value, headers: { operation: "update" } });
 
 /**

@@ -1,6 +1,6 @@
 /**
  * Reads `count` runs of a tag feed with one client, in a process of its own with `--expose-gc`, and
- * tells how much memory is held at the end that was not held after the first run.
+ * reports how much more memory is held at the end than after the first run.
  */
 import { createRequire } from "node:module";
 

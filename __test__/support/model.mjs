@@ -71,7 +71,7 @@ export class FeedModel {
       this.fatal ??= { status, body };
       return;
     }
-    // A catch-up answer to a client that is up to date already is a prefetch that nobody reads.
+    // A catch-up answer to a client that is up to date already is a prefetch that no client reads.
     if (status !== 200 || (this.#upToDate && !live)) return;
     const messages = JSON.parse(body);
     for (const { key, value, headers } of messages) {

@@ -12,7 +12,7 @@ import { startRegistry } from "./registry.mjs";
 
 const json = async (file) => JSON.parse(await readFile(file, "utf8"));
 
-/** A folder in `target` that nobody else uses; the system's own may lie below a `node_modules`. */
+/** A new folder in `target`; the system's temporary folder may be below a `node_modules`. */
 export async function temporary(name) {
   const parent = path.join(root, "target", "tmp");
   await mkdir(parent, { recursive: true });
@@ -20,16 +20,16 @@ export async function temporary(name) {
   return { folder, remove: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }) };
 }
 
-/** What is packed once, each set in a folder named after its content. */
+/** The packed sets, each in a folder named after its content. */
 const shelf = path.join(root, "target", "packed");
 
-/** How long a set stays that was not made of what is there now: tests that began earlier may still install it. */
+/** How long a set of other contents is kept: tests that began earlier may still install it. */
 const KEPT_MS = 3_600_000;
 
 /** @typedef {import("../../scripts/pack.mjs").Packed} Packed */
 
 /**
- * The root and the package of this machine, as tarballs. They are packed where nobody packed the same content before:
+ * The root and the package of this machine, as tarballs. They are packed once for each content:
  * seven test files need them.
  *
  * @returns {Promise<{ root: Packed, platform: Packed }>}
@@ -61,11 +61,11 @@ async function packTo(folder) {
 /** Of every file that goes into the packages, and of how they are packed. */
 async function contentKey() {
   const { files } = await json(path.join(root, "package.json"));
-  // What is left out of a folder (`!…`) lies in that folder.
+  // A file that is left out (`!…`) is in a folder that is listed.
   const included = files.filter((/** @type {string} */ name) => !name.startsWith("!"));
   const names = included.map((/** @type {string} */ name) => name.replace(/\/?\*.*$/, ""));
   const packing = ["npm", "scripts/pack.mjs", "package.json", "package-lock.json", "README.md", "LICENSE"];
-  // Where they lie is part of it: the record tells of absolute paths.
+  // The folder is part of the key: the record has absolute paths.
   const hash = createHash("sha256").update(root);
   for (const name of new Set([...names, ...packing, path.relative(root, addon)].sort())) {
     const whole = path.join(root, name);

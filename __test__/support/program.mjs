@@ -1,5 +1,5 @@
 /**
- * Runs a small program in a child process and tells how it ended: what a user sees whose script is
+ * Runs a small program in a child process and reports how it ended: what a user sees whose script is
  * that program.
  */
 import { spawn } from "node:child_process";

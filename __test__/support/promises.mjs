@@ -47,7 +47,7 @@ export function promised(official, model, { stopOnCompletion = true } = {}) {
     );
     finished.push(terminal);
     keys.push(official.keys[index]);
-    // 18, 22: the status tells the end, whatever `completedAt` says.
+    // 18, 22: the status shows the end, whatever `completedAt` says.
     if (terminal && stopOnCompletion) return { items, keys, finished, end: "ends" };
   }
   // 1: a fatal answer rejects; the official client stays pending.
@@ -91,7 +91,7 @@ export function assertEnd(ours, expected) {
   }
 }
 
-/** Whether `part` is what is left of `whole` after leaving items out, with the same last item. */
+/** Whether `part` is `whole` with items left out, and the same last item. */
 export function assertCoalesced(part, whole) {
   let at = 0;
   for (const item of part) {

@@ -48,10 +48,10 @@ const EVERY = {
   "wait.retrieveToken": (o) => wait.retrieveToken("waitpoint_1", o),
 };
 
-/** What asks no server. */
+/** Functions that send no request. */
 const QUIET = ["auth.configure", "idempotencyKeys.create", "streams.define", "streams.input"];
 
-/** The ways to use what a function gives. Each tells by throwing. */
+/** The ways to use a result. Each throws where the refusal does not reach the caller. */
 const WAYS = {
   awaited: async (given) => await given,
   asResponse: (given) => given.asResponse?.() ?? given,

@@ -1,7 +1,7 @@
 /** Streams as a viewer without a client reads them: event by event, as they came. */
 
 /**
- * What a body tells: the records of v2, the events of v1, whether it said that it is done, and the tail of the first
+ * The content of a body: the records of v2, the events of v1, whether it said that it is done, and the tail of the first
  * ping. Pings come when they come: nothing else of them counts.
  *
  * @param {string} body may end in the middle of an event

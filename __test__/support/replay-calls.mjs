@@ -41,7 +41,7 @@ export async function replayCall(emulator, exchange, route, state, control) {
   return ours;
 }
 
-/** What an answer named, here and there: ids, with and without what is before them, and hashes. */
+/** The names in both answers: ids, with and without their prefixes, and hashes. */
 function note(names, ours, recorded) {
   let [here, there] = [{}, {}];
   try {
@@ -140,7 +140,7 @@ async function ensure(state, control, friendlyId, columns, anew = false) {
 
 const time = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z?/g;
 
-/** What differs from call to call. */
+/** Masks the values that differ from call to call. */
 export function maskCall(answer) {
   const mask = (text) =>
     text

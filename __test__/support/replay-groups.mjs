@@ -68,7 +68,7 @@ async function forget(emulator, tags, messages, state, control) {
   }
 }
 
-/** What differs from feed to feed. */
+/** Masks the values that differ from feed to feed. */
 export function maskGroup({ headers, ...rest }) {
   const shape = (name, value) => {
     if (name === "electric-handle")

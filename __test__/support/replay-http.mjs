@@ -1,4 +1,4 @@
-// Sends recorded requests again, and changes what stands in them for what is ours.
+// Sends recorded requests again, with the recording's names replaced by ours.
 
 import { request } from "node:http";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";

@@ -23,7 +23,7 @@ function eventsOf(body) {
 
 const isPing = (event) => event.startsWith(": ping") || event.startsWith("event: ping");
 
-/** What of the events must be equal: pings come when they come, the first of v2 tells the tail. */
+/** The events that must be equal: pings are timed, and the first of v2 has the tail. */
 function comparableEvents(body) {
   let pinged = false;
   return eventsOf(body)

@@ -2,7 +2,7 @@
  * One way to drive either client and one shape for what came of it, so that two results can be
  * compared with nothing but `assert.deepEqual`.
  *
- * @typedef {object} Described what is compared of an error
+ * @typedef {object} Described the compared part of an error
  * @property {string} name
  * @property {string} className
  * @property {string} message
@@ -46,7 +46,7 @@ export function describe(error) {
 /**
  * Makes a value fit for the structured clone that brings it out of a child process. The clone knows
  * no URL objects and forgets the names of errors: both become tagged, as in our own results, so that
- * nothing is compared that was lost on the way. Stacks are left out: they tell where, not what.
+ * nothing is compared that was lost on the way. Stacks are left out: they differ by place.
  */
 export function portable(value) {
   if (value instanceof URL) return { $url: value.href };

@@ -41,7 +41,7 @@ export function sse({ v2: version = false, texts, next = "end" }) {
     connection.write(sseHead({ v2: version }));
     for (const text of texts) connection.write(chunk(text));
     if (next === "hold") return;
-    // Lets what was written be read before the connection goes.
+    // Lets the client read the text before the connection closes.
     await connection.wait(20);
     if (next === "end") connection.write(LAST);
     else connection.reset();

@@ -10,7 +10,7 @@ const client = require(process.argv[2] === "official" ? "@trigger.dev/sdk" : "..
 const unhandled = [];
 process.on("unhandledRejection", (reason) => unhandled.push(describe(reason).message));
 
-/** Parts carry a run: what tells runs apart is enough, and the rest is compared elsewhere. */
+/** Parts carry a run: its identity is enough, and the rest is compared elsewhere. */
 function compared(value) {
   if (value?.run === undefined || value.type === undefined) return portable(value);
   const { run, ...part } = value;

@@ -33,7 +33,7 @@ export async function startStreamClient(which) {
   return {
     /**
      * @param {Job} job
-     * @param {(count: number) => void} [onValue] told how many values there were, with each
+     * @param {(count: number) => void} [onValue] called with the number of values so far
      * @returns {Promise<{ values: any[], error: any, ended: boolean, hung: boolean, unhandled: string[] }>}
      */
     read(job, onValue) {

@@ -49,7 +49,7 @@ export const tools = {
   "yarn-berry": byNode("yarn-berry", "bin", "yarn.js"),
 };
 
-/** Fetches what is not there. Test files run at the same time: one of them does, the others wait for it. */
+/** Fetches missing tools. Of test files that run at the same time one fetches, and the others wait. */
 export async function ensureToolbox() {
   const manifest = JSON.stringify({ private: true, dependencies: WANTED });
   const record = path.join(folder, "complete.json");

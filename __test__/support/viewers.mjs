@@ -15,7 +15,7 @@ export const ADDITIONAL = "tr_dev_sk_000000000000000000000000";
 const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 export const seconds = () => Math.floor(Date.now() / 1000);
 
-/** A public token; what is given replaces a claim, and `undefined` leaves it out. */
+/** A public token; `claims` replace its own, and `undefined` leaves one out. */
 export function token(scopes, { key = KEY, alg = "HS256", ...claims } = {}) {
   const now = seconds();
   const all = {
@@ -79,7 +79,10 @@ export async function startWithRuns() {
   return { emulator, runs, batch, call, patch: (id, columns) => call("PATCH", `/emulator/runs/${id}`, columns) };
 }
 
-/** Who can be asked. Each takes an emulator and a relay's options, and gives `ask(path, bearer, init)` and `stop()`. */
+/**
+ * The relays and servers under test. Each takes an emulator and the options of a relay, and gives
+ * `ask(path, bearer, init)` and `stop()`.
+ */
 export const targets = {
   async emulator(emulator) {
     return over(emulator.url, async () => {});

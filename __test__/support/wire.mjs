@@ -25,7 +25,7 @@ export function header(side, name) {
   return side?.headers.find(([key]) => key.toLowerCase() === name)?.[1];
 }
 
-/** What follows `Bearer`, if anything. */
+/** The token after `Bearer`, if there is one. */
 export function bearer(exchange) {
   return header(exchange.request, "authorization")?.replace(/^Bearer /, "");
 }
@@ -96,7 +96,7 @@ export function environmentsOf(recording, everyRootKey) {
   for (const key of rootKeys) {
     if (!subjects.has(key)) subjects.set(key, unowned.shift() ?? `env_${key}`);
   }
-  // What an additional key may do is what its calls show: the scopes it was granted or denied.
+  // The recorded calls of an additional key show its scopes: those it was granted or denied.
   for (const exchange of recording.exchanges) {
     const scopes = additionalKeys.get(bearer(exchange));
     if (!scopes) continue;

@@ -49,7 +49,7 @@ export function verdict({ target, met }) {
   return `${target} ${met ? "✓" : "✗"}`;
 }
 
-/** What was missed, or that nothing was. @param {{ what: string, target: string, text: string, met: boolean }[]} checks */
+/** The missed targets, or that all were met. @param {{ what: string, target: string, text: string, met: boolean }[]} checks */
 export function missed(checks) {
   const rows = checks.filter((each) => !each.met).map((each) => [each.what, each.target, each.text]);
   return rows.length === 0 ? "None." : table(["what", "target", "measured"], rows);

@@ -21,7 +21,7 @@ export interface Task {
 /** The key of an emulator that was given none. It is no secret, and the same for all of them. */
 const DEFAULT_KEY = "tr_dev_emulatornotasecret";
 
-/** What an app has to be told, as lines of its environment. */
+/** The settings of an app, as lines of its environment. */
 export const variablesOf = ({ hasDefaultKey }: Session) =>
   `TRIGGER_API_URL=${location.origin}\n` +
   `TRIGGER_SECRET_KEY=${hasDefaultKey ? DEFAULT_KEY : "<the key that the emulator was given>"}`;
@@ -72,7 +72,7 @@ async function call(method: string, path: string, body?: unknown): Promise<any> 
   return JSON.parse(text);
 }
 
-/** The error that an answer tells. */
+/** The error of a response. */
 function errorOf(text: string): string | undefined {
   try {
     const { error } = JSON.parse(text);

@@ -91,7 +91,7 @@ function Emulator({ session }: { session: Session }) {
     if (document.activeElement !== document.body) return false;
     list.current?.querySelector<HTMLElement>('[data-run][tabindex="0"]')?.focus();
   };
-  // The end of a dialog is told late: another may be open by then.
+  // A dialog's `close` event comes late: another dialog may be open by then.
   const hide = useCallback((name: Dialog) => setDialog((now) => (now === name ? undefined : now)), []);
   const opened = useCallback(
     (id: string) => {

@@ -13,7 +13,7 @@ export interface Seen {
   at: Date;
 }
 
-/** The runs, newest first, and what was seen of each by its id. */
+/** The runs, newest first, and the observed changes of each by its id. */
 export interface Runs {
   runs: Run[];
   seen: ReadonlyMap<string, Seen[]>;
@@ -34,7 +34,7 @@ const DRAW_MS = 60;
 const AGAIN_MS = 2000;
 
 /**
- * Follows all runs of the last day, on the client of the official hooks: `useRealtimeRunsWithTag` tells the runs as they
+ * Follows all runs of the last day, on the client of the official hooks: `useRealtimeRunsWithTag` gives the runs as they
  * are when React draws, and a timeline needs each status a run was in.
  */
 export function useRuns(): Runs {

@@ -14,7 +14,7 @@ export function useShortcuts(shortcuts: Shortcuts): void {
       if (document.querySelector("dialog[open]")) return;
       const { target } = event;
       if (target instanceof HTMLElement && target.matches("input, textarea, select")) {
-        // Leaves the field; what is open stays open.
+        // Leaves the field; an open dialog stays open.
         if (event.key === "Escape") target.blur();
         return;
       }

@@ -1,6 +1,6 @@
 // Statuses: their families, their words, their badge.
 
-/** What a status means for somebody who watches. */
+/** The meaning of a status for a reader of the page. */
 export type Family = "waits" | "works" | "good" | "bad" | "off";
 
 const FAMILIES: Record<string, Family> = {

@@ -44,7 +44,7 @@ export function Timeline({ run, seen }: { run: Run; seen: Seen[] }) {
   );
 }
 
-/** What the run's own times say, and in between what was seen while it ran. */
+/** The run's own times, and between them the changes that the page saw. */
 function entriesOf(run: Run, seen: Seen[], now: number): Entry[] {
   const known: Seen[] = [];
   if (run.delayedUntil) known.push({ status: "DELAYED", at: run.createdAt });

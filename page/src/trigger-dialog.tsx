@@ -12,7 +12,7 @@ interface Props {
   onTriggered: (runId: string) => void;
 }
 
-/** What was triggered last, for the next time. */
+/** The last trigger, which the next dialog begins with. */
 let last = { task: "", payload: '{\n  "from": "the page"\n}', tags: "" };
 
 export function TriggerDialog({ tasks, onClose, onTriggered }: Props) {

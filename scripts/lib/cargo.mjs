@@ -1,4 +1,4 @@
-// How cargo is started for what is published, counted or measured. One way for all of it: where the flags differ, cargo
+// How cargo builds the published, counted and measured programs. The flags are the same for all: where they differ, cargo
 // compiles every crate anew.
 
 import os from "node:os";
@@ -16,7 +16,7 @@ const BETWEEN = "\x1f";
 const INLINED = "-Cllvm-args=-inline-threshold=25";
 
 /**
- * The flags of what is published: small, and without the folders of this machine, as panics name the source files.
+ * The flags of published code: small, and without the folders of this machine, as panics name the source files.
  *
  * @param {NodeJS.ProcessEnv} [env]
  * @returns {{ args: string[], env: NodeJS.ProcessEnv }} to be put before cargo's command, and its environment

@@ -34,7 +34,7 @@ export const chromiumAdvice = "install Chromium, or name the program in CHROMIUM
 
 /**
  * The path of Chromium: `CHROMIUM_PATH`, else where it usually is. Undefined when there is none, also when
- * `CHROMIUM_PATH` names none: what was asked for is not replaced by something else.
+ * `CHROMIUM_PATH` names none: a program that was named is not replaced by another.
  *
  * @param {NodeJS.ProcessEnv} [env]
  * @returns {Promise<string | undefined>}
@@ -56,7 +56,7 @@ function isProgram(place) {
 }
 
 /**
- * Finds Chromium, and installs Debian's where there is none and nobody has to be asked for a password. Elsewhere it says
+ * Finds Chromium, and installs Debian's where there is none and no password is needed. Elsewhere it says
  * what is missing; the tests then count themselves out, or fail under CI.
  */
 export async function ensureChromium() {
@@ -74,7 +74,7 @@ export async function ensureChromium() {
   await step("installing Chromium (apt-get)", command, args);
 }
 
-/** What goes before `apt-get`; undefined where it cannot be run. @returns {Promise<string[] | undefined>} */
+/** The command before `apt-get`; undefined where it cannot be run. @returns {Promise<string[] | undefined>} */
 async function installer() {
   if (process.platform !== "linux" || !existsSync("/etc/debian_version")) return undefined;
   const plain = ["env", "DEBIAN_FRONTEND=noninteractive"];

@@ -1,4 +1,4 @@
-// The code blocks of what users read: the README, the pages of docs/, and the skills.
+// The code blocks of the documentation: the README, the pages of docs/, and the skills.
 
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";

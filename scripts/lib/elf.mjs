@@ -1,4 +1,4 @@
-// What a 64-bit little-endian ELF library says of itself: what it loads, which versions of it, what was left in. Pure.
+// Reads a 64-bit little-endian ELF library: the libraries and symbol versions it needs, and its sections. Pure.
 
 /**
  * @typedef {object} Elf

@@ -1,4 +1,4 @@
-// What is written from the registry of error codes: docs/errors.md, and the type of a code.
+// The files generated from the registry of error codes: docs/errors.md, and the type of a code.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

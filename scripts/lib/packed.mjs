@@ -38,7 +38,7 @@ const NEEDED = [
   "page/dist/page.js.gz",
 ];
 
-/** What only a clone has use for, or nobody. */
+/** Files of no use in an installed package. */
 const UNWANTED = [
   [/\.node$/, "is a binary"],
   [/\.rs$|(^|\/)Cargo\./, "is Rust source"],
@@ -81,7 +81,7 @@ export async function addonFaults({ files, folder }, target, glibc) {
   return faults;
 }
 
-/** What tells where it was made. @param {string[]} files @param {string} folder */
+/** Files that name the folder they were made in. @param {string[]} files @param {string} folder */
 async function folderFaults(files, folder) {
   const faults = [];
   for (const name of files) {

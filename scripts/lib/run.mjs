@@ -57,7 +57,7 @@ export async function step(label, command, args, options) {
 }
 
 /**
- * Says that something begins, and gives what says how long it took.
+ * Prints that a step begins, and returns a function that prints its duration.
  *
  * @param {string} label
  * @returns {() => void}

@@ -1,4 +1,4 @@
-// Which JavaScript tests run when not all of them do. Files are told by their names without `.test.mjs`.
+// The JavaScript tests that run when not all of them do. A file is named without `.test.mjs`.
 
 /**
  * Run last and by themselves: each takes all cores for a while, beside which nothing else can be timed, and a failure of
@@ -19,7 +19,7 @@ export const HEAVY = {
   runtimes: "runs in every runtime",
 };
 
-/** What needs Chromium. */
+/** Test files that need Chromium. */
 export const BROWSER = [
   "browser-hooks",
   "emulator-page-browser",
@@ -59,7 +59,7 @@ export const SLOW = {
   "token-differential": "compares thousands of tokens with the official SDK's",
 };
 
-/** What shows that an addon works on a platform, and needs no recordings and no Rust: `--addon`, in the workflows. */
+/** Test files that show that an addon works on a platform, without recordings and Rust: `--addon`, in the workflows. */
 export const ADDON = [
   "addon",
   "certificates",
@@ -74,7 +74,7 @@ export const ADDON = [
   "token-refusals",
 ];
 
-/** What replays recordings: run once more where they lie beside the checkout as they were recorded. */
+/** Test files that replay recordings: run once more where the originals are beside the checkout. */
 export const REPLAYS = [
   "calls-recordings",
   "emulator-recordings",

@@ -24,7 +24,7 @@ function Question({ id }: { id: string }) {
   );
 }
 
-/** The task made the wait token, and told the public token that completes it in its metadata. */
+/** The task made the wait token, and put the public token that completes it into its metadata. */
 function Answer({ token, access }: { token: string; access: string }) {
   const { complete, isLoading, error } = useWaitToken(token, { accessToken: access });
   return (

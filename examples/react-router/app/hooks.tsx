@@ -55,7 +55,7 @@ function Followed({ id }: { id: string }) {
   );
 }
 
-/** The task made the wait token, and told the public token that completes it in its metadata. */
+/** The task made the wait token, and put the public token that completes it into its metadata. */
 function Answer({ token, access }: { token: string; access: string }) {
   const { complete, isLoading, error } = useWaitToken(token, { accessToken: access });
   return (

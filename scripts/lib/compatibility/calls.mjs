@@ -1,4 +1,4 @@
-// What calls take, and what ours add: parameters and the members of options.
+// The parameters and options of calls, and those that only ours have.
 
 import { SignatureKind } from "typescript/unstable/sync";
 import { awaitedOf, isStructured, propertiesOf } from "./compiler.mjs";
@@ -13,7 +13,7 @@ const DEEPEST = 8;
 
 /**
  * What the official function takes and ours does not. Types alone let that pass: a function of fewer parameters is
- * assignable, and so are options with members that nobody reads. Those who write them down are refused, though.
+ * assignable, and so are options with members that are not read. Those who write them down are refused, though.
  *
  * @param {Checker} checker @param {string} name @param {Type} our @param {Type} their
  * @param {(path: string) => boolean} leftOut
@@ -55,7 +55,7 @@ function missingOptions(checker, our, their, where, leftOut) {
 }
 
 /**
- * What ours has and theirs has not: properties of the result (or of the object itself), and `{ option }`s.
+ * The additions of ours: properties of the result (or of the object itself), and `{ option }`s.
  *
  * @param {Checker} checker @param {Type} our @param {Type} their
  */
@@ -78,7 +78,7 @@ export function additions(checker, our, their) {
   return more;
 }
 
-/** Whether a parameter is a bag of options: its own members are what users choose from. @param {string} name */
+/** Whether a parameter is a bag of options: its members are the options. @param {string} name */
 function isOptions(name) {
   return /options$|^opts$|^params$|^filters$|^body$|^config$/i.test(name);
 }

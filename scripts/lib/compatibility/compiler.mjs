@@ -1,4 +1,4 @@
-// The compiler over a file that nobody has to write to the disk, and what it knows of types.
+// The compiler over a file in memory, and the types that it finds.
 
 import path from "node:path";
 import { ModifierFlags } from "typescript/unstable/ast";
@@ -12,7 +12,7 @@ import { API, SignatureKind, SymbolFlags } from "typescript/unstable/sync";
  */
 
 /**
- * A compiler over one file that nobody has to write to the disk.
+ * A compiler over one file in memory.
  *
  * @param {string} root the project's folder
  * @param {string} text

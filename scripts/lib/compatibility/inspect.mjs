@@ -61,7 +61,7 @@ export async function inspect(root) {
   const types = wantedTypes.filter(isDeclared);
   problems.unlisted.push(...[...wanted, ...wantedTypes].filter((name) => !isDeclared(name)));
 
-  // A namespace is what is in it.
+  // A namespace is compared by its members.
   const isNamespace = (/** @type {string} */ name) =>
     kindOf(theirs.get(name)) === "namespace" && values.some((other) => other.startsWith(`${name}.`));
   const compared = values.filter((name) => !isNamespace(name));
@@ -92,13 +92,13 @@ export async function inspect(root) {
     return { name, kind: fit, works: fit !== "neither", more };
   });
 
-  // What is here alone.
+  // Names that only our package has.
   const adds = [...ours.keys()].filter((name) => !theirs.has(name) && kindOf(ours.get(name)) !== "namespace");
   const purposeless = adds.filter((name) => notes.written.adds[name] === undefined);
   problems.unlisted.push(...purposeless.map((name) => `${name} (of our own: say in "adds" what it is for)`));
   const addedTypes = [...declared.ours.keys()].filter((name) => !ours.has(name) && !declared.theirs.has(name));
 
-  // What is declared, against what is there.
+  // Declarations against run time.
   problems.undeclared.push(...[...ours.keys()].filter((name) => !isDeclared(name)));
   for (const [name, { isValue, members }] of declared.ours) {
     const names = [...(isValue ? [name] : []), ...members.map((member) => `${name}.${member}`)];

@@ -6,13 +6,13 @@ import path from "node:path";
 /**
  * @typedef {object} Written
  * @property {string} version of the official SDK that all of it is about
- * @property {{ reason: string, names: string[] }[]} theirs what stays with the official SDK, and why. A namespace's name
+ * @property {{ reason: string, names: string[] }[]} theirs names that stay with the official SDK, and why. A namespace's name
  *   stands for all that is in it.
  * @property {{ reason: string, names: string[] }[]} options options that are not taken, by the end of their path, and
  *   why
  * @property {Record<string, string>} limits what of an export that works does not
- * @property {Record<string, string>} samples how to instantiate what is generic
- * @property {Record<string, string>} adds what values of ours that the official SDK has not are for
+ * @property {Record<string, string>} samples how to instantiate generics
+ * @property {Record<string, string>} adds the purpose of each value that only ours has
  */
 
 export class Notes {
@@ -65,7 +65,7 @@ export class Notes {
   }
 
   /**
-   * Notes about what there is not, or what is otherwise.
+   * Notes that are out of date.
    *
    * @param {ReadonlyMap<string, unknown>} ours what is here
    * @param {readonly string[]} added what is here alone

@@ -58,7 +58,7 @@ function ancestry(type) {
 }
 
 /**
- * The namespaces of a client and what is in them, by path.
+ * The namespaces of a client and their members, by path.
  *
  * @param {string} name
  * @param {object} client

@@ -191,7 +191,7 @@ class Comparison {
     for (const [index, parameter] of taken.entries()) {
       const wanted = checker.getParameterType(from, index);
       const gift = index < given.length ? checker.getParameterType(to, index) : checker.getUndefinedType();
-      // Read the other way round: what was passed there is passed here.
+      // Read the other way round: arguments for theirs are passed to ours.
       if (wanted && gift) found.push(...this.fits(gift, wanted, `${where}(${parameter.name})`, depth + 1));
     }
     const [result, expected] = [checker.getReturnTypeOfSignature(from), checker.getReturnTypeOfSignature(to)];

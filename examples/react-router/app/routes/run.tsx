@@ -4,7 +4,7 @@ import { Live } from "../live";
 import { runOf } from "../visitor.server";
 import type { Route } from "./+types/run";
 
-/** The run as it is when the page is asked for: what the server renders is no empty shell. */
+/** The run at the time of the request, so that the server renders its state and no empty shell. */
 export async function loader({ params, request }: Route.LoaderArgs) {
   const { id, taskIdentifier, status, metadata } = await runOf(request, params.id);
   return { id, taskIdentifier, status, progress: Number(metadata?.progress ?? 0) };

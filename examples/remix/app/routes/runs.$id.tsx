@@ -4,7 +4,7 @@ import { Hooks } from "../hooks";
 import { Live } from "../live";
 import { runOf } from "../visitor.server";
 
-/** The run as it is when the page is asked for: what the server renders is no empty shell. */
+/** The run at the time of the request, so that the server renders its state and no empty shell. */
 export async function loader({ params, request }: LoaderFunctionArgs) {
   const { id, taskIdentifier, status, metadata } = await runOf(request, String(params.id));
   return { id, taskIdentifier, status, progress: Number(metadata?.progress ?? 0) };
