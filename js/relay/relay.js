@@ -20,6 +20,7 @@ const {
 } = require("./response.js");
 const { decisionOf } = require("./authorize.js");
 const { beginningOf, piecesOf, pump } = require("./body.js");
+const { decodeRequestHead, encodeRequestHead, encodeResponseHead } = require("./head.js");
 const { handlerOptions, listenOptions, requestOf } = require("./options.js");
 const { LazyAbort } = require("../async/lazy-abort.js");
 const { hostOf, requestFrom, targetOf } = require("./request.js");
@@ -72,12 +73,13 @@ class Relay {
   async web(request) {
     const { method } = request;
     const target = targetOf(request.url);
-    let head = `${method}\n${target}`;
+    /** @type {string[]} */
+    const headers = [];
     request.headers.forEach((value, name) => {
       // The framework compresses: Next.js removes `content-encoding` of a route's response, and leaves the body.
-      if (name === "accept-encoding") return;
-      head += `\n${name}\n${value}`;
+      if (name !== "accept-encoding") headers.push(name, value);
     });
+    const head = encodeRequestHead(method, target, headers);
     const asked = this.#counted(await this.#ask(head, () => request, hostOf(request.url)));
     if (asked.response) return asked.response;
     if (asked.answer) return this.#toWeb(asked.answer, method);
@@ -122,20 +124,20 @@ class Relay {
    * @param {InstanceType<typeof LazyAbort>} viewer
    */
   async #answerNode(req, url, viewer) {
-    /** @type {[string, string][]} */
+    /** @type {string[]} */
     const headers = [];
     for (let at = 0; at < req.rawHeaders.length; at += 2) {
       const [name, value] = [req.rawHeaders[at], req.rawHeaders[at + 1]];
       // HTTP/2 has its request line among the headers.
-      if (name === ":authority") headers.push(["host", value]);
-      else if (!name.startsWith(":")) headers.push([name, value]);
+      if (name === ":authority") headers.push("host", value);
+      else if (!name.startsWith(":")) headers.push(name, value);
     }
     const request = () => {
       const scheme = /** @type {{ encrypted?: boolean } | undefined} */ (req.socket)?.encrypted ? "https" : "http";
       return requestFrom(req.method ?? "GET", targetOf(url), headers, scheme, viewer.signal);
     };
     // A host before the path is one more host of the request.
-    const head = [req.method, url.startsWith("/") ? targetOf(url) : url, ...headers.flat()].join("\n");
+    const head = encodeRequestHead(req.method ?? "GET", url.startsWith("/") ? targetOf(url) : url, headers);
     const asked = this.#counted(await this.#ask(head, request));
     if (asked.response) return wholeResponse(asked.response);
     if (asked.answer) return asked.answer;
@@ -186,7 +188,7 @@ class Relay {
   /**
    * The checks before the native relay: whether it is open, and the app's decision on the request.
    *
-   * @param {string} head method, URL, then names and values, a line each
+   * @param {string} head
    * @param {() => Request} request
    * @param {string} [host] the app's, where it is not known from the head
    * @returns {Promise<{ grant?: string, response?: Response, answer?: import("./response.js").RelayResponse }>}
@@ -204,13 +206,13 @@ class Relay {
     }
     const { authorize, authorizeTimeoutMs, metricsPath } = this.#options;
     if (authorize === undefined) return {};
-    const [method, url] = head.split("\n", 2);
+    const { method, target } = decodeRequestHead(head);
     // Refused before the app sees it: a request that the app and the relay would read differently, or of another
     // origin's page.
     const refused = native.refuses(head, host ?? null);
     if (refused !== null) return { answer: refusalOf(refused) };
     // A preflight carries no cookie, and its response no data.
-    if (method === "OPTIONS" || targetOf(url).split("?", 1)[0] === metricsPath) return {};
+    if (method === "OPTIONS" || targetOf(target).split("?", 1)[0] === metricsPath) return {};
     let asked;
     try {
       asked = request();
@@ -239,9 +241,9 @@ class Relay {
    * @param {import("./response.js").RelayResponse} answer
    */
   #openTo(head, answer) {
-    const lines = head.split("\n");
-    const at = lines.findIndex((line, index) => index > 1 && index % 2 === 0 && line.toLowerCase() === "origin");
-    return at > 0 && this.#options.allowOrigins.includes(lines[at + 1]) ? openTo(answer, lines[at + 1]) : answer;
+    const { headers } = decodeRequestHead(head);
+    const at = headers.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === "origin");
+    return at >= 0 && this.#options.allowOrigins.includes(headers[at + 1]) ? openTo(answer, headers[at + 1]) : answer;
   }
 
   /**
@@ -311,7 +313,7 @@ class Relay {
     const { authorize } = this.#options;
     const decide = (/** @type {number} */ ticket, /** @type {string} */ head) => {
       this.#decide(head).then(({ grant, answer }) => {
-        const text = answer && [answer.status, ...answer.headers].join("\n");
+        const text = answer && encodeResponseHead(answer);
         listener.decide(ticket, grant ?? null, text ?? null, answer?.bytes ?? null);
       });
     };
@@ -345,10 +347,7 @@ class Relay {
    */
   async #decide(head) {
     try {
-      const [method, target, ...lines] = head.split("\n");
-      /** @type {[string, string][]} */
-      const headers = [];
-      for (let at = 0; at < lines.length; at += 2) headers.push([lines[at], lines[at + 1]]);
+      const { method, target, headers } = decodeRequestHead(head);
       const asked = await this.#ask(head, () => requestFrom(method, target, headers, "http"));
       return asked.response ? { answer: await wholeResponse(asked.response) } : asked;
     } catch (error) {

@@ -7,18 +7,20 @@
  *
  * @param {string} method
  * @param {string} target
- * @param {[string, string][]} lines
+ * @param {string[]} lines names and values of headers, in turn
  * @param {string} scheme
  * @param {AbortSignal} [signal]
  */
 function requestFrom(method, target, lines, scheme, signal) {
   const headers = new Headers();
   let host = "localhost";
-  for (const [name, value] of lines) {
+  let hasHost = false;
+  for (let at = 0; at < lines.length; at += 2) {
+    const [name, value] = [lines[at], lines[at + 1]];
     if (name.toLowerCase() !== "host") headers.append(name, value);
-    else host = value;
+    else [host, hasHost] = [value, true];
   }
-  if (lines.some(([name]) => name.toLowerCase() === "host")) headers.set("host", host);
+  if (hasHost) headers.set("host", host);
   return new Request(`${scheme}://${host}${target}`, { method, headers, signal });
 }
 

@@ -4,6 +4,7 @@
 
 const { fromNative } = require("../errors/errors.js");
 const { after } = require("../async/timer.js");
+const { decodeResponseHead } = require("./head.js");
 
 /**
  * @typedef {import("../native/addon.js").Exchange} Exchange
@@ -58,8 +59,8 @@ function refusal(status, error, seconds) {
  */
 function refusalOf(text) {
   const end = text.indexOf("\n\n");
-  const lines = text.slice(0, end).split("\n");
-  return { status: Number(lines[0]), headers: lines.slice(2), bytes: Buffer.from(text.slice(end + 2)) };
+  const { status, headers } = decodeResponseHead(text.slice(0, end));
+  return { status, headers, bytes: Buffer.from(text.slice(end + 2)) };
 }
 
 /**
@@ -98,8 +99,8 @@ async function responseOf(exchange) {
     if (failure.error.kind === "aborted") return GONE;
     throw fromNative(failure);
   }
-  const lines = text.split("\n");
-  return { status: Number(lines[0]), headers: lines.slice(2), bytes, rest: lines[1] === "1" ? exchange : undefined };
+  const { status, headers, more } = decodeResponseHead(text);
+  return { status, headers, bytes, rest: more ? exchange : undefined };
 }
 
 /**

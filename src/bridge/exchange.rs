@@ -26,7 +26,7 @@ use super::mailbox::Text;
 use super::promise::{promise, promise_of};
 use crate::error::{Error, ErrorCode, Kind, Result};
 use crate::lock::lock;
-use crate::relay::{Grant, Relay, for_this_origin, head_text, read_head};
+use crate::relay::{Grant, Relay, decode_request_head, encode_response_head, for_this_origin};
 use crate::runtime;
 use crate::serve::{Body, Response};
 
@@ -129,7 +129,7 @@ impl Exchange {
     pub(super) fn open(opening: Opening<'_>) -> Result<Self> {
         let invalid =
             || Error::new(ErrorCode::InvalidRequest, "the request cannot be one of HTTP").of_kind(Kind::Argument);
-        let request = read_head(opening.head).ok_or_else(invalid)?;
+        let request = decode_request_head(opening.head).ok_or_else(invalid)?;
         let first = opening.body.map(Bytes::copy_from_slice);
         let (upload, body) = if opening.more {
             let (sender, receiver) = mpsc::channel(PIECES);
@@ -159,7 +159,7 @@ impl Exchange {
 
 #[napi]
 impl Exchange {
-    /// A promise of the answer: `[head, body]`, where the head is as in `head_text`, or a failure. Called once.
+    /// A promise of the answer: `[head, body]`, where the head is as in `encode_response_head`, or a failure. Called once.
     #[napi(catch_unwind)]
     pub fn respond<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         let shared = self.shared.clone();
@@ -275,7 +275,7 @@ impl Shared {
         let (head, body) = answer.into_parts();
         let wait = if body.size_hint().exact().is_some_and(|size| size <= WHOLE) { Wait::Whole } else { Wait::Never };
         let (bytes, rest) = gather(body, wait).await;
-        let text = head_text(head.status, &head.headers, !matches!(rest, Rest::Nothing));
+        let text = encode_response_head(head.status, &head.headers, !matches!(rest, Rest::Nothing));
         *self.rest.lock().await = rest;
         Crossing { text, bytes: (!bytes.is_empty()).then_some(bytes) }
     }

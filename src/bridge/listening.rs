@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use napi::bindgen_prelude::{FnArgs, Function, Object};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
@@ -19,7 +19,7 @@ use super::error::failure;
 use super::grant::read_grant;
 use super::promise::promise;
 use crate::lock::lock;
-use crate::relay::{Authorize, Authorized, Listen, Listening, Relay};
+use crate::relay::{Authorize, Authorized, Listen, Listening, Relay, decode_response_head, encode_request_head};
 use crate::serve::{Body, Response};
 
 /// Requests that `authorize` is deciding about in JavaScript, by ticket.
@@ -65,7 +65,7 @@ pub(super) fn authorizer(
         let (sender, receiver) = oneshot::channel();
         waiting.insert(ticket, sender);
         let guard = RemoveOnDrop { pending: waiting.clone(), ticket };
-        let (call, text) = (call.clone(), head_text(head));
+        let (call, text) = (call.clone(), encode_request_head(head));
         Box::pin(async move {
             let _guard = guard;
             let status = call.call((ticket, text), ThreadsafeFunctionCallMode::NonBlocking);
@@ -80,23 +80,6 @@ pub(super) fn authorizer(
         })
     });
     Ok((pending, decide))
-}
-
-/// The head of a request as text: the method, the URL, then names and values, a line each.
-fn head_text(head: &Parts) -> String {
-    let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    let mut text = format!("{}\n{target}", head.method);
-    if let Some(authority) = head.uri.authority() {
-        text.push_str("\nhost\n");
-        text.push_str(authority.as_str());
-    }
-    for (name, value) in &head.headers {
-        text.push('\n');
-        text.push_str(name.as_str());
-        text.push('\n');
-        text.extend(value.as_bytes().iter().copied().map(char::from));
-    }
-    text
 }
 
 /// A relay on a port. It ends with `stop()`, or when it is collected.
@@ -151,8 +134,8 @@ impl RelayListener {
         })
     }
 
-    /// The decision of `authorize` about the request `ticket`: a grant, or else a response, of a head (status, names and
-    /// values, a line each) and a body.
+    /// The decision of `authorize` about the request `ticket`: a grant, or else a response, whose
+    /// head is as `decode_response_head` reads it.
     #[napi(catch_unwind)]
     pub fn decide(&self, ticket: u32, grant: Option<String>, head: Option<String>, body: Option<&[u8]>) {
         // None: the viewer has left.
@@ -180,17 +163,10 @@ impl RelayListener {
 
 /// The app's own response. A header that HTTP cannot carry is left out.
 fn answer_of(head: Option<&str>, body: Option<&[u8]>) -> http::Response<Body> {
-    let mut lines = head.unwrap_or("500").split('\n');
-    let status = lines.next().and_then(|status| status.parse().ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let (status, headers) = decode_response_head(head.unwrap_or("500"));
     let bytes = Bytes::copy_from_slice(body.unwrap_or_default());
     let mut answer = http::Response::new(Full::new(bytes).map_err(|never| match never {}).boxed_unsync());
     *answer.status_mut() = status;
-    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
-        let value: Option<Vec<u8>> = value.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect();
-        let value = value.and_then(|value| HeaderValue::from_bytes(&value).ok());
-        if let (Ok(name), Some(value)) = (HeaderName::from_bytes(name.as_bytes()), value) {
-            answer.headers_mut().append(name, value);
-        }
-    }
+    *answer.headers_mut() = headers;
     answer
 }

@@ -172,12 +172,12 @@ impl Relay {
     /// each. `host` is the app's where it is known from elsewhere than the head.
     #[napi(catch_unwind)]
     pub fn refuses(&self, head: String, host: Option<String>) -> Option<String> {
-        let Some(request) = relay::read_head(&head) else { return Some("400\n\nBad Request".into()) };
+        let Some(request) = relay::decode_request_head(&head) else { return Some("400\n0\n\nBad Request".into()) };
         let mut refusal = self.relay.refusal(&request.into_parts().0, host.as_deref())?;
         relay::for_this_origin(&mut refusal);
         let (head, body) = refusal.into_parts();
         let body = body.collect().now_or_never()?.ok()?.to_bytes();
-        let text = relay::head_text(head.status, &head.headers, false);
+        let text = relay::encode_response_head(head.status, &head.headers, false);
         Some(format!("{text}\n\n{}", String::from_utf8_lossy(&body)))
     }
 

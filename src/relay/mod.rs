@@ -26,7 +26,7 @@ mod upstream;
 mod warnings;
 
 pub use authorizer::Grant;
-pub use head::{head_text, read_head};
+pub use head::{decode_request_head, decode_response_head, encode_request_head, encode_response_head};
 pub use listen::{Authorize, Authorized, Listen, Listening, for_this_origin};
 pub use options::{Limits, Options};
 pub use relay::Relay;
