@@ -18,8 +18,7 @@ const ROOTS = [];
 /** Files over the bound, with the lines that they may have at most and the reason. @type {[string, number, string][]} */
 const LONG = [
   ["__test__/browser/scenarios/runs.mjs", 425, "one scenario for each official hook of runs, in one list"],
-  ["src/relay/feed/tests.rs", 567, "the promises of one shared feed, over one scripted copy"],
-  ["src/relay/stream/tests.rs", 441, "the promises of one shared stream, over one scripted server"],
+  ["js/streams/with-streams.js", 423, "merges a run and its streams: one class with the order of both"],
   ["tests/stream_machine.rs", 561, "one machine from outside, over one simulated connection"],
 ];
 
