@@ -1,6 +1,6 @@
-//! The lower bound of a feed's cost: polls and parses every row with reqwest and serde_json, and does nothing else. Prints
-//! the CPU time of its steady state as JSON. As in `bench/lib/follow.mjs`, that is the time from the moment at which every
-//! feed waits until every feed had `updates` updates and waits again.
+//! The lower bound of a feed's cost: polls and parses every row with reqwest and serde_json, and does nothing else.
+//! Prints the CPU time of its steady state as JSON. As in `bench/lib/follow.mjs`, that is the time from the moment at
+//! which every feed waits until every feed had `updates` updates and waits again.
 //!
 //! Usage: `bench-bare <base url> <group> <feeds> <updates> <payload bytes>`.
 

@@ -1,7 +1,7 @@
 // `npm run bench`: the official SDK and this package, side by side, on one machine.
 //
-// Every figure comes from child processes that alternate between the clients, against one server written in Rust. Figures
-// are medians of the rounds, with the spread.
+// Every figure comes from child processes that alternate between the clients, against one server written in Rust.
+// Figures are medians of the rounds, with the spread.
 
 import os from "node:os";
 import { parse, USAGE, UsageError } from "./lib/args.mjs";

@@ -1,9 +1,10 @@
-//! Viewers of a relay. As the official hooks do, each has a connection of its own, takes the snapshot, asks once more and
-//! then polls. The program is not part of the package.
+//! Viewers of a relay. As the official hooks do, each has a connection of its own, takes the snapshot, asks once more
+//! and then polls. The program is not part of the package.
 //!
 //! Usage: `bench-viewers <url> <viewers> <runs> <updates> <plan>`, with the token in `BENCH_TOKEN`; the runs are
-//! `run_<plan>_<index>` (`bench/peer/plan.rs`). Prints `seen <n>` when every viewer has seen update `n` and waits for the
-//! next one (`seen 0` is the snapshot). Ends when every viewer has the final update, or when one fails, with a line of JSON.
+//! `run_<plan>_<index>` (`bench/peer/plan.rs`). Prints `seen <n>` when every viewer has seen update `n` and waits for
+//! the next one (`seen 0` is the snapshot). Ends when every viewer has the final update, or when one fails, with a line
+//! of JSON.
 
 #![allow(clippy::print_stdout, reason = "its output is its interface")]
 

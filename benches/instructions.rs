@@ -1,8 +1,8 @@
-//! The work whose instructions `scripts/instructions.mjs` counts under callgrind. Times differ from run to run; counts of
-//! instructions hardly do.
+//! The work whose instructions `scripts/instructions.mjs` counts under callgrind. Times differ from run to run; counts
+//! of instructions hardly do.
 //!
-//! Usage: `instructions <work> <iterations>`. The set-up costs the same for any number of iterations, so the difference of
-//! two counts is the cost of the iterations alone.
+//! Usage: `instructions <work> <iterations>`. The set-up costs the same for any number of iterations, so the difference
+//! of two counts is the cost of the iterations alone.
 
 use std::fmt::Write as _;
 use std::hint::black_box;

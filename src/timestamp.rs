@@ -60,8 +60,8 @@ fn days_in_month(year: i64, month: i64) -> Option<i64> {
     }
 }
 
-/// The day number (0 is 1970-01-01) of a date of the proleptic Gregorian calendar. Years are counted from March, so that
-/// the leap day is the last of its year.
+/// The day number (0 is 1970-01-01) of a date of the proleptic Gregorian calendar. Years are counted from March, so
+/// that the leap day is the last of its year.
 fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;

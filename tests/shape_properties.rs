@@ -24,10 +24,10 @@ enum Op {
 }
 
 #[derive(Clone, Debug)]
-enum Answer {
+enum Response {
     Batch { before: Vec<Op>, up_to_date: bool, after: Vec<Op> },
     Refetch,
-    Trouble(u8),
+    Failure(u8),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -41,12 +41,12 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn answer() -> impl Strategy<Value = Answer> {
+fn response() -> impl Strategy<Value = Response> {
     let ops = || prop::collection::vec(op(), 0..5);
     prop_oneof![
-        6 => (ops(), any::<bool>(), ops()).prop_map(|(before, up_to_date, after)| Answer::Batch { before, up_to_date, after }),
-        1 => Just(Answer::Refetch),
-        2 => (0..7_u8).prop_map(Answer::Trouble),
+        6 => (ops(), any::<bool>(), ops()).prop_map(|(before, up_to_date, after)| Response::Batch { before, up_to_date, after }),
+        1 => Just(Response::Refetch),
+        2 => (0..7_u8).prop_map(Response::Failure),
     ]
 }
 
@@ -95,7 +95,7 @@ fn headers(offset: &str) -> HeaderMap {
 }
 
 /// A retryable failure of one of seven kinds.
-fn trouble(feed: &mut Feed, kind: u8, now: Now) -> Outcome {
+fn failure(feed: &mut Feed, kind: u8, now: Now) -> Outcome {
     let none = HeaderMap::new();
     let lost = || Error::new(ErrorCode::Connection, "lost");
     let good = headers("cut");
@@ -120,7 +120,7 @@ fn patient() -> Limits {
         not_found: Policy { max_attempts: u32::MAX, ..Policy::default() },
         not_found_for_ms: u64::MAX,
         refetches: u32::MAX,
-        idle_answers: u32::MAX,
+        idle_responses: u32::MAX,
         ..Limits::default()
     }
 }
@@ -129,13 +129,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn readers_see_what_a_naive_model_sees(answers in prop::collection::vec(answer(), 1..40), jitter in 0.0..1.0) {
+    fn readers_see_what_a_naive_model_sees(responses in prop::collection::vec(response(), 1..40), jitter in 0.0..1.0) {
         let mut now = Now { monotonic_ms: 0, unix_ms: 0, jitter };
         let mut feed = Feed::new(patient());
         let mut step = feed.start(now);
         let (mut current, mut published, mut reader) = (Rows::new(), Rows::new(), Rows::new());
         let mut offset = "-1".to_owned();
-        for (place, answer) in answers.iter().enumerate() {
+        for (index, response) in responses.iter().enumerate() {
             if let Step::Wait { ms, .. } = step {
                 now.monotonic_ms += ms;
                 step = feed.on(Event::Woken, now).step;
@@ -143,9 +143,9 @@ proptest! {
             let Step::Request(query) = &step else { panic!("it neither waits nor asks: {step:?}") };
             prop_assert_eq!(&query.offset, &offset, "it goes on from where it was");
             now.monotonic_ms += 10;
-            let outcome = match answer {
-                Answer::Batch { before, up_to_date, after } => {
-                    offset = place.to_string();
+            let outcome = match response {
+                Response::Batch { before, up_to_date, after } => {
+                    offset = index.to_string();
                     for op in before {
                         apply(&mut current, op);
                     }
@@ -161,13 +161,13 @@ proptest! {
                     let body = format!("[{}]", messages.join(","));
                     feed.on(Event::Response { status: 200, headers: &headers(&offset), body: body.as_bytes() }, now)
                 }
-                Answer::Refetch => {
+                Response::Refetch => {
                     offset = "-1".to_owned();
                     current.clear();
                     // The server keeps its handle, so a later response with it is not stale.
                     feed.on(Event::Response { status: 409, headers: &headers("0"), body: b"" }, now)
                 }
-                Answer::Trouble(kind) => trouble(&mut feed, *kind, now),
+                Response::Failure(kind) => failure(&mut feed, *kind, now),
             };
             let mut seen = BTreeSet::new();
             for change in &outcome.changes {
@@ -259,7 +259,7 @@ fn useless(feed: &mut Feed, kind: u8, turn: u64, now: Now) -> Outcome {
     let row = message(&Op::Insert(0, 0, 0));
     let up_to_date = r#"{"headers":{"control":"up-to-date"}}"#;
     let (offset, body) = match kind {
-        0..=6 => return trouble(feed, kind, now),
+        0..=6 => return failure(feed, kind, now),
         7 => ("0".to_owned(), format!("[{up_to_date}]")),
         8 => ("0".to_owned(), format!("[{row}]")),
         9 => ("0".to_owned(), format!("[{row},{up_to_date}]")),

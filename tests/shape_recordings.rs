@@ -1,5 +1,5 @@
-//! The feed machine on recorded responses of the real server. It makes the requests of the official client, except for the
-//! second download of a snapshot.
+//! The feed machine on recorded responses of the real server. It makes the requests of the official client, except for
+//! the second download of a snapshot.
 
 mod wire_support;
 

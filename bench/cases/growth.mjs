@@ -1,5 +1,5 @@
-// The growth of the cost of an update with the number of feeds, of updates and the size of a row: four sizes each, and the
-// slope fitted through them.
+// The growth of the cost of an update with the number of feeds, of updates and the size of a row: four sizes each, and
+// the slope fitted through them.
 
 import { lines } from "../lib/chart.mjs";
 import { load } from "../lib/client.mjs";

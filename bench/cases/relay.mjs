@@ -1,5 +1,5 @@
-// 10,000 viewers of a relay: of one run, and of 100 runs. The relay's process measures the CPU time of each update of each
-// viewer and the memory of each viewer, beside as many subscriptions of the official SDK as fit, without a relay.
+// 10,000 viewers of a relay: of one run, and of 100 runs. The relay's process measures the CPU time of each update of
+// each viewer and the memory of each viewer, beside as many subscriptions of the official SDK as fit, without a relay.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";

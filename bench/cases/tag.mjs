@@ -1,5 +1,5 @@
-// A feed of 1,000 live runs with one tag, each updated once a second. One server sends each update as it comes; the other
-// gathers updates ten times a second.
+// A feed of 1,000 live runs with one tag, each updated once a second. One server sends each update as it comes; the
+// other gathers updates ten times a second.
 
 import { bars } from "../lib/chart.mjs";
 import { control, cpuMicros, latch, load, peakRss, untilHeld } from "../lib/client.mjs";

@@ -47,8 +47,8 @@ function colour(/** @type {string} */ name, /** @type {number} */ place) {
 }
 
 /**
- * Groups of bars on a logarithmic scale, on which a hundredfold difference stays readable. The groups of a single series
- * are the contestants.
+ * Groups of bars on a logarithmic scale, on which a hundredfold difference stays readable. The groups of a single
+ * series are the contestants.
  *
  * @param {object} chart
  * @param {string} chart.title

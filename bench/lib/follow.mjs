@@ -8,8 +8,9 @@ export function runId({ kind = "step", group, feeds, updates, detail = 0 }, inde
 }
 
 /**
- * Follows all runs of a plan to their ends. The measurement begins when every feed is live and waits, and ends when every
- * feed had `updates` updates and waits again: so many responses, and as many requests. One more update then ends each run.
+ * Follows all runs of a plan to their ends. The measurement begins when every feed is live and waits, and ends when
+ * every feed had `updates` updates and waits again: so many responses, and as many requests. One more update then ends
+ * each run.
  *
  * @param {{ subscribeToRun: (id: string) => AsyncIterable<any> }} runs
  * @param {string} peer the server

@@ -1,5 +1,5 @@
-// nginx in front of the server, as in a self-hosted installation or at a cloud's edge: TLS with a throwaway authority, 128
-// streams and 1,000 requests a connection.
+// nginx in front of the server, as in a self-hosted installation or at a cloud's edge: TLS with a throwaway authority,
+// 128 streams and 1,000 requests a connection.
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

@@ -1,5 +1,5 @@
-// The output of the bench: the tables in docs/performance.md, the charts, and the targets of every case. The targets are
-// kept so that the list of missed ones stays complete when one case alone is measured again.
+// The output of the bench: the tables in docs/performance.md, the charts, and the targets of every case. The targets
+// are kept so that the list of missed ones stays complete when one case alone is measured again.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";

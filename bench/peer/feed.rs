@@ -1,5 +1,5 @@
-//! Responses to the requests of run feeds and tag feeds. The offset carries the whole cursor of a feed, so that the server
-//! keeps no state of it.
+//! Responses to the requests of run feeds and tag feeds. The offset carries the whole cursor of a feed, so that the
+//! server keeps no state of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -149,7 +149,8 @@ fn unix_ms(time: SystemTime) -> f64 {
 const LOOKS: f64 = 10.0;
 
 /// The response to a request of a tag feed. Its `feeds` runs are updated in turn, each once in `detail` milliseconds,
-/// whether or not a client asks; a response has all updates so far. Updates start when the group opens. No run completes.
+/// whether or not a client asks; a response has all updates so far. Updates start when the group opens. No run
+/// completes.
 pub(crate) async fn of_tag(query: &str, state: &Arc<State>) -> Option<Response<Full<Bytes>>> {
     state.polls.fetch_add(1, Ordering::Relaxed);
     let asked = read(query);

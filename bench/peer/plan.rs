@@ -23,13 +23,13 @@ pub(crate) struct Plan<'a> {
     pub(crate) kind: Kind,
     /// Feeds of one group begin together.
     pub(crate) group: &'a str,
-    /// The number of live feeds at which the group opens by itself; with 0, a control call opens it. For a tag, the number of
-    /// its runs.
+    /// The number of live feeds at which the group opens by itself; with 0, a control call opens it. For a tag, the
+    /// number of its runs.
     pub(crate) feeds: u32,
     /// The number of updates. The last one completes the run.
     pub(crate) updates: u64,
-    /// `tick` and `gather`: the period. `hold`: the time that a request is held. `step` and `drive`: the size of the payload
-    /// in bytes, 0 for a small one.
+    /// `tick` and `gather`: the period. `hold`: the time that a request is held. `step` and `drive`: the size of the
+    /// payload in bytes, 0 for a small one.
     pub(crate) detail: u64,
     /// The index of the feed in its group.
     pub(crate) index: u32,

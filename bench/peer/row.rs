@@ -47,8 +47,8 @@ pub(crate) fn write(out: &mut String, message: &RunMessage<'_>) {
     );
 }
 
-/// The columns `payload` and `payloadType`, for a payload of about `bytes`. 0 gives a small one with a date. Large ones are
-/// lists of objects, and are built once.
+/// The columns `payload` and `payloadType`, for a payload of about `bytes`. 0 gives a small one with a date. Large ones
+/// are lists of objects, and are built once.
 pub(crate) fn payload(bytes: u64) -> Arc<str> {
     static MADE: Mutex<Option<HashMap<u64, Arc<str>>>> = Mutex::new(None);
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -27,8 +27,8 @@ pub(crate) struct Chunks {
 }
 
 impl Chunks {
-    /// The response for the key `<v1 or v2>-<chunks>-<bytes>-<microseconds>`; `None` for any other key. The time is that
-    /// between two chunks; with 0, chunks come as fast as they are read.
+    /// The response for the key `<v1 or v2>-<chunks>-<bytes>-<microseconds>`; `None` for any other key. The time is
+    /// that between two chunks; with 0, chunks come as fast as they are read.
     pub(crate) fn response(key: &str) -> Option<Response<Self>> {
         let mut parts = key.split('-');
         let v2 = match parts.next()? {

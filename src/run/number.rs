@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// Appends `text` as a JSON number. `false`, with nothing appended, for a text that is not a number, and for a number that
-/// JavaScript cannot hold: one that is not finite, or an integer beyond 2^53.
+/// Appends `text` as a JSON number. `false`, with nothing appended, for a text that is not a number, and for a number
+/// that JavaScript cannot hold: one that is not finite, or an integer beyond 2^53.
 pub(super) fn push_number(out: &mut String, text: &str) -> bool {
     let Ok(value) = text.parse::<f64>() else { return false };
     if !value.is_finite() || (is_integer(text) && value.abs() > MAX_SAFE) {

@@ -7,14 +7,14 @@ use crate::table::{ColumnType, Row, Schema};
 use crate::timestamp::parse_timestamp;
 use crate::{Error, Result, json};
 
-/// Appends the run of `row` to `out` as one JSON object, decoded by `schema`. On an error, nothing is appended. `last` is
-/// the version that the reader got before, where there is one.
+/// Appends the run of `row` to `out` as one JSON object, decoded by `schema`. On an error, nothing is appended. `last`
+/// is the version that the reader got before, where there is one.
 ///
-/// Its keys are those of the run object (`js/runs/run.js`), each absent where the column is missing,
-/// skipped or null. Times are Unix milliseconds, or the raw text where it is not a plain
-/// timestamp. `payload`, `output` and `metadata` are `{data, type}`, not decoded, or `1` where they are those of `last`
-/// (I18). `error` is the JSON of its column. `isFinished` is always present. A column that cannot be decoded is left out
-/// and named in `faults` with the reason (I15; defect 16).
+/// Its keys are those of the run object (`js/runs/run.js`), each absent where the column is missing, skipped or null.
+/// Times are Unix milliseconds, or the raw text where it is not a plain timestamp. `payload`, `output` and `metadata`
+/// are `{data, type}`, not decoded, or `1` where they are those of `last` (I18). `error` is the JSON of its column.
+/// `isFinished` is always present. A column that cannot be decoded is left out and named in `faults` with the reason
+/// (I15; defect 16).
 ///
 /// # Errors
 /// `ERR_INVALID_ROW` for a row without `friendlyId` or `status`. Other rows are not affected.

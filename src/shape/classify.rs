@@ -91,7 +91,7 @@ fn response<'a>(status: u16, headers: &HeaderMap, body: &'a [u8], known: Known<'
         // `x-should-retry` does not count here: the same request can never be right.
         400 | 401 | 403 => Classified::Fatal(Error::api(status, headers, body)),
         400.. => refused(status, headers, body, now),
-        // An informational answer, or a redirect that the HTTP client did not follow.
+        // An informational response, or a redirect that the HTTP client did not follow.
         0..=199 | 300..=399 => {
             let message = format!("the server answered {status}, which is no answer to a feed request");
             Classified::Retryable(RetryableError::protocol(status, Error::protocol(message)))

@@ -63,8 +63,8 @@ impl Cursor {
     }
 }
 
-/// A point in time by two clocks: the monotonic one may stand still while the machine sleeps, and the Unix one may be set
-/// back.
+/// A point in time by two clocks: the monotonic one may stand still while the machine sleeps, and the Unix one may be
+/// set back.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Moment {
     monotonic_ms: u64,

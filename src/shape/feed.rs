@@ -29,9 +29,9 @@ pub struct Feed {
     /// Whether any response so far ended in an up-to-date.
     was_up_to_date: bool,
     /// The time of the last request.
-    asked: Moment,
+    last_request: Moment,
     /// The time of the last response that was taken; `None` where that response may be an old one (I20).
-    answered: Option<Moment>,
+    last_response: Option<Moment>,
     /// The number of handles that were made up (I8).
     cache_busts: u32,
 }
@@ -73,15 +73,15 @@ impl Feed {
             retry_budget: RetryBudget::default(),
             phase: Phase::Connecting,
             was_up_to_date: false,
-            asked: Moment::default(),
-            answered: None,
+            last_request: Moment::default(),
+            last_response: None,
             cache_busts: 0,
         }
     }
 
     /// The first request.
     pub fn start(&mut self, now: Now) -> Step {
-        self.ask(now.sane())
+        self.request(now.sane())
     }
 
     /// The step that follows from `event`. An impossible event (a response while waiting) changes nothing and repeats
@@ -121,8 +121,10 @@ impl Feed {
                 self.end(Err(error))
             }
             // The driver has no request in flight although the machine asked for one: the request is made again.
-            (State::Snapshot { .. } | State::CatchUp { .. } | State::Live { .. }, Classified::Woken) => self.ask(now),
-            (State::New | State::Waiting { .. }, Classified::Woken) => self.ask(now),
+            (State::Snapshot { .. } | State::CatchUp { .. } | State::Live { .. }, Classified::Woken) => {
+                self.request(now)
+            }
+            (State::New | State::Waiting { .. }, Classified::Woken) => self.request(now),
             (
                 State::New,
                 Classified::Batch(_)
@@ -130,7 +132,7 @@ impl Feed {
                 | Classified::Refetch { .. }
                 | Classified::Retryable(_)
                 | Classified::Fatal(_),
-            ) => self.ask(now),
+            ) => self.request(now),
             (
                 State::Waiting { until, retry },
                 Classified::Batch(_)
@@ -186,7 +188,7 @@ impl Feed {
                 // The response is the server's here too, but it continues a log that may not be the one of our rows.
                 (Mode::CatchUp | Mode::Live, true) => {
                     let expired_handle = self.cursor.query.expired_handle.take();
-                    let step = self.drop_everything(Cursor::snapshot(None, expired_handle), Some(&asked_with), now);
+                    let step = self.restart(Cursor::snapshot(None, expired_handle), Some(&asked_with), now);
                     return Outcome { step, changes: Vec::new() };
                 }
             }
@@ -208,7 +210,7 @@ impl Feed {
             self.schema = Some(schema.shared());
         }
         let peak = self.rows.peak();
-        let named = batch.messages.iter().any(Message::is_change);
+        let has_changes = batch.messages.iter().any(Message::is_change);
         let last = batch.messages.iter().rposition(|message| matches!(message, Message::UpToDate));
         let mut changes = Vec::new();
         for (index, message) in batch.messages.into_iter().enumerate() {
@@ -221,8 +223,8 @@ impl Feed {
         self.rows.interner.learn(body);
         let news = changes.iter().any(Change::is_news);
         if self.rows.take_missing() {
-            // The changes of this response stand. The snapshot brings the row of the update that could not be merged, and
-            // only rows that differ are published then (I16).
+            // The changes of this response stand. The snapshot brings the row of the update that could not be merged,
+            // and only rows that differ are published then (I16).
             if news {
                 self.retry_budget.progress();
             }
@@ -233,16 +235,16 @@ impl Feed {
         let refreshed = self.advance(last.is_some());
         if refreshed {
             let grew = self.rows.peak() > peak;
-            return Outcome { step: self.go_live(news || grew, moved && named, now), changes };
+            return Outcome { step: self.go_live(news || grew, moved && has_changes, now), changes };
         }
         if held || first || news {
             self.retry_budget.progress();
         } else if self.rows.peak() > peak {
             self.retry_budget.growth();
         } else {
-            return Outcome { changes, ..self.nothing_new(moved && named, now) };
+            return Outcome { changes, ..self.nothing_new(moved && has_changes, now) };
         }
-        Outcome { step: self.ask(now), changes }
+        Outcome { step: self.request(now), changes }
     }
 
     /// Takes a 204: up to date, without a body.
@@ -261,7 +263,7 @@ impl Feed {
         }
         if held || first || changes.iter().any(Change::is_news) {
             self.retry_budget.progress();
-            return Outcome { step: self.ask(now), changes };
+            return Outcome { step: self.request(now), changes };
         }
         Outcome { changes, ..self.nothing_new(false, now) }
     }
@@ -277,7 +279,7 @@ impl Feed {
     /// After a refresh: the next request is live, whatever the refresh brought (I20).
     fn go_live(&mut self, news: bool, churn: bool, now: Now) -> Step {
         match self.retry_budget.refreshed(news, churn, now, &self.limits) {
-            Ok(()) => self.ask(now),
+            Ok(()) => self.request(now),
             Err(error) => self.end(Err(error)),
         }
     }
@@ -287,14 +289,14 @@ impl Feed {
     #[must_use]
     pub fn needs_refresh(&self, now: Now) -> bool {
         self.cursor.mode == Mode::Live
-            && self.answered.is_none_or(|answered| answered.until(now) > self.limits.refresh_after_ms)
+            && self.last_response.is_none_or(|taken| taken.until(now) > self.limits.refresh_after_ms)
     }
 
-    /// Notes when a response was taken. A response that took longer than a server holds one was read late, and its age is
-    /// unknown. A refresh counts however slow it was, so that two never follow one another.
+    /// Notes when a response was taken. A response that took longer than a server holds one was read late, and its age
+    /// is unknown. A refresh counts however slow it was, so that two never follow one another.
     fn note_response_time(&mut self, now: Now) {
-        let fresh = self.cursor.refreshing || self.asked.until(now) <= self.limits.max_hold_ms;
-        self.answered = fresh.then(|| Moment::of(now));
+        let fresh = self.cursor.refreshing || self.last_request.until(now) <= self.limits.max_hold_ms;
+        self.last_response = fresh.then(|| Moment::of(now));
         self.cursor.cache_busted = false;
     }
 
@@ -306,7 +308,7 @@ impl Feed {
     /// After a response that brought nothing: the next request goes out at once, later, or never (I11).
     fn nothing_new(&mut self, churn: bool, now: Now) -> Outcome {
         let step = match self.retry_budget.idle(churn, now, &self.limits) {
-            Ok(None) => self.ask(now),
+            Ok(None) => self.request(now),
             Ok(Some(pause)) => self.wait(pause, now),
             Err(error) => self.end(Err(error)),
         };
@@ -317,33 +319,33 @@ impl Feed {
     fn refetch(&mut self, handle: Option<String>, now: Now) -> Step {
         let old = self.cursor.query.handle.take();
         let before = self.cursor.query.expired_handle.take();
-        let (cursor, made_of) = match (handle, &old) {
+        let (cursor, handle_base) = match (handle, &old) {
             // The server keeps the handle: it is not expired, but no cache may answer for it.
             (Some(new), Some(old)) if new == *old => (Cursor::snapshot(None, before), Some(old)),
             (Some(new), Some(old)) => (Cursor::snapshot(Some(new), Some(old.clone())), None),
             (None, Some(old)) => (Cursor::snapshot(None, Some(old.clone())), Some(old)),
             (new, None) => (Cursor::snapshot(new, before), None),
         };
-        self.drop_everything(cursor, made_of.map(String::as_str), now)
+        self.restart(cursor, handle_base.map(String::as_str), now)
     }
 
     /// Asks for a snapshot although the server did not say so. The shape is not expired, and a snapshot from a cache is
     /// good too: the log continues after it (I16).
     fn start_over(&mut self, now: Now) -> Step {
         let expired_handle = self.cursor.query.expired_handle.take();
-        self.drop_everything(Cursor::snapshot(None, expired_handle), None, now)
+        self.restart(Cursor::snapshot(None, expired_handle), None, now)
     }
 
-    /// Drops the rows and continues at `cursor`, with a handle made up from `made_of` where that is given.
-    fn drop_everything(&mut self, cursor: Cursor, made_of: Option<&str>, now: Now) -> Step {
+    /// Drops the rows and continues at `cursor`, with a handle made up from `handle_base` where one is given.
+    fn restart(&mut self, cursor: Cursor, handle_base: Option<&str>, now: Now) -> Step {
         self.cursor = cursor;
-        if let Some(handle) = made_of {
+        if let Some(handle) = handle_base {
             self.cursor.bust_cache(handle, &mut self.cache_busts, now);
         }
         self.rows.clear();
         self.phase = Phase::CatchingUp;
         match self.retry_budget.refetch(now, &self.limits) {
-            Ok(None) => self.ask(now),
+            Ok(None) => self.request(now),
             Ok(Some(pause)) => self.wait(pause, now),
             Err(error) => self.end(Err(error)),
         }
@@ -356,9 +358,9 @@ impl Feed {
         }
     }
 
-    fn ask(&mut self, now: Now) -> Step {
+    fn request(&mut self, now: Now) -> Step {
         let asked_at = now.monotonic_ms;
-        self.asked = Moment::of(now);
+        self.last_request = Moment::of(now);
         if self.needs_refresh(now) {
             self.cursor.refresh();
         }

@@ -18,12 +18,12 @@ fn in_state(state: &str) -> Harness {
         "Live" => Harness::live(),
         "Waiting" => {
             let mut harness = Harness::live();
-            harness.answer(503, &[], "");
+            harness.respond(503, &[], "");
             harness
         }
         "Ended" => {
             let mut harness = Harness::live();
-            harness.answer(401, &[], "");
+            harness.respond(401, &[], "");
             harness
         }
         other => panic!("no such state: {other}"),
@@ -36,13 +36,13 @@ fn happen(harness: &mut Harness, event: &str) {
     match event {
         "up-to-date" => harness.good("1_0", &[&row("insert", "k", "B"), UP_TO_DATE]),
         "part" => harness.good("1_0", &[&row("insert", "k2", "B")]),
-        "204" => harness.answer(204, &[], ""),
-        "409" => harness.answer(409, &[("electric-handle", "new")], ""),
-        "404, retry" => harness.answer(404, &[("x-should-retry", "true")], ""),
-        "429" => harness.answer(429, &[], ""),
-        "5xx" => harness.answer(500, &[], ""),
-        "4xx" => harness.answer(403, &[], ""),
-        "malformed" => harness.answer(200, &[("content-type", "text/html")], "<html>"),
+        "204" => harness.respond(204, &[], ""),
+        "409" => harness.respond(409, &[("electric-handle", "new")], ""),
+        "404, retry" => harness.respond(404, &[("x-should-retry", "true")], ""),
+        "429" => harness.respond(429, &[], ""),
+        "5xx" => harness.respond(500, &[], ""),
+        "4xx" => harness.respond(403, &[], ""),
+        "malformed" => harness.respond(200, &[("content-type", "text/html")], "<html>"),
         "connect" => harness.on(Event::Failed(Failure::Connect(refused()))),
         "silent" => harness.on(Event::Failed(Failure::Silent(refused()))),
         "cut" => harness.on(Event::Failed(Failure::Cut(refused()))),
@@ -99,7 +99,7 @@ fn a_snapshot_in_parts_is_published_when_it_is_whole() {
 fn the_cursor_of_a_live_answer_goes_into_the_next_request() {
     let mut harness = Harness::live();
     let pairs = [("electric-handle", "h"), ("electric-offset", "1_0"), ("electric-cursor", "42")];
-    harness.answer(200, &pairs, &format!("[{},{UP_TO_DATE}]", row("update", "k", "B")));
+    harness.respond(200, &pairs, &format!("[{},{UP_TO_DATE}]", row("update", "k", "B")));
     assert_eq!(harness.url(), "cursor=42&handle=h&live=true&log=full&offset=1_0");
 }
 
@@ -115,13 +115,13 @@ fn what_follows_the_last_up_to_date_waits_for_the_next() {
 #[test]
 fn a_must_refetch_starts_over_with_the_new_handle_and_repeats_no_row() {
     let mut harness = Harness::live();
-    harness.answer(409, &[("electric-handle", "h2")], "{}");
+    harness.respond(409, &[("electric-handle", "h2")], "{}");
     assert_eq!(harness.url(), "expired_handle=h&handle=h2&log=full&offset=-1");
     assert_eq!(harness.feed.rows().count(), 1, "readers keep what they saw");
     harness.good_from("h2", "0_0", &[&row("insert", "k", "A"), &row("insert", "l", "B"), UP_TO_DATE]);
     assert_eq!(harness.shown(), ["l=B"]);
     assert_eq!(harness.url(), "cursor=&expired_handle=h&handle=h2&live=true&log=full&offset=0_0");
-    harness.answer(409, &[], "");
+    harness.respond(409, &[], "");
     assert_eq!(harness.step_after_wait(), "expired_handle=h2&handle=h2-next&log=full&offset=-1");
     harness.good_from("h3", "0_0", &[UP_TO_DATE]);
     assert_eq!(harness.shown(), ["k gone", "l gone"]);
@@ -139,7 +139,7 @@ fn a_must_refetch_in_the_body_starts_over_too() {
 #[test]
 fn a_cached_answer_from_the_expired_shape_is_not_taken() {
     let mut harness = Harness::live();
-    harness.answer(409, &[("electric-handle", "h2")], "");
+    harness.respond(409, &[("electric-handle", "h2")], "");
     harness.good_from("h", "0_0", &[&row("insert", "k", "STALE"), UP_TO_DATE]);
     assert!(harness.changes.is_empty());
     harness.good_from("h2", "0_0", &[&row("insert", "k", "B"), UP_TO_DATE]);
@@ -157,7 +157,7 @@ fn a_cached_answer_from_the_expired_shape_is_not_taken() {
 #[test]
 fn a_proxy_that_answers_everything_with_one_stale_snapshot_ends_the_feed() {
     let mut harness = Harness::live();
-    harness.answer(409, &[("electric-handle", "h2")], "");
+    harness.respond(409, &[("electric-handle", "h2")], "");
     let (requests, _) = harness.until_end(|harness| {
         harness.good_from("h", "0_0", &[&row("insert", "k", "STALE"), UP_TO_DATE]);
     });
@@ -171,7 +171,7 @@ fn a_must_refetch_of_a_shape_that_keeps_its_handle_costs_two_snapshots_and_no_wa
     for named in ["h-next", "h", ""] {
         let mut harness = Harness::live();
         for round in 0..20 {
-            harness.answer(409, &[("electric-handle", named)], "");
+            harness.respond(409, &[("electric-handle", named)], "");
             let mut urls = Vec::new();
             while harness.said() == "ask snapshot" {
                 assert!(!urls.contains(&harness.url()), "a cache may answer {}", harness.url());
@@ -195,7 +195,7 @@ fn a_must_refetch_of_a_shape_that_keeps_its_handle_costs_two_snapshots_and_no_wa
 #[test]
 fn a_stale_answer_is_asked_for_under_a_url_no_cache_has_seen() {
     let mut harness = Harness::live();
-    harness.answer(409, &[("electric-handle", "h2")], "");
+    harness.respond(409, &[("electric-handle", "h2")], "");
     harness.good_from("h", "0_0", &[UP_TO_DATE]);
     assert_eq!(harness.url(), "expired_handle=h&handle=h2-next&log=full&offset=-1");
 }

@@ -44,7 +44,7 @@ impl Harness {
         self
     }
 
-    pub(super) fn answer(&mut self, status: u16, pairs: &[(&'static str, &str)], body: &str) -> &mut Self {
+    pub(super) fn respond(&mut self, status: u16, pairs: &[(&'static str, &str)], body: &str) -> &mut Self {
         self.on(Event::Response { status, headers: &headers(pairs), body: body.as_bytes() })
     }
 
@@ -55,7 +55,7 @@ impl Harness {
 
     pub(super) fn good_from(&mut self, handle: &str, offset: &str, messages: &[&str]) -> &mut Self {
         let pairs = [("electric-handle", handle), ("electric-offset", offset), ("electric-schema", SCHEMA)];
-        self.answer(200, &pairs, &format!("[{}]", messages.join(",")))
+        self.respond(200, &pairs, &format!("[{}]", messages.join(",")))
     }
 
     pub(super) fn after(&mut self, ms: u64) -> &mut Self {
@@ -120,8 +120,8 @@ impl Harness {
         }
     }
 
-    /// Answers each request with `event`, which moves the clock, until the feed ends. The number of requests, and the time
-    /// in ms.
+    /// Answers each request with `event`, which moves the clock, until the feed ends. The number of requests, and the
+    /// time in ms.
     pub(super) fn until_end(&mut self, mut event: impl FnMut(&mut Self)) -> (u32, u64) {
         let (mut requests, start) = (0, self.now);
         for _ in 0..10_000 {

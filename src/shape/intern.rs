@@ -5,13 +5,13 @@
 //!
 //! 1. [`Interner::shorten`] copies the body without the known texts. In place of each stands a placeholder of one
 //!    character, and [`Shortened`] holds its position together with the text.
-//! 2. The short body is parsed, and [`Shortened::restore`] puts each text back. It goes by the address at which the parser
-//!    read a placeholder, and never by what is written there. So no content, of a server or of a user, can pass for a
-//!    placeholder.
-//! 3. A placeholder that is not the value of a row's column is not found by step 2. Then the counts differ, the short body
-//!    is dropped, and the body is parsed as it came.
-//! 4. Rows change and texts are learned ([`Interner::note`], [`Interner::learn`]) only after that, so that nothing that is
-//!    learned or dropped affects the present body.
+//! 2. The short body is parsed, and [`Shortened::restore`] puts each text back. It goes by the address at which the
+//!    parser read a placeholder, and never by what is written there. So no content, of a server or of a user, can pass
+//!    for a placeholder.
+//! 3. A placeholder that is not the value of a row's column is not found by step 2. Then the counts differ, the short
+//!    body is dropped, and the body is parsed as it came.
+//! 4. Rows change and texts are learned ([`Interner::note`], [`Interner::learn`]) only after that, so that nothing that
+//!    is learned or dropped affects the present body.
 
 use std::sync::Arc;
 
@@ -23,7 +23,8 @@ use crate::table::{Row, Text};
 /// Which long texts are recognised when they come again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InternLimits {
-    /// The length from which a text is known, in bytes. Default 4 KiB: parsing a shorter one costs less than the search.
+    /// The length from which a text is known, in bytes. Default 4 KiB: parsing a shorter one costs less than the
+    /// search.
     pub min_bytes: usize,
     /// The number of texts that are searched for in each body; the latest ones are kept. Default 16.
     pub max_texts: usize,

@@ -8,7 +8,7 @@ use crate::error::Kind;
 fn must_refetch_for_ever_ends_with_a_typed_error_soon() {
     let mut harness = Harness::live();
     let (requests, ms) = harness.until_end(|harness| {
-        harness.after(1).answer(409, &[], "[]");
+        harness.after(1).respond(409, &[], "[]");
     });
     assert_eq!(harness.end().kind(), Kind::NoProgress);
     assert!(requests <= 10 && ms <= 20_000, "{requests} requests in {ms} ms");
@@ -22,7 +22,7 @@ fn a_shape_rebuilt_for_ever_ends_although_each_snapshot_is_whole() {
         flip = !flip;
         harness.after(1);
         if flip {
-            harness.answer(409, &[], "");
+            harness.respond(409, &[], "");
         } else {
             harness.good_from("other", "0_0", &[&row("insert", "k", "A"), UP_TO_DATE]);
         }
@@ -76,7 +76,7 @@ fn html_for_ever_ends_within_twenty_seconds_and_thirty_requests() {
     for latency in [1, 500, 4_000] {
         let mut harness = Harness::new();
         let (requests, ms) = harness.until_end(|harness| {
-            harness.after(latency).answer(200, &[("content-type", "text/html")], "<html>");
+            harness.after(latency).respond(200, &[("content-type", "text/html")], "<html>");
         });
         assert_eq!(harness.end().kind(), Kind::Protocol);
         assert!(harness.end().message().contains("text/html"));
@@ -98,7 +98,7 @@ fn bodies_cut_for_ever_end_within_twenty_seconds_too() {
 fn not_found_yet_is_tried_five_times_within_ten_seconds() {
     let mut harness = Harness::new();
     let (requests, ms) = harness.until_end(|harness| {
-        harness.after(1).answer(404, &[("x-should-retry", "true")], "{\"error\":\"Not found\"}");
+        harness.after(1).respond(404, &[("x-should-retry", "true")], "{\"error\":\"Not found\"}");
     });
     assert_eq!(harness.end().status(), Some(404));
     assert_eq!(requests, 5);
@@ -109,7 +109,7 @@ fn not_found_yet_is_tried_five_times_within_ten_seconds() {
 fn a_server_that_is_down_is_tried_for_five_minutes_and_every_ten_seconds_at_most() {
     let mut harness = Harness::live();
     let (requests, ms) = harness.until_end(|harness| {
-        harness.after(1).answer(500, &[], "oops");
+        harness.after(1).respond(500, &[], "oops");
     });
     assert_eq!(harness.end().status(), Some(500));
     assert!((240_000..=300_000).contains(&ms), "{ms}");
@@ -121,7 +121,7 @@ fn an_outage_that_ends_is_forgotten() {
     let mut harness = Harness::live();
     for _ in 0..20 {
         for attempt in 1..=6 {
-            harness.answer(503, &[], "");
+            harness.respond(503, &[], "");
             assert!(matches!(harness.step, Step::Wait { retry, .. } if retry.attempt == attempt));
             assert_eq!(harness.feed.phase(), Phase::Retrying);
             harness.woken();
@@ -142,14 +142,14 @@ fn the_servers_wait_is_honoured_and_capped() {
         ([("retry-after", "0")], 100, 600),
     ] {
         let mut harness = Harness::live();
-        harness.answer(503, &pairs, "");
+        harness.respond(503, &pairs, "");
         let Step::Wait { ms, retry } = harness.step else { panic!("it waits") };
         assert!((least..=most).contains(&ms), "{ms}");
         assert_eq!(retry, Retry { attempt: 1, status: Some(503), reason: Reason::Server });
     }
     let mut harness = Harness::live();
     let reset = (now(0).unix_ms + 12_000).to_string();
-    harness.answer(429, &[("x-ratelimit-reset", &reset)], "");
+    harness.respond(429, &[("x-ratelimit-reset", &reset)], "");
     assert!(matches!(harness.step, Step::Wait { ms: 12_000..=12_600, .. }));
 }
 

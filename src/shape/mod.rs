@@ -1,9 +1,9 @@
 //! The pure state machine of a run feed: the Electric HTTP shape protocol
 //! (docs/server-protocol.md 4).
 //!
-//! Time, randomness and bytes are arguments: a driver asks what [`Feed::start`] says, hands every
-//! answer to [`Feed::on`], and does what the returned [`Step`] says. Nothing here opens a socket,
-//! sleeps or reads a clock. The invariants are numbered in `docs/protocol.md`.
+//! Time, randomness and bytes are arguments. A driver calls [`Feed::start`], passes the outcome of each request to
+//! [`Feed::on`], and carries out the returned [`Step`]. No code here opens a socket, sleeps or reads a clock. The
+//! invariants are numbered in `docs/protocol.md`.
 
 mod classify;
 mod cursor;

@@ -32,10 +32,10 @@ fn after_an_outage_what_happened_meanwhile_is_told_at_once() {
 #[test]
 fn a_short_wait_needs_no_look_and_a_look_is_not_repeated() {
     let mut harness = Harness::live();
-    harness.answer(503, &[], "").woken();
+    harness.respond(503, &[], "").woken();
     assert_eq!(harness.url(), LIVE, "the server remembers half a second");
     fail_until_late(&mut harness, |harness| {
-        harness.answer(503, &[], "");
+        harness.respond(503, &[], "");
     });
     assert_eq!(harness.url(), REFRESH);
     harness.after(29_000).good("0_0", &[UP_TO_DATE]);
@@ -47,11 +47,11 @@ fn a_look_that_fails_is_a_look_again_and_one_in_parts_is_read_to_its_end() {
     let mut harness = Harness::live();
     harness.after(2_000).on(Event::Failed(Failure::Silent(refused()))).woken();
     assert_eq!(harness.url(), REFRESH);
-    harness.answer(502, &[], "").woken();
+    harness.respond(502, &[], "").woken();
     assert_eq!(harness.url(), REFRESH);
     harness.good("1_0", &[&row("update", "k", "B")]);
     assert_eq!(harness.url(), "handle=h&log=full&offset=1_0");
-    harness.answer(204, &[], "");
+    harness.respond(204, &[], "");
     assert_eq!((harness.shown(), harness.said()), (vec!["k=B".to_owned()], "ask live".to_owned()));
 }
 
@@ -89,14 +89,15 @@ fn a_clock_that_is_set_back_changes_nothing() {
     assert!(matches!(harness.feed.on(Event::Woken, back).step, Step::Request(query) if query.live));
 }
 
-/// Refuses live requests with 429 for ten minutes or until the feed ends. The numbers of refused requests and of refreshes.
+/// Refuses live requests with 429 for ten minutes or until the feed ends. The numbers of refused requests and of
+/// refreshes.
 fn under_a_limit(harness: &mut Harness, mut refresh: impl FnMut(&mut Harness, u32)) -> (u32, u32) {
     let (mut refused, mut refreshes, mut last) = (0, 0, harness.now);
     while harness.now < 600_000 {
         match &harness.step {
             Step::Request(query) if query.live => {
                 refused += 1;
-                harness.after(5).answer(429, &[], r#"{"error":"Too many concurrent requests"}"#);
+                harness.after(5).respond(429, &[], r#"{"error":"Too many concurrent requests"}"#);
             }
             Step::Request(_) => {
                 assert!(harness.now - last <= 10_100, "{} ms after the last refresh", harness.now - last);
@@ -150,7 +151,7 @@ fn a_server_that_never_holds_is_given_up_although_it_is_looked_at() {
     let mut harness = Harness::live();
     let (requests, ms) = harness.until_end(|harness| match &harness.step {
         Step::Request(query) if query.live => {
-            harness.after(1).answer(200, &[("content-type", "text/html")], "<html>");
+            harness.after(1).respond(200, &[("content-type", "text/html")], "<html>");
         }
         Step::Request(_) | Step::Wait { .. } | Step::End(_) => {
             harness.after(1).good("0_0", &[UP_TO_DATE]);

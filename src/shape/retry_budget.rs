@@ -48,8 +48,8 @@ impl RetryBudget {
         *self = Self::default();
     }
 
-    /// Starts over, because a snapshot grew (I12). A snapshot after a must-refetch does not count: a feed that is dropped
-    /// and rebuilt for ever grows each time, and never gets anywhere.
+    /// Starts over, because a snapshot grew (I12). A snapshot after a must-refetch does not count: a feed that is
+    /// dropped and rebuilt for ever grows each time, and never gets anywhere.
     pub(super) fn growth(&mut self) {
         if self.refetches == 0 {
             *self = Self::default();
@@ -137,7 +137,7 @@ impl RetryBudget {
         if !churn {
             self.idle = self.idle.saturating_add(1);
         }
-        if self.idle >= limits.idle_answers {
+        if self.idle >= limits.idle_responses {
             return Err(no_progress(format!("{} answers in a row came at once and brought nothing new", self.idle)));
         }
         if self.unproductive <= limits.idle_free {

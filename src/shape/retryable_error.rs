@@ -16,7 +16,7 @@ pub(crate) struct RetryableError {
 }
 
 impl RetryableError {
-    /// An answer that is not of the protocol.
+    /// A response that is not of the protocol.
     pub(super) fn protocol(status: u16, error: Error) -> Self {
         Self { reason: Reason::Protocol, status: Some(status), retry_after_ms: None, error }
     }

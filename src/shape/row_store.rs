@@ -9,11 +9,11 @@ use super::step::Change;
 use crate::run;
 use crate::table::{ByKey, Columns, Row};
 
-/// What is kept of finished runs (I16; defect 10).
+/// The number and size of finished runs that stay in memory (I16; defect 10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// The number of rows of finished runs. Default 1,024. A partial update of a run whose row was evicted costs a snapshot
-    /// and doubles this, up to 8 times the default.
+    /// The number of rows of finished runs. Default 1,024. A partial update of a run whose row was evicted costs a
+    /// snapshot and doubles this, up to 8 times the default.
     pub finished: usize,
     /// The text of those rows, in bytes. Default 4 MiB. Doubled together with `finished`.
     pub finished_bytes: usize,
@@ -55,6 +55,7 @@ pub(super) struct RowStore {
     misses: u32,
     /// A partial update came for an evicted row: only a snapshot brings the whole row.
     missing: bool,
+    /// The number of publications so far.
     publications: u64,
     /// The long texts that came more than once (I17).
     pub(super) interner: Interner,
@@ -68,7 +69,7 @@ struct Entry {
     /// The text of the published row in bytes; `None` unless its run is finished.
     finished: Option<usize>,
     /// The number of the last publication with a change of the row.
-    stamp: u64,
+    last_publication: u64,
 }
 
 impl Default for RowStore {
@@ -196,8 +197,8 @@ impl RowStore {
         missing
     }
 
-    /// Publishes the rows that differ from those published before, one change a key, because an up-to-date came (I5, I6;
-    /// defect 13). Then evicts finished runs beyond those that are kept (I16).
+    /// Publishes the rows that differ from those published before, one change a key, because an up-to-date came (I5,
+    /// I6; defect 13). Then evicts finished runs beyond those that are kept (I16).
     pub(super) fn publish(&mut self) -> Vec<Change> {
         let mut changes = std::mem::take(&mut self.malformed);
         let mut gone = false;
@@ -205,7 +206,7 @@ impl RowStore {
         for key in self.touched.drain(..) {
             let Some(entry) = self.entries.get_mut(&key) else { continue };
             entry.touched = false;
-            entry.stamp = self.publications;
+            entry.last_publication = self.publications;
             let change = match (&entry.current, &entry.published) {
                 (Some(current), Some(published)) if Arc::ptr_eq(current, published) || current == published => continue,
                 // An evicted row that is the same as when it was published is kept again, and not published.
@@ -262,7 +263,7 @@ impl RowStore {
             .entries
             .values()
             .enumerate()
-            .filter_map(|(index, entry)| Some((entry.stamp, index, entry.finished?)))
+            .filter_map(|(index, entry)| Some((entry.last_publication, index, entry.finished?)))
             .collect();
         oldest.sort_unstable();
         let mut changes = Vec::new();

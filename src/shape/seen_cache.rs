@@ -28,7 +28,8 @@ impl SeenCache {
         self.known.insert(hash_of_key(key), hash_of_row(row));
     }
 
-    /// Removes the entry of `key`, because its row is kept again. True when `row` is the one last published under `key`.
+    /// Removes the entry of `key`, because its row is kept again. True when `row` is the one last published under
+    /// `key`.
     pub(super) fn take(&mut self, key: &str, row: &Row) -> bool {
         self.known.swap_remove(&hash_of_key(key)) == Some(hash_of_row(row))
     }

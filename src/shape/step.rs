@@ -148,8 +148,8 @@ pub enum Change {
         /// The row's key.
         key: Arc<str>,
     },
-    /// The machine no longer keeps the row of a finished run that was published (I16; defect 10). A reader learns nothing
-    /// from it. The keeper of a copy of the rows drops this one.
+    /// The machine no longer keeps the row of a finished run that was published (I16; defect 10). A reader learns
+    /// nothing from it. The keeper of a copy of the rows drops this one.
     Evicted {
         /// The row's key.
         key: Arc<str>,

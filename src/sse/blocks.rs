@@ -11,8 +11,8 @@ const MAX_KEPT_CAPACITY: usize = 64 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
-/// Cuts bytes in any chunking into blocks: whole lines up to a blank one. Lines end in LF, CR or CRLF. A byte order mark at
-/// the start of the body is dropped. Each byte is examined once.
+/// Cuts bytes in any chunking into blocks: whole lines up to a blank one. Lines end in LF, CR or CRLF. A byte order
+/// mark at the start of the body is dropped. Each byte is examined once.
 #[derive(Debug)]
 pub struct Blocks {
     /// The bytes so far of a block whose end has not come yet.
@@ -35,8 +35,8 @@ impl Blocks {
         Self { partial: Vec::new(), size: 0, line: 0, max_bytes, after_cr: false, begun: false }
     }
 
-    /// Takes `chunk` and passes every block that it completes to `block`, without a copy where the block lies in one chunk.
-    /// After the last line of a block comes its blank line or nothing.
+    /// Takes `chunk` and passes every block that it completes to `block`, without a copy where the block lies in one
+    /// chunk. After the last line of a block comes its blank line or nothing.
     ///
     /// # Errors
     /// [`TooLong`]. The framer cannot be used after it.

@@ -44,8 +44,8 @@ impl Decoder {
     /// Takes the next bytes and passes the events that they complete to `take`, in order.
     ///
     /// # Errors
-    /// `ERR_TOO_LARGE` for an event that is too long, `ERR_PROTOCOL` for a line that the parser refuses. The decoder cannot
-    /// be used after either.
+    /// `ERR_TOO_LARGE` for an event that is too long, `ERR_PROTOCOL` for a line that the parser refuses. The decoder
+    /// cannot be used after either.
     pub fn push(&mut self, bytes: &[u8], mut take: impl FnMut(Event<'_>)) -> Result<()> {
         let Self { blocks, max_bytes, reading } = self;
         let mut outcome = Ok(());

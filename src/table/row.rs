@@ -1,4 +1,5 @@
-//! Rows of a feed: the text of each column as the server sent it. Versions of a row share the texts that did not change.
+//! Rows of a feed: the text of each column as the server sent it. Versions of a row share the texts that did not
+//! change.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -100,8 +101,8 @@ impl Row {
         self.columns.iter().zip(&self.values).map(|(name, value)| (name, value.as_deref()))
     }
 
-    /// Whether this version and `last`, an earlier one, share the text of a column in memory, as versions do while the text
-    /// does not change.
+    /// Whether this version and `last`, an earlier one, share the text of a column in memory, as versions do while the
+    /// text does not change.
     #[must_use]
     pub fn shares(&self, last: &Self, column: &str) -> bool {
         let text = |row: &Self| row.values.get(row.columns.position(column)?).and_then(Option::as_ref).map(Arc::as_ptr);
@@ -120,8 +121,8 @@ impl Row {
     }
 
     /// Merges `pairs` into `before` (an update, which can be partial) or into an empty row (an insert). `columns` grows
-    /// when a pair names a new column. Texts that equal those of `shared` (the row's last version, whatever the operation)
-    /// are shared and not copied.
+    /// when a pair names a new column. Texts that equal those of `shared` (the row's last version, whatever the
+    /// operation) are shared and not copied.
     #[cfg(test)]
     pub(crate) fn merge<'a>(
         columns: &mut Arc<Columns>,

@@ -27,9 +27,9 @@ const MAX_ENDPOINTS: usize = 1_024;
 
 /// Known claims, and the requests in flight for others.
 ///
-/// Callers share one request and its outcome, success or failure. (With a cell of `once_cell` or tokio, each waiter would
-/// ask again after a failure, one after another.) The request runs while one of its callers is left, and is dropped with
-/// the last. Clones are cheap, and are the same store.
+/// Callers share one request and its outcome, success or failure. (With a cell of `once_cell` or tokio, each waiter
+/// would ask again after a failure, one after another.) The request runs while one of its callers is left, and is
+/// dropped with the last. Clones are cheap, and are the same store.
 #[derive(Clone, Default)]
 pub struct ClaimsStore(Arc<Mutex<State>>);
 
@@ -57,8 +57,8 @@ impl ClaimsStore {
     }
 
     /// The minter of `endpoint`. Where its claims are not known, `fetch` asks the server for them ([`CLAIMS_PATH`]) and
-    /// returns the body of a successful response. A call during such a request awaits its outcome instead. `fetch` serves
-    /// other callers too, so nothing of this caller alone, such as an abort signal, may end it.
+    /// returns the body of a successful response. A call during such a request awaits its outcome instead. `fetch`
+    /// serves other callers too, so nothing of this caller alone, such as an abort signal, may end it.
     ///
     /// # Errors
     /// The error of the request, for every caller that waits. It is not cached, so the next call asks again.

@@ -6,8 +6,8 @@ use crate::error::{Error, ErrorCode, Result};
 /// The default life of a token, in seconds (docs/server-protocol.md 3).
 const DEFAULT_TTL: f64 = 900.0;
 
-/// The latest expiry, in Unix seconds: the year 5138. A larger number is far more likely in milliseconds, and a period that
-/// ends later a typing error.
+/// The latest expiry, in Unix seconds: the year 5138. A larger number is far more likely in milliseconds, and a period
+/// that ends later a typing error.
 const MAX_EXP: f64 = 1e11;
 
 /// The time at which a token expires.
@@ -26,8 +26,8 @@ impl Expiry<'_> {
     /// The `exp` claim in Unix seconds, for a token minted at `now` (Unix seconds).
     ///
     /// # Errors
-    /// `ERR_INVALID_EXPIRATION` for a time that is not finite, negative, not later than `now` or beyond the year 5138 (a
-    /// number in milliseconds, a period that is too long), and for a text that is not a period.
+    /// `ERR_INVALID_EXPIRATION` for a time that is not finite, negative, not later than `now` or beyond the year 5138
+    /// (a number in milliseconds, a period that is too long), and for a text that is not a period.
     pub fn resolve(self, now: i64) -> Result<f64> {
         #[expect(clippy::cast_precision_loss, reason = "a clock's seconds are far below 2^53")]
         let now_seconds = now as f64;

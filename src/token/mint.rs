@@ -22,8 +22,8 @@ const HEADER: &str = "eyJhbGciOiJIUzI1NiJ9.";
 pub enum Use {
     /// `createPublicToken`.
     Public,
-    /// A trigger or batch-trigger token that works once. The 16 random bytes become its `jti`. Without it, two tokens of the
-    /// same second would be the same token, and the server would refuse the second as used (defect 2).
+    /// A trigger or batch-trigger token that works once. The 16 random bytes become its `jti`. Without it, two tokens
+    /// of the same second would be the same token, and the server would refuse the second as used (defect 2).
     Once([u8; 16]),
     /// A trigger or batch-trigger token that works until it expires.
     Multiple,

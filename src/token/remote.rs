@@ -1,5 +1,6 @@
 //! Public tokens that the server mints, for keys that cannot sign: additional keys and run tokens
-//! (docs/server-protocol.md 2). This is the body of the request and the meaning of the response; `bridge` makes the call.
+//! (docs/server-protocol.md 2). This is the body of the request and the meaning of the response; `bridge` makes the
+//! call.
 
 use serde::Deserialize;
 
@@ -68,8 +69,8 @@ pub fn read_answer(body: &[u8]) -> Result<String> {
     }
 }
 
-/// The error for a refusal: a 404 comes from a server without this route (`ERR_SERVER_TOO_OLD`); any other error stays as
-/// it is.
+/// The error for a refusal: a 404 comes from a server without this route (`ERR_SERVER_TOO_OLD`); any other error stays
+/// as it is.
 pub fn explain_refusal(kind: KeyKind, error: Error) -> Error {
     if error.status() == Some(404) { too_old(kind).with_source(error) } else { error }
 }

@@ -35,8 +35,8 @@ impl<'a> Resource<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// Parses a scope. A text that is not a scope matches nothing. As on the server, an empty type or id counts as missing,
-    /// and `admin` is a scope only without a type.
+    /// Parses a scope. A text that is not a scope matches nothing. As on the server, an empty type or id counts as
+    /// missing, and `admin` is a scope only without a type.
     #[must_use]
     pub fn parse(text: &'a str) -> Self {
         let mut parts = text.splitn(3, ':');

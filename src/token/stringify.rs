@@ -1,5 +1,5 @@
-//! `JSON.stringify(JSON.parse(text))`. The official SDK passes the server's claims through both, and our tokens equal its
-//! tokens byte for byte.
+//! `JSON.stringify(JSON.parse(text))`. The official SDK passes the server's claims through both, and our tokens equal
+//! its tokens byte for byte.
 
 use std::fmt::Write as _;
 

@@ -71,8 +71,8 @@ pub struct PublicClaims {
     pub exp: Option<f64>,
 }
 
-/// Verifies `token` with the root key `key` at `now` (Unix seconds), with `leeway` seconds for a clock that is off: HS256,
-/// signature, `exp`, `nbf`, `iss`, `aud`, `pub`.
+/// Verifies `token` with the root key `key` at `now` (Unix seconds), with `leeway` seconds for a clock that is off:
+/// HS256, signature, `exp`, `nbf`, `iss`, `aud`, `pub`.
 ///
 /// # Errors
 /// The first reason. The signature is checked before the claims.

@@ -29,7 +29,7 @@ impl Follower {
             protocol_for_ms: u64::MAX,
             not_found: forever,
             refetches: u32::MAX,
-            idle_answers: u32::MAX,
+            idle_responses: u32::MAX,
             retention: Retention { finished, ..Retention::default() },
             intern: InternLimits { min_bytes: 6, max_texts: rng.below(5), max_bytes: 16 + rng.below(200) },
             ..Limits::default()
@@ -43,8 +43,8 @@ impl Follower {
         self.feed.rows()
     }
 
-    /// Plays one request and its response, or one wait. Each published row must equal the server's. After a response with
-    /// everything the server has, the reader must have everything too.
+    /// Plays one request and its response, or one wait. Each published row must equal the server's. After a response
+    /// with everything the server has, the reader must have everything too.
     pub(crate) fn turn(&mut self, world: &mut World, rng: &mut SeededRng) -> Vec<Change> {
         // The response takes 5 s, or 40 s: longer than a server holds.
         self.clock_ms += if rng.one_in(4) { 40_000 } else { 5_000 };

@@ -46,8 +46,8 @@ impl Drop for Seed {
 }
 
 /// Calls `play` with one seed after the other, from 1: so many times as `scenarios` says. With
-/// `TRIGGER_NATIVE_FUZZ_SECONDS`, for so many seconds and from a random seed; with `TRIGGER_NATIVE_FUZZ_SEED`, once with
-/// that seed. `play` returns the number of responses that it checked.
+/// `TRIGGER_NATIVE_FUZZ_SECONDS`, for so many seconds and from a random seed; with `TRIGGER_NATIVE_FUZZ_SEED`, once
+/// with that seed. `play` returns the number of responses that it checked.
 pub(crate) fn fuzz(scenarios: u64, mut play: impl FnMut(u64) -> u64) {
     let told = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (only, seconds) = (told("TRIGGER_NATIVE_FUZZ_SEED"), told("TRIGGER_NATIVE_FUZZ_SECONDS"));
