@@ -30,7 +30,7 @@ function visit(rows, id, most) {
     const run = { ...row, updatedAt: new Date(row.updatedAt), finishedAt: new Date(row.updatedAt) };
     const entry = { run, isOver: row.isFinished, keys: new Set(), sources: new Set() };
     if (resumeId.claim(entry, "ai").at !== null) resumeId.done(tagOf(run.id, "ai"));
-    resumeId.told(index === give.length - 1 ? newest : Number.NEGATIVE_INFINITY, run, row.isFinished);
+    resumeId.sent(index === give.length - 1 ? newest : Number.NEGATIVE_INFINITY, run, row.isFinished);
     if (!resumeId.hides(run)) told.push(run.id);
     last = resumeId.id();
     new Headers({ "last-event-id": last });
@@ -101,7 +101,7 @@ describe("a page of many finished runs whose response is cut", () => {
     const run = { id: "run_0", updatedAt: new Date(1_000_000), finishedAt: new Date(1_000_000), isFinished: true };
     const entry = { run, isOver: true, keys: new Set(), sources: new Set() };
     for (const key of ["ai", "log"]) resumeId.claim(entry, key);
-    resumeId.told(Number.NEGATIVE_INFINITY, run, true);
+    resumeId.sent(Number.NEGATIVE_INFINITY, run, true);
     resumeId.done(tagOf("run_0", "ai"));
     resumeId.moved(tagOf("run_0", "log"), "4");
     const after = new ResumeId({ single: false, skewMs: SKEW_MS });

@@ -35,7 +35,7 @@ describe("the id of an event of runs and streams", () => {
   test("holds the version and every place, in letters that a header takes", () => {
     const resumeId = many();
     reading(resumeId, [live("run_a"), live("run_b")]);
-    resumeId.told(1_767_323_045_000);
+    resumeId.sent(1_767_323_045_000);
     assert.equal(resumeId.id(), `1767323045000,${tagOf("run_b", "ai")}1,${tagOf("run_a", "ai")}0`);
     new Headers({ "last-event-id": resumeId.id() });
     const after = returning(resumeId.id());
@@ -64,7 +64,7 @@ describe("the id of an event of runs and streams", () => {
       resumeId,
       Array.from({ length: 500 }, (_, n) => live(`run_${n}`)),
     );
-    resumeId.told(1_000_000);
+    resumeId.sent(1_000_000);
     // Long finished, and nothing of it was given yet: it is read from its beginning.
     assert.deepEqual(returning(resumeId.id()).claim(entry, "ai"), { at: undefined, isAgain: false });
     assert.equal(returning("1000000").claim(entry, "ai").at, null, "told and drained: not read again");
@@ -77,7 +77,7 @@ describe("the id of an event of runs and streams", () => {
     for (const key of keys) resumeId.claim(entry, key);
     for (const key of keys) resumeId.moved(tagOf("run_a", key), "1795908532103-0+1");
     // Changed long after it was finished, as metadata can.
-    resumeId.told(100_000, entry.run, true);
+    resumeId.sent(100_000, entry.run, true);
     const id = resumeId.id();
     assert.ok(id.length < 8_192, `${id.length} letters`);
     const after = new ResumeId({ single: true, skewMs: SKEW_MS });
@@ -104,9 +104,9 @@ describe("the id of an event of runs and streams", () => {
     const entry = over("run_over", 50_000);
     reading(resumeId, [entry]);
     resumeId.done(tagOf("run_over", "ai"));
-    resumeId.told(50_000 + SKEW_MS);
+    resumeId.sent(50_000 + SKEW_MS);
     assert.equal(returning(resumeId.id()).claim(entry, "ai").at, "0");
-    resumeId.told(50_001 + SKEW_MS);
+    resumeId.sent(50_001 + SKEW_MS);
     assert.equal(resumeId.id(), String(50_001 + SKEW_MS));
     assert.equal(returning(resumeId.id()).claim(entry, "ai").at, null);
   });
@@ -114,13 +114,13 @@ describe("the id of an event of runs and streams", () => {
   test("keeps what it was given for runs that did not come yet", () => {
     const resumeId = many();
     reading(resumeId, [live("run_a"), live("run_b")]);
-    resumeId.told(5);
+    resumeId.sent(5);
     const once = returning(resumeId.id());
     reading(once, [live("run_b")]);
     const twice = returning(once.id());
     assert.equal(twice.claim(live("run_a"), "ai").at, "0");
     // When every run there is was told, what nobody claimed belongs to none.
-    once.told(6);
+    once.sent(6);
     assert.equal(once.id(), `6,${tagOf("run_b", "ai")}0`);
   });
 

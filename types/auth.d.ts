@@ -50,9 +50,9 @@ export type PublicTokenPermissionProperties = {
 
 /** Everything a public token can grant. */
 export type PublicTokenPermissions = {
-  /** What the bearer may read. */
+  /** Resources that the bearer may read. */
   read?: PublicTokenPermissionProperties;
-  /** What the bearer may write. */
+  /** Resources that the bearer may write. */
   write?: PublicTokenPermissionProperties;
   /** Tasks the bearer may trigger, again and again: {@link auth.createTriggerPublicToken} makes one-time tokens. */
   trigger?: { tasks: string | string[] };
@@ -66,11 +66,11 @@ export type PublicTokenPermissions = {
  */
 export type TokenExpiration = number | Date | string;
 
-/** What {@link auth.createPublicToken} takes. */
+/** The options of {@link auth.createPublicToken}. */
 export type CreatePublicTokenOptions = {
   /**
-   * What the token grants. A token without scopes can do nothing: under a root key it is made all the same, as the
-   * official SDK does, with one warning per process; under any other key it is an error.
+   * The permissions of the token. A token without scopes can do nothing: under a root key it is made all the same, as
+   * in the official SDK, with one warning per process; under any other key it is an error.
    */
   scopes?: PublicTokenPermissions;
   /** When it ends. @default 15 minutes from now */
@@ -82,7 +82,7 @@ export type CreatePublicTokenOptions = {
   };
 };
 
-/** What {@link auth.createTriggerPublicToken} and {@link auth.createBatchTriggerPublicToken} take. */
+/** The options of {@link auth.createTriggerPublicToken} and {@link auth.createBatchTriggerPublicToken}. */
 export type CreateTriggerTokenOptions = {
   /** When it ends. @default 15 minutes from now */
   expirationTime?: TokenExpiration;
@@ -106,7 +106,7 @@ export type CreateTriggerTokenOptions = {
  * - {@link ConfigError} when there is no key, or it is a public token, which never signs;
  * - {@link ArgumentError} on blank ids, unknown scope names, and an expiry that is past, negative, `NaN` or no period;
  * - {@link ApiError} and its kin when the server refuses or does not answer, {@link TimeoutError} when it does not in
- *   time. Nothing is kept then, and the next call asks again.
+ *   time. The failure is not kept, and the next call asks again.
  */
 export const auth: {
   /** The same as {@link configure}. */
@@ -135,9 +135,9 @@ export const auth: {
   ): Promise<string>;
   /**
    * Calls `fn` with a configuration that holds inside it, across every `await`, and nowhere else: concurrent requests
-   * of several users never see each other's key. What is not given is as it is around it.
+   * of several users never see each other's key. An option that is missing comes from the configuration around it.
    *
-   * @returns what `fn` does
+   * @returns the result of `fn`
    * @throws {ConfigError} on an option that is unknown or of the wrong type
    */
   withAuth<R extends (...args: any[]) => Promise<any>>(config: ApiClientConfiguration, fn: R): Promise<ReturnType<R>>;

@@ -19,36 +19,36 @@ import type { TriggerOptions } from "./trigger.js";
 
 /** An item of a batch of one task. */
 export type BatchItem<TInput> = {
-  /** What the task is given. */
+  /** The payload of the task. */
   payload: TInput;
-  /** How the run is to be. */
+  /** The options of the run. */
   options?: TriggerOptions;
 };
 
 /**
- * An item of a batch whose task is named by its id. For a union of tasks id and payload are each that of any of them,
- * as with the official SDK: that the two belong together is not checked.
+ * An item of a batch that names its task by id. For a union of tasks, id and payload are each that of any of them, as
+ * in the official SDK: whether they belong together is not checked.
  */
 export type BatchByIdItem<TRunTypes extends AnyRunTypes> = {
   /** The task's id. */
   id: TRunTypes["taskIdentifier"];
-  /** What the task is given. */
+  /** The payload of the task. */
   payload: TRunTypes["payload"];
-  /** How the run is to be. */
+  /** The options of the run. */
   options?: TriggerOptions;
 };
 
-/** An item of a batch whose task is given itself. */
+/** An item of a batch that has the task itself. */
 export type BatchByTaskItem<TTask extends AnyTask> = {
   /** The task itself. */
   task: TTask;
-  /** What the task is given. */
+  /** The payload of the task. */
   payload: TaskPayload<TTask>;
-  /** How the run is to be. */
+  /** The options of the run. */
   options?: TriggerOptions;
 };
 
-/** How a batch is to be. */
+/** The options of a batch. */
 export type BatchTriggerOptions = {
   /** For items without one of their own: this key and the item's index. */
   idempotencyKey?: IdempotencyKey | string | string[];
@@ -58,7 +58,7 @@ export type BatchTriggerOptions = {
   triggerSequentially?: boolean;
 };
 
-/** What triggering a batch by its tasks resolves to. {@link batch.retrieve} tells the ids of its runs. */
+/** The handle of a batch that was triggered by its tasks. {@link batch.retrieve} has the ids of its runs. */
 export type BatchTasksRunHandle<TTasks extends readonly AnyTask[]> = {
   /** The batch's id, `batch_…`. */
   batchId: string;
@@ -76,7 +76,7 @@ export type BatchTasksRunHandle<TTasks extends readonly AnyTask[]> = {
   publicAccessToken: string;
 } & HandleBrand<any, any>;
 
-/** A batch as the server tells it. */
+/** A batch as the server has it. */
 export interface RetrievedBatch {
   /** `batch_…` */
   id: string;
@@ -94,7 +94,7 @@ export interface RetrievedBatch {
   };
 }
 
-/** The items of a batch: an array, or what gives them one by one and is not held. */
+/** The items of a batch: an array, or an iterable or stream, which is not held in memory. */
 type Items<TItem> = AsyncIterable<TItem> | ReadableStream<TItem>;
 
 /** Items of several tasks in one batch. They throw what {@link tasks} throws, and {@link BatchTriggerError}. */
@@ -118,7 +118,7 @@ export const batch: {
     options?: BatchTriggerOptions,
     requestOptions?: TriggerApiRequestOptions,
   ): Promise<BatchRunHandleFromTypes<InferRunTypes<TTask>>>;
-  /** Triggers tasks that are given themselves: `[{ task: resize, payload: { url } }]`. */
+  /** Triggers tasks by the tasks themselves: `[{ task: resize, payload: { url } }]`. */
   triggerByTask<TTasks extends readonly AnyTask[]>(
     items: { [K in keyof TTasks]: BatchByTaskItem<TTasks[K]> },
     options?: BatchTriggerOptions,

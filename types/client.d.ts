@@ -6,14 +6,14 @@ import type { ApiClientConfiguration } from "./config.js";
 import type { runs } from "./runs.js";
 import type { tasks } from "./trigger.js";
 
-/** What {@link TriggerClient} takes. */
+/** The options of {@link TriggerClient}. */
 export type TriggerClientConfig = ApiClientConfiguration & {
   /** Whether a trigger takes its version and deployment from the environment variables as well. @default false */
   inheritContext?: boolean;
 };
 
 /**
- * A client with a configuration of its own: what is not given comes from the environment, nothing from
+ * A client with a configuration of its own: an option that is missing comes from the environment, never from
  * {@link configure}. Clients can be used at the same time.
  *
  * @example
@@ -25,9 +25,9 @@ export class TriggerClient {
   readonly tasks: typeof tasks;
   /** As {@link runs}. */
   readonly runs: typeof runs;
-  /** Of {@link batch}, what needs no process-wide configuration. */
+  /** The functions of {@link batch}, with this client's configuration. */
   readonly batch: Pick<typeof batch, "trigger" | "triggerByTask" | "retrieve">;
-  /** Of {@link auth}, what makes tokens. */
+  /** The functions of {@link auth} that make tokens. */
   readonly auth: Pick<typeof auth, "createPublicToken" | "createTriggerPublicToken" | "createBatchTriggerPublicToken">;
   /** @throws {ConfigError} on an option that is unknown or of the wrong type */
   constructor(config?: TriggerClientConfig);

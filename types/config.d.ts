@@ -1,19 +1,19 @@
-/** Where calls go and as whom, and the options that every call takes. */
+/** The server and key of calls, and the options that every call takes. */
 
 /**
  * How a failed call is tried again. Every member is optional.
  *
- * Only what can succeed later is repeated: no answer at all, 408, 409, 429, 5xx, and whatever the server's
- * `x-should-retry` header says (docs/calls.md).
+ * A call is repeated only where it can succeed later: without a response, at 408, 409, 429 and 5xx, and where the
+ * server's `x-should-retry` header says so (docs/calls.md).
  */
 export interface RetryOptions {
   /** Attempts in all, the first included. @default 5 */
   maxAttempts?: number;
-  /** What each wait is multiplied by for the next. @default 1.6 */
+  /** The factor from each wait to the next. @default 1.6 */
   factor?: number;
   /** The first wait, in milliseconds. @default 1000 */
   minTimeoutInMs?: number;
-  /** The longest wait, in milliseconds; also caps what a server asks for (defects.md 19). @default 30000 */
+  /** The longest wait, in milliseconds, also where a server asks for more (defects.md 19). @default 30000 */
   maxTimeoutInMs?: number;
   /** Waits are drawn at random below their limit. @default true */
   randomize?: boolean;
@@ -27,7 +27,7 @@ export interface ApiRequestOptions {
   additionalHeaders?: Record<string, string>;
 }
 
-/** What bounds one call (defects.md 19). */
+/** The bounds of one call (defects.md 19). */
 export interface CallBounds {
   /** Ends the call, which then rejects with the signal's reason. An aborted one sends no request (defects.md 17). */
   signal?: AbortSignal;
@@ -40,7 +40,7 @@ export interface CallBounds {
   timeoutInMs?: number;
 }
 
-/** Settings of one call: the official ones, and what bounds it. */
+/** Settings of one call: the official ones, and its bounds. */
 export interface CallOptions extends ApiRequestOptions, CallBounds {}
 
 /** Settings of the public token that a handle carries. */
@@ -53,11 +53,11 @@ export interface TriggerJwtOptions {
 export interface TriggerApiRequestOptions extends CallOptions {
   /** Settings of the public token that the handle carries. */
   publicAccessToken?: TriggerJwtOptions;
-  /** Where to and as whom this one call goes, laid over what {@link configure} set. */
+  /** The server and key of this one call, over those of {@link configure}. */
   clientConfig?: ApiClientConfiguration;
 }
 
-/** What {@link configure} takes. Every member has a default from the environment. */
+/** The options of {@link configure}. Every member has a default from the environment. */
 export interface ApiClientConfiguration {
   /**
    * The server's URL, `http` or `https`; a trailing `/` is dropped.
@@ -66,11 +66,11 @@ export interface ApiClientConfiguration {
    */
   baseURL?: string;
   /**
-   * The secret key, `tr_dev_…` or `tr_prod_…` and so on, or a public token. A function is asked for it, once for all
-   * calls, subscriptions and streams of a configuration: when it is first needed, 30 s (or a tenth of its life, if that
-   * is less) before the token it gave ends, and when a server refuses that token (defects.md 5). It has 30 s to answer,
-   * then there is no token: a {@link TimeoutError} where there was none before, else the server's refusal with that as
-   * its `cause`. What it throws rejects what needed a first token.
+   * The secret key, `tr_dev_…` or `tr_prod_…` and so on, or a public token, or a function that makes one. The function
+   * is called once for all calls, subscriptions and streams of a configuration: when a token is first needed, 30 s (or
+   * a tenth of its life, if that is less) before the token expires, and when a server refuses it (defects.md 5). After
+   * 30 s without a token the call fails: with a {@link TimeoutError} where there was no token before, else with the
+   * server's refusal and that as its `cause`. An error of the function rejects the calls that need a first token.
    *
    * @default `TRIGGER_SECRET_KEY`, then `TRIGGER_ACCESS_TOKEN`
    */
@@ -86,10 +86,11 @@ export interface ApiClientConfiguration {
   /** Settings of the calls made with this configuration. */
   requestOptions?: ApiRequestOptions;
   /**
-   * Gives a fresh token in place of `accessToken`. Asked once for all calls, subscriptions and streams, shortly before
-   * the token in use ends and when a server refuses it; the loops that read them do not notice (defects.md 5). It has
-   * 30 s to answer. A call that was refused is made once more. As `accessToken` it is called as where it was given: given
-   * to `configure()` it sees no `AsyncLocalStorage` of a request, whose token belongs into `auth.withAuth()`.
+   * Makes a fresh token instead of `accessToken`. It is called once for all calls, subscriptions and streams, shortly
+   * before the token in use expires and when a server refuses it; the loops that read them go on (defects.md 5). It may
+   * take 30 s. A call that was refused is made once more. Like `accessToken` it runs in the async context where it was
+   * given: given to `configure()` it sees no `AsyncLocalStorage` of a request, whose token belongs into
+   * `auth.withAuth()`.
    */
   refreshAccessToken?: () => Promise<string>;
   /**
@@ -104,11 +105,11 @@ export interface ApiClientConfiguration {
 }
 
 /**
- * Sets what later calls use, for this process. What is not given comes from the environment. For several keys in one
- * process see {@link TriggerClient} and {@link auth.withAuth}.
+ * Sets the configuration of later calls, for this process. An option that is missing comes from the environment. For
+ * several keys in one process see {@link TriggerClient} and {@link auth.withAuth}.
  *
- * @throws {ConfigError} on an option that is unknown or of the wrong type. Whether a key is there, and whether the URL
- * is one, is looked at by the call that needs them.
+ * @throws {ConfigError} on an option that is unknown or of the wrong type. Key and URL are checked by the call that needs
+ * them.
  *
  * @example
  * configure({ accessToken: process.env.MY_KEY, baseURL: "https://trigger.example.com" });

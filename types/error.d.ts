@@ -1,10 +1,10 @@
 /** Errors: the official classes, and ours with stable codes. */
 
-/** Headers of a server's answer, lower-case, without those that carry credentials. */
+/** Headers of a server's response, in lower case, without those that carry credentials. */
 export type APIHeaders = Record<string, string | null | undefined>;
 
 /**
- * The server refused, or did not answer. Name and fields are the official SDK's; `name` is
+ * The server refused, or did not respond. Name and fields are the official SDK's; `name` is
  * `"TriggerApiError"` for all of its kin.
  */
 export class ApiError extends Error {
@@ -15,14 +15,14 @@ export class ApiError extends Error {
     headers: APIHeaders | undefined,
     body?: object,
   );
-  /** The error of the class that a status has, out of a server's answer. */
+  /** The error of a server's response, of the class that its status has. */
   static generate(
     status: number | undefined,
     errorResponse: object | undefined,
     message: string | undefined,
     headers: APIHeaders | undefined,
   ): ApiError;
-  /** The HTTP status; `undefined` when no answer came. */
+  /** The HTTP status; `undefined` without a response. */
   readonly status: number | undefined;
   readonly headers: APIHeaders | undefined;
   /** The `error` member of the body. */
@@ -36,7 +36,7 @@ export class ApiError extends Error {
 }
 /** {@link ApiError} by the name that it prints: the same class. */
 export class TriggerApiError extends ApiError {}
-/** No answer came: name resolution, connection, TLS, a reset. */
+/** No response came: name resolution, connection, TLS, a reset. */
 export class ApiConnectionError extends ApiError {
   constructor(options: { message?: string; cause?: Error | undefined });
   readonly status: undefined;
@@ -74,7 +74,10 @@ export class RateLimitError extends ApiError {
 /** 500 and above */
 export class InternalServerError extends ApiError {}
 
-/** The server has fewer items than the batch was made for, after every attempt: the cause of a {@link BatchTriggerError}. */
+/**
+ * The server has fewer items than the batch was made for, after every attempt: the cause of a {@link
+ * BatchTriggerError}.
+ */
 export class BatchNotSealedError extends Error {
   constructor(options: {
     batchId: string;
@@ -95,7 +98,7 @@ export class BatchNotSealedError extends Error {
   readonly itemsDeduplicated: number;
 }
 
-/** What a wait token that timed out has in place of an output: see {@link wait.retrieveToken}. */
+/** The error of a wait token that timed out, instead of an output: see {@link wait.retrieveToken}. */
 export class WaitpointTimeoutError extends Error {
   constructor(message: string);
 }
@@ -106,7 +109,7 @@ export class BatchTriggerError extends Error {
     message: string,
     options: { cause?: unknown; phase: "offload" | "create" | "stream"; batchId?: string; itemCount: number },
   );
-  /** What failed: uploading large payloads, making the batch, or sending its items. */
+  /** The phase that failed: uploading large payloads, making the batch, or sending its items. */
   readonly phase: "offload" | "create" | "stream";
   /** The batch, once it was made. */
   readonly batchId?: string;
@@ -199,7 +202,7 @@ export class TriggerNativeError extends Error {
   /** Stable: compare this, not the message. */
   readonly code: ErrorCode;
 }
-/** What came back is not the protocol: HTML, missing headers, JSON cut short, again and again (defects.md 1). */
+/** The responses are not of the protocol: HTML, missing headers, JSON cut short, again and again (defects.md 1). */
 export class ProtocolError extends TriggerNativeError {}
 /** The server answers again and again without any progress (defects.md 7). */
 export class NoProgressError extends TriggerNativeError {}

@@ -6,10 +6,10 @@ import type { IdempotencyKeyBrand } from "./official.js";
 /** A string that {@link idempotencyKeys.create} made: it is sent as it is. */
 export type IdempotencyKey = IdempotencyKeyBrand;
 
-/** What a key is unique within. Outside a task `run` and `attempt` are the same as `global`. */
+/** The scope in which a key is unique. Outside a task `run` and `attempt` are the same as `global`. */
 export type IdempotencyKeyScope = "run" | "attempt" | "global";
 
-/** What {@link idempotencyKeys.reset} needs to find a key that was given as plain strings. */
+/** The options with which {@link idempotencyKeys.reset} finds a key that was given as plain strings. */
 export interface ResetIdempotencyKeyOptions {
   /** The scope it was made with. @default "run" */
   scope?: IdempotencyKeyScope;
@@ -28,7 +28,7 @@ export const idempotencyKeys: {
    * const key = await idempotencyKeys.create(["welcome", user.id]);
    * await tasks.trigger("send-welcome", { to: user.email }, { idempotencyKey: key });
    *
-   * @throws {ArgumentError} for what is neither a text nor a list of texts, and for an unknown scope
+   * @throws {ArgumentError} for a key that is neither a text nor a list of texts, and for an unknown scope
    */
   create(key: string | string[], options?: { scope?: IdempotencyKeyScope }): Promise<IdempotencyKey>;
   /**

@@ -1,7 +1,7 @@
 /**
  * Types that only the official SDK can name: handles and idempotency keys carry brands under symbols of its own. Where
- * it is installed its very types are used, so that what comes from here can be passed there and the other way round.
- * It is an optional peer: elsewhere each of these is `any`, which {@link IfAny} tells, and a brand of ours is used.
+ * it is installed its own types are used, so that handles of either package can be passed to the other. It is an
+ * optional peer: without it each of these is `any`, which {@link IfAny} recognises, and a brand of ours is used.
  */
 
 // @ts-ignore: the official SDK is an optional peer
@@ -11,8 +11,8 @@ type OfficialRunHandle<I extends string, P, O> = import("@trigger.dev/sdk").RunH
 type OfficialIdempotencyKey = import("@trigger.dev/sdk").IdempotencyKey;
 
 /**
- * `Then` where `T` is `any`, else `Else`. In brackets: what cannot be resolved is an `any` that makes `any`, silently, of a
- * conditional type that it is compared in as it is.
+ * `Then` where `T` is `any`, else `Else`. In brackets: without them, an `any` of an import that cannot be resolved
+ * would silently make the whole conditional type `any`.
  */
 type IfAny<T, Then, Else> = [1] extends [T] ? Then : Else;
 
@@ -20,7 +20,7 @@ declare const payload: unique symbol;
 declare const output: unique symbol;
 declare const idempotencyKey: unique symbol;
 
-/** What only types see of a handle: its run's payload and output. */
+/** The members of a handle for the compiler alone: its run's payload and output. */
 type OwnBrand<TPayload, TOutput> = { readonly [payload]: TPayload; readonly [output]: TOutput };
 
 /** The members that can be read from the handle of one run. */
@@ -37,7 +37,7 @@ export type AnyRunHandleOf<TTaskIdentifier extends string, TPayload, TOutput> = 
   OfficialRunHandle<TTaskIdentifier, TPayload, TOutput>
 >;
 
-/** What only types see of a handle. */
+/** The members of a handle for the compiler alone. */
 export type HandleBrand<TPayload, TOutput> = IfAny<
   OfficialRunHandle<string, any, any>,
   OwnBrand<TPayload, TOutput>,

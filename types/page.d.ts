@@ -1,10 +1,10 @@
 /** Promises of calls, and pages of lists. */
 
-/** The promise of a call: of its value, and on demand of the answer it was read from. */
+/** The promise of a call: of its value, and on demand of the `Response` that the value was read from. */
 export interface ApiPromise<T> extends Promise<T> {
-  /** The answer, as a `Response` whose body was not read yet. */
+  /** The `Response`, whose body was not read yet. */
   asResponse(): Promise<Response>;
-  /** The value and the answer. */
+  /** The value and the `Response`. */
   withResponse(): Promise<{ data: T; response: Response }>;
 }
 

@@ -5,8 +5,8 @@
 import type { PublicTokenPermissions, RealtimeRunSkipColumns } from "./auth.js";
 
 /**
- * What a relay can serve: feeds of one run, by tag and of a batch; streams of runs; triggering one task, and many;
- * completing wait tokens; writing to input streams; retrieving runs; session channels.
+ * The routes that a relay can serve: feeds of one run, by tag and of a batch; streams of runs; triggering one task, and
+ * many; completing wait tokens; writing to input streams; retrieving runs; session channels.
  */
 export type RelayFamily =
   | "runs"
@@ -20,7 +20,7 @@ export type RelayFamily =
   | "retrieve"
   | "sessions";
 
-/** What `authorize` grants a viewer. */
+/** The permissions that `authorize` grants a viewer. */
 export interface RelayGrant {
   /**
    * As {@link auth.createPublicToken} takes them, or written out as a token holds them, such as
@@ -36,17 +36,22 @@ export interface RelayGrant {
   id?: string;
 }
 
-/** How much is served at once: whole numbers above 0. Beyond it a viewer is told 429 with `Retry-After`. */
+/** Limits of a relay: whole numbers above 0. Beyond one, a viewer gets 429 with `Retry-After`. */
 export interface RelayLimits {
-  /** Held polls, open streams and requests passed through of one token, or of one `id` of {@link RelayGrant}. @default 1000 */
+  /**
+   * Held polls, open streams and requests passed through of one token, or of one `id` of {@link RelayGrant}. @default
+   * 1000
+   */
   viewersPerToken?: number;
   /** Held polls and open streams of one feed or stream. @default 20000 */
   viewersPerFeed?: number;
   /** Held polls and open streams in all. @default 50000 */
   viewers?: number;
-  /** Distinct feeds kept at once, and streams likewise: one that nobody reads makes way. @default 10000 */
+  /** Distinct feeds kept at once, and streams likewise: one without a viewer makes way. @default 10000 */
   feeds?: number;
-  /** Distinct feeds that one token began and that are kept, and streams likewise: its own make way first. @default 1000 */
+  /**
+   * Distinct feeds that one token began and that are kept, and streams likewise: its own make way first. @default 1000
+   */
   feedsPerToken?: number;
   /**
    * Requests passed through to the server that are under way: one whose own viewer is waited for makes way.
@@ -63,27 +68,27 @@ export interface RelayLimits {
   headerBytes?: number;
   /**
    * Open connections of all listeners. Beyond it the one that is idle for longest makes way; where none is idle the new
-   * one is told 503 with `Retry-After`. @default 60000
+   * one gets 503 with `Retry-After`. @default 60000
    */
   connections?: number;
-  /** Requests at once on one HTTP/2 connection of a listener; it is told so. @default 1000 */
+  /** Requests at once on one HTTP/2 connection of a listener, as its settings say. @default 1000 */
   streamsPerConnection?: number;
   /**
-   * Bytes of answers that viewers have not read yet; one that many are given counts once. Beyond it a viewer is told 429,
-   * and so is one whose own token holds a quarter of it.
+   * Bytes of responses that viewers have not read yet; a body that many share counts once. Beyond it a viewer gets 429,
+   * and so does one whose own token holds a quarter of it.
    * @default 268435456
    */
   bytesUnderWay?: number;
-  /** How long an answer may go without a byte of it being read, in milliseconds; then it is dropped. @default 30000 */
+  /** How long a viewer may read nothing of a response, in milliseconds; then it is dropped. @default 30000 */
   sendTimeoutMs?: number;
 }
 
-/** What {@link createRealtimeHandler} takes. */
+/** The options of {@link createRealtimeHandler}. */
 export interface RealtimeHandlerOptions {
   /**
    * The environment's secret key. It follows shared feeds and streams and verifies viewers' tokens. For a viewer's own
-   * request it is sent only where `authorize` let the viewer in and memory does not have what it wants. A function is not
-   * taken.
+   * request it is sent only where `authorize` let the viewer in and no shared feed or stream has the data. It cannot be
+   * a function.
    *
    * @default what {@link configure} was given, `TRIGGER_SECRET_KEY`, then `TRIGGER_ACCESS_TOKEN`
    */
@@ -95,47 +100,47 @@ export interface RealtimeHandlerOptions {
    */
   baseURL?: string;
   /**
-   * What stands before the server's paths: the path of the route, such as `/api/trigger`. Where it is given, nothing
-   * else is served.
+   * The prefix of the server's paths: the path of the route, such as `/api/trigger`. Where it is given, no other path
+   * is served.
    *
-   * @default whatever stands before the first `/realtime/v1/`, `/api/v1/`, `/api/v2/` or `/api/v3/` of a path
+   * @default the part before the first `/realtime/v1/`, `/api/v1/`, `/api/v2/` or `/api/v3/` of a path
    */
   basePath?: string;
   /**
-   * Says what a viewer may see by the request itself, such as its session cookie, in place of a public token. Called for
-   * each request but preflights and the metrics. `null`, `undefined` and `false` are answered 401; a `Response`,
-   * returned or thrown, is given back as it is. What it throws otherwise is answered 500 without its message, which goes
-   * to `process.emitWarning`. Its request's body is the relay's to read.
+   * Decides by the request itself, such as its session cookie, which data a viewer may see, instead of a public token.
+   * It is called for each request except preflights and the metrics. `null`, `undefined` and `false` give 401; a
+   * `Response`, returned or thrown, is sent as it is. Any other error gives 500 without its message, which goes to
+   * `process.emitWarning`. The relay reads the request's body.
    */
   authorize?(
     request: Request,
   ): RelayGrant | Response | null | undefined | false | Promise<RelayGrant | Response | null | undefined | false>;
-  /** How long `authorize` may take, in milliseconds; a viewer is told 503 with `Retry-After` then. @default 10000 */
+  /** How long `authorize` may take, in milliseconds; then a viewer gets 503 with `Retry-After`. @default 10000 */
   authorizeTimeoutMs?: number;
   /**
-   * Origins whose pages may send the app's cookies along and read the answers, such as `["https://app.example"]`. Where
-   * `authorize` decides, a page of any other origin is refused (403), for it would act as whoever visits it.
+   * Origins whose pages may send the app's cookies and read the responses, such as `["https://app.example"]`. Where
+   * `authorize` decides, a page of any other origin is refused (403), for it would act as its visitor.
    *
    * @default the relay's own origin
    */
   allowOrigins?: string[];
-  /** What is served; anything else is answered 404. @default everything */
+  /** The routes to serve; any other gets 404. @default everything */
   allow?: RelayFamily[];
-  /** How much is served at once. */
+  /** The limits of what is served at once. */
   limits?: RelayLimits;
   /** How long a feed or stream is kept after its last viewer, in milliseconds. @default 5000 */
   keepMs?: number;
   /** How long a live poll without news is held, give or take 15 %, in milliseconds. @default 20000, in Bun 6500 */
   holdMs?: number;
   /**
-   * Serves counters as Prometheus text, to whoever asks: `true` at `/metrics`, a string at that whole path.
+   * Serves counters as Prometheus text, without authorization: `true` at `/metrics`, a string at that whole path.
    *
    * @default false
    */
   metrics?: boolean | string;
 }
 
-/** Where {@link RealtimeHandler.listen} listens. */
+/** The options of {@link RealtimeHandler.listen}. */
 export interface RelayListenOptions {
   /** 0 is any free one. @default 0 */
   port?: number;
@@ -145,22 +150,22 @@ export interface RelayListenOptions {
 
 /** A relay on a port of its own. */
 export interface RelayListener {
-  /** Where, such as `http://127.0.0.1:41234`. */
+  /** The URL, such as `http://127.0.0.1:41234`. */
   readonly url: string;
-  /** Stops listening; what is held ends within about a second. Idempotent. */
+  /** Stops listening; held requests end within about a second. Idempotent. */
   close(): Promise<void>;
   /** The same, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * How a relay is doing: numbers since its first request, whatever way they came (handler, `node`, `listen`). Each is right
- * by itself; together they are of nearly the same moment.
+ * The counts of a relay since its first request, from the handler, `node` and `listen` together. Each is exact;
+ * together they are of nearly the same moment.
  */
 export interface RealtimeStats {
-  /** Polls and streams that are being answered: how many now, and the most at once so far. */
+  /** Open polls and streams: how many now, and the most at once so far. */
   viewers: { now: number; peak: number };
-  /** Feeds that are shared now, those included that are kept for `keepMs` after their last viewer. */
+  /** Feeds that are shared now, including those that are kept for `keepMs` after their last viewer. */
   feeds: number;
   /** Streams of runs that are shared now, likewise. */
   streams: number;
@@ -172,7 +177,7 @@ export interface RealtimeStats {
   };
   /** Rows that changed and parts of streams that viewers were given. */
   updates: number;
-  /** Bytes of bodies that viewers were given, as they were sent: compressed ones count for what they are. */
+  /** Bytes of bodies that viewers were sent; of compressed ones, the compressed bytes. */
   bytes: number;
   /** Requests that were passed through to the server. */
   passed: number;
@@ -180,18 +185,18 @@ export interface RealtimeStats {
   passing: { now: number; peak: number };
   /** Calls of `authorize` under way, likewise. */
   authorizing: { now: number; peak: number };
-  /** How many viewers came beyond each of the `limits`, by its name; of `streamsPerConnection` nothing is known. */
+  /** How many viewers came beyond each of the `limits`, by its name; `streamsPerConnection` is not counted. */
   limited: Record<Exclude<keyof RelayLimits, "streamsPerConnection">, number>;
   /** Open connections of listeners: how many now, and the most at once so far. */
   connections: {
     now: number;
     peak: number;
-    /** Idle ones that made way to new ones. */
+    /** Idle ones that were closed for new ones. */
     evicted: number;
   };
-  /** Bytes of answers that viewers have not read yet: now. */
+  /** Bytes of responses that viewers have not read yet: now. */
   bytesUnderWay: number;
-  /** Answers that refused a viewer. */
+  /** Refusals. */
   refusals: {
     /** 401: no token, an invalid one, or nothing that `authorize` grants. */
     token: number;
@@ -206,7 +211,7 @@ export interface RealtimeStats {
     /** 502 to 504: the server could not be asked. */
     upstream: number;
   };
-  /** How long updates took from their arrival here to a held viewer's waking, as a histogram. */
+  /** The delay from an update's arrival here to the waking of a held viewer, as a histogram. */
   lag: {
     /** How many were measured. */
     count: number;
@@ -219,7 +224,7 @@ export interface RealtimeStats {
   };
 }
 
-/** Node's `http` or `http2` request, or Express's: as much of one as is needed. */
+/** The part that is needed of a request of Node's `http` or `http2`, or of Express. */
 export interface NodeRequest {
   method?: string | undefined;
   url?: string | undefined;
@@ -233,47 +238,48 @@ export interface NodeResponse {
   end(...rest: any[]): unknown;
 }
 
-/** A handler of web requests, and what else it can be used as. */
+/** A handler of web requests, for Node's `http` too, and as a listener. */
 export interface RealtimeHandler {
   /** The same for loaders and actions, which get their `request` in an object. */
   (given: { request: Request }, ...rest: unknown[]): Promise<Response>;
   /**
-   * Answers one request; what else a framework passes is left alone. The request's signal ends what is held for it.
+   * Answers one request; other arguments of a framework are ignored. The request's signal ends a held poll or stream.
    *
    * Without a secret key, or with a base URL that cannot work, the answer is 500 with what to set, and the process is
    * warned once.
    *
-   * @throws {ArgumentError} for what is no request (`ERR_INVALID_REQUEST`)
+   * @throws {ArgumentError} for a value that is no request (`ERR_INVALID_REQUEST`)
    */
   // The last of the two: of several, Next.js checks a route by that one.
   (request: Request, ...rest: unknown[]): Promise<Response>;
   /**
-   * Answers a request of Node's `http` or `http2`, or of Express: `app.use("/api/trigger", handler.node)`. Put it before
-   * body parsers. With `next`, paths that cannot be the relay's go on to it. Never rejects.
+   * Answers a request of Node's `http` or `http2`, or of Express: `app.use("/api/trigger", handler.node)`. Put it
+   * before body parsers. With `next`, paths that cannot be the relay's go on to it. Never rejects.
    */
   node(req: NodeRequest, res: NodeResponse, next?: (error?: any) => void): Promise<void>;
   /**
-   * Serves the same from the package's own threads, without TLS, over HTTP/1.1 and HTTP/2. Keeps the process alive until
-   * it is closed.
+   * Serves the same from the package's own threads, without TLS, over HTTP/1.1 and HTTP/2. Keeps the process alive
+   * until it is closed.
    *
    * @throws {ArgumentError} on a wrong option (`ERR_INVALID_OPTIONS`); {@link ConfigError} without a secret key, when the
    * port is taken (`ERR_RELAY_PORT`), and on a closed handler (`ERR_CLOSED`)
    */
   listen(options?: RelayListenOptions): Promise<RelayListener>;
-  /** How it is doing: counts of this handler, all 0 before its first request. Quick enough to be called every second. */
+  /** The counts of this handler, all 0 before its first request. Fast enough to be called every second. */
   stats(): RealtimeStats;
   /**
    * Ends held polls and streams, every upstream and every listener. Requests are answered 503 from then on. Idempotent.
-   * A handler that is not closed keeps no process alive, beyond what is held for viewers.
+   * A handler that is not closed keeps no process alive, except by the requests it holds for viewers.
    */
   close(): Promise<void>;
 }
 
 /**
- * Makes a handler that serves Trigger.dev's realtime API on your own origin, so that `@trigger.dev/react-hooks` works with
- * its `baseURL` pointing there and a thousand viewers of a run take one connection to the server. See `docs/relay.md`.
+ * Makes a handler that serves Trigger.dev's realtime API on your own origin, so that `@trigger.dev/react-hooks` works
+ * with its `baseURL` pointing there and a thousand viewers of a run take one connection to the server. See
+ * `docs/relay.md`.
  *
- * Nothing is read from the environment or connected before the first request, so that a build needs no key.
+ * The first request reads the environment and connects, so that a build needs no key.
  *
  * @throws {ArgumentError} on an option that is unknown or wrong (`ERR_INVALID_OPTIONS`)
  *

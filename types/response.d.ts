@@ -1,6 +1,6 @@
-/** Server-sent events out of what comes live. */
+/** Server-sent events of subscriptions and streams. */
 
-/** The browser's request: a web `Request`, or as much of one as is needed. */
+/** The browser's request: a web `Request`, or the part of one that is needed. */
 export interface EventsRequest {
   /** `Last-Event-ID` is read. */
   headers: Headers | Record<string, string | string[] | undefined>;
@@ -19,8 +19,8 @@ export interface StreamChunkEvent<TKey extends PropertyKey = string, TChunk = un
 }
 
 /**
- * The data of a `restart` event of runs and their streams: the next `chunk` of this stream is its first one, so that
- * what the page has of the stream is to be dropped. That of a single stream is empty.
+ * The data of a `restart` event of runs and their streams: the next `chunk` of this stream is its first one, so the
+ * page drops the chunks it has. Of a single stream it is empty.
  */
 export interface StreamRestartEvent<TKey extends PropertyKey = string> {
   /** The stream's key. */
@@ -37,19 +37,19 @@ export interface StreamEndEvent {
 
 /** What {@link Live.toResponse} takes. */
 export interface ToResponseOptions {
-  /** Headers to add to ours, and over them. */
+  /** Headers to add to the defaults, and over them. */
   headers?: ConstructorParameters<typeof Headers>[0];
   /**
-   * A comment is sent after so long a silence, in milliseconds, so that no proxy takes it for the end.
+   * The silence after which a comment is sent, in milliseconds, so that no proxy takes it for the end.
    *
    * @default 15000, in Bun 7000
    */
   heartbeatInMs?: number;
-  /** How long a browser waits before it comes back, in milliseconds. @default the browser's own */
+  /** How long a browser waits before it reconnects, in milliseconds. @default the browser's own */
   retryInMs?: number;
   /**
-   * Whether values go as superjson, which keeps dates, maps, sets and bigints. In plain JSON dates are ISO texts, maps
-   * lists of pairs, sets lists, and bigints and regular expressions texts.
+   * Whether values are written as superjson, which keeps dates, maps, sets and bigints. In plain JSON dates are ISO
+   * texts, maps lists of pairs, sets lists, and bigints and regular expressions texts.
    *
    * @default false
    */

@@ -1,4 +1,4 @@
-/** Runs as calls give them, and what those calls take (docs/calls.md). */
+/** Runs as calls return them, and the options of those calls (docs/calls.md). */
 
 import type { IdempotencyKey } from "./idempotency.js";
 import type { CursorPageParams } from "./page.js";
@@ -6,7 +6,7 @@ import type { RunStatus, SerializedError } from "./run.js";
 import type { InferRunTypes } from "./task.js";
 import type { TriggerOptions } from "./trigger.js";
 
-/** What every run in an answer has. Money is in US cents, durations in milliseconds. */
+/** The members of every run that a call returns. Money is in US cents, durations in milliseconds. */
 interface CommonRun {
   /** `run_…` */
   id: string;
@@ -19,7 +19,7 @@ interface CommonRun {
   isQueued: boolean;
   isExecuting: boolean;
   isWaiting: boolean;
-  /** Nothing more will happen. Other than in feeds it is true for CANCELED and false for EXPIRED. */
+  /** The run is over. Unlike in feeds it is true for CANCELED and false for EXPIRED. */
   isCompleted: boolean;
   isSuccess: boolean;
   isFailed: boolean;
@@ -56,7 +56,7 @@ interface RelatedRun extends CommonRun {
   batchId?: string | undefined;
 }
 
-/** A run as a list gives it. */
+/** A run in a list. */
 export interface ListedRun extends CommonRun {
   /** The environment it runs in. */
   env: { id: string; name: string; user?: string | undefined };
@@ -68,9 +68,9 @@ export interface RetrievedRun extends RelatedRun {
   payloadPresignedUrl?: string | undefined;
   /** Where a large output is, when it was not fetched along. */
   outputPresignedUrl?: string | undefined;
-  /** What it was triggered with, as JSON: dates and maps come as plain JSON. */
+  /** The payload it was triggered with, as JSON: dates and maps come as plain JSON. */
   payload?: any;
-  /** What it returned, as JSON. */
+  /** The value it returned, as JSON. */
   output?: any;
   /** Why it failed, if it did. */
   error?: SerializedError | undefined;
@@ -147,7 +147,7 @@ export interface ListProjectRunsQueryParams extends ListRunsQueryParams {
   env?: "dev" | "staging" | "prod" | Array<"dev" | "staging" | "prod">;
 }
 
-/** What a replay changes. What is not given is as it was in the original run. */
+/** The options that a replay changes. One that is missing is as in the original run. */
 export type ReplayRunOptions = Pick<
   TriggerOptions,
   | "metadata"
@@ -166,7 +166,7 @@ export type ReplayRunOptions = Pick<
 > & {
   /** The payload of the new run. */
   payload?: unknown;
-  /** A plain string is sent as it is, other than when triggering. */
+  /** A plain string is sent as it is, unlike when triggering. */
   idempotencyKey?: IdempotencyKey | string;
 };
 

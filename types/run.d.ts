@@ -46,7 +46,7 @@ export interface SerializedError {
 }
 
 /**
- * A run as a feed tells it (docs/feeds.md): the official object, and {@link RunShape.isFinished} and
+ * A run in a feed (docs/feeds.md): the official object, and {@link RunShape.isFinished} and
  * {@link RunShape.decodeErrors}.
  *
  * A column that was skipped or has no value is 0, `[]` or `false` where the type is a number, a list or a flag, and
@@ -58,9 +58,9 @@ export type RunShape<TRunTypes extends AnyRunTypes> = TRunTypes extends AnyRunTy
       id: string;
       /** The id of the task. */
       taskIdentifier: TRunTypes["taskIdentifier"];
-      /** What it was triggered with. `undefined` when skipped. */
+      /** The payload it was triggered with. `undefined` when skipped. */
       payload: TRunTypes["payload"];
-      /** What it returned, once it has. */
+      /** The value it returned, once it has. */
       output?: TRunTypes["output"];
       createdAt: Date;
       updatedAt: Date;
@@ -103,13 +103,13 @@ export type RunShape<TRunTypes extends AnyRunTypes> = TRunTypes extends AnyRunTy
       /** The keys of the run's streams. */
       realtimeStreams: string[];
       /**
-       * Whether nothing more will happen: succeeded, failed or cancelled (defects.md 21, 22). Added to the official
+       * Whether the run is over: succeeded, failed or cancelled (defects.md 21, 22). Added to the official
        * object; not enumerable, so that `JSON.stringify`, spreading and deep equality see the official object.
        */
       readonly isFinished: boolean;
       /**
-       * What could not be decoded, by property; such a property is `undefined` and the rest of the run is as it should
-       * be (defects.md 16). Only there when something failed.
+       * The decode errors, by property; such a property is `undefined`, and the rest of the run is intact (defects.md
+       * 16). Missing where there are none.
        */
       decodeErrors?: Record<string, Error>;
     }

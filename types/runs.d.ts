@@ -24,18 +24,18 @@ import type { AnyBatchHandle, AnyRunHandle, AnyTask, InferRunTypes, RunId } from
 /**
  * Runs.
  *
- * Wherever a run's id is taken, what triggering it returned is taken as well. Calls throw:
+ * Each call takes a run's id, or the handle that triggering returned. Calls throw:
  * - {@link ArgumentError} on an id that is empty, `undefined` or cannot be one (defects.md 8);
  * - {@link ConfigError} when there is no key, or the base URL is none;
  * - {@link NotFoundError}, {@link PermissionDeniedError} and other kin of {@link ApiError} when the server refuses or
  *   does not answer, {@link TimeoutError} when it does not in time (defects.md 19);
- * - {@link ProtocolError} when what answers is no Trigger.dev server.
+ * - {@link ProtocolError} when the server is not a Trigger.dev server.
  */
 export const runs: {
   /**
    * Follows one run.
    *
-   * Nothing is sent until the first `next()`.
+   * The first `next()` sends the first request.
    *
    * @throws {ArgumentError} at once when the id cannot be one, or an option is of the wrong type.
    * @throws {ConfigError} at once when there is no key, or the base URL is none.
@@ -50,10 +50,10 @@ export const runs: {
     options?: SubscribeToRunOptions,
   ): RunSubscription<InferRunTypes<TRunId>>;
   /**
-   * Follows all runs that have every one of the tags (docs/feeds.md), those of later too. It does not end by itself.
+   * Follows all runs that have every one of the tags (docs/feeds.md), later ones too. It does not end by itself.
    *
-   * A run that cannot be decoded does not end it (defects.md 16); what is kept depends on the runs that are live, not
-   * on those that were (defects.md 10).
+   * A run that cannot be decoded does not end it (defects.md 16). Its memory depends on the runs that are live, not on
+   * those that were (defects.md 10).
    *
    * @example
    * for await (const run of runs.subscribeToRunsWithTag<typeof a | typeof b>("user:7", {}, { signal })) {
@@ -107,7 +107,7 @@ export const runs: {
     requestOptions?: CallOptions,
   ): ApiPromise<RetrievedRun>;
   /**
-   * Asks again and again until the run is over. {@link runs.subscribeToRun} tells sooner and asks less.
+   * Polls until the run is over. {@link runs.subscribeToRun} is sooner, with fewer requests.
    *
    * `pollIntervalMs` is the time between two calls, in milliseconds, by default 1000. `timeoutInMs` bounds the whole
    * wait.

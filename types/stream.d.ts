@@ -1,12 +1,12 @@
-/** Streams of runs: what a run writes, read as it comes, and what is sent to a run. */
+/** Streams of runs: the chunks that a run writes, read live, and input streams, which send data to a run. */
 
 import type { ApiRequestOptions, CallBounds } from "./config.js";
 import type { LiveStream, SubscriptionState, WatchOptions } from "./subscription.js";
 import type { AnyRunHandle } from "./task.js";
 
-/** What a read of a stream has done so far. */
+/** The counts of a read of a stream. */
 export interface StreamStats {
-  /** Where it is; `"idle"` before the first read. */
+  /** Its state; `"idle"` before the first read. */
   state: SubscriptionState | "idle";
   /** Why it is over: the stream is complete, or nothing came for `timeoutInSeconds`; `null` while it is not over. */
   ending: "complete" | "idle" | null;
@@ -18,18 +18,18 @@ export interface StreamStats {
   chunks: number;
   /** Bytes of bodies received, after decompression. */
   bytes: number;
-  /** Bytes that were received and not read yet; above a bound no more are taken from the wire (defects.md 9). */
+  /** Bytes that were received and not read yet; above a bound no more are received (defects.md 9). */
   unreadBytes: number;
 }
 
 /**
- * The chunks of a stream, live. As a response each is an event `chunk`; a browser that comes back with the id of one
- * gets those after it, each once, read from there on the server; the end is an event `end` with a
- * {@link StreamEndEvent}.
+ * The chunks of a stream, live. As a response each is an event `chunk`; a browser that reconnects with the id of one
+ * gets those after it, each once, read from there on the server; the end is an event `end` with a {@link
+ * StreamEndEvent}.
  */
 export type RealtimeStream<T> = LiveStream<T, StreamStats>;
 
-/** What {@link streams.read} takes. The official ones are `signal`, `timeoutInSeconds`, `startIndex` and `from`. */
+/** The options of {@link streams.read}. The official ones are `signal`, `timeoutInSeconds`, `startIndex` and `from`. */
 export type ReadStreamOptions = WatchOptions & {
   /** Ends the read: the loop ends normally. */
   signal?: AbortSignal;
@@ -37,17 +37,19 @@ export type ReadStreamOptions = WatchOptions & {
   timeoutInSeconds?: number;
   /** How many chunks to skip, 0 or more. */
   startIndex?: number;
-  /** Whether to start with what was written before, or with what is written from now on. @default "beginning" */
+  /** Whether to start with the chunks that were written before, or with those from now on. @default "beginning" */
   from?: "beginning" | "latest";
 };
 
-/** What `send` of an input stream takes: what bounds the call, beside the official `requestOptions` and over them. */
+/**
+ * The options of `send` of an input stream: the bounds of the call, beside the official `requestOptions` and over them.
+ */
 export type SendInputStreamOptions = CallBounds & {
   /** As of every call: over those of {@link configure}. */
   requestOptions?: ApiRequestOptions & CallBounds;
 };
 
-/** What {@link streams.define} takes. */
+/** The options of {@link streams.define}. */
 export type RealtimeDefineStreamOptions = {
   /** The stream's key. */
   id: string;
@@ -109,8 +111,8 @@ export type InferInputStreamType<T> = T extends { send: (run: any, data: infer T
  * A read loses no chunk and repeats none, also across dropped connections (defects.md 12, 13), ends when the stream is
  * complete or idle for `timeoutInSeconds`, and rejects with a typed error otherwise (defects.md 3).
  *
- * All of these throw {@link ArgumentError} on an id or key that cannot be one (defects.md 8), and on options of the wrong
- * type or out of range.
+ * All of these throw {@link ArgumentError} on an id or key that cannot be one (defects.md 8), and on options of the
+ * wrong type or out of range.
  */
 export const streams: {
   /** Reads the stream of a run with the key `"default"`. */

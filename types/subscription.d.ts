@@ -19,7 +19,7 @@ export interface RetryNotice {
 
 /**
  * Why a request is made again: 429; another status that may be tried again; 404 with `x-should-retry: true`; no
- * connection; silence; a body that broke off; an answer that is not the protocol; 409 again and again; answers that
+ * connection; silence; a body that broke off; a response that is not the protocol; 409 again and again; responses that
  * come at once and bring nothing.
  */
 export type RetryReason =
@@ -34,14 +34,14 @@ export type RetryReason =
   | "no-progress";
 
 /**
- * Where a subscription or a stream is. `refreshing`: a fresh token is asked for (defects.md 5). `ended` comes once and
- * last.
+ * The state of a subscription or a stream. `refreshing`: a fresh token is being made (defects.md 5). `ended` comes once
+ * and last.
  */
 export type SubscriptionState = "connecting" | "live" | "retrying" | "refreshing" | "ended";
 
-/** What the feed behind a subscription has done so far. Subscriptions to the same feed share it (defects.md 15). */
+/** The counts of the feed behind a subscription. Subscriptions to the same feed share it (defects.md 15). */
 export interface SubscriptionStats {
-  /** Where it is; `"idle"` before the first `next()`. */
+  /** Its state; `"idle"` before the first `next()`. */
   state: SubscriptionState | "idle";
   /** Requests sent, repeated ones included. */
   requests: number;
@@ -55,21 +55,21 @@ export interface SubscriptionStats {
   coalesced: number;
 }
 
-/** What a subscription with streams has done so far. */
+/** The counts of a subscription with streams. */
 export interface WithStreamsStats extends SubscriptionStats {
   /** Streams that are being read. */
   streams: number;
 }
 
-/** How failures are waited out, and who is told of them: what every subscription and every stream takes. */
+/** The options of every subscription and every stream: how failures are retried, and callbacks for them. */
 export interface WatchOptions {
-  /** Called before each wait for another attempt (defects.md 6). What it throws is ignored. */
+  /** Called before each wait for another attempt (defects.md 6). Its errors are ignored. */
   onRetry?: (notice: RetryNotice) => void;
-  /** Called when the state changes (defects.md 6). What it throws is ignored. */
+  /** Called when the state changes (defects.md 6). Its errors are ignored. */
   onStateChange?: (state: SubscriptionState) => void;
-  /** How failures are waited out. */
+  /** How failures are retried. */
   retry?: {
-    /** Give up when nothing but failures came for so long, in milliseconds. @default 300000 */
+    /** The longest time of nothing but failures, in milliseconds; then it fails. @default 300000 */
     maxElapsedMs?: number;
     /**
      * The first wait is at most this, in milliseconds; each further one 1.6 times as long, at most 10 s (of a stream
@@ -80,21 +80,21 @@ export interface WatchOptions {
     maxDelayMs?: number;
   };
   /**
-   * A connection without a byte for so long is dead: it is opened again, and resumed, in milliseconds. Servers hold a
-   * silent poll for up to 23 s (defects.md 11). @default 60000
+   * The longest silence of a connection, in milliseconds; then it is opened again, and resumed. Servers hold a silent
+   * poll for up to 23 s (defects.md 11). @default 60000
    */
   silenceTimeoutMs?: number;
 }
 
 /**
- * What {@link runs.subscribeToRun} takes. The first three are the official ones. Here and in every other options of
+ * The options of {@link runs.subscribeToRun}. The first three are the official ones. Here and in all other options of
  * subscriptions and streams, `null` is as good as missing, and an unknown name is an {@link ArgumentError}
  * (`ERR_INVALID_OPTIONS`).
  */
 export type SubscribeToRunOptions = WatchOptions & {
   /**
-   * Whether to end when the run is finished. Set it to `false` when something changes the run's metadata afterwards,
-   * and end it with `break`, `close()` or a signal.
+   * Whether to end when the run is finished. Set it to `false` where the run's metadata changes afterwards, and end it
+   * with `break`, `close()` or a signal.
    *
    * @default true
    */
@@ -121,15 +121,15 @@ export type SubscribeToRunsOptions = WatchOptions & {
   /** Ends the subscription: the loop ends normally. */
   signal?: AbortSignal;
   /**
-   * Called for a row that cannot be read, with its key where that much is known, and for a stream of a run that
-   * `withStreams()` cannot read, with the run's id: the others go on (defects.md 16). What it throws is ignored.
+   * Called for a row that cannot be read, with its key where that is known, and for a stream of a run that
+   * `withStreams()` cannot read, with the run's id: the others go on (defects.md 16). Its errors are ignored.
    *
    * @default one warning of the process
    */
   onItemError?: (error: Error, key: string | null) => void;
 };
 
-/** What {@link runs.subscribeToBatch} takes. All of it is added: the official one takes an id alone. */
+/** The options of {@link runs.subscribeToBatch}. All are added: the official function takes an id alone. */
 export type SubscribeToBatchOptions = SubscribeToRunsOptions & {
   /** Columns to leave out. @default [] */
   skipColumns?: RealtimeRunSkipColumns;
@@ -140,26 +140,26 @@ export type StreamPartResult<TRun, TStreams extends Record<string, any>> = {
   [K in keyof TStreams]: { type: K; chunk: TStreams[K]; run: TRun };
 }[keyof TStreams];
 
-/** What {@link RunSubscription.withStreams} yields: a run that changed, or a chunk of one of its streams. */
+/** A part of {@link RunSubscription.withStreams}: a run that changed, or a chunk of one of its streams. */
 export type RunWithStreamsResult<TRun, TStreams extends Record<string, any>> =
   | { type: "run"; run: TRun }
   | StreamPartResult<TRun, TStreams>;
 
-/** What {@link RunSubscription.withStreams} takes. */
+/** The options of {@link RunSubscription.withStreams}. */
 export type WithStreamsOptions<TKey> = {
   /**
-   * Keys of streams to open from the start. Others are opened when the run tells of them, which a server may do only
-   * at the run's end. @default []
+   * Keys of streams to open from the start. Others are opened when the run names them, which may be at its end only.
+   * @default []
    */
   streams?: TKey[];
 };
 
-/** What can be iterated over and read as a web stream, as the official SDK gives it. */
+/** An async iterable that is a web stream, as in the official SDK. */
 export type AsyncIterableStream<T> = AsyncIterable<T> & ReadableStream<T>;
 
 /**
- * What is common to all that comes live. While it is open it keeps the process alive; a closed one never does. What is
- * not read is not fetched without bound (defects.md 9).
+ * The members that subscriptions and streams have in common. While one is open it keeps the process alive; a closed one
+ * never does. Unread values are fetched up to a bound only (defects.md 9).
  */
 export interface Live<T, TStats> {
   /** Ends it: pending reads answer `done`. Idempotent. */
@@ -171,17 +171,17 @@ export interface Live<T, TStats> {
   /**
    * The same as a response of server-sent events, for a route handler: with event ids, heartbeats and the headers that
    * proxies need. With the browser's request it resumes after its `Last-Event-ID`, and ends when the browser leaves.
-   * `docs/feeds.md` lists the events. It takes this for itself: read either.
+   * `docs/feeds.md` lists the events. Read either the response or this.
    *
    * @throws {ArgumentError} on options out of range; `ERR_ALREADY_READ` after parts of `withStreams()` were read
    * @throws {TypeError} when a stream is locked by another reader
    */
   toResponse(request?: EventsRequest, options?: ToResponseOptions): Response;
-  /** What it has done so far. */
+  /** Its counts so far. */
   stats(): TStats;
 }
 
-/** What comes live as a web stream: `for await`, `getReader()`, `pipeThrough()`, `new Response(stream)` and so on. */
+/** Live values as a web stream: `for await`, `getReader()`, `pipeThrough()`, `new Response(stream)` and so on. */
 export type LiveStream<T, TStats = SubscriptionStats> = AsyncIterableStream<T> & Live<T, TStats>;
 
 /**
@@ -189,9 +189,9 @@ export type LiveStream<T, TStats = SubscriptionStats> = AsyncIterableStream<T> &
  *
  * One reader sees every final state; a slow reader sees the latest state of a run instead of each one (defects.md 9).
  *
- * A failure that cannot be mended rejects the pending `next()` with a typed error (defects.md 1): {@link ApiError} and
- * its kin when the server refuses, {@link ProtocolError} when what answers is no Trigger.dev server,
- * {@link NoProgressError} and {@link TimeoutError} when it answers for ever without getting on, or not at all.
+ * A failure that cannot be retried rejects the pending `next()` with a typed error (defects.md 1): {@link ApiError} and
+ * its kin when the server refuses, {@link ProtocolError} when the server is no Trigger.dev server,
+ * {@link NoProgressError} and {@link TimeoutError} when it responds without any progress, or not at all.
  */
 export interface RunSubscription<TRunTypes extends AnyRunTypes> extends Live<RunShape<TRunTypes>, SubscriptionStats> {
   [Symbol.asyncIterator](): AsyncIterator<RunShape<TRunTypes>, undefined>;
@@ -200,11 +200,11 @@ export interface RunSubscription<TRunTypes extends AnyRunTypes> extends Live<Run
   /**
    * The next state of a run. Calls may overlap: they are answered in order.
    *
-   * @throws {ApiError} or its kin, {@link ProtocolError}, {@link NoProgressError}, {@link TimeoutError}: what ends the
-   * subscription; the signal's reason where that ended it
+   * @throws {ApiError} or its kin, {@link ProtocolError}, {@link NoProgressError}, {@link TimeoutError}: the failure that
+   * ends the subscription; the signal's reason where that ended it
    */
   next(): Promise<IteratorResult<RunShape<TRunTypes>, undefined>>;
-  /** Ends the subscription: what `break` calls. */
+  /** Ends the subscription. `break` calls it. */
   return(value?: unknown): Promise<IteratorResult<RunShape<TRunTypes>, undefined>>;
   /** Ends the subscription: the official name of {@link Live.close}. */
   unsubscribe(): void;

@@ -13,15 +13,15 @@ export type RunTypes<TTaskIdentifier extends string, TPayload, TOutput> = {
 export type AnyRunTypes = RunTypes<string, any, any>;
 
 /**
- * Anything with the shape of the official SDK's `task()`, `schemaTask()` and so on. Told by shape, so that this
- * package needs no official one.
+ * Anything with the shape of the official SDK's `task()`, `schemaTask()` and so on. Only the shape counts, so that this
+ * package does not need the official one.
  */
 export interface AnyTask {
   /** The task's id. */
   id: string;
   /** Its first parameter is the payload. */
   trigger: (payload: any, ...rest: any[]) => PromiseLike<{ id: string }>;
-  /** What it resolves to, unwrapped, is the output. */
+  /** The unwrapped type of its promise is the output. */
   triggerAndWait: (payload: any, ...rest: any[]) => { unwrap(): PromiseLike<any> };
 }
 
@@ -45,7 +45,7 @@ export type TaskFromIdentifier<T extends AnyTask, TIdentifier extends T["id"]> =
   ? T
   : never;
 
-/** Anything that names a run: what triggering returns. Every call that takes a run's id takes one of these too. */
+/** A handle of a run, as triggering returns it. Every call that takes a run's id takes one of these too. */
 export interface AnyRunHandle {
   /** The run's id, `run_…`. */
   id: string;
@@ -53,15 +53,15 @@ export interface AnyRunHandle {
   taskIdentifier?: string;
 }
 
-/** Anything that names a batch: what triggering one returns. Every call that takes a batch's id takes one of these too. */
+/** A handle of a batch, as triggering returns it. Every call that takes a batch's id takes one of these too. */
 export interface AnyBatchHandle {
   /** The batch's id, `batch_…`. */
   batchId: string;
 }
 
 /**
- * What triggering one run resolves to. Where the official SDK is installed it is the official type; payload and output
- * are in it for the compiler alone.
+ * The handle of one run. Where the official SDK is installed it is the official type; payload and output are in it for
+ * the compiler alone.
  *
  * - `id`: the run's id, `run_…`
  * - `taskIdentifier`: the task's id, for the compiler alone: neither this package nor the official one fills it
@@ -84,7 +84,7 @@ export type BatchedRunHandle<TTaskIdentifier extends string, TPayload, TOutput> 
 } & HandleBrand<TPayload, TOutput>;
 
 /**
- * What triggering a batch resolves to.
+ * The handle of a batch.
  *
  * - `batchId`: the batch's id, `batch_…`
  * - `runCount`: how many items it has
@@ -109,7 +109,7 @@ export type BatchRunHandleFromTypes<TRunTypes extends AnyRunTypes> = TRunTypes e
   ? BatchRunHandle<TRunTypes["taskIdentifier"], TRunTypes["payload"], TRunTypes["output"]>
   : never;
 
-/** The types behind a handle. A batch's handle of one run has no token: it is lent one to be looked at the same way. */
+/** The types behind a handle. A batch's handle of one run has no token: it is given one here to be inferred alike. */
 type HandleTypes<T> =
   T & { publicAccessToken: string } extends RunHandle<
     infer TTaskIdentifier extends string,

@@ -25,11 +25,11 @@ export type SerializableJson =
   | { [key: string]: SerializableJson }
   | SerializableJson[];
 
-/** How a run is to be. Periods are texts such as `"30s"`, `"15m"`, `"1h"`, `"2d"`, `"1w"`. */
+/** The options of a run. Periods are texts such as `"30s"`, `"15m"`, `"1h"`, `"2d"`, `"1w"`. */
 export type TriggerOptions = {
   /**
-   * A second trigger of the task with the same key returns the run of the first. Strings are sent hashed; what
-   * {@link idempotencyKeys.create} made is sent as it is.
+   * A second trigger of the task with the same key returns the run of the first. Strings are sent hashed; a key of
+   * {@link idempotencyKeys.create} is sent as it is.
    */
   idempotencyKey?: IdempotencyKey | string | string[];
   /** How long the key holds: a period. */
@@ -77,7 +77,7 @@ export type TriggerOptions = {
     key: string;
     /** How long each further trigger puts the run off: a period of 1 second or more, no date. */
     delay: string;
-    /** Whether the run has what the first or the last trigger gave. @default "leading" */
+    /** Whether the run has the payload and options of the first or of the last trigger. @default "leading" */
     mode?: "leading" | "trailing";
     /** The longest it is put off in all, from the first trigger: a period. @default for ever */
     maxDelay?: string;
@@ -85,11 +85,11 @@ export type TriggerOptions = {
 };
 
 /**
- * Triggering tasks from outside. Payloads go as superjson: dates, maps, sets, bigints and `undefined` arrive as they
- * are. From 128 KiB on they are uploaded first (docs/calls.md).
+ * Triggering tasks from outside. Payloads are sent as superjson: dates, maps, sets, bigints and `undefined` arrive as
+ * they are. From 128 KiB on they are uploaded first (docs/calls.md).
  *
  * These throw:
- * - {@link ConfigError} without a key, and at once for a public token that visibly lacks the scope to trigger;
+ * - {@link ConfigError} without a key, and at once for a public token whose scopes do not allow the trigger;
  * - {@link ArgumentError} on an id that cannot be one (defects.md 8) and a payload that cannot be written as JSON;
  * - {@link ApiError} and its kin when the server refuses or does not answer, {@link TimeoutError} when it does not in
  *   time (defects.md 19).

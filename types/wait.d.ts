@@ -1,12 +1,12 @@
-/** Wait tokens: what a run waits for until somebody completes it. */
+/** Wait tokens: a run waits for one until it is completed. */
 
 import type { CallOptions } from "./config.js";
 import type { ApiPromise, CursorPageParams, CursorPagePromise } from "./page.js";
 
-/** Where a wait token is. */
+/** The state of a wait token. */
 export type WaitpointTokenStatus = "WAITING" | "COMPLETED" | "TIMED_OUT";
 
-/** What {@link wait.createToken} takes. */
+/** The options of {@link wait.createToken}. */
 export type CreateWaitpointTokenRequestBody = {
   /** A second token with the same key is the first one again, completed or not. */
   idempotencyKey?: string | undefined;
@@ -30,7 +30,7 @@ export type CreateWaitpointTokenResponse = {
   publicAccessToken: string;
 };
 
-/** A wait token as a list gives it. */
+/** A wait token in a list. */
 export interface WaitpointListTokenItem {
   /** `waitpoint_…` */
   id: string;
@@ -58,7 +58,7 @@ export type WaitpointRetrievedToken<T> = {
   idempotencyKeyExpiresAt?: Date;
   tags: string[];
   createdAt: Date;
-  /** What it was completed with. */
+  /** The data it was completed with. */
   output?: T;
   /** Why there is no output: the token timed out. */
   error?: Error;

@@ -153,13 +153,13 @@ function environment(running) {
 
 /** @param {import("../../emulator.js").Emulator} running */
 function line(running) {
-  const told = {
+  const printed = {
     url: running.url,
     secretKey: running.secretKey,
     page: `${running.url}/`,
     environment: environment(running),
   };
-  return `${JSON.stringify(told)}\n`;
+  return `${JSON.stringify(printed)}\n`;
 }
 
 /**

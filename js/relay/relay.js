@@ -56,7 +56,7 @@ class Relay {
   /** For clients that do not read. @type {import("./response.js").SendTimeout} */
   #sendTimeout;
   /** The warnings that the process was given. @type {Set<string>} */
-  #told = new Set();
+  #warned = new Set();
   /** Those that are open. @type {Set<{ close(): Promise<void> }>} */
   #listeners = new Set();
 
@@ -200,7 +200,7 @@ class Relay {
       native = this.#opened();
     } catch (error) {
       const { message } = /** @type {Error} */ (error);
-      this.#tell(message);
+      this.#warn(message);
       // The message names variables and options, and no value of them.
       return { answer: refusal(500, message) };
     }
@@ -225,7 +225,7 @@ class Relay {
       const decision = await decisionOf(authorize, asked, authorizeTimeoutMs);
       if ("refused" in decision) return { answer: this.#openTo(head, refusal(401, "Unauthorized")) };
       if (!("late" in decision)) return decision;
-      this.#tell(`authorize() did not answer within ${authorizeTimeoutMs} ms (authorizeTimeoutMs)`);
+      this.#warn(`authorize() did not answer within ${authorizeTimeoutMs} ms (authorizeTimeoutMs)`);
       return { answer: this.#openTo(head, refusal(503, "The app did not answer in time", 1)) };
     } catch (error) {
       return { answer: this.#fault(error, "authorize() failed: ") };
@@ -265,7 +265,7 @@ class Relay {
       const self = new WeakRef(this);
       this.#native = open(this.#options, (text) => {
         const relay = self.deref();
-        if (relay !== undefined) relay.#tell(text);
+        if (relay !== undefined) relay.#warn(text);
       });
     }
     return this.#native;
@@ -278,7 +278,7 @@ class Relay {
    * @param {string} [what]
    */
   #fault(error, what = "") {
-    this.#tell(`${what}${/** @type {Error | null | undefined} */ (error)?.message ?? error}`);
+    this.#warn(`${what}${/** @type {Error | null | undefined} */ (error)?.message ?? error}`);
     return refusal(500, "Internal Server Error");
   }
 
@@ -286,14 +286,14 @@ class Relay {
     const why =
       "The request's body was already read: put the relay before body parsers such as express.json(), and read a " +
       "request.clone() in authorize()";
-    this.#tell(why);
+    this.#warn(why);
     return refusal(500, why);
   }
 
   /** Warns the process, once for each text. @param {string} text */
-  #tell(text) {
-    if (this.#told.has(text) || this.#told.size >= 100) return;
-    this.#told.add(text);
+  #warn(text) {
+    if (this.#warned.has(text) || this.#warned.size >= 100) return;
+    this.#warned.add(text);
     process.emitWarning(`the realtime handler: ${text}`, { code: "TRIGGER_NATIVE_RELAY" });
   }
 

@@ -34,7 +34,7 @@ class Progress {
   #mark;
   #sum = Buffer.alloc(8);
   /** The finished runs in the sum, oldest first. @type {Map<string, { at: number, hash: Buffer }>} */
-  #told = new Map();
+  #sent = new Map();
   #isOrdered = false;
   /** Some of the runs that the feed had were not sent yet. */
   #isPassing = false;
@@ -110,7 +110,7 @@ class Progress {
   }
 
   /** A run was sent. @param {Row} row */
-  told({ id, updatedAt, isFinished }) {
+  sent({ id, updatedAt, isFinished }) {
     const at = Number(updatedAt);
     if (!this.#isOrdered || Number.isNaN(at)) return;
     this.#newest = Math.max(this.#newest, at);
@@ -141,22 +141,22 @@ class Progress {
   }
 
   #sumText() {
-    return this.#told.size === 0 ? "" : this.#sum.toString("base64url");
+    return this.#sent.size === 0 ? "" : this.#sum.toString("base64url");
   }
 
   /** @param {string} id @param {number} at */
   #add(id, at) {
     const hash = createHash("sha256").update(`${at} ${id}`).digest().subarray(0, 8);
-    this.#told.set(id, { at, hash });
+    this.#sent.set(id, { at, hash });
     this.#mix(hash);
   }
 
   /** @param {string} id */
   #drop(id) {
-    const told = this.#told.get(id);
-    if (told === undefined) return;
-    this.#told.delete(id);
-    this.#mix(told.hash);
+    const sent = this.#sent.get(id);
+    if (sent === undefined) return;
+    this.#sent.delete(id);
+    this.#mix(sent.hash);
   }
 
   /** Adds a run to the sum, or removes it. */
@@ -167,14 +167,14 @@ class Progress {
   /** Removes runs that are too old to come late. */
   #forget() {
     const oldest = this.#newest - this.#skew;
-    for (const [id, { at }] of this.#told) {
+    for (const [id, { at }] of this.#sent) {
       if (at >= oldest) return;
       this.#drop(id);
     }
   }
 
   #clear() {
-    this.#told.clear();
+    this.#sent.clear();
     this.#sum.fill(0);
   }
 }

@@ -23,8 +23,8 @@ const ID = new RegExp(`^(\\d{0,16})${TEXT.source}((?:,[\\w-]{10}(?:=|[\\d~+-]*))
 /** A cursor in a stream, as native code writes it (`src/stream/position.rs`). */
 const CURSOR = /^(?:\d{1,20}|\d{1,20}-\d{1,20}[+~]\d{1,20}|~\d{1,20})$/;
 /**
- * Instead of a cursor: the stream is read from its beginning, and the page, which may have seen some of it, has to be
- * told first.
+ * Instead of a cursor: the stream is read from its beginning, and the page, which may have seen some of it, first gets
+ * a `restart` event.
  */
 const AGAIN = "=";
 const RUN_LETTERS = 6;
@@ -175,8 +175,8 @@ class ResumeId {
    * @param {Run} [run]
    * @param {boolean} [isFinished]
    */
-  told(version, run, isFinished = false) {
-    if (run && !this.#single) this.#progress.told({ id: run.id, updatedAt: run.updatedAt, isFinished });
+  sent(version, run, isFinished = false) {
+    if (run && !this.#single) this.#progress.sent({ id: run.id, updatedAt: run.updatedAt, isFinished });
     if (!Number.isFinite(version)) return;
     this.#progress.all();
     this.#version = Math.max(this.#version, version);
@@ -185,8 +185,8 @@ class ResumeId {
   }
 
   /**
-   * The cursor to read a stream from: `undefined` for its beginning, `null` for not at all. `isAgain`: the page has to
-   * be told first that it begins again.
+   * The cursor to read a stream from: `undefined` for its beginning, `null` for not at all. `isAgain`: the page first
+   * gets a `restart` event.
    *
    * @param {Entry} entry
    * @param {string} key

@@ -238,7 +238,7 @@ class Merge {
     for (const key of [...this.#keys, ...streamsOf(run)]) this.#takeStream(entry, key);
     this.#settle(entry);
     this.#moves = undefined;
-    this.#resumeId?.told(this.#feed?.version() ?? Number.NEGATIVE_INFINITY, run, entry.isOver);
+    this.#resumeId?.sent(this.#feed?.version() ?? Number.NEGATIVE_INFINITY, run, entry.isOver);
     return this.#resumeId?.hides(run) ? [] : [part];
   }
 
