@@ -3,9 +3,9 @@
 /**
  * The server-side surface of Trigger.dev for a Node server, natively: tokens, live runs and streams, calls.
  *
- * A replacement for what a server route uses of `@trigger.dev/sdk` 4.8: same names, same options, same values. What is
- * added or different says so; `docs/compatibility.md` lists every export. Facts about the server are those of its own
- * answers, as recorded. "defects.md 5" is a row of `docs/defects.md`, the official client's defects.
+ * A replacement for the parts of `@trigger.dev/sdk` 4.8 that a server route uses: same names, same options, same values.
+ * Additions and differences are marked; `docs/compatibility.md` lists every export. Facts about the server come from
+ * recordings of it. "defects.md 5" is a row of `docs/defects.md`, the official client's defects.
  */
 
 export * from "./types/auth.js";
