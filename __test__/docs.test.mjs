@@ -59,18 +59,19 @@ function missing(proof) {
   return lost;
 }
 
-const INVARIANT = /^- \*\*([ISFAR]\d+)\.\*\*.*(?:\n {2}.*)*/gm;
+const INVARIANT = /^- \*\*([ISFART]\d+)\.\*\*.*(?:\n {2}.*)*/gm;
 const invariants = [
   "docs/protocol.md",
   "docs/streams.md",
   "docs/relay-feeds.md",
   "docs/relay-access.md",
   "docs/relay-streams.md",
+  "docs/transport.md",
 ].flatMap((page) => [...files.get(page).matchAll(INVARIANT)].map(([text, number]) => ({ number, text })));
 
 describe("an invariant", () => {
   test("has a number of its own, and every number is there", () => {
-    for (const letter of ["I", "S", "F", "A", "R"]) {
+    for (const letter of ["I", "S", "F", "A", "R", "T"]) {
       const numbers = invariants
         .filter(({ number }) => number[0] === letter)
         .map(({ number }) => Number(number.slice(1)));
@@ -96,7 +97,7 @@ describe("an invariant", () => {
     const known = new Set(invariants.map(({ number }) => number));
     for (const [file, text] of files) {
       if (file.endsWith(".md")) continue;
-      for (const [, list] of text.matchAll(/\(([ISFAR]\d+(?:, [ISFAR]\d+)*)\)/g)) {
+      for (const [, list] of text.matchAll(/\(([ISFART]\d+(?:, [ISFART]\d+)*)\)/g)) {
         for (const number of list.split(", ")) assert.ok(known.has(number), `${file}: ${number}`);
       }
     }
