@@ -15,8 +15,8 @@ impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Self {
         // The URL is left out: it can carry ids and, in presigned URLs, a signature.
         let error = error.without_url();
-        if let Some(refusal) = tls::refusal(&error) {
-            return refusal.with_source(error);
+        if let Some(certificate) = tls::certificate_error(&error) {
+            return certificate.with_source(error);
         }
         let (code, message) = if error.is_timeout() {
             (ErrorCode::Timeout, "the server did not answer in time")

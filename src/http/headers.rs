@@ -75,14 +75,14 @@ pub(super) fn call_headers(endpoint: &Endpoint, options: &ClientOptions, idempot
         let name: HeaderName = name.parse().map_err(|_| {
             Error::new(ErrorCode::InvalidHeader, format!("{name:?} in additionalHeaders is not a header name"))
         })?;
-        if !is_of_the_connection(&name) {
+        if !is_connection_header(&name) {
             headers.insert(name, value("value in additionalHeaders", text)?);
         }
     }
     for (name, text) in &options.trace_headers {
         // Trace context never fails a call.
         if let (Ok(name), Ok(text)) = (name.parse::<HeaderName>(), HeaderValue::from_str(text))
-            && !is_of_the_connection(&name)
+            && !is_connection_header(&name)
         {
             headers.insert(name, text);
         }
@@ -98,7 +98,7 @@ pub(super) fn call_headers(endpoint: &Endpoint, options: &ClientOptions, idempot
 }
 
 /// Whether a header belongs to the connection or the body: another value would break the request.
-fn is_of_the_connection(name: &HeaderName) -> bool {
+fn is_connection_header(name: &HeaderName) -> bool {
     matches!(name.as_str(), "host" | "content-length" | "transfer-encoding" | "connection")
 }
 

@@ -13,18 +13,18 @@ use reqwest::{ClientBuilder, Url};
 use crate::error::{Error, ErrorCode, Result};
 
 /// The entry of `NO_PROXY` that sends loopback through the proxy too, as in browsers.
-const LOOPBACK_TOO: &str = "<-loopback>";
+const LOOPBACK_ENTRY: &str = "<-loopback>";
 
 static PROXIES: Lazy<Proxies> = Lazy::new(|| Proxies {
     matcher: Matcher::from_system(),
-    direct: Direct::parse(&no_proxy()),
+    no_proxy: NoProxy::parse(&no_proxy()),
     http: unusable(["HTTP_PROXY", "http_proxy"], variable),
     https: unusable(["HTTPS_PROXY", "https_proxy"], variable),
 });
 
 struct Proxies {
     matcher: Matcher,
-    direct: Direct,
+    no_proxy: NoProxy,
     /// The variable for `http:` whose value is not a usable proxy.
     http: Option<&'static str>,
     /// The variable for `https:` whose value is not a usable proxy.
@@ -62,7 +62,7 @@ fn proxy_of(uri: &Uri) -> Option<Intercept> {
 
 fn is_direct(uri: &Uri) -> bool {
     let port = uri.port_u16().unwrap_or(if is_plain(uri) { 80 } else { 443 });
-    uri.host().is_none_or(|host| PROXIES.direct.covers(host, port))
+    uri.host().is_none_or(|host| PROXIES.no_proxy.covers(host, port))
 }
 
 fn is_plain(uri: &Uri) -> bool {
@@ -113,20 +113,20 @@ fn with_login(proxy: &Intercept) -> Option<Url> {
 
 /// The hosts that are reached without a proxy.
 #[derive(Debug, Default)]
-struct Direct {
+struct NoProxy {
     rules: Vec<Rule>,
-    loopback_too: bool,
+    proxies_loopback: bool,
 }
 
 /// An entry of `NO_PROXY`: the hosts, and the port if it names one.
 #[derive(Debug)]
 struct Rule {
-    name: Name,
+    hosts: HostPattern,
     port: Option<u16>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Name {
+enum HostPattern {
     Any,
     /// A network: an address and how many of its bits count.
     Network(IpAddr, u32),
@@ -138,27 +138,27 @@ enum Name {
     Beginning(String),
 }
 
-impl Direct {
+impl NoProxy {
     /// Reads entries separated by commas or spaces.
     fn parse(list: &str) -> Self {
-        let mut direct = Self::default();
+        let mut no_proxy = Self::default();
         for entry in list.split([',', ' ', '\t', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
-            if entry.eq_ignore_ascii_case(LOOPBACK_TOO) {
-                direct.loopback_too = true;
+            if entry.eq_ignore_ascii_case(LOOPBACK_ENTRY) {
+                no_proxy.proxies_loopback = true;
             } else {
-                direct.rules.push(Rule::parse(entry));
+                no_proxy.rules.push(Rule::parse(entry));
             }
         }
-        direct
+        no_proxy
     }
 
     fn covers(&self, host: &str, port: u16) -> bool {
         let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
         let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());
-        if !self.loopback_too && is_loopback(&host, address) {
+        if !self.proxies_loopback && is_loopback(&host, address) {
             return true;
         }
-        let fits = |rule: &Rule| rule.port.is_none_or(|only| only == port) && rule.name.covers(&host, address);
+        let fits = |rule: &Rule| rule.port.is_none_or(|only| only == port) && rule.hosts.covers(&host, address);
         self.rules.iter().any(fits)
     }
 }
@@ -174,11 +174,11 @@ impl Rule {
             },
             Some(_) | None => (lower.as_str(), None),
         };
-        Self { name: Name::parse(name.trim_start_matches('[').trim_end_matches(']')), port }
+        Self { hosts: HostPattern::parse(name.trim_start_matches('[').trim_end_matches(']')), port }
     }
 }
 
-impl Name {
+impl HostPattern {
     fn parse(text: &str) -> Self {
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         if let Ok(address) = address.parse::<IpAddr>() {
@@ -262,7 +262,7 @@ mod tests {
             ),
             ("<-loopback>, 127.0.0.2", &["127.0.0.2:1"], &["localhost:1", "127.0.0.1:1", "[::1]:1"]),
         ] {
-            let rules = Direct::parse(list);
+            let rules = NoProxy::parse(list);
             let is_direct = |authority: &str| {
                 let (host, port) = authority.rsplit_once(':').expect("a port");
                 rules.covers(host, port.parse().expect("a port"))

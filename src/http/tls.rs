@@ -1,8 +1,8 @@
 //! TLS that trusts what Node trusts: bundled Mozilla roots, the system's store if it has one, and
 //! `NODE_EXTRA_CA_CERTS`.
 //!
-//! The stores are read at the first handshake, not when a client is built: a process that only uses
-//! plain HTTP, or only mints with known claims, never pays for them.
+//! The trust store is read at the first handshake, not when a client is built: a process that only uses
+//! plain HTTP, or only mints with known claims, never pays for it.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 
 use crate::error::{Error, ErrorCode, Result};
 
-/// The configuration that all clients share: the stores, which take milliseconds to read, and the sessions.
+/// The configuration that all clients share: the trust store, which takes milliseconds to read, and the sessions.
 static CONFIG: OnceCell<ClientConfig> = OnceCell::new();
 
 /// The TLS configuration of every client, without ALPN.
@@ -28,7 +28,7 @@ pub(super) fn config() -> Result<ClientConfig> {
 
 fn make() -> Result<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = Verifier { provider: provider.clone(), stores: OnceCell::new() };
+    let verifier = Verifier { provider: provider.clone(), trust_store: OnceCell::new() };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(ErrorCode::Tls, "TLS could not be set up").with_source(error))?
@@ -40,29 +40,29 @@ fn make() -> Result<ClientConfig> {
 
 /// The certificates that a server's certificate is checked against.
 #[derive(Debug)]
-struct Stores {
+struct TrustStore {
     inner: Arc<WebPkiServerVerifier>,
     /// The certificates of `NODE_EXTRA_CA_CERTS`, byte for byte.
     extra: Vec<CertificateDer<'static>>,
 }
 
-/// The standard verification over stores that are read at the first handshake.
+/// The standard verification over a trust store that is read at the first handshake.
 #[derive(Debug)]
 struct Verifier {
     provider: Arc<CryptoProvider>,
-    stores: OnceCell<Stores>,
+    trust_store: OnceCell<TrustStore>,
 }
 
 impl Verifier {
-    fn stores(&self) -> Result<&Stores, rustls::Error> {
-        self.stores.get_or_try_init(|| {
+    fn trust_store(&self) -> Result<&TrustStore, rustls::Error> {
+        self.trust_store.get_or_try_init(|| {
             let extra = std::env::var_os("NODE_EXTRA_CA_CERTS").map(|path| read_pem(&path)).unwrap_or_default();
-            Stores::new(extra, self.provider.clone())
+            TrustStore::new(extra, self.provider.clone())
         })
     }
 }
 
-impl Stores {
+impl TrustStore {
     fn new(extra: Vec<CertificateDer<'static>>, provider: Arc<CryptoProvider>) -> Result<Self, rustls::Error> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         // Certificates that cannot be read are left out, as Node does: the others still serve.
@@ -110,7 +110,7 @@ fn is_unchecked() -> bool {
 
 /// The error of a connection that failed because of the server's certificate, with its fix; `None`
 /// where that was not the reason.
-pub(super) fn refusal(error: &(dyn StdError + 'static)) -> Option<Error> {
+pub(super) fn certificate_error(error: &(dyn StdError + 'static)) -> Option<Error> {
     let mut next = Some(error);
     let why = loop {
         let error = next?;
@@ -121,10 +121,10 @@ pub(super) fn refusal(error: &(dyn StdError + 'static)) -> Option<Error> {
             Some(_) | None => next = inner.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source()),
         }
     };
-    Some(Error::new(ErrorCode::Certificate, advice(why, &extra_state())))
+    Some(Error::new(ErrorCode::Certificate, certificate_message(why, &extra_certs_note())))
 }
 
-fn advice(why: &CertificateError, extra: &str) -> String {
+fn certificate_message(why: &CertificateError, extra: &str) -> String {
     let (what, fix) = match why {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             ("has expired", "the server needs a new one; a clock that is wrong says the same")
@@ -143,7 +143,7 @@ fn advice(why: &CertificateError, extra: &str) -> String {
 }
 
 /// A note on the present value of `NODE_EXTRA_CA_CERTS`, for the end of a message.
-fn extra_state() -> String {
+fn extra_certs_note() -> String {
     match std::env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()) {
         None => "; it is not set".to_owned(),
         Some(path) if read_pem(&path).is_empty() => {
@@ -169,7 +169,7 @@ impl ServerCertVerifier for Verifier {
         if is_unchecked() {
             return Ok(ServerCertVerified::assertion());
         }
-        self.stores()?.verify(end_entity, intermediates, server_name, ocsp_response, now)
+        self.trust_store()?.verify(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(
@@ -212,9 +212,9 @@ mod tests {
     }
 
     fn check(trusted: &[CertificateDer<'static>], shown: &CertificateDer<'_>, name: &str) -> Result<(), rustls::Error> {
-        let stores = Stores::new(trusted.to_vec(), Arc::new(aws_lc_rs::default_provider()))?;
+        let store = TrustStore::new(trusted.to_vec(), Arc::new(aws_lc_rs::default_provider()))?;
         let name = ServerName::try_from(name.to_owned()).expect("a name");
-        stores.verify(shown, &[], &name, &[], UnixTime::now()).map(drop)
+        store.verify(shown, &[], &name, &[], UnixTime::now()).map(drop)
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(super) async fn connect(uri: Uri) -> Result<(Socket, bool)> {
             let http2 = socket.connected().is_negotiated_h2();
             Ok((socket, http2))
         }
-        Ok(Err(error)) => Err(tls::refusal(&*error).unwrap_or_else(connection_error).with_source(error)),
+        Ok(Err(error)) => Err(tls::certificate_error(&*error).unwrap_or_else(connection_error).with_source(error)),
         Err(elapsed) => Err(connection_error().with_source(elapsed)),
     }
 }
