@@ -1,4 +1,4 @@
-//! One upstream for each distinct feed, and readers that may be slow, late or gone.
+//! Sharing of feeds: one upstream for each distinct feed, and readers that are slow, join late, or leave.
 
 mod support;
 
@@ -34,7 +34,7 @@ fn numbers(batch: &Batch) -> Vec<&str> {
     batch.rows.iter().map(|item| item.row.get("number").expect("a number")).collect()
 }
 
-/// Serves one run: a permit of the semaphore is one more update; after `last` the run is over.
+/// Serves one run: each permit of the semaphore is one more update; after `last` the run is over.
 async fn updating(last: usize) -> (Server, Arc<Semaphore>) {
     let go = Arc::new(Semaphore::new(0));
     let permits = go.clone();
@@ -131,7 +131,7 @@ async fn a_reader_that_stops_reading_stops_the_wire_and_misses_nothing_when_it_g
     let reader = Hub::global().open(&spec(&server), RUN);
     assert_eq!(numbers(&next(&reader).await), ["0"]);
     go.add_permits(1_000);
-    // Nobody reads: the feed fills its queue and waits.
+    // No reader reads: the feed fills the queue and waits.
     let mut before = 0;
     timeout(FAILSAFE, async {
         loop {
@@ -217,11 +217,11 @@ async fn who_keeps_a_copy_is_told_when_it_is_complete_and_what_is_gone() {
     assert!(begin.settled && begin.rows.is_empty() && begin.schema.is_some(), "there is nothing, and it is known");
     let shown = next(&first).await;
     assert_eq!((numbers(&shown), shown.settled), (vec!["1"], false));
-    // Who joins is told the rows and that they are all.
+    // A reader that joins gets the rows, and `settled` with the last of them.
     let second = Hub::global().open(&spec(&server), copies);
     let joined = next(&second).await;
     assert_eq!((numbers(&joined), joined.settled), (vec!["1"], true));
-    // Who does not ask for it is told of rows only.
+    // A reader without `copies` gets rows only.
     let third = Hub::global().open(&spec(&server), ReaderOptions::default());
     assert!(!next(&third).await.settled);
     go.add_permits(1);

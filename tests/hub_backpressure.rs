@@ -1,4 +1,4 @@
-//! Slow readers of a feed of many runs, long histories, and tokens that are renewed.
+//! Backpressure on a feed of many runs, long histories, and tokens that are renewed.
 
 mod support;
 
@@ -45,7 +45,7 @@ async fn finishing(size: usize) -> (Server, Arc<Semaphore>) {
         let go = permits.clone();
         async move {
             let Some(version) = version(&request) else { return feed_answer(0, "") };
-            // A place that was passed once can be asked for again at any time, as on a real server.
+            // An offset that was served once is served again at once, as a real server does.
             while go.available_permits() <= version {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
@@ -57,7 +57,7 @@ async fn finishing(size: usize) -> (Server, Arc<Semaphore>) {
     (server, go)
 }
 
-/// Reads until `count` runs came: how often each.
+/// Reads until `count` runs came. Returns how often each came.
 async fn read(reader: &Reader, count: usize) -> HashMap<String, usize> {
     let mut seen = HashMap::new();
     while seen.len() < count {
@@ -75,7 +75,7 @@ async fn a_reader_that_stops_holds_back_the_wire_and_then_gets_every_final_state
     let (server, go) = finishing(100).await;
     let reader = Hub::global().open(&spec(&server), MANY);
     go.add_permits(100);
-    // Two answers are more than it may lag: nothing is asked after those.
+    // Two responses exceed the lag: the feed asks for nothing after them.
     timeout(FAILSAFE, async {
         while server.seen().len() < 3 {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -147,7 +147,7 @@ async fn a_late_reader_of_a_long_history_gets_a_snapshot_of_its_own() {
     assert_eq!(server.seen().iter().filter(|url| url.contains("offset=-1")).count(), 2);
 }
 
-/// A feed of one run whose server takes `good` tokens only.
+/// A feed of one run, whose server accepts only `good` tokens.
 async fn guarded(good: &'static [&'static str]) -> Server {
     Server::start(move |_, request| async move {
         let token = request.headers()["authorization"].to_str().expect("text").trim_start_matches("Bearer ").to_owned();

@@ -1,4 +1,4 @@
-//! A stream over a real connection: slow readers, readers that leave, runs that end.
+//! Streams over real connections: slow readers, readers that leave, runs that end.
 
 mod support;
 
@@ -76,7 +76,7 @@ async fn a_slow_reader_slows_the_wire_and_misses_nothing() {
     let reader = Reader::open(spec(&url, Plan::default()), ReaderOptions::default());
     let mut got = next(&reader).await.chunks.len();
     let mut before = usize::MAX;
-    // Until the buffers on the way are full and it stands still.
+    // Until the buffers on the way are full, and the server cannot send more.
     while before != sent.load(Ordering::SeqCst) {
         before = sent.load(Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -101,7 +101,7 @@ async fn a_reader_that_leaves_ends_the_request_and_a_waiting_next() {
     let _server = serving(async move {
         let mut socket = accept(&listener).await;
         socket.write_all((HEAD.to_owned() + &record(0, "1")).as_bytes()).await.expect("the head");
-        // The client sends nothing more: this ends when it goes.
+        // The client sends nothing more: the read ends when the client disconnects.
         let _ = socket.read_u8().await;
         gone.send(()).expect("the test waits");
     });
@@ -127,7 +127,7 @@ async fn a_run_that_ends_ends_its_stream_when_all_was_read() {
         socket.write_all((HEAD.to_owned() + &record(0, "1")).as_bytes()).await.expect("the head");
         done.await.expect("the test says when");
         socket.write_all(record(1, "2").as_bytes()).await.expect("a record");
-        // That nothing more comes does not say that it is all: another request asks where the tail is.
+        // Silence does not show that the stream is drained: another request asks where the tail is.
         let mut again = accept(&listener).await;
         let tail = "event: ping\ndata: {\"tail\":{\"seq_num\":2}}\n\n";
         again.write_all((HEAD.to_owned() + tail).as_bytes()).await.expect("the tail");

@@ -1,4 +1,4 @@
-//! The machine of a stream: connections dropped anywhere, ends told apart.
+//! A stream's machine: connections that drop anywhere, and the ways in which a stream ends.
 
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
@@ -163,7 +163,7 @@ fn the_stream_of_a_finished_run_is_read_however_late_its_first_byte_comes() {
     assert_eq!(*bench.end().as_ref().expect("no error"), Ending::Complete);
     assert_eq!(bench.values, ["1", "2"]);
 
-    // v1 has no marker: once something came, a pause is the end.
+    // v1 has no marker: once a value came, a pause is the end.
     let mut bench = Bench::new(FOLLOW);
     bench.on(Event::RunOver);
     assert!(matches!(bench.open(false), Step::Read { quiet_ms: None }));
@@ -205,13 +205,13 @@ fn a_run_that_ends_amid_its_v1_stream_is_asked_once_more_for_what_it_wrote_last(
 
 #[test]
 fn a_v1_body_that_ends_or_goes_silent_amid_an_event_or_what_was_taken_before_is_not_all_there_is() {
-    // Ends well, after its time: but amid an event, as what broke it off did not say.
+    // The body ends cleanly and after its time, but amid an event: a proxy cut it.
     let mut bench = Bench::new(timeout(5));
     bench.open(false);
     bench.text("id: 1-0\ndata: 0\n\nid: 1-0\nda");
     bench.at += 6_000;
     assert!(matches!(bench.on(Event::Closed), Step::Wait { .. }));
-    // What was taken before comes again in part.
+    // Only a part of the values already taken comes again.
     bench.wake();
     bench.open(false);
     bench.text("id: 1-0\ndata: 0\n\nid: 1-0\ndata: 1\n\n");
@@ -228,7 +228,7 @@ fn a_v1_body_that_ends_or_goes_silent_amid_an_event_or_what_was_taken_before_is_
     bench.on(Event::Closed);
     assert_eq!((bench.end().as_ref().expect("no error"), bench.values.len()), (&Ending::Idle, 3));
 
-    // The run is over, and what it wrote goes silent amid an event. A server that never ends one has no more.
+    // The run is over, and its body goes silent amid an event. A server that never completes it has no more.
     let mut bench = Bench::new(FOLLOW);
     bench.on(Event::RunOver);
     for _ in 0..3 {
@@ -349,7 +349,7 @@ fn windows_that_end_at_once_are_not_asked_for_without_pause() {
 fn what_cannot_pass_ends_at_once_and_what_can_is_asked_again_as_the_server_says() {
     for status in [400, 401, 403, 404, 409, 410, 413, 422] {
         let mut bench = Bench::new(Plan::default());
-        // 404 of a stream is final, whatever the server says of other calls.
+        // A 404 of a stream is final, unlike that of other calls.
         bench.on(Event::Refused { status, headers: &HeaderMap::new(), body: b"{\"error\":\"no\"}" });
         assert_eq!(bench.end().as_ref().expect_err("refused").status(), Some(status));
     }
@@ -475,7 +475,7 @@ fn a_place_in_another_version_of_the_stream_is_read_from_the_start() {
 
 // Any connection dropped anywhere
 
-/// A server that keeps a stream and resumes as the real one does.
+/// A server that stores a stream and resumes it as the real one does.
 struct Origin {
     v2: bool,
     /// On v1 an entry's number is its id; several values can share it.

@@ -1,4 +1,4 @@
-//! Every recorded stream, given to the machine with its bytes cut anywhere.
+//! Every recorded stream, read by the machine with its bytes cut at random.
 
 #![allow(clippy::print_stdout, reason = "a test prints the seed to repeat it with")]
 
@@ -21,7 +21,7 @@ struct Recorded {
     duration_ms: u64,
 }
 
-/// Every answer of a stream in every recording.
+/// Every response of a stream in every recording.
 fn recordings() -> Vec<Recorded> {
     let mut all = Vec::new();
     for (name, exchanges) in wire_support::recordings() {
@@ -53,7 +53,7 @@ fn recordings() -> Vec<Recorded> {
     all
 }
 
-/// What a reader of the recording sees, worked out without the machine.
+/// The values that a reader of the recording sees, computed without the machine.
 fn expected(recorded: &Recorded) -> Vec<serde_json::Value> {
     let is_v2 = recorded.headers.get("x-stream-version").is_some_and(|version| version == "v2");
     let mut seen = std::collections::HashSet::new();
@@ -93,7 +93,7 @@ fn parsed(values: &[String]) -> Vec<serde_json::Value> {
     values.iter().map(|value| serde_json::from_str(value).expect("JSON")).collect()
 }
 
-/// A seed for where to cut: TEST_SEED, or a new one. Printed when a test fails.
+/// The seed of the cuts: TEST_SEED, or a new one. A failing test prints it.
 fn seed() -> u64 {
     let given = std::env::var("TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| u64::from_le_bytes(trigger_native::random::bytes()) >> 12);

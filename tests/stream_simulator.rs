@@ -1,5 +1,5 @@
-//! A stream server with a truth of its own, in a time of its own: whatever becomes of the connections, a reader gets every
-//! value once and in order, and its loop ends when the run is over and the stream drained, or when nothing is written.
+//! A simulated stream server, in simulated time. Whatever happens to the connections, a reader gets every value once and
+//! in order, and ends when the run is over and the stream is drained, or when nothing is written.
 
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
@@ -12,19 +12,19 @@ use trigger_native::shape::Now;
 use trigger_native::stream::{Ending, Event, Failure, Limits, Machine, Plan, Start, Step};
 use trigger_native::{Error, Result};
 
-/// Each is a server, what is written there, and what goes wrong.
+/// Cases: each is a server, the values written there, and the faults.
 const SEEDS: u64 = 1_000;
-/// The watchdog of the driver.
+/// The driver's timeout for a silent connection.
 const SILENCE_MS: u64 = 60_000;
-/// Ends within so much after the last fault and the end of the run.
+/// A reader ends within this time after the last fault and the end of the run.
 const BOUND_MS: u64 = 240_000;
 
-/// What became of a reader.
+/// The result of a reader.
 struct Read {
     values: Vec<u64>,
     end: Result<Ending>,
     at: u64,
-    /// When the last fault passed.
+    /// The time of the last fault.
     faults_until: u64,
 }
 
@@ -100,8 +100,8 @@ fn read(world: &World, plan: Plan, dice: &mut Dice) -> Read {
                                 fate = Some(Fate::Dead);
                                 None
                             }
-                            // Silence after the end of the run is all that v1 has to tell that end.
-                            // v1 cannot tell three in a row from its end.
+                            // Silence after the end of the run is the only sign that v1 has of that end.
+                            // v1 cannot tell three of these in a row from its end.
                             5 | 6 if world.v2 || clean < 2 => {
                                 clean += 1;
                                 fate = Some(Fate::Clean);
@@ -155,7 +155,7 @@ fn read(world: &World, plan: Plan, dice: &mut Dice) -> Read {
                 }
             }
         };
-        // Now and then it leaves amid what came, and another comes back to its place.
+        // Now and then the reader leaves amid a batch, and another one resumes at its position.
         let leaves_at = (visits > 0 && dice.one_in(10)).then(|| dice.below(outcome.chunks.len() as u64));
         step = outcome.step;
         for (at, chunk) in outcome.chunks.iter().enumerate() {
@@ -193,7 +193,7 @@ fn check(seed: u64, v2: bool, follow: bool) {
         return;
     }
     assert_eq!(read.values, all[..read.values.len()], "{of}");
-    // Nothing was written for the time asked, as far as it was read: what was written before that has come.
+    // Idle: nothing was written for the time asked. Every value written before that time has come.
     let wait = u64::from(timeout_s.unwrap_or_default()) * 1_000;
     let before = world.entries.iter().filter(|entry| entry.at + wait <= read.at).filter(|entry| entry.value.is_some());
     assert!(read.values.len() >= before.count(), "{of}: {:?} of {all:?}", read.values);

@@ -1,5 +1,4 @@
-//! Calls to the API, as JavaScript makes them: the shapes are its own, the paths are filled and
-//! encoded here (defect 8).
+//! Calls to the API. JavaScript gives the request; ids are filled into its path and encoded here (defect 8).
 
 use std::time::Duration;
 
@@ -28,19 +27,18 @@ use crate::token::{Grant, Minter, Use};
 pub(super) struct Request {
     #[serde(default = "get")]
     method: String,
-    /// Its `{}` are filled with `ids`, in order; a `{task}` with that of a task, a `{text}` with a name that is its
-    /// user's own.
+    /// The path. `ids` fill its `{}`, in order: `{task}` takes the id of a task, `{text}` a name of the user's choice.
     path: String,
-    /// What each is called in errors, and the id.
+    /// For each id, what errors call it, and the id.
     #[serde(default)]
     ids: Vec<(String, String)>,
-    /// Encoded, without its question mark.
+    /// The query, encoded, without its question mark.
     query: Option<String>,
-    /// Takes the place of the client's.
+    /// Replaces the client's retry options.
     retry: Option<RetryOptions>,
-    /// Take the place of the client's.
+    /// Replace the client's additional headers.
     additional_headers: Option<std::collections::BTreeMap<String, String>>,
-    /// What the app's tracing sends along.
+    /// Headers that the app's tracing adds.
     #[serde(default)]
     trace_headers: std::collections::BTreeMap<String, String>,
 }
@@ -55,7 +53,7 @@ impl Request {
             .map_err(|error| Error::new(ErrorCode::InvalidOptions, "the request cannot be read").with_source(error))
     }
 
-    /// The path with its ids, each as one segment, and the query.
+    /// The path with the ids, each as one segment, and the query.
     pub(super) fn target(&self) -> Result<String> {
         let mut pieces = self.path.split('{');
         let mut target = pieces.next().unwrap_or_default().to_owned();
@@ -81,7 +79,7 @@ impl Request {
             .map_err(|error| Error::new(ErrorCode::InvalidOptions, "not a method of HTTP").with_source(error))
     }
 
-    /// The client's options, with what is this request's own.
+    /// The client's options, overridden by those of this request.
     pub(super) fn options(&self, client: &ClientOptions) -> ClientOptions {
         let mut options = client.clone();
         if let Some(retry) = &self.retry {
@@ -150,7 +148,7 @@ pub fn put_presigned<'env>(
     promise(env, bounds.apply(async move { outcome(Call::put_presigned(&url, &kind, body.into(), deadlines).await) }))
 }
 
-/// Signs the token of a handle from the claims the server gave with it (docs/server-protocol.md 6): the token,
+/// Signs the token of a handle with the claims that the server sent along (docs/server-protocol.md 6): the token,
 /// or a failure. `now_ms` is `Date.now()`; `exp_seconds` as in `mint`.
 #[napi(catch_unwind)]
 pub fn mint_handle(
@@ -181,14 +179,14 @@ fn signed(client: &Client, claims: &str, scopes: &str, now_ms: f64, exp: f64, pe
     Minter::new(client.endpoint.key(), &claims).mint(&grant, now)
 }
 
-/// The items of a batch on their way: one attempt.
+/// One attempt to upload the items of a batch.
 #[napi]
 #[derive(Debug)]
 pub struct Upload {
     upload: std::sync::Arc<crate::http::Upload>,
 }
 
-/// Opens the `attempt`-th (from 1) upload of a batch's items, or says why not.
+/// Opens the `attempt`-th (from 1) upload of a batch's items; text is the error.
 #[napi(catch_unwind)]
 pub fn open_upload(client: &External<Client>, request: String, attempt: u32) -> Either<Upload, String> {
     let open = || {
@@ -226,7 +224,7 @@ impl Upload {
         })
     }
 
-    /// Breaks the request off. Idempotent.
+    /// Aborts the request. Idempotent.
     #[napi(catch_unwind)]
     pub fn abandon(&self) {
         self.upload.abandon();

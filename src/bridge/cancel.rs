@@ -1,4 +1,4 @@
-//! The end of a call that JavaScript no longer waits for.
+//! Bounds of a call: cancellation by JavaScript, and a time limit.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::failure;
 use crate::error::{Error, ErrorCode};
 
-/// Ends the calls it was given to. JavaScript makes one for an `AbortSignal`.
+/// Cancels the calls it was passed to. JavaScript makes one for an `AbortSignal`.
 #[napi]
 #[derive(Debug, Default)]
 pub struct Cancel {
@@ -17,20 +17,20 @@ pub struct Cancel {
 
 #[napi]
 impl Cancel {
-    /// One that has not been used.
+    /// A `Cancel` that has cancelled nothing yet.
     #[napi(constructor)]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Ends the calls. Idempotent.
+    /// Cancels the calls. Idempotent.
     #[napi]
     pub fn cancel(&self) {
         self.token.cancel();
     }
 }
 
-/// What bounds a call besides its own deadlines.
+/// The bounds of a call besides its own deadlines.
 #[derive(Debug)]
 pub(super) struct Bounds {
     token: Option<CancellationToken>,
@@ -38,7 +38,7 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds of a call: `cancel` and a time in milliseconds, each where given.
+    /// The bounds by `cancel` and by a time in milliseconds, each where given.
     pub(super) fn new(cancel: Option<&Cancel>, timeout_ms: Option<u32>) -> Self {
         Self {
             token: cancel.map(|cancel| cancel.token.clone()),
@@ -46,7 +46,7 @@ impl Bounds {
         }
     }
 
-    /// What `work` gives, or a failure as soon as a bound is passed; `work` is dropped then.
+    /// The output of `work`; a failure as soon as a bound is passed, which drops `work`.
     pub(super) async fn apply(self, work: impl Future<Output = String> + Send) -> String {
         let aborted = async {
             match &self.token {

@@ -11,12 +11,12 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::http::ClientOptions;
 use crate::token::Minter;
 
-/// What every call is made with.
+/// The endpoint and the options of every call.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(super) endpoint: Endpoint,
     pub(super) options: Arc<ClientOptions>,
-    /// Set once the claims are known, so that minting looks nothing up.
+    /// Set once the claims are known, so that minting needs no look-up.
     pub(super) minter: Arc<OnceLock<Arc<Minter>>>,
 }
 

@@ -46,7 +46,7 @@ impl Credential {
     }
 }
 
-/// The same client with a token that is renewed.
+/// The same client, with a token that is renewed.
 #[napi(catch_unwind)]
 pub fn with_credential(client: &External<Client>, credential: &Credential) -> External<Client> {
     let endpoint = client.endpoint.clone().with_credential(credential.inner.clone());

@@ -13,7 +13,7 @@ use super::promise::promise;
 use crate::emulator::{self, Running};
 use crate::error::{Error, ErrorCode};
 
-/// One emulator. It ends with `stop()`, or when it is collected.
+/// One emulator. It ends with `stop()`, or when it is garbage-collected.
 #[napi]
 #[derive(Debug, Default)]
 pub struct Emulator {
@@ -23,7 +23,7 @@ pub struct Emulator {
 
 #[napi]
 impl Emulator {
-    /// One that has not started.
+    /// An emulator that has not started.
     #[napi(constructor)]
     pub fn new() -> Self {
         Self::default()
@@ -32,12 +32,12 @@ impl Emulator {
     /// A promise of `{"ok": {"url", "secretKey"}}`, or of an error. Called once.
     #[napi(catch_unwind)]
     pub fn start<'env>(&self, env: &'env Env, options: String) -> napi::Result<Object<'env>> {
-        let place = self.running.clone();
+        let running = self.running.clone();
         promise(env, async move {
             match emulator::start(&options).await {
-                Ok(running) => {
-                    let answer = json!({ "ok": { "url": running.url(), "secretKey": running.secret_key() } });
-                    *place.lock().await = Some(running);
+                Ok(started) => {
+                    let answer = json!({ "ok": { "url": started.url(), "secretKey": started.secret_key() } });
+                    *running.lock().await = Some(started);
                     answer.to_string()
                 }
                 Err(error) => failure(&error),
@@ -45,7 +45,7 @@ impl Emulator {
         })
     }
 
-    /// A promise that settles when the emulator was stopped: it keeps the process alive till then.
+    /// A promise that settles when the emulator was stopped, and keeps the process alive until then.
     #[napi(catch_unwind)]
     pub fn ended<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         let stopped = self.stopped.clone();
@@ -55,21 +55,21 @@ impl Emulator {
         })
     }
 
-    /// A promise of the requests so far, as text; of an empty text when it is not running.
+    /// A promise of the counts of requests so far, as JSON; of an empty text when the emulator is not running.
     #[napi(catch_unwind)]
     pub fn stats<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        let place = self.running.clone();
-        promise(env, async move { place.lock().await.as_ref().map(Running::stats).unwrap_or_default() })
+        let running = self.running.clone();
+        promise(env, async move { running.lock().await.as_ref().map(Running::stats).unwrap_or_default() })
     }
 
-    /// Moves its clock on by so many milliseconds; a promise of `{"ok": where it is then}`, or of an
-    /// error, that settles when everything due was done.
+    /// Advances the clock by so many milliseconds. A promise of `{"ok": the time then}`, or of an error, which settles when
+    /// everything that was due has been done.
     #[napi(catch_unwind)]
     pub fn advance<'env>(&self, env: &'env Env, ms: BigInt) -> napi::Result<Object<'env>> {
-        let place = self.running.clone();
+        let running = self.running.clone();
         promise(env, async move {
-            // Not held meanwhile: stopping must not wait for the clock.
-            let handle = place.lock().await.as_ref().map(Running::handle);
+            // The lock is not held meanwhile: stopping must not wait for the clock.
+            let handle = running.lock().await.as_ref().map(Running::handle);
             match handle {
                 Some(handle) => match handle.advance(ms.get_u64().1).await {
                     Ok(now) => json!({ "ok": now }).to_string(),
@@ -80,12 +80,12 @@ impl Emulator {
         })
     }
 
-    /// Replaces the tasks it was given; a promise of `{"ok": how many there are}`, or of an error.
+    /// Replaces the tasks. A promise of `{"ok": their number}`, or of an error.
     #[napi(catch_unwind)]
     pub fn replace_tasks<'env>(&self, env: &'env Env, scripts: String) -> napi::Result<Object<'env>> {
-        let place = self.running.clone();
+        let running = self.running.clone();
         promise(env, async move {
-            match place.lock().await.as_ref().map(|running| running.handle().replace_tasks(&scripts)) {
+            match running.lock().await.as_ref().map(|running| running.handle().replace_tasks(&scripts)) {
                 Some(Ok(count)) => json!({ "ok": count }).to_string(),
                 Some(Err(error)) => failure(&error),
                 None => failure(&stopped()),
@@ -93,14 +93,14 @@ impl Emulator {
         })
     }
 
-    /// Stops it; a promise that settles when it is gone. Idempotent.
+    /// Stops the emulator. A promise that settles when it has stopped. Idempotent.
     #[napi(catch_unwind)]
     pub fn stop<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        let (place, stopped) = (self.running.clone(), self.stopped.clone());
+        let (running, stopped) = (self.running.clone(), self.stopped.clone());
         promise(env, async move {
-            let running = place.lock().await.take();
-            if let Some(running) = running {
-                running.stop().await;
+            let emulator = running.lock().await.take();
+            if let Some(emulator) = emulator {
+                emulator.stop().await;
             }
             stopped.notify_one();
             String::new()
@@ -108,7 +108,7 @@ impl Emulator {
     }
 }
 
-/// What a call on an emulator that is not running becomes.
+/// The error of a call on an emulator that is not running.
 fn stopped() -> Error {
     Error::new(ErrorCode::EmulatorStopped, "the emulator was stopped")
 }

@@ -1,5 +1,5 @@
-//! The environment variables that decide whom to call as whom, watched for JavaScript: each look of
-//! its own at `process.env` costs as much as a fifth of a token.
+//! The environment variables that name the server and the key, watched for JavaScript: each read of `process.env` there
+//! costs a fifth of minting a token.
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -22,8 +22,8 @@ thread_local! {
     static SEEN: RefCell<(u32, [Option<OsString>; NAMES.len()])> = RefCell::default();
 }
 
-/// A number that is another one after any of the variables changed. For the main thread: there,
-/// `process.env` is the environment of the process; a worker's is a copy.
+/// A version number, which grows when one of the variables has changed. For the main thread only: there `process.env` is
+/// the environment of the process; a worker's is a copy.
 #[napi(catch_unwind)]
 pub fn environment() -> u32 {
     SEEN.with_borrow_mut(|(version, values)| {

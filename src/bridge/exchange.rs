@@ -1,6 +1,6 @@
-//! One viewer's request and its answer, between the relay and JavaScript.
+//! One viewer's request and its response, between the relay and JavaScript.
 //!
-//! The usual answer, a held poll's, comes with its body in one crossing; a long one follows piece by piece, as fast as
+//! The usual response, that of a held poll, crosses with its body at once. A long body follows piece by piece, as fast as
 //! JavaScript asks for more.
 
 use std::future::poll_fn;
@@ -31,15 +31,15 @@ use crate::runtime;
 use crate::serve::{Body, Response};
 
 /// The most of a body that crosses at once, in bytes, unless a single frame is longer.
-const CROSSING: usize = 256 * 1024;
-/// A body announced to be no longer than this is waited for, in bytes, so that head and body cross together.
-const WHOLE: u64 = 64 * 1024;
-/// How many pieces of a request's body wait to be read.
-const PIECES: usize = 4;
-/// How long a relay that was stopped may take to end what it holds.
-const GRACE: Duration = Duration::from_secs(1);
+const MAX_CROSSING_BYTES: usize = 256 * 1024;
+/// The longest body, in bytes as announced, that is waited for, so that head and body cross together.
+const MAX_WHOLE_BYTES: u64 = 64 * 1024;
+/// The most pieces of a request's body that wait to be read.
+const MAX_UPLOAD_PIECES: usize = 4;
+/// How long a relay that was stopped may take to end the requests it holds.
+const STOP_GRACE: Duration = Duration::from_secs(1);
 
-/// What crosses at once: a text and bytes, as `[text, bytes | undefined]`.
+/// The data of one crossing of the N-API boundary: a text and bytes, as `[text, bytes | undefined]`.
 #[derive(Debug)]
 pub(super) struct Crossing {
     text: String,
@@ -77,30 +77,30 @@ impl ToNapiValue for Crossing {
     }
 }
 
-/// One request and its answer. It ends with `abort()`, or when it is collected.
+/// One request and its response. It ends with `abort()`, or when it is garbage-collected.
 #[napi]
 pub struct Exchange {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    /// The viewer left.
+    /// Cancelled when the viewer leaves.
     left: CancellationToken,
-    asked: Mutex<Option<Asked>>,
-    /// Where pieces of the request's body go.
+    request: Mutex<Option<PendingRequest>>,
+    /// Takes the pieces of the request's body.
     upload: Mutex<Option<mpsc::Sender<io::Result<Bytes>>>>,
-    /// What is left of the answer's body.
-    rest: tokio::sync::Mutex<Rest>,
+    /// The rest of the response's body.
+    rest: tokio::sync::Mutex<Remaining>,
 }
 
-struct Asked {
+struct PendingRequest {
     relay: Arc<Relay>,
     request: Request<Body>,
     grant: Option<Grant>,
 }
 
-/// What is left of an answer's body.
-enum Rest {
+/// The rest of a response's body.
+enum Remaining {
     Nothing,
     Body(Body),
     Broken(io::Error),
@@ -112,8 +112,8 @@ impl std::fmt::Debug for Exchange {
     }
 }
 
-/// What an exchange begins with.
-pub(super) struct Opening<'a> {
+/// The parts that an exchange begins with.
+pub(super) struct ExchangeInit<'a> {
     pub(super) relay: &'a Arc<Relay>,
     pub(super) head: &'a str,
     pub(super) grant: Option<Grant>,
@@ -125,16 +125,16 @@ pub(super) struct Opening<'a> {
 
 impl Exchange {
     /// # Errors
-    /// `ERR_INVALID_REQUEST` for what cannot be a request of HTTP.
-    pub(super) fn open(opening: Opening<'_>) -> Result<Self> {
+    /// `ERR_INVALID_REQUEST` for a head that cannot be one of HTTP.
+    pub(super) fn open(init: ExchangeInit<'_>) -> Result<Self> {
         let invalid =
             || Error::new(ErrorCode::InvalidRequest, "the request cannot be one of HTTP").of_kind(Kind::Argument);
-        let request = decode_request_head(opening.head).ok_or_else(invalid)?;
-        let first = opening.body.map(Bytes::copy_from_slice);
-        let (upload, body) = if opening.more {
-            let (sender, receiver) = mpsc::channel(PIECES);
+        let request = decode_request_head(init.head).ok_or_else(invalid)?;
+        let first = init.body.map(Bytes::copy_from_slice);
+        let (upload, body) = if init.more {
+            let (sender, receiver) = mpsc::channel(MAX_UPLOAD_PIECES);
             if let Some(first) = first {
-                // There is room: it is the first.
+                // There is room, for it is the first piece.
                 let _ = sender.try_send(Ok(first));
             }
             let pieces = unfold(receiver, async |mut receiver| {
@@ -145,13 +145,13 @@ impl Exchange {
         } else {
             (None, Full::new(first.unwrap_or_default()).map_err(|never| match never {}).boxed_unsync())
         };
-        let asked = Asked { relay: opening.relay.clone(), request: request.map(|()| body), grant: opening.grant };
+        let pending = PendingRequest { relay: init.relay.clone(), request: request.map(|()| body), grant: init.grant };
         Ok(Self {
             shared: Arc::new(Shared {
                 left: CancellationToken::new(),
-                asked: Mutex::new(Some(asked)),
+                request: Mutex::new(Some(pending)),
                 upload: Mutex::new(upload),
-                rest: tokio::sync::Mutex::new(Rest::Nothing),
+                rest: tokio::sync::Mutex::new(Remaining::Nothing),
             }),
         })
     }
@@ -159,7 +159,7 @@ impl Exchange {
 
 #[napi]
 impl Exchange {
-    /// A promise of the answer: `[head, body]`, where the head is as in `encode_response_head`, or a failure. Called once.
+    /// A promise of the response: `[head, body]`, where the head is as in `encode_response_head`, or a failure. Called once.
     #[napi(catch_unwind)]
     pub fn respond<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         let shared = self.shared.clone();
@@ -174,8 +174,8 @@ impl Exchange {
         promise_of(env, work, Crossing::failed)
     }
 
-    /// A promise of the next piece of the body: `["", bytes]`, without bytes at its end, or a failure. One is
-    /// asked for at a time.
+    /// A promise of the next piece of the body: `["", bytes]`, without bytes at its end, or a failure.
+    /// JavaScript reads one piece at a time.
     #[napi(catch_unwind)]
     pub fn next<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         let shared = self.shared.clone();
@@ -183,18 +183,18 @@ impl Exchange {
             let left = shared.left.clone();
             let next = async {
                 let mut rest = shared.rest.lock().await;
-                let (bytes, left_over) = match std::mem::replace(&mut *rest, Rest::Nothing) {
-                    Rest::Nothing => (Bytes::new(), Rest::Nothing),
-                    Rest::Body(body) => gather(body, Wait::First).await,
-                    Rest::Broken(error) => {
+                let (bytes, left_over) = match std::mem::replace(&mut *rest, Remaining::Nothing) {
+                    Remaining::Nothing => (Bytes::new(), Remaining::Nothing),
+                    Remaining::Body(body) => gather(body, Wait::First).await,
+                    Remaining::Broken(error) => {
                         let what = "the answer's body broke off";
                         let error = Error::new(ErrorCode::BodyBrokeOff, what).with_source(error);
                         return Crossing::failed(error);
                     }
                 };
                 *rest = left_over;
-                if bytes.is_empty() && matches!(&*rest, Rest::Broken(_)) {
-                    *rest = Rest::Nothing;
+                if bytes.is_empty() && matches!(&*rest, Remaining::Broken(_)) {
+                    *rest = Remaining::Nothing;
                     let error = Error::new(ErrorCode::BodyBrokeOff, "the answer's body broke off");
                     return Crossing::failed(error);
                 }
@@ -209,8 +209,8 @@ impl Exchange {
         promise_of(env, work, Crossing::failed)
     }
 
-    /// Resolves with `true` once there was room for a piece of the request's body, with `false` when nobody reads it
-    /// any more.
+    /// Resolves with `true` once there was room for a piece of the request's body, with `false` when the body is no longer
+    /// read.
     #[napi(catch_unwind)]
     pub fn write<'env>(&self, env: &'env Env, piece: &[u8]) -> napi::Result<Object<'env>> {
         let sender = self.shared.upload().clone();
@@ -225,19 +225,19 @@ impl Exchange {
         })
     }
 
-    /// Ends the request's body; as one that broke off unless `whole`.
+    /// Ends the request's body; unless `whole`, as a body that broke off.
     #[napi(catch_unwind)]
     pub fn finish(&self, whole: bool) {
         let Some(sender) = self.shared.upload().take() else { return };
         if !whole && let Ok(runtime) = runtime::get() {
             runtime.spawn(async move {
-                // Nobody reads it any more: then nobody has to know.
+                // An error means that the body is no longer read.
                 let _ = sender.send(Err(io::Error::from(io::ErrorKind::UnexpectedEof))).await;
             });
         }
     }
 
-    /// The viewer left: whatever is held for it ends at once. Idempotent.
+    /// The viewer left: everything held for it ends at once. Idempotent.
     #[napi(catch_unwind)]
     pub fn abort(&self) {
         self.shared.abort();
@@ -252,13 +252,13 @@ impl Drop for Exchange {
 
 impl Shared {
     async fn respond(&self) -> Crossing {
-        let asked = lock(&self.asked).take();
-        let Some(Asked { relay, request, grant }) = asked else { return Crossing::aborted() };
+        let pending = lock(&self.request).take();
+        let Some(PendingRequest { relay, request, grant }) = pending else { return Crossing::aborted() };
         let (head, version) = (request.headers().clone(), request.version());
         let stop = relay.stop.clone();
         let stopped = async {
             stop.cancelled().await;
-            tokio::time::sleep(GRACE).await;
+            tokio::time::sleep(STOP_GRACE).await;
         };
         let mut answer = tokio::select! {
             biased;
@@ -273,9 +273,13 @@ impl Shared {
 
     async fn hand_over(&self, answer: http::Response<Body>) -> Crossing {
         let (head, body) = answer.into_parts();
-        let wait = if body.size_hint().exact().is_some_and(|size| size <= WHOLE) { Wait::Whole } else { Wait::Never };
+        let wait = if body.size_hint().exact().is_some_and(|size| size <= MAX_WHOLE_BYTES) {
+            Wait::Whole
+        } else {
+            Wait::Never
+        };
         let (bytes, rest) = gather(body, wait).await;
-        let text = encode_response_head(head.status, &head.headers, !matches!(rest, Rest::Nothing));
+        let text = encode_response_head(head.status, &head.headers, !matches!(rest, Remaining::Nothing));
         *self.rest.lock().await = rest;
         Crossing { text, bytes: (!bytes.is_empty()).then_some(bytes) }
     }
@@ -287,10 +291,10 @@ impl Shared {
     fn abort(&self) {
         self.left.cancel();
         self.upload().take();
-        lock(&self.asked).take();
-        // Else whoever holds it was just told, and takes it along.
+        lock(&self.request).take();
+        // Otherwise the task that holds the lock was cancelled just now, and drops the body.
         if let Ok(mut rest) = self.rest.try_lock() {
-            *rest = Rest::Nothing;
+            *rest = Remaining::Nothing;
         }
     }
 }
@@ -298,22 +302,22 @@ impl Shared {
 /// How long a body is waited for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wait {
-    /// It is not: what is there goes.
+    /// Not at all: only bytes that are there are taken.
     Never,
-    /// Until something of it comes.
+    /// Until its first bytes.
     First,
     /// Until its end.
     Whole,
 }
 
-/// What there is of `body`, at most about [`CROSSING`], and what is left of it.
-async fn gather(mut body: Body, wait: Wait) -> (Bytes, Rest) {
+/// The bytes of `body` that are there, at most about [`MAX_CROSSING_BYTES`], and the rest of it.
+async fn gather(mut body: Body, wait: Wait) -> (Bytes, Remaining) {
     // The usual body is one frame, which is not copied.
     let (mut first, mut joined) = (Bytes::new(), Vec::new());
     let end = poll_fn(|cx| {
         loop {
             let size = first.len().max(joined.len());
-            if size >= CROSSING {
+            if size >= MAX_CROSSING_BYTES {
                 return Poll::Ready(None);
             }
             match Pin::new(&mut body).poll_frame(cx) {
@@ -338,9 +342,9 @@ async fn gather(mut body: Body, wait: Wait) -> (Bytes, Rest) {
     .await;
     let bytes = if joined.is_empty() { first } else { joined.into() };
     let rest = match end {
-        None => Rest::Body(body),
-        Some(Ok(())) => Rest::Nothing,
-        Some(Err(error)) => Rest::Broken(error),
+        None => Remaining::Body(body),
+        Some(Ok(())) => Remaining::Nothing,
+        Some(Err(error)) => Remaining::Broken(error),
     };
     (bytes, rest)
 }

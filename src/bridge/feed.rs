@@ -21,7 +21,7 @@ use crate::lock::lock;
 use crate::shape::{ByKey, Row};
 use crate::{id, run, runtime};
 
-/// What a feed is of, as `js/runs/runs.js` sends it.
+/// The subject of a feed, as `js/runs/runs.js` sends it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "of")]
 enum Subject {
@@ -42,7 +42,7 @@ impl Subject {
         })
     }
 
-    /// Its query parameters. The server splits tags at commas.
+    /// The query parameters. The server splits tags at commas.
     fn query(&self, skip_columns: &[String]) -> Arc<[(&'static str, String)]> {
         let mut query = Vec::new();
         match self {
@@ -98,7 +98,7 @@ impl FeedOptions {
     }
 }
 
-/// A reader of a feed. Closed by `close()`, at its end, or when it is collected.
+/// A reader of a feed. It is closed by `close()`, at its end, or when it is garbage-collected.
 #[napi]
 #[derive(Debug)]
 pub struct FeedReader {
@@ -111,7 +111,7 @@ pub fn check_feed(options: String) -> Option<String> {
     FeedOptions::read(&options).and_then(|options| options.subject.path()).err().map(|error| failure(&error))
 }
 
-/// Opens a feed, or says why not.
+/// Opens a feed; text is the error.
 #[napi(catch_unwind)]
 pub fn open_feed(client: &External<Client>, mailbox: &Mailbox, options: String) -> Either<FeedReader, String> {
     match open(client, mailbox, &options) {
@@ -130,15 +130,16 @@ fn open(client: &Client, mailbox: &Mailbox, options: &str) -> Result<FeedReader>
     };
     let _within = runtime::get()?.enter();
     let reader = Hub::global().open(&spec, options.subject.reader(options.notices));
-    let feed = Feed { reader, endpoint: spec.endpoint, single: options.subject.is_single(), given: Mutex::default() };
+    let feed =
+        Feed { reader, endpoint: spec.endpoint, single: options.subject.is_single(), last_sent: Mutex::default() };
     Ok(FeedReader { subscription: mailbox.subscribe(feed) })
 }
 
 #[napi]
 impl FeedReader {
-    /// The next batch, if there is one: `{"rows", "notices", "faults", "drained", "end"}`, where
-    /// `end` is `null`, `{}` or `{"error"}`; or `{"wantsToken": true}`; or `{"error"}`. Else the
-    /// ticket of the letter that brings it. One is asked for at a time.
+    /// The next batch, if there is one: `{"rows", "notices", "faults", "drained", "end"}`, where `end` is `null`, `{}` or
+    /// `{"error"}`; or `{"wantsToken": true}`; or `{"error"}`. Else the ticket of the letter that will bring the batch.
+    /// JavaScript reads one batch at a time.
     #[napi(catch_unwind)]
     pub fn next(&self, env: Env) -> napi::Result<Either<Text, u32>> {
         self.subscription.next(env)
@@ -150,7 +151,7 @@ impl FeedReader {
         self.subscription.source.reader.close();
     }
 
-    /// How the feed is doing, as text.
+    /// The state and the counts of the feed, as JSON.
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
         let reader = &self.subscription.source.reader;
@@ -167,25 +168,26 @@ impl FeedReader {
     }
 }
 
-/// What writes a feed's batches.
+/// A feed as a source of letters.
 #[derive(Debug)]
 struct Feed {
     reader: Reader,
     endpoint: Endpoint,
     single: bool,
-    given: Mutex<Given>,
+    last_sent: Mutex<LastSent>,
 }
 
-/// The versions of unfinished runs that JavaScript was given last: what did not change since is not
-/// given again. JavaScript keeps at least the packets of these (`js/calls/packets.js`).
-type Given = ByKey<Arc<Row>>;
+/// The version of each unfinished run that was sent to JavaScript last: an unchanged packet is not sent again.
+/// JavaScript keeps at least the packets of these versions (`js/calls/packets.js`).
+type LastSent = ByKey<Arc<Row>>;
 
-/// The most of them, so that runs that vanish cost nothing for ever: then all are given anew.
-const MAX_GIVEN: usize = 16_384;
+/// The most versions that are kept, so that runs that vanish do not cost memory for ever. Beyond, all are forgotten, and
+/// every packet is sent anew.
+const MAX_LAST_SENT: usize = 16_384;
 
 impl Source for Feed {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<String> {
-        self.reader.poll_next(cx).map(|batch| batch_text(&batch, self.single, &mut lock(&self.given)))
+        self.reader.poll_next(cx).map(|batch| batch_text(&batch, self.single, &mut lock(&self.last_sent)))
     }
 
     fn endpoint(&self) -> &Endpoint {
@@ -193,8 +195,8 @@ impl Source for Feed {
     }
 }
 
-fn batch_text(batch: &Batch, single: bool, given: &mut Given) -> String {
-    // Room for names and escapes, so that it is allocated once.
+fn batch_text(batch: &Batch, single: bool, last_sent: &mut LastSent) -> String {
+    // With room for names and escapes, so that the text is allocated once.
     let size: usize = batch.rows.iter().map(|item| item.row.text_len() * 9 / 8 + 640).sum();
     let mut text = String::with_capacity(size + 80);
     text.push_str("{\"rows\":[");
@@ -209,10 +211,10 @@ fn batch_text(batch: &Batch, single: bool, given: &mut Given) -> String {
         if !first {
             text.push(',');
         }
-        match run::render(&item.row, &item.schema, given.get(&*item.key).map(|row| &**row), &mut text) {
+        match run::render(&item.row, &item.schema, last_sent.get(&*item.key).map(|row| &**row), &mut text) {
             Ok(()) => {
                 first = false;
-                give(given, item);
+                remember(last_sent, item);
             }
             Err(fault) => {
                 text.truncate(before);
@@ -223,7 +225,7 @@ fn batch_text(batch: &Batch, single: bool, given: &mut Given) -> String {
     text.push_str("],\"notices\":");
     push_list(&mut text, batch.notices.iter().map(notice_value));
     let end = match (&batch.end, faults.first()) {
-        // A feed of one run has nothing to give but this row: it ends with what is wrong with it.
+        // A feed of one run has nothing but this row: it ends with the fault.
         (_, Some((_, fault))) if single => json!({ "error": error_value(fault) }).to_string(),
         (Some(End::Failed(fault)), _) => json!({ "error": error_value(fault) }).to_string(),
         (Some(End::Complete), _) => "{}".to_owned(),
@@ -239,25 +241,25 @@ fn batch_text(batch: &Batch, single: bool, given: &mut Given) -> String {
     text
 }
 
-fn give(given: &mut Given, item: &Item) {
+fn remember(last_sent: &mut LastSent, item: &Item) {
     if run::is_finished(&item.row) {
-        given.swap_remove(&*item.key);
+        last_sent.swap_remove(&*item.key);
         return;
     }
-    if given.len() >= MAX_GIVEN {
-        given.clear();
+    if last_sent.len() >= MAX_LAST_SENT {
+        last_sent.clear();
     }
-    match given.get_mut(&*item.key) {
+    match last_sent.get_mut(&*item.key) {
         Some(row) => row.clone_from(&item.row),
-        None => drop(given.insert(item.key.clone(), item.row.clone())),
+        None => drop(last_sent.insert(item.key.clone(), item.row.clone())),
     }
 }
 
 /// Appends a JSON list.
 pub(super) fn push_list(text: &mut String, values: impl Iterator<Item = Value>) {
     text.push('[');
-    for (place, value) in values.enumerate() {
-        if place > 0 {
+    for (index, value) in values.enumerate() {
+        if index > 0 {
             text.push(',');
         }
         text.push_str(&value.to_string());

@@ -1,7 +1,7 @@
-//! What comes to JavaScript of its own time: batches of feeds and streams, many in one crossing.
+//! The mailbox: batches of feeds and streams on their way to JavaScript, many in one crossing of the N-API boundary.
 //!
-//! A promise of Node-API's costs more than a whole update of a run (15 to 29 µs). Here a crossing is
-//! made when the mailbox was empty, and takes whatever has come until JavaScript looks.
+//! A Node-API promise costs more than a whole update of a run (15 to 29 µs). A mailbox crosses only when it was empty
+//! before, and takes along every letter that has come until JavaScript looks.
 
 use std::fmt::Write as _;
 use std::future::poll_fn;
@@ -23,8 +23,7 @@ use crate::lock::lock;
 use crate::pending_read::PendingRead;
 use crate::runtime;
 
-/// The most text of one crossing, in bytes, unless a single letter is longer: JavaScript parses it
-/// in one go.
+/// The most text of one crossing, in bytes, unless a single letter is longer: JavaScript parses the text in one go.
 const MAX_CROSSING_BYTES: usize = 256 * 1024;
 
 type Signal = ThreadsafeFunction<(), (), Text, Status, false, true>;
@@ -44,7 +43,7 @@ struct Shared {
 struct Letters {
     /// Tickets and texts, oldest first.
     waiting: Vec<(u32, String)>,
-    /// Letters that JavaScript waits for. While there are any, the process lives.
+    /// How many letters JavaScript waits for. While it waits for one, the process lives.
     expected: usize,
     last_ticket: u32,
 }
@@ -70,13 +69,12 @@ impl Mailbox {
         Ok(Self { shared: Arc::new(Shared { letters, signal }) })
     }
 
-    /// JavaScript took letters, and some more wait or none are expected any more: goes on, or lets
-    /// the process end.
+    /// JavaScript took letters. Crosses again where more have come, and lets the process end where none is expected.
     #[napi(catch_unwind)]
     pub fn settle(&self, env: Env) {
         let letters = lock(&self.shared.letters);
         if letters.expected == 0 {
-            // It fails only while the environment ends, which nothing keeps alive.
+            // This fails only while the environment ends, which is not kept alive anyway.
             let _ = self.shared.keep_alive(env, false);
         }
         if !letters.waiting.is_empty() {
@@ -87,7 +85,7 @@ impl Mailbox {
 }
 
 impl Mailbox {
-    /// Subscribes to what `source` writes.
+    /// Subscribes to the letters of `source`.
     pub(super) fn subscribe<S: Source>(&self, source: S) -> Arc<Subscription<S>> {
         let mut letters = lock(&self.shared.letters);
         letters.last_ticket = letters.last_ticket.wrapping_add(1);
@@ -96,16 +94,16 @@ impl Mailbox {
     }
 }
 
-/// What writes letters: batches as JSON text, one at a time.
+/// A source of letters: batches as JSON text, one at a time.
 pub(super) trait Source: Send + Sync + 'static {
-    /// The next batch; else whoever has news wakes `cx`.
+    /// The next batch; Pending: the producer wakes `cx` when there is one.
     fn poll(&self, cx: &mut Context<'_>) -> Poll<String>;
 
-    /// What renews its token, if anything does.
+    /// The endpoint, whose credential renews the token, if it has one.
     fn endpoint(&self) -> &Endpoint;
 }
 
-/// A source, and where its letters go.
+/// A source, and the address of its letters.
 #[derive(Debug)]
 pub(super) struct Subscription<S> {
     pub(super) source: S,
@@ -114,7 +112,7 @@ pub(super) struct Subscription<S> {
 }
 
 impl<S: Source> Subscription<S> {
-    /// The next batch, if there is one. Else the ticket of the letter it will come in.
+    /// The next batch, if there is one. Else the ticket of the letter that will bring it.
     pub(super) fn next(self: &Arc<Self>, env: Env) -> napi::Result<Either<Text, u32>> {
         if self.source.endpoint().credential().is_some() {
             self.address.expect(env)?;
@@ -135,11 +133,11 @@ impl<S: Source> Subscription<S> {
     }
 }
 
-/// Whoever has news writes the letter at once, on its own thread: no task is woken for it.
+/// The producer that wakes a subscription writes the letter at once, on the producer's own thread, without a task.
 impl<S: Source> Wake for Subscription<S> {
     fn wake(self: Arc<Self>) {
         let waker = Waker::from(self.clone());
-        // A panic is posted as a failure, for JavaScript waits.
+        // A panic is posted as a failure: JavaScript waits for a letter.
         match catch_unwind(AssertUnwindSafe(|| {
             self.read.on_wake(|| self.source.poll(&mut Context::from_waker(&waker)))
         })) {
@@ -150,7 +148,7 @@ impl<S: Source> Wake for Subscription<S> {
     }
 }
 
-/// Where one subscription's letters go.
+/// The address of one subscription's letters.
 #[derive(Clone)]
 struct Address {
     shared: Arc<Shared>,
@@ -158,14 +156,14 @@ struct Address {
 }
 
 impl Address {
-    /// JavaScript waits for a letter, which keeps the process alive.
+    /// JavaScript waits for one more letter, which keeps the process alive.
     fn expect(&self, env: Env) -> napi::Result<()> {
         let mut letters = lock(&self.shared.letters);
         letters.expected += 1;
         if letters.expected == 1 { self.shared.keep_alive(env, true) } else { Ok(()) }
     }
 
-    /// Posts what `work` gives, once it does.
+    /// Posts the output of `work`.
     fn post_from(self, work: impl Future<Output = String> + Send + 'static) {
         match runtime::get() {
             Ok(runtime) => drop(runtime.spawn(async move {
@@ -196,7 +194,7 @@ impl std::fmt::Debug for Address {
 
 impl Shared {
     fn ring(&self) {
-        // Closing: the environment is on its way out, and nobody waits there any more.
+        // An error means that the environment is ending: nothing there waits any more.
         let _ = self.signal.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }
 
@@ -221,7 +219,7 @@ impl Shared {
 }
 
 impl Letters {
-    /// `[ticket,letter,…]` of what fits into one crossing.
+    /// `[ticket,letter,…]` of the letters that fit into one crossing.
     fn take(&mut self) -> String {
         let mut size = 0;
         let fits = self.waiting.iter().take_while(|(_, text)| {
@@ -232,8 +230,8 @@ impl Letters {
         let count = fits.count();
         let mut all = String::with_capacity(size + 12 * count + 2);
         all.push('[');
-        for (place, (ticket, text)) in self.waiting.drain(..count).enumerate() {
-            if place > 0 {
+        for (index, (ticket, text)) in self.waiting.drain(..count).enumerate() {
+            if index > 0 {
                 all.push(',');
             }
             // Writing into a String cannot fail.
@@ -246,7 +244,7 @@ impl Letters {
     }
 }
 
-/// Text for JavaScript. ASCII, which V8 takes over as it is, needs no decoding.
+/// Text for JavaScript. ASCII needs no decoding: V8 takes it over as it is.
 #[derive(Debug)]
 pub struct Text(pub(super) String);
 

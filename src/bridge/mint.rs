@@ -1,9 +1,9 @@
 //! Minting, as JavaScript calls it. It is synchronous where the claims are known, since an asynchronous
 //! call alone costs 15 to 29 µs and a signature 1 to 2 µs. Results cross as data, never as exceptions.
 //!
-//! Strings that come back say by their first character what they are: `{` a failure, `@` a request body for
-//! [`mint_remotely`]; anything else is the token. It is bare, for this is the fast path: JSON around it would be parsed for
-//! each token. A JWT starts with neither.
+//! The first character of a returned string says what it is: `{` a failure, `@` a request body for [`mint_remotely`],
+//! anything else the token (a JWT starts with neither). The token is bare because this is the fast path: JSON around it
+//! would be parsed for each token.
 
 use napi::Env;
 use napi::JsString;
@@ -22,8 +22,8 @@ use crate::token::{self, ClaimsStore, Expiry, Grant, Use};
 /// Mints a token.
 ///
 /// `kind`: 0 public, 1 one-time, 2 multiple-use. `scopes` and `realtime` are JSON texts. `now_ms`
-/// is `Date.now()`. `exp_seconds` is in Unix seconds, `NaN` for none; `period` comes into play
-/// then. Returns the token; `@` and the body for [`mint_remotely`] where the key cannot sign; a
+/// is `Date.now()`. `exp_seconds` is in Unix seconds, `NaN` for none; then `period`
+/// counts. Returns the token; `@` and the body for [`mint_remotely`] where the key cannot sign; a
 /// failure; `null` while the claims are not known: call [`load_claims`], then this again.
 #[napi(catch_unwind)]
 #[allow(clippy::too_many_arguments, reason = "plain arguments cross faster than an object")]
@@ -47,14 +47,14 @@ pub fn mint<'env>(
     if text.is_ascii() { env.create_string_latin1(text) } else { env.create_string(text) }.map(Some)
 }
 
-/// Why no token can end so, as an error, before anything is asked of a server; the arguments are those of [`mint`].
+/// Why a token cannot expire so, as an error, before a server is asked; the arguments are those of [`mint`].
 #[napi(catch_unwind)]
 pub fn check_expiry(now_ms: f64, exp_seconds: f64, period: Option<String>) -> Option<String> {
     let (now, expiry) = times(now_ms, exp_seconds, period.as_deref());
     expiry.resolve(now).err().map(|error| failure(&error))
 }
 
-/// Now in Unix seconds, and when a token ends, from what JavaScript gives.
+/// The present in Unix seconds and the expiry of a token, from the arguments of [`mint`].
 pub(super) fn times(now_ms: f64, exp_seconds: f64, period: Option<&str>) -> (i64, Expiry<'_>) {
     let expiry = match period {
         _ if !exp_seconds.is_nan() => Expiry::At(exp_seconds),
@@ -72,7 +72,7 @@ fn answer(client: &Client, grant: &Grant<'_>, now: i64) -> Result<Option<String>
             Some(minter) => minter.mint(grant, now).map(Some),
             None => match ClaimsStore::global().known(&client.endpoint) {
                 Some(minter) => client.minter.get_or_init(|| minter).mint(grant, now).map(Some),
-                // A bad expiry is refused before the network is asked.
+                // A bad expiry is refused before the server is asked for claims.
                 None => grant.expiry.resolve(now).map(|_| None),
             },
         },
@@ -121,7 +121,7 @@ pub fn load_claims<'env>(
         env,
         bounds.apply(async move {
             match claims.await {
-                // Kept here too: the next `mint` succeeds even if the store has moved on.
+                // Kept in the client too: the next `mint` succeeds even if the store has evicted the claims.
                 Ok(minter) => {
                     client.minter.get_or_init(|| minter);
                     "{\"ok\":null}".to_owned()

@@ -11,8 +11,8 @@ use super::error::failure;
 use super::promise::promise;
 use crate::packet;
 
-/// A promise of `{"ok": {"data", "type"}}`, the stored packet `field` of a run, or of an error. `cancel` ends it:
-/// whoever left waits for no store.
+/// A promise of `{"ok": {"data", "type"}}`, the stored packet `field` of a run, or of an error. `cancel` ends it,
+/// so that a reader that left does not wait for the store.
 #[napi(catch_unwind)]
 pub fn fetch_packet<'env>(
     env: &'env Env,

@@ -1,4 +1,4 @@
-//! Promises settled from the process's runtime.
+//! Promises that a task on the process's runtime settles.
 
 use std::panic::AssertUnwindSafe;
 
@@ -10,13 +10,12 @@ use super::error::failure;
 use crate::error::{Error, ErrorCode};
 use crate::runtime;
 
-/// A promise of the text that `work` gives. A panic in `work` becomes a failure, so that the
-/// promise always settles. It never rejects.
+/// A promise of the text that `work` gives. A panic in `work` becomes a failure: the promise always resolves.
 pub(super) fn promise(env: &Env, work: impl Future<Output = String> + Send + 'static) -> napi::Result<Object<'_>> {
     promise_of(env, work, |error| failure(&error))
 }
 
-/// A promise of what `work` gives; of what `failed` makes of the error where it panics or there is no runtime.
+/// A promise of the output of `work`; where `work` panics or there is no runtime, of what `failed` makes of the error.
 pub(super) fn promise_of<T: ToNapiValue + Send + 'static>(
     env: &Env,
     work: impl Future<Output = T> + Send + 'static,
@@ -35,13 +34,13 @@ pub(super) fn promise_of<T: ToNapiValue + Send + 'static>(
     Ok(promise)
 }
 
-/// The error a panic becomes.
+/// The error for a panic.
 pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let what = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Error::new(ErrorCode::Internal, format!("a fault of trigger-native: {}", what.unwrap_or("it panicked")))
 }
 
-/// Gives `value` to the promise. One function, so that both settlements have one type.
+/// Resolves a promise with `value`. One function, so that both resolutions have one type.
 fn given<T: 'static>(value: T) -> impl FnOnce(Env) -> napi::Result<T> {
     move |_| Ok(value)
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::client::Client;
 use super::error::failure;
-use super::exchange::{Exchange, Opening};
+use super::exchange::{Exchange, ExchangeInit};
 use super::grant::read_grant;
 use super::listening::{RelayListener, authorizer};
 use crate::config::KeyKind;
@@ -26,7 +26,7 @@ use crate::runtime;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RelayOptions {
-    /// `None`: whatever stands before the server's paths.
+    /// `None`: anything may stand before the server's paths.
     base_path: Option<String>,
     allow: Option<Vec<String>>,
     #[serde(default)]
@@ -68,7 +68,7 @@ impl RelayLimits {
             feeds: self.feeds.unwrap_or(usual.feeds),
             feeds_per_token: self.feeds_per_token.unwrap_or(usual.feeds_per_token),
             passing: self.passing.unwrap_or(usual.passing),
-            // More questions than there may be viewers serve nobody.
+            // More calls of `authorize` than there may be viewers would be of no use.
             authorizing: self.authorizing.unwrap_or(usual.authorizing.min(self.viewers.unwrap_or(usual.viewers))),
             query_bytes: self.query_bytes.unwrap_or(usual.query_bytes),
             body_bytes: self.body_bytes.unwrap_or(usual.body_bytes),
@@ -81,7 +81,7 @@ impl RelayLimits {
     }
 }
 
-/// One relay. It ends with `stop()`, or when it is collected.
+/// One relay. It ends with `stop()`, or when it is garbage-collected.
 #[napi]
 #[derive(Debug)]
 pub struct Relay {
@@ -95,13 +95,13 @@ pub fn open_relay(
     options: String,
     tell: Function<'_, String, ()>,
 ) -> napi::Result<Either<Relay, String>> {
-    // It keeps no process alive.
+    // The function keeps no process alive.
     let tell = tell
         .build_threadsafe_function::<String>()
         .callee_handled::<false>()
         .weak::<true>()
         .build_callback(|context| Ok(context.value))?;
-    // A line that cannot be told is one of a process on its way out.
+    // A warning that cannot be passed on is dropped: the process is ending.
     let warnings = Warnings::new(move |line| {
         let _ = tell.call(line, ThreadsafeFunctionCallMode::NonBlocking);
     });
@@ -148,8 +148,8 @@ pub fn no_relay_stats() -> String {
 
 #[napi]
 impl Relay {
-    /// One request: its head as `js/relay/relay.js` writes it, what `authorize` granted, its body or the first piece
-    /// of it, and whether more pieces follow. Or a failure.
+    /// One request: the head as `js/relay/relay.js` writes it, the grant of `authorize`, the body or its first piece, and
+    /// whether more pieces follow. Or a failure.
     #[napi(catch_unwind)]
     pub fn exchange(
         &self,
@@ -160,7 +160,7 @@ impl Relay {
     ) -> Either<Exchange, String> {
         let open = || {
             let grant = grant.as_deref().map(read_grant).transpose()?;
-            Exchange::open(Opening { relay: &self.relay, head: &head, grant, body, more })
+            Exchange::open(ExchangeInit { relay: &self.relay, head: &head, grant, body, more })
         };
         match open() {
             Ok(exchange) => Either::A(exchange),
@@ -168,8 +168,8 @@ impl Relay {
         }
     }
 
-    /// The refusal of a request that is told before the app is asked: status, names and values, and the body, a line
-    /// each. `host` is the app's where it is known from elsewhere than the head.
+    /// The response that refuses a request before `authorize` is called: status, names and values, and the body, a line
+    /// each. `host`: the app's host, where it is known from elsewhere than the head.
     #[napi(catch_unwind)]
     pub fn refuses(&self, head: String, host: Option<String>) -> Option<String> {
         let Some(request) = relay::decode_request_head(&head) else { return Some("400\n0\n\nBad Request".into()) };
@@ -181,7 +181,7 @@ impl Relay {
         Some(format!("{text}\n\n{}", String::from_utf8_lossy(&body)))
     }
 
-    /// Whether one more call of `authorize` may be under way; it counts then, until `authorized()`.
+    /// Whether one more call of `authorize` may begin. It then counts as pending until `authorized()`.
     #[napi(catch_unwind)]
     pub fn authorizes(&self) -> bool {
         self.relay.begin_authorize()
@@ -210,7 +210,7 @@ impl Relay {
         Ok(Either::A(RelayListener::new(self.relay.clone(), listen, pending.unwrap_or_default())))
     }
 
-    /// Counts an answer that the app gave in its place.
+    /// Counts a refusal that the app sent in the relay's place.
     #[napi(catch_unwind)]
     pub fn refused_elsewhere(&self, status: u16) {
         if let Ok(status) = StatusCode::from_u16(status) {
@@ -218,13 +218,13 @@ impl Relay {
         }
     }
 
-    /// Counts an answer that was dropped because nobody read it, where JavaScript hands it over.
+    /// Counts a response that JavaScript dropped because the viewer did not read it.
     #[napi(catch_unwind)]
     pub fn dropped_unread(&self) {
         self.relay.count_unread();
     }
 
-    /// Its counts, as JSON.
+    /// The relay's counts, as JSON.
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
         self.relay.stats()

@@ -26,9 +26,9 @@ use crate::stream::{Batch, Chunk, End, Plan, Reader, ReaderOptions, Start, Strea
 #[serde(rename_all = "camelCase")]
 struct StreamOptions {
     timeout_in_seconds: Option<u16>,
-    /// The position to read after.
+    /// The `seq_num` to read after.
     after: Option<u64>,
-    /// The place to read after, as it was told with a value. One that is none of ours is ignored.
+    /// The position to read after, as it was given out with a value. Text that is no position is ignored.
     at: Option<String>,
     #[serde(default)]
     latest: bool,
@@ -53,8 +53,8 @@ impl StreamOptions {
     fn plan(&self) -> Plan {
         let at = self.at.as_deref().and_then(|at| at.parse().ok());
         let start = match (at, self.after, self.latest) {
-            (Some(place), _, _) => Start::At(place),
-            (None, Some(position), _) => Start::After(position),
+            (Some(position), _, _) => Start::At(position),
+            (None, Some(seq_num), _) => Start::After(seq_num),
             (None, None, true) => Start::Latest,
             (None, None, false) => Start::Beginning,
         };
@@ -66,21 +66,21 @@ impl StreamOptions {
     }
 }
 
-/// The reader of a stream. Closed by `close()`, at its end, or when it is collected.
+/// The reader of a stream. It is closed by `close()`, at its end, or when it is garbage-collected.
 #[napi]
 #[derive(Debug)]
 pub struct StreamReader {
     subscription: Arc<Subscription<Stream>>,
 }
 
-/// Why this stream cannot be read, as text; `null` when it can. Needs no client: a token may still have to be made.
+/// Why this stream cannot be read, as text; `null` when it can. No client is needed: the token may not exist yet.
 #[napi(catch_unwind)]
 pub fn check_stream(run_id: String, key: String, options: String) -> Option<String> {
     let check = || StreamSpec::path((&run_id, &key), &StreamOptions::read(&options)?.plan());
     check().err().map(|error| failure(&error))
 }
 
-/// Opens the stream `key` of a run, or says why not.
+/// Opens the stream `key` of a run; text is the error.
 #[napi(catch_unwind)]
 pub fn open_stream(
     client: &External<Client>,
@@ -108,17 +108,16 @@ fn open(client: &Client, mailbox: &Mailbox, run_id: &str, key: &str, options: &s
 #[napi]
 impl StreamReader {
     /// The next batch, if there is one: `{"chunks": […], "holes": […], "notices": […], "end": null |
-    /// {"ending"} | {"error"}}`; `holes`: the places of values that are undefined, `null` in
-    /// `chunks`. With `placed` also `places`: where to resume after each value. Or `{"wantsToken":
-    /// true}`, or `{"error"}`. Else the ticket of the letter that brings it. One is asked for at a
-    /// time.
+    /// {"ending"} | {"error"}}`; `holes`: the indexes of undefined values, which are `null` in `chunks`. With `placed` also
+    /// `places`: the position after each value. Or `{"wantsToken": true}`, or `{"error"}`. Else the ticket of the letter
+    /// that will bring the batch. JavaScript reads one batch at a time.
     #[napi(catch_unwind)]
     pub fn next(&self, env: Env, placed: Option<bool>) -> napi::Result<Either<Text, u32>> {
         self.subscription.source.placed.store(placed.unwrap_or(false), Ordering::Relaxed);
         self.subscription.next(env)
     }
 
-    /// The run is over: the stream ends when what was written has been read. Idempotent.
+    /// The run is over: the stream ends when everything that was written has been read. Idempotent.
     #[napi(catch_unwind)]
     pub fn run_over(&self) {
         self.subscription.source.reader.run_over();
@@ -130,7 +129,7 @@ impl StreamReader {
         self.subscription.source.reader.close();
     }
 
-    /// How the stream is doing, as text.
+    /// The state and the counts of the stream, as JSON.
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
         let status = self.subscription.source.reader.status();
@@ -147,7 +146,7 @@ impl StreamReader {
     }
 }
 
-/// What writes a stream's batches.
+/// A stream as a source of letters.
 #[derive(Debug)]
 struct Stream {
     reader: Reader,
@@ -170,15 +169,15 @@ fn batch_text(batch: &Batch, placed: bool) -> String {
     let mut text = String::with_capacity(size + 64);
     text.push_str("{\"chunks\":[");
     let mut holes = Vec::new();
-    for (place, chunk) in batch.chunks.iter().enumerate() {
-        if place > 0 {
+    for (index, chunk) in batch.chunks.iter().enumerate() {
+        if index > 0 {
             text.push(',');
         }
         if let Some(json) = &chunk.json {
             text.push_str(json);
         } else {
             text.push_str("null");
-            holes.push(place);
+            holes.push(index);
         }
     }
     let notices: Vec<_> = batch.notices.iter().map(notice_value).collect();

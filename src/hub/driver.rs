@@ -35,7 +35,7 @@ pub(super) fn drive(registry: &'static Registry, feed: Arc<Feed>) -> BoxFuture<'
 }
 
 /// Drives `feed` from `state` to its end, whatever that is. A panic ends it with an error.
-/// (Boxed: a driver starts others like itself.)
+/// The future is boxed because a driver spawns drivers for the feeds that it splits off.
 fn drive_on(registry: &'static Registry, feed: Arc<Feed>, mut state: DriverState) -> BoxFuture<'static, ()> {
     async move {
         let result = AssertUnwindSafe(run(registry, &feed, &mut state))
@@ -50,7 +50,7 @@ fn drive_on(registry: &'static Registry, feed: Arc<Feed>, mut state: DriverState
 
 async fn run(registry: &'static Registry, feed: &Arc<Feed>, state: &mut DriverState) -> Result<()> {
     let silence = Duration::from_millis(feed.spec().retry.silence_ms);
-    // By reference: a future keeps what it is given by value twice.
+    // By reference: a future stores an argument twice that it takes by value.
     let DriverState { machine, step, clock, token } = state;
     let clock = *clock;
     let mut client = LongPollClient::new(feed.spec().endpoint.base_url());
@@ -72,7 +72,7 @@ async fn run(registry: &'static Registry, feed: &Arc<Feed>, state: &mut DriverSt
                 }
                 let mut request = NextRequest { machine, step, clock };
                 let polled = poll(feed, &mut client, &mut request, silence, token).await?;
-                answer(machine, polled, now(clock))
+                report(machine, polled, now(clock))
             }
         };
         // The state before the rows: a reader that ends with its last row has seen both.
@@ -104,8 +104,8 @@ struct NextRequest<'a> {
 }
 
 impl NextRequest<'_> {
-    /// The target of the request to send now. Where slow readers or a new token took their time since the machine
-    /// named it, the machine names another, which the server does not hold (I20).
+    /// The target of the request to send now. Where slow readers or a token renewal delayed the request that the machine
+    /// named, the machine names another one, which the server does not hold (I20).
     fn target(&mut self, feed: &Feed) -> Result<String> {
         let now = now(self.clock);
         if self.machine.needs_refresh(now) {
@@ -160,7 +160,7 @@ async fn send(
     Ok(polled)
 }
 
-fn answer(machine: &mut shape::Feed, polled: PollOutcome, now: Now) -> Outcome {
+fn report(machine: &mut shape::Feed, polled: PollOutcome, now: Now) -> Outcome {
     let failure = match polled {
         PollOutcome::Response { status, headers, body } => {
             return machine.on(Event::Response { status, headers: &headers, body: &body }, now);

@@ -51,7 +51,7 @@ fn rows_that_leave_together_leave_a_feed_of_eighty_thousand_at_once() {
     let began = std::time::Instant::now();
     let gone = (1..80_000).map(|key| Change::Gone { key: key.to_string().into() }).collect();
     assert!(feed.publish(gone, Some(&schema), true));
-    // The square of it took minutes; a slow machine needs less than a second.
+    // A quadratic cost took minutes; a slow machine needs less than a second.
     assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
     assert_eq!(lock(&feed.state).rows.keys().map(|key| &**key).collect::<Vec<_>>(), ["0"]);
     drop(subscriber);
@@ -70,7 +70,7 @@ fn fifty_thousand_readers_of_one_feed_leave_it_without_a_look_at_each_for_each()
         assert!(!feed.detach(&subscriber.inbox));
         assert!(!feed.detach(&subscriber.inbox), "it left already");
     }
-    // The square of it took half a minute.
+    // A quadratic cost took half a minute.
     assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
     assert!(feed.detach(&last.inbox));
 }
@@ -83,8 +83,8 @@ fn a_feed_that_nobody_can_join_keeps_no_rows_for_who_would() {
     first.push(Change::Evicted { key: "0".into() });
     assert!(feed.publish(first, Some(&schema), true) && feed.publish(rows(3..5), Some(&schema), true));
     assert_eq!(lock(&feed.state).rows.len(), 0);
-    let told = Reader::new(&Hub::global().registry, subscriber).next().now_or_never().expect("rows");
-    assert_eq!(told.rows.len(), 5);
+    let batch = Reader::new(&Hub::global().registry, subscriber).next().now_or_never().expect("rows");
+    assert_eq!(batch.rows.len(), 5);
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn whoever_joins_a_long_feed_keeps_nobody_from_opening_another() {
     let hub: &'static Hub = Box::leak(Box::default());
     let first = hub.open(&spec("/long"), ReaderOptions::default());
     let long = hub.registry.get(&spec("/long")).expect("it is open");
-    // Its rows are being looked at, for as long as it takes.
+    // The rows stay locked until `busy` is dropped.
     let busy = lock(&long.state);
     let joins = std::thread::spawn({
         let runtime = tokio::runtime::Handle::current();
@@ -101,7 +101,7 @@ async fn whoever_joins_a_long_feed_keeps_nobody_from_opening_another() {
             hub.open(&spec("/long"), ReaderOptions::default())
         }
     });
-    // One that waits for the rows holds a reference to the feed: hub, test, first reader, driver, and it.
+    // Five references when the second reader waits for the rows: registry, test, first reader, driver, second reader.
     while Arc::strong_count(&long) < 5 {
         std::thread::yield_now();
     }

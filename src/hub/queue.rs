@@ -1,4 +1,4 @@
-//! What waits for one reader: bounded, and never without a run's latest state (defect 9).
+//! The queue of one reader: bounded, and never without a run's latest state (defect 9).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,38 +7,37 @@ use super::batch::{Batch, End, Fault, Item};
 use crate::connection::Notice;
 use crate::shape::{ByKey, Schema};
 
-/// States a reader may lag behind before older ones of a run make way for newer ones. A feed whose
-/// readers all lag by half of it asks the server for nothing until one of them reads.
+/// The states that a reader may lag behind before older states of a run make way for newer ones. A feed whose readers
+/// all lag by half of that asks the server for nothing until one of them reads.
 const MAX_LAG_ROWS: usize = 256;
-/// The same in bytes of text.
+/// The same lag in bytes of text.
 const MAX_LAG_BYTES: usize = 4 << 20;
-/// Rows, mostly of different runs then, at which a reader is full: it leaves a feed whose other
-/// readers keep up.
+/// The rows, mostly of different runs, at which a reader is full: it leaves a feed whose other readers keep up.
 const FULL_ROWS: usize = 1_024;
-/// The same in bytes of text.
+/// The same bound in bytes of text.
 const FULL_BYTES: usize = 16 << 20;
-/// Notices a reader may leave unread, and faults; the oldest go first.
+/// The most notices, and the most faults, that are kept unread; the oldest are dropped first.
 const MAX_NOTICES: usize = 64;
-/// Rows handed out at once, and their text in bytes, unless a single row is longer.
+/// The most rows handed out at once, and their text in bytes, unless a single row is longer.
 const MAX_BATCH_ROWS: usize = 64;
 const MAX_BATCH_BYTES: usize = 1 << 20;
 
-/// The queue of one reader. Adding to it and taking of it cost the same however long it is.
+/// The queue of one reader. The cost of adding and of taking does not grow with its length.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// Oldest first; `None` where a row made way.
+    /// Rows and the length of their text, oldest first; `None` where a row made way.
     rows: VecDeque<Option<(Item, usize)>>,
-    /// How many rows there are, and their text in bytes.
+    /// The number of rows, and their text in bytes.
     count: usize,
     bytes: usize,
-    /// How many places left the front so far: what the places in `waiting` are counted from.
-    left: u64,
-    /// The places of what waits of each run, oldest first; only while the queue is longer than a lag.
-    waiting: Option<ByKey<VecDeque<u64>>>,
+    /// How many entries have left the front so far: the number of the front entry.
+    front: u64,
+    /// The numbers of each run's entries, oldest first. Kept only while the queue is longer than a lag.
+    entries_of: Option<ByKey<VecDeque<u64>>>,
     notices: VecDeque<Notice>,
     faults: VecDeque<Fault>,
     gone: ByKey<()>,
-    /// The feed was up to date for the first time, and the reader was not told yet.
+    /// The feed was up to date for the first time, which the reader has not read yet.
     settled: bool,
     schema: Option<Arc<Schema>>,
     pub(super) end: Option<End>,
@@ -50,81 +49,81 @@ impl Queue {
     pub(super) fn push(&mut self, item: Item) {
         let size = item.row.text_len();
         let key = item.key.clone();
-        let place = self.left + self.rows.len() as u64;
+        let entry = self.front + self.rows.len() as u64;
         self.count += 1;
         self.bytes += size;
         self.rows.push_back(Some((item, size)));
-        if let Some(waiting) = &mut self.waiting {
-            waiting.entry(key.clone()).or_default().push_back(place);
+        if let Some(entries_of) = &mut self.entries_of {
+            entries_of.entry(key.clone()).or_default().push_back(entry);
         }
         while self.count > MAX_LAG_ROWS || self.bytes > MAX_LAG_BYTES {
-            let Some(places) = self.places().get_mut(&key) else { break };
-            let Some(oldest) = places.front().copied().filter(|oldest| *oldest != place) else { break };
-            places.pop_front();
+            let Some(entries) = self.entries_of().get_mut(&key) else { break };
+            let Some(oldest) = entries.front().copied().filter(|oldest| *oldest != entry) else { break };
+            entries.pop_front();
             self.remove(oldest);
             self.coalesced += 1;
         }
         self.tidy();
     }
 
-    /// A row is gone, and with it what waits of it.
+    /// A row is gone: its unread states are dropped.
     pub(super) fn gone(&mut self, key: &Arc<str>) {
         if self.count > 0 {
-            for place in self.places().swap_remove(key).unwrap_or_default() {
-                self.remove(place);
+            for entry in self.entries_of().swap_remove(key).unwrap_or_default() {
+                self.remove(entry);
             }
             self.tidy();
         }
         self.gone.insert(key.clone(), ());
     }
 
-    /// Where what waits of each run is.
-    fn places(&mut self) -> &mut ByKey<VecDeque<u64>> {
-        let (rows, left) = (&self.rows, self.left);
-        self.waiting.get_or_insert_with(|| {
-            let mut places = ByKey::<VecDeque<u64>>::default();
-            for ((item, _), place) in rows.iter().zip(left..).filter_map(|(row, place)| Some((row.as_ref()?, place))) {
-                places.entry(item.key.clone()).or_default().push_back(place);
+    /// The numbers of each run's entries.
+    fn entries_of(&mut self) -> &mut ByKey<VecDeque<u64>> {
+        let (rows, front) = (&self.rows, self.front);
+        self.entries_of.get_or_insert_with(|| {
+            let mut entries = ByKey::<VecDeque<u64>>::default();
+            for ((item, _), entry) in rows.iter().zip(front..).filter_map(|(row, entry)| Some((row.as_ref()?, entry))) {
+                entries.entry(item.key.clone()).or_default().push_back(entry);
             }
-            places
+            entries
         })
     }
 
-    /// Empties a place that `waiting` no longer knows.
-    fn remove(&mut self, place: u64) {
-        let at = usize::try_from(place - self.left).unwrap_or(usize::MAX);
+    /// Empties an entry that `entries_of` no longer has.
+    fn remove(&mut self, entry: u64) {
+        let at = usize::try_from(entry - self.front).unwrap_or(usize::MAX);
         if let Some((_, size)) = self.rows.get_mut(at).and_then(Option::take) {
             self.count -= 1;
             self.bytes -= size;
         }
     }
 
-    /// Empty places are let go of at the front, and everywhere once there are more of them than rows.
+    /// Drops empty entries at the front, and all of them once they outnumber the rows.
     fn tidy(&mut self) {
         while self.rows.front().is_some_and(Option::is_none) {
             self.rows.pop_front();
-            self.left += 1;
+            self.front += 1;
         }
         if self.rows.len() > 2 * self.count + MAX_LAG_ROWS {
             self.rows.retain(Option::is_some);
-            self.waiting = None;
+            self.entries_of = None;
         }
     }
 
-    /// The oldest row.
+    /// Takes the oldest row.
     fn pop(&mut self) -> Option<(Item, usize)> {
         let (item, size) = self.rows.pop_front().flatten()?;
-        self.left += 1;
+        self.front += 1;
         self.count -= 1;
         self.bytes -= size;
         if self.count == 0 {
-            self.waiting = None;
-        } else if let Some(waiting) = &mut self.waiting
-            && let Some(places) = waiting.get_mut(&item.key)
+            self.entries_of = None;
+        } else if let Some(entries_of) = &mut self.entries_of
+            && let Some(entries) = entries_of.get_mut(&item.key)
         {
-            places.pop_front();
-            if places.is_empty() {
-                waiting.swap_remove(&item.key);
+            entries.pop_front();
+            if entries.is_empty() {
+                entries_of.swap_remove(&item.key);
             }
         }
         self.tidy();
@@ -137,12 +136,12 @@ impl Queue {
         self.schema = schema;
     }
 
-    /// Whether this reader keeps up: the feed asks on for its sake.
+    /// Whether the reader keeps up: the feed goes on for at least one such reader.
     pub(super) fn has_room(&self) -> bool {
         (self.count < MAX_LAG_ROWS / 2 && self.bytes < MAX_LAG_BYTES / 2) || self.end.is_some()
     }
 
-    /// Whether what waits for this reader must not grow further.
+    /// Whether the queue must not grow further.
     pub(super) fn is_full(&self) -> bool {
         self.count >= FULL_ROWS || self.bytes >= FULL_BYTES
     }
@@ -161,7 +160,7 @@ impl Queue {
         self.faults.push_back(fault);
     }
 
-    /// What a reader gets at once; `None` when there is nothing to say.
+    /// Takes the next batch; `None` when there is nothing to read.
     pub(super) fn take(&mut self) -> Option<Batch> {
         if self.count == 0
             && self.notices.is_empty()
@@ -243,9 +242,9 @@ mod tests {
         let mut expected: Vec<String> = (1..MAX_LAG_ROWS).map(|run| format!("r{run}.0")).collect();
         expected.extend(["r0.1000".to_owned(), "new1000".to_owned()]);
         assert_eq!((queue.count, queue.coalesced), (MAX_LAG_ROWS + 1, 1_999));
-        assert!(queue.rows.len() <= 3 * MAX_LAG_ROWS + 2, "{} places", queue.rows.len());
+        assert!(queue.rows.len() <= 3 * MAX_LAG_ROWS + 2, "{} entries", queue.rows.len());
         assert_eq!(keys(&mut queue), expected);
-        assert_eq!((queue.bytes, queue.count, queue.waiting.is_none()), (0, 0, true));
+        assert_eq!((queue.bytes, queue.count, queue.entries_of.is_none()), (0, 0, true));
     }
 
     #[test]
@@ -260,7 +259,7 @@ mod tests {
         assert_eq!(keys(&mut queue), last);
     }
 
-    /// Runs and their end, all of them unread: what each one costs is counted in steps of a list, not in time.
+    /// Runs and their ends, all of them unread: the cost of each must not grow with their number.
     #[test]
     fn eighty_thousand_runs_wait_and_leave_without_a_look_at_each_for_each() {
         let mut queue = Queue::default();
@@ -272,7 +271,7 @@ mod tests {
         for each in &all {
             queue.gone(&each.key);
         }
-        // The square of it took minutes here; a slow machine needs less than a second.
+        // A quadratic cost took minutes here; a slow machine needs less than a second.
         assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
         assert_eq!((queue.count, queue.rows.len(), queue.bytes), (0, 0, 0));
         assert_eq!(queue.take().map(|batch| batch.gone.len()), Some(80_000));

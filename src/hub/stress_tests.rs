@@ -1,4 +1,5 @@
-//! Readers that come, lag, read on and leave, each on a thread of its own, while their feed is split, goes on and ends.
+//! A stress test: readers join, lag, read on and leave, each on a thread of its own, while their feed is split, goes on
+//! and ends.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -18,7 +19,7 @@ use crate::shape::{Change, Row};
 /// Runs of the feed, and changes of them.
 const RUNS: usize = 1_499;
 const CHANGES: usize = 9_000;
-/// Nobody waits so long unless nobody wakes it.
+/// A wait of this length means that a wake-up was lost.
 const FAILSAFE: Duration = Duration::from_secs(30);
 
 fn below(most: usize) -> usize {
@@ -29,7 +30,7 @@ fn below(most: usize) -> usize {
 
 /// The change `n`: a state of a run, or its end for now.
 fn change(n: usize) -> Change {
-    // Primes, so that each run is changed in an order of its own.
+    // Primes, so that the runs are changed in a scattered order.
     let key: Arc<str> = (n * 7_919 % RUNS).to_string().into();
     if n.is_multiple_of(11) && n + RUNS < CHANGES {
         return Change::Gone { key };
@@ -69,9 +70,9 @@ fn drive(feed: Arc<Feed>, mut at: usize, counts: Arc<Counts>) {
             Backpressure::Ready => {}
             Backpressure::Lagging => {
                 counts.lags.fetch_add(1, SeqCst);
-                // Its driver is aborted when its last reader leaves; here it looks for itself.
-                let told = wait.block_on(async { tokio::time::timeout(FAILSAFE / 2, feed.room()).await });
-                assert!(told.is_ok() || feed.is_closed(), "nobody said that there is room");
+                // A real driver is aborted when the last reader leaves; this one has to check.
+                let room = wait.block_on(async { tokio::time::timeout(FAILSAFE / 2, feed.room()).await });
+                assert!(room.is_ok() || feed.is_closed(), "a reader that made room did not wake the driver");
                 if feed.is_closed() {
                     return;
                 }
@@ -87,7 +88,7 @@ fn drive(feed: Arc<Feed>, mut at: usize, counts: Arc<Counts>) {
                 continue;
             }
         }
-        // One change a run, as the book gives them.
+        // At most one change of each run, as the row store gives them.
         let end = (at + 1 + below(90)).min(CHANGES);
         if !feed.publish((at..end).map(change).collect(), Some(&schema), true) {
             return;
@@ -111,7 +112,7 @@ fn read(reader: &Reader, counts: &Counts, truth: &HashMap<String, usize>) {
             return;
         }
         let batch = wait.block_on(async { tokio::time::timeout(FAILSAFE, reader.next()).await });
-        let batch = batch.expect("nobody told a reader what there is to read");
+        let batch = batch.expect("a reader was not woken");
         for key in &batch.gone {
             rows.remove(&**key);
         }

@@ -1,4 +1,4 @@
-//! What a stream yields.
+//! The values that a stream yields.
 
 use serde_json::value::RawValue;
 
@@ -10,18 +10,18 @@ use crate::json;
 pub struct Chunk {
     /// The value as JSON text. `None` is a value the writer left undefined.
     pub json: Option<Box<str>>,
-    /// The place after it, where one can be told.
+    /// The position after the value, where the stream has one.
     pub position: Option<Position>,
 }
 
 impl Chunk {
-    /// The bytes it costs to keep.
+    /// The bytes that keeping the value costs.
     pub(super) fn size(&self) -> usize {
         self.json.as_ref().map_or(0, |json| json.len()) + 64
     }
 }
 
-/// The JSON of a v1 event's data: itself where it is JSON, else a string
+/// The JSON of a v1 event's data: the data itself where that is JSON, else a string of it
 /// (docs/server-protocol.md 5).
 pub(super) fn json_or_text(data: &str) -> Box<str> {
     match serde_json::from_str::<&RawValue>(data) {

@@ -1,4 +1,4 @@
-//! Where a stream stands, in either version.
+//! The cursor of a stream in either version: what was read, and where a new request resumes.
 
 use super::chunk::{Chunk, json_or_text};
 use super::plan::Start;
@@ -6,7 +6,7 @@ use super::{raw, v1, v2};
 use crate::error::{Error, ErrorCode, Result};
 use crate::sse;
 
-/// Where the stream stands. The version is known from the first answer on.
+/// The cursor of a stream. The version is known from the first response on.
 #[derive(Debug)]
 pub(super) enum Cursor {
     Unknown,
@@ -14,18 +14,18 @@ pub(super) enum Cursor {
     V2(v2::Cursor),
 }
 
-/// What an event was.
+/// What an event brought.
 pub(super) enum Consumed {
-    /// Something new; whether the place is at the tail now.
-    New { tail: bool },
-    /// Nothing new; whether the server said that the place is at the tail.
-    Nothing { tail: bool },
+    /// A new value or record; whether the cursor is at the tail now.
+    New { at_tail: bool },
+    /// Nothing new; whether the server said that the cursor is at the tail.
+    Nothing { at_tail: bool },
     /// The end of the window.
     Done,
 }
 
 impl Cursor {
-    /// What the next request says: `Last-Event-ID`, and whether to begin at the tail.
+    /// The `Last-Event-ID` of the next request, and whether the request asks to begin at the tail.
     pub(super) fn resume(&mut self, start: Start) -> (Option<Box<str>>, bool) {
         match self {
             Self::Unknown => match start {
@@ -41,10 +41,10 @@ impl Cursor {
         }
     }
 
-    /// Reads one event: what is new goes to `chunks`.
+    /// Reads one event, and adds what is new to `chunks`.
     ///
     /// # Errors
-    /// What cannot be read, or what the server says went wrong.
+    /// An event that cannot be read, or the server's `event: error`.
     pub(super) fn take(
         &mut self,
         event: &sse::Event<'_>,
@@ -52,21 +52,21 @@ impl Cursor {
         chunks: &mut Vec<Chunk>,
     ) -> Result<Consumed> {
         match self {
-            Self::Unknown => Ok(Consumed::Nothing { tail: false }),
+            Self::Unknown => Ok(Consumed::Nothing { at_tail: false }),
             Self::V1(cursor) => {
                 if !cursor.admit(event.id) {
-                    return Ok(Consumed::Nothing { tail: false });
+                    return Ok(Consumed::Nothing { at_tail: false });
                 }
                 chunks.push(if as_it_came {
                     raw::event(event)
                 } else {
                     Chunk { json: Some(json_or_text(event.data)), position: cursor.position() }
                 });
-                Ok(Consumed::New { tail: false })
+                Ok(Consumed::New { at_tail: false })
             }
             Self::V2(cursor) => {
                 let seen = cursor.seen();
-                let brought = match event.event {
+                let decoded = match event.event {
                     "batch" => cursor.batch(event.data)?,
                     "ping" => cursor.ping(event.data),
                     "error" => {
@@ -83,10 +83,10 @@ impl Cursor {
                 if as_it_came {
                     raw::records(event.data, seen, chunks);
                 } else {
-                    chunks.extend(brought.chunks);
+                    chunks.extend(decoded.chunks);
                 }
-                let tail = brought.at_tail;
-                Ok(if brought.moved { Consumed::New { tail } } else { Consumed::Nothing { tail } })
+                let at_tail = decoded.at_tail;
+                Ok(if decoded.advanced { Consumed::New { at_tail } } else { Consumed::Nothing { at_tail } })
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The I/O of a stream: does what the machine says, tells it what happened, fills the queue.
+//! The I/O of a stream: carries out the machine's steps, reports what happened to it, and fills the queue.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::http::{StreamBody, StreamOutcome, open_stream, silent, stream_headers};
 use crate::shape::Now;
 
-/// Bytes that are taken before their values are handed over.
+/// The most bytes that are taken before their values are handed over.
 const MAX_GATHERED_BYTES: usize = 96 * 1024;
 
 /// Reads the stream to its end, whatever that is. A panic ends it with an error.
@@ -47,7 +47,7 @@ async fn run(spec: &StreamSpec, queue: &Queue) -> Result<Ending> {
             run_over = true;
             step = machine.on(Event::RunOver, clock.now()).step;
             if let (Step::Request(_), Some(open)) = (&step, &body) {
-                // Its connection may be dead (S9): what is left is asked for on another one.
+                // The connection may be dead (S9): the rest is asked for on another one.
                 open.abandon();
             }
             continue;
@@ -70,7 +70,7 @@ async fn run(spec: &StreamSpec, queue: &Queue) -> Result<Ending> {
             Step::Request(request) => {
                 drop(body.take());
                 let opened = open(spec, queue, &request, silence, &mut token).await?;
-                let (outcome, open) = answer(&mut machine, opened, clock.now());
+                let (outcome, open) = report(&mut machine, opened, clock.now());
                 body = open;
                 outcome
             }
@@ -105,7 +105,7 @@ async fn run(spec: &StreamSpec, queue: &Queue) -> Result<Ending> {
             }
         };
         queue.push(outcome.chunks);
-        // The state before the values' reader goes on: who reads the last value has seen both.
+        // The state before the wait for room: a reader of the last value has seen both.
         queue.enter(machine.phase().into());
         clock.pause(queue.room()).await;
         step = outcome.step;
@@ -113,13 +113,13 @@ async fn run(spec: &StreamSpec, queue: &Queue) -> Result<Ending> {
             && matches!(step, Step::Read { .. })
             && !run_over
         {
-            // Whether it was the time or the end of the run: the next round tells.
+            // The pause ends early when the run does, which the next round notices.
             queue.unless_run_over(run_over, sleep(Duration::from_millis(ms))).await;
         }
     }
 }
 
-/// Takes `bytes`, and with them what has come behind them already: its values are handed over together.
+/// Takes `bytes`, and whatever has arrived behind them already: the values are handed over together.
 async fn gather(machine: &mut Machine, body: &mut StreamBody, bytes: Bytes, now: Now) -> Gathered {
     let mut gathered = Gathered { outcome: machine.on(Event::Bytes(&bytes), now), pieces: 1, bytes: bytes.len() };
     while gathered.bytes < MAX_GATHERED_BYTES && matches!(gathered.outcome.step, Step::Read { .. }) {
@@ -139,7 +139,7 @@ async fn gather(machine: &mut Machine, body: &mut StreamBody, bytes: Bytes, now:
     gathered
 }
 
-/// What was taken in one go.
+/// Bytes that were taken together.
 struct Gathered {
     outcome: Outcome,
     pieces: usize,
@@ -171,12 +171,12 @@ async fn open(
 
 async fn send(spec: &StreamSpec, queue: &Queue, request: &Request, silence: Duration) -> Result<StreamOutcome> {
     queue.count_request();
-    let headers = with(stream_headers(&spec.endpoint, &spec.options)?, request);
+    let headers = with_request(stream_headers(&spec.endpoint, &spec.options)?, request);
     open_stream(&spec.url, headers, silence).await
 }
 
-fn with(mut headers: HeaderMap, request: &Request) -> HeaderMap {
-    // An id no header can carry is left out: everything comes again, and is dropped.
+fn with_request(mut headers: HeaderMap, request: &Request) -> HeaderMap {
+    // An id that no header can carry is left out: the stream comes again from its start, and what was read is dropped.
     if let Some(Ok(id)) = request.last_event_id.as_deref().map(HeaderValue::from_str) {
         headers.insert("last-event-id", id);
     } else if request.latest {
@@ -188,7 +188,7 @@ fn with(mut headers: HeaderMap, request: &Request) -> HeaderMap {
     headers
 }
 
-fn answer(machine: &mut Machine, opened: StreamOutcome, now: Now) -> (Outcome, Option<StreamBody>) {
+fn report(machine: &mut Machine, opened: StreamOutcome, now: Now) -> (Outcome, Option<StreamBody>) {
     match opened {
         StreamOutcome::Open(body) => {
             let event = Event::Opened { status: body.status, headers: &body.headers };
@@ -202,7 +202,7 @@ fn answer(machine: &mut Machine, opened: StreamOutcome, now: Now) -> (Outcome, O
     }
 }
 
-/// A clock that stands still while a slow reader holds the wire: that silence is our own.
+/// A clock that stands still while a slow reader holds the wire: such silence says nothing about the server.
 #[derive(Debug)]
 struct Clock {
     since: Instant,

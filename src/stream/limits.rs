@@ -1,4 +1,4 @@
-//! How patient a stream is, and where it stops trying.
+//! The bounds of one stream: when it is retried, after which wait, and when it gives up.
 
 use std::time::Duration;
 
@@ -8,35 +8,35 @@ use crate::retry::Policy;
 /// The bounds of one stream. Times in milliseconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
-    /// Give up after failing for so long without a record. Default 300,000.
+    /// Failures that last so long without a record end the stream. Default 300,000.
     pub retry_for_ms: u64,
-    /// Answers in a row that are no protocol, or that say the stream cannot be read. Default 30
+    /// The most responses in a row that are no event stream, or that say the stream cannot be read. Default 30
     /// (defect 1).
     pub protocol_failures: u32,
-    /// For how long they may last. Default 15,000: defect 1 promises 20 s.
+    /// The longest time that such responses may last. Default 15,000: defect 1 promises 20 s.
     pub protocol_for_ms: u64,
     /// The waits after failures: full jitter. Default 500 ms × 1.6, at most 30 s.
     pub failures: Policy,
-    /// No wait is shorter. Default 100.
+    /// The shortest wait. Default 100.
     pub min_wait_ms: u64,
-    /// No wait is longer, whatever the server asks. Default 30,000.
+    /// The longest wait, whatever the server asks. Default 30,000.
     pub max_wait_ms: u64,
-    /// A window shorter than this that brought nothing is not opened again at once. Default 1,000.
+    /// A window that was shorter than this and brought nothing is opened again after this wait. Default 1,000.
     pub held_ms: u64,
-    /// A connection on which bytes came for so long was no failure. Default 5,000.
+    /// A connection on which bytes came for so long counts as progress. Default 5,000.
     pub healthy_ms: u64,
-    /// The idle time of a server that was not told one. Default 60,000 (docs/server-protocol.md 5).
+    /// The idle time of a server where the request names none. Default 60,000 (docs/server-protocol.md 5).
     pub idle_ms: u64,
-    /// After the run is over, this long without a byte means drained on v1, which has no word for it; v2 is asked
-    /// where its tail is. Default 2,000.
+    /// After the run is over, a stream that is silent for so long may be drained: a v1 stream is (v1 has no marker), a
+    /// v2 stream is asked where its tail is. Default 2,000.
     pub drain_ms: u64,
-    /// A connection on which a byte came so lately is alive when the run ends; an older one may be dead
+    /// A v2 connection whose last byte is not older than this is alive when the run ends; otherwise it may be dead
     /// without a sign (defect 11). Default 20,000: pings come every 15 s.
     pub alive_ms: u64,
-    /// The same of v1, whose pings come every 10 s. Default 12,000.
+    /// The same for v1. Default 12,000: pings come every 10 s.
     pub alive_v1_ms: u64,
-    /// Bodies of a v1 stream in a row that end cleanly and early without a new value: the stream
-    /// has ended. v1 has no marker to tell (docs/server-protocol.md 5). Default 3.
+    /// A v1 stream is over after so many bodies in a row that end cleanly and early without a new value, for v1 has no
+    /// end marker (docs/server-protocol.md 5). Default 3.
     pub max_empty_bodies: u32,
     /// The longest event, in bytes.
     pub max_event_bytes: usize,

@@ -7,7 +7,7 @@ use super::cursor::{Consumed, Cursor};
 use super::limits::Limits;
 use super::plan::{Plan, Request, Start};
 use super::raw::Raw;
-use super::retry_budget::{RetryBudget, dropped, garbled, lost};
+use super::retry_budget::{RetryBudget, dropped, lost, malformed};
 use super::step::{Ending, Event, Outcome, Step};
 use super::{v1, v2};
 use crate::error::{Error, Result};
@@ -166,7 +166,7 @@ impl Machine {
                 "the server answered {status} ({kind}), which is no event stream: \
                  is the base URL right, or is a proxy in between?"
             ));
-            return self.fail(garbled(Some(status), error), now);
+            return self.fail(malformed(Some(status), error), now);
         }
         let is_v2 = text("x-stream-version").is_some_and(|version| version != "v1");
         if matches!((&self.cursor, self.plan.start), (Cursor::Unknown, Start::At(position)) if position.is_v2() != is_v2)
@@ -182,7 +182,7 @@ impl Machine {
             (Cursor::V1(_), false) | (Cursor::V2(_), true) => {}
             (Cursor::V1(_), true) | (Cursor::V2(_), false) => {
                 let error = Error::protocol("the stream came back in another version: its place is lost");
-                return self.fail(garbled(Some(status), error), now);
+                return self.fail(malformed(Some(status), error), now);
             }
         }
         self.phase = Phase::Live;
@@ -203,15 +203,15 @@ impl Machine {
                 return;
             }
             match self.cursor.take(&event, self.raw, &mut chunks) {
-                Ok(Consumed::New { tail }) => {
+                Ok(Consumed::New { at_tail: now_at_tail }) => {
                     moved = true;
-                    at_tail = tail;
+                    at_tail = now_at_tail;
                     self.empty_bodies = 0;
                     self.stalled = 0;
                     self.silent_ms = 0;
                     self.budget.progress();
                 }
-                Ok(Consumed::Nothing { tail }) => at_tail |= tail,
+                Ok(Consumed::Nothing { at_tail: now_at_tail }) => at_tail |= now_at_tail,
                 Ok(Consumed::Done) => stopped = Some(Ok(Close::Done)),
                 Err(error) => stopped = Some(Err(error)),
             }
@@ -221,7 +221,7 @@ impl Machine {
         }
         let step = match (stopped, decoded) {
             (Some(Ok(close)), _) => self.closed(&body, close, now),
-            (Some(Err(error)), _) => self.fail(garbled(None, error), now),
+            (Some(Err(error)), _) => self.fail(malformed(None, error), now),
             // An event that is too long: a new request would bring it again.
             (None, Err(error)) => self.end(Err(error)),
             // The run wrote nothing after this record (S9).
@@ -339,8 +339,8 @@ impl Machine {
         }
     }
 
-    fn fail(&mut self, trouble: RetryableError, now: Now) -> Step {
-        match self.budget.trouble(trouble, now, &self.limits) {
+    fn fail(&mut self, failed: RetryableError, now: Now) -> Step {
+        match self.budget.failure(failed, now, &self.limits) {
             Ok((ms, retry)) => {
                 self.state = State::Waiting { until: now.monotonic_ms.saturating_add(ms) };
                 self.phase = Phase::Retrying;

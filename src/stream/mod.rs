@@ -1,8 +1,8 @@
 //! One realtime stream of a run, read over server-sent events (docs/server-protocol.md 5).
 //!
-//! [`Machine`] is pure: time, randomness and bytes are arguments. The driver does what it says;
-//! the [`Reader`] is a bounded queue that slows the wire when nobody reads (defect 9). The
-//! invariants are numbered in `docs/streams.md`.
+//! [`Machine`] is pure: time, randomness and bytes are arguments. The driver carries out its steps and fills a bounded
+//! queue, which slows the wire while its [`Reader`] does not read (defect 9). The invariants are numbered in
+//! `docs/streams.md`.
 
 mod body;
 mod chunk;

@@ -1,24 +1,25 @@
-//! How often values are handed over: what comes faster than that is gathered (S19).
+//! The pace at which values are handed over: values that trickle in faster are gathered (S19).
 
-/// What comes so soon after what came before trickles in, in milliseconds: more than 200 values a second.
+/// Bytes that come sooner than this after the bytes before them trickle in, in milliseconds: more than 200 values a
+/// second.
 const SOON_MS: u64 = 5;
-/// For so long it is gathered, in milliseconds: a frame of a screen. To wake up costs more than to read what came.
+/// How long a trickle is gathered, in milliseconds: a frame of a screen. A wake-up costs more than reading the bytes.
 const WINDOW_MS: u64 = 16;
-/// So many bytes at once are no trickle: the wire is read on at once.
+/// So many bytes at once are no trickle: the next ones are read at once.
 const TRICKLE_BYTES: usize = 32 * 1024;
 
 /// The pace of one stream.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// When bytes were last taken.
+    /// When bytes were taken last, in milliseconds.
     last: Option<u64>,
-    /// The wire was left alone since.
+    /// The wire was left alone after they were taken.
     gathering: bool,
 }
 
 impl Pace {
-    /// Bytes were taken at `ms`, in so many pieces: how long to leave the wire alone, in milliseconds. Not at all
-    /// after what came alone, 5 ms or more after what came before.
+    /// Bytes were taken at `ms`, in so many pieces. Returns how long to leave the wire alone, in milliseconds; `None` for
+    /// bytes that came alone, 5 ms or more after those before.
     pub(super) fn taken(&mut self, ms: u64, pieces: usize, bytes: usize) -> Option<u64> {
         let soon = self.last.replace(ms).is_some_and(|last| ms.saturating_sub(last) < SOON_MS);
         self.gathering = (soon || self.gathering && pieces > 1) && bytes < TRICKLE_BYTES;

@@ -1,4 +1,4 @@
-//! What is read, and from where.
+//! What to read of which stream, and from where.
 
 use std::sync::Arc;
 
@@ -19,24 +19,24 @@ pub enum Start {
     Latest,
     /// The first record after this position, sent as `Last-Event-ID`.
     After(u64),
-    /// The value after this place, which a reader had given away.
+    /// The first value after this position, which was given out with an earlier value.
     At(Position),
 }
 
 /// How a stream is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Where from.
+    /// Where to begin.
     pub start: Start,
-    /// After how many seconds without a record the server ends the window: sent as
-    /// `Timeout-Seconds`. `None` leaves it to the server, which takes 60.
+    /// The seconds without a record after which the server ends the window, sent as `Timeout-Seconds`. `None` leaves the
+    /// time to the server, which takes 60.
     pub timeout_s: Option<u16>,
-    /// Open another window after an idle one, until told that the run is over.
+    /// Open another window after an idle one, until the run is over.
     pub follow: bool,
 }
 
 impl Plan {
-    /// Checks the time: the server refuses what is not from 1 to 600.
+    /// Checks the time: the server refuses anything but 1 to 600 s.
     ///
     /// # Errors
     /// `ERR_INVALID_OPTIONS`.
@@ -51,7 +51,7 @@ impl Plan {
     }
 }
 
-/// What one request says.
+/// The headers of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// `Last-Event-ID`.
@@ -62,7 +62,7 @@ pub struct Request {
     pub timeout_s: Option<u16>,
 }
 
-/// A stream to read, and how.
+/// A stream to read, and how to read it.
 #[derive(Clone, Debug)]
 pub struct StreamSpec {
     pub(super) endpoint: Endpoint,
@@ -70,7 +70,7 @@ pub struct StreamSpec {
     pub(super) url: String,
     pub(super) plan: Plan,
     pub(super) retry: RetryPolicy,
-    /// Events and records are given out as they came.
+    /// Whether events and records are given out as they came, for the relay.
     pub(super) raw: bool,
 }
 
@@ -91,14 +91,14 @@ impl StreamSpec {
         Ok(Self { endpoint, options, url, plan, retry, raw: false })
     }
 
-    /// The stream at `path` from its beginning, window after window, given out as it came.
+    /// The stream at `path` from its beginning, window after window, as it came.
     pub(crate) fn raw(endpoint: Endpoint, options: Arc<ClientOptions>, path: &str, timeout_s: u16) -> Self {
         let url = format!("{}{path}", endpoint.base_url());
         let plan = Plan { start: Start::Beginning, timeout_s: Some(timeout_s), follow: true };
         Self { endpoint, options, url, plan, retry: RetryPolicy::default(), raw: true }
     }
 
-    /// Where the stream `key` of the run `run_id` is read, and whether it can be read so.
+    /// The path of the stream `key` of the run `run_id`.
     ///
     /// # Errors
     /// As [`StreamSpec::new`].

@@ -1,4 +1,4 @@
-//! A place in a stream that can be given away and come back with, as a browser's `Last-Event-ID`.
+//! A position in a stream that is given out with a value and comes back later, as a browser's `Last-Event-ID`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,26 +6,25 @@ use std::str::FromStr;
 /// An id of a v1 event, `<ms>-<seq>`, as the server parses it.
 pub(super) type EventId = (u64, u64);
 
-/// How many records before its place a v2 stream is read again for their append ids: a retry of an
-/// append repeats what was appended a moment before (defect 13). More than a writer sends at once.
+/// How many records before a position are read again for their append ids: a retried append repeats what was appended
+/// a moment before (defect 13). More than a writer sends at once.
 const LOOK_BACK: u64 = 64;
 
-/// The place after a value.
+/// The position after a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
     /// v1: after `taken` events that share this id.
     Shared {
-        /// Their id.
+        /// The shared id.
         id: (u64, u64),
-        /// How many of them were taken, this one included.
+        /// How many of these events were taken, this one included.
         taken: u64,
     },
-    /// v1 where ids say nothing: `taken` events after the last id that the server can parse, or
-    /// from the start.
+    /// v1 where ids cannot be parsed: `taken` events after the last id that the server can parse, or after the start.
     Counted {
-        /// That id.
+        /// The last id that the server can parse.
         after: Option<(u64, u64)>,
-        /// How many events after it were taken.
+        /// How many events after that id were taken.
         taken: u64,
     },
     /// v2: after the record with this `seq_num`.
@@ -33,7 +32,7 @@ pub enum Position {
 }
 
 impl Position {
-    /// Whether it is a place in a v2 stream.
+    /// Whether the position is one in a v2 stream.
     pub(super) fn is_v2(self) -> bool {
         match self {
             Self::Record(_) => true,
@@ -41,7 +40,7 @@ impl Position {
         }
     }
 
-    /// What to send as `Last-Event-ID`, `None` from the start. What comes again is dropped.
+    /// The `Last-Event-ID` to send, `None` from the start. Values that come again are dropped.
     pub(super) fn resume(self) -> Option<Box<str>> {
         match self {
             Self::Shared { id, .. } => before(id).map(id_text),
@@ -51,7 +50,7 @@ impl Position {
     }
 }
 
-/// The place to ask for so that the append ids before `seq` are known.
+/// The `Last-Event-ID` that brings the append ids before `seq` too.
 pub(super) fn look_back(seq: u64) -> Option<Box<str>> {
     seq.checked_sub(LOOK_BACK).map(|seq| seq.to_string().into())
 }
@@ -62,7 +61,7 @@ pub(super) fn parse_id(text: &str) -> Option<EventId> {
     Some((number(ms)?, number(seq)?))
 }
 
-/// Whether an id that can be parsed is just what [`id_text`] writes.
+/// Whether an id that can be parsed is exactly what [`id_text`] writes.
 pub(super) fn is_written(text: &str) -> bool {
     let written = |number: &str| number == "0" || number.starts_with(|first| matches!(first, '1'..='9'));
     text.split_once('-').is_some_and(|(ms, seq)| written(ms) && written(seq))
@@ -72,7 +71,7 @@ pub(super) fn id_text((ms, seq): EventId) -> Box<str> {
     format!("{ms}-{seq}").into()
 }
 
-/// The last place before `id`.
+/// The last id before `id`.
 pub(super) fn before((ms, seq): EventId) -> Option<EventId> {
     if seq > 0 { Some((ms, seq - 1)) } else { Some((ms.checked_sub(1)?, u64::MAX)) }
 }

@@ -1,6 +1,6 @@
-//! A stream as it came: what the relay hands on, event by event and record by record.
+//! A stream as it came, event by event and record by record, for the relay to pass on.
 //!
-//! It goes through the same queue as values do, as chunks whose text says what it is.
+//! The parts go through the same queue as values, as chunks whose first letter says what they are.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,13 +11,13 @@ use crate::sse;
 /// A part of a stream as it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Raw<'a> {
-    /// An answer began; whether the stream is v2.
+    /// A response began; whether the stream is v2.
     Opened(bool),
     /// v1: an event's lines with the blank line after them.
     Event(&'a str),
     /// v2: a record's JSON.
     Record(&'a str),
-    /// v2: the JSON of where the server says the tail is.
+    /// v2: the JSON of the tail that the server names.
     Tail(&'a str),
 }
 
@@ -35,7 +35,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// A chunk that carries it.
+    /// The chunk that carries this part.
     pub(super) fn chunk(self) -> Chunk {
         let (tag, text) = match self {
             Self::Opened(is_v2) => ("O", if is_v2 { "2" } else { "1" }),
@@ -47,12 +47,12 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// A v1 event as the wire writes it.
+/// A v1 event as a chunk.
 pub(super) fn event(event: &sse::Event<'_>) -> Chunk {
     Raw::Event(&text(event)).chunk()
 }
 
-/// The same as text.
+/// A v1 event as the wire writes it.
 pub(super) fn text(event: &sse::Event<'_>) -> String {
     let mut text = String::new();
     if event.event != "message" {
@@ -68,7 +68,7 @@ pub(super) fn text(event: &sse::Event<'_>) -> String {
     text
 }
 
-/// The records of a batch after `seen`, and the tail that it or a ping tells.
+/// Adds the records of a batch after `seen`, and the tail that a batch or a ping names.
 pub(super) fn records(data: &str, seen: Option<u64>, chunks: &mut Vec<Chunk>) {
     let Ok(batch) = serde_json::from_str::<Parts<'_>>(data) else { return };
     for record in batch.records {

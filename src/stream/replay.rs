@@ -1,4 +1,4 @@
-//! A v1 stream that is asked for again from before a place: what was told of it comes again, and is dropped.
+//! A v1 stream that is asked for again from before a position: events that were sent already come again, and are dropped.
 
 use bytes::Bytes;
 
@@ -8,13 +8,13 @@ use super::{raw, v1};
 use crate::error::Result;
 use crate::sse::{Decoder, MAX_EVENT_BYTES};
 
-/// What keeps a connection alive while nothing new comes.
+/// The comment that keeps a connection alive while nothing new comes.
 const PING: &[u8] = b": ping\n\n";
 
-/// What comes of a stream that was asked for after [`Replay::resume`].
+/// Filters the events of a stream that was asked for after [`Replay::resume`].
 ///
-/// Several events can share an id, and the server resumes strictly after one: asked for after the last one that was
-/// told, those with its id that were not told would be lost (S2).
+/// Several events can share an id, and the server resumes strictly after an id: a request after the last id that was
+/// sent would lose the events with that id that were not (S2).
 #[derive(Debug)]
 pub(crate) struct Replay {
     position: Position,
@@ -23,30 +23,30 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    /// What follows `taken` events with this id.
+    /// The events after the first `taken` events with this id.
     pub(crate) fn after(id: (u64, u64), taken: u64) -> Self {
         let position = Position::Shared { id, taken };
         Self { position, cursor: v1::Cursor::new(Start::At(position)), decoder: Decoder::new(MAX_EVENT_BYTES) }
     }
 
-    /// What to send as `Last-Event-ID`, `None` from the start.
+    /// The `Last-Event-ID` to send, `None` from the start.
     pub(crate) fn resume(&self) -> Option<String> {
         self.position.resume().map(String::from)
     }
 
-    /// The events that `bytes` complete, without those that were told. What is no event yet waits for the rest of it.
+    /// The events that `bytes` complete, without those that were sent already. An incomplete event waits for its rest.
     ///
     /// # Errors
     /// As [`Decoder::push`].
     pub(crate) fn pass(&mut self, bytes: &[u8]) -> Result<Bytes> {
-        let (mut told, cursor) = (Vec::new(), &mut self.cursor);
+        let (mut new, cursor) = (Vec::new(), &mut self.cursor);
         self.decoder.push(bytes, |event| {
             if cursor.admit(event.id) {
-                told.extend_from_slice(raw::text(&event).as_bytes());
+                new.extend_from_slice(raw::text(&event).as_bytes());
             }
         })?;
-        // Comments are no events, and yet a viewer waits for them.
-        Ok(if told.is_empty() && bytes.starts_with(b":") { Bytes::from_static(PING) } else { told.into() })
+        // A comment is no event, but it keeps the viewer's connection alive.
+        Ok(if new.is_empty() && bytes.starts_with(b":") { Bytes::from_static(PING) } else { new.into() })
     }
 }
 

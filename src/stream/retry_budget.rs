@@ -1,33 +1,35 @@
-//! What went wrong in a row, how long to wait, and when to stop trying (defects 1, 6 and 7).
+//! Failures since the last progress: how long to wait after each, and when to give up (defects 1, 6 and 7).
 
 use super::limits::Limits;
 use super::step::Failure;
 use crate::error::{Error, ErrorCode, Result};
 use crate::shape::{Now, Reason, Retry, RetryableError};
 
-/// The failures since the last progress.
+/// Counts and times since the last progress, held against [`Limits`].
 #[derive(Debug, Default)]
 pub(super) struct RetryBudget {
     attempt: u32,
+    /// The monotonic ms of the first failure.
     since: Option<u64>,
+    /// Failures of the protocol, and the monotonic ms of the first.
     protocol: u32,
     protocol_since: Option<u64>,
-    /// What went wrong last was a body that broke off.
+    /// The last failure was a body that broke off.
     dropped: bool,
 }
 
-/// The failures that still count once the server answers again: after an outage nobody waits half a minute for a body
-/// that broke off.
+/// The most failures that still count once the server answers again: a body that breaks off after an outage is asked
+/// for again within 2 s, not after half a minute.
 const MAX_BEFORE_ANSWER: u32 = 2;
 
 impl RetryBudget {
-    /// Something new came, or a connection held: what went wrong before counts no more.
+    /// Starts over, because a new record came or a connection held.
     pub(super) fn progress(&mut self) {
         *self = Self::default();
     }
 
-    /// A body was opened: whoever could not be reached can be. Bodies that break off one after another are waited for
-    /// ever longer all the same.
+    /// Counts at most two failures from now on, because a body was opened: the server can be reached again. Waits after
+    /// bodies that break off one after another grow all the same.
     pub(super) fn answered(&mut self) {
         if !self.dropped {
             self.attempt = self.attempt.min(MAX_BEFORE_ANSWER);
@@ -35,43 +37,43 @@ impl RetryBudget {
     }
 
     /// The wait before the next attempt, or the error to end with.
-    pub(super) fn trouble(&mut self, trouble: RetryableError, now: Now, limits: &Limits) -> Result<(u64, Retry)> {
+    pub(super) fn failure(&mut self, failed: RetryableError, now: Now, limits: &Limits) -> Result<(u64, Retry)> {
         let ms = now.monotonic_ms;
         self.attempt = self.attempt.saturating_add(1);
-        self.dropped = trouble.reason == Reason::Cut;
+        self.dropped = failed.reason == Reason::Cut;
         let lasted = ms.saturating_sub(*self.since.get_or_insert(ms));
-        if trouble.reason == Reason::Protocol {
+        if failed.reason == Reason::Protocol {
             self.protocol += 1;
             let protocol_lasted = ms.saturating_sub(*self.protocol_since.get_or_insert(ms));
             if self.protocol >= limits.protocol_failures || protocol_lasted >= limits.protocol_for_ms {
-                return Err(trouble.error);
+                return Err(failed.error);
             }
         }
         if lasted >= limits.retry_for_ms {
-            return Err(trouble.error);
+            return Err(failed.error);
         }
         let backoff = limits.failures.backoff(self.attempt, now.jitter);
         let backoff_ms = u64::try_from(backoff.as_millis()).unwrap_or(u64::MAX);
-        // No wait ends after the time is up.
+        // The last wait ends when the time is up.
         let rest = limits.retry_for_ms - lasted;
-        let wait = trouble.retry_after_ms.map_or(backoff_ms, |asked| asked.saturating_add(backoff_ms));
+        let wait = failed.retry_after_ms.map_or(backoff_ms, |asked| asked.saturating_add(backoff_ms));
         let wait = wait.min(limits.max_wait_ms).min(rest).max(limits.min_wait_ms);
-        Ok((wait, Retry { attempt: self.attempt, status: trouble.status, reason: trouble.reason }))
+        Ok((wait, Retry { attempt: self.attempt, status: failed.status, reason: failed.reason }))
     }
 }
 
-/// The connection ended without the stream's end (defect 12).
+/// A connection that ended before the stream did (defect 12).
 pub(super) fn dropped() -> RetryableError {
     let error = Error::new(ErrorCode::Dropped, "the stream broke off, again and again");
     RetryableError { reason: Reason::Cut, status: None, retry_after_ms: None, error }
 }
 
-/// What came is no stream, or one the server cannot read.
-pub(super) fn garbled(status: Option<u16>, error: Error) -> RetryableError {
+/// A response that is no event stream, or that says the server cannot read the stream.
+pub(super) fn malformed(status: Option<u16>, error: Error) -> RetryableError {
     RetryableError { reason: Reason::Protocol, status, retry_after_ms: None, error }
 }
 
-/// A request, or a body, that failed on its way.
+/// A request, or a body, that failed in transit.
 pub(super) fn lost(failure: Failure) -> RetryableError {
     let (reason, error) = match failure {
         Failure::Connect(error) => (Reason::Unreachable, error),

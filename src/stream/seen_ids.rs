@@ -1,14 +1,14 @@
-//! The append ids seen lately: a retry of an append is a record with an id seen before (defect 13).
+//! The append ids seen lately. A retried append is a record with an id that was seen before (defect 13).
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-/// How many ids are remembered; the official client remembers as many, for one connection.
+/// The most ids that are remembered: as many as the official client remembers, which does so for one connection.
 const MAX_IDS: usize = 5_000;
-/// How many bytes of ids are remembered.
+/// The most bytes of ids that are remembered.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// A bounded memory of ids: the oldest are forgotten first.
+/// A bounded set of ids: the oldest are evicted first.
 #[derive(Debug, Default)]
 pub(super) struct SeenIds {
     order: VecDeque<Arc<str>>,
@@ -17,7 +17,7 @@ pub(super) struct SeenIds {
 }
 
 impl SeenIds {
-    /// Remembers `id`. False when it was known already.
+    /// Remembers `id`. False when `id` was known already.
     pub(super) fn is_new(&mut self, id: &str) -> bool {
         if self.known.contains(id) {
             return false;

@@ -1,4 +1,4 @@
-//! What goes into the machine and what comes out of it.
+//! The events that go into the machine, and the steps that come out.
 
 use http::HeaderMap;
 
@@ -7,17 +7,17 @@ use super::plan::Request;
 use crate::shape::Retry;
 use crate::{Error, Result};
 
-/// Something the driver saw.
+/// An event that the driver reports.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The headers of an answer with a status below 400. Its body follows.
+    /// The headers of a response with a status below 400. Its body follows.
     Opened {
         /// The HTTP status.
         status: u16,
         /// The headers.
         headers: &'a HeaderMap,
     },
-    /// A whole answer with a status from 400.
+    /// A whole response with a status from 400.
     Refused {
         /// The HTTP status.
         status: u16,
@@ -36,23 +36,22 @@ pub enum Event<'a> {
     Woken,
     /// No byte came for the `quiet_ms` of [`Step::Read`].
     Quiet,
-    /// The run is over: what was written will be there, and nothing more comes. May happen at any
-    /// time, and again.
+    /// The run is over: everything it wrote will be read, and it writes nothing more. May come at any time, and again.
     RunOver,
 }
 
-/// Why a request or its body failed. Each carries the error to end with, should it come to that.
+/// Why a request or its body failed, with the error to end with when the retries are used up.
 #[derive(Debug)]
 pub enum Failure {
-    /// No answer at all.
+    /// No response at all.
     Connect(Error),
-    /// The watchdog saw no byte for too long (defect 11).
+    /// No byte came for `silence_ms` (defect 11).
     Silent(Error),
     /// The body broke off (defect 12).
     Cut(Error),
 }
 
-/// What the driver does next.
+/// The driver's next step.
 #[derive(Debug)]
 pub enum Step {
     /// Drop the connection, if there is one, and send this request.
@@ -66,19 +65,19 @@ pub enum Step {
     Wait {
         /// How long, in milliseconds.
         ms: u64,
-        /// Why. `None` between two idle windows, and for the rest of a wait that was interrupted.
+        /// The reason. `None` between two idle windows, and for the rest of a wait that was interrupted.
         retry: Option<Retry>,
     },
     /// The stream is over.
     End(Result<Ending>),
 }
 
-/// How a stream ended that did not fail.
+/// How a stream ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
-    /// Nothing more can come: the run is over and its stream drained, or the server said so.
+    /// Nothing more can come: the run is over and its stream is drained, or the server said so.
     Complete,
-    /// Nothing came for the time asked: more may come later.
+    /// Nothing came for the time that was asked for. More may come later.
     Idle,
 }
 
@@ -93,10 +92,10 @@ impl Ending {
     }
 }
 
-/// A [`Step`], and what the last event brought.
+/// The next [`Step`], and the values that the last event brought.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What the driver does next.
+    /// The driver's next step.
     pub step: Step,
     /// New values, oldest first.
     pub chunks: Vec<Chunk>,

@@ -1,24 +1,24 @@
-//! Where a v1 stream stands: several events can share an id, and the server resumes strictly
-//! after one (docs/server-protocol.md 5).
+//! The cursor of a v1 stream. Several events can share an id, and the server resumes strictly after an id
+//! (docs/server-protocol.md 5).
 
 use super::plan::Start;
 use super::position::{EventId, Position, before, id_text, is_written, parse_id};
 
-/// The place in a v1 stream.
+/// The cursor of a v1 stream.
 #[derive(Debug)]
 pub(super) struct Cursor {
     latest: bool,
-    /// The last id before the current one that the server can parse: what to resume after.
+    /// The last id before the current one that the server can parse: the id to resume after.
     anchor: Option<Box<str>>,
-    /// The id of the event last taken.
+    /// The id of the event taken last.
     current: Option<Id>,
     /// How many events after the anchor were taken.
     taken: usize,
     /// How many events of the replay are still to be dropped.
     replay: usize,
-    /// Whether events that were taken before may come again.
+    /// Whether events that were taken already may come again.
     replaying: bool,
-    /// Whether other ids than the current one came after the anchor: none the server can parse.
+    /// Whether other ids than the current one came after the anchor. The server can parse none of them.
     mixed: bool,
 }
 
@@ -26,9 +26,9 @@ pub(super) struct Cursor {
 #[derive(Debug)]
 struct Id {
     text: Box<str>,
-    /// As the server parses it, where it can.
+    /// The id as the server parses it, where it can.
     parsed: Option<EventId>,
-    /// Whether it is just what the server writes.
+    /// Whether the text is exactly what the server writes for the parsed id.
     written: bool,
 }
 
@@ -56,13 +56,12 @@ impl Cursor {
             Start::After(position) => fresh(Some(position.to_string().into()), false),
             Start::At(Position::Shared { id, taken }) => Self::at(before(id), Some(id), taken),
             Start::At(Position::Counted { after, taken }) => Self::at(after, None, taken),
-            // A place in another version: the machine reads from the start instead.
+            // A position in another version: the machine reads from the start instead.
             Start::At(Position::Record(_)) => fresh(None, false),
         }
     }
 
-    /// The place after `taken` events, which come again. An id that says nothing stands for those
-    /// that cannot be parsed.
+    /// The cursor after `taken` events, which come again. An empty id stands for ids that cannot be parsed.
     fn at(anchor: Option<EventId>, current: Option<EventId>, taken: u64) -> Self {
         let taken = usize::try_from(taken).unwrap_or(usize::MAX);
         Self {
@@ -76,8 +75,8 @@ impl Cursor {
         }
     }
 
-    /// The place after the event last taken, for a reader that comes back. `None` where ids say
-    /// nothing and where the reading began is not known.
+    /// The position after the event taken last, for a reader that comes back. `None` where no id can be parsed and the
+    /// start is not known.
     pub(super) fn position(&self) -> Option<Position> {
         let current = self.current.as_ref()?;
         let taken = self.taken as u64;
@@ -88,24 +87,23 @@ impl Cursor {
         }
     }
 
-    /// The position to resume after, `None` from the start (S2). What was taken after it will be
-    /// dropped.
+    /// The id to resume after, `None` from the start (S2). Events after it that were taken already are dropped.
     pub(super) fn resume(&mut self) -> Option<Box<str>> {
         self.replay = self.taken;
         self.replaying = self.current.is_some();
         match (&self.anchor, &self.current) {
-            // There is no event to resume after: the place just before the first one seen.
+            // There is no event to resume after: the id just before the first one seen.
             (None, Some(current)) if self.latest => current.parsed.and_then(before).map(id_text),
             (anchor, _) => anchor.clone(),
         }
     }
 
-    /// Whether the first event is still awaited.
+    /// Whether no event was taken yet.
     pub(super) fn is_fresh(&self) -> bool {
         self.current.is_none()
     }
 
-    /// Whether a part of what was taken before came again, and not all of it yet.
+    /// Whether some of the events taken already came again, and not all of them yet.
     pub(super) fn is_amid(&self) -> bool {
         self.replaying && self.replay > 0 && self.replay < self.taken
     }
@@ -124,7 +122,7 @@ impl Cursor {
                         self.current = Some(current);
                         return false;
                     }
-                    // Beyond the replay, whether or not all of it came: the rest was trimmed.
+                    // Beyond the replay. Events of it that did not come were trimmed.
                     Some(std::cmp::Ordering::Greater | std::cmp::Ordering::Equal) => {
                         self.replay = 0;
                         self.replaying = false;

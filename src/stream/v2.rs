@@ -1,4 +1,4 @@
-//! Where a v2 stream stands, and what its records hold (docs/server-protocol.md 5).
+//! The cursor of a v2 stream, and the decoding of its records (docs/server-protocol.md 5).
 
 use std::borrow::Cow;
 
@@ -11,28 +11,28 @@ use super::position::{Position, look_back};
 use super::seen_ids::SeenIds;
 use crate::error::{Error, Result};
 
-/// The place in a v2 stream.
+/// The cursor of a v2 stream.
 #[derive(Debug)]
 pub(super) struct Cursor {
     start: Start,
     /// The `seq_num` of the record last seen.
     seen: Option<u64>,
-    /// Whether `seen` was given by the caller and no later record came: what is before it is read
-    /// again for its append ids.
+    /// Whether `seen` was given by the caller and no later record came: the records before it are read again, for their
+    /// append ids.
     looking_back: bool,
-    /// The tail when nothing had been seen: the `seq_num` the next record will have.
+    /// The tail when no record had been seen: the `seq_num` that the next record will have.
     tail: Option<u64>,
     ids: SeenIds,
 }
 
-/// What an event of a v2 stream brought.
+/// A decoded event of a v2 stream.
 #[derive(Debug, Default)]
 pub(super) struct Decoded {
     /// New values.
     pub(super) chunks: Vec<Chunk>,
-    /// Whether the place moved, by records without a value too.
-    pub(super) moved: bool,
-    /// The server said where the tail is, and the place is there.
+    /// Whether the cursor advanced, which records without a value do too.
+    pub(super) advanced: bool,
+    /// The server said where the tail is, and the cursor is there.
     pub(super) at_tail: bool,
 }
 
@@ -40,7 +40,7 @@ impl Cursor {
     pub(super) fn new(start: Start) -> Self {
         let seen = match start {
             Start::At(Position::Record(seq)) => Some(seq),
-            // A place in another version: the machine reads from the start instead.
+            // A position in another version: the machine reads from the start instead.
             Start::At(Position::Shared { .. } | Position::Counted { .. })
             | Start::Beginning
             | Start::Latest
@@ -60,7 +60,7 @@ impl Cursor {
         match (self.seen, self.tail, self.start) {
             (Some(seen), _, _) if self.looking_back => (look_back(seen), false),
             (Some(seen), _, _) => (text(seen), false),
-            // The tail was known: what came after it is read, though nothing had been seen yet.
+            // The tail was known before the first record: the records after it are read.
             (None, Some(tail), _) => (tail.checked_sub(1).and_then(text), false),
             (None, None, Start::After(position)) => (text(position), false),
             (None, None, Start::Latest) => (None, true),
@@ -68,13 +68,13 @@ impl Cursor {
         }
     }
 
-    /// Takes `event: batch`.
+    /// Reads an `event: batch`.
     pub(super) fn batch(&mut self, data: &str) -> Result<Decoded> {
         let batch: Batch<'_> = serde_json::from_str(data)
             .map_err(|error| Error::protocol("a batch of the stream cannot be read").with_json(&error))?;
-        let mut brought = Decoded::default();
+        let mut decoded = Decoded::default();
         for record in batch.records {
-            // A server that did not resume where it was asked to (S5), or what we look back at.
+            // Seen before: the server did not resume where it was asked to (S5), or these are read for their append ids.
             if self.seen.is_some_and(|seen| record.seq_num <= seen) {
                 if self.looking_back
                     && !record.is_command()
@@ -85,22 +85,22 @@ impl Cursor {
                 continue;
             }
             self.looking_back = false;
-            // Every record moves the place, also those that hold nothing to yield (S4).
+            // Every record advances the cursor, also a record without a value (S4).
             self.seen = Some(record.seq_num);
-            brought.moved = true;
+            decoded.advanced = true;
             if !record.is_command()
                 && let Some(envelope) = record.envelope()
                 && envelope.append_id().is_none_or(|id| self.ids.is_new(id))
             {
                 let json = envelope.data.map(|data| data.get().into());
-                brought.chunks.push(Chunk { json, position: Some(Position::Record(record.seq_num)) });
+                decoded.chunks.push(Chunk { json, position: Some(Position::Record(record.seq_num)) });
             }
         }
-        brought.at_tail = batch.tail.is_some_and(|tail| self.is_at(tail.seq_num));
-        Ok(brought)
+        decoded.at_tail = batch.tail.is_some_and(|tail| self.is_at(tail.seq_num));
+        Ok(decoded)
     }
 
-    /// Takes `event: ping`. What cannot be read says nothing.
+    /// Reads an `event: ping`. One that cannot be read is ignored.
     pub(super) fn ping(&mut self, data: &str) -> Decoded {
         let tail = serde_json::from_str::<Ping>(data).ok().and_then(|ping| ping.tail);
         if let Some(tail) = &tail
@@ -112,7 +112,7 @@ impl Cursor {
         Decoded { at_tail: tail.is_some_and(|tail| self.is_at(tail.seq_num)), ..Decoded::default() }
     }
 
-    /// Whether everything before `tail` was seen, or left out by the caller.
+    /// Whether every record before `tail` was seen, or skipped by the caller.
     fn is_at(&self, tail: u64) -> bool {
         match (self.seen, self.start) {
             (Some(seen), _) => tail <= seen.saturating_add(1),
@@ -149,12 +149,12 @@ struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// Whether it is a command to the store (trim, fence): its first header has an empty name.
+    /// Whether the record is a command to the store (trim, fence): its first header has an empty name.
     fn is_command(&self) -> bool {
         self.headers.as_ref().and_then(|headers| headers.first()).is_some_and(|header| header[0] == "")
     }
 
-    /// What the writer wrote. Control records (`trigger-control`) have none.
+    /// The writer's envelope. Control records (`trigger-control`) have none.
     fn envelope(&self) -> Option<Envelope<'_>> {
         serde_json::from_str(self.body.as_deref()?).ok()
     }
@@ -169,13 +169,13 @@ struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
-    /// The id as JSON text; an empty one is none.
+    /// The append id as JSON text; an empty id counts as none.
     fn append_id(&self) -> Option<&str> {
         self.id.map(RawValue::get).filter(|id| !matches!(*id, "\"\"" | "null" | "0" | "false"))
     }
 }
 
-/// `null` is a value like any other; only what is missing is `None`.
+/// `null` is a value like any other; only a missing field is `None`.
 fn present<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }

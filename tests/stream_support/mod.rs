@@ -1,4 +1,4 @@
-//! A stream's machine with a clock of its own, and the events of either version.
+//! A stream's machine with a simulated clock, and the events of either version.
 
 #![allow(dead_code, unreachable_pub, clippy::panic, reason = "each test file uses its part; a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use trigger_native::shape::Now;
 use trigger_native::stream::{Ending, Event, Failure, Limits, Machine, Outcome, Plan, Request, Start, Step};
 use trigger_native::{Error, Result};
 
-/// A machine with a clock of its own.
+/// A machine with a simulated clock.
 pub struct Bench {
     pub machine: Machine,
     pub step: Step,
@@ -50,7 +50,7 @@ impl Bench {
         self.on(Event::Failed(Failure::Cut(Error::new(ErrorCode::Connection, "cut"))))
     }
 
-    /// The wait passes.
+    /// Lets the wait pass.
     pub fn wake(&mut self) -> Request {
         if let Step::Wait { ms, .. } = self.step {
             self.at += ms;

@@ -1,10 +1,10 @@
-//! A stream server with a truth of its own: what was written when, and what a request brings of it.
+//! A simulated stream server: the values written at which time, and the body that each request gets.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use trigger_native::stream::Request;
 
-/// A generator of numbers (xorshift): the same for the same seed.
+/// A random number generator (xorshift): the same numbers for the same seed.
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -20,21 +20,21 @@ impl Dice {
     }
 }
 
-/// What was written.
+/// One entry of the stream.
 pub struct Entry {
     pub at: u64,
-    /// v1: the first part of its id, which others may share. v2: its number.
+    /// v1: the first part of the id, which other entries may share. v2: the number.
     pub id: u64,
-    /// None holds no value: a retried append, a command.
+    /// `None` for an entry without a value: a retried append, a command.
     pub value: Option<u64>,
     pub text: String,
 }
 
-/// The truth.
+/// All that is written, and when.
 pub struct World {
     pub v2: bool,
     pub entries: Vec<Entry>,
-    /// When the reader is told that the run is over.
+    /// When the reader learns that the run is over.
     pub over_at: u64,
 }
 
@@ -77,7 +77,7 @@ impl World {
                 }
             }
         }
-        // Before the stream was asked for, or long after its last value.
+        // Before the first request, or long after the last value.
         let last = entries.last().map_or(0, |entry| entry.at);
         let over_at = last + if dice.one_in(2) { dice.below(200) } else { dice.below(200_000) };
         Self { v2, entries, over_at }
@@ -88,21 +88,21 @@ impl World {
     }
 }
 
-/// How a body ends before its time.
+/// How a body ends early.
 #[derive(Clone, Copy, Debug)]
 pub enum Fate {
     Broken,
     Clean,
-    /// Without a sign.
+    /// Silently: the client is not told.
     Dead,
 }
 
-/// What a body brings, and when.
+/// The bytes of a body, and when they come.
 pub struct Body {
     pub parts: std::collections::VecDeque<(u64, Vec<u8>)>,
-    /// When it ends as it should.
+    /// When the body ends as it should.
     pub closes_at: u64,
-    /// When, or after how many bytes, it ends otherwise.
+    /// When, or after how many bytes, the body ends early.
     pub fate: Option<(u64, usize, Fate)>,
     pub sent: usize,
     pub sent_at: u64,
@@ -121,7 +121,7 @@ pub fn answer(world: &World, request: &Request, now: u64, dice: &mut Dice, fate:
     let mut parts: Vec<(u64, String)> = Vec::new();
     let tail = |at: u64| world.entries.iter().filter(|entry| entry.at <= at).count() as u64;
     let ping = |at: u64| format!("event: ping\ndata: {{\"timestamp\":{at},\"tail\":{{\"seq_num\":{}}}}}\n\n", tail(at));
-    // What was there.
+    // The entries written before the request.
     let begun = now + dice.below(50);
     let there = rest.partition_point(|entry| entry.at <= begun);
     let (mut last, mut at) = (begun, 0);
@@ -133,7 +133,7 @@ pub fn answer(world: &World, request: &Request, now: u64, dice: &mut Dice, fate:
     if world.v2 {
         parts.push((begun, ping(begun)));
     }
-    // What comes.
+    // The entries written later.
     let mut silent = begun;
     let mut rest = rest[there..].iter().peekable();
     let closes_at = loop {
@@ -165,7 +165,7 @@ pub fn answer(world: &World, request: &Request, now: u64, dice: &mut Dice, fate:
     }
     let fate = fate.map(|fate| {
         let mut at = begun + if dice.one_in(2) { dice.below(100) } else { dice.below(closes_at - begun) };
-        // v1: one that brought nothing yet is taken for alive until a ping is late.
+        // v1: a body that brought nothing yet counts as alive until a ping is late.
         if !world.v2 && matches!(fate, Fate::Dead) && at < world.over_at {
             at = at.min(world.over_at.saturating_sub(15_000));
         }
@@ -181,11 +181,11 @@ fn shown(world: &World, entries: &[&Entry], tail: Option<u64>) -> String {
         return texts.concat();
     }
     let tail = tail.map_or(String::new(), |tail| format!(",\"tail\":{{\"seq_num\":{tail}}}"));
-    // An id that must not be sent.
+    // An id that the client must not send.
     format!("event: batch\nid: 0,1,2\ndata: {{\"records\":[{}]{tail}}}\n\n", texts.join(","))
 }
 
-/// What happens next to a body: when, and what.
+/// The next thing that happens to a body, and when.
 pub enum Next {
     Bytes(Vec<u8>),
     Closed,
