@@ -1,7 +1,7 @@
 //! The waits between two attempts: pure arithmetic over the server's response.
 //!
 //! Time and randomness are arguments (`jitter` is in `[0, 1)`), so that every rule is testable without a
-//! clock. Sources: docs/server-protocol.md 6, defects.md 6 and 19.
+//! clock. Sources: docs/server-protocol.md 6, defects 6 and 19.
 
 use std::time::Duration;
 

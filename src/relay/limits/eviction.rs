@@ -8,7 +8,7 @@ use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ struct Queue {
 
 impl EvictionQueue {
     fn enter(&self, evictable: &Arc<Evictable>) {
-        let mut queue = self.lock();
+        let mut queue = lock(&self.0);
         if evictable.position.load(Relaxed) == 0 && !evictable.is_evicted() {
             queue.last += 1;
             evictable.position.store(queue.last, Relaxed);
@@ -48,21 +48,17 @@ impl EvictionQueue {
     }
 
     pub(super) fn leave(&self, evictable: &Evictable) {
-        self.lock().waiting.remove(&evictable.position.swap(0, Relaxed));
+        lock(&self.0).waiting.remove(&evictable.position.swap(0, Relaxed));
     }
 
     /// Takes out the request that has waited for longest, if that is [`MIN_IDLE`] or more.
     pub(super) fn evict(&self) -> Option<Arc<Evictable>> {
-        let mut queue = self.lock();
+        let mut queue = lock(&self.0);
         let first = queue.waiting.first_entry().filter(|first| first.get().0.elapsed() >= MIN_IDLE)?;
         let (_, evictable) = first.remove();
         evictable.position.store(0, Relaxed);
         evictable.is_evicted.store(true, Relaxed);
         Some(evictable)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        lock(&self.0)
     }
 }
 
