@@ -7,7 +7,7 @@ export function pageOf({ notes, values, types, adds, addedTypes }) {
   const { version, theirs, options } = notes;
   return `${[
     `# Compatibility with \`@trigger.dev/sdk\` ${version}`,
-    "Written by `npm run compatibility -- --write`, which compares the exports and types of the two packages; `npm test` fails when this page is not what it finds. A function works when it is there at run time, takes what the official one takes, and gives what it gives, as far as types tell. That it also sends and returns the same is shown by the differential tests.",
+    "Written by `npm run compatibility -- --write`, which compares the exports and types of the two packages; `npm test` fails when this page is out of date. A function works when it exists at run time and its types accept the official function's arguments and return its results. The differential tests show that it also sends and returns the same.",
     "## What works here",
     table(
       ["export", "", "added to it"],
@@ -16,20 +16,20 @@ export function pageOf({ notes, values, types, adds, addedTypes }) {
         return [code(name), works ? `works${limit ? `; ${limit}` : ""}` : "**not yet**", added(more)];
       }),
     ),
-    "`{ name }` is an option, `name` a member of what comes back. All that is added is optional.",
+    "`{ name }` is an option, `name` a member of the result. All additions are optional.",
     "## Types",
     table(
       ["type", "", "added to it"],
       types.map(({ name, kind, works, more }) => [code(name), works ? FITS[kind] : "**not yet**", added(more)]),
     ),
-    "## The official SDK's own",
-    "Not here, for the reason given. Import these from `@trigger.dev/sdk`, beside this package.",
+    "## What stays with the official SDK",
+    "These names are not here, for the reason before each list. Import them from `@trigger.dev/sdk`, beside this package.",
     ...theirs.map(({ reason, names }) => `**${reason}** ${names.map(code).join(", ")}`),
     "Options that are not taken:",
     ...options.map(({ reason, names }) => `**${reason}** ${names.map(code).join(", ")}`),
     "## Added here",
     table(
-      ["export", "what for"],
+      ["export", "purpose"],
       adds.map((name) => [code(name), notes.adds[name] ?? ""]),
     ),
     `Types: ${addedTypes.map(code).join(", ")}`,
