@@ -20,6 +20,7 @@ pub mod id;
 mod intern;
 mod json;
 mod lock;
+pub mod log;
 pub mod packet;
 #[cfg(any(feature = "node", test))]
 mod pending_read;

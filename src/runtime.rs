@@ -7,6 +7,7 @@ use once_cell::sync::OnceCell;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::log;
 
 /// The environment variable with the number of worker threads.
 const VARIABLE: &str = "TRIGGER_NATIVE_THREADS";
@@ -26,6 +27,8 @@ static RUNTIME: OnceCell<Runtime> = OnceCell::new();
 /// gives no threads; the next call tries again.
 pub fn get() -> Result<&'static Runtime> {
     RUNTIME.get_or_try_init(|| {
+        // Nothing is logged before: whatever is, happens on the runtime.
+        log::from_environment();
         let threads = parse(std::env::var_os(VARIABLE).as_deref().map(std::ffi::OsStr::to_string_lossy).as_deref())?;
         Builder::new_multi_thread()
             .worker_threads(threads)

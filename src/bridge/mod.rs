@@ -18,6 +18,7 @@ pub mod exchange;
 pub mod feed;
 mod grant;
 pub mod listening;
+pub mod log;
 pub mod mailbox;
 pub mod mint;
 pub mod packet;

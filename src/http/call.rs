@@ -15,6 +15,7 @@ use super::redaction::Redaction;
 use crate::clock::unix_ms;
 use crate::config::Endpoint;
 use crate::error::{Error, ErrorCode, Kind, Result};
+use crate::log::{log, path_of};
 use crate::{random, retry};
 
 /// The longest body of a response to a call, in bytes.
@@ -216,6 +217,17 @@ impl Call<'_> {
             if Instant::now() + wait >= end {
                 return Err(error);
             }
+            log!(
+                Warn,
+                "call retries",
+                "method" => self.method.as_str(),
+                // A presigned URL is a secret.
+                "path" => Some(path_of(self.path)).filter(|path| !path.is_empty()),
+                "attempt" => attempt,
+                "code" => error.code().as_str(),
+                "status" => error.status(),
+                "delayMs" => u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            );
             tokio::time::sleep(wait).await;
             attempt += 1;
         }

@@ -15,6 +15,7 @@ use crate::clock::unix_ms;
 use crate::connection::{Connection as _, TokenRenewal, generation};
 use crate::error::{Error, ErrorCode, Result};
 use crate::http::{LongPollClient, PollOutcome, feed_headers};
+use crate::log::{Level, Span, SpanKind, origin_of};
 use crate::shape::{self, Event, Failure, Now, Outcome, Phase, Step};
 
 /// The state of a driver: everything a second driver needs to go on from here.
@@ -24,24 +25,39 @@ struct DriverState {
     step: Step,
     clock: Instant,
     token: TokenRenewal,
+    log: Span,
 }
+
+/// What is logged of a feed.
+static LOGGED: SpanKind = SpanKind {
+    level: Level::Info,
+    started: "feed started",
+    retries: "feed retries",
+    ended: "feed ended",
+    refused: "feed refused",
+};
 
 /// Drives `feed` from its beginning to its end.
 pub(super) fn drive(registry: &'static Registry, feed: Arc<Feed>) -> BoxFuture<'static, ()> {
     let mut machine = shape::Feed::new(feed.spec().limits());
     let clock = Instant::now();
     let step = machine.start(now(clock));
-    drive_on(registry, feed, DriverState { machine, step, clock, token: TokenRenewal::default() })
+    drive_on(registry, feed, DriverState { machine, step, clock, token: TokenRenewal::default(), log: Span::default() })
 }
 
 /// Drives `feed` from `state` to its end, whatever that is. A panic ends it with an error.
 /// The future is boxed because a driver spawns drivers for the feeds that it splits off.
 fn drive_on(registry: &'static Registry, feed: Arc<Feed>, mut state: DriverState) -> BoxFuture<'static, ()> {
     async move {
+        state.log = Span::start(&LOGGED, || {
+            let spec = feed.spec();
+            vec![("path", spec.path.to_string().into()), ("server", origin_of(spec.endpoint.base_url()).into())]
+        });
         let result = AssertUnwindSafe(run(registry, &feed, &mut state))
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(Error::panicked("a feed's driver")));
+        std::mem::take(&mut state.log).end(result.as_ref().err());
         feed.end(result);
         registry.remove(&feed);
     }
@@ -51,7 +67,7 @@ fn drive_on(registry: &'static Registry, feed: Arc<Feed>, mut state: DriverState
 async fn run(registry: &'static Registry, feed: &Arc<Feed>, state: &mut DriverState) -> Result<()> {
     let silence = Duration::from_millis(feed.spec().retry.silence_ms);
     // By reference: a future stores an argument twice that it takes by value.
-    let DriverState { machine, step, clock, token } = state;
+    let DriverState { machine, step, clock, token, log } = state;
     let clock = *clock;
     let mut client = LongPollClient::new(feed.spec().endpoint.base_url());
     loop {
@@ -60,6 +76,7 @@ async fn run(registry: &'static Registry, feed: &Arc<Feed>, state: &mut DriverSt
             Step::End(result) => return std::mem::replace(result, Ok(())),
             Step::Wait { ms, retry } => {
                 let (ms, retry) = (*ms, *retry);
+                log.retries(retry.attempt, retry.reason.as_str(), retry.status, ms);
                 feed.retrying(retry, ms);
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 machine.on(Event::Woken, now(clock))
@@ -67,7 +84,13 @@ async fn run(registry: &'static Registry, feed: &Arc<Feed>, state: &mut DriverSt
             Step::Request(query) => {
                 while let Some(split) = wait_for_readers(feed).await {
                     let step = Step::Request(query.clone());
-                    let state = DriverState { machine: machine.clone(), step, clock, token: token.clone() };
+                    let state = DriverState {
+                        machine: machine.clone(),
+                        step,
+                        clock,
+                        token: token.clone(),
+                        log: Span::default(),
+                    };
                     split.run(tokio::spawn(drive_on(registry, split.clone(), state)).abort_handle());
                 }
                 let mut request = NextRequest { machine, step, clock };

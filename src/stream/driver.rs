@@ -18,21 +18,37 @@ use super::step::{Ending, Event, Failure, Outcome, Step};
 use crate::connection::{Connection as _, TokenRenewal, generation};
 use crate::error::{Error, Result};
 use crate::http::{StreamBody, StreamOutcome, open_stream, silent, stream_headers};
+use crate::log::{Level, Span, SpanKind, origin_of, path_of};
 use crate::shape::Now;
 
 /// The most bytes that are taken before their values are handed over.
 const MAX_GATHERED_BYTES: usize = 96 * 1024;
 
+/// What is logged of a stream.
+static LOGGED: SpanKind = SpanKind {
+    level: Level::Info,
+    started: "stream started",
+    retries: "stream retries",
+    ended: "stream ended",
+    refused: "stream refused",
+};
+
 /// Reads the stream to its end, whatever that is. A panic ends it with an error.
 pub(super) async fn drive(spec: StreamSpec, queue: Arc<Queue>) {
-    let result = AssertUnwindSafe(run(&spec, &queue))
+    let log = Span::start(&LOGGED, || {
+        let base = spec.endpoint.base_url();
+        let path = path_of(spec.url.strip_prefix(base).unwrap_or_default());
+        vec![("path", path.to_owned().into()), ("server", origin_of(base).into())]
+    });
+    let result = AssertUnwindSafe(run(&spec, &queue, &log))
         .catch_unwind()
         .await
         .unwrap_or_else(|_| Err(Error::panicked("a stream's driver")));
+    log.end(result.as_ref().err());
     queue.end(result);
 }
 
-async fn run(spec: &StreamSpec, queue: &Queue) -> Result<Ending> {
+async fn run(spec: &StreamSpec, queue: &Queue, log: &Span) -> Result<Ending> {
     let silence = Duration::from_millis(spec.retry.silence_ms);
     let mut machine = Machine::new(spec.plan, Limits::from(spec.retry)).raw(spec.raw);
     let mut clock = Clock::new();
@@ -58,6 +74,7 @@ async fn run(spec: &StreamSpec, queue: &Queue) -> Result<Ending> {
             Step::Wait { ms, retry } => {
                 body = None;
                 if let Some(retry) = retry {
+                    log.retries(retry.attempt, retry.reason.as_str(), retry.status, ms);
                     queue.retrying(retry, ms);
                 }
                 let waited = queue.unless_run_over(run_over, sleep(Duration::from_millis(ms))).await;

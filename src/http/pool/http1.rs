@@ -16,6 +16,7 @@ use hyper::client::conn::http1::{self, Connection, SendRequest};
 use super::connect::Socket;
 use super::error::{SendError, connection_error};
 use crate::error::{Error, Result};
+use crate::log::Span;
 
 /// A connection with at most one request out.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Http1Connection {
     body: Option<Incoming>,
     used: bool,
     closed: bool,
+    /// Its end is logged when it is dropped.
+    _log: Span,
 }
 
 impl Http1Connection {
@@ -35,7 +38,12 @@ impl Http1Connection {
     /// `ERR_CONNECTION`.
     pub(super) async fn open(socket: Socket) -> Result<Self> {
         let (sender, connection) = http1::handshake(socket).await.map_err(broken)?;
-        Ok(Self { sender, connection, body: None, used: false, closed: false })
+        Ok(Self { sender, connection, body: None, used: false, closed: false, _log: Span::default() })
+    }
+
+    /// The same connection, whose start was logged as `log`.
+    pub(super) fn logged(self, log: Span) -> Self {
+        Self { _log: log, ..self }
     }
 
     /// Whether it carried a response before.

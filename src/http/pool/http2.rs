@@ -22,6 +22,7 @@ use super::liveness::Liveness;
 use super::purpose::Purpose;
 use crate::error::{Error, Result};
 use crate::http::settings::CONNECT_TIMEOUT;
+use crate::log::Span;
 
 /// The most streams of one connection where its server allows more: they all fail with it.
 const MAX_STREAMS: usize = 250;
@@ -50,7 +51,7 @@ impl Http2Connection {
     /// Performs the handshake, and waits until the server has said how many streams it allows.
     ///
     /// `available` is notified of every dropped permit. `evict` is called with the connection, and the
-    /// number of permits it had given, when it was idle for 30 s.
+    /// number of permits it had given, when it was idle for 30 s. `log` logs that it is open.
     ///
     /// # Errors
     /// `ERR_CONNECTION`.
@@ -59,6 +60,7 @@ impl Http2Connection {
         purpose: Purpose,
         available: Arc<Notify>,
         evict: impl Fn(&Arc<Self>, usize) + Send + 'static,
+        log: impl FnOnce() -> Span,
     ) -> Result<Arc<Self>> {
         let (stream_window, connection_window) = purpose.windows();
         let (sender, mut connection) = Builder::new()
@@ -85,7 +87,11 @@ impl Http2Connection {
             liveness: Arc::new(Liveness::new()),
         });
         let pings = connection.ping_pong();
-        tokio::spawn(drive(connection, pings, idle, Arc::downgrade(&shared), evict));
+        let (driver, log) = (drive(connection, pings, idle, Arc::downgrade(&shared), evict), log());
+        tokio::spawn(async move {
+            driver.await;
+            log.end(None);
+        });
         Ok(shared)
     }
 

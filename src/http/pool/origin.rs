@@ -20,11 +20,15 @@ use crate::http::instant::SuspendAwareInstant;
 use crate::http::proxy::is_proxied;
 use crate::http::settings::IDLE_TIMEOUT;
 use crate::lock::lock;
+use crate::log::{Level, Span, SpanKind, log};
 
 /// The most idle connections of HTTP/1.1 that are kept for one origin.
 const MAX_IDLE_HTTP1: usize = 16;
 /// From this many origins on, those without connections are forgotten.
 const MAX_ORIGINS: usize = 64;
+
+/// What is logged of a connection.
+static LOGGED: SpanKind = SpanKind::plain(Level::Debug, "connection opened", "connection closed");
 
 type Origins = HashMap<(Scheme, Authority, Purpose), Arc<Origin>>;
 
@@ -166,6 +170,7 @@ impl Origin {
         let mut connecting = Connecting { origin: self, failure: None };
         let outcome = self.handshake().await;
         if let Err(error) = &outcome {
+            log!(Warn, "connection failed", "server" => self.url(), "code" => error.code().as_str(), "cause" => error.causes());
             connecting.failure = Some(error.causes().unwrap_or_else(|| error.message().to_owned()));
         }
         outcome
@@ -176,7 +181,8 @@ impl Origin {
         let (socket, is_http2) = connect(uri.map_err(|error| connection_error().with_source(error))?).await?;
         if !is_http2 {
             self.state().protocol = Protocol::Http1;
-            return Ok(PooledConnection::Http1(Box::new(Http1Connection::open(socket).await?)));
+            let connection = Http1Connection::open(socket).await?.logged(self.opened("HTTP/1.1"));
+            return Ok(PooledConnection::Http1(Box::new(connection)));
         }
         let origin = Arc::downgrade(self);
         let evict = move |connection: &_, given| {
@@ -184,7 +190,9 @@ impl Origin {
                 origin.evict(connection, given);
             }
         };
-        let connection = Http2Connection::open(socket, self.purpose, self.available.clone(), evict).await?;
+        let connection =
+            Http2Connection::open(socket, self.purpose, self.available.clone(), evict, || self.opened("HTTP/2"))
+                .await?;
         let mut state = self.state();
         state.protocol = Protocol::Http2;
         state.capacity = connection.capacity();
@@ -193,6 +201,16 @@ impl Origin {
         permit
             .map(PooledConnection::Http2)
             .ok_or_else(|| connection_error().with_source("the connection was closed again at once"))
+    }
+
+    fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
+    }
+
+    fn opened(&self, protocol: &'static str) -> Span {
+        Span::start(&LOGGED, || {
+            vec![("server", self.url().into()), ("protocol", protocol.into()), ("use", self.purpose.as_str().into())]
+        })
     }
 
     /// Drops a shared connection, and so closes it, unless it is in use or gave a permit since it had

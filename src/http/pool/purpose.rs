@@ -9,6 +9,14 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
+    /// What is logged of it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Polls => "feeds",
+            Self::Streams => "streams",
+        }
+    }
+
     /// The receive windows of one stream and of the whole connection, in bytes.
     pub(super) fn windows(self) -> (u32, u32) {
         match self {

@@ -1,0 +1,111 @@
+//! Log lines on their way to a logger of JavaScript's.
+//!
+//! Lines wait in a bounded queue, whatever thread they come from; JavaScript is called when the first one comes, and takes
+//! all that wait. It keeps no process alive: lines of a process on its way out are lost.
+
+use std::sync::{Arc, Mutex};
+
+use napi::Status;
+use napi::bindgen_prelude::Function;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi_derive::napi;
+
+use super::mailbox::Text;
+use crate::lock::lock;
+use crate::log::{self, Level, Line, Sink};
+
+/// The most lines that wait. More are dropped, and counted.
+const MAX_WAITING: usize = 1_000;
+
+type Signal = ThreadsafeFunction<(), (), Text, Status, false, true>;
+
+#[derive(Default)]
+struct Lines {
+    /// As JSON.
+    waiting: Vec<String>,
+    dropped: u64,
+}
+
+impl Lines {
+    /// `[line,line,…]`, and one more where some were dropped.
+    fn take(&mut self) -> String {
+        let mut lines = std::mem::take(&mut self.waiting);
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            let fields = [("lines", dropped.into())];
+            lines.push(Line { level: Level::Warn, message: "log lines dropped", fields: &fields }.to_json());
+        }
+        format!("[{}]", lines.join(","))
+    }
+}
+
+struct Queue {
+    level: Level,
+    lines: Arc<Mutex<Lines>>,
+    signal: Signal,
+}
+
+impl Sink for Queue {
+    fn level(&self) -> Level {
+        self.level
+    }
+
+    fn take(&self, line: Line<'_>) {
+        let first = {
+            let mut lines = lock(&self.lines);
+            if lines.waiting.len() >= MAX_WAITING {
+                lines.dropped += 1;
+                return;
+            }
+            lines.waiting.push(line.to_json());
+            lines.waiting.len() == 1
+        };
+        if first {
+            // Closing: the environment is on its way out.
+            let _ = self.signal.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+}
+
+/// A logger of one JavaScript environment. It ends with `close()`, or when it is collected.
+#[napi]
+pub struct LogSink {
+    sink: Arc<dyn Sink>,
+}
+
+impl std::fmt::Debug for LogSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogSink").finish_non_exhaustive()
+    }
+}
+
+#[napi]
+impl LogSink {
+    /// `deliver` gets `[[level, message, fields], …]` as JSON text, and must not throw. `level` is the most of it.
+    #[napi(constructor)]
+    pub fn new(level: String, deliver: Function<'_, Text, ()>) -> napi::Result<Self> {
+        let lines = Arc::new(Mutex::new(Lines::default()));
+        let taken = lines.clone();
+        let signal = deliver
+            .build_threadsafe_function::<()>()
+            .callee_handled::<false>()
+            .weak::<true>()
+            .build_callback(move |_| Ok(Text(lock(&taken).take())))?;
+        let level = Level::parse(&level).unwrap_or(Level::Debug);
+        let sink: Arc<dyn Sink> = Arc::new(Queue { level, lines, signal });
+        log::add(sink.clone());
+        Ok(Self { sink })
+    }
+
+    /// Gives JavaScript no more lines. Idempotent.
+    #[napi(catch_unwind)]
+    pub fn close(&self) {
+        log::remove(&self.sink);
+    }
+}
+
+impl Drop for LogSink {
+    fn drop(&mut self) {
+        log::remove(&self.sink);
+    }
+}

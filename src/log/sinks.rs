@@ -1,0 +1,122 @@
+//! Where lines go.
+
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, Once};
+
+use super::level::{self, Level};
+use super::line::{Line, Value};
+use crate::clock::unix_ms;
+use crate::lock::lock;
+use crate::timestamp::format_timestamp;
+
+/// Says that lines are printed, and how many.
+const VARIABLE: &str = "TRIGGER_NATIVE_LOG";
+
+/// Takes lines. Called on whichever thread something happened: it must not wait.
+pub trait Sink: Send + Sync {
+    /// The most that it takes.
+    fn level(&self) -> Level;
+
+    /// Takes a line of that level or above it.
+    fn take(&self, line: Line<'_>);
+}
+
+type Sinks = Vec<Arc<dyn Sink>>;
+
+static SINKS: Mutex<Sinks> = Mutex::new(Vec::new());
+
+/// Gives lines to `sink` from now on.
+pub fn add(sink: Arc<dyn Sink>) {
+    let mut sinks = lock(&SINKS);
+    sinks.push(sink);
+    level::set(sinks.iter().map(|sink| sink.level()).max());
+}
+
+/// Gives no more lines to `sink`.
+pub fn remove(sink: &Arc<dyn Sink>) {
+    let mut sinks = lock(&SINKS);
+    sinks.retain(|kept| !Arc::ptr_eq(kept, sink));
+    level::set(sinks.iter().map(|sink| sink.level()).max());
+}
+
+/// Gives a line to every sink of its level. `log!` calls this where there is one.
+#[cold]
+pub(crate) fn emit(level: Level, message: &'static str, fields: &[(&'static str, Value<'_>)]) {
+    // Not under the lock: a sink may be removed from within.
+    let takers: Sinks = lock(&SINKS).iter().filter(|sink| sink.level() >= level).cloned().collect();
+    for sink in takers {
+        sink.take(Line { level, message, fields });
+    }
+}
+
+/// Prints lines where `TRIGGER_NATIVE_LOG` says so. Looked at once; a value that is no level is told once, and is as good
+/// as none.
+pub(crate) fn from_environment() {
+    static LOOKED: Once = Once::new();
+    LOOKED.call_once(|| {
+        let Some(value) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) else { return };
+        match Level::parse(&value.to_string_lossy()) {
+            Some(level) => add(Arc::new(Printer(level))),
+            None => print(&format!(
+                "trigger-native: {VARIABLE} is {value:?}, which is no level: set it to error, warn, info or debug, or not at all\n"
+            )),
+        }
+    });
+}
+
+/// Prints lines to standard error.
+struct Printer(Level);
+
+impl Sink for Printer {
+    fn level(&self) -> Level {
+        self.0
+    }
+
+    fn take(&self, line: Line<'_>) {
+        print(&line.to_text(&format!("{}Z", format_timestamp(unix_ms()))));
+    }
+}
+
+/// In one piece, so that lines of several threads do not mix. A standard error that is closed costs the line.
+fn print(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{enabled, log};
+
+    struct Kept(Level, Mutex<Vec<String>>);
+
+    impl Sink for Kept {
+        fn level(&self) -> Level {
+            self.0
+        }
+
+        fn take(&self, line: Line<'_>) {
+            if line.message.starts_with("test ") {
+                self.1.lock().expect("whole").push(line.to_json());
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_goes_to_the_sinks_of_its_level_until_they_are_gone() {
+        let (loud, quiet) =
+            (Arc::new(Kept(Level::Debug, Mutex::default())), Arc::new(Kept(Level::Warn, Mutex::default())));
+        let (loud_sink, quiet_sink): (Arc<dyn Sink>, Arc<dyn Sink>) = (loud.clone(), quiet.clone());
+        add(quiet_sink.clone());
+        add(loud_sink.clone());
+        assert!(enabled(Level::Debug));
+        log!(Info, "test started", "feed" => 1_u64);
+        log!(Error, "test failed");
+        remove(&loud_sink);
+        log!(Error, "test over");
+        remove(&quiet_sink);
+        log!(Error, "test unheard", "never" => { panic!("no sink wants it"); #[allow(unreachable_code, reason = "it is the point")] 0_u64 });
+        let lines = |kept: &Kept| kept.1.lock().expect("whole").clone();
+        assert_eq!(lines(&loud), ["[\"info\",\"test started\",{\"feed\":1}]", "[\"error\",\"test failed\",{}]"]);
+        assert_eq!(lines(&quiet), ["[\"error\",\"test failed\",{}]", "[\"error\",\"test over\",{}]"]);
+    }
+}
