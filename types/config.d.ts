@@ -57,7 +57,7 @@ export interface TriggerApiRequestOptions extends CallOptions {
   clientConfig?: ApiClientConfiguration;
 }
 
-/** The options of {@link configure}. Every member has a default from the environment. */
+/** Server, key, branch and the settings of calls. Every member has a default from the environment. */
 export interface ApiClientConfiguration {
   /**
    * The server's URL, `http` or `https`; a trailing `/` is dropped.
@@ -105,6 +105,34 @@ export interface ApiClientConfiguration {
 }
 
 /**
+/**
+ * A receiver of log lines, such as `console`. The functions that it has decide how much is logged. An error that one
+ * throws, or rejects with, is ignored.
+ */
+export interface Logger {
+  /** Connections that open and close. */
+  debug?(message: string, fields: LogFields): void;
+  /** Feeds, streams and a relay's upstreams that start and end. */
+  info?(message: string, fields: LogFields): void;
+  /** Retries, refusals, connections that failed. */
+  warn?(message: string, fields: LogFields): void;
+  /** Faults of this package that ended something. */
+  error?(message: string, fields: LogFields): void;
+}
+
+/** The subject of a log line: ids, paths without their queries, statuses, codes, milliseconds. Never a secret. */
+export type LogFields = Record<string, string | number>;
+
+/** The options of {@link configure}. */
+export interface ConfigureOptions extends ApiClientConfiguration {
+  /**
+   * Receives the log lines of this process, from every thread: docs/relay.md, "Logging". Without it and without
+   * `TRIGGER_NATIVE_LOG` nothing is logged, at no cost.
+   */
+  logger?: Logger;
+}
+
+/**
  * Sets the configuration of later calls, for this process. An option that is missing comes from the environment. For
  * several keys in one process see {@link TriggerClient} and {@link auth.withAuth}.
  *
@@ -114,4 +142,4 @@ export interface ApiClientConfiguration {
  * @example
  * configure({ accessToken: process.env.MY_KEY, baseURL: "https://trigger.example.com" });
  */
-export function configure(options: ApiClientConfiguration): void;
+export function configure(options: ConfigureOptions): void;

@@ -151,16 +151,21 @@ function takesTextOnly(env) {
 const NONE = Object.freeze(Object.create(null));
 
 /** The configuration that `configure()` set last. */
-const configured = shared("configuration", () => ({ source: new Source(NONE) }));
+const configured = shared("configuration", () => ({ source: new Source(NONE), isLogging: false }));
 
 /**
  * Sets the configuration of this process. Replaces what an earlier call set, as in the SDK.
  *
- * @param {Configuration} options
+ * @param {Configuration & { logger?: import("./logger.js").Logger }} options
  * @throws {ConfigError} `ERR_INVALID_CONFIG` for an option that is unknown or of a wrong type
  */
 function configure(options) {
-  configured.source = new Source(checkConfiguration("configure()", options));
+  const { logger, ...rest } = pick("configure()", options, { ...OPTIONS, logger: "object" });
+  const source = new Source(checkConfiguration("configure()", rest));
+  // Loaded by who has one: few do, and every file counts at the start of a process.
+  if (logger !== undefined || configured.isLogging) require("./logger.js").setLogger("configure()", logger);
+  configured.isLogging = logger !== undefined;
+  configured.source = source;
 }
 
 /**

@@ -8,6 +8,7 @@
  */
 
 import type { EmulatorStats } from "../../emulator.js";
+import type { LogFields } from "../../types/config.js";
 import type { RealtimeStats } from "../../types/relay.js";
 import type { StreamStats } from "../../types/stream.js";
 import type { RetryNotice, SubscriptionState, SubscriptionStats } from "../../types/subscription.js";
@@ -73,6 +74,15 @@ declare function makeClient(
 export class Cancel {
   constructor();
   cancel(): void;
+}
+
+/** A log line. Its level is the name of a logger's function. */
+export type LogLine = [level: "debug" | "info" | "warn" | "error", message: string, fields: LogFields];
+
+/** A logger, which takes lines until it is closed or collected. `level` is the most of it. */
+export class LogSink {
+  constructor(level: string, deliver: (lines: Json<LogLine[]>) => void);
+  close(): void;
 }
 
 /** A token that is renewed. Clients that share one share their feeds. */

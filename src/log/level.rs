@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// How much a line matters. A level takes those above it along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Something ended that should not have.
+    /// A fault of this package ended something.
     Error = 1,
     /// A refusal, a retry, a loss.
     Warn,

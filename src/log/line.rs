@@ -123,14 +123,14 @@ mod tests {
     fn a_line_is_one_line_whatever_is_in_it() {
         let fields = [
             ("path", Value::from("/runs/run_1")),
-            ("stream", Value::from("a \"b\"\nc\u{1b}[31m")),
             ("status", Value::from(Some(401_u16))),
+            ("stream", Value::from("a \"b\"\nc\u{1b}[31m")),
             ("none", Value::from(None::<u64>)),
         ];
         let line = Line { level: Level::Warn, message: "feed refused", fields: &fields };
         assert_eq!(
             line.to_text("now"),
-            "now trigger-native warn feed refused path=/runs/run_1 stream=\"a \\\"b\\\"\\nc\\u{1b}[31m\" status=401\n"
+            "now trigger-native warn feed refused path=/runs/run_1 status=401 stream=\"a \\\"b\\\"\\nc\\u{1b}[31m\"\n"
         );
         assert_eq!(
             line.to_json(),

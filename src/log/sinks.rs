@@ -55,7 +55,8 @@ pub(crate) fn from_environment() {
     static LOOKED: Once = Once::new();
     LOOKED.call_once(|| {
         let Some(value) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) else { return };
-        match Level::parse(&value.to_string_lossy()) {
+        let value = value.to_string_lossy();
+        match Level::parse(&value) {
             Some(level) => add(Arc::new(Printer(level))),
             None => print(&format!(
                 "trigger-native: {VARIABLE} is {value:?}, which is no level: set it to error, warn, info or debug, or not at all\n"

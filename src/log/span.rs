@@ -73,8 +73,19 @@ impl Span {
         let Some(error) = error else { return inner.end(inner.kind.level, inner.kind.ended) };
         inner.fields.push(("code", error.code().as_str().into()));
         inner.fields.push(("status", error.status().into()));
-        let message = if error.kind() == Kind::Api { inner.kind.refused } else { inner.kind.ended };
-        inner.end(Level::Warn, message);
+        let (level, message) = match error.kind() {
+            Kind::Api => (Level::Warn, inner.kind.refused),
+            Kind::Internal => (Level::Error, inner.kind.ended),
+            Kind::Connection
+            | Kind::Timeout
+            | Kind::Protocol
+            | Kind::NoProgress
+            | Kind::Config
+            | Kind::Argument
+            | Kind::Decode
+            | Kind::Aborted => (Level::Warn, inner.kind.ended),
+        };
+        inner.end(level, message);
     }
 }
 

@@ -12,6 +12,7 @@ mod head;
 mod idle_cache;
 mod limits;
 mod listen;
+mod log;
 mod metrics;
 mod options;
 mod proxy;

@@ -13,6 +13,7 @@ use super::authorizer::{Authorizer, Grant, Viewer};
 use super::digest::Digester;
 use super::feed::{self, Feeds};
 use super::limits::{Limiter, Permit};
+use super::log;
 use super::metrics;
 use super::options::Options;
 use super::proxy::Proxy;
@@ -21,6 +22,7 @@ use super::response::{Outcome, Responder};
 use super::router::{Route, Routed, Router, Target};
 use super::stats::{Bound, Gauges, Refusal, Stats};
 use super::stream::{self, StreamKey, Streams};
+use crate::log::{Level, enabled};
 use crate::serve::clock::Clock;
 use crate::serve::{self, Body, Response};
 
@@ -77,6 +79,7 @@ impl Relay {
         let admitted = self.admission.check(&head.headers, &head.uri);
         let mut request = request::read(head.method, head.uri.query(), head.headers);
         let routed = admitted.and_then(|()| self.route(&request, head.uri.path()));
+        let logged = routed.as_ref().ok().filter(|_| enabled(Level::Warn)).map(|route| route.path.clone());
         // A poll is held for long, by thousands of viewers: its future keeps no more of the request than it needs, and
         // the futures of rare or short steps are boxed.
         drop(head.uri);
@@ -90,6 +93,7 @@ impl Relay {
             }
         };
         let mut response = self.responder.respond(outcome, &request.headers, head.version);
+        log::refused(logged.as_deref(), response.status());
         self.admission.set_cors(page.as_ref(), &mut response);
         response
     }
@@ -221,6 +225,7 @@ impl Relay {
         if let Some(refusal) = Refusal::of(status) {
             self.stats.refuse(refusal);
         }
+        log::refused(None, status);
     }
 
     /// Counts an answer that was dropped unread elsewhere than in a listener.

@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::hub::{FeedSpec, Hub, ReaderOptions};
 use crate::relay::digest::Digest;
 use crate::relay::idle_cache::{IdleCache, Slot, Subscription};
+use crate::relay::log;
 use crate::relay::options::Options;
 use crate::relay::stats::Stats;
 use crate::relay::warnings::Warnings;
@@ -136,6 +137,7 @@ impl Inner {
             query: slot.key.query.clone(),
             retry: RetryPolicy::default(),
         };
+        let _log = log::upstream(&spec.path);
         let reader =
             Hub::global().open(&spec, ReaderOptions { copies: true, notices: true, ..ReaderOptions::default() });
         let follow = slot.follow(&reader, &self.endpoint, &self.stats.requests, &self.warnings);

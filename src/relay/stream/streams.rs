@@ -10,6 +10,7 @@ use super::shared::{SharedStream, UpstreamStatus};
 use crate::id::{path_segment, text_segment};
 use crate::relay::digest::Digest;
 use crate::relay::idle_cache::{IdleCache, Slot, Subscription};
+use crate::relay::log;
 use crate::relay::options::Options;
 use crate::relay::stats::Stats;
 use crate::serve::Response;
@@ -97,7 +98,12 @@ impl Streams {
         let (subscription, opened) = self.cache.subscribe(key, owner, open)?;
         if let Some(slot) = opened {
             let spec = StreamSpec::raw(self.options.endpoint.clone(), self.options.client.clone(), &path, WINDOW_S);
-            tokio::spawn(run(self.cache.clone(), slot, spec, self.options.warnings.clone()));
+            let log = log::upstream(&path);
+            let run = run(self.cache.clone(), slot, spec, self.options.warnings.clone());
+            tokio::spawn(async move {
+                run.await;
+                log.end(None);
+            });
         }
         Ok(Subscriber(subscription))
     }
