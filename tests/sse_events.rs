@@ -6,11 +6,11 @@ use eventsource_stream::{Event, EventStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use proptest::prelude::*;
 use trigger_native::error::ErrorCode;
-use trigger_native::sse::{self, Blocks, Decoder, TooLong};
+use trigger_native::sse::{self, Decoder, Framer, TooLong};
 
 /// The blocks of a body: whole lines up to and with a blank one.
 fn blocks(limit: usize, chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, TooLong> {
-    let (mut framer, mut out) = (Blocks::new(limit), Vec::new());
+    let (mut framer, mut out) = (Framer::new(limit), Vec::new());
     for chunk in chunks {
         framer.push(chunk, |block| out.push(block.to_vec()))?;
     }

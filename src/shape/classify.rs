@@ -39,17 +39,17 @@ pub(super) struct Batch<'a> {
 
 /// What the machine knew when it made the request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known<'a> {
+pub(super) struct RequestContext<'a> {
     /// Whether the types of the columns are known. Only the first response has to name them.
-    pub(super) schema: bool,
+    pub(super) has_schema: bool,
     /// The offset of the request.
     pub(super) offset: &'a str,
 }
 
 /// Classifies an event (I1, I9).
-pub(super) fn classify<'a>(event: Event<'a>, known: Known<'_>, now: Now) -> Classified<'a> {
+pub(super) fn classify<'a>(event: Event<'a>, context: RequestContext<'_>, now: Now) -> Classified<'a> {
     match event {
-        Event::Response { status, headers, body } => response(status, headers, body, known, now),
+        Event::Response { status, headers, body } => response(status, headers, body, context, now),
         Event::Failed(Failure::Connect(error)) => lost(Reason::Unreachable, error),
         Event::Failed(Failure::Silent(error)) => lost(Reason::Silent, error),
         Event::Failed(Failure::Cut(error)) => lost(Reason::Cut, error),
@@ -63,26 +63,32 @@ pub(super) fn classify<'a>(event: Event<'a>, known: Known<'_>, now: Now) -> Clas
 pub(super) fn classify_shortened<'a>(
     event: Event<'a>,
     shortened: Option<&'a Shortened>,
-    known: Known<'_>,
+    context: RequestContext<'_>,
     now: Now,
 ) -> Classified<'a> {
     if let (Some(shortened), Event::Response { status, headers, .. }) = (shortened, &event) {
-        let classified = classify(Event::Response { status: *status, headers, body: &shortened.body }, known, now);
+        let classified = classify(Event::Response { status: *status, headers, body: &shortened.body }, context, now);
         if let Classified::Batch(mut batch) = classified
             && shortened.restore(&mut batch.messages)
         {
             return Classified::Batch(batch);
         }
     }
-    classify(event, known, now)
+    classify(event, context, now)
 }
 
-fn response<'a>(status: u16, headers: &HeaderMap, body: &'a [u8], known: Known<'_>, now: Now) -> Classified<'a> {
+fn response<'a>(
+    status: u16,
+    headers: &HeaderMap,
+    body: &'a [u8],
+    context: RequestContext<'_>,
+    now: Now,
+) -> Classified<'a> {
     match status {
         204 => {
             Classified::NoContent { handle: text(headers, "electric-handle"), offset: text(headers, "electric-offset") }
         }
-        200..=299 => match batch(headers, body, known) {
+        200..=299 => match batch(headers, body, context) {
             Ok(batch) => Classified::Batch(batch),
             Err(error) => Classified::Retryable(RetryableError::protocol(status, error)),
         },
@@ -118,7 +124,7 @@ fn lost<'a>(reason: Reason, error: Error) -> Classified<'a> {
     Classified::Retryable(RetryableError { reason, status: error.status(), retry_after_ms: None, error })
 }
 
-fn batch<'a>(headers: &HeaderMap, body: &'a [u8], known: Known<'_>) -> Result<Batch<'a>> {
+fn batch<'a>(headers: &HeaderMap, body: &'a [u8], context: RequestContext<'_>) -> Result<Batch<'a>> {
     let missing = |name: &str| {
         let kind = text(headers, "content-type").map_or_else(String::new, |kind| format!(" ({kind})"));
         Error::protocol(format!(
@@ -130,12 +136,12 @@ fn batch<'a>(headers: &HeaderMap, body: &'a [u8], known: Known<'_>) -> Result<Ba
     let offset = text(headers, "electric-offset").ok_or_else(|| missing("electric-offset"))?;
     let cursor = text(headers, "electric-cursor");
     let schema = headers.get("electric-schema").map(|header| Schema::parse(header.as_bytes())).transpose()?;
-    if schema.is_none() && !known.schema {
+    if schema.is_none() && !context.has_schema {
         return Err(missing("electric-schema"));
     }
     let messages = if body.iter().all(u8::is_ascii_whitespace) {
         // An empty body with a new offset has lost its messages on the way.
-        if offset != known.offset {
+        if offset != context.offset {
             return Err(Error::protocol("the answer has no body: it was cut short"));
         }
         Vec::new()
@@ -154,7 +160,7 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const KNOWN: Known<'static> = Known { schema: true, offset: "0_0" };
+    const CONTEXT: RequestContext<'static> = RequestContext { has_schema: true, offset: "0_0" };
     const NOW: Now = Now { monotonic_ms: 0, unix_ms: 0, jitter: 0.5 };
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -163,7 +169,7 @@ mod tests {
 
     fn see(status: u16, pairs: &[(&'static str, &str)], body: &'static str) -> String {
         let headers = headers(pairs);
-        match classify(Event::Response { status, headers: &headers, body: body.as_bytes() }, KNOWN, NOW) {
+        match classify(Event::Response { status, headers: &headers, body: body.as_bytes() }, CONTEXT, NOW) {
             Classified::Batch(batch) => format!("batch of {}", batch.messages.len()),
             Classified::NoContent { .. } => "empty".to_owned(),
             Classified::Refetch { handle } => format!("refetch {handle:?}"),
@@ -225,7 +231,8 @@ mod tests {
     fn the_first_answer_must_name_the_types() {
         let headers = headers(&GOOD);
         let event = Event::Response { status: 200, headers: &headers, body: b"[]" };
-        let Classified::Retryable(error) = classify(event, Known { schema: false, offset: "-1" }, NOW) else {
+        let Classified::Retryable(error) = classify(event, RequestContext { has_schema: false, offset: "-1" }, NOW)
+        else {
             panic!("an answer without types is no protocol")
         };
         assert!(error.error.message().contains("electric-schema"));

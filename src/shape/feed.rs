@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::classify::{self, Batch, Classified, Known};
-use super::cursor::{Cursor, Mode, Moment};
+use super::classify::{self, Batch, Classified, RequestContext};
+use super::cursor::{Cursor, Mode};
+use super::instant::SuspendAwareInstant;
 use super::limits::Limits;
 use super::message::Message;
 use super::retry_budget::{Pause, RetryBudget};
@@ -29,9 +30,9 @@ pub struct Feed {
     /// Whether any response so far ended in an up-to-date.
     was_up_to_date: bool,
     /// The time of the last request.
-    last_request: Moment,
+    last_request: SuspendAwareInstant,
     /// The time of the last response that was taken; `None` where that response may be an old one (I20).
-    last_response: Option<Moment>,
+    last_response: Option<SuspendAwareInstant>,
     /// The number of handles that were made up (I8).
     cache_busts: u32,
 }
@@ -73,7 +74,7 @@ impl Feed {
             retry_budget: RetryBudget::default(),
             phase: Phase::Connecting,
             was_up_to_date: false,
-            last_request: Moment::default(),
+            last_request: SuspendAwareInstant::default(),
             last_response: None,
             cache_busts: 0,
         }
@@ -88,14 +89,14 @@ impl Feed {
     /// the last step. After the end, every step is `End(Ok(()))`.
     pub fn on(&mut self, event: Event<'_>, now: Now) -> Outcome {
         let now = now.sane();
-        let known = Known { schema: self.schema.is_some(), offset: &self.cursor.query.offset };
+        let context = RequestContext { has_schema: self.schema.is_some(), offset: &self.cursor.query.offset };
         // The JSON parser gets the body without the long texts that came before (I17).
         let body = match &event {
             Event::Response { body, .. } => *body,
             Event::Failed(_) | Event::Woken => b"",
         };
         let shortened = self.rows.interner.shorten(body);
-        let classified = classify::classify_shortened(event, shortened.as_ref(), known, now);
+        let classified = classify::classify_shortened(event, shortened.as_ref(), context, now);
         let step = match (self.state, classified) {
             (
                 State::Snapshot { asked_at } | State::CatchUp { asked_at } | State::Live { asked_at },
@@ -296,7 +297,7 @@ impl Feed {
     /// is unknown. A refresh counts however slow it was, so that two never follow one another.
     fn note_response_time(&mut self, now: Now) {
         let fresh = self.cursor.refreshing || self.last_request.until(now) <= self.limits.max_hold_ms;
-        self.last_response = fresh.then(|| Moment::of(now));
+        self.last_response = fresh.then(|| SuspendAwareInstant::of(now));
         self.cursor.cache_busted = false;
     }
 
@@ -351,8 +352,8 @@ impl Feed {
         }
     }
 
-    fn fail(&mut self, error: RetryableError, asked_at: u64, now: Now) -> Step {
-        match self.retry_budget.failure(error, asked_at, now, &self.limits) {
+    fn fail(&mut self, failure: RetryableError, asked_at: u64, now: Now) -> Step {
+        match self.retry_budget.failure(failure, asked_at, now, &self.limits) {
             Ok(pause) => self.wait(pause, now),
             Err(error) => self.end(Err(error)),
         }
@@ -360,7 +361,7 @@ impl Feed {
 
     fn request(&mut self, now: Now) -> Step {
         let asked_at = now.monotonic_ms;
-        self.last_request = Moment::of(now);
+        self.last_request = SuspendAwareInstant::of(now);
         if self.needs_refresh(now) {
             self.cursor.refresh();
         }

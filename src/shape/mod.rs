@@ -12,6 +12,7 @@ mod feed;
 mod feed_tests;
 #[cfg(test)]
 mod harness;
+mod instant;
 mod intern;
 #[cfg(test)]
 mod limit_tests;

@@ -1,7 +1,7 @@
 //! The decoder: bytes in any chunking, decoded to events.
 
-use super::blocks::{Blocks, TooLong};
 use super::fields::Fields;
+use super::framer::{Framer, TooLong};
 use super::parser::Parser;
 use crate::error::{Error, ErrorCode, Result};
 
@@ -22,23 +22,23 @@ pub struct Event<'a> {
 /// Decodes the events of one body. Bytes after the last blank line are not an event, and are dropped.
 #[derive(Debug)]
 pub struct Decoder {
-    blocks: Blocks,
+    framer: Framer,
     max_bytes: usize,
-    reading: Reading,
+    reader: EventReader,
 }
 
 impl Decoder {
     /// A decoder for a new body, with events of up to `max_bytes`.
     #[must_use]
     pub fn new(max_bytes: usize) -> Self {
-        let reading = Reading { id: String::new(), parser: None };
-        Self { blocks: Blocks::new(max_bytes), max_bytes, reading }
+        let reader = EventReader { id: String::new(), parser: None };
+        Self { framer: Framer::new(max_bytes), max_bytes, reader }
     }
 
     /// Whether an event has begun and not ended.
     #[must_use]
-    pub fn is_amid(&self) -> bool {
-        self.blocks.is_amid()
+    pub fn is_partial(&self) -> bool {
+        self.framer.is_partial()
     }
 
     /// Takes the next bytes and passes the events that they complete to `take`, in order.
@@ -47,11 +47,11 @@ impl Decoder {
     /// `ERR_TOO_LARGE` for an event that is too long, `ERR_PROTOCOL` for a line that the parser refuses. The decoder
     /// cannot be used after either.
     pub fn push(&mut self, bytes: &[u8], mut take: impl FnMut(Event<'_>)) -> Result<()> {
-        let Self { blocks, max_bytes, reading } = self;
+        let Self { framer, max_bytes, reader } = self;
         let mut outcome = Ok(());
-        let framed = blocks.push(bytes, |block| {
+        let framed = framer.push(bytes, |block| {
             if outcome.is_ok() {
-                outcome = reading.block(block, &mut take);
+                outcome = reader.block(block, &mut take);
             }
         });
         outcome?;
@@ -64,16 +64,16 @@ impl Decoder {
 
 /// The state between two blocks.
 #[derive(Debug)]
-struct Reading {
+struct EventReader {
     /// The last id of an event.
     id: String,
     /// Created for the first block that [`Fields`] does not read.
     parser: Option<Box<Parser>>,
 }
 
-impl Reading {
+impl EventReader {
     fn block(&mut self, block: &[u8], take: &mut impl FnMut(Event<'_>)) -> Result<()> {
-        let Some(fields) = Fields::read(block) else { return self.unusual(block, take) };
+        let Some(fields) = Fields::read(block) else { return self.parse(block, take) };
         if let Some(id) = fields.id
             && *id != *self.id
         {
@@ -86,7 +86,7 @@ impl Reading {
         Ok(())
     }
 
-    fn unusual(&mut self, block: &[u8], take: &mut impl FnMut(Event<'_>)) -> Result<()> {
+    fn parse(&mut self, block: &[u8], take: &mut impl FnMut(Event<'_>)) -> Result<()> {
         let parser = self.parser.get_or_insert_with(|| Box::new(Parser::new()));
         let parsed = parser.block(&self.id, block).map_err(|_| {
             // The parser's message would repeat the line, which may hold user data.

@@ -1,8 +1,8 @@
-//! Blocks of the forms that the server sends, read in place.
+//! Framer of the forms that the server sends, read in place.
 
 use memchr::memchr;
 
-use super::blocks::lines;
+use super::framer::lines;
 
 /// The fields of a block; `None` where one is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use eventsource_stream::{Event, EventStream, EventStreamError};
 use futures_util::Stream;
 
-use super::blocks::lines;
+use super::framer::lines;
 use crate::lock::lock;
 
 /// `eventsource-stream`, driven line by line.

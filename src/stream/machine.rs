@@ -274,7 +274,7 @@ impl Machine {
     /// Three such bodies in a row may be all that the server has.
     fn is_cut_short(&mut self, body: &Body) -> bool {
         let Cursor::V1(cursor) = &self.cursor else { return false };
-        let is_cut = (body.decoder.is_amid() || cursor.is_amid()) && self.stalled < self.limits.max_empty_bodies;
+        let is_cut = (body.decoder.is_partial() || cursor.is_amid()) && self.stalled < self.limits.max_empty_bodies;
         self.stalled += u32::from(is_cut);
         is_cut
     }

@@ -14,7 +14,7 @@ pub struct TooLong;
 /// Cuts bytes in any chunking into blocks: whole lines up to a blank one. Lines end in LF, CR or CRLF. A byte order
 /// mark at the start of the body is dropped. Each byte is examined once.
 #[derive(Debug)]
-pub struct Blocks {
+pub struct Framer {
     /// The bytes so far of a block whose end has not come yet.
     partial: Vec<u8>,
     /// The size of its complete lines, without line ends.
@@ -28,7 +28,7 @@ pub struct Blocks {
     begun: bool,
 }
 
-impl Blocks {
+impl Framer {
     /// A framer for blocks of up to `max_bytes`, without line ends.
     #[must_use]
     pub fn new(max_bytes: usize) -> Self {
@@ -69,7 +69,7 @@ impl Blocks {
     }
 
     /// Whether a block has begun and not ended.
-    pub(super) fn is_amid(&self) -> bool {
+    pub(super) fn is_partial(&self) -> bool {
         self.size + self.line > 0
     }
 
