@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { auth, TriggerClient, TriggerNativeError } from "trigger-native";
 import { startEmulator } from "trigger-native/emulator";
 
-const { Looks } = createRequire(import.meta.url)("../js/calls/hints.js");
+const { PollCounter } = createRequire(import.meta.url)("../js/calls/hints.js");
 
 let emulator;
 let client;
@@ -25,14 +25,14 @@ after(() => emulator.stop());
 
 test("ten looks at one run within a minute are a loop, and fewer or of several runs are none", () => {
   let now = 0;
-  const looks = new Looks(() => now);
-  for (let look = 1; look < 10; look += 1) assert.equal(looks.look("run_a"), false);
-  assert.equal(looks.look("run_b"), false);
-  assert.equal(looks.look("run_a"), true);
+  const polls = new PollCounter(() => now);
+  for (let look = 1; look < 10; look += 1) assert.equal(polls.count("run_a"), false);
+  assert.equal(polls.count("run_b"), false);
+  assert.equal(polls.count("run_a"), true);
   now = 60_000;
-  assert.equal(looks.look("run_a"), false);
-  for (let run = 0; run < 2_000; run += 1) looks.look(`run_${run}`);
-  assert.equal(looks.look("run_a"), false, "forgotten: there were too many others");
+  assert.equal(polls.count("run_a"), false);
+  for (let run = 0; run < 2_000; run += 1) polls.count(`run_${run}`);
+  assert.equal(polls.count("run_a"), false, "forgotten: there were too many others");
 });
 
 test("polling a run by hand is told of, once, with what to do instead", async () => {

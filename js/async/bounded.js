@@ -42,7 +42,7 @@ async function bounded(bounds, call) {
  * @returns {Promise<T>}
  * @throws the signal's reason when it aborts, a TimeoutError when the time is up; otherwise what the work throws
  */
-function heldTo(bounds, work) {
+function waitWithin(bounds, work) {
   const { signal, timeoutInMs } = bounds ?? {};
   if (signal === undefined && timeoutInMs === undefined) return work;
   return new Promise((resolve, reject) => {
@@ -69,4 +69,4 @@ function heldTo(bounds, work) {
   });
 }
 
-module.exports = { bounded, heldTo };
+module.exports = { bounded, waitWithin };

@@ -9,8 +9,8 @@
 const { TriggerNativeError } = require("../errors/errors.js");
 
 /** So many retrievals of one run in this time are a polling loop. */
-const LOOKS = 10;
-const LOOKS_MS = 60_000;
+const POLLS = 10;
+const POLLS_MS = 60_000;
 /** The runs whose retrievals are counted; the least recently retrieved goes first. */
 const MAX_RUNS = 1_000;
 /** The length of a large column, in characters of JSON. */
@@ -42,7 +42,7 @@ function unscoped() {
 }
 
 /** Counts retrievals of runs. */
-class Looks {
+class PollCounter {
   /** @type {Map<string, { since: number, count: number }>} */
   #runs = new Map();
   #now;
@@ -53,26 +53,26 @@ class Looks {
   }
 
   /** Counts one, and says whether it is one of a polling loop. @param {string} id */
-  look(id) {
+  count(id) {
     const now = this.#now();
     const known = this.#runs.get(id);
-    const seen = known && now - known.since < LOOKS_MS ? known : { since: now, count: 0 };
+    const seen = known && now - known.since < POLLS_MS ? known : { since: now, count: 0 };
     seen.count += 1;
     this.#runs.delete(id);
     this.#runs.set(id, seen);
     if (this.#runs.size > MAX_RUNS) this.#runs.delete(/** @type {string} */ (this.#runs.keys().next().value));
-    return seen.count >= LOOKS;
+    return seen.count >= POLLS;
   }
 }
 
-const looks = new Looks();
+const polls = new PollCounter();
 
 /** A run was retrieved. @param {string} id */
 function retrieved(id) {
-  if (!isOpen("POLLING") || !looks.look(id)) return;
+  if (!isOpen("POLLING") || !polls.count(id)) return;
   hint(
     "POLLING",
-    `runs.retrieve() was called ${LOOKS} times within a minute for one run: follow it with runs.subscribeToRun(), or with useRealtimeRun in a browser, which tell each change once.`,
+    `runs.retrieve() was called ${POLLS} times within a minute for one run: follow it with runs.subscribeToRun(), or with useRealtimeRun in a browser, which tell each change once.`,
   );
 }
 
@@ -96,4 +96,4 @@ function bigints(/** @type {string} */ _, /** @type {unknown} */ value) {
   return typeof value === "bigint" ? value.toString() : value;
 }
 
-module.exports = { Looks, retrieved, sent, unscoped };
+module.exports = { PollCounter, retrieved, sent, unscoped };

@@ -84,7 +84,7 @@ const LAZY = 512;
 const SAME = 1;
 
 /** A packet that is decoded when it is first read. */
-class Lazy {
+class LazyPacket {
   /** @type {Packet | undefined} */
   #packet;
   /** @type {unknown} */
@@ -121,8 +121,8 @@ class Packets {
   }
 
   /**
-   * The value of a run's packet; a {@link Lazy} one where it is long. Throws or rejects where there is none, and tries
-   * again the next time.
+   * The value of a run's packet; a {@link LazyPacket} one where it is long. Throws or rejects where there is none, and
+   * tries again the next time.
    *
    * @param {string} runId
    * @param {Field} field
@@ -202,13 +202,15 @@ function later(packet) {
   if (!packet.data || packet.data.length < LAZY) return decode(packet);
   switch (mediaType(packet.type)) {
     case "application/json":
-      return new Lazy(packet);
+      return new LazyPacket(packet);
     case "application/super+json":
       // A property cannot wait for a module, so superjson is loaded now.
-      return superjson || !namesTypes(packet.data) ? new Lazy(packet) : loadSuperjson().then(() => new Lazy(packet));
+      return superjson || !namesTypes(packet.data)
+        ? new LazyPacket(packet)
+        : loadSuperjson().then(() => new LazyPacket(packet));
     default:
       return decode(packet);
   }
 }
 
-module.exports = { Lazy, Packets, decode, loadSuperjson };
+module.exports = { LazyPacket, Packets, decode, loadSuperjson };

@@ -9,7 +9,7 @@
  * collected with its configuration.
  */
 
-const { heldTo } = require("../async/bounded.js");
+const { waitWithin } = require("../async/bounded.js");
 const { clientOf } = require("./client.js");
 const { ApiError, ConfigError, TimeoutError, fromNative } = require("../errors/errors.js");
 const native = require("../native/native.js");
@@ -75,7 +75,7 @@ class Refresher {
    * @returns {Promise<Client>} rejects with the function's error, where there is no token at all yet
    */
   async client(bounds) {
-    if (this.#token === undefined) await this.#held(bounds, this.#begun());
+    if (this.#token === undefined) await this.#waitWithin(bounds, this.#begun());
     // Made without an await in between, so that concurrent callers get the same one.
     if (this.#client === undefined) {
       this.#credential = new native.Credential(/** @type {string} */ (this.#token));
@@ -129,7 +129,7 @@ class Refresher {
    * @param {Bounds} [bounds] the only reason to reject; the token is made all the same
    */
   async renew(bounds) {
-    await this.#held(bounds, this.#begun().then(noop, noop));
+    await this.#waitWithin(bounds, this.#begun().then(noop, noop));
   }
 
   /**
@@ -161,11 +161,11 @@ class Refresher {
    * @param {Bounds | undefined} bounds
    * @param {Promise<T>} work
    */
-  async #held(bounds, work) {
+  async #waitWithin(bounds, work) {
     this.#waiting += 1;
     this.#timer?.ref?.();
     try {
-      return await heldTo(bounds, work);
+      return await waitWithin(bounds, work);
     } finally {
       this.#waiting -= 1;
       if (this.#waiting === 0) this.#timer?.unref?.();

@@ -4,7 +4,7 @@
 
 const { ArgumentError } = require("../errors/errors.js");
 const { callback, milliseconds, takeOptions } = require("../config/options.js");
-const { HOLD_MS } = require("../config/quiet.js");
+const { HOLD_MS } = require("../config/heartbeat.js");
 const { describe, isPlain } = require("../config/scopes.js");
 
 const CALL = "createRealtimeHandler";

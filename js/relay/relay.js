@@ -9,9 +9,9 @@
 
 const { aliveUntilStopped } = require("../native/alive.js");
 const {
-  GONE,
+  CLIENT_CLOSED,
   responseOf,
-  openTo,
+  allowOrigin,
   refusal,
   refusalOf,
   toNodeResponse,
@@ -80,7 +80,7 @@ class Relay {
       if (name !== "accept-encoding") headers.push(name, value);
     });
     const head = encodeRequestHead(method, target, headers);
-    const asked = this.#counted(await this.#ask(head, () => request, hostOf(request.url)));
+    const asked = this.#count(await this.#authorize(head, () => request, hostOf(request.url)));
     if (asked.response) return asked.response;
     if (asked.answer) return this.#toWeb(asked.answer, method);
     if (request.bodyUsed) return this.#toWeb(this.#bodyWasRead(), method);
@@ -138,7 +138,7 @@ class Relay {
     };
     // A host before the path is one more host of the request.
     const head = encodeRequestHead(req.method ?? "GET", url.startsWith("/") ? targetOf(url) : url, headers);
-    const asked = this.#counted(await this.#ask(head, request));
+    const asked = this.#count(await this.#authorize(head, request));
     if (asked.response) return wholeResponse(asked.response);
     if (asked.answer) return asked.answer;
     const length = req.headers["content-length"];
@@ -177,7 +177,7 @@ class Relay {
       const { first, more } = beginning;
       const exchange = this.#opened().exchange(head, grant ?? null, first ?? null, more);
       if (typeof exchange === "string") return refusal(400, JSON.parse(exchange).error.message);
-      if (viewer.onAbort(() => exchange.abort())) return GONE;
+      if (viewer.onAbort(() => exchange.abort())) return CLIENT_CLOSED;
       if (more && pieces !== undefined) void pump(pieces, exchange);
       return await responseOf(exchange);
     } catch (error) {
@@ -193,7 +193,7 @@ class Relay {
    * @param {string} [host] the app's, where it is not known from the head
    * @returns {Promise<{ grant?: string, response?: Response, answer?: import("./response.js").RelayResponse }>}
    */
-  async #ask(head, request, host) {
+  async #authorize(head, request, host) {
     if (this.#isClosed) return { answer: refusal(503, "The relay was closed") };
     let native;
     try {
@@ -220,13 +220,14 @@ class Relay {
       // No URL or no `Request` can have this host or method.
       return { answer: refusal(400, "Bad Request") };
     }
-    if (!native.authorizes()) return { answer: this.#openTo(head, refusal(429, "Too many concurrent requests", 1)) };
+    if (!native.authorizes())
+      return { answer: this.#allowOrigin(head, refusal(429, "Too many concurrent requests", 1)) };
     try {
       const decision = await decisionOf(authorize, asked, authorizeTimeoutMs);
-      if ("refused" in decision) return { answer: this.#openTo(head, refusal(401, "Unauthorized")) };
+      if ("refused" in decision) return { answer: this.#allowOrigin(head, refusal(401, "Unauthorized")) };
       if (!("late" in decision)) return decision;
       this.#warn(`authorize() did not answer within ${authorizeTimeoutMs} ms (authorizeTimeoutMs)`);
-      return { answer: this.#openTo(head, refusal(503, "The app did not answer in time", 1)) };
+      return { answer: this.#allowOrigin(head, refusal(503, "The app did not answer in time", 1)) };
     } catch (error) {
       return { answer: this.#fault(error, "authorize() failed: ") };
     } finally {
@@ -240,10 +241,12 @@ class Relay {
    * @param {string} head
    * @param {import("./response.js").RelayResponse} answer
    */
-  #openTo(head, answer) {
+  #allowOrigin(head, answer) {
     const { headers } = decodeRequestHead(head);
     const at = headers.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === "origin");
-    return at >= 0 && this.#options.allowOrigins.includes(headers[at + 1]) ? openTo(answer, headers[at + 1]) : answer;
+    return at >= 0 && this.#options.allowOrigins.includes(headers[at + 1])
+      ? allowOrigin(answer, headers[at + 1])
+      : answer;
   }
 
   /**
@@ -252,7 +255,7 @@ class Relay {
    * @template {{ response?: Response, answer?: import("./response.js").RelayResponse }} Asked
    * @param {Asked} asked
    */
-  #counted(asked) {
+  #count(asked) {
     const given = asked.response ?? asked.answer;
     if (given !== undefined && !this.#isClosed) this.#native?.refusedElsewhere(given.status);
     return asked;
@@ -348,7 +351,7 @@ class Relay {
   async #decide(head) {
     try {
       const { method, target, headers } = decodeRequestHead(head);
-      const asked = await this.#ask(head, () => requestFrom(method, target, headers, "http"));
+      const asked = await this.#authorize(head, () => requestFrom(method, target, headers, "http"));
       return asked.response ? { answer: await wholeResponse(asked.response) } : asked;
     } catch (error) {
       return { answer: this.#fault(error) };

@@ -70,7 +70,7 @@ function refusalOf(text) {
  * @param {string} origin
  * @returns {RelayResponse}
  */
-function openTo(answer, origin) {
+function allowOrigin(answer, origin) {
   const headers = ["access-control-allow-origin", origin, "access-control-allow-credentials", "true", "vary", "Origin"];
   for (let at = 0; at < answer.headers.length; at += 2) {
     if (answer.headers[at] !== "access-control-allow-origin") headers.push(answer.headers[at], answer.headers[at + 1]);
@@ -79,7 +79,7 @@ function openTo(answer, origin) {
 }
 
 /** For a viewer who left, and does not read it. @type {RelayResponse} */
-const GONE = { status: 499, headers: [] };
+const CLIENT_CLOSED = { status: 499, headers: [] };
 
 /** @param {number} status */
 function isBodiless(status) {
@@ -96,7 +96,7 @@ async function responseOf(exchange) {
   const [text, bytes] = await exchange.respond();
   if (text.startsWith("{")) {
     const failure = JSON.parse(text);
-    if (failure.error.kind === "aborted") return GONE;
+    if (failure.error.kind === "aborted") return CLIENT_CLOSED;
     throw fromNative(failure);
   }
   const { status, headers, more } = decodeResponseHead(text);
@@ -301,4 +301,13 @@ class Reader {
   }
 }
 
-module.exports = { GONE, responseOf, openTo, refusal, refusalOf, toNodeResponse, toWebResponse, wholeResponse };
+module.exports = {
+  CLIENT_CLOSED,
+  responseOf,
+  allowOrigin,
+  refusal,
+  refusalOf,
+  toNodeResponse,
+  toWebResponse,
+  wholeResponse,
+};

@@ -6,7 +6,7 @@
  */
 
 const { inspect } = require("node:util");
-const { Lazy } = require("../calls/packets.js");
+const { LazyPacket } = require("../calls/packets.js");
 
 /** The properties that hold packets. */
 const PACKETS = /** @type {const} */ (["payload", "output", "metadata"]);
@@ -14,7 +14,7 @@ const PACKETS = /** @type {const} */ (["payload", "output", "metadata"]);
 /** @typedef {{ found?: Record<string, Error>, note(property: string, error: unknown): void }} Errors */
 
 /**
- * Makes those properties of `run` that hold a {@link Lazy} value decode it when they are read.
+ * Makes those properties of `run` that hold a {@link LazyPacket} value decode it when they are read.
  *
  * `decodeErrors` has to read them all, so it is not enumerable here: a copy or a comparison of the run does not read
  * it.
@@ -27,7 +27,7 @@ const PACKETS = /** @type {const} */ (["payload", "output", "metadata"]);
 function decodeWhenRead(run, errors) {
   for (const name of PACKETS) {
     const value = run[name];
-    if (value instanceof Lazy) define(run, name, value, errors);
+    if (value instanceof LazyPacket) define(run, name, value, errors);
   }
   Object.defineProperties(run, {
     decodeErrors: {
@@ -48,7 +48,7 @@ function decodeWhenRead(run, errors) {
   return run;
 }
 
-/** @param {object} run @param {string} name @param {InstanceType<typeof Lazy>} lazy @param {Errors} errors */
+/** @param {object} run @param {string} name @param {InstanceType<typeof LazyPacket>} lazy @param {Errors} errors */
 function define(run, name, lazy, errors) {
   let failed = false;
   Object.defineProperty(run, name, {

@@ -6,7 +6,7 @@
  */
 
 const { ApiError, DecodeError, TriggerNativeError } = require("../errors/errors.js");
-const { Lazy } = require("../calls/packets.js");
+const { LazyPacket } = require("../calls/packets.js");
 
 /** @typedef {InstanceType<typeof import("../calls/packets.js").Packets>} Packets */
 /** @typedef {import("../native/addon.js").WireRun} WireRun */
@@ -92,7 +92,7 @@ function build(parsed, payload, output, metadata, errors) {
     isCancelled: status === "CANCELED",
   });
   Object.defineProperty(run, "isFinished", { value: parsed.isFinished });
-  if (payload instanceof Lazy || output instanceof Lazy || metadata instanceof Lazy) {
+  if (payload instanceof LazyPacket || output instanceof LazyPacket || metadata instanceof LazyPacket) {
     decodeWhenRead ??= require("./lazy.js").decodeWhenRead;
     return decodeWhenRead(run, errors);
   }

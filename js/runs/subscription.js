@@ -9,7 +9,7 @@
 
 const { onAbort } = require("../async/aborts.js");
 const { attempt } = require("../async/attempt.js");
-const { heldTo } = require("../async/bounded.js");
+const { waitWithin } = require("../async/bounded.js");
 const { ArgumentError, fromNative } = require("../errors/errors.js");
 const { nextBatch } = require("../native/mailbox.js");
 
@@ -243,7 +243,7 @@ class RunSubscription {
         if (next) {
           let { value } = next;
           if (value instanceof Promise) {
-            value = await heldTo({ signal: this.#source.abandoned.signal }, value);
+            value = await waitWithin({ signal: this.#source.abandoned.signal }, value);
             // Closed while a stored packet was fetched: no run is yielded after the end.
             if (this.#closed) return DONE;
           }

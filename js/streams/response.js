@@ -9,7 +9,7 @@
 
 const { ArgumentError } = require("../errors/errors.js");
 const { flag, milliseconds, takeOptions } = require("../config/options.js");
-const { HEARTBEAT_MS } = require("../config/quiet.js");
+const { HEARTBEAT_MS } = require("../config/heartbeat.js");
 
 /**
  * @typedef {object} ResponseOptions

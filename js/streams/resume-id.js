@@ -12,10 +12,10 @@ const { Progress, TEXT } = require("./progress.js");
 /** Cursors in one id, beside those that must be in it: an id has to fit in a request's header. */
 const MAX_CURSORS = 64;
 /** Cursors of the streams of one finished run in an id of its feed: such an id is within 8 KiB. */
-const MAX_OWED = 192;
+const MAX_UNFINISHED = 192;
 /**
- * The longest id that is parsed, in characters. The cursors of several runs' streams are not counted: MAX_OWED holds
- * for one run.
+ * The longest id that is parsed, in characters. The cursors of several runs' streams are not counted: MAX_UNFINISHED
+ * holds for one run.
  */
 const MAX_ID_LENGTH = 64 * 1024;
 
@@ -81,15 +81,15 @@ class ResumeId {
   /** Streams that were opened and are not in `#drained`. @type {Map<string, Stream>} */
   #open = new Map();
   /** Of those, the ones of finished runs that are being read. @type {Map<string, Stream>} */
-  #owed = new Map();
+  #unfinished = new Map();
   /** Of those, the ones of live runs that moved last, the least recent first. @type {Map<string, Stream>} */
   #recent = new Map();
   /** Streams of finished runs that were read to the end. @type {Map<string, { cursor: string, at: number }>} */
   #drained = new Map();
   /** The cursors of the browser's id that no stream claimed yet. @type {Map<string, string>} */
-  #left = new Map();
+  #unclaimed = new Map();
   /** The tags of their runs. @type {Set<string>} */
-  #leftRuns = new Set();
+  #unclaimedRuns = new Set();
   #progress;
   /** The ids of runs that the browser has, and that are read for their streams alone. @type {Set<string>} */
   #known = new Set();
@@ -121,8 +121,8 @@ class ResumeId {
     if (version === undefined) return "";
     this.#progress.resume(version, [newest, at, run, sum]);
     for (const text of cursors.split(",").slice(1)) {
-      this.#left.set(text.slice(0, TAG_LETTERS), text.slice(TAG_LETTERS));
-      this.#leftRuns.add(text.slice(0, RUN_LETTERS));
+      this.#unclaimed.set(text.slice(0, TAG_LETTERS), text.slice(TAG_LETTERS));
+      this.#unclaimedRuns.add(text.slice(0, RUN_LETTERS));
     }
     this.#isWhole = more === undefined;
     if (version !== "") this.#since = this.#version = Number(version);
@@ -135,7 +135,7 @@ class ResumeId {
    * @param {import("./progress.js").Row} row
    */
   needs({ id, isFinished }) {
-    return !isFinished || this.#leftRuns.has(runTagOf(id));
+    return !isFinished || this.#unclaimedRuns.has(runTagOf(id));
   }
 
   /**
@@ -153,7 +153,7 @@ class ResumeId {
     const skip = [];
     for (const row of ordered.rows) {
       if (!ordered.isKnown(row)) give.push(row);
-      else if (!this.#leftRuns.has(runTagOf(row.id))) skip.push(row);
+      else if (!this.#unclaimedRuns.has(runTagOf(row.id))) skip.push(row);
       else {
         this.#known.add(row.id);
         give.push(row);
@@ -181,7 +181,7 @@ class ResumeId {
     this.#progress.all();
     this.#version = Math.max(this.#version, version);
     // Every run was seen: a cursor that no stream claimed belongs to none of them.
-    if (!this.#single) this.#left.clear();
+    if (!this.#single) this.#unclaimed.clear();
   }
 
   /**
@@ -194,18 +194,18 @@ class ResumeId {
    * @returns {{ at: string | undefined | null, isAgain: boolean }}
    */
   claim(entry, key, tag = tagOf(entry.run.id, key)) {
-    const left = this.#left.get(tag);
+    const claimed = this.#unclaimed.get(tag);
     const { run } = entry;
     const wasRead = this.#known.has(run.id) || finishTime(run) < this.#since - this.#skew;
     // In the feed of a single run, the cursors that an id lacks may be of streams that were not read to their end.
-    const isDone = left === undefined && (this.#isWhole || !this.#single);
+    const isDone = claimed === undefined && (this.#isWhole || !this.#single);
     if (isDone && entry.isOver && wasRead) {
       return { at: null, isAgain: false };
     }
-    this.#left.delete(tag);
+    this.#unclaimed.delete(tag);
     // Of a text that is no cursor, the page may have any part of the stream.
-    const isAgain = left === undefined ? !this.#isWhole : left !== "" && !CURSOR.test(left);
-    const cursor = isAgain ? AGAIN : (left ?? "");
+    const isAgain = claimed === undefined ? !this.#isWhole : claimed !== "" && !CURSOR.test(claimed);
+    const cursor = isAgain ? AGAIN : (claimed ?? "");
     const stream = { cursor, entry, isDone: false };
     this.#open.set(tag, stream);
     this.#keep(tag, stream);
@@ -240,7 +240,7 @@ class ResumeId {
     if (stream.entry.isOver) {
       if (stream.isDone) this.#drain(tag, stream);
       // A browser that reconnects opens the stream of a finished run by nothing else.
-      else this.#owe(tag, stream);
+      else this.#keepUnfinished(tag, stream);
     } else if (stream.cursor !== "" && stream.cursor !== AGAIN) {
       this.#recent.set(tag, stream);
       if (this.#recent.size > MAX_CURSORS) this.#leaveOut(this.#recent);
@@ -248,19 +248,19 @@ class ResumeId {
   }
 
   /** @param {string} tag @param {Stream} stream */
-  #owe(tag, stream) {
+  #keepUnfinished(tag, stream) {
     // The one that moved last is the last of them.
-    this.#owed.delete(tag);
-    this.#owed.set(tag, stream);
+    this.#unfinished.delete(tag);
+    this.#unfinished.set(tag, stream);
     // A stream that is left out begins again. In a feed of several runs, that of a finished one would never be read
     // again.
-    if (this.#single && this.#owed.size > MAX_OWED) this.#leaveOut(this.#owed);
+    if (this.#single && this.#unfinished.size > MAX_UNFINISHED) this.#leaveOut(this.#unfinished);
   }
 
   /** @param {string} tag @param {Stream} stream */
   #drain(tag, { cursor, entry }) {
     this.#open.delete(tag);
-    this.#owed.delete(tag);
+    this.#unfinished.delete(tag);
     if (cursor === "" || cursor === AGAIN) return;
     this.#drained.set(tag, { cursor, at: finishTime(entry.run) });
     if (this.#drained.size > MAX_CURSORS) this.#leaveOut(this.#drained);
@@ -277,9 +277,9 @@ class ResumeId {
 
   /** The id of the event that was sent last. */
   id() {
-    const owed = [];
-    for (const [tag, { cursor }] of this.#owed) owed.push(tag + cursor);
-    for (const [tag, cursor] of this.#left) owed.push(tag + cursor);
+    const unfinished = [];
+    for (const [tag, { cursor }] of this.#unfinished) unfinished.push(tag + cursor);
+    for (const [tag, cursor] of this.#unclaimed) unfinished.push(tag + cursor);
     const live = [];
     for (const [tag, { cursor }] of this.#recent) live.push(tag + cursor);
     const oldest = this.#version - this.#skew;
@@ -289,12 +289,15 @@ class ResumeId {
       else drained.push(tag + cursor);
     }
     const rest = [...live.reverse(), ...drained.reverse()];
-    const room = Math.max(MAX_CURSORS - owed.length, 0);
+    const room = Math.max(MAX_CURSORS - unfinished.length, 0);
     if (rest.length > room) this.#isWhole = false;
     const version = Number.isFinite(this.#version) ? String(this.#version) : "";
-    return [version + this.#progress.text(), ...owed, ...rest.slice(0, room), ...(this.#isWhole ? [] : ["*"])].join(
-      ",",
-    );
+    return [
+      version + this.#progress.text(),
+      ...unfinished,
+      ...rest.slice(0, room),
+      ...(this.#isWhole ? [] : ["*"]),
+    ].join(",");
   }
 }
 
