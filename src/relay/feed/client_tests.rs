@@ -16,6 +16,7 @@ use crate::error::ErrorCode;
 use crate::hub::{FeedSpec, Hub, Reader, ReaderOptions};
 use crate::serve::listener::{bind, serve};
 use crate::serve::{Request, Response};
+use crate::serving::Panics;
 
 const FAILSAFE: Duration = Duration::from_secs(20);
 
@@ -23,6 +24,7 @@ const FAILSAFE: Duration = Duration::from_secs(20);
 struct Front {
     address: SocketAddr,
     stop: CancellationToken,
+    _panics: Panics,
 }
 
 impl Front {
@@ -31,9 +33,12 @@ impl Front {
         let feeds = Feeds::new(&emulator.options(), stop.clone(), Arc::default());
         let (listener, address) =
             bind(IpAddr::V4(Ipv4Addr::LOCALHOST), port, ErrorCode::RelayPort).await.expect("a port");
+        let panics = Panics::default();
+        let guard = panics.guard();
         tokio::spawn(serve(listener, stop.clone(), move |request| {
-            let feeds = feeds.clone();
+            let (feeds, guard) = (feeds.clone(), guard.clone());
             async move {
+                let _guard = guard;
                 let (head, _) = request.into_parts();
                 let request = Request {
                     method: head.method,
@@ -57,7 +62,7 @@ impl Front {
                 Ok(answer.into_http(&request.headers, head.version))
             }
         }));
-        Self { address, stop }
+        Self { address, stop, _panics: panics }
     }
 
     fn read(&self, path: &str, query: &[(&'static str, &str)]) -> Reader {
