@@ -125,7 +125,7 @@ async fn a_full_reader_that_leaves_ends_its_feed() {
     let asked = server.seen().len();
     go.add_permits(10);
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(server.seen().len(), asked, "nobody asks any more");
+    assert_eq!(server.seen().len(), asked, "no request follows");
 }
 
 #[tokio::test]

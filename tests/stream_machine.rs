@@ -84,7 +84,7 @@ fn a_followed_stream_opens_window_after_window_until_the_run_is_over() {
     assert!(matches!(bench.on(Event::RunOver), Step::Read { quiet_ms: Some(_) }));
     bench.text(&batch(1, "2"));
     bench.on(Event::Quiet);
-    assert_eq!(bench.request().last_event_id.as_deref(), Some("1"), "who is quiet does not say that it is all");
+    assert_eq!(bench.request().last_event_id.as_deref(), Some("1"), "silence does not say that the stream is drained");
     bench.open(true);
     bench.text(&ping(2));
     assert_eq!(*bench.end().as_ref().expect("no error"), Ending::Complete);

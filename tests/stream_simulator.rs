@@ -35,19 +35,19 @@ fn read(world: &World, plan: Plan, dice: &mut Dice) -> Read {
     let (mut outage, mut garbled, mut clean) = (dice.one_in(3), dice.one_in(3), 0);
     let mut dead = true;
     let (mut now, mut faults_until, mut values) = (dice.below(world.over_at + 10_000), 0, Vec::new());
-    let (mut told, mut body): (bool, Option<Body>) = (!plan.follow, None);
+    let (mut knows_over, mut body): (bool, Option<Body>) = (!plan.follow, None);
     let mut pending: Option<(u64, Next)> = None;
     let (mut out_until, mut visits) = (0, dice.below(6));
     let mut step = machine.start();
     for _ in 0..200_000 {
         let jitter = f64::from(u32::try_from(dice.below(1_000)).expect("small")) / 1_000.0;
         let at = |now: u64| Now { monotonic_ms: now, unix_ms: 1_000_000 + now, jitter };
-        if !told && now >= world.over_at {
-            told = true;
+        if !knows_over && now >= world.over_at {
+            knows_over = true;
             step = machine.on(Event::RunOver, at(now)).step;
             continue;
         }
-        let over_at = if told { u64::MAX } else { world.over_at };
+        let over_at = if knows_over { u64::MAX } else { world.over_at };
         let outcome = match step {
             Step::End(end) => return Read { values, end, at: now, faults_until },
             Step::Wait { ms, .. } => {
@@ -164,7 +164,7 @@ fn read(world: &World, plan: Plan, dice: &mut Dice) -> Read {
                 visits -= 1;
                 let place = place.to_string().parse().expect("a place");
                 machine = Machine::new(Plan { start: Start::At(place), ..plan }, Limits::default());
-                (told, body, pending) = (!plan.follow, None, None);
+                (knows_over, body, pending) = (!plan.follow, None, None);
                 step = machine.start();
                 break;
             }

@@ -142,9 +142,9 @@ impl Feed {
         let mut woken: Vec<Arc<Inbox>> =
             if changed { state.subscribers.inboxes().cloned().collect() } else { Vec::new() };
         if live && !std::mem::replace(&mut state.settled, true) {
-            // After the rows: a reader that is told has them in its queue.
-            let told = state.subscribers.inboxes().filter(|inbox| inbox.settle(state.schema.as_ref()));
-            woken.extend(told.filter(|_| !changed).cloned());
+            // After the rows: a reader that gets `settled` has them in its queue.
+            let asked = state.subscribers.inboxes().filter(|inbox| inbox.settle(state.schema.as_ref()));
+            woken.extend(asked.filter(|_| !changed).cloned());
         }
         state.subscribers.remove_ended();
         state.closed |= state.subscribers.is_empty();

@@ -39,7 +39,7 @@ fn a_reader_that_catches_up_while_it_is_looked_at_is_left_on_a_feed_with_a_drive
     assert_eq!((looks.get(), lock(&own.state).subscribers.len(), lock(&feed.state).subscribers.len()), (1, 1, 1));
     assert!(Arc::ptr_eq(&slow.feed(), &own) && Arc::ptr_eq(&quick.feed(), &feed));
     assert!(matches!(feed.backpressure_by(|_| false), Backpressure::Ready));
-    assert!(matches!(feed.backpressure_by(|_| true), Backpressure::Ready), "nobody is left to go on without");
+    assert!(matches!(feed.backpressure_by(|_| true), Backpressure::Ready), "no reader would be left on this feed");
     assert_eq!(lock(&feed.state).subscribers.len(), 1);
 }
 

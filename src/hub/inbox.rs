@@ -89,7 +89,7 @@ impl Inbox {
         }
     }
 
-    /// The feed is up to date for the first time. True when the reader asked to be told.
+    /// The feed is up to date for the first time. True when the reader asked for that.
     pub(super) fn settle(&self, schema: Option<&Arc<Schema>>) -> bool {
         if self.options.copies {
             lock(&self.queue).settle(schema.cloned());
