@@ -1,4 +1,4 @@
-// What a token opens: every decision compared with docs/server-protocol.md 3, written down here a second time.
+// What a token opens: every decision is compared with docs/server-protocol.md 3, written here a second time.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -8,7 +8,7 @@ import { OTHER, seconds, startWithRuns, targets, token } from "./support/viewers
 
 const PAIRS = 400;
 
-/** docs/server-protocol.md 3: whether scopes let one of the resources, pairs of a type and an id, be read. */
+/** docs/server-protocol.md 3: whether scopes allow reading one of the resources, pairs of a type and an id. */
 function grants(scopes, resources) {
   return scopes.some((scope) => {
     if (scope === "admin") return true;
@@ -65,7 +65,7 @@ for (const [name, start] of Object.entries(targets)) {
           const path = next() < 0.8 ? `/realtime/v1/runs/${id}?offset=-1` : null;
           const resources = run && [["runs", id], ["tasks", run.task], ...run.tags.map((tag) => ["tags", tag])];
           if (run?.batch) resources.push(["batch", run.batch]);
-          // Of a stream only the head is asked: its body is held open.
+          // For a stream only the head is requested, because its body is held open.
           return {
             path: path ?? `/realtime/v1/streams/${id}/k`,
             resources: resources ?? [],
@@ -86,8 +86,8 @@ for (const [name, start] of Object.entries(targets)) {
         return { path: `/realtime/v1/batches/${id}?offset=-1`, resources: [["batch", id], ["runs"]], isThere };
       };
       const server = await targets.emulator(emulator);
-      // A relay learns which environment is its own when it first needs to know. Until then it goes by the signature
-      // alone, and only a holder of the key can have signed in the name of another one.
+      // A relay learns its own environment when a token first needs it. Until then the signature decides alone, and
+      // only a holder of the key can have signed in the name of another environment.
       await ask(`/realtime/v1/runs/${runs[0].id}?offset=-1`, token([], { key: "tr_dev_forged" }));
       const seen = {};
       for (let at = 0; at < PAIRS; at++) {
@@ -106,7 +106,7 @@ for (const [name, start] of Object.entries(targets)) {
         if (wrong) expected = 401;
         else if (!isThere) expected = 404;
         else if (!grants(scopes, resources)) expected = 403;
-        // A relay asks nobody for a batch that the viewer may not read, and so does not tell whether it is there.
+        // A relay sends no request for a batch that the viewer may not read, and so cannot say whether it exists.
         const hidden = !wrong && !isThere && path.includes("/batches/") && !grants(scopes, resources);
         const shown = hidden && name !== "emulator" ? 403 : expected;
         const ending = new AbortController();
@@ -140,7 +140,7 @@ for (const [name, start] of Object.entries(targets)) {
         assert.equal(response.status, 401, what);
         assert.deepEqual(await response.json(), { error: text }, what);
       }
-      // A token of another environment that exists finds no such run there.
+      // A token of another, existing environment finds no such run there.
       const elsewhere = token(["admin"], { sub: OTHER.id, key: OTHER.secretKey });
       assert.ok([401, 404].includes((await ask(path(), elsewhere)).status));
     });

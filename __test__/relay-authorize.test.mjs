@@ -1,4 +1,4 @@
-// What an app's own authorization gives the relay's viewers.
+// What viewers get by the app's own `authorize`.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -6,7 +6,7 @@ import { createRealtimeHandler } from "trigger-native";
 import { ask, CONFIGURATION, serving, warned } from "./support/relay-face.mjs";
 
 describe("authorize", () => {
-  /** What is answered, and what the process is told, where `authorize` does that. */
+  /** The answer, and the warnings of the process, for an `authorize` that does this. */
   async function through(authorize, init) {
     const handler = createRealtimeHandler({ ...CONFIGURATION, authorize });
     const answers = [];

@@ -1,4 +1,5 @@
-// What a relay holds for viewers has a bound, whoever they are: a refusal that says when to come back, and a count.
+// Everything that a relay holds for viewers is bounded: beyond a bound there is a refusal that says when to try again,
+// and a count.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -12,7 +13,7 @@ import { warned } from "./support/relay-face.mjs";
 
 const KEY = "tr_dev_boundsnotasecret";
 
-/** A server that never answers, and how many ask it. */
+/** A server that never answers, and the number of its requests. */
 async function startSilent() {
   const sockets = new Set();
   const server = net.createServer((socket) => {
@@ -104,7 +105,7 @@ describe("the bounds of a relay", { timeout: 60_000 }, () => {
     const baseURL = `http://127.0.0.1:${server.address().port}`;
     const handler = createRealtimeHandler({ accessToken: KEY, baseURL, limits: { passing: 2 } });
     const { url } = await handler.listen();
-    // One sends no more of its body, and one reads nothing of its answer.
+    // One viewer sends no more of its body, and one reads nothing of its answer.
     const sender = net.connect(Number(new URL(url).port), "127.0.0.1");
     const lines = ["POST /api/v1/tasks/a/trigger HTTP/1.1", "host: a", "authorization: Bearer a.b.c"];
     sender.write([...lines, "content-length: 100", "", "{"].join("\r\n"));
@@ -120,7 +121,7 @@ describe("the bounds of a relay", { timeout: 60_000 }, () => {
       const answer = await fetch(`${url}/api/v3/runs/run_2`, { headers: { authorization: `Bearer ${token}` } });
       return answer.text().then(() => answer.status);
     };
-    // Others are let in as soon as each was waited for for a second.
+    // Other requests are let in once each of the two has been idle for a second.
     await until(async () => (await ask("g.h.i")) === 200, "one makes way");
     assert.ok(handler.stats().passing.now <= 2);
     const held = net.connect(Number(new URL(url).port), "127.0.0.1");
@@ -142,7 +143,7 @@ describe("the bounds of a relay", { timeout: 60_000 }, () => {
   });
 
   it("hold viewers whose polls only the server can answer, as what is passed through", async () => {
-    // A key that may read and not ask for its claims: each viewer's tag feed is read with its own token.
+    // With a key that may read and not ask for its claims, each viewer's tag feed is read with the viewer's own token.
     const key = "tr_dev_sk_111111111111111111111111";
     const asked = new Set();
     const server = http.createServer((req, res) => {

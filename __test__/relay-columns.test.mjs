@@ -1,4 +1,4 @@
-// A column that a viewer may not see leaves in no answer: no feed, no poll, no body that is kept for others.
+// A column that a viewer may not see is in none of its answers: in no feed, no poll, no cached body of other viewers.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -11,7 +11,7 @@ import { startWithRuns, targets, token } from "./support/viewers.mjs";
 const VERSION = { "x-trigger-electric-version": "1.0.0-beta.1" };
 const SECRET = "hunter2";
 
-/** What a viewer leaves out, where it says so, and what its answers must not have. */
+/** The columns that a viewer leaves out, where it names them, and what its answers must not contain. */
 const VIEWERS = [
   ["nothing", {}, "", []],
   ["payload by its token", { skipColumns: ["payload", "payloadType"] }, "", ["payload", "payloadType"]],
@@ -47,11 +47,11 @@ for (const [name, start] of Object.entries(targets).filter(([name]) => name !== 
 
     const bearerOf = (realtime) => token(["read:runs", `read:batch:${world.batch}`], { realtime });
 
-    /** Checks an answer, and gives the place after it. */
+    /** Checks an answer, and returns the place after it. */
     async function check(answer, hidden, what) {
       assert.equal(answer.status, 200, what);
       const bytes = Buffer.from(await answer.arrayBuffer());
-      // `fetch` has decoded it, a handler's own answer is as it leaves.
+      // `fetch` decodes the body; a handler's own answer is as it leaves.
       const isCompressed = bytes[0] === 0x1f;
       const text = `${isCompressed ? gunzipSync(bytes) : bytes}`;
       const schema = answer.headers.get("electric-schema");
@@ -72,7 +72,7 @@ for (const [name, start] of Object.entries(targets).filter(([name]) => name !== 
 
     test("are in no snapshot, catch-up or live answer of any feed, whoever else reads it at the same time", async () => {
       for (const [feed, path, at] of feeds) {
-        // All at once, twice: the second time bodies are there that others were given.
+        // All at once, twice: the second time there are cached bodies of other viewers.
         for (const round of [1, 2]) {
           let told = 0;
           const all = await Promise.all(
@@ -112,13 +112,13 @@ for (const [name, start] of Object.entries(targets).filter(([name]) => name !== 
           const { isCompressed } = await check(answer, hidden, `${feed} feed, who leaves out ${viewer}`);
           compressed += Number(isCompressed);
         }
-        // Of a web handler's answer, compressing is left to the framework.
+        // A web handler leaves compression to the framework.
         if (target.url !== undefined) assert.ok(compressed > 1, feed);
         else assert.equal(compressed, 0, feed);
       }
     });
 
-    /** An answer whose body nobody decodes. */
+    /** An answer whose body is not decoded. */
     async function undecoded(path, bearer, headers) {
       if (target.url === undefined) return target.ask(path, bearer, { headers });
       const request = http.get(`${target.url}${path}`, {

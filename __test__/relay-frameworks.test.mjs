@@ -1,4 +1,4 @@
-// The relay in the frameworks themselves: Express 5 and Hono as they are, Next.js and Remix by what they pass.
+// The relay in frameworks: Express 5 and Hono themselves, Next.js and Remix by the arguments that they pass.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -22,7 +22,7 @@ describe("the relay in frameworks", { timeout: 60_000 }, () => {
     await server.stop();
   });
 
-  /** What an app on `url` must do with the relay below `mount`. */
+  /** Checks an app on `url` with the relay mounted at `mount`. */
   async function works(url, mount) {
     const ask = (path, init) => fetch(`${url}${mount}${path}`, init);
     const id = await server.makeRun({ status: "EXECUTING" });

@@ -1,4 +1,4 @@
-// How long a relay lives: listening, closed, forgotten.
+// The lifetime of a relay: while it listens, once it is closed, and when it is no longer referenced.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -1,4 +1,4 @@
-// What the relay's options refuse, and what a handler without a key says.
+// Options that the relay refuses, and the answer of a handler without a key.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

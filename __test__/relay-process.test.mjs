@@ -1,4 +1,4 @@
-// What a relay does to its process: it keeps none alive, leaks nothing over hot reloads, and survives its thread's end.
+// A relay keeps no process alive, leaks nothing over hot reloads, and survives the end of its thread.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -19,7 +19,7 @@ describe("a process with a relay", { timeout: 120_000 }, () => {
     server = await startServer({ holdMs: 600_000 });
     run = await server.makeRun({ status: "EXECUTING" });
     folder = mkdtempSync(join(tmpdir(), "relay-"));
-    // A route's module, as an app has one. Nothing ends by itself while a test runs.
+    // The module of a route, as in an app. Nothing in it ends by itself while a test runs.
     const options = { accessToken: KEY, baseURL: server.url, holdMs: 600_000, keepMs: 600_000 };
     writeFileSync(
       join(folder, "route.js"),
@@ -29,7 +29,7 @@ describe("a process with a relay", { timeout: 120_000 }, () => {
       join(folder, "viewer.js"),
       `const headers = ${JSON.stringify(bearer(`read:runs:${run}`))};
        const path = "http://app.example/realtime/v1/runs/${run}";
-       /** A held poll of the route, and how to leave it. */
+       /** A held poll of the route, and the function that ends it. */
        exports.hold = async (handler) => {
          const first = await handler(new Request(path + "?offset=-1", { headers }));
          await first.text();
@@ -42,7 +42,7 @@ describe("a process with a relay", { timeout: 120_000 }, () => {
          while (handler.stats().viewers.now === 0) await new Promise((go) => setTimeout(go, 10));
          return { poll, leave: () => leaving.abort() };
        };
-       /** How many requests the server holds. */
+       /** The number of requests that the server holds. */
        exports.held = async () => {
          const init = { headers: { authorization: "Bearer ${KEY}" } };
          return (await (await fetch("${server.url}/emulator/limits", init)).json()).live;
@@ -55,7 +55,7 @@ describe("a process with a relay", { timeout: 120_000 }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Runs a program in the folder to its end, which must come by itself. */
+  /** Runs a program in the folder. It must end by itself. */
   async function program(text, args = []) {
     writeFileSync(join(folder, "main.js"), text);
     const child = spawn(process.execPath, [...args, join(folder, "main.js")], { stdio: ["ignore", "pipe", "pipe"] });

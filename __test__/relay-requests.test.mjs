@@ -1,4 +1,4 @@
-// How frameworks and servers call the relay: what it takes, which paths are its own, what it compresses.
+// The ways in which frameworks and servers call the relay: what it takes, which paths are its own, what it compresses.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -56,7 +56,7 @@ describe("a realtime handler in frameworks", () => {
 
   it("leaves paths of others to what comes next in Express", async () => {
     const seen = [];
-    // As Express does: the mount point is taken out of `url`, and kept in `originalUrl`.
+    // Express takes the mount point out of `url`, and keeps it in `originalUrl`.
     const mounted = (req, res) => {
       req.originalUrl = req.url;
       req.url = req.url.replace(/^\/api\/trigger/, "");
@@ -144,7 +144,7 @@ describe("compression", () => {
     const authorize = () => ({ scopes: [`read:runs:${id}`] });
     const handler = createRealtimeHandler({ accessToken: emulator.secretKey, baseURL: emulator.url, authorize });
     const path = `/realtime/v1/runs/${id}?offset=-1`;
-    // Next.js takes `content-encoding` off what a route answers, and leaves the body as it is.
+    // Next.js removes `content-encoding` from a route's answer, and leaves its body as it is.
     const answer = await ask(handler, path, { headers });
     assert.equal(answer.headers.get("content-encoding"), null);
     assert.ok((await answer.text()).includes(id));

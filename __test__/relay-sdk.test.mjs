@@ -1,4 +1,4 @@
-// The official SDK through a relay, beside the official SDK at the emulator itself: the same run shows the same.
+// The official SDK through a relay shows the same of a run as the official SDK at the emulator itself.
 
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -11,7 +11,7 @@ const SCOPES = ["read:runs", "read:tags", "read:batch"];
 /** A client of the official SDK with a viewer's token. */
 const viewerAt = (baseURL) => new TriggerClient({ baseURL, accessToken: tokenFor(SCOPES) });
 
-/** All that an iteration gives, as JSON. */
+/** All values of an iteration, as JSON. */
 async function all(iterable, done = () => false) {
   const seen = [];
   for await (const one of iterable) {
@@ -21,10 +21,10 @@ async function all(iterable, done = () => false) {
   return JSON.parse(JSON.stringify(seen));
 }
 
-/** What a run showed, whoever looked: how often a state in between was seen is luck. */
+/** The states of a run that every viewer sees: how often a state in between was seen depends on timing. */
 const last = (states) => states.at(-1);
 
-/** A proxy that gives each connection's requests to the next of `targets` in turn. */
+/** A proxy that sends the requests of each connection to the next of `targets` in turn. */
 async function roundRobin(targets) {
   let turn = 0;
   return serve((request, response) => {
@@ -110,7 +110,7 @@ describe("the official SDK through a relay", { timeout: 120_000 }, () => {
         for await (const part of viewerAt(url).runs.subscribeToRun(id).withStreams()) {
           if (part.type === "run") parts.run = part.run;
           else parts[part.type] = [...(parts[part.type] ?? []), part.chunk];
-          // The official loop goes on until the streams' own time-out.
+          // The official loop goes on until the streams' own timeout.
           if (parts.run?.finishedAt && parts.ai?.length === 4 && parts.log) break;
         }
         return JSON.parse(JSON.stringify(parts));

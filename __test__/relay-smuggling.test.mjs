@@ -1,4 +1,4 @@
-// Requests that try to mean one thing to the relay and another to the server, written byte by byte; what passes through.
+// Requests, written byte by byte, that try to mean one thing to the relay and another to the server. And proxied ones.
 
 import assert from "node:assert/strict";
 import net from "node:net";
@@ -7,7 +7,7 @@ import { createRealtimeHandler } from "trigger-native";
 
 import { KEY, startFront, startWithRuns, token } from "./support/viewers.mjs";
 
-/** Sends bytes to a listener; resolves to all it answers, until it ends, or is quiet for so long after its first byte. */
+/** Sends bytes to a listener; resolves to its answers, once it ends or is silent for so long after its first byte. */
 function send(url, text, quiet = 2_000) {
   return new Promise((resolve, reject) => {
     const socket = net.connect(Number(new URL(url).port), "127.0.0.1");
@@ -68,7 +68,7 @@ describe("a listener over raw connections", () => {
       [all, "Authorization:"],
     ]) {
       assert.deepEqual(statuses(await get(lines)), [401], lines.join());
-      // The same of what passes through.
+      // The same for a proxied request.
       const [status] = statuses(await get(lines, `/api/v3/runs/${world.runs[0].id}`));
       assert.ok(status >= 400 && status < 500, `${status}`);
     }
@@ -76,7 +76,7 @@ describe("a listener over raw connections", () => {
 
   test("refuses what is no header", async () => {
     for (const lines of [
-      // Folded: part of the value for some, a header of its own for others.
+      // A folded header: some readers take the line for a part of the value, others for a header of its own.
       ["X-A: b", ` ${all}`],
       [all, " folded"],
       ["Authorization", all.slice("Authorization: ".length)],
@@ -113,7 +113,7 @@ describe("a listener over raw connections", () => {
     ]) {
       const first = ["POST /api/v1/tasks/a/trigger HTTP/1.1", "Host: app.example", `Content-Length: ${length}`, coding];
       const told = statuses(await send(url, `${first.join("\r\n")}\r\n\r\n0\r\n\r\n${hidden}`, 500));
-      // The first one is nobody's. What is hidden behind it must not be answered unless it is its own request to all.
+      // The first request has no route. What is hidden behind it may be answered only if every reader sees a request.
       assert.ok(told[0] === 400 || told[0] === 401, `${length}, ${coding}: ${told}`);
       if (told.length > 1) assert.ok(coding === "Transfer-Encoding: chunked", `${length}, ${coding}: ${told}`);
     }

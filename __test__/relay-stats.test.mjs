@@ -1,4 +1,4 @@
-// How a relay tells how it is doing: stats() and the metrics.
+// Monitoring of a relay: stats() and the metrics.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -40,7 +40,7 @@ const ZERO = {
   },
 };
 
-/** What a sample of the metrics says. */
+/** The value of a sample of the metrics. */
 function sample(text, name) {
   const line = text.split("\n").find((one) => one.startsWith(`trigger_native_relay_${name} `));
   return line && Number(line.split(" ")[1]);
@@ -81,7 +81,7 @@ describe("the counts of a relay", { timeout: 60_000 }, () => {
       const { live, headers } = await snapshot(ask, run);
       const poll = ask(live, { headers });
       await until(() => handler.stats().viewers.now === 1, "the poll is held");
-      // In turn: no token, another run's, one poll too many, a path of nobody.
+      // In turn: no token, another run's token, one poll too many, a path without a route.
       for (const [path, init, status] of [
         [live, {}, 401],
         [live, { headers: bearer("read:runs:run_other") }, 403],

@@ -1,4 +1,4 @@
-// What a stranger, a page of another origin or the holder of a weak token can try at a relay, and what becomes of it.
+// What a stranger, a page of another origin or the holder of a weak token can try at a relay, and what they get.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -11,7 +11,7 @@ import { bearer, ENVIRONMENT, handlerOver, KEY, startServer, WAYS } from "./supp
 
 const part = (value) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
 
-/** A token of these texts, signed whatever they say. */
+/** A token of these texts, signed whatever they contain. */
 function signed(header, payload, key = KEY, algorithm = "sha256") {
   const message = `${part(header)}.${part(payload)}`;
   return `${message}.${createHmac(algorithm, key).update(message).digest("base64url")}`;
@@ -84,8 +84,8 @@ describe("a token that is written in odd ways", { timeout: 60_000 }, () => {
   it("is no other token to a relay that cannot check it, and nobody is asked about it", async () => {
     const upstream = await counting();
     const handler = createRealtimeHandler({ accessToken: KEY, baseURL: upstream.url });
-    // Of another key of the environment, as after a rotation. Decoders that pass over what is no base64url take it in
-    // very many spellings, each with a place and a question of its own.
+    // A token of another key of the environment, as after a rotation. Decoders that skip what is no base64url take it in
+    // very many spellings, each of which would need a cached decision and a probe of its own.
     const good = signed({ alg: "HS256" }, claims(), "tr_dev_rotated");
     for (const [token, status, asked] of [
       [good, 200, 1],
@@ -104,7 +104,7 @@ describe("a token that is written in odd ways", { timeout: 60_000 }, () => {
   });
 });
 
-/** A server with one environment and no runs, and who asked what of it. */
+/** A server with one environment and no runs, and its requests with their tokens. */
 async function counting(sub = ENVIRONMENT) {
   const seen = [];
   const server = http.createServer((req, res) => {
@@ -123,7 +123,7 @@ async function counting(sub = ENVIRONMENT) {
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${server.address().port}`,
-    /** What came with another token than the relay's own key. */
+    /** The requests with another token than the relay's own key. */
     with: (start) => seen.filter(([token]) => token?.startsWith(start) && token !== `Bearer ${KEY}`),
     seen,
     async stop() {
@@ -146,7 +146,7 @@ describe("a token of another branch", { timeout: 60_000 }, () => {
       const answer = await handler(request);
       return [answer.status, (await answer.json()).error];
     };
-    // The first request of all: the relay has asked for nothing yet.
+    // The very first request: the relay has not asked the server yet.
     assert.deepEqual(await ask("env_other_branch"), [401, "Invalid Public Access Token"]);
     assert.equal(upstream.seen.length, 0);
     assert.deepEqual(await ask("env_this_branch"), [200, undefined]);
@@ -246,7 +246,7 @@ describe("a path that is written in odd ways", { timeout: 60_000 }, () => {
           }
         }
       }
-      // With the relay's key runs are asked for, one segment each, and nothing else.
+      // The relay's key asks for runs, one segment each, and for nothing else.
       for (const [, method, url] of seen.filter(([token]) => token === `Bearer ${KEY}`)) {
         const isClaims = url === "/api/v1/auth/jwt/claims";
         assert.ok(isClaims || (method === "GET" && /^\/realtime\/v1\/runs\/[^/?]+\?/.test(url)), `${method} ${url}`);

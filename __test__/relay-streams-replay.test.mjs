@@ -1,5 +1,5 @@
 /**
- * Every recorded stream, read through the relay: by the official SDK, by us and as raw events, the same as without it.
+ * Every recorded stream reads the same through the relay as without it: by the official SDK, by us and as raw events.
  */
 import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
@@ -15,7 +15,7 @@ import { chunk, LAST, ping, sseHead } from "./support/sse.mjs";
 import { startStreamClient } from "./support/stream-client.mjs";
 
 const FAILSAFE_MS = 40_000;
-/** Longer windows are not waited for. */
+/** The longest window that a test waits for. */
 const MAX_SECONDS = 4;
 const seed = anySeed();
 
@@ -31,18 +31,18 @@ const last = (exchange) => exchange.headers.get("last-event-id");
 const resumes = (exchange) => /^\d+(-\d+)?$/.test(last(exchange) ?? "");
 const withoutDone = (text) => text.replace(/data: \[DONE\]\n\n$/, "");
 
-/** What the server has of a recorded stream by its end, as it tells it to a reader from the beginning. */
+/** The records that the server has of a recorded stream at its end, as a reader from the beginning gets them. */
 function history(exchange, whole) {
   const text = withoutDone((resumes(exchange) ? whole : exchange).response.texts.join(""));
   if (!isV2(exchange)) return text;
-  // Pings and tails of a recorded reader who waited for records are not told to one that comes later.
+  // A later reader gets no pings and tails of a recorded reader that waited for records.
   const past = text.replace(/event: ping\ndata: .*\n\n/g, "").replace(/,"tail":\{[^}]*\}\}\n\n/g, "}\n\n");
   return past + ping(Math.max(-1, ...eventsOf(past).records.map(({ seq_num: number }) => number)) + 1);
 }
 
 /**
- * How many records the stream's own trim takes away: who has not been told of them by then never is, and how soon a
- * viewer is told is up to the machine.
+ * How many records the stream's own trim removes. A viewer that has not got them by then never does, and how soon it
+ * gets them depends on the machine.
  */
 function trimmedOf(records) {
   const trims = records.filter(({ headers }) => headers?.[0]?.[0] === "" && headers[0][1] === "trim");
@@ -53,17 +53,17 @@ function trimmedOf(records) {
 /** `whole`, without its first `trimmed` where `list` is that much shorter. */
 const asTrimmed = (list, whole, trimmed) => (list.length === whole.length - trimmed ? whole.slice(trimmed) : whole);
 
-/** A server that tells the history in pieces and holds on, as it does to a reader of a long window. */
+/** A server that sends the history in parts and then holds the body open, as it does for a reader with a long window. */
 const holds = (exchange, text) => async (connection) => {
   connection.write(sseHead({ v2: isV2(exchange) }));
   for (const part of cut(Buffer.from(text), { kind: "random", next: random(seed) })) {
-    // A part may end inside of a character.
+    // A part may end within a character.
     connection.write(Buffer.concat([Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from("\r\n")]));
     await connection.wait(0);
   }
 };
 
-/** A server that gives the recorded answer itself, as often as it is asked. */
+/** A server that sends the recorded answer itself, for every request. */
 const gives = (exchange, text) => async (connection) => {
   connection.write(sseHead({ v2: isV2(exchange) }));
   if (text !== "") connection.write(chunk(text));
@@ -100,7 +100,7 @@ withRecordings("relayed stream", 34, (all, test) => {
           (one) => isStreamRead(one) && one.path === exchange.path && one.response?.status === 200,
         );
         const fromStart = same.filter((one) => last(one) === undefined);
-        // What the server had when this was read: some was trimmed since others read it.
+        // The records that the server had when this was read: some were trimmed since others read them.
         const whole = fromStart.find((one) => one.n > exchange.n) ?? fromStart.at(-1);
         return { title: `${name} ${exchange.n} ${exchange.path}`, exchange, whole: whole ?? exchange };
       }),
@@ -168,7 +168,7 @@ withRecordings("relayed stream", 34, (all, test) => {
   });
 
   describe("recorded refusals of streams through the relay", () => {
-    // Those of a token are the relay's own to decide: relay-access.test.mjs.
+    // The relay itself decides on tokens: relay-access.test.mjs.
     const refusals = cases.filter(({ exchange }) => [400, 404].includes(exchange.response.status));
     assert.ok(refusals.length > 0);
     for (const { title, exchange } of refusals) {
@@ -189,7 +189,7 @@ withRecordings("relayed stream", 34, (all, test) => {
   });
 });
 
-/** Texts that are no JSON are the relay's to say: the server is not asked. */
+/** The relay itself gives the answers that are no JSON, without a request to the server. */
 function jsonOf(text) {
   try {
     return JSON.stringify(JSON.parse(text));

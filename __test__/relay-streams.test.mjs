@@ -1,6 +1,6 @@
 /**
- * Streams read through the relay and straight from the server, an emulator: the same parts for the official SDK, for us
- * and for whoever reads the events, whenever they come and whatever becomes of the relay's own connection.
+ * Streams read through the relay and straight from the server, an emulator: the official SDK, this package and readers
+ * of raw events get the same parts, whenever they come and whatever happens to the relay's own connection.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -14,7 +14,7 @@ const FAILSAFE_MS = 60_000;
 const STREAM = "GET /realtime/v1/streams/{id}/{key}";
 const INPUT = "GET /realtime/v1/streams/{id}/input/{key}";
 const VALUES = [{ n: 0 }, "text with a\nnewline", { nested: [null, true, 1.5] }, "é 💡", 4];
-/** A stream of each kind: how it is kept, its place in a path, and the route that counts who reads it. */
+/** A stream of each kind: how it is stored, its part of a path, and the route that counts its readers. */
 const KINDS = [
   { kind: "v1", version: "v1", of: "streams/ai", read: "ai", route: STREAM },
   { kind: "v2", version: "v2", of: "streams/ai", read: "ai", route: STREAM },
@@ -29,7 +29,7 @@ before(async () => {
 });
 after(() => Promise.all([official.close(), ours.close()]));
 
-/** An emulator with a run, and a relay before it. */
+/** An emulator with a run, and a relay in front of it. */
 async function setup({ version, of, read }, use, options) {
   const emulator = await startEmulator();
   const handler = createRealtimeHandler({ baseURL: emulator.url, accessToken: emulator.secretKey, ...options });
@@ -68,7 +68,7 @@ async function setup({ version, of, read }, use, options) {
   }
 }
 
-/** What is the same for everyone: batches are cut and counted as they come. */
+/** The parts that are the same for every reader: batches are cut and counted as they come. */
 const told = ({ status, v2, broken, records, events, done, tail }) => ({
   status,
   v2,
@@ -79,10 +79,10 @@ const told = ({ status, v2, broken, records, events, done, tail }) => ({
   tail,
 });
 
-/** How many parts a body has. What tells the tail has no more after its time. */
+/** The number of parts of a body. A part with the tail is the last of its time. */
 const partsIn = (body) => body.split(/\{"seq_num":\d+,"timestamp":\d+,|^id: \d+-/m).length - 1;
 
-/** Resolves when `work` told that a body has so many parts. */
+/** Resolves when `work` has reported so many parts of a body. */
 function counting(parts) {
   let reached;
   const promise = new Promise((resolve) => {
@@ -161,7 +161,7 @@ describe("streams through the relay", { concurrency: 5, timeout: 2 * FAILSAFE_MS
     const MIB = 1 << 20;
     const long = (n, text) => ({ n, text: text.repeat(100_000) });
 
-    // Input streams are kept as v2.
+    // Input streams are stored as v2.
     for (const kind of KINDS.filter(({ kind }) => kind !== "input")) {
       test(`comes whole to the first viewer, and to later ones: ${kind.kind}`, () =>
         setup(kind, async ({ direct, relay, events, write }) => {
@@ -173,7 +173,7 @@ describe("streams through the relay", { concurrency: 5, timeout: 2 * FAILSAFE_MS
           }
           const straight = await events(direct);
           assert.ok(straight.body.length > 7 * MIB);
-          // Cold: the relay asks for it when the first of them comes.
+          // Cold: the relay opens the stream for the first viewer.
           const viewers = await Promise.all([events(relay), events(relay)]);
           for (const viewer of [...viewers, await events(relay)]) assert.deepEqual(told(viewer), told(straight));
         }));
@@ -189,26 +189,26 @@ describe("streams through the relay", { concurrency: 5, timeout: 2 * FAILSAFE_MS
           const beginning = new Promise((resolve) => {
             begun = resolve;
           });
-          // Longer than the pause: whoever reads late has not been silent.
+          // Longer than the pause, so that a slow reader does not count as silent.
           const onText = () => {
             begun();
             return awake;
           };
           const slow = events(relay, { "timeout-seconds": "10" }, { onText });
           await beginning;
-          // More than sockets take on their way.
+          // More than the buffers of the sockets hold.
           for (let at = 1; at < 201; at += 20) {
             await write(
               Array.from({ length: 20 }, (_, n) => long(at + n, "z")),
               at,
             );
           }
-          // By then the relay has dropped what the slow one has not read.
+          // By then the relay has dropped the records that the slow viewer has not read.
           const quick = await events(relay);
           wake();
           const [late, straight] = await Promise.all([slow, events(direct)]);
           assert.deepEqual({ ...told(quick), tail: straight.tail }, told(straight));
-          // It was told where the tail was then.
+          // The viewer got the tail of that time.
           assert.deepEqual({ ...told(late), tail: straight.tail }, told(straight));
         }));
     }
@@ -248,7 +248,7 @@ describe("streams through the relay", { concurrency: 5, timeout: 2 * FAILSAFE_MS
         setup(kind, async ({ id, token, direct, relay, write, faults }) => {
           await write(VALUES);
           const all = VALUES.length + 3;
-          // One of those that read straight from it would be hit, too: they come after.
+          // Viewers that read straight from the server would be cut as well: they come later.
           await faults([{ kind: "cut", route: kind.route, bytes: 150, count: 1 }]);
           const fetchOf = (client, baseURL, written) =>
             client.read(

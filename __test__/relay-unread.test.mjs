@@ -1,5 +1,5 @@
-// Answers that nobody reads, where an app's own server or framework has the connections: they are dropped, and what their
-// viewers held is given back.
+// Answers that are not read, where an app's own server or framework has the connections: they are dropped, and their
+// viewers' permits are given back.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -52,7 +52,7 @@ describe("an answer that nobody reads", { timeout: 60_000 }, () => {
       const ended = once(unread.resume(), "close");
       await ended;
 
-      // Part by part, each within the time, and all of it hardly.
+      // Part by part: each comes within the time, and the whole body does not.
       const slow = connect(PATH);
       let size = 0;
       slow.on("data", (part) => {

@@ -1,4 +1,4 @@
-// What a viewer gets of a relay over the emulator, whatever way the relay is mounted.
+// What a viewer gets of a relay over the emulator, in each way to mount the relay.
 
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -6,7 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { bearer, handlerOver, snapshot, startServer, until, WAYS } from "./support/relay.mjs";
 
-/** An answer as it crossed the wire: nothing is normalized, followed or unpacked. */
+/** An answer as it crossed the wire: not normalized, redirected or decompressed. */
 function raw(url, path, headers = {}, method = "GET") {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(url);
@@ -38,7 +38,7 @@ for (const { name, open } of WAYS) {
       await server.stop();
     });
 
-    /** Until nobody watches, and nothing is asked of the server. */
+    /** Waits until there are no viewers, and no requests to the server. */
     const isFree = () =>
       until(async () => {
         const { viewers, feeds, streams, upstream } = handler.stats();
@@ -113,7 +113,7 @@ for (const { name, open } of WAYS) {
       assert.deepEqual([packed.status, plain.status], [200, 200]);
       assert.equal(plain.headers["content-encoding"], undefined);
       if (!way.url) {
-        // Of a web handler's answer, compressing is left to the framework.
+        // A web handler leaves compression to the framework.
         assert.equal(packed.headers["content-encoding"], undefined);
         assert.deepEqual(packed.body, plain.body);
         return isFree();
@@ -159,7 +159,7 @@ for (const { name, open } of WAYS) {
         const response = await way.ask(`${mount}${path}?offset=-1`, { headers });
         assert.equal(response.status, 200, mount);
         await response.text();
-        // Frameworks that add a slash (`trailingSlash`) would redirect a redirect back, for ever.
+        // Frameworks that add a slash (`trailingSlash`) would redirect the server's redirect back, for ever.
         const slashed = await way.ask(`${mount}${path}/?offset=-1`, { headers });
         assert.equal(slashed.status, 200, "a slash at the end is served as none");
         await slashed.text();

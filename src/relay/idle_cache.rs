@@ -224,3 +224,55 @@ impl<K, V> Drop for Subscription<K, V> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::feed::tests::options;
+
+    const KEEP: Duration = Duration::from_secs(5);
+
+    fn cache(feeds: usize, feeds_per_token: usize) -> IdleCache<&'static str, ()> {
+        let mut options = options("http://127.0.0.1:1", "tr_dev_1");
+        (options.limits.feeds, options.limits.feeds_per_token, options.keep) = (feeds, feeds_per_token, KEEP);
+        IdleCache::new(&options, CancellationToken::new(), Arc::default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_stays_while_it_has_a_subscriber_and_a_while_after() {
+        let cache = cache(1, 1);
+        let (first, slot) = cache.subscribe("a", None, |_| ()).expect("room");
+        let slot = slot.expect("opened");
+        let began = Instant::now();
+        let leave = async {
+            tokio::time::sleep(KEEP * 2).await;
+            let (second, opened) = cache.subscribe("a", None, |_| ()).expect("shared");
+            assert!(opened.is_none() && slot.subscribers() == 2);
+            drop((first, second));
+            tokio::time::sleep(KEEP / 2).await;
+            drop(cache.subscribe("a", None, |_| ()));
+        };
+        tokio::join!(cache.idle(&slot), leave);
+        assert_eq!((began.elapsed(), cache.len()), (KEEP * 3 + KEEP / 2, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_upstream_that_was_idle_for_longest_makes_way_and_gives_its_owners_permit_back() {
+        let cache = cache(2, 1);
+        let owner = Some([1; 32]);
+        let (first, slot) = cache.subscribe("a", owner, |_| ()).expect("room");
+        let slot = slot.expect("opened");
+        assert!(cache.subscribe("b", owner, |_| ()).is_err(), "the owner's only one has a subscriber");
+        drop(first);
+        let (_second, _) = cache.subscribe("b", owner, |_| ()).expect("the idle one is evicted");
+        assert!(slot.end.is_cancelled() && cache.len() == 1);
+        drop(cache.subscribe("c", None, |_| ()).expect("room"));
+        tokio::time::sleep(KEEP / 2).await;
+        let (_fourth, _) = cache.subscribe("d", None, |_| ()).expect("c is evicted");
+        assert!(cache.subscribe("e", None, |_| ()).is_err(), "both have subscribers");
+        // One that was evicted does not take its successor along.
+        drop(cache.subscribe("b", None, |_| ()));
+        cache.remove(&slot);
+        assert_eq!(cache.len(), 2);
+    }
+}

@@ -1,4 +1,4 @@
-// What a relay says of itself where something is set wrong: which setting, to the viewer and, once, to the process.
+// What a relay says where something is set wrong: it names the setting, to the viewer and, once, to the process.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -23,7 +23,7 @@ function signedBy(key, sub, scopes) {
 const ask = (handler, path, token) =>
   handler(new Request(`http://app.example${path}`, { headers: token ? { authorization: `Bearer ${token}` } : {} }));
 
-/** An answer's status and what it says. */
+/** The status and the text of an answer. */
 async function told(answer) {
   const text = await answer.text();
   return { status: answer.status, said: text, retry: answer.headers.get("retry-after") };
@@ -151,7 +151,7 @@ describe("a relay with a key that may read and not ask for its claims", { timeou
       environments: [other],
       tasks: { a: { queued: null } },
     });
-    // Before it a front that knows the restricted key: it may read feeds, and nothing else.
+    // In front of it a server that knows the restricted key, which may read feeds and nothing else.
     const seen = [];
     const front = http.createServer(async (req, res) => {
       const own = req.headers.authorization === `Bearer ${key}`;
@@ -192,7 +192,7 @@ describe("a relay with a key that may read and not ask for its claims", { timeou
     const stranger = signedBy(other.secretKey, other.id, ["read:runs", "read:tags:x"]);
     const tags = "/realtime/v1/runs?tags=x&offset=-1";
 
-    // Which environment is its own the relay does not know yet: tags are asked with each viewer's own token.
+    // The relay does not know its own environment yet: tag feeds are requested with each viewer's own token.
     const before = await told(await ask(handler, tags, token));
     assert.equal(before.status, 200, before.said);
     assert.ok(before.said.includes(mine) && !before.said.includes(theirs));
@@ -204,7 +204,7 @@ describe("a relay with a key that may read and not ask for its claims", { timeou
     const own = await told(await ask(handler, `/realtime/v1/runs/${mine}?offset=-1`, token));
     assert.equal(own.status, 200, own.said);
     assert.ok(own.said.includes(mine));
-    // Now it knows: a token of another environment is none here, and tags are shared.
+    // Now the relay knows its environment: a token of another one is not valid, and tag feeds are shared.
     assert.equal((await told(await ask(handler, tags, stranger))).status, 401);
     const asked = seen.length;
     const shared = await told(await ask(handler, tags, token));

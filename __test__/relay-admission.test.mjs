@@ -1,5 +1,5 @@
-// What a viewer writes and what the relay reads, decides on and sends upstream: the same, whatever the spelling. And whose
-// pages may ask where the app's own session decides.
+// The relay reads, decides on and sends upstream the same values, however a viewer spells them. And which origins' pages
+// are let in where the app's own session decides.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ const SCHEMA = JSON.stringify(
   ),
 );
 
-/** A server that reads queries as the real one does, of a parameter given twice the last, and tells what it was asked. */
+/** A server that reads queries as the real one does (of a parameter given twice the last), and records its requests. */
 async function startTenants() {
   const now = new Date().toISOString().slice(0, -1);
   const row = (tag, n) => ({
@@ -31,7 +31,7 @@ async function startTenants() {
     },
     headers: { operation: "insert" },
   });
-  // More finished runs than a copy keeps: snapshots of it are asked of the server, with the relay's own key.
+  // More finished runs than a copy keeps: its snapshots come from the server, with the relay's own key.
   const mine = Array.from({ length: 10_050 }, (_, n) => row("mine", n));
   const end = { headers: { control: "up-to-date" } };
   const bodies = { mine: JSON.stringify([...mine, end]), other: JSON.stringify([row("victim", 0), end]) };
@@ -63,7 +63,7 @@ async function startTenants() {
   };
 }
 
-/** The first piece of an answer's body. */
+/** The first part of an answer's body. */
 async function beginning(answer) {
   const reader = answer.body.getReader();
   const { value } = await reader.read();
@@ -71,7 +71,7 @@ async function beginning(answer) {
   return Buffer.from(value ?? []).toString();
 }
 
-/** What a raw request is answered. */
+/** The answer to a raw request. */
 async function raw(url, lines) {
   const socket = net.connect(Number(new URL(url).port), "127.0.0.1");
   socket.write(`${lines.join("\r\n")}\r\nconnection: close\r\n\r\n`);
@@ -147,7 +147,7 @@ describe("a viewer of one tenant", { timeout: 120_000 }, () => {
       for (const query of VICTIM) assert.equal(await read(query), 403, query);
       assert.equal(server.asked.length, 0, "nobody asked the server");
       for (const query of MINE) {
-        // What is another tag than "mine" is another tenant's.
+        // Every tag but "mine" is another tenant's.
         const status = await read(query);
         assert.ok(status === 200 || status === 403, `${query}: ${status}`);
       }
@@ -157,7 +157,7 @@ describe("a viewer of one tenant", { timeout: 120_000 }, () => {
         assert.equal(path, "/realtime/v1/runs");
         assert.equal(tags, "mine");
         assert.equal(new Set(names).size, names.length, `each once: ${names}`);
-        // On a slow machine the copy, which changed meanwhile, is asked for once more: with the server's own handle.
+        // On a slow machine the copy changes meanwhile, and is requested once more, with the server's own handle.
         const known = ["tags", "createdAt", "skipColumns", "offset", "log", "handle"];
         for (const one of names) assert.ok(known.includes(one), one);
         assert.ok(rest.handle === undefined || rest.handle === "runs_0_1_x", rest.handle);
@@ -298,7 +298,7 @@ describe("a page of another origin", { timeout: 60_000 }, () => {
           [{ origin: "https://friend.example", "sec-fetch-site": "cross-site" }, false],
           [{}, false],
         ]) {
-          // A browser's own headers, which fetch() here would not send as given.
+          // Headers that browsers set themselves, and that fetch() here would not send as given.
           const answer = await ask(path, { headers: { ...session, ...more } });
           const text = await beginning(answer);
           const said = `${path} ${JSON.stringify(more)}: ${answer.status} ${text.slice(0, 100)}`;

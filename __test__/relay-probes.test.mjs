@@ -1,11 +1,11 @@
-// What a relay asks the server, with whose token, and what it grants by the app's own word.
+// Probes: what a relay asks the server, and with which token. And what it grants by `authorize`.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { ADDITIONAL, KEY, seconds, startFront, startWithRuns, targets, token } from "./support/viewers.mjs";
 
-/** The environment's root key before it was rotated: the server still takes it, and signs with it no more. */
+/** The environment's root key before its rotation: the server still takes it, and no longer signs with it. */
 const ROTATED = "tr_dev_beforenotasecret";
 
 let world;
@@ -23,7 +23,7 @@ const runPath = (at, query = "offset=-1") => `/realtime/v1/runs/${world.runs[at]
 
 for (const [name, start] of Object.entries(targets).filter(([name]) => name !== "emulator")) {
   describe(`a ${name}`, () => {
-    /** With a relay of these options, before the emulator's front. */
+    /** With a relay of these options, in front of the emulator's front. */
     async function within(options, work) {
       const target = await start({ url: front.url }, options);
       front.seen.length = 0;
@@ -45,7 +45,7 @@ for (const [name, start] of Object.entries(targets).filter(([name]) => name !== 
           for (const answer of answers) assert.equal(answer.status, 200, await answer.text());
           assert.equal((await ask(runPath(0), bearer)).status, 200);
           assert.equal(front.with(bearer).length, 1);
-          // What one feed may be read by does not open another.
+          // A decision on one feed opens no other.
           for (let n = 0; n < 2; n++) assert.equal((await ask(runPath(1), bearer)).status, 403);
           assert.equal(front.with(bearer).length, 2);
         });
@@ -177,7 +177,7 @@ for (const [name, start] of Object.entries(targets).filter(([name]) => name !== 
         });
         await first.text();
         const leaving = new AbortController();
-        // The second of two polls of one name is told to come back, whichever comes second.
+        // The second of two polls of one name gets a 429, whichever comes second.
         const polls = [1, 2].map(() =>
           target.ask(runPath(0, `${place}`), undefined, { headers, signal: leaving.signal }),
         );
