@@ -105,7 +105,6 @@ export interface ApiClientConfiguration {
 }
 
 /**
-/**
  * A receiver of log lines, such as `console`. The functions that it has decide how much is logged. An error that one
  * throws, or rejects with, is ignored.
  */

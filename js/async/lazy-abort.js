@@ -1,9 +1,8 @@
 "use strict";
 
 /**
- * An abort signal that is made when it is first asked for. Ten thousand subscriptions, and every request of the relay,
- * can be abandoned, and most of them end without anybody having listened: an AbortController costs more than all of
- * this.
+ * An AbortController that makes its signal on the first read. Each of ten thousand subscriptions, and each request of
+ * the relay, can be aborted, and most end without a listener: an AbortController costs more than this class.
  */
 class LazyAbort {
   #isAborted = false;
@@ -29,10 +28,10 @@ class LazyAbort {
   }
 
   /**
-   * Calls `callback` at the abort, or now when that has been.
+   * Calls `callback` at the abort; at once, where it has happened.
    *
    * @param {() => void} callback must not throw
-   * @returns {boolean} whether it was called now
+   * @returns {boolean} whether it was called at once
    */
   onAbort(callback) {
     if (this.#isAborted) {

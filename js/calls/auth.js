@@ -132,7 +132,7 @@ async function withBatchTriggerPublicToken(task, options, work) {
 }
 
 /**
- * The token; a promise of it where the server has to be asked first.
+ * The token; a promise of it where the server is called first.
  *
  * @param {string} name of the call, for messages
  * @param {number} kind

@@ -111,7 +111,7 @@ class LazyPacket {
  * over, nor fetched, nor parsed again.
  */
 class Packets {
-  /** The packets of each run, with their values once they were asked for. @type {Map<string, Kept> | undefined} */
+  /** The packets of each run, with their values once they were read. @type {Map<string, Kept> | undefined} */
   #kept;
   #source;
 

@@ -89,7 +89,7 @@ class CursorPage {
  */
 
 /**
- * Fetches a page, and on demand its neighbours: with the same configuration, in whatever scope they are asked for, and
+ * Fetches a page, and on demand its neighbours: with the same configuration, in whatever scope they are read, and
  * each with a timeout of its own.
  *
  * @template T

@@ -5,22 +5,22 @@ const API = Symbol.for("opentelemetry.js.api.1");
 /**
  * The trace of a request, where the app registered OpenTelemetry. Only then is `js/calls/tracing.js` loaded.
  *
- * @param {() => import("./tracing.js").Traced} asked
+ * @param {() => import("./tracing.js").Traced} request
  */
-function traceOf(asked) {
-  return API in globalThis ? require("./tracing.js").begin(asked()) : undefined;
+function traceOf(request) {
+  return API in globalThis ? require("./tracing.js").begin(request()) : undefined;
 }
 
 /**
  * Does `work`, which makes a request, in a span of its own where the app traces.
  *
  * @template T
- * @param {() => import("./tracing.js").Traced} asked
+ * @param {() => import("./tracing.js").Traced} request
  * @param {(headers?: Record<string, string>) => Promise<T>} work gets the trace's headers
  * @returns {Promise<T>}
  */
-function traced(asked, work) {
-  const trace = traceOf(asked);
+function traced(request, work) {
+  const trace = traceOf(request);
   return trace === undefined ? work() : trace.of(work);
 }
 

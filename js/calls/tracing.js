@@ -22,7 +22,7 @@ const FAILED = 2;
  * @typedef {object} Traced a request to a server
  * @property {string} baseURL
  * @property {string} [method] default `GET`
- * @property {string} path each `{}`, `{task}` and `{text}` stands for an id
+ * @property {string} path each `{}`, `{task}` and `{text}` is filled with an id
  * @property {[what: string, id: string][]} [ids]
  * @property {{ toString(): string }} [query]
  */
@@ -81,13 +81,13 @@ class Trace {
   /** The headers to send with the request. @type {Record<string, string>} */
   headers = {};
 
-  /** @param {Api} api @param {Traced} asked */
-  constructor(api, asked) {
+  /** @param {Api} api @param {Traced} request */
+  constructor(api, request) {
     attempt(() => {
       let context = api.context?.active() ?? new Context();
       const tracer = api.trace?.getTracer("trigger-native", native.VERSION);
       if (tracer) {
-        const { name, attributes } = describe(asked);
+        const { name, attributes } = describe(request);
         this.#span = tracer.startSpan(name, { kind: CLIENT, attributes }, context);
         context = context.setValue(SPAN, this.#span);
       }
@@ -131,7 +131,7 @@ class Trace {
   }
 }
 
-/** @param {Traced} asked */
+/** @param {Traced} request */
 function describe({ baseURL, method = "GET", path, ids = [], query }) {
   const url = new URL(baseURL);
   if (url.username || url.password) {
@@ -160,11 +160,11 @@ function describe({ baseURL, method = "GET", path, ids = [], query }) {
 /**
  * The trace of a request; `undefined` where nothing was registered.
  *
- * @param {Traced} asked
+ * @param {Traced} request
  */
-function begin(asked) {
+function begin(request) {
   const api = /** @type {Record<symbol, Api | undefined>} */ (/** @type {unknown} */ (globalThis))[API];
-  return api === undefined ? undefined : new Trace(api, asked);
+  return api === undefined ? undefined : new Trace(api, request);
 }
 
 module.exports = { begin };

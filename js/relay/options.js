@@ -146,7 +146,7 @@ function isPath(path) {
  * @property {number} authorizeTimeoutMs
  * @property {number} sendTimeoutMs
  * @property {string[]} allowOrigins whose pages may send cookies along
- * @property {string | undefined} basePath undefined: whatever stands before the server's paths
+ * @property {string | undefined} basePath undefined: any prefix of the server's paths
  * @property {string | undefined} metricsPath
  * @property {string} native for `openRelay`
  */
