@@ -98,8 +98,8 @@ export async function run(bench) {
   const idle = samples.idle
     ? [["CPU with nothing to tell, polls held 17 to 23 s, % of a core", withSpread(figure(samples.idle, "share")), ""]]
     : [];
-  const curve = PERCENTS.slice(0, -1).map((percent, place) => {
-    const sorted = samples.ours.map((sample) => sample.curve[place]).sort((a, b) => a - b);
+  const curve = PERCENTS.slice(0, -1).map((percent, index) => {
+    const sorted = samples.ours.map((sample) => sample.curve[index]).sort((a, b) => a - b);
     return [100 / (100 - percent), Math.max(0.1, sorted[Math.floor(sorted.length / 2)])];
   });
   const title = `${name}: latency by share of updates`;

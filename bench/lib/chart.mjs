@@ -39,11 +39,11 @@ ${parts.join("\n")}
 }
 
 /** The same contestant has the same colour on every chart. */
-function colour(/** @type {string} */ name, /** @type {number} */ place) {
+function colour(/** @type {string} */ name, /** @type {number} */ index) {
   if (/bare/i.test(name)) return 0;
   if (/trigger-native|^ours/.test(name)) return 1;
   if (/SDK/.test(name)) return 2;
-  return place === 0 ? 0 : 3;
+  return index === 0 ? 0 : 3;
 }
 
 /**
@@ -69,13 +69,13 @@ export function bars({ title, unit, series, groups }) {
   const drawn = [];
   for (const { label, values, texts } of groups) {
     drawn.push(write(LEFT - 10, y + (values.length * BAR) / 2 + 4, label, { anchor: "end" }));
-    values.forEach((value, place) => {
+    values.forEach((value, index) => {
       if (!(value > 0)) return;
       const width = round(Math.max(1, at(value) - LEFT));
       drawn.push(
-        `<rect class="c${colour(series.length > 1 ? series[place] : label, place)}" x="${LEFT}" y="${y + 2}" width="${width}" height="${BAR - 4}" rx="2"/>`,
+        `<rect class="c${colour(series.length > 1 ? series[index] : label, index)}" x="${LEFT}" y="${y + 2}" width="${width}" height="${BAR - 4}" rx="2"/>`,
       );
-      drawn.push(write(LEFT + width + 6, y + BAR - 5, texts?.[place] ?? short(value), { name: "quiet" }));
+      drawn.push(write(LEFT + width + 6, y + BAR - 5, texts?.[index] ?? short(value), { name: "quiet" }));
       y += BAR;
     });
     y += 12;
@@ -112,8 +112,8 @@ export function lines({ title, x: xLabel, y: yLabel, series, logarithmic = false
   const labels = series.map((each) => each.label);
   const parts = [write(0, 16, title, { name: "title" }), ...legend(labels, 38)];
   const marks = logarithmic
-    ? Array.from({ length: y1 - y0 + 1 }, (_, place) => 10 ** (y0 + place))
-    : Array.from({ length: 5 }, (_, place) => (y1 * place) / 4);
+    ? Array.from({ length: y1 - y0 + 1 }, (_, index) => 10 ** (y0 + index))
+    : Array.from({ length: 5 }, (_, index) => (y1 * index) / 4);
   for (const mark of marks) {
     parts.push(`<line class="grid" x1="${left}" x2="${right}" y1="${atY(mark)}" y2="${atY(mark)}"/>`);
     parts.push(write(left - 8, atY(mark) + 4, short(mark), { anchor: "end", name: "quiet" }));
@@ -121,11 +121,11 @@ export function lines({ title, x: xLabel, y: yLabel, series, logarithmic = false
   for (const x of new Set(xs)) {
     parts.push(write(atX(x), top + height + 18, short(x), { anchor: "middle", name: "quiet" }));
   }
-  series.forEach((each, place) => {
+  series.forEach((each, index) => {
     const path = each.points.map(([x, y]) => `${atX(x)},${atY(y)}`).join(" ");
-    parts.push(`<polyline class="line l${colour(each.label, place)}" points="${path}"/>`);
+    parts.push(`<polyline class="line l${colour(each.label, index)}" points="${path}"/>`);
     for (const [x, y] of each.points) {
-      parts.push(`<circle class="c${colour(each.label, place)}" cx="${atX(x)}" cy="${atY(y)}" r="3.5"/>`);
+      parts.push(`<circle class="c${colour(each.label, index)}" cx="${atX(x)}" cy="${atY(y)}" r="3.5"/>`);
     }
   });
   parts.push(write(right, top + height + 38, `${xLabel}, log scale; ${yLabel}`, { anchor: "end", name: "quiet" }));
@@ -135,9 +135,9 @@ export function lines({ title, x: xLabel, y: yLabel, series, logarithmic = false
 function legend(names, y) {
   if (names.length < 2) return [];
   let x = 0;
-  return names.flatMap((name, place) => {
+  return names.flatMap((name, index) => {
     const parts = [
-      `<rect class="c${colour(name, place)}" x="${x}" y="${y - 11}" width="12" height="12" rx="2"/>`,
+      `<rect class="c${colour(name, index)}" x="${x}" y="${y - 11}" width="12" height="12" rx="2"/>`,
       write(x + 18, y, name, { name: "quiet" }),
     ];
     x += 40 + name.length * 6.6;

@@ -24,7 +24,7 @@ export function table(heads, rows) {
     if (row.length !== heads.length) throw new Error(`a row has not ${heads.length} cells: ${row}`);
   return [
     `| ${heads.join(" | ")} |`,
-    `|${heads.map((_, place) => (place === 0 ? " --- " : " ---: ")).join("|")}|`,
+    `|${heads.map((_, index) => (index === 0 ? " --- " : " ---: ")).join("|")}|`,
     ...rows.map((row) => `| ${row.join(" | ")} |`),
   ].join("\n");
 }

@@ -26,24 +26,24 @@ pub(crate) struct State {
 }
 
 /// The parameters of a request that the server reads.
-struct Asked<'a> {
+struct FeedQuery<'a> {
     /// The version that the client has; `None` asks for a snapshot.
     version: Option<u64>,
     live: bool,
     tags: Option<&'a str>,
 }
 
-fn read(query: &str) -> Asked<'_> {
-    let mut asked = Asked { version: None, live: false, tags: None };
+fn read(query: &str) -> FeedQuery<'_> {
+    let mut request = FeedQuery { version: None, live: false, tags: None };
     for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
         match name {
-            "offset" => asked.version = value.rsplit_once('_').and_then(|(_, version)| version.parse().ok()),
-            "live" => asked.live = true,
-            "tags" => asked.tags = Some(value),
+            "offset" => request.version = value.rsplit_once('_').and_then(|(_, version)| version.parse().ok()),
+            "live" => request.live = true,
+            "tags" => request.tags = Some(value),
             _ => {}
         }
     }
-    asked
+    request
 }
 
 /// A count that is one higher until the guard is dropped.
@@ -65,18 +65,18 @@ impl Drop for Held<'_> {
 /// The response to a request of the feed of one run.
 pub(crate) async fn of_run(id: &str, query: &str, state: &Arc<State>) -> Option<Response<Full<Bytes>>> {
     state.polls.fetch_add(1, Ordering::Relaxed);
-    let (plan, asked) = (Plan::of_run(id)?, read(query));
+    let (plan, request) = (Plan::of_run(id)?, read(query));
     let payload = row::payload(if matches!(plan.kind, Kind::Step | Kind::Drive) { plan.detail } else { 0 });
     let mut body = String::with_capacity(1_400 + payload.len());
     body.push('[');
     let mut message = RunMessage { id, version: 0, updates: plan.updates.max(1), payload: &payload, stamps: None };
-    let version = match asked.version {
+    let version = match request.version {
         None => {
             row::write(&mut body, &message);
             body.push(',');
             0
         }
-        Some(version) if !asked.live => version,
+        Some(version) if !request.live => version,
         Some(version) => {
             let next = next(&plan, version, state).await;
             if let Some((version, stamps)) = next {
@@ -89,7 +89,7 @@ pub(crate) async fn of_run(id: &str, query: &str, state: &Arc<State>) -> Option<
     };
     body.push_str(UP_TO_DATE);
     body.push(']');
-    response(id, version, asked.live, body)
+    response(id, version, request.live, body)
 }
 
 /// The times at which an update happened and is sent, in Unix milliseconds.
@@ -146,15 +146,15 @@ fn unix_ms(time: SystemTime) -> f64 {
 }
 
 /// The number of times a second at which a server that gathers updates looks for them.
-const LOOKS: f64 = 10.0;
+const GATHERS_PER_SECOND: f64 = 10.0;
 
 /// The response to a request of a tag feed. Its `feeds` runs are updated in turn, each once in `detail` milliseconds,
 /// whether or not a client asks; a response has all updates so far. Updates start when the group opens. No run
 /// completes.
 pub(crate) async fn of_tag(query: &str, state: &Arc<State>) -> Option<Response<Full<Bytes>>> {
     state.polls.fetch_add(1, Ordering::Relaxed);
-    let asked = read(query);
-    let tag = asked.tags?;
+    let request = read(query);
+    let tag = request.tags?;
     let plan = Plan::of_tag(tag)?;
     let runs = u64::from(plan.feeds);
     let payload = row::payload(0);
@@ -166,35 +166,35 @@ pub(crate) async fn of_tag(query: &str, state: &Arc<State>) -> Option<Response<F
         body.push(',');
     };
     // The cursor of the feed is the number of updates that were sent.
-    let place = match asked.version {
+    let cursor = match request.version {
         None => {
             (0..runs).for_each(|run| write(run, 0));
             0
         }
-        Some(place) if !asked.live => place,
-        Some(place) => {
+        Some(cursor) if !request.live => cursor,
+        Some(cursor) => {
             let _held = Held::new(&state.held);
             let (start, _) = state.groups.get(plan.group, 0).wait(1).await;
             let end = runs * plan.updates;
-            if place >= end {
+            if cursor >= end {
                 tokio::time::sleep(Duration::from_secs(20)).await;
             }
             let pace = plan.detail as f64 / 1_000.0 / runs as f64;
-            let at = pace * (place + 1) as f64;
-            let at = if plan.kind == Kind::Gather { (at * LOOKS).ceil() / LOOKS } else { at };
+            let at = pace * (cursor + 1) as f64;
+            let at = if plan.kind == Kind::Gather { (at * GATHERS_PER_SECOND).ceil() / GATHERS_PER_SECOND } else { at };
             tokio::time::sleep_until((start + Duration::from_secs_f64(at)).into()).await;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of updates")]
             let due = (start.elapsed().as_secs_f64() / pace) as u64;
-            let now = due.max(place + 1).min(end).max(place);
+            let now = due.max(cursor + 1).min(end).max(cursor);
             // A response has only the newest state of each run.
-            let from = place.max(now.saturating_sub(runs));
+            let from = cursor.max(now.saturating_sub(runs));
             (from..now).for_each(|update| write(update % runs, 1 + update / runs));
             now
         }
     };
     body.push_str(UP_TO_DATE);
     body.push(']');
-    response(tag, place, asked.live, body)
+    response(tag, cursor, request.live, body)
 }
 
 fn response(name: &str, version: u64, live: bool, body: String) -> Option<Response<Full<Bytes>>> {
