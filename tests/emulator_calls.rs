@@ -75,7 +75,7 @@ async fn an_additional_key_does_what_its_scopes_say() {
     assert_eq!(emulator.send_as(Some(SCOPED), Method::GET, &feed, None).await.status, 403);
     let cancel = format!("/api/v2/runs/{id}/cancel");
     assert_eq!(emulator.send_as(Some(SCOPED), Method::POST, &cancel, None).await.status, 403);
-    // The token that came back with the run reads it.
+    // The token in the response reads the run.
     let token = run.header("x-trigger-jwt").to_owned();
     assert_eq!(emulator.send_as(Some(&token), Method::GET, &feed, None).await.status, 200);
 }

@@ -1,4 +1,4 @@
-//! The emulator with a clock that is moved by hand: everything at its time, and no sleeping.
+//! The emulator with a manual clock: everything at its time, without sleeps.
 
 mod emulator_support;
 

@@ -1,5 +1,4 @@
-//! What the emulator does wrong on purpose, and its stored packets and wait tokens, over real
-//! sockets.
+//! The emulator's faults, stored packets and wait tokens, over real sockets.
 
 mod emulator_support;
 
@@ -47,7 +46,7 @@ async fn a_dropped_and_a_cut_answer_are_seen_as_such() {
     let cut = get().await.expect("headers");
     assert_eq!(cut.status(), 200);
     assert!(cut.bytes().await.is_err(), "a body that breaks");
-    // A stream breaks too, after what it had to say so far.
+    // A stream breaks off too, after its first events.
     let records = json!({ "records": [{ "data": "x".repeat(100), "id": "a" }] });
     emulator.send(Method::POST, &format!("/emulator/runs/{id}/streams/ai"), Some(records)).await;
     faults(&emulator, json!([{ "kind": "cut", "bytes": 50 }])).await;
@@ -91,7 +90,7 @@ async fn a_packet_is_stored_and_fetched_by_signed_urls_alone() {
     let put = upload["presignedUrl"].as_str().expect("a URL").to_owned();
     let sent = client.put(&put).header("content-type", "application/super+json").body("{\"json\":1}").send();
     assert_eq!(sent.await.expect("an answer").status(), 200);
-    // The URL is for putting: it does not get.
+    // A URL for uploads does not download.
     assert_eq!(client.get(&put).send().await.expect("an answer").status(), 403);
     let id = emulator.create(json!({ "payload": "run_x/payload.json", "payloadType": "application/store" })).await;
     let by_run = emulator.get(&format!("/api/v1/runs/{id}/packets/payload")).await.json();

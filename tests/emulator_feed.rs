@@ -1,4 +1,4 @@
-//! The emulator's run feed over real sockets: what is held, what is woken, what is answered.
+//! The emulator's feed of one run, over real sockets: holds, wake-ups and responses.
 
 mod emulator_support;
 
@@ -48,7 +48,7 @@ async fn a_change_between_two_polls_is_answered_at_once() {
     let emulator = Emulator::start(json!({})).await;
     let id = emulator.create(json!({})).await;
     let snapshot = emulator.get(&format!("/realtime/v1/runs/{id}?offset=-1")).await;
-    // Two changes in one go: only the latest is told, whole.
+    // Two changes at once: the response has the latest version alone.
     emulator.patch(&id, json!({ "metadata": { "p": 1 } })).await;
     emulator.patch(&id, json!({ "metadata": { "p": 2 }, "status": "EXECUTING" })).await;
     let answer = tokio::time::timeout(FAILSAFE, emulator.get(&snapshot.live(&id))).await.expect("at once");

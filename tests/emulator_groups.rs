@@ -1,4 +1,4 @@
-//! The emulator's feeds of tags and batches over real sockets: who is woken, and what is told.
+//! The emulator's feeds of tags and batches, over real sockets: wake-ups and responses.
 
 mod emulator_support;
 
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 const TAGS: &str = "GET /realtime/v1/runs";
 
-/// The live poll that goes on from a snapshot or an answer.
+/// The live poll that continues from a response.
 fn live(path: &str, answer: &Response) -> String {
     let join = if path.contains('?') { '&' } else { '?' };
     let (offset, handle) = (answer.header("electric-offset"), answer.header("electric-handle"));
@@ -29,7 +29,7 @@ async fn a_tag_feed_is_woken_by_its_runs_alone() {
     emulator.counted(TAGS, 2).await;
     let other = emulator.create(json!({ "runTags": ["b"] })).await;
     emulator.patch(&other, json!({ "status": "EXECUTING" })).await;
-    // A run of another tag leaves the poll held: an answer to a call made later is there first.
+    // A run with another tag does not wake the poll: the response to a later call comes first.
     emulator.get("/emulator/stats").await;
     assert!(!poll.is_finished());
     emulator.patch(&one, json!({ "status": "EXECUTING" })).await;
@@ -125,7 +125,7 @@ async fn too_many_live_requests_are_refused_and_snapshots_are_not_counted() {
     let snapshot = emulator.get(&format!("/realtime/v1/runs/{id}?offset=-1")).await;
     let poll = tokio::spawn(emulator.get(&snapshot.live(&id)));
     emulator.counted("GET /realtime/v1/runs/{id}", 2).await;
-    // The count rises before the request is let in: what is asked is who is held.
+    // The count rises before the request is admitted, so the test asks how many are held.
     let held = async {
         while emulator.get("/emulator/limits").await.json()["live"] != 1 {
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -1,4 +1,4 @@
-//! What the emulator gives its own page without a key, and keeps from pages of others; its tasks.
+//! The calls of the emulator's own page without a key, their refusals of other pages, and the tasks.
 
 mod emulator_support;
 
@@ -34,7 +34,7 @@ async fn the_pages_token_reads_triggers_sends_and_completes() {
         let answer = emulator.send_as(Some(token), method, &path, body).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     }
-    // One for a run alone.
+    // A token for one run.
     let body = json!({ "runId": id }).to_string();
     let narrow = emulator.send_as(None, Method::POST, "/emulator/session", Some(body)).await.json();
     let narrow = narrow["publicAccessToken"].as_str().expect("a token").to_owned();
@@ -71,7 +71,7 @@ async fn a_page_of_another_environment_is_no_way_in() {
     let id = emulator.trigger("tr_prod_another", "stuck", json!({ "payload": "{}" })).await.json()["id"].clone();
     let path = format!("/emulator/runs/{}/cancel", id.as_str().expect("an id"));
     assert_eq!(keyless(&emulator, Method::POST, &path).await.status, 404);
-    // A wrong key is not let in as if it were none of a page's.
+    // A wrong key is refused, although the page without a key is admitted.
     let wrong = emulator.send_as(Some("tr_dev_wrong"), Method::PUT, "/emulator/tasks", Some("{}".into())).await;
     assert_eq!(wrong.status, 401);
 }
@@ -100,7 +100,7 @@ async fn tasks_are_replaced_for_the_runs_to_come() {
         let run = emulator.get(&format!("/api/v3/runs/{}", id.as_str().expect("an id"))).await.json();
         assert_eq!(run["output"], output);
     }
-    // A script that cannot be one is told, and nothing changes.
+    // An invalid script is refused, and the tasks stay.
     for wrong in [json!({ "tasks": { "bad": { "steps": [{ "sleep": 1 }] } } }), json!({ "tasks": [] }), json!({})] {
         let answer = put(wrong.clone()).await;
         assert_eq!(answer.status, 400, "{wrong}");

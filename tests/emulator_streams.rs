@@ -1,4 +1,4 @@
-//! The emulator's streams over real sockets: what is written is read, live and again.
+//! The emulator's streams over real sockets: written, read live, and read again.
 
 mod emulator_support;
 
@@ -38,7 +38,7 @@ async fn what_a_run_writes_is_read_by_version() {
         for part in expected {
             rest = rest.split_once(part).unwrap_or_else(|| panic!("{part} in {}", read.body)).1;
         }
-        // The key is in the run, for who comes later.
+        // The run lists the key, for later readers.
         assert!(emulator.get(&format!("/realtime/v1/runs/{id}?offset=-1")).await.body.contains(r#""{\"out\"}""#));
     }
 }

@@ -1,4 +1,4 @@
-//! Who calls, and what they may do (docs/server-protocol.md 2 and 3).
+//! Authentication and authorization of callers (docs/server-protocol.md 2 and 3).
 
 use std::fmt;
 use std::time::Duration;
@@ -12,49 +12,49 @@ use crate::token::{PublicClaims, Resource, grants, verify};
 pub(super) struct Environment {
     /// Its id: `sub` of its tokens.
     pub(super) id: String,
-    /// Signs its tokens.
+    /// The key that signs its tokens.
     pub(super) root_key: Secret,
     /// Keys with scopes of their own.
     pub(super) additional_keys: Vec<AdditionalKey>,
-    /// The most live requests at once; `None` is no limit.
+    /// The most concurrent live requests; `None` is no limit.
     pub(super) max_connections: Option<usize>,
 }
 
 impl Environment {
-    /// What kind of environment it is, as its key says: `dev`, `prod` and so on.
+    /// Its kind, as its key names it: `dev`, `prod` and so on.
     pub(super) fn slug(&self) -> &str {
         self.root_key.expose().split('_').nth(1).unwrap_or("dev")
     }
 }
 
-/// A key that acts with scopes and cannot sign.
+/// A key that has scopes and cannot sign.
 #[derive(Clone, Debug)]
 pub(super) struct AdditionalKey {
     /// The key.
     pub(super) key: Secret,
-    /// What it may do.
+    /// Its scopes.
     pub(super) scopes: Vec<String>,
 }
 
-/// A caller that was recognised.
+/// An authenticated caller.
 #[derive(Debug)]
 pub(super) struct Caller<'a> {
-    /// Its environment, and the place of that in the list.
+    /// Its environment.
     pub(super) environment: &'a Environment,
-    /// The place of the environment in the list.
+    /// The index of the environment in the list.
     pub(super) index: usize,
-    /// What it came with.
+    /// Its credential.
     pub(super) credential: Credential,
 }
 
-/// What a caller came with.
+/// The credential of a caller.
 #[derive(Clone, PartialEq)]
 pub(super) enum Credential {
     /// The root key.
     Root,
     /// An additional key with these scopes.
     Additional(Vec<String>),
-    /// A public token with these claims; the text is kept for one-time use.
+    /// A public token with these claims. The text is needed for one-time use.
     Public {
         /// Its claims.
         claims: PublicClaims,
@@ -73,16 +73,16 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Why a caller was not recognised. Always a 401.
+/// Why authentication failed. Always a 401.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// No `Authorization: Bearer …`.
     Missing,
-    /// No such key.
+    /// An unknown key.
     UnknownKey,
     /// A token of an environment that does not exist.
     UnknownEnvironment,
-    /// A token that is expired or badly signed: the server does not tell which.
+    /// An expired token, or a wrong signature: the server does not distinguish them.
     InvalidToken,
 }
 
@@ -98,7 +98,7 @@ impl Refusal {
     }
 }
 
-/// Recognises the caller by its bearer token.
+/// Authenticates a caller by its bearer token.
 ///
 /// # Errors
 /// The refusal.
@@ -144,12 +144,12 @@ impl Caller<'_> {
         }
     }
 
-    /// The columns that a token tells to leave out.
+    /// The columns that the token leaves out.
     pub(super) fn skipped_columns(&self) -> impl Iterator<Item = &str> {
         self.claims().into_iter().flat_map(|claims| &claims.skip_columns).map(String::as_str)
     }
 
-    /// The token, if it can be used once only.
+    /// The token, if it is for one use.
     pub(super) fn one_time_token(&self) -> Option<&Secret> {
         match &self.credential {
             Credential::Public { claims, token } => claims.otu.then_some(token),
@@ -157,7 +157,7 @@ impl Caller<'_> {
         }
     }
 
-    /// When the token expires, in Unix milliseconds; never for what does not.
+    /// When the token expires, in Unix milliseconds; `u64::MAX` for a credential that does not.
     pub(super) fn expires_ms(&self) -> u64 {
         self.claims()
             .and_then(|claims| Duration::try_from_secs_f64(claims.exp?).ok())

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::lock::lock;
 use serde_json::Value;
 
-/// How many batches are kept; beyond it the oldest go.
+/// The most batches in memory. Beyond them the oldest are dropped.
 const MAX_BATCHES: usize = 100_000;
 
 /// One batch.
@@ -14,24 +14,24 @@ const MAX_BATCHES: usize = 100_000;
 pub(super) struct Batch {
     /// Its public id.
     pub(super) id: String,
-    /// The place of its environment.
+    /// The index of its environment.
     pub(super) environment: usize,
-    /// How many items it takes.
+    /// How many items it expects.
     pub(super) run_count: usize,
-    /// When it was made, in Unix milliseconds.
+    /// Its creation, in Unix milliseconds.
     pub(super) created_ms: u64,
     items: Mutex<Items>,
 }
 
-/// What a batch has got so far.
+/// The items that a batch has received.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Items {
     indexes: HashSet<u64>,
-    /// Its runs by their public ids, in the order they came, each once.
+    /// The public ids of its runs, in the order of arrival, each once.
     pub(super) runs: Vec<String>,
-    /// The items that no run came of, and why.
+    /// The errors of items without a run.
     pub(super) errors: Vec<Value>,
-    /// When it had them all, in Unix milliseconds.
+    /// When it was sealed, in Unix milliseconds.
     pub(super) sealed_ms: Option<u64>,
 }
 
@@ -41,12 +41,12 @@ impl Batch {
         Self { id, environment, run_count, created_ms: now_ms, items: Mutex::default() }
     }
 
-    /// Claims an index: false when an item with it came before.
+    /// Claims an index. False when an earlier item had it.
     pub(super) fn claim(&self, index: u64) -> bool {
         lock(&self.items).indexes.insert(index)
     }
 
-    /// Adds a run, unless it is there.
+    /// Adds a run, once.
     pub(super) fn add(&self, run: &str) {
         let mut items = lock(&self.items);
         if !items.runs.iter().any(|known| known == run) {
@@ -54,12 +54,12 @@ impl Batch {
         }
     }
 
-    /// Notes an item that no run came of.
+    /// Records the error of an item without a run.
     pub(super) fn fail(&self, error: Value) {
         lock(&self.items).errors.push(error);
     }
 
-    /// Seals it at `now_ms` when it has all items; whether it is sealed.
+    /// Seals the batch at `now_ms` if it has all its items. Returns whether it is sealed.
     pub(super) fn seal(&self, now_ms: u64) -> bool {
         let mut items = lock(&self.items);
         if items.sealed_ms.is_none() && items.indexes.len() >= self.run_count {
@@ -68,7 +68,7 @@ impl Batch {
         items.sealed_ms.is_some()
     }
 
-    /// What it has got so far.
+    /// The items so far.
     pub(super) fn items(&self) -> Items {
         lock(&self.items).clone()
     }
@@ -88,7 +88,7 @@ struct Inner {
 }
 
 impl Batches {
-    /// Adds a batch; `None` when there was one with the same idempotency key.
+    /// Adds a batch; `None` when an earlier one has the same idempotency key.
     pub(super) fn insert(&self, batch: Batch, idempotency_key: Option<&str>) -> Option<Arc<Batch>> {
         let mut inner = lock(&self.inner);
         if let Some(key) = idempotency_key
@@ -107,7 +107,7 @@ impl Batches {
         Some(batch)
     }
 
-    /// The batch of that public id, in that environment.
+    /// The batch with that public id in that environment.
     pub(super) fn find(&self, environment: usize, id: &str) -> Option<Arc<Batch>> {
         lock(&self.inner).batches.get(id).filter(|batch| batch.environment == environment).cloned()
     }

@@ -1,11 +1,11 @@
 //! The columns of a run's row, in the order the feed writes them (recorded: `run-snapshot`).
 
-/// How a column's text is to be read.
+/// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// As it is.
+    /// Text.
     Text,
-    /// UTC without a `Z`.
+    /// A time in UTC, written without a `Z`.
     Timestamp,
     /// A 32-bit integer.
     Int4,
@@ -44,7 +44,7 @@ macro_rules! columns {
         )* }
 
         impl Column {
-            /// All of them, in wire order.
+            /// All columns, in wire order.
             pub(super) const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// Its name on the wire.
@@ -52,7 +52,7 @@ macro_rules! columns {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// How its text is to be read.
+            /// Its type.
             pub(super) fn kind(self) -> Kind {
                 match self { $(Self::$variant => Kind::$kind,)* }
             }
@@ -90,26 +90,26 @@ columns! {
 }
 
 impl Column {
-    /// How many there are.
+    /// The number of columns.
     pub(super) const COUNT: usize = Self::ALL.len();
 
-    /// The column of that name.
+    /// The column with that name.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|column| column.name() == name)
     }
 
-    /// Those a reader cannot leave out (docs/server-protocol.md 4).
+    /// Whether readers always get it (docs/server-protocol.md 4).
     fn is_kept(self) -> bool {
         matches!(self, Self::Id | Self::TaskIdentifier | Self::FriendlyId | Self::Status | Self::CreatedAt)
     }
 }
 
-/// The columns a reader asked to leave out, or its token tells to.
+/// The columns that a reader, or its token, leaves out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Skipped(u32);
 
 impl Skipped {
-    /// Adds what is named; unknown names and the unskippable columns are passed over.
+    /// Adds columns by name. Unknown names, and columns that readers always get, are ignored.
     pub(super) fn add<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
         for column in names.into_iter().filter_map(|name| Column::named(name.trim())) {
             if !column.is_kept() {
@@ -123,7 +123,7 @@ impl Skipped {
         self.0 & (1 << column as u32) != 0
     }
 
-    /// The `electric-schema` header without what is left out.
+    /// The `electric-schema` header, without the columns that are left out.
     pub(super) fn schema(self) -> String {
         let entries: Vec<String> = Column::ALL
             .iter()

@@ -1,4 +1,4 @@
-//! Drives one run through its life, by the emulator's clock: the delay, the queue, the script.
+//! Drives one run by the emulator's clock: the delay, the queue, the script.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use super::run::{Effect, Run};
 use super::script::Task;
 use crate::timestamp::parse_utc;
 
-/// How long a worker takes from dequeuing a run to running its code, in milliseconds before the
-/// emulator's speed (recorded: about 100 to 700 ms).
+/// How long a worker takes from the dequeue of a run to its code, in milliseconds at speed 1 (recorded: about 100 to
+/// 700 ms).
 const START_MS: u64 = 100;
 
-/// What a run is to do.
+/// The plan of a run.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// Its task.
     pub(super) task: Arc<Task>,
-    /// What it was triggered with.
+    /// Its payload.
     pub(super) payload: Packet,
-    /// The most it may wait in its queue, in milliseconds.
+    /// The most that it may stay in its queue, in milliseconds.
     pub(super) ttl_ms: Option<u64>,
 }
 
-/// Drives `run` to its end. Returns early when something else ended it (a cancel).
+/// Drives `run` to its end. Returns early when the run ends otherwise, by a cancel.
 pub(super) async fn drive(run: Arc<Run>, plan: Plan, engine: Arc<Engine>) {
     let mut ended = run.follow();
     tokio::select! {
@@ -86,7 +86,7 @@ async fn play(run: &Arc<Run>, plan: Plan, engine: &Engine) {
                 if !change(&|row, now| lifecycle::apply(row, &step, now)) {
                     return;
                 }
-                // A script without waits must not keep a thread to itself.
+                // A script without waits would else occupy its thread.
                 tokio::task::yield_now().await;
             }
             Action::Chunk(key, data) => {
@@ -106,7 +106,7 @@ async fn play(run: &Arc<Run>, plan: Plan, engine: &Engine) {
     }
 }
 
-/// Waits until the run's delay is over, wherever a reschedule moves it.
+/// Waits until the run's delay is over. A reschedule moves its end.
 async fn delay(run: &Run, engine: &Engine) {
     let mut versions = run.follow();
     loop {
@@ -115,7 +115,7 @@ async fn delay(run: &Run, engine: &Engine) {
         if left == 0 {
             return;
         }
-        // Either the time is over or the run changed: looked at again in both cases.
+        // The loop checks again, whether the time is over or the run changed.
         let _ = engine.clock.timeout(Duration::from_millis(left), versions.changed()).await;
     }
 }
@@ -124,7 +124,7 @@ fn scaled(ms: u64, speed: f64) -> Duration {
     Duration::try_from_secs_f64(Duration::from_millis(ms).as_secs_f64() / speed).unwrap_or(Duration::MAX)
 }
 
-/// Runs `future` in the background until the engine ends, as work of the engine's clock.
+/// Runs `future` in the background until the engine stops. A manual clock waits for it.
 pub(super) fn spawn(future: impl Future<Output = ()> + Send + 'static, engine: &Engine) {
     let stop = engine.stop.clone();
     let future = async move { stop.run_until_cancelled_owned(future).await };
@@ -149,7 +149,7 @@ mod tests {
     use tokio::time::Instant;
     use tokio_util::sync::CancellationToken;
 
-    /// When a version came, in milliseconds since the start, and its status.
+    /// The time of a version, in milliseconds since the start, and its status.
     type Seen = Mutex<Vec<(u64, String)>>;
 
     fn start(

@@ -1,5 +1,4 @@
-//! What a running script reaches beyond its own row: streams, wait tokens, input, the object
-//! store.
+//! The effects of a script beyond its own row: streams, wait tokens, input, the object store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use super::waitpoint::{self, NewToken};
 use super::{ident, jwt};
 use crate::serve::stream::{StreamName, StreamVersion};
 
-/// An output above this goes to the object store, as payloads do (docs/server-protocol.md 6).
+/// The size from which an output goes to the object store, as payloads do (docs/server-protocol.md 6).
 const STORED_BYTES: usize = 128 * 1024;
 /// The life of a wait token's own public token, in seconds (docs/server-protocol.md 3).
 pub(super) const TOKEN_LIFE_S: u64 = 86_400;
@@ -41,8 +40,8 @@ pub(super) fn stored(run: &Run, engine: &Engine, output: Packet) -> Packet {
     Packet { data: Some(name), data_type: "application/store".into() }
 }
 
-/// Waits for a wait token's end: `{"ok": true, "output"}` or `{"ok": false, "error"}`. A new
-/// token's id and its public token are told in the metadata first.
+/// Waits for the end of a wait token: `{"ok": true, "output"}` or `{"ok": false, "error"}`. The id and the public token
+/// of a new one go into the metadata first.
 pub(super) async fn wait_token(run: &Arc<Run>, engine: &Engine, step: &WaitToken) -> Value {
     let token = if step.token_id.is_null() {
         let now = engine.now_ms();
@@ -72,7 +71,7 @@ pub(super) async fn wait_token(run: &Arc<Run>, engine: &Engine, step: &WaitToken
     }
 }
 
-/// A public token that completes a wait token, as the server hands out.
+/// A public token that may complete a wait token, as the server mints it.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
@@ -84,8 +83,8 @@ pub(super) fn public_token(engine: &Engine, environment: usize, id: &str, now_ms
     jwt::mint(claims, &environment.root_key, issued_s, issued_s + TOKEN_LIFE_S)
 }
 
-/// Waits for the next thing sent to an input stream of the run; null when none came in time.
-/// What was sent before the script came here counts, each once.
+/// Waits for the next input on a stream of the run; null after the timeout. Input that came before this step counts,
+/// each once.
 pub(super) async fn input(run: &Arc<Run>, engine: &Engine, stream: String, timeout: Option<Duration>) -> Value {
     let log = run.stream(StreamName::Input(stream));
     let mut changes = log.follow();
@@ -94,7 +93,7 @@ pub(super) async fn input(run: &Arc<Run>, engine: &Engine, stream: String, timeo
             if let Some(record) = log.consume() {
                 let body: Value =
                     record.body.as_deref().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
-                // The sender's JSON, as a text in the record's data (recorded: `stream-write-v2`).
+                // The record holds the sender's JSON as a text (recorded: `stream-write-v2`).
                 return body["data"]
                     .as_str()
                     .map_or(Value::Null, |data| serde_json::from_str(data).unwrap_or_else(|_| Value::from(data)));

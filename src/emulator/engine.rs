@@ -1,5 +1,4 @@
-//! What the emulator is made of, apart from HTTP: runs, batches, tokens, objects, and what moves
-//! them.
+//! The state of the emulator apart from HTTP: runs, batches, wait tokens, objects, tasks and the clock.
 
 use std::fmt;
 use std::sync::{Arc, RwLock};
@@ -16,13 +15,13 @@ use super::waitpoint::Waitpoints;
 use crate::lock::{read, write};
 use crate::serve::clock::Clock;
 
-/// The engine of an emulator.
+/// The state of an emulator.
 pub(super) struct Engine {
-    /// Who may call; the first is the main one.
+    /// The environments; the first is the main one.
     pub(super) environments: Vec<Environment>,
-    /// What runs do.
+    /// The tasks.
     tasks: RwLock<Tasks>,
-    /// How much faster than written they do it.
+    /// The speed that divides the times of scripts.
     pub(super) speed: f64,
     /// The runs.
     pub(super) store: Store,
@@ -32,14 +31,14 @@ pub(super) struct Engine {
     pub(super) waitpoints: Waitpoints,
     /// The stored packets.
     pub(super) objects: Objects,
-    /// The time.
+    /// The clock.
     pub(super) clock: Clock,
-    /// Ends everything.
+    /// Stops the emulator.
     pub(super) stop: CancellationToken,
 }
 
 impl Engine {
-    /// An empty engine.
+    /// An engine without runs.
     pub(super) fn new(options: Options, clock: Clock, stop: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             environments: options.environments,
@@ -54,17 +53,17 @@ impl Engine {
         })
     }
 
-    /// What a run of that task does. It goes on with it, whatever becomes of the task.
+    /// The task with that name. A run keeps its task, even if the tasks are replaced.
     pub(super) fn task(&self, name: &str) -> Option<Arc<Task>> {
         read(&self.tasks).find(name)
     }
 
-    /// All tasks, as they are now.
+    /// The current tasks.
     pub(super) fn tasks(&self) -> Tasks {
         read(&self.tasks).clone()
     }
 
-    /// Puts other tasks in their place: for runs that come from now on.
+    /// Replaces the tasks, for later runs.
     pub(super) fn replace_tasks(&self, tasks: Tasks) {
         *write(&self.tasks) = tasks;
     }

@@ -1,4 +1,4 @@
-//! What can be changed of an emulator while it runs: its tasks, and its clock.
+//! A handle to a running emulator: it replaces the tasks and moves the clock.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::script::Tasks;
 use crate::error::{Error, ErrorCode, Result};
 use crate::timestamp::format_timestamp;
 
-/// Changes a running emulator. It outlives the emulator, and does nothing then.
+/// A handle to a running emulator. It may outlive the emulator, and has no effect then.
 #[derive(Clone)]
 pub struct Handle(Arc<Engine>);
 
@@ -21,11 +21,11 @@ impl Handle {
         Self(engine)
     }
 
-    /// Puts these scripts, an object by task id as JSON, in the place of all that were given
-    /// before; the built-in tasks stay. For runs that come from now on. How many tasks there are.
+    /// Replaces the scripts that the emulator was given, for later runs. `scripts_json` is an object by task id; the
+    /// built-in tasks stay. Returns how many tasks there are.
     ///
     /// # Errors
-    /// `ERR_INVALID_SCRIPT`, and the tasks stay as they were.
+    /// `ERR_INVALID_SCRIPT`; then the tasks stay as they were.
     pub fn replace_tasks(&self, scripts_json: &str) -> Result<usize> {
         match serde_json::from_str(scripts_json) {
             Ok(Value::Object(scripts)) => self.replace(scripts),
@@ -40,11 +40,11 @@ impl Handle {
         Ok(count)
     }
 
-    /// Moves the clock on by so many milliseconds, and waits until everything due was done: in
-    /// its order, each at its time. Where the clock is then: `2026-01-01T00:00:00.000Z`.
+    /// Moves the clock by so many milliseconds, and waits until everything due is done. Returns the new time:
+    /// `2026-01-01T00:00:00.000Z`.
     ///
     /// # Errors
-    /// `ERR_CLOCK` for a clock that goes by itself, and beyond the year 9999.
+    /// `ERR_CLOCK` for the system's clock, and beyond the year 9999.
     pub async fn advance(&self, ms: u64) -> Result<String> {
         let Some(clock) = self.0.clock.as_manual() else {
             return Err(Error::new(
@@ -59,7 +59,7 @@ impl Handle {
         Ok(self.now())
     }
 
-    /// Where the clock is: `2026-01-01T00:00:00.000Z`.
+    /// The clock's time: `2026-01-01T00:00:00.000Z`.
     pub fn now(&self) -> String {
         format!("{}Z", format_timestamp(self.0.now_ms()))
     }

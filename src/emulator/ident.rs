@@ -1,24 +1,23 @@
-//! Random ids and random spans.
+//! Random ids.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::random;
 
-/// `c` and 24 lower-case letters and digits, as database ids look; a run's public id is
-/// `run_` before it.
+/// `c` and 24 lower-case letters and digits, the form of database ids. A run's public id is `run_` and such an id.
 pub(super) fn database_id() -> String {
     let digits = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let drawn: [u8; 24] = random::bytes();
     std::iter::once('c').chain(drawn.iter().map(|byte| char::from(digits[usize::from(*byte) % 36]))).collect()
 }
 
-/// 24 characters that nobody guesses, in base64url.
+/// 24 random characters, in base64url.
 pub(super) fn nonce() -> String {
     URL_SAFE_NO_PAD.encode(random::bytes::<18>())
 }
 
-/// Seven characters, as writers name their appends.
+/// Seven random characters, the form of writers' append ids.
 pub(super) fn part_id() -> String {
     nonce().chars().take(7).collect()
 }

@@ -1,4 +1,4 @@
-//! Plays a script: one step at a time, without a clock of its own.
+//! Interprets a script, one step at a time. Pure: the driver waits and writes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,24 +9,23 @@ use super::lifecycle::{Change, Failure};
 use super::packet::Packet;
 use super::script::{Fail, Step, Task, WaitToken};
 
-/// What a run does next.
+/// The next action of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Action {
-    /// Nothing for so many milliseconds, before the emulator's speed is applied.
+    /// A wait of so many milliseconds, at speed 1.
     Wait(u64),
-    /// A change, now.
+    /// A change of the row.
     Change(Change),
     /// A chunk of a stream: its key and its value.
     Chunk(String, Value),
-    /// A wait token; the script goes on with [`Interpreter::resume`].
+    /// A wait for a wait token. [`Interpreter::resume`] gives the result to the script.
     Token(WaitToken),
-    /// Something sent to this input stream, waited for so many milliseconds at most; the script
-    /// goes on with [`Interpreter::resume`].
+    /// A wait for input on this stream, of at most so many milliseconds. [`Interpreter::resume`] gives the result to
+    /// the script.
     Input(String, Option<u64>),
 }
 
-/// A run's place in its script. Repeats are unrolled as they are played, so a long script takes
-/// no memory.
+/// A run's position in its script. Repeats are unrolled one number at a time, so that a long script needs no memory.
 #[derive(Debug)]
 pub(super) struct Interpreter {
     frames: Vec<Frame>,
@@ -51,7 +50,7 @@ struct Count {
 }
 
 impl Interpreter {
-    /// At the beginning of `task`, triggered with `payload`.
+    /// An interpreter at the start of `task`, triggered with `payload`.
     pub(super) fn new(task: &Task, payload: Packet) -> Self {
         Self {
             frames: vec![Frame { steps: task.steps.clone(), at: 0, count: None }],
@@ -62,12 +61,12 @@ impl Interpreter {
         }
     }
 
-    /// Tells the script what it waited for: `$result` from now on.
+    /// Sets `$result`, the result of the last wait.
     pub(super) fn resume(&mut self, result: Value) {
         self.result = result;
     }
 
-    /// The next thing to do; `None` after the change that ends the run.
+    /// The next action; `None` after the change that ends the run.
     pub(super) fn next(&mut self) -> Option<Action> {
         if self.ended {
             return None;
@@ -102,7 +101,7 @@ impl Interpreter {
         }
     }
 
-    /// Takes one step; a repeat opens a frame and is nothing to do by itself.
+    /// Interprets one step. A repeat opens a frame and is no action itself.
     fn take(&mut self, step: &Step) -> Option<Action> {
         let change = match step {
             Step::Wait(ms) => return Some(Action::Wait(*ms)),
@@ -150,8 +149,8 @@ impl Interpreter {
         Failure { name: fail.name.clone(), message, stack_trace }
     }
 
-    /// `"$n"` becomes the innermost repeat's number, `"$payload"` the payload, `"$result"` what
-    /// was waited for last, `"$payload.a.b"` a part; `$n` inside a longer text is written into it.
+    /// Fills in placeholders: `"$n"` is the number of the innermost repeat, `"$payload"` the payload, `"$result"` the
+    /// result of the last wait, `"$payload.a.b"` a part. Inside a longer text `$n` is replaced.
     fn fill(&self, value: &Value) -> Value {
         match value {
             Value::String(text) if is_path(text, "$payload") => {
@@ -179,7 +178,7 @@ impl Interpreter {
     }
 }
 
-/// Whether a text is `root` or a place in it.
+/// Whether a text is `root` or a path below it.
 fn is_path(text: &str, root: &str) -> bool {
     text.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -1,4 +1,4 @@
-//! The tokens that the server itself signs (docs/server-protocol.md 2, 3 and 6).
+//! The JSON web tokens that the server itself signs (docs/server-protocol.md 2, 3 and 6).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::secret::Secret;
 use crate::token::{AUDIENCE, ISSUER};
 
-/// `{"alg":"HS256"}`, the only header such a token has.
+/// `{"alg":"HS256"}`, the only header of such a token.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiJ9";
 
 /// A token with `claims` and then `iss`, `aud`, `exp`, `iat`, as the server writes it.
@@ -48,8 +48,8 @@ pub(super) fn hex_mac(text: &str, key: &[u8]) -> Result<String> {
     Ok(ident::hex(&digest))
 }
 
-/// The `sub` of a text that has the form of a public token, before anything is checked: it says
-/// whose key to check with. `None` for anything else, such as a key.
+/// The `sub` of a text in the form of a public token, before any check: it selects the key to verify with. `None` for
+/// any other text, such as a key.
 pub(super) fn subject(token: &str) -> Option<String> {
     let mut parts = token.split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);

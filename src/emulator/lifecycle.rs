@@ -1,6 +1,6 @@
-//! What happens to a row over a run's life, as recorded in `full-run-*`. Pure: time is an argument.
+//! The transitions of a run's row, as recorded in `full-run-*`. Pure: time is an argument.
 //!
-//! Every step answers whether it applied: nothing changes a run that has ended.
+//! Each transition returns whether it applied. None applies to a run that has ended.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use super::packet::Packet;
 use super::row::Row;
 use crate::timestamp::format_timestamp;
 
-/// The raw statuses a run never leaves (docs/server-protocol.md 4).
+/// Whether a raw status is final (docs/server-protocol.md 4).
 pub(super) fn is_final(raw: &str) -> bool {
     matches!(
         raw,
@@ -27,7 +27,7 @@ pub(super) fn is_final(raw: &str) -> bool {
 /// A change that a running task makes to its row.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Change {
-    /// Another raw status. A final one ends the run.
+    /// Sets the raw status. A final one ends the run.
     Status(String),
     /// Sets these keys of the metadata.
     Metadata(Map<String, Value>),
@@ -41,7 +41,7 @@ pub(super) enum Change {
     Fail(Failure),
 }
 
-/// The error a task threw.
+/// The error that a task threw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     /// Its name, such as `TypeError`.
@@ -52,7 +52,7 @@ pub(super) struct Failure {
     pub(super) stack_trace: String,
 }
 
-/// The delay is over: the run waits in its queue.
+/// The delay ends: the run is queued.
 pub(super) fn queue(row: &mut Row, now_ms: u64) -> bool {
     step(row, |row| {
         row.set(Column::Status, Some("PENDING"));
@@ -60,7 +60,7 @@ pub(super) fn queue(row: &mut Row, now_ms: u64) -> bool {
     })
 }
 
-/// A worker took the run.
+/// A worker dequeues the run.
 pub(super) fn dequeue(row: &mut Row, now_ms: u64) -> bool {
     step(row, |row| {
         row.set(Column::Status, Some("DEQUEUED"));
@@ -68,7 +68,7 @@ pub(super) fn dequeue(row: &mut Row, now_ms: u64) -> bool {
     })
 }
 
-/// The task's code runs.
+/// The task's code starts.
 pub(super) fn execute(row: &mut Row, now_ms: u64) -> bool {
     step(row, |row| {
         row.set(Column::Status, Some("EXECUTING"));
@@ -76,7 +76,7 @@ pub(super) fn execute(row: &mut Row, now_ms: u64) -> bool {
     })
 }
 
-/// The run waited in its queue for longer than its ttl.
+/// The ttl ends while the run is queued.
 pub(super) fn expire(row: &mut Row, now_ms: u64) -> bool {
     let reason = format!("Run expired because the TTL ({}) was reached", row.get(Column::Ttl).unwrap_or_default());
     step(row, |row| {
@@ -87,7 +87,7 @@ pub(super) fn expire(row: &mut Row, now_ms: u64) -> bool {
     })
 }
 
-/// A user cancelled the run. One that never started keeps `completedAt` null (defect 22).
+/// A user cancels the run. A run that never started keeps `completedAt` null (defect 22).
 pub(super) fn cancel(row: &mut Row, now_ms: u64) -> bool {
     step(row, |row| {
         row.set(Column::Status, Some("CANCELED"));
@@ -98,7 +98,7 @@ pub(super) fn cancel(row: &mut Row, now_ms: u64) -> bool {
     })
 }
 
-/// The task makes a change.
+/// The task changes its row.
 pub(super) fn apply(row: &mut Row, change: &Change, now_ms: u64) -> bool {
     step(row, |row| match change {
         Change::Status(status) => {
@@ -132,7 +132,7 @@ pub(super) fn apply(row: &mut Row, change: &Change, now_ms: u64) -> bool {
             finish(row, now_ms);
         }
         Change::Fail(failure) => {
-            // The order of keys is that of a jsonb column.
+            // The keys are in the order of a jsonb column.
             let error = json!({
                 "name": failure.name,
                 "type": "BUILT_IN_ERROR",

@@ -1,5 +1,4 @@
-//! The relay before the emulator's own store, at `/relay`: what the page reads through, and what an app can point its
-//! hooks at to see a relay at work.
+//! The relay that the emulator mounts at `/relay`: for the emulator's page, and for apps that point their hooks at it.
 
 use std::io;
 use std::sync::Arc;
@@ -15,10 +14,10 @@ use crate::serve::Body;
 use crate::serve::RequestBody;
 use crate::serve::clock::Clock;
 
-/// Where it is mounted.
+/// The path that it is mounted at.
 const BASE: &str = "/relay";
 
-/// A relay of the emulator at `url`, with the root key of its main environment.
+/// A relay of the emulator at `url`, with the root key of the main environment.
 ///
 /// # Errors
 /// `ERR_INVALID_ACCESS_TOKEN` for a key that no header can carry.
@@ -39,12 +38,12 @@ pub(super) fn mount(url: &str, key: &str, clock: Clock) -> Result<Arc<Relay>> {
     Ok(Relay::with_clock(options, clock))
 }
 
-/// Whether a path is the relay's.
+/// Whether a path is below the relay's.
 pub(super) fn is_relayed(path: &str) -> bool {
     path.strip_prefix(BASE).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Answers through the relay.
+/// Answers a request through the relay.
 pub(super) async fn respond(relay: &Arc<Relay>, request: Request<RequestBody>) -> http::Response<Body> {
     relay.respond(request.map(|body| body.map_err(io::Error::other).boxed_unsync()), None).await
 }

@@ -1,5 +1,5 @@
-//! The object store of large payloads and outputs: signed URLs, and what was put there
-//! (docs/server-protocol.md 4, packets; recorded: `calls-trigger`, `run-packet-types`).
+//! The object store of large payloads and outputs, behind signed URLs (docs/server-protocol.md 4, packets; recorded:
+//! `calls-trigger`, `run-packet-types`).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -12,9 +12,9 @@ use crate::lock::lock;
 use crate::random;
 use crate::timestamp::format_timestamp;
 
-/// The most bytes kept; beyond them the oldest objects go.
+/// The most bytes in memory. Beyond them the oldest objects are dropped.
 const MAX_BYTES: usize = 512 << 20;
-/// How long a signed URL works, in seconds (recorded).
+/// How long a signed URL is valid, in seconds (recorded).
 const EXPIRES_S: u64 = 300;
 
 /// The objects, by the path of their URL.
@@ -34,7 +34,7 @@ struct Inner {
 /// One object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Object {
-    /// Its `content-type`, as it came.
+    /// Its `content-type`, as uploaded.
     pub(super) content_type: String,
     /// Its bytes.
     pub(super) data: Bytes,
@@ -47,7 +47,7 @@ impl Default for Objects {
 }
 
 impl Objects {
-    /// A URL on `origin` that lets its bearer do `method` with the object for five minutes.
+    /// A URL on `origin` that permits `method` on the object for five minutes.
     ///
     /// # Errors
     /// `ERR_INTERNAL`.
@@ -62,13 +62,13 @@ impl Objects {
         ))
     }
 
-    /// Whether a URL with this date and signature may do `method` with the object now.
+    /// Whether a URL with this date and signature permits `method` on the object now.
     ///
     /// # Errors
     /// `ERR_INTERNAL`.
     pub(super) fn admits(&self, method: &str, path: &str, date: &str, signature: &str, now_ms: u64) -> Result<bool> {
         let oldest = compact(now_ms.saturating_sub(EXPIRES_S * 1000));
-        // Dates in this form are in order as texts.
+        // Dates in this form sort as texts.
         Ok(date >= oldest.as_str() && self.signature(method, path, date)? == signature)
     }
 
@@ -108,7 +108,7 @@ pub(super) fn path_of(environment: &str, name: &str) -> String {
     path
 }
 
-/// A stored packet's name that can be one: no way up, nothing empty.
+/// Whether a stored packet may have this name: no `..`, no empty segment.
 pub(super) fn is_name(name: &str) -> bool {
     !name.split('/').any(|part| part.is_empty() || part == "." || part == "..")
         && !name.contains(|c: char| c.is_control() || c == '\\')

@@ -1,4 +1,4 @@
-//! What an emulator can be told, as JSON. Described in docs/emulator.md.
+//! The options of an emulator, parsed from JSON. Described in docs/emulator.md.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::secret::Secret;
 use crate::serve::clock::Clock;
 use crate::timestamp::parse_utc;
 
-/// The key of an emulator that has none in its options: plainly no secret.
+/// The default root key, plainly no secret.
 pub(super) const DEFAULT_KEY: &str = "tr_dev_emulatornotasecret";
 const DEFAULT_ENVIRONMENT: &str = "cemulatorenvironment00001";
-/// 2026-01-01T00:00:00Z, where a clock that is moved by hand begins.
+/// 2026-01-01T00:00:00Z, the default start of a manual clock.
 const DEFAULT_NOW_MS: u64 = 1_767_225_600_000;
-/// The end of the year 9999: beyond it no timestamp can be written.
+/// The end of the year 9999. A later timestamp would need a fifth digit.
 pub(super) const LATEST_MS: u64 = 253_402_300_799_999;
 
 /// Checked options.
@@ -28,21 +28,21 @@ pub(super) const LATEST_MS: u64 = 253_402_300_799_999;
 pub(super) struct Options {
     /// The port on 127.0.0.1; 0 is any free one.
     pub(super) port: u16,
-    /// How much faster than written scripts run.
+    /// The speed that divides the times of scripts.
     pub(super) speed: f64,
-    /// How long a live poll is held, before it strays.
+    /// The mean hold of a live poll.
     pub(super) hold: Duration,
-    /// How long a run's change is remembered for its next live poll; `None` is for ever.
+    /// How long a change of a run is remembered for its next live poll; `None` is for ever.
     pub(super) memory: Option<Duration>,
-    /// The most runs kept.
+    /// The most runs in memory.
     pub(super) max_runs: usize,
-    /// Who may call; the first is the main one.
+    /// The environments; the first is the main one.
     pub(super) environments: Vec<Environment>,
-    /// What runs do.
+    /// The tasks.
     pub(super) tasks: Tasks,
-    /// What goes wrong on purpose, not checked yet.
+    /// The faults, not checked yet.
     pub(super) faults: Vec<fault::FaultOptions>,
-    /// Where a clock that is moved by hand begins, in Unix milliseconds; `None` is the machine's.
+    /// The start of a manual clock, in Unix milliseconds; `None` is the system's clock.
     pub(super) stands_at_ms: Option<u64>,
     /// The folder of the built page; `None` is no page.
     pub(super) page: Option<PathBuf>,
@@ -71,10 +71,10 @@ struct RawOptions {
 #[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 enum RawClock {
-    /// The machine's.
+    /// The system's clock.
     #[default]
     System,
-    /// Moved by hand.
+    /// A manual clock.
     Manual,
 }
 
@@ -119,7 +119,7 @@ impl Default for RawOptions {
 }
 
 impl Options {
-    /// Reads and checks options. An empty text is all defaults.
+    /// Parses and checks options. An empty text is all defaults.
     ///
     /// # Errors
     /// `ERR_INVALID_OPTIONS`, `ERR_INVALID_SCRIPT`.
@@ -132,7 +132,7 @@ impl Options {
         let raw: RawOptions = if text.is_empty() {
             RawOptions::default()
         } else {
-            // Only the place is told: the message could quote a key.
+            // The error names the position only: its text could quote a key.
             serde_json::from_str(text).map_err(|error| match error.classify() {
                 serde_json::error::Category::Data => refuse(&data_error(&error)),
                 serde_json::error::Category::Io
@@ -175,13 +175,13 @@ impl Options {
         })
     }
 
-    /// The clock it is to go by.
+    /// The clock that the options select.
     pub(super) fn clock(&self) -> Clock {
         self.stands_at_ms.map_or_else(Clock::system, Clock::manual)
     }
 }
 
-/// Where a clock that is moved by hand begins.
+/// The start of a manual clock.
 fn stands_at(clock: RawClock, now: Option<&Value>) -> Result<Option<u64>> {
     match (clock, now) {
         (RawClock::System, None) => Ok(None),
@@ -222,7 +222,7 @@ fn kind_of(key: &str) -> Result<KeyKind> {
     Ok(Endpoint::new("http://127.0.0.1", key, None)?.kind())
 }
 
-/// serde's sentence about a wrong field, without the value it quotes (which could be a key).
+/// serde's sentence about a wrong field, without the quoted value, which could be a key.
 fn data_error(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = text.strip_prefix("unknown field ").map_or("a value is of the wrong type".to_owned(), |rest| {

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 /// Data with its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Packet {
-    /// The data, or nothing.
+    /// The data, if any.
     pub(super) data: Option<String>,
     /// Its type.
     pub(super) data_type: String,
 }
 
 impl Packet {
-    /// What a task returned, as the official worker writes it: a string is plain text, anything
-    /// else superjson without types.
+    /// The output of a task, as the official worker writes it: a string is plain text, any other value superjson
+    /// without types.
     pub(super) fn of_output(value: &Value) -> Self {
         match value {
             Value::String(text) => Self { data: Some(text.clone()), data_type: "text/plain".into() },
@@ -29,7 +29,7 @@ impl Packet {
     }
 }
 
-/// The value of a text of the given type; `None` when it cannot be shown.
+/// The value of a text of that type; `None` when it cannot be shown.
 pub(super) fn plain(data: &str, data_type: &str) -> Option<Value> {
     match data_type {
         "text/plain" => Some(Value::from(data)),

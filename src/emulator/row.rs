@@ -1,4 +1,4 @@
-//! A run's row: its columns as the wire's texts, and how they are written.
+//! A run's row: its columns as texts of the wire format.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::column::{Column, Kind, Skipped};
 use crate::serve::feed::{Messages, Operation};
 use crate::timestamp::{format_timestamp, parse_utc};
 
-/// One version of a run. Every cell is the text the feed writes, or null.
+/// One version of a run. A cell is the text that the feed writes, or null.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     cells: [Option<Box<str>>; Column::COUNT],
@@ -20,7 +20,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// A row of the given ids with the defaults of a new run, created at `now_ms`.
+    /// A new run's row with these ids, created at `now_ms`.
     pub(super) fn new(id: &str, friendly_id: &str, task: &str, now_ms: u64) -> Self {
         let mut row = Self {
             cells: std::array::from_fn(|_| None),
@@ -66,7 +66,7 @@ impl Row {
         self.cells[column as usize] = text.map(Into::into);
     }
 
-    /// Sets a column to a moment.
+    /// Sets a column to a time.
     pub(super) fn set_time(&mut self, column: Column, ms: Option<u64>) {
         self.set(column, ms.map(format_timestamp).as_deref());
     }
@@ -94,22 +94,22 @@ impl Row {
         self.streams = streams;
     }
 
-    /// When it was created, in Unix milliseconds.
+    /// Its creation, in Unix milliseconds.
     pub(super) fn created_ms(&self) -> u64 {
         self.created_ms
     }
 
-    /// Its place in the order of all changes of all runs.
+    /// Its number in the order of all changes of all runs.
     pub(super) fn version(&self) -> u64 {
         self.version
     }
 
-    /// The place of its first version.
+    /// The number of its first version.
     pub(super) fn first_version(&self) -> u64 {
         self.first_version
     }
 
-    /// Gives a new run its place in the order of all changes.
+    /// Numbers a new run in the order of all changes.
     pub(super) fn begin(&mut self, version: u64) {
         self.first_version = version;
         self.version = version;
@@ -120,33 +120,33 @@ impl Row {
         self.get(Column::Status).unwrap_or_default()
     }
 
-    /// When it last changed, in milliseconds. Strictly grows with every change, so that two
-    /// changes in one millisecond are told apart by their offsets.
+    /// Its last change, in milliseconds. It grows with every change, so that two changes in one millisecond have
+    /// different offsets.
     pub(super) fn updated_ms(&self) -> u64 {
         self.updated_ms
     }
 
-    /// Marks a change at `now_ms`, the `version`th of all changes.
+    /// Records a change at `now_ms`, the `version`th of all changes.
     pub(super) fn touch(&mut self, now_ms: u64, version: u64) {
         self.version = version;
         self.updated_ms = now_ms.max(self.updated_ms.saturating_add(1));
         self.set_time(Column::UpdatedAt, Some(self.updated_ms));
     }
 
-    /// When its code began to run, for `usageDurationMs`.
+    /// When its code started, for `usageDurationMs`.
     pub(super) fn executing_since_ms(&self) -> Option<u64> {
         self.executing_since_ms
     }
 
-    /// Keeps when its code began to run.
+    /// Sets when its code started.
     pub(super) fn set_executing_since(&mut self, ms: u64) {
         self.executing_since_ms = Some(ms);
     }
 
-    /// Sets a column from JSON, as `POST /emulator/runs` takes it.
+    /// Sets a column from JSON, as in `POST /emulator/runs`.
     ///
     /// # Errors
-    /// A sentence saying what the column takes.
+    /// A sentence that says what the column takes.
     pub(super) fn set_json(&mut self, column: Column, value: &Value) -> Result<(), String> {
         let refuse = |takes: &str| Err(format!("column \"{}\" takes {takes}", column.name()));
         if value.is_null() {
@@ -199,7 +199,7 @@ impl Row {
     }
 }
 
-/// The body of a feed answer with these rows.
+/// The body of a feed response with these rows.
 pub(super) fn messages<'a>(
     rows: impl IntoIterator<Item = (&'a Row, Operation)>,
     skipped: Skipped,

@@ -17,29 +17,29 @@ use crate::serve::stream::{Log, StreamName, StreamVersion};
 /// One run.
 #[derive(Debug)]
 pub(super) struct Run {
-    /// The place of its environment.
+    /// The index of its environment.
     pub(super) environment: usize,
     /// The public id of its batch.
     pub(super) batch: Option<String>,
-    /// How its streams are kept: as its trigger asked.
+    /// The version of its streams, as its trigger asked.
     pub(super) streams: StreamVersion,
-    /// The metadata it was triggered with, and its type.
+    /// The metadata of its trigger, and their type.
     pub(super) seed: Option<(String, String)>,
     row: watch::Sender<Arc<Row>>,
-    /// When it last changed, by the machine's clock: how long ago that was is a question of connections, not of scripts.
+    /// Its last change by the system's clock: the memory of connections is in real time, even with a manual clock.
     changed: Mutex<Instant>,
     logs: Mutex<HashMap<StreamName, Arc<Log>>>,
     journal: Arc<Journal>,
 }
 
-/// What a change did.
+/// The effect of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Nothing.
+    /// No change.
     None,
-    /// Something that nobody is woken for (`realtimeStreams` alone, docs/server-protocol.md 4).
+    /// A change that wakes no reader (`realtimeStreams` alone, docs/server-protocol.md 4).
     Silent,
-    /// A new version.
+    /// A new version, which wakes the run's readers.
     Loud,
 }
 
@@ -64,12 +64,12 @@ impl Run {
         Self { batch, ..self }
     }
 
-    /// The same run, with streams of that version.
+    /// The same run, with streams of this version.
     pub(super) fn streaming(self, streams: StreamVersion) -> Self {
         Self { streams, ..self }
     }
 
-    /// The same run, triggered with that metadata.
+    /// The same run, with the metadata of its trigger.
     pub(super) fn seeded(self, seed: Option<(String, String)>) -> Self {
         Self { seed, ..self }
     }
@@ -79,7 +79,7 @@ impl Run {
         self.row.borrow().clone()
     }
 
-    /// How long ago it last changed loudly.
+    /// How long ago its last version came.
     pub(super) fn unchanged_for(&self) -> Duration {
         lock(&self.changed).elapsed()
     }
@@ -89,17 +89,17 @@ impl Run {
         self.row().get(Column::FriendlyId).unwrap_or_default().to_owned()
     }
 
-    /// Whether it has come to its end.
+    /// Whether it has ended.
     pub(super) fn is_over(&self) -> bool {
         lifecycle::is_final(self.row().status())
     }
 
-    /// Follows the versions from now on.
+    /// Subscribes to versions from now on.
     pub(super) fn follow(&self) -> watch::Receiver<Arc<Row>> {
         self.row.subscribe()
     }
 
-    /// Changes the run at `now_ms`. Readers are woken only for a loud change.
+    /// Changes the run at `now_ms`. A loud change alone wakes readers.
     pub(super) fn change(&self, now_ms: u64, change: impl FnOnce(&mut Row) -> Effect) -> Effect {
         let mut effect = Effect::None;
         let mut before = Vec::new();
@@ -134,14 +134,13 @@ impl Run {
         self.journal.forget(self.environment, self.batch.as_deref(), &self.row());
     }
 
-    /// A stream of the run; an empty one when nobody wrote to it (docs/server-protocol.md 5: an unknown key
-    /// is an empty stream).
+    /// A stream of the run, created on first use (docs/server-protocol.md 5: an unknown key is an empty stream).
     pub(super) fn stream(&self, name: StreamName) -> Arc<Log> {
         let mut logs = lock(&self.logs);
         logs.entry(name).or_default().clone()
     }
 
-    /// Names a stream in `realtimeStreams`. Wakes nobody.
+    /// Adds a stream to `realtimeStreams`. It wakes no reader.
     pub(super) fn announce(&self, now_ms: u64, key: &str) {
         self.change(now_ms, |row| {
             if row.streams().iter().any(|known| known == key) {

@@ -1,4 +1,4 @@
-//! A started emulator: where it is, and how it stops.
+//! A running emulator: its address, its handle, and its stop.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,8 +16,8 @@ use crate::relay::Relay;
 use crate::secret::Secret;
 use crate::serve::listener;
 
-/// A started emulator. It runs on the tokio runtime it was started on; dropping it ends its
-/// runs, its connections and its listener at once.
+/// A running emulator on the current tokio runtime. Dropping it ends its runs, its connections and its listener at
+/// once.
 pub struct Running {
     address: SocketAddr,
     secret_key: Secret,
@@ -26,8 +26,8 @@ pub struct Running {
     task: Option<JoinHandle<()>>,
 }
 
-/// Starts an emulator. `options_json` is the JSON of docs/emulator.md; an empty text is all
-/// defaults: a free port, the fixed key `tr_dev_emulatornotasecret`, the built-in tasks.
+/// Starts an emulator. `options_json` is the JSON of docs/emulator.md. An empty text is all defaults: a free port, the
+/// key `tr_dev_emulatornotasecret`, the built-in tasks.
 ///
 /// # Errors
 /// `ERR_INVALID_OPTIONS`, `ERR_INVALID_SCRIPT`, `ERR_EMULATOR_PORT`.
@@ -35,7 +35,7 @@ pub async fn start(options_json: &str) -> Result<Running> {
     let options = Options::parse(options_json)?;
     let secret_key = options.environments.first().map_or_else(|| Secret::new(""), |main| main.root_key.clone());
     let port = options.port;
-    // Before the port is bound: a wrong option is told first.
+    // Checked before the port is bound, so that a wrong option is reported first.
     let clock = options.clock();
     let context = Arc::new(Context::new(options, clock.clone(), CancellationToken::new(), &labels())?);
     let (listener, address) = listener::bind(Ipv4Addr::LOCALHOST.into(), port, ErrorCode::EmulatorPort).await?;
@@ -64,24 +64,24 @@ impl Running {
         self.secret_key.expose()
     }
 
-    /// How many requests came, as JSON: `{"total": n, "byRoute": {"POST /api/v1/…": n}}`.
+    /// The requests so far, as JSON: `{"total": n, "byRoute": {"POST /api/v1/…": n}}`.
     pub fn stats(&self) -> String {
         self.context.stats.to_json().to_string()
     }
 
-    /// What changes it while it runs.
+    /// A handle to change it while it runs.
     pub fn handle(&self) -> Handle {
         Handle::new(self.context.engine.clone())
     }
 
-    /// Stops it: no new connections, held polls are answered, answers under way are finished
-    /// (for at most a second), runs end where they are.
+    /// Stops the emulator: held polls are answered, responses in flight get a second to finish, and runs end where they
+    /// are.
     pub async fn stop(mut self) {
-        // First what asks this very server.
+        // The relay stops first: it is a client of this server.
         self.relay.stop();
         self.context.stop.cancel();
         if let Some(task) = self.task.take() {
-            // An error would be a panic in the server, which has nothing left to do.
+            // An error is a panic of the server; there is no more to do.
             let _ = task.await;
         }
     }

@@ -1,4 +1,4 @@
-//! Scripted tasks: what a run of a task does, as JSON. Described in docs/emulator.md.
+//! Scripted tasks, parsed from JSON. Described in docs/emulator.md.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorCode, Result};
 
-/// How long a run stays in its queue unless its task says otherwise, in milliseconds.
+/// How long a run is queued by default, in milliseconds.
 const QUEUED_MS: u64 = 150;
 
-/// The most steps one run may take, its repeats unrolled.
+/// The most steps of one run, with its repeats unrolled.
 const MAX_STEPS: u64 = 1_000_000;
 
-/// The task that runs when no other has the name.
+/// The task for every name without a task.
 pub(super) const ANY_TASK: &str = "*";
 
 /// The tasks of an emulator by name.
@@ -25,13 +25,13 @@ pub(super) struct Tasks(HashMap<String, Arc<Task>>);
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Task {
-    /// How long it waits for a worker, in milliseconds; null is for ever.
+    /// How long a run is queued, in milliseconds; null is for ever.
     #[serde(default = "default_queue")]
     pub(super) queued: Option<u64>,
-    /// What it does then. Without an `output` or `fail` it ends without an output.
+    /// Its steps. Without an `output` or `fail` the run ends without an output.
     #[serde(default, deserialize_with = "shared")]
     pub(super) steps: Arc<[Step]>,
-    /// Whether it is one that every emulator has.
+    /// Whether it is built in.
     #[serde(skip)]
     pub(super) is_built_in: bool,
 }
@@ -54,13 +54,13 @@ pub(super) enum Step {
     Output(Value),
     /// Ends the run with this error.
     Fail(Fail),
-    /// Does its steps several times.
+    /// Repeats its steps.
     Repeat(Repeat),
     /// Writes chunks to a stream of the run.
     Stream(Stream),
-    /// Waits until a wait token is completed or timed out.
+    /// Waits until a wait token is completed or times out.
     WaitToken(WaitToken),
-    /// Waits for something sent to an input stream.
+    /// Waits for input.
     Input(Input),
 }
 
@@ -70,9 +70,9 @@ pub(super) enum Step {
 pub(super) struct Stream {
     /// The stream's key.
     pub(super) key: String,
-    /// What is written, each a JSON value.
+    /// The values, each JSON.
     pub(super) chunks: Vec<Value>,
-    /// How long after one chunk the next is written, in milliseconds; at once by default.
+    /// The gap between two chunks, in milliseconds; 0 by default.
     #[serde(default)]
     pub(super) every: u64,
 }
@@ -81,13 +81,13 @@ pub(super) struct Stream {
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct WaitToken {
-    /// The id of a token that somebody made; a new one is made when it is left out or null.
+    /// The id of an existing token; a new one is made without it, or for null.
     #[serde(default)]
     pub(super) token_id: Value,
-    /// Where in the metadata a new token's id is told; `tokenId` by default.
+    /// The metadata key for a new token's id; `tokenId` by default.
     #[serde(default = "default_token_key")]
     pub(super) metadata: String,
-    /// A new token's time-out, as in the API: `10m` by default.
+    /// A new token's timeout, as in the API: `10m` by default.
     pub(super) timeout: Option<String>,
     /// A new token's tags.
     #[serde(default)]
@@ -100,7 +100,7 @@ pub(super) struct WaitToken {
 pub(super) struct Input {
     /// The input stream's id.
     pub(super) stream: String,
-    /// How long it waits, in milliseconds; for ever by default.
+    /// The timeout, in milliseconds; for ever by default.
     pub(super) timeout: Option<u64>,
 }
 
@@ -126,19 +126,19 @@ pub(super) struct Repeat {
     pub(super) from: i64,
     /// The last `$n`.
     pub(super) to: i64,
-    /// What is added to `$n` each time; 1 by default, never below 1.
+    /// The increment of `$n`; 1 by default, never below 1.
     #[serde(default = "one")]
     pub(super) by: i64,
-    /// What is done each time.
+    /// The repeated steps.
     #[serde(deserialize_with = "shared")]
     pub(super) steps: Arc<[Step]>,
 }
 
 impl Tasks {
-    /// The built-in tasks, with `scripts` added or put in their place.
+    /// The built-in tasks, with `scripts` added or in their place.
     ///
     /// # Errors
-    /// `ERR_INVALID_SCRIPT`, naming the task and what is wrong.
+    /// `ERR_INVALID_SCRIPT`, with the task and the reason.
     pub(super) fn new(scripts: Map<String, Value>) -> Result<Self> {
         let mut tasks = HashMap::new();
         let built_in: Map<String, Value> = serde_json::from_str(include_str!("tasks.json"))
@@ -154,7 +154,7 @@ impl Tasks {
         Ok(Self(tasks))
     }
 
-    /// All but the one for any name, in the order of their names.
+    /// All tasks but `*`, sorted by name.
     pub(super) fn list(&self) -> Vec<(&str, &Task)> {
         let mut names: Vec<_> =
             self.0.iter().filter(|(name, _)| *name != ANY_TASK).map(|(name, task)| (name.as_str(), &**task)).collect();
@@ -162,15 +162,14 @@ impl Tasks {
         names
     }
 
-    /// The task of that name, else the one for any name.
+    /// The task with that name, else `*`.
     pub(super) fn find(&self, name: &str) -> Option<Arc<Task>> {
         self.0.get(name).or_else(|| self.0.get(ANY_TASK)).cloned()
     }
 }
 
 impl Task {
-    /// The input streams that it waits for, and the streams that it writes to, each in the order
-    /// it first does.
+    /// The input streams that it reads, and the streams that it writes, each in the order of first use.
     pub(super) fn streams(&self) -> (Vec<&str>, Vec<&str>) {
         fn add<'a>(names: &mut Vec<&'a str>, name: &'a str) {
             if !names.contains(&name) {
@@ -199,7 +198,7 @@ impl Task {
         (inputs, outputs)
     }
 
-    /// Reads one task.
+    /// Parses one task.
     ///
     /// # Errors
     /// `ERR_INVALID_SCRIPT`.
@@ -218,7 +217,7 @@ impl Task {
     }
 }
 
-/// How many steps a run takes, repeats unrolled; refuses what could never end.
+/// How many steps a run takes, with repeats unrolled. Refuses an endless script.
 fn count(steps: &[Step]) -> std::result::Result<u64, &'static str> {
     let mut total: u64 = 0;
     for step in steps {

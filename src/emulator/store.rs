@@ -1,4 +1,4 @@
-//! The runs, in memory.
+//! The runs of all environments, in memory.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ struct Inner {
     used_tokens: HashMap<String, u64>,
 }
 
-/// What became of a trigger.
+/// The result of a trigger.
 #[derive(Debug)]
 pub(super) enum Triggered {
     /// A new run.
@@ -38,22 +38,22 @@ pub(super) enum Triggered {
     TokenUsed,
 }
 
-/// What a trigger brings besides its row.
+/// The keys of a trigger that make it happen once.
 #[derive(Debug, Default)]
 pub(super) struct TriggerKeys {
-    /// Its idempotency key and until when that counts, in Unix milliseconds.
+    /// The idempotency key, and its expiry in Unix milliseconds.
     pub(super) idempotency: Option<(String, u64)>,
-    /// The digest of its one-time token and when that expires, in Unix milliseconds.
+    /// The digest of the one-time token, and its expiry in Unix milliseconds.
     pub(super) one_time: Option<(String, u64)>,
 }
 
 impl Store {
-    /// An empty store that keeps at most `max_runs`; beyond that the oldest go.
+    /// An empty store for at most `max_runs`. Beyond them the oldest are dropped.
     pub(super) fn new(max_runs: usize) -> Self {
         Self { inner: Mutex::default(), journal: Arc::default(), max_runs }
     }
 
-    /// The order of all changes, and who waits for them.
+    /// The order of all changes, and the feeds that wait for them.
     pub(super) fn journal(&self) -> &Arc<Journal> {
         &self.journal
     }
@@ -77,7 +77,7 @@ impl Store {
         lock(&self.inner).runs.get(friendly_id).cloned()
     }
 
-    /// Forgets a run: its readers see a 404 at their next request.
+    /// Removes a run. Its readers get a 404 at their next request.
     pub(super) fn remove(&self, friendly_id: &str) -> bool {
         let mut inner = lock(&self.inner);
         inner.order.retain(|id| id != friendly_id);
@@ -94,8 +94,8 @@ impl Store {
         Some(run)
     }
 
-    /// Places a trigger in one step: of several at once with the same one-time token or
-    /// idempotency key exactly one makes a run. A cached answer does not use a token up.
+    /// Stores the run of a trigger in one step: of several at once with the same one-time token or idempotency key
+    /// exactly one makes a run. A cached run does not use up the token.
     pub(super) fn trigger(&self, run: Run, keys: TriggerKeys, now_ms: u64) -> Triggered {
         let row = run.row();
         let task = row.get(Column::TaskIdentifier).unwrap_or_default().to_owned();
@@ -124,8 +124,8 @@ impl Store {
         Triggered::New(run)
     }
 
-    /// Uses up a one-time token, by its digest; false when it was used before. It is remembered
-    /// until it expires at `until_ms`.
+    /// Uses up a one-time token, by its digest. False when it was used before. The digest is kept until the token
+    /// expires at `until_ms`.
     pub(super) fn use_up(&self, digest: String, until_ms: u64, now_ms: u64) -> bool {
         lock(&self.inner).use_up(digest, until_ms, now_ms)
     }
@@ -140,7 +140,7 @@ fn settle(run: &Run, evicted: &[Arc<Run>]) {
 }
 
 impl Inner {
-    /// Adds a run; the oldest ones that had to go for it. `None` where its id is taken.
+    /// Adds a run. Returns the runs that were evicted for it; `None` where its id is taken.
     fn insert(&mut self, run: &Arc<Run>, max_runs: usize) -> Option<Vec<Arc<Run>>> {
         let id = run.id();
         if self.runs.contains_key(&id) {

@@ -1,4 +1,4 @@
-//! What a trigger asks for, and the run that comes of it.
+//! A trigger: its request, and the run that it starts.
 
 use std::sync::Arc;
 
@@ -20,24 +20,24 @@ use crate::timestamp::parse_utc;
 
 const MAX_TAGS: usize = 10;
 const METADATA_BYTES: usize = 256 * 1024;
-/// How long an idempotency key counts unless the trigger says otherwise: 30 days.
+/// The default life of an idempotency key: 30 days.
 const IDEMPOTENCY_MS: u64 = 30 * 86_400_000;
-/// The ttl that the development environment gives a run that has none (recorded).
+/// The default ttl of a run in the development environment (recorded).
 const DEVELOPMENT_TTL: &str = "10m";
 
-/// Where a run belongs.
+/// The environment and the batch of a new run, and the version of its streams.
 #[derive(Clone, Debug)]
 pub(super) struct Placement {
-    /// The place of its environment.
+    /// The index of its environment.
     pub(super) environment: usize,
     /// Its batch.
     pub(super) batch: Option<String>,
-    /// How its streams are kept.
+    /// The version of its streams.
     pub(super) streams: StreamVersion,
 }
 
-/// Makes the run of a request and sets it going; or finds the one of its idempotency key.
-/// `one_time` is the digest of a one-time token and when that expires.
+/// Makes the run of a request and starts it; or finds the run of its idempotency key. `one_time` is the digest of a
+/// one-time token and its expiry, in Unix milliseconds.
 pub(super) fn start_run(
     engine: &Arc<Engine>,
     request: TriggerRequest,
@@ -65,7 +65,7 @@ pub(super) fn start_run(
     triggered
 }
 
-/// A stored payload as the task sees it: what was uploaded.
+/// The payload for the task: an uploaded one is read from the object store.
 fn stored(engine: &Engine, environment: &str, packet: Packet) -> Packet {
     if packet.data_type != "application/store" {
         return packet;
@@ -79,25 +79,25 @@ fn stored(engine: &Engine, environment: &str, packet: Packet) -> Packet {
     }
 }
 
-/// What a trigger asks for.
+/// The request of a trigger.
 #[derive(Clone, Debug)]
 pub(super) struct TriggerRequest {
-    /// The payload as it was sent.
+    /// The payload, as sent.
     pub(super) payload: Packet,
     tags: Vec<String>,
     metadata: Option<(String, String)>,
     delay_until_ms: Option<u64>,
     ttl: Option<String>,
     is_test: bool,
-    /// The task-level idempotency key and until when it counts, in Unix milliseconds.
+    /// The task-level idempotency key, and its expiry in Unix milliseconds.
     pub(super) idempotency: Option<(String, u64)>,
 }
 
-/// Why a request is refused: the answer's status and its error.
+/// The status and the error of a refused request.
 pub(super) type Rejection = (StatusCode, String);
 
 impl TriggerRequest {
-    /// Reads `{payload, options}`.
+    /// Parses `{payload, options}`.
     ///
     /// # Errors
     /// The refusal, in the server's words.
@@ -127,7 +127,7 @@ impl TriggerRequest {
             payload: Packet { data, data_type },
             tags: read_tags(options.get("tags"))?,
             metadata: read_metadata(options, text("metadataType"))?,
-            // What cannot be read is no delay, as on the server (recorded: "soon" is accepted).
+            // An unreadable delay is no delay, as on the server (recorded: "soon" is accepted).
             delay_until_ms: text("delay")
                 .and_then(|delay| {
                     parse_utc(delay).or_else(|| duration::parse_ms(delay).map(|ms| now_ms.saturating_add(ms)))
@@ -143,7 +143,7 @@ impl TriggerRequest {
         })
     }
 
-    /// The request of a run once more, for a replay: without its delay and its idempotency key.
+    /// The request of a replay: that of the run, without its delay and its idempotency key.
     pub(super) fn again(run: &Run) -> Self {
         let row = run.row();
         let text = |column| row.get(column).map(str::to_owned);

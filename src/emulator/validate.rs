@@ -1,17 +1,17 @@
-//! What the server's schemas refuse of a trigger, a batch and a wait token, in its words: a 400 that
-//! names the place (recorded: `calls-trigger`, `calls-batch`; the schemas are the published ones of
+//! Validation of triggers, batches and wait tokens as by the server's schemas: a 400 with the server's text, which
+//! names the path (recorded: `calls-trigger`, `calls-batch`; the schemas are the published ones of
 //! `@trigger.dev/core`).
 
 use serde_json::{Map, Value};
 
 /// The longest idempotency key, in characters.
 const MAX_IDEMPOTENCY_KEY: usize = 2_048;
-/// The longest tag, in characters. The server's words say "less than", and it takes this many.
+/// The longest tag, in characters. The server's text says "less than", but it accepts this many.
 const MAX_TAG_LENGTH: usize = 128;
 /// The machines that a run can ask for.
 const MACHINES: [&str; 7] = ["micro", "small-1x", "small-2x", "medium-1x", "medium-2x", "large-1x", "large-2x"];
 
-/// What a value must be.
+/// The type of a value.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Text,
@@ -20,7 +20,7 @@ enum Kind {
     Flag,
 }
 
-/// The options of a trigger that have one kind each.
+/// The options of a trigger that have one type each.
 const OPTIONS: [(&str, Kind); 13] = [
     ("idempotencyKeyTTL", Kind::Text),
     ("lockToVersion", Kind::Text),
@@ -37,7 +37,7 @@ const OPTIONS: [(&str, Kind); 13] = [
     ("test", Kind::Flag),
 ];
 
-/// The options of a trigger or of a batch's item. `Err` is the error's text.
+/// Validates the options of a trigger or of a batch's item. `Err` is the error's text.
 pub(super) fn options(options: &Map<String, Value>) -> Result<(), String> {
     for (name, kind) in OPTIONS {
         if let Some(value) = options.get(name) {
@@ -51,7 +51,7 @@ pub(super) fn options(options: &Map<String, Value>) -> Result<(), String> {
     ttl(options.get("ttl"))
 }
 
-/// The body of a wait token. `Err` is the error's text.
+/// Validates the body of a wait token. `Err` is the error's text.
 pub(super) fn wait_token(given: &Map<String, Value>) -> Result<(), String> {
     if let Some(value) = given.get("idempotencyKeyTTL") {
         of_kind(value, Kind::Text, "idempotencyKeyTTL")?;
@@ -60,7 +60,7 @@ pub(super) fn wait_token(given: &Map<String, Value>) -> Result<(), String> {
     tags(given.get("tags"), "tags")
 }
 
-/// The `idempotencyKey` of what is below `place`.
+/// Validates the `idempotencyKey` below the path `place`.
 pub(super) fn idempotency_key(given: &Map<String, Value>, place: &str) -> Result<(), String> {
     let Some(key) = given.get("idempotencyKey") else { return Ok(()) };
     let place = format!("{place}idempotencyKey");
@@ -106,7 +106,7 @@ fn queue(queue: Option<&Value>) -> Result<(), String> {
     }
 }
 
-/// The tags: a text, or a list of texts.
+/// Validates tags: a text, or a list of texts.
 fn tags(tags: Option<&Value>, place: &str) -> Result<(), String> {
     let short = |tag: &str, place: &str| {
         if tag.chars().count() <= MAX_TAG_LENGTH {
@@ -128,7 +128,7 @@ fn tags(tags: Option<&Value>, place: &str) -> Result<(), String> {
     }
 }
 
-/// Tags as a list. What is no text has been refused before.
+/// Tags as a list. They were validated before.
 pub(super) fn listed(tags: Option<&Value>) -> Vec<String> {
     match tags {
         Some(Value::String(tag)) => vec![tag.clone()],
@@ -137,7 +137,7 @@ pub(super) fn listed(tags: Option<&Value>) -> Vec<String> {
     }
 }
 
-/// A time to live: a period, or whole seconds.
+/// Validates a time to live: a duration, or whole seconds.
 fn ttl(ttl: Option<&Value>) -> Result<(), String> {
     match ttl {
         None | Some(Value::String(_)) => Ok(()),

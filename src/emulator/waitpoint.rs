@@ -15,25 +15,25 @@ use crate::serve::clock::Clock;
 use crate::serve::duration;
 use crate::timestamp::format_timestamp;
 
-/// How many tokens are kept; beyond it the oldest go.
+/// The most tokens in memory. Beyond them the oldest are dropped.
 const MAX_TOKENS: usize = 100_000;
-/// What comes before a token's id.
+/// The prefix of a token's public id.
 const PREFIX: &str = "waitpoint_";
 
 /// One wait token.
 #[derive(Debug)]
 pub(super) struct Token {
-    /// Its database id, which is its place in lists.
+    /// Its database id, its position in lists.
     pub(super) id: String,
-    /// The place of its environment.
+    /// The index of its environment.
     pub(super) environment: usize,
     /// Its tags.
     pub(super) tags: Vec<String>,
-    /// Its idempotency key, and whether a caller chose it.
+    /// Its idempotency key, and whether the caller chose it.
     pub(super) idempotency: (String, bool),
-    /// When it was made, in Unix milliseconds.
+    /// Its creation, in Unix milliseconds.
     pub(super) created_ms: u64,
-    /// When it times out, in Unix milliseconds; never without one.
+    /// Its timeout, in Unix milliseconds; `None` is never.
     pub(super) timeout_ms: Option<u64>,
     outcome: watch::Sender<Option<Outcome>>,
 }
@@ -41,9 +41,9 @@ pub(super) struct Token {
 /// How a token ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Outcome {
-    /// When, in Unix milliseconds.
+    /// The time, in Unix milliseconds.
     pub(super) at_ms: u64,
-    /// What it was completed with, or the error of its time-out.
+    /// The output it was completed with, or the error of the timeout.
     pub(super) output: Packet,
     /// Whether it timed out.
     pub(super) is_timeout: bool,
@@ -55,7 +55,7 @@ impl Token {
         format!("{PREFIX}{}", self.id)
     }
 
-    /// How it ended, as of `now_ms`. A time-out is found out when somebody looks.
+    /// Its outcome, as of `now_ms`. A timeout takes effect when the token is read.
     pub(super) fn outcome(&self, now_ms: u64) -> Option<Outcome> {
         if let Some(timeout_ms) = self.timeout_ms.filter(|timeout_ms| now_ms >= *timeout_ms) {
             let message = format!("Waitpoint timed out at {}Z", format_timestamp(timeout_ms));
@@ -66,13 +66,13 @@ impl Token {
         self.outcome.borrow().clone()
     }
 
-    /// Completes it. A token that has ended stays as it is.
+    /// Completes the token. A token that has ended stays as it is.
     pub(super) fn complete(&self, now_ms: u64, data: Option<&Value>) {
         if self.outcome(now_ms).is_some() {
             return;
         }
         let output = match data {
-            // Completed with plain JSON, kept as superjson without types (recorded).
+            // A completion is plain JSON, stored as superjson without types (recorded).
             Some(data) => {
                 Packet { data: Some(json!({ "json": data }).to_string()), data_type: "application/super+json".into() }
             }
@@ -81,7 +81,7 @@ impl Token {
         self.end(Outcome { at_ms: now_ms, output, is_timeout: false });
     }
 
-    /// Waits for its end.
+    /// Waits for the outcome.
     pub(super) async fn ended(&self, clock: &Clock) -> Outcome {
         let mut outcome = self.outcome.subscribe();
         loop {
@@ -89,7 +89,7 @@ impl Token {
             if let Some(outcome) = self.outcome(now) {
                 return outcome;
             }
-            // The token is borrowed, so its sender lives.
+            // The channel stays open: `self` borrows its sender.
             let _ = match self.timeout_ms {
                 Some(timeout_ms) => {
                     let left = Duration::from_millis(timeout_ms.saturating_sub(now).max(1));
@@ -125,12 +125,12 @@ struct Inner {
     idempotent: HashMap<(usize, String), (String, u64)>,
 }
 
-/// What a new token is asked to be.
+/// The request for a new token.
 #[derive(Debug, Default)]
 pub(super) struct NewToken {
-    /// When it times out, in Unix milliseconds.
+    /// The timeout, in Unix milliseconds.
     pub(super) timeout_ms: Option<u64>,
-    /// Its idempotency key and until when that counts, in Unix milliseconds.
+    /// The idempotency key, and its expiry in Unix milliseconds.
     pub(super) idempotency: Option<(String, u64)>,
     /// Its tags.
     pub(super) tags: Vec<String>,
@@ -164,7 +164,7 @@ impl Waitpoints {
         inner.tokens.insert(token.friendly_id(), token.clone());
         inner.order.push(token.clone());
         if inner.order.len() > MAX_TOKENS {
-            // A tenth at once, so that it does not happen at each.
+            // A tenth at once, so that it is rare.
             let gone: Vec<_> = inner.order.drain(..MAX_TOKENS / 10).collect();
             for token in gone {
                 inner.tokens.remove(&token.friendly_id());
@@ -173,12 +173,12 @@ impl Waitpoints {
         (token, false)
     }
 
-    /// The token of that public id, in that environment.
+    /// The token with that public id in that environment.
     pub(super) fn find(&self, environment: usize, friendly_id: &str) -> Option<Arc<Token>> {
         lock(&self.inner).tokens.get(friendly_id).filter(|token| token.environment == environment).cloned()
     }
 
-    /// The token of that public id, whoever owns it: its callback URL names no environment.
+    /// The token with that public id in any environment: the callback URL names none.
     pub(super) fn find_any(&self, friendly_id: &str) -> Option<Arc<Token>> {
         lock(&self.inner).tokens.get(friendly_id).cloned()
     }
@@ -189,8 +189,8 @@ impl Waitpoints {
     }
 }
 
-/// Reads a time-out: a date, or a span such as `10m`. Without one, or with one that cannot be read
-/// (recorded: "soon" is accepted), a token never times out (docs/server-protocol.md 8).
+/// Parses a timeout: a date, or a duration such as `10m`. Without one, or with an unreadable one (recorded: "soon" is
+/// accepted), a token never times out (docs/server-protocol.md 8).
 pub(super) fn timeout_of(text: Option<&str>, now_ms: u64) -> Option<u64> {
     let text = text?;
     crate::timestamp::parse_utc(text).or_else(|| duration::parse_ms(text).map(|ms| now_ms.saturating_add(ms)))

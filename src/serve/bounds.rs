@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-/// How long a stopping server waits for answers under way.
+/// How long the responses in flight get to finish when the server stops.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
-/// How much a listener takes on.
+/// The limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// The most connections of all listeners that share their counts. Beyond it the one that was idle for longest makes
-    /// way, and where none is idle the new one is told 503.
+    /// The most connections of all listeners that share their counts. At the limit the connection that has been idle
+    /// longest is closed; if none is idle, the new one is answered 503.
     pub(crate) connections: usize,
-    /// The most requests at once on one HTTP/2 connection.
+    /// The most concurrent requests of one HTTP/2 connection.
     pub(crate) streams: u32,
-    /// The most a request's headers may take, in bytes.
+    /// The most bytes of a request's headers.
     pub(crate) header_bytes: usize,
-    /// How long it waits.
+    /// How long the listener waits for a client.
     pub(crate) timeouts: Timeouts,
 }
 
@@ -28,14 +28,14 @@ impl Default for Bounds {
 /// How long a listener waits for a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
-    /// For a request, or for the next one. Answers announce the server's own 65 s (`Keep-Alive`): it is kept for longer,
-    /// so that no request meets a connection that is closing.
+    /// For the first request, or the next one. Responses announce the server's own 65 s (`Keep-Alive`). The connection
+    /// stays open longer, so that no request meets one that is closing.
     pub(crate) idle: Duration,
-    /// For the rest of a request's head, or of what HTTP/2 begins with.
+    /// For the rest of a request's head, or of HTTP/2's preface.
     pub(crate) header: Duration,
-    /// For an answer to be read on.
+    /// For the client to read on in a response.
     pub(crate) send: Duration,
-    /// For what still comes after an answer that ended the connection.
+    /// For the rest of a request after a response that closes the connection.
     pub(crate) linger: Duration,
 }
 

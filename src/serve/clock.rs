@@ -9,34 +9,34 @@ use tokio::time::Instant;
 use super::manual_clock::ManualClock;
 use crate::clock::unix_ms;
 
-/// Where the time comes from, and what sleeps by it.
+/// A source of time, with its timers.
 #[derive(Clone)]
 pub(crate) struct Clock(Arc<Source>);
 
 enum Source {
-    /// Goes by itself: the time in Unix milliseconds, and when counting began.
+    /// A running clock: the time in Unix milliseconds, and the start of [`Clock::moment`].
     Real(Box<dyn Fn() -> u64 + Send + Sync>, Instant),
-    /// Moved by hand.
+    /// A clock that a test moves.
     Manual(Arc<ManualClock>),
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// The system's clock.
     pub(crate) fn system() -> Self {
         Self::from_fn(unix_ms)
     }
 
-    /// A clock that says what `now` says, in Unix milliseconds, and sleeps in real time.
+    /// A clock that reads `now`, in Unix milliseconds, and sleeps in real time.
     pub(crate) fn from_fn(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(Source::Real(Box::new(now), Instant::now())))
     }
 
-    /// A clock that stands at `start_ms`, in Unix milliseconds, until it is moved.
+    /// A clock that stands at `start_ms`, in Unix milliseconds, until a test moves it.
     pub(crate) fn manual(start_ms: u64) -> Self {
         Self(Arc::new(Source::Manual(Arc::new(ManualClock::new(Duration::from_millis(start_ms))))))
     }
 
-    /// What moves the clock; `None` for one that goes by itself.
+    /// The manual clock that moves this one; `None` for a running clock.
     pub(crate) fn as_manual(&self) -> Option<&Arc<ManualClock>> {
         match &*self.0 {
             Source::Real(..) => None,
@@ -44,7 +44,7 @@ impl Clock {
         }
     }
 
-    /// Now, in milliseconds since the Unix epoch.
+    /// The current time, in milliseconds since the Unix epoch.
     pub(crate) fn now_ms(&self) -> u64 {
         match &*self.0 {
             Source::Real(now, _) => now(),
@@ -52,7 +52,7 @@ impl Clock {
         }
     }
 
-    /// Now on a scale of its own that never goes back, for [`Self::sleep_until`].
+    /// The current time on a monotonic scale of its own, for [`Self::sleep_until`].
     pub(crate) fn moment(&self) -> Duration {
         match &*self.0 {
             Source::Real(_, begin) => begin.elapsed(),
@@ -71,15 +71,15 @@ impl Clock {
         }
     }
 
-    /// Sleeps for so long.
+    /// Sleeps for `span`.
     pub(crate) async fn sleep(&self, span: Duration) {
         self.sleep_until(self.moment().saturating_add(span)).await;
     }
 
-    /// What `future` gives, unless so long passes first.
+    /// The output of `future`, or `None` when `span` is over first.
     pub(crate) async fn timeout<F: Future>(&self, span: Duration, future: F) -> Option<F::Output> {
         tokio::select! {
-            // What is there in time counts, however late it is looked at.
+            // An output that is ready in time counts, even if it is polled late.
             biased;
             output = future => Some(output),
             () = self.sleep(span) => None,

@@ -1,11 +1,11 @@
-//! Spans of time as a trigger's options have them: `6s`, `1h30m`.
+//! Durations in the form of a trigger's options: `6s`, `1h30m`.
 
-/// Milliseconds of a second, a minute, an hour, a day and a week.
+/// The milliseconds of a second, a minute, an hour, a day and a week.
 const UNITS: [u64; 5] = [1_000, 60_000, 3_600_000, 86_400_000, 604_800_000];
 
-/// Reads a trigger's `delay` or `ttl`, or a feed's `createdAt`: one or more of `<n>w`, `<n>d`, `<n>h`/`<n>hr`, `<n>m`,
-/// `<n>s` in a row, such as `1h30m`. Of a unit that comes twice the first counts (docs/server-protocol.md 7). The result is in
-/// milliseconds.
+/// Parses a trigger's `delay` or `ttl`, or a feed's `createdAt`, into milliseconds: one or more of `<n>w`, `<n>d`,
+/// `<n>h`/`<n>hr`, `<n>m`, `<n>s` in a row, such as `1h30m`. If a unit comes twice, the first counts
+/// (docs/server-protocol.md 7).
 pub(crate) fn parse_ms(text: &str) -> Option<u64> {
     let mut rest = text;
     let mut parts = [None; UNITS.len()];
@@ -29,7 +29,7 @@ pub(crate) fn parse_ms(text: &str) -> Option<u64> {
     (!text.is_empty()).then_some(total)
 }
 
-/// A span in the largest unit that it is whole in, hours at most.
+/// Formats a duration in the largest unit that divides it, hours at most.
 pub(crate) fn format_ms(ms: u64) -> String {
     match ms {
         ms if ms.is_multiple_of(UNITS[2]) => format!("{}h", ms / UNITS[2]),

@@ -1,5 +1,5 @@
-//! What every answer of a run feed has, whoever keeps the rows: the cursor a request goes on from, the messages of a
-//! body, the headers of an answer (docs/server-protocol.md 4).
+//! The protocol of run feeds, for the emulator's store and the relay's copies alike: the cursor of a request, the
+//! messages of a body, the headers of a response (docs/server-protocol.md 4).
 
 use std::time::Duration;
 
@@ -10,29 +10,29 @@ use super::response::Response;
 use crate::json::push_string;
 use crate::random;
 
-/// The body of an answer without news.
+/// The body of a response without changes.
 pub(crate) const UP_TO_DATE: &str = r#"[{"headers":{"control":"up-to-date"}}]"#;
-/// How far from its mean the time a poll is held may be.
+/// How far the hold of a poll may stray from its mean, as a share of it.
 const STRAY: f64 = 0.15;
 
-/// Where a request goes on.
+/// The position that a request continues from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
-    /// The handle it was given.
+    /// The handle of the earlier response.
     pub(crate) handle: String,
-    /// The offset it was given, as it is.
+    /// The offset of the earlier response, verbatim.
     pub(crate) offset: String,
-    /// The offset's milliseconds.
+    /// The milliseconds of the offset.
     pub(crate) seen_ms: u64,
-    /// The offset's number.
+    /// The number of the offset.
     pub(crate) seen: u64,
-    /// Whether it may be held until something changes.
+    /// Whether the request is a long poll: it may be held until a row changes.
     pub(crate) live: bool,
 }
 
 impl Cursor {
-    /// Where the request goes on; `None` for one that begins. A request without a handle, or from the start, is a
-    /// snapshot even if it says it is live (recorded: `run-live-raw`).
+    /// The cursor of a request; `None` for a snapshot. A request without a handle, or from the start, gets a snapshot
+    /// even with `live` (recorded: `run-live-raw`).
     pub(crate) fn of(request: &Request) -> Option<Self> {
         let offset = request.parameter("offset").filter(|offset| offset != "-1")?;
         let handle = request.parameter("handle")?;
@@ -42,8 +42,8 @@ impl Cursor {
         Some(Self { handle, offset, seen_ms, seen, live })
     }
 
-    /// Whether it is a cursor in Electric's log of a shape (`31415926-1795333503488123`, at `26800040_0`): no time can
-    /// be told from it.
+    /// Whether the cursor is a position in Electric's log of a shape (`31415926-1795333503488123`, at `26800040_0`).
+    /// Such an offset has no time.
     pub(crate) fn is_in_electric_log(&self) -> bool {
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let handle = self.handle.trim_end_matches("-next");
@@ -51,7 +51,7 @@ impl Cursor {
     }
 }
 
-/// How long one poll is held: `hold` give or take 15 percent.
+/// The hold of one poll: `hold` give or take 15 percent.
 pub(crate) fn hold(hold: Duration) -> Duration {
     strayed(hold, random::unit())
 }
@@ -61,7 +61,7 @@ pub(crate) fn strayed(span: Duration, share: f64) -> Duration {
     span.mul_f64(1.0 - STRAY + 2.0 * STRAY * share)
 }
 
-/// A snapshot, or what follows one while the request may not be held.
+/// A snapshot, or a continuation without `live`.
 pub(crate) fn snapshot(
     request: &Request,
     body: impl Into<Bytes>,
@@ -72,12 +72,12 @@ pub(crate) fn snapshot(
     answer(request, body, handle, offset).with("electric-schema", schema)
 }
 
-/// A live answer.
+/// The response of a long poll.
 pub(crate) fn live(request: &Request, body: impl Into<Bytes>, handle: &str, offset: &str, sequence: u64) -> Response {
     answer(request, body, handle, offset).with("electric-cursor", &sequence.to_string())
 }
 
-/// Clients that do not name their version of the protocol are told the old header names.
+/// Clients that do not send their version of the protocol get the old header names.
 fn answer(request: &Request, body: impl Into<Bytes>, handle: &str, offset: &str) -> Response {
     let modern = request.headers.contains_key("x-trigger-electric-version");
     let (handle_name, offset_name) = if modern {
@@ -88,14 +88,14 @@ fn answer(request: &Request, body: impl Into<Bytes>, handle: &str, offset: &str)
     Response::feed(body).with(handle_name, handle).with(offset_name, offset)
 }
 
-/// What a message does with its row.
+/// The effect of a message on its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// The row is new to the reader.
     Insert,
-    /// The reader has an older one.
+    /// The reader has an older version.
     Update,
-    /// The row is gone.
+    /// The row was deleted.
     Delete,
 }
 
@@ -109,26 +109,26 @@ impl Operation {
     }
 }
 
-/// The raw status as a caller of the given age sees it.
+/// The raw status in the words that a caller knows.
 pub(crate) fn status_for(raw: &str, old_statuses: bool) -> &str {
     if old_statuses && raw == "DEQUEUED" { "EXECUTING" } else { raw }
 }
 
-/// A body that is being written: `[{key,value,headers},…,{up-to-date}]`.
+/// Builds a body: `[{key,value,headers},…,{up-to-date}]`.
 #[derive(Debug)]
 pub(crate) struct Messages {
     body: String,
-    /// For callers that send no `x-trigger-api-version` (docs/server-protocol.md 1).
+    /// Whether to use the status names of callers without `x-trigger-api-version` (docs/server-protocol.md 1).
     old_statuses: bool,
 }
 
 impl Messages {
-    /// A body without rows yet.
+    /// A body without rows.
     pub(crate) fn new(old_statuses: bool) -> Self {
         Self { body: "[".to_owned(), old_statuses }
     }
 
-    /// Adds a row: what of its columns its reader may see, in their order.
+    /// Adds a row with the columns that its reader may see, in order.
     pub(crate) fn push<'a>(
         &mut self,
         key: &str,
@@ -156,7 +156,7 @@ impl Messages {
         self.body.push_str("\"}},");
     }
 
-    /// The body: up to date with these rows.
+    /// The finished body, which ends with `up-to-date`.
     pub(crate) fn finish(mut self) -> String {
         self.body.push_str(&UP_TO_DATE[1..]);
         self.body

@@ -1,4 +1,5 @@
-//! Who is at work: futures that were woken and have not come to rest again.
+//! Tracks whether a set of futures is idle. A future is busy from its wake-up until it returns `Pending` without
+//! another.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -8,28 +9,27 @@ use tokio::sync::watch;
 
 use crate::lock::lock;
 
-/// How many followed futures are at work.
+/// How many of the tracked futures are busy.
 #[derive(Clone, Debug, Default)]
 pub(super) struct IdleTracker(Arc<watch::Sender<usize>>);
 
 impl IdleTracker {
-    /// The same future, counted from now on whenever it has something to do: from when it is woken
-    /// until it waits again.
+    /// Wraps a future, which counts as busy from each wake-up until it is idle again.
     pub(super) fn track<F: Future>(&self, future: F) -> Tracked<F> {
         let entry = Arc::new(Entry { tracker: self.clone(), inner: Mutex::default() });
-        // It has not begun: that is something to do.
+        // A future that was never polled is busy: its first poll is due.
         lock(&entry.inner).set(&self.0, State::Notified);
         Tracked { future: Some(Box::pin(future)), entry }
     }
 
-    /// Waits until nobody is at work.
+    /// Waits until every tracked future is idle.
     pub(super) async fn idle(&self) {
-        // The sender is borrowed, so it lives.
+        // The channel stays open: `self` borrows its sender.
         let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
     }
 }
 
-/// A future that is counted.
+/// A tracked future.
 pub(super) struct Tracked<F> {
     future: Option<Pin<Box<F>>>,
     entry: Arc<Entry>,
@@ -48,7 +48,7 @@ impl<F: Future> Future for Tracked<F> {
         let Some(future) = self.future.as_mut() else { return Poll::Pending };
         let polled = future.as_mut().poll(&mut Context::from_waker(&Waker::from(entry.clone())));
         if polled.is_ready() {
-            // What it held is let go of before it counts as done.
+            // The future's resources are dropped before it counts as idle.
             self.future = None;
         }
         let mut inner = lock(&entry.inner);
@@ -80,12 +80,12 @@ struct Inner {
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum State {
-    /// It waits.
+    /// It returned `Pending` and was not woken since.
     #[default]
     Idle,
-    /// It is polled, and was not woken meanwhile.
+    /// It is being polled and was not woken meanwhile.
     Running,
-    /// It is to be polled.
+    /// It was woken and its poll is due.
     Notified,
     /// It was dropped.
     Dropped,

@@ -1,5 +1,5 @@
-//! How many live requests an environment may have at once (docs/server-protocol.md 4, 429;
-//! recorded: `too-many-connections`).
+//! The limit of an environment's concurrent live requests (docs/server-protocol.md 4, 429; recorded:
+//! `too-many-connections`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,22 +12,22 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
-    /// A limit; `None` is none.
+    /// A limit of `max`; `None` is no limit.
     pub(crate) fn new(max: Option<usize>) -> Self {
         Self { max: AtomicUsize::new(max.unwrap_or(usize::MAX)), live: AtomicUsize::new(0) }
     }
 
-    /// Changes it. Requests that are held go on.
+    /// Changes the limit. Requests in flight stay.
     pub(crate) fn set(&self, max: Option<usize>) {
         self.max.store(max.unwrap_or(usize::MAX), Ordering::SeqCst);
     }
 
-    /// How many live requests there are.
+    /// How many live requests there are now.
     pub(crate) fn live(&self) -> usize {
         self.live.load(Ordering::SeqCst)
     }
 
-    /// Lets a live request in; it counts until what is returned is dropped. `None` over the limit.
+    /// Admits a live request, which counts until the permit is dropped. `None` at the limit.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Permit> {
         let max = self.max.load(Ordering::SeqCst);
         self.live
@@ -37,7 +37,7 @@ impl Limit {
     }
 }
 
-/// A live request that counts.
+/// The permit of one live request.
 #[derive(Debug)]
 pub(crate) struct Permit(Arc<Limit>);
 

@@ -165,7 +165,7 @@ async fn whoever_only_begins_is_let_go() {
         clients.push(server.connect(bytes).await);
     }
     for client in &mut clients {
-        // Whatever it is told, the connection ends.
+        // Whatever the server answers, the connection ends.
         rest(client).await;
     }
     drop(clients);

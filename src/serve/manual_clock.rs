@@ -1,4 +1,5 @@
-//! A clock that is moved by clock: nothing happens by itself, and what is due happens in its order.
+//! A clock that stands until a test moves it. Timers fire in the order of their due times, each with all its
+//! consequences before the next.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -9,13 +10,13 @@ use std::time::Duration;
 use super::idle_tracker::IdleTracker;
 use crate::lock::lock;
 
-/// A clock that is moved by clock.
+/// A clock that stands until a test moves it.
 #[derive(Debug)]
 pub(crate) struct ManualClock {
     inner: Mutex<Inner>,
-    /// Who works by this clock, and has not come to rest.
+    /// The tasks that follow this clock. The clock moves on only while all are idle.
     tasks: IdleTracker,
-    /// One moves it at a time.
+    /// Held by the caller that moves the clock.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -23,7 +24,7 @@ pub(crate) struct ManualClock {
 struct Inner {
     now: Duration,
     next: u64,
-    /// Who sleeps: the first due first, and of several at once the first to lie down.
+    /// The sleeping tasks by due time, and in the order of their `sleep_until` among equals.
     sleepers: BTreeMap<(Duration, u64), Option<Waker>>,
 }
 
@@ -34,17 +35,17 @@ impl ManualClock {
         Self { inner: Mutex::new(inner), tasks: IdleTracker::default(), turn: tokio::sync::Mutex::default() }
     }
 
-    /// Where it stands, since the Unix epoch.
+    /// The clock's time, since the Unix epoch.
     pub(crate) fn now(&self) -> Duration {
         lock(&self.inner).now
     }
 
-    /// The same future, as work that [`Self::advance`] waits for.
+    /// Wraps a future whose work [`Self::advance`] waits for.
     pub(crate) fn track<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         self.tasks.track(future)
     }
 
-    /// Sleeps until the clock is at `due`.
+    /// Sleeps until the clock reaches `due`.
     pub(crate) async fn sleep_until(&self, due: Duration) {
         let mut sleeper = Sleeper { clock: self, key: None };
         poll_fn(|context| {
@@ -62,8 +63,8 @@ impl ManualClock {
         .await;
     }
 
-    /// Moves the clock on by `span`. Whatever is due meanwhile is done at its time and in its
-    /// order, what comes of it included, before the clock goes on; all of it when this returns.
+    /// Moves the clock by `span`. Each timer that is due fires at its own time, and the clock waits for the
+    /// consequences. Everything due is done when this returns.
     pub(crate) async fn advance(&self, span: Duration) {
         let _turn = self.turn.lock().await;
         self.tasks.idle().await;
@@ -75,7 +76,7 @@ impl ManualClock {
         lock(&self.inner).now = target;
     }
 
-    /// Goes to the first sleeper who is due until `target`, and takes it out.
+    /// Moves the clock to the next sleeper that is due by `target`, and removes it.
     fn next_until(&self, target: Duration) -> Option<Waker> {
         let mut inner = lock(&self.inner);
         loop {
@@ -89,7 +90,7 @@ impl ManualClock {
     }
 }
 
-/// A sleeper that is no longer waited for is taken out.
+/// Removes its sleeper on drop.
 struct Sleeper<'a> {
     clock: &'a ManualClock,
     key: Option<(Duration, u64)>,
@@ -130,7 +131,7 @@ mod tests {
         clock.advance(Duration::from_millis(199)).await;
         assert_eq!(*seen.lock().expect("a log"), [(100, "a"), (150, "b")]);
         clock.advance(Duration::from_millis(101)).await;
-        // Both lay down for 200: the first to do so wakes first.
+        // Both sleep until 200: the first to call `sleep_until` wakes first.
         assert_eq!(seen.lock().expect("a log")[2..], [(200, "a"), (200, "b"), (300, "a")]);
         assert_eq!(clock.now(), Duration::from_millis(300));
     }

@@ -1,4 +1,4 @@
-//! A request as whoever answers it sees it.
+//! A request without its body, and readers of its parts.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
@@ -10,21 +10,21 @@ use super::request_body::RequestBody;
 use super::response::Response;
 use super::stream::StreamVersion;
 
-/// The most a request's body may take, in bytes.
+/// The most bytes of a request's body.
 const MAX_BODY_BYTES: u64 = 10 * 1024 * 1024;
-/// How long a client may take to send its body.
+/// How long a client may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A request without its body.
 #[derive(Debug)]
 pub(crate) struct Request {
-    /// Its method.
+    /// The method.
     pub(crate) method: Method,
-    /// Its headers.
+    /// The headers.
     pub(crate) headers: HeaderMap,
-    /// Its query, still encoded.
+    /// The query, still encoded.
     pub(crate) query: Option<String>,
-    /// Where it was sent: `http://` and the host, for URLs in answers.
+    /// The origin that it was sent to, `http://` and the host: for URLs in responses.
     pub(crate) origin: String,
 }
 
@@ -34,8 +34,8 @@ impl Request {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// A parameter of the query; of several of that name the last, as the server reads them
-    /// (docs/server-protocol.md 7).
+    /// A parameter of the query. Of several with that name the last counts, as on the server (docs/server-protocol.md
+    /// 7).
     pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         let query = self.query.as_deref()?;
         url::form_urlencoded::parse(query.as_bytes())
@@ -44,10 +44,10 @@ impl Request {
             .map(|(_, value)| value.into_owned())
     }
 
-    /// Lets through what only reads.
+    /// Admits `GET` and `HEAD`.
     ///
     /// # Errors
-    /// The answer to a preflight, or to a method that does more than read.
+    /// The response to a preflight, or to another method.
     pub(crate) fn only_reads(&self) -> Result<(), Response> {
         match self.method {
             Method::GET | Method::HEAD => Ok(()),
@@ -62,7 +62,7 @@ impl Request {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
-    /// Whether the answer may be compressed with gzip.
+    /// Whether the response may be compressed with gzip.
     pub(crate) fn accepts_gzip(&self) -> bool {
         let accepted = self.header("accept-encoding").unwrap_or_default();
         accepted.split(',').any(|coding| {
@@ -72,12 +72,12 @@ impl Request {
         })
     }
 
-    /// How a run that is triggered now keeps its streams.
+    /// The stream version of a run that this request triggers.
     pub(crate) fn streams(&self) -> StreamVersion {
         StreamVersion::named(self.header("x-trigger-realtime-streams-version"))
     }
 
-    /// Whether the caller is old enough to be told EXECUTING for DEQUEUED (docs/server-protocol.md 1).
+    /// Whether the caller is so old that it knows EXECUTING, but not DEQUEUED (docs/server-protocol.md 1).
     pub(crate) fn wants_old_statuses(&self) -> bool {
         !self.headers.contains_key("x-trigger-api-version")
     }
@@ -86,8 +86,7 @@ impl Request {
 /// Reads a body whole.
 ///
 /// # Errors
-/// The answer to give: 413 beyond 10 MiB, 408 for one that does not come, 400 for one that
-/// breaks off.
+/// The response: 413 beyond 10 MiB, 408 after 30 s, 400 for a body that breaks off.
 pub(crate) async fn read_body(incoming: RequestBody) -> Result<Bytes, Response> {
     read_body_up_to(incoming, MAX_BODY_BYTES).await
 }
@@ -98,7 +97,7 @@ pub(crate) async fn read_body(incoming: RequestBody) -> Result<Bytes, Response> 
 /// As [`read_body`].
 pub(crate) async fn read_body_up_to(incoming: RequestBody, max: u64) -> Result<Bytes, Response> {
     let too_large = || Response::api_error(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
-    // Told before anything is read, where the client announced its size.
+    // A client that announced its size is refused before its body is read.
     if incoming.size_hint().lower() > max {
         return Err(too_large());
     }
@@ -111,7 +110,7 @@ pub(crate) async fn read_body_up_to(incoming: RequestBody, max: u64) -> Result<B
     }
 }
 
-/// Decodes one path segment; `None` where its escapes are no text.
+/// Decodes one path segment; `None` where its escapes are not UTF-8.
 pub(crate) fn decode_segment(segment: &str) -> Option<String> {
     let bytes = segment.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());

@@ -1,4 +1,4 @@
-//! Answers, with the headers the server puts on each family of routes.
+//! Responses, with the headers that the server sends on each family of routes.
 
 use std::{fmt, io};
 
@@ -19,25 +19,25 @@ use serde_json::{Value, json};
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// Which pages of another origin may read an answer.
+/// Which pages of another origin may read a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cors {
-    /// None: calls for servers only.
+    /// No page: the call is for servers.
     Closed,
-    /// The page that asked; it may see the token headers.
+    /// The requesting page, with the token headers.
     Api,
-    /// Every page, every header: successful feeds.
+    /// Every page, with every header: successful feeds.
     Open,
-    /// The answer to a preflight.
+    /// The response to a preflight.
     Preflight,
-    /// The page that asked, with its cookies: v2 streams.
+    /// The requesting page, with its cookies: v2 streams.
     Stream,
 }
 
-/// A body: whole, or part by part.
+/// A body, in one or more frames.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// What an answer says.
+/// A body, before it is sent.
 enum Content {
     Whole(Bytes),
     Parts(Body),
@@ -61,46 +61,46 @@ impl fmt::Debug for Content {
     }
 }
 
-/// One answer.
+/// One response.
 #[derive(Debug)]
 pub(crate) struct Response {
     status: StatusCode,
-    /// Boxed, so that an answer is small enough to be an error.
+    /// Boxed, so that a response is small enough for the `Err` of a `Result`.
     headers: Box<HeaderMap>,
     body: Content,
     cors: Cors,
 }
 
 impl Response {
-    /// A JSON answer for servers only.
+    /// A JSON response for servers.
     pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
         let mut headers = Box::new(HeaderMap::new());
         headers.insert(CONTENT_TYPE, JSON);
         Self { status, headers, body: Content::Whole(body.into()), cors: Cors::Closed }
     }
 
-    /// A JSON answer that the page that asked may read.
+    /// A JSON response that the requesting page may read.
     pub(crate) fn api(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self { cors: Cors::Api, ..Self::json(status, body) }
     }
 
-    /// A successful feed answer.
+    /// A successful response of a feed.
     pub(crate) fn feed(body: impl Into<Bytes>) -> Self {
         let answer = Self { cors: Cors::Open, ..Self::json(StatusCode::OK, body) };
         answer.with(CACHE_CONTROL, "no-store")
     }
 
-    /// `{"error": …}`, readable by the page that asked.
+    /// `{"error": …}`, which the requesting page may read.
     pub(crate) fn api_error(status: StatusCode, text: &str) -> Self {
         Self::api(status, json!({ "error": text }).to_string())
     }
 
-    /// `{"error": …}` for servers only.
+    /// `{"error": …}` for servers.
     pub(crate) fn error(status: StatusCode, text: &str) -> Self {
         Self::json(status, json!({ "error": text }).to_string())
     }
 
-    /// The 403 of a caller without the scope (docs/server-protocol.md 3).
+    /// The body of the 403 for a caller without the scope (docs/server-protocol.md 3).
     pub(crate) fn forbidden() -> Value {
         json!({ "error": "Unauthorized", "code": "unauthorized", "param": "access_token", "type": "authorization" })
     }
@@ -117,24 +117,24 @@ impl Response {
         answer
     }
 
-    /// A method the route does not know; the server answers so where it has no handler.
+    /// The response to a method that the route has no handler for.
     pub(crate) fn wrong_method(status: StatusCode) -> Self {
         Self::json(status, r#"{"message":"Unexpected Server Error"}"#).with("x-remix-error", "yes")
     }
 
-    /// The answer to a preflight: the origin and the headers asked for come back.
+    /// The response to a preflight: it repeats the origin and the requested headers.
     pub(crate) fn preflight() -> Self {
         Self { cors: Cors::Preflight, ..Self::json(StatusCode::OK, "{}") }
     }
 
-    /// A path nobody answers.
+    /// The response to an unknown path.
     pub(crate) fn not_found() -> Self {
         let mut answer = Self::json(StatusCode::NOT_FOUND, "Not Found");
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
         answer
     }
 
-    /// A path with a trailing slash.
+    /// The redirect of a path with a trailing slash.
     pub(crate) fn moved(location: &str) -> Self {
         let body = format!("Moved Permanently. Redirecting to {location}");
         let mut answer = Self::json(StatusCode::MOVED_PERMANENTLY, body).with("location", location);
@@ -142,32 +142,31 @@ impl Response {
         answer.with(VARY, "Accept, Accept-Encoding")
     }
 
-    /// A feed's shape is gone: its reader starts over with another handle
-    /// (docs/server-protocol.md 4).
+    /// The 409 of a feed whose shape is gone: its reader starts over, with another handle (docs/server-protocol.md 4).
     pub(crate) fn must_refetch(handle: &str) -> Self {
         let body = r#"[{"headers":{"control":"must-refetch"}}]"#;
         let answer = Self { status: StatusCode::CONFLICT, ..Self::feed(body) };
         answer.with("electric-handle", &format!("{handle}-next"))
     }
 
-    /// A sentence.
+    /// A sentence as plain text.
     pub(crate) fn text(status: StatusCode, body: &'static str) -> Self {
         let mut answer = Self::json(status, body);
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
         answer
     }
 
-    /// Bytes of a type of their own.
+    /// Bytes with a content type.
     pub(crate) fn bytes(content_type: &str, body: Bytes) -> Self {
         Self { body: Content::Whole(body), ..Self::empty(StatusCode::OK) }.with(CONTENT_TYPE, content_type)
     }
 
-    /// The events of a v1 stream.
+    /// The response of a v1 stream.
     pub(crate) fn events_v1(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self { cors: Cors::Api, ..Self::events(parts) }.with(CACHE_CONTROL, "no-cache")
     }
 
-    /// The events of a v2 stream.
+    /// The response of a v2 stream.
     pub(crate) fn events_v2(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self { cors: Cors::Stream, ..Self::events(parts) }
             .with(CACHE_CONTROL, "no-cache, no-transform")
@@ -181,12 +180,12 @@ impl Response {
             .with(CONTENT_TYPE, "text/event-stream; charset=utf-8")
     }
 
-    /// The same answer, that a page that asked may read.
+    /// The same response, which the requesting page may read.
     pub(crate) fn open_to_pages(self) -> Self {
         Self { cors: Cors::Api, ..self }
     }
 
-    /// The same answer, whose body breaks after so many bytes.
+    /// The same response, whose body breaks off after so many bytes.
     pub(crate) fn cut(self, bytes: usize) -> Self {
         let parts = unfold((self.body.into_body(), Some(bytes)), async |(mut body, left)| {
             let left = left?;
@@ -202,7 +201,7 @@ impl Response {
                 },
                 Some(Err(error)) => Some((Err(error), (body, None))),
                 None => {
-                    // What was sent so far leaves before the connection ends.
+                    // hyper flushes the earlier frames before the error closes the connection.
                     tokio::task::yield_now().await;
                     Some((Err(io::Error::other("cut on purpose")), (body, None)))
                 }
@@ -211,7 +210,7 @@ impl Response {
         Self { body: Content::Parts(StreamBody::new(parts).boxed_unsync()), ..self }
     }
 
-    /// Its body, where it is whole.
+    /// The body, where it is in memory.
     pub(crate) fn whole(&self) -> Option<&Bytes> {
         match &self.body {
             Content::Whole(body) => Some(body),
@@ -219,12 +218,12 @@ impl Response {
         }
     }
 
-    /// An answer without a body.
+    /// A response without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
         Self { status, headers: Box::default(), body: Content::Whole(Bytes::new()), cors: Cors::Closed }
     }
 
-    /// Adds a header. A value that no header can carry is left out.
+    /// Adds a header. An invalid value is left out.
     pub(crate) fn with<N: TryInto<HeaderName>>(mut self, name: N, value: &str) -> Self {
         if let (Ok(name), Ok(value)) = (name.try_into(), HeaderValue::from_str(value)) {
             self.headers.insert(name, value);
@@ -232,15 +231,14 @@ impl Response {
         self
     }
 
-    /// Adds the rate-limit headers of API calls. The emulator limits nothing: they are there
-    /// because the server sends them.
+    /// Adds the rate-limit headers of API calls, as the server sends them. The emulator limits no rate.
     pub(crate) fn with_rate_limit(self, limit: u32, now_ms: u64) -> Self {
         self.with("x-ratelimit-limit", &limit.to_string())
             .with("x-ratelimit-remaining", &limit.saturating_sub(1).to_string())
             .with("x-ratelimit-reset", &now_ms.saturating_add(10_000).to_string())
     }
 
-    /// The HTTP response, with the headers that depend on the request.
+    /// The response for hyper, with the headers that depend on the request.
     pub(crate) fn into_http(mut self, request: &HeaderMap, version: Version) -> http::Response<Body> {
         let star = HeaderValue::from_static("*");
         let origin = request.get(ORIGIN).cloned();
@@ -289,7 +287,7 @@ impl Response {
         }
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=3153600000"));
         headers.insert("x-robots-tag", HeaderValue::from_static("noindex, nofollow"));
-        // HTTP/2 has no such headers.
+        // HTTP/2 has no connection headers.
         if version <= Version::HTTP_11 {
             headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
             headers.insert(KEEP_ALIVE, HeaderValue::from_static("timeout=65"));

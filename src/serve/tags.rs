@@ -1,12 +1,12 @@
-//! The tags that a feed is asked for, as the server reads them (docs/server-protocol.md 7).
+//! The `tags` parameter of a feed, parsed as on the server (docs/server-protocol.md 7).
 
-/// What is said of tags that cannot be tags: 400, before scopes are looked at.
+/// The text of the 400 for invalid tags. It comes before the check of scopes.
 pub(crate) const BAD_TAGS: &str = "Invalid tags: each needs a text, without quotes, backslashes and control characters";
 
-/// The tags of a list; none is the feed of the environment.
+/// Parses a comma-separated list. Without tags it is the feed of the environment.
 ///
 /// # Errors
-/// [`BAD_TAGS`]: the server refuses them.
+/// [`BAD_TAGS`], where the server refuses the list.
 pub(crate) fn read(list: &str) -> Result<Vec<&str>, &'static str> {
     if list.is_empty() {
         return Ok(Vec::new());

@@ -9,7 +9,7 @@ use reqwest::{Client, ClientBuilder, Method};
 use serde_json::Value;
 use trigger_native::emulator::{Running, start};
 
-/// Longer than anything takes here, shorter than a held poll: only a failsafe.
+/// A failsafe: longer than any test takes, shorter than a held poll.
 pub(crate) const FAILSAFE: Duration = Duration::from_secs(15);
 
 /// A started emulator with a client.
@@ -19,7 +19,7 @@ pub(crate) struct Emulator {
     client: Client,
 }
 
-/// An answer, read whole.
+/// A response with its whole body.
 #[derive(Debug)]
 pub(crate) struct Response {
     /// Its status.
@@ -30,14 +30,14 @@ pub(crate) struct Response {
 }
 
 impl Emulator {
-    /// Starts one with `options`.
+    /// Starts an emulator with `options`.
     pub(crate) async fn start(options: Value) -> Self {
         Self::start_with(options, Client::builder()).await
     }
 
-    /// Starts one with `options`, called through a client of its own.
+    /// Starts an emulator with `options`, and a client of its own.
     pub(crate) async fn start_with(options: Value, client: ClientBuilder) -> Self {
-        // Only one test of a binary is the first; the others find it installed.
+        // Every test after the first of a binary finds it installed.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = client.no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         Self { running: start(&options.to_string()).await.expect("an emulator"), client }
@@ -54,7 +54,7 @@ impl Emulator {
         self.send_as(Some(&key), method, path, body.map(|body| body.to_string()))
     }
 
-    /// Sends a request as anyone.
+    /// Sends a request with any key, or none.
     pub(crate) fn send_as(
         &self,
         key: Option<&str>,
@@ -80,7 +80,7 @@ impl Emulator {
         }
     }
 
-    /// Reads a stream until it has been silent for so many seconds; the whole of it.
+    /// Reads a stream until it ends after so many seconds of silence.
     pub(crate) fn stream(&self, path: &str, silence_s: u64) -> impl Future<Output = Response> + use<> + 'static {
         let request = self.client.get(format!("{}{path}", self.running.url()));
         let request = request.bearer_auth(self.running.secret_key()).header("timeout-seconds", silence_s);
@@ -109,7 +109,7 @@ impl Emulator {
         self.send(Method::GET, path, None)
     }
 
-    /// Makes a run of the given columns; its id.
+    /// Makes a run of these columns. Returns its id.
     pub(crate) async fn create(&self, columns: Value) -> String {
         let answer = self.send(Method::POST, "/emulator/runs", Some(columns)).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
@@ -122,12 +122,12 @@ impl Emulator {
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 
-    /// Triggers a task with options; the answer.
+    /// Triggers a task with options.
     pub(crate) async fn trigger(&self, key: &str, task: &str, body: Value) -> Response {
         self.send_as(Some(key), Method::POST, &format!("/api/v1/tasks/{task}/trigger"), Some(body.to_string())).await
     }
 
-    /// Waits until so many requests of a route came.
+    /// Waits until a route has had so many requests.
     pub(crate) async fn counted(&self, route: &str, count: u64) {
         let enough = async {
             loop {
@@ -153,7 +153,7 @@ impl Response {
         serde_json::from_str(&self.body).expect("JSON")
     }
 
-    /// The path of the live poll that goes on from this answer.
+    /// The path of the live poll that continues from this response.
     pub(crate) fn live(&self, id: &str) -> String {
         let (offset, handle) = (self.header("electric-offset"), self.header("electric-handle"));
         format!("/realtime/v1/runs/{id}?offset={offset}&handle={handle}&live=true&cursor=")

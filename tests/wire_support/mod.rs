@@ -1,6 +1,6 @@
-//! The recordings of the real server: the distilled ones of this repository, or those in the folder
-//! that `TRIGGER_NATIVE_WIRE` names, as they were recorded. `scripts/lib/recordings.mjs` reads the
-//! same files for JavaScript, and `__test__/fixtures/server/README.md` says what is in one.
+//! The recordings of the real server: the distilled ones of this repository, or the original ones in the folder that
+//! `TRIGGER_NATIVE_WIRE` names. `scripts/lib/recordings.mjs` reads the same files for JavaScript, and
+//! `__test__/fixtures/server/README.md` describes them.
 #![allow(unreachable_pub, reason = "each test file has its own copy")]
 
 use std::fmt::Write;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 ///
 /// # Panics
 ///
-/// Where there are no recordings: nothing would be compared.
+/// Without recordings, as there would be nothing to compare.
 pub fn recordings() -> Vec<(String, Vec<Value>)> {
     let distilled = Path::new(env!("CARGO_MANIFEST_DIR")).join("__test__/fixtures/server");
     let named = std::env::var_os("TRIGGER_NATIVE_WIRE");
@@ -36,7 +36,7 @@ pub fn recordings() -> Vec<(String, Vec<Value>)> {
     all
 }
 
-/// An exchange as it was recorded; its body is that of its chunks.
+/// An exchange as it was recorded. Its body is the text of its chunks.
 fn original(exchange: &Value) -> Value {
     let mut exchange = exchange.clone();
     if let Some(response) = exchange["response"].as_object_mut() {
@@ -46,7 +46,7 @@ fn original(exchange: &Value) -> Value {
     exchange
 }
 
-/// An exchange of a distilled recording, as it was recorded.
+/// An exchange of a distilled recording, expanded to its original form.
 fn expanded(exchange: &Value, usual: &Value) -> Value {
     let request = &exchange["request"];
     let response = exchange["response"].as_object().map(|response| {
@@ -72,7 +72,7 @@ fn expanded(exchange: &Value, usual: &Value) -> Value {
     })
 }
 
-/// The headers of a side, as pairs: the usual ones but those it lacks, and its own.
+/// The headers of one side as pairs: the usual ones but those it lacks, then its own.
 fn lines(side: &Value, usual: &Value) -> Vec<[String; 2]> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let pair = |line: Value| {
@@ -84,7 +84,7 @@ fn lines(side: &Value, usual: &Value) -> Vec<[String; 2]> {
     usual.chain(list(&side["headers"]).into_iter().map(pair)).collect()
 }
 
-/// A text: itself, JSON written out, or parts of which some are repeated or counted.
+/// A text: verbatim, JSON, or parts of which some are repeated or counted.
 fn text(written: &Value) -> String {
     match written {
         Value::Null => String::new(),
@@ -106,7 +106,7 @@ fn text(written: &Value) -> String {
     }
 }
 
-/// The headers of a recorded answer.
+/// The headers of a recorded response.
 pub fn headers(response: &Value) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for pair in response["headers"].as_array().expect("headers") {

@@ -19,10 +19,10 @@ use crate::token::Resource;
 
 /// The most items of a batch.
 const MAX_ITEMS: u64 = 1_000;
-/// The life of the token that comes back with a batch, in seconds (docs/server-protocol.md 3).
+/// The life of the public token in the response, in seconds (docs/server-protocol.md 3).
 const TOKEN_LIFE_S: u64 = 3_600;
 
-/// Makes a batch that waits for its items.
+/// Makes a batch without items.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
@@ -38,13 +38,13 @@ pub(super) async fn create(context: &Context, request: &Request, incoming: Reque
         Err(answer) => return Ok(answer),
     };
     let answer = match read_body(incoming).await {
-        Ok(bytes) => place(context, &caller, &bytes)?,
+        Ok(bytes) => create_batch(context, &caller, &bytes)?,
         Err(answer) => answer,
     };
     Ok(limited(answer, context, Some(&caller)))
 }
 
-fn place(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Response> {
+fn create_batch(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Response> {
     let given = match parse_object(bytes) {
         Ok(given) => given,
         Err(why) => return Ok(Response::api_error(StatusCode::BAD_REQUEST, why)),
@@ -103,12 +103,12 @@ fn place(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Respons
         .with("x-trigger-jwt-claims", &named))
 }
 
-/// Whether the caller may put runs of these tasks into a batch.
+/// Whether the caller may trigger these tasks in a batch.
 pub(super) fn may_batch(caller: &Caller<'_>, resources: &[Resource<'_>]) -> bool {
     caller.may("batchTrigger", resources)
 }
 
-/// The count and the tasks, or everything that is wrong with them.
+/// Parses the count and the tasks. `Err` lists everything that is wrong.
 fn read(given: &Map<String, Value>) -> std::result::Result<(u64, Vec<&str>), String> {
     let mut wrong = Vec::new();
     let count = match given.get("runCount") {
@@ -143,7 +143,7 @@ fn read(given: &Map<String, Value>) -> std::result::Result<(u64, Vec<&str>), Str
     }
 }
 
-/// Shows a batch; the first version of the call shows less of it.
+/// Shows a batch. Version 1 of the call shows fewer fields.
 pub(super) fn retrieve(context: &Context, request: &Request, id: &str, version: Version) -> Response {
     if let Err(answer) = request.only_reads() {
         return answer;
@@ -153,7 +153,7 @@ pub(super) fn retrieve(context: &Context, request: &Request, id: &str, version: 
         Err(answer) => return answer,
     };
     let answer = match context.engine.batches.find(caller.index, id) {
-        // The server takes an unknown batch for one that a replica does not have yet.
+        // The server assumes that a replica does not have the batch yet.
         None => Response::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "true"),
         Some(_) if !caller.may("read", &[Resource::one("batch", id), Resource::every("runs")]) => {
             Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string())
@@ -163,12 +163,12 @@ pub(super) fn retrieve(context: &Context, request: &Request, id: &str, version: 
     limited(answer, context, Some(&caller))
 }
 
-/// The versions of the call that shows a batch.
+/// The versions of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
-    /// Without how its items were processed.
+    /// Without `processing`.
     V1,
-    /// What the clients of today call.
+    /// The version of current clients.
     V2,
 }
 
@@ -178,7 +178,7 @@ fn shown(context: &Context, batch: &Batch, version: Version) -> Value {
     let is_over = items.sealed_ms.is_some() && runs.iter().all(|run| run.is_over());
     let time = |ms| format!("{}Z", format_timestamp(ms));
     let begun = items.sealed_ms.unwrap_or(batch.created_ms);
-    // The server touches a batch when its last run ends.
+    // The server updates a batch when its last run ends.
     let last = runs.iter().map(|run| run.row().updated_ms()).max().filter(|_| is_over).unwrap_or(begun);
     let mut shown = Map::new();
     shown.insert("id".into(), batch.id.as_str().into());
@@ -199,7 +199,7 @@ fn shown(context: &Context, batch: &Batch, version: Version) -> Value {
     Value::Object(shown)
 }
 
-/// The results of a batch's runs, as far as this old call tells them.
+/// The results of a batch's runs, as far as this old call has them.
 pub(super) fn results(context: &Context, request: &Request, id: &str) -> Response {
     if request.method != Method::GET && request.method != Method::HEAD {
         return Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED);

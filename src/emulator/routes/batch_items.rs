@@ -1,4 +1,4 @@
-//! `POST /api/v3/batches/{id}/items`: the items of a batch, a line each, taken as they come
+//! `POST /api/v3/batches/{id}/items`: the items of a batch as lines, processed while they arrive
 //! (docs/server-protocol.md 6; recorded: `calls-batch`).
 
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::serve::RequestBody;
 use crate::serve::Response;
 use crate::token::Resource;
 
-/// The most one line may take, in bytes.
+/// The most bytes of one line.
 const LINE_BYTES: usize = 10 << 20;
 
-/// What came in one request.
+/// The counts of one request.
 #[derive(Default)]
 struct Counts {
     accepted: u64,
@@ -43,7 +43,7 @@ pub(super) async fn handle(context: &Context, request: &Request, id: &str, incom
         return refuse(StatusCode::UNPROCESSABLE_ENTITY, &format!("Batch {id} not found"));
     };
     let mut counts = Counts::default();
-    // A sealed batch takes nothing more, and says so without an error (recorded).
+    // A sealed batch accepts no more items, without an error (recorded).
     if batch.items().sealed_ms.is_none() {
         let taken = take(context, request, &caller, &batch, incoming, &mut counts).await;
         if let Err((status, why)) = taken {
@@ -59,7 +59,7 @@ pub(super) async fn handle(context: &Context, request: &Request, id: &str, incom
         "runCount": batch.run_count,
     });
     let answer = Response::json(StatusCode::OK, body.to_string());
-    // The server does not count the items that a key sends, only those of a token (recorded).
+    // The server counts the items of a token against its rate limit, not those of a key (recorded).
     if caller.is_public() { limited(answer, context, Some(&caller)) } else { answer }
 }
 
@@ -130,9 +130,9 @@ fn put(
     };
     let placement = Placement { environment: caller.index, batch: Some(batch.id.clone()), streams: request.streams() };
     match trigger::start_run(&context.engine, trigger, task, placement, None, now) {
-        // An item whose idempotency key has a run already is that run (recorded).
+        // An item with a known idempotency key is the run of that key (recorded).
         Triggered::New(run) | Triggered::Cached(run) => batch.add(&run.id()),
-        // No token is used for an item.
+        // An item has no one-time token.
         Triggered::TokenUsed => {}
     }
     Ok(())

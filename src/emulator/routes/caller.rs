@@ -1,4 +1,4 @@
-//! Who calls: the request's bearer, recognised, or the answer it gets.
+//! Authentication of requests: the caller, or the 401 in the server's form.
 
 use http::StatusCode;
 
@@ -6,12 +6,12 @@ use super::Context;
 use crate::emulator::access::{self, Caller, Refusal};
 use crate::serve::{Request, Response};
 
-/// The rate limits that the server tells: of keys a burst, of public tokens a minute (recorded).
+/// The rate limits in the server's headers: a burst for keys, a minute for public tokens (recorded).
 const KEY_LIMIT: u32 = 750;
 const TOKEN_LIMIT: u32 = 60;
 
 impl Request {
-    /// Recognises the caller.
+    /// Authenticates the caller.
     ///
     /// # Errors
     /// The refusal.
@@ -19,7 +19,7 @@ impl Request {
         access::authenticate(&context.engine.environments, self.bearer(), context.engine.now_ms() / 1000)
     }
 
-    /// Recognises the caller of a call that pages may make.
+    /// Authenticates the caller of a call that pages may make.
     ///
     /// # Errors
     /// The 401.
@@ -31,8 +31,7 @@ impl Request {
             .map_err(|refusal| limited(Response::api_error(StatusCode::UNAUTHORIZED, refusal.text()), context, None))
     }
 
-    /// Recognises the caller of a call for servers: a key, no public token (recorded:
-    /// `calls-wait`).
+    /// Authenticates the caller of a call for servers: a key, no public token (recorded: `calls-wait`).
     ///
     /// # Errors
     /// The 401.
@@ -53,7 +52,7 @@ impl Request {
     }
 }
 
-/// Adds the rate-limit headers for this caller; a stranger is told a key's.
+/// Adds the rate-limit headers for this caller. An unknown caller gets those of a key.
 pub(super) fn limited(answer: Response, context: &Context, caller: Option<&Caller<'_>>) -> Response {
     let limit = if caller.is_some_and(Caller::is_public) { TOKEN_LIMIT } else { KEY_LIMIT };
     answer.with_rate_limit(limit, context.engine.now_ms())

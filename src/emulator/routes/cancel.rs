@@ -14,8 +14,7 @@ use crate::serve::Request;
 use crate::serve::Response;
 use crate::token::Resource;
 
-/// Answers the call. Cancelling a run that has ended changes nothing and is no error (recorded:
-/// `calls-runs`).
+/// Answers the call. The cancel of a run that has ended has no effect and is no error (recorded: `calls-runs`).
 pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Response {
     if request.method != Method::POST {
         return Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED);

@@ -8,7 +8,7 @@ use crate::emulator::access::{Caller, Refusal};
 use crate::serve::Request;
 use crate::serve::Response;
 
-/// Answers the call. Public tokens may not make it (recorded: `errors-auth`).
+/// Answers the call. Public tokens are refused (recorded: `errors-auth`).
 pub(super) fn handle(context: &Context, request: &Request) -> Response {
     if request.method != Method::POST {
         return Response::wrong_method(StatusCode::BAD_REQUEST);

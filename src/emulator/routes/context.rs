@@ -1,4 +1,4 @@
-//! What every route works with.
+//! The state that every route works with.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -18,33 +18,33 @@ use crate::random;
 use crate::serve::Limit;
 use crate::serve::clock::Clock;
 
-/// What every route works with.
+/// The state that every route works with.
 pub(in crate::emulator) struct Context {
-    /// The runs and all that moves them.
+    /// The runs, and the tasks and the clock that drive them.
     pub(in crate::emulator) engine: Arc<Engine>,
-    /// How many live requests each environment may have, in the order of the environments.
+    /// The limit of live requests of each environment, by its index.
     pub(super) limits: Vec<Arc<Limit>>,
-    /// How long a live poll is held, before it strays.
+    /// The mean hold of a live poll.
     pub(super) hold: Duration,
-    /// How long a run's change is remembered for its next live poll; `None` is for ever.
+    /// How long a change of a run is remembered for its next live poll; `None` is for ever.
     pub(super) memory: Option<Duration>,
-    /// What goes wrong on purpose.
+    /// The faults.
     pub(super) faults: Faults,
-    /// The built page.
+    /// The folder of the built page.
     pub(super) page: Option<PathBuf>,
-    /// The counts.
+    /// The counts of requests.
     pub(in crate::emulator) stats: Stats,
-    /// Ends everything.
+    /// Stops the emulator.
     pub(in crate::emulator) stop: CancellationToken,
-    /// Turns one-time tokens into digests, so that no token is kept.
+    /// The key of the digests of one-time tokens, so that no token is kept.
     digest_key: [u8; 32],
 }
 
 impl Context {
-    /// A context over an empty engine.
+    /// A context with an empty engine, for routes with these labels.
     ///
     /// # Errors
-    /// `ERR_INVALID_OPTIONS` for a fault that cannot be.
+    /// `ERR_INVALID_OPTIONS` for an invalid fault.
     pub(in crate::emulator) fn new(
         mut options: Options,
         clock: Clock,
@@ -68,7 +68,7 @@ impl Context {
         })
     }
 
-    /// The digest of the caller's one-time token and when that expires, in Unix milliseconds.
+    /// The digest of the caller's one-time token, and its expiry in Unix milliseconds.
     ///
     /// # Errors
     /// `ERR_INTERNAL`.

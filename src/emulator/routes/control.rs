@@ -1,4 +1,4 @@
-//! The emulator's own calls, for tests: runs with any column values, and the counts.
+//! The emulator's own calls for tests: runs with any column values, and the counts.
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -45,7 +45,7 @@ pub(super) async fn create(context: &Context, request: &Request, incoming: Reque
             if let Some(id) = batch {
                 let engine = &context.engine;
                 let known = engine.batches.find(environment, &id);
-                // Nobody else is told of a batch before it is there.
+                // The batch is added after its run, so that no reader sees it empty.
                 let batch =
                     known.or_else(|| engine.batches.insert(Batch::new(id, environment, 0, engine.now_ms()), None));
                 if let Some(batch) = batch {
@@ -53,13 +53,13 @@ pub(super) async fn create(context: &Context, request: &Request, incoming: Reque
                     batch.seal(engine.now_ms());
                 }
             }
-            told(StatusCode::CREATED, &run.row())
+            changed(StatusCode::CREATED, &run.row())
         }
         None => Response::error(StatusCode::CONFLICT, "there is a run with this friendlyId"),
     }
 }
 
-/// `PATCH /emulator/runs/{id}`: changes columns; `DELETE` forgets the run.
+/// `PATCH /emulator/runs/{id}` changes columns; `DELETE` removes the run.
 pub(super) async fn change(context: &Context, request: &Request, id: &str, incoming: RequestBody) -> Response {
     let Some(environment) = owner(context, request) else { return refused() };
     let Some(run) = context.engine.store.find(id).filter(|run| run.environment == environment) else {
@@ -67,7 +67,7 @@ pub(super) async fn change(context: &Context, request: &Request, id: &str, incom
     };
     if request.method == Method::DELETE {
         context.engine.store.remove(id);
-        return told(StatusCode::OK, &run.row());
+        return changed(StatusCode::OK, &run.row());
     }
     if request.method != Method::PATCH {
         return Response::error(StatusCode::METHOD_NOT_ALLOWED, "PATCH changes a run, DELETE forgets it");
@@ -76,11 +76,11 @@ pub(super) async fn change(context: &Context, request: &Request, id: &str, incom
         Ok(columns) => columns,
         Err(answer) => return answer,
     };
-    // These name the run or date the change; readers rely on them.
+    // Readers rely on these: they identify the run and its version.
     if let Some(name) = ["id", "friendlyId", "updatedAt"].into_iter().find(|name| columns.contains_key(*name)) {
         return Response::error(StatusCode::BAD_REQUEST, &format!("column \"{name}\" cannot be changed"));
     }
-    // The native feed wakes nobody for streams alone (docs/server-protocol.md 4).
+    // A change of streams alone wakes no feed (docs/server-protocol.md 4).
     let is_silent = columns.keys().all(|name| name == Column::RealtimeStreams.name());
     let mut outcome = Ok(());
     run.change(context.engine.now_ms(), |row| {
@@ -92,12 +92,12 @@ pub(super) async fn change(context: &Context, request: &Request, id: &str, incom
         }
     });
     match outcome {
-        Ok(()) => told(StatusCode::OK, &run.row()),
+        Ok(()) => changed(StatusCode::OK, &run.row()),
         Err(why) => Response::error(StatusCode::BAD_REQUEST, &why),
     }
 }
 
-/// `GET /emulator/stats`: how many requests came, by route.
+/// `GET /emulator/stats`: the counts of requests by route.
 pub(super) fn stats(context: &Context, request: &Request) -> Response {
     if request.method != Method::GET && request.method != Method::HEAD {
         return Response::error(StatusCode::METHOD_NOT_ALLOWED, "GET shows the counts");
@@ -114,7 +114,7 @@ pub(super) fn refused() -> Response {
     Response::error(StatusCode::UNAUTHORIZED, Refusal::UnknownKey.text())
 }
 
-fn told(status: StatusCode, row: &Row) -> Response {
+fn changed(status: StatusCode, row: &Row) -> Response {
     let body = json!({ "id": row.get(Column::FriendlyId), "updatedAt": row.get(Column::UpdatedAt) });
     Response::json(status, body.to_string())
 }

@@ -9,8 +9,7 @@ use super::own_page;
 use crate::emulator::Handle;
 use crate::serve::{Request, RequestBody, Response};
 
-/// `GET /emulator/tasks`: all tasks; `PUT` with `{"tasks": {…}}` puts others in the place of those
-/// that were given.
+/// `GET /emulator/tasks` lists the tasks; `PUT` with `{"tasks": {…}}` replaces the given ones.
 pub(super) async fn tasks(context: &Context, request: &Request, incoming: RequestBody) -> Response {
     if request.method == Method::PUT {
         if owner(context, request).is_none() {
@@ -46,8 +45,8 @@ pub(super) async fn tasks(context: &Context, request: &Request, incoming: Reques
     Response::json(StatusCode::OK, json!({ "tasks": list }).to_string()).with("cache-control", "no-store")
 }
 
-/// `GET /emulator/clock`: where it is; `PUT` with `{"advanceMs": n}` moves one that is moved by
-/// hand, and is answered when everything due was done.
+/// `GET /emulator/clock` shows the time; `PUT` with `{"advanceMs": n}` moves a manual clock, and is answered when
+/// everything due is done.
 pub(super) async fn clock(context: &Context, request: &Request, incoming: RequestBody) -> Response {
     let handle = Handle::new(context.engine.clone());
     if request.method == Method::PUT {

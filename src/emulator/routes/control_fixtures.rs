@@ -1,4 +1,4 @@
-//! The emulator's own calls, for tests: records of streams, stored packets, limits and faults.
+//! The emulator's own calls for tests: records of streams, batches, stored packets, limits and faults.
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use crate::serve::Response;
 use crate::serve::stream::{StreamName, StreamVersion};
 use crate::serve::{Request, RequestBody, read_body};
 
-/// What `POST /emulator/runs/{id}/streams/{key}` takes.
+/// The body of `POST /emulator/runs/{id}/streams/{key}`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Records {
@@ -24,24 +24,24 @@ struct Records {
     trim: Option<u64>,
 }
 
-/// A record as it is given.
+/// A record in the body.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawRecord {
-    /// Its text as it is: in v1 its lines, in v2 its body.
+    /// Its text: lines in v1, the record's body in v2.
     body: Option<String>,
-    /// A value, written as writers write it, in place of `body`.
+    /// A value in the form of the official writers, in place of `body`.
     data: Option<Value>,
     /// The id of the append of `data`, v2.
     id: Option<String>,
     /// Its headers, v2.
     #[serde(default)]
     headers: Vec<(String, String)>,
-    /// When it was written, in Unix milliseconds; now by default.
+    /// Its time, in Unix milliseconds; now by default.
     timestamp: Option<u64>,
 }
 
-/// `POST /emulator/runs/{id}/streams/{key}` and `…/input/{key}`: records of a stream.
+/// `POST /emulator/runs/{id}/streams/{key}` and `…/input/{key}`: appends records to a stream.
 pub(super) async fn records(
     context: &Context,
     request: &Request,
@@ -89,7 +89,7 @@ pub(super) async fn records(
     Response::json(StatusCode::OK, json!({ "tail": log.tail().0 }).to_string())
 }
 
-/// `POST /emulator/batches`: `{"id"}`, a batch for runs that are made by hand.
+/// `POST /emulator/batches`: makes a batch, `{"id"}`, for runs without a trigger.
 pub(super) async fn batch(context: &Context, request: &Request, incoming: RequestBody) -> Response {
     if request.method != Method::POST {
         return Response::error(StatusCode::METHOD_NOT_ALLOWED, "POST makes a batch");
@@ -110,7 +110,7 @@ pub(super) async fn batch(context: &Context, request: &Request, incoming: Reques
     Response::json(StatusCode::CREATED, json!({ "id": id }).to_string())
 }
 
-/// `PUT /emulator/objects/{name}`: a stored packet, as a worker uploads it.
+/// `PUT /emulator/objects/{name}`: stores a packet, as a worker does.
 pub(super) async fn object(context: &Context, request: &Request, name: &str, incoming: RequestBody) -> Response {
     if request.method != Method::PUT {
         return Response::error(StatusCode::METHOD_NOT_ALLOWED, "PUT stores a packet");
@@ -129,8 +129,8 @@ pub(super) async fn object(context: &Context, request: &Request, name: &str, inc
     Response::json(StatusCode::OK, json!({ "storagePath": name }).to_string())
 }
 
-/// `PUT /emulator/limits`: `{"maxConnections": n}`, null for none, of the caller's environment;
-/// `GET` shows how many live requests there are.
+/// `PUT /emulator/limits`: sets the limit of the caller's environment, `{"maxConnections": n}`, null for none. `GET`
+/// shows how many live requests there are.
 pub(super) async fn limits(context: &Context, request: &Request, incoming: RequestBody) -> Response {
     let Some(environment) = owner(context, request) else { return refused() };
     let limit = &context.limits[environment];
@@ -153,7 +153,7 @@ pub(super) async fn limits(context: &Context, request: &Request, incoming: Reque
     Response::json(StatusCode::OK, json!({ "live": limit.live() }).to_string())
 }
 
-/// `PUT /emulator/faults`: `{"faults": […]}` switches these on and all others off.
+/// `PUT /emulator/faults`: replaces the active faults, `{"faults": […]}`.
 pub(super) async fn faults(context: &Context, request: &Request, incoming: RequestBody) -> Response {
     if request.method != Method::PUT {
         return Response::error(StatusCode::METHOD_NOT_ALLOWED, "PUT switches faults on and off");

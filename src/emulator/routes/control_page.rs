@@ -1,4 +1,4 @@
-//! The emulator's own calls, for its page: they need no key, and are kept from pages of others.
+//! The emulator's own calls for its page. They need no key, and refuse pages of other origins.
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -13,21 +13,21 @@ use crate::error::Result;
 use crate::serve::clock::Clock;
 use crate::serve::{Request, RequestBody, Response, read_body};
 
-/// How long the page's token is good, in seconds.
+/// The life of the page's token, in seconds.
 const SESSION_S: u64 = 86_400;
-/// What the page may do.
+/// The scopes of the page's token.
 const SCOPES: [&str; 6] =
     ["read:runs", "read:tags", "read:waitpoints", "trigger:tasks", "write:inputStreams", "write:waitpoints"];
 
-/// What `POST /emulator/session` takes.
+/// The body of `POST /emulator/session`.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct SessionRequest {
     run_id: Option<String>,
 }
 
-/// `POST /emulator/session`: a public token of the main environment; with `{"runId"}` one that
-/// reads this run and sends input to it.
+/// `POST /emulator/session`: a public token of the main environment. With `{"runId"}` it reads this run and sends input
+/// to it.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
@@ -54,11 +54,11 @@ pub(super) async fn session(context: &Context, request: &Request, incoming: Requ
     let claims = json!({ "sub": environment.id, "pub": true, "scopes": scopes });
     let claims = claims.as_object().cloned().unwrap_or_default();
     let now_s = context.engine.now_ms() / 1000;
-    // Good by the emulator's clock, and by the machine's where that is another.
+    // Valid by the emulator's clock and by the system's, which may differ.
     let expires_s = now_s.max(Clock::system().now_ms() / 1000) + SESSION_S;
     let token = jwt::mint(claims, &environment.root_key, now_s, expires_s)?;
     let mut body = json!({ "publicAccessToken": token, "expiresAt": expires_s });
-    // No key is sent, as one that was given may be a secret; the page knows the emulator's own.
+    // The key itself is not sent: one from the options may be a secret. The page knows the default key.
     if environment.root_key.expose() == DEFAULT_KEY {
         body["hasDefaultKey"] = true.into();
     }

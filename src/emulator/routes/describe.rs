@@ -1,4 +1,4 @@
-//! A run as REST shows it (docs/server-protocol.md 6): whole, or as an entry of a list.
+//! A run in the form of REST (docs/server-protocol.md 6): whole, or as an entry of a list.
 
 use serde_json::{Map, Value, json};
 
@@ -10,12 +10,12 @@ use crate::emulator::{object, packet};
 use crate::error::Result;
 use crate::serve::feed::status_for;
 
-/// The version a deployed task would have.
+/// The version of a deployed task.
 pub(super) const VERSION: &str = "20260101.1";
 
-/// The run's JSON; what it does not have is left out (recorded: `calls-runs`).
+/// The run's JSON, without absent fields (recorded: `calls-runs`).
 ///
-/// A stored packet is shown as a URL on `origin` that gets it.
+/// A stored packet becomes a URL on `origin`.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
@@ -73,7 +73,7 @@ pub(super) fn describe(
     put("output", packet(Column::Output, Column::OutputType));
     put("outputPresignedUrl", output_url);
     put("error", row.get(Column::Error).and_then(error_of));
-    // An attempt counts from when the code runs, not from when a worker took it (recorded).
+    // An attempt starts with the code, not with the dequeue (recorded).
     put("attemptCount", Some(u8::from(started && row.status() != "DEQUEUED").into()));
     put("attempts", Some(json!([])));
     put("relatedRuns", Some(json!({ "children": [] })));
@@ -121,7 +121,7 @@ pub(super) fn summary(row: &Row, environment: &Environment, old_statuses: bool) 
     run
 }
 
-/// The public status of a raw one (docs/server-protocol.md 4); an unknown one is shown as it is.
+/// The public status of a raw one (docs/server-protocol.md 4). An unknown one is unchanged.
 pub(super) fn status_of(raw: &str) -> &str {
     match raw {
         "PENDING" => "QUEUED",

@@ -1,4 +1,4 @@
-//! `GET /realtime/v1/runs/{id}`: one run, live, as the native backend answers (docs/server-protocol.md 4).
+//! `GET /realtime/v1/runs/{id}`: the feed of one run, as the native backend serves it (docs/server-protocol.md 4).
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::serve::Response;
 use crate::serve::feed::{Cursor, Operation, UP_TO_DATE};
 use crate::token::Resource;
 
-/// Answers the call; a live one when the run changes, or after the hold.
+/// Answers the call: at once, or for a live request when the run changes or the hold is over.
 pub(super) async fn handle(context: &Context, request: &Request, id: &str) -> Response {
     let caller = match admit(context, request) {
         Ok(caller) => caller,
@@ -41,7 +41,7 @@ pub(super) async fn handle(context: &Context, request: &Request, id: &str) -> Re
 /// A run that the caller may read, for its feed and its streams.
 ///
 /// # Errors
-/// The 404 and 403. An unknown run is told before scopes are looked at (docs/server-protocol.md 3).
+/// The 404 and the 403. An unknown run is a 404 whatever the scopes (docs/server-protocol.md 3).
 pub(super) fn readable(context: &Context, caller: &Caller<'_>, id: &str) -> Result<Arc<Run>, Response> {
     let Some(run) = context.engine.store.find(id).filter(|run| run.environment == caller.index) else {
         return Err(Response::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "false"));
@@ -67,8 +67,8 @@ pub(super) fn may_read(caller: &Caller<'_>, run: &Run) -> bool {
 async fn live(reader: &Reader<'_>, run: &Run, cursor: &Cursor) -> Response {
     let mut versions = run.follow();
     let first = versions.borrow_and_update().clone();
-    // The server answers at once for a change between two polls of its own handle, but holds
-    // a stranger's until its time is up (recorded: `run-live-raw`). It remembers changes for a while only.
+    // The server answers at once for a change between two polls of its own handle, but holds a poll with another handle
+    // for the whole time (recorded: `run-live-raw`). It remembers changes for a limited time.
     let is_known = reader.context.memory.is_none_or(|memory| run.unchanged_for() <= memory);
     let is_news = is_known && cursor.handle == handle_of(&first) && first.updated_ms() > cursor.seen_ms;
     let current = if is_news || reader.request.method == Method::HEAD {

@@ -1,5 +1,5 @@
-//! `GET /realtime/v1/runs?tags=…` and `GET /realtime/v1/batches/{id}`: several runs, live, as the
-//! native backend answers (docs/server-protocol.md 4; recorded: `tags-feed-sdk`, `batch-feed-sdk`).
+//! `GET /realtime/v1/runs?tags=…` and `GET /realtime/v1/batches/{id}`: the feeds of several runs, as the native backend
+//! serves them (docs/server-protocol.md 4; recorded: `tags-feed-sdk`, `batch-feed-sdk`).
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -19,22 +19,22 @@ use crate::serve::duration;
 use crate::serve::feed::{Cursor, Operation, UP_TO_DATE};
 use crate::token::Resource;
 
-/// How far back a tag feed goes unless it says otherwise (recorded: a day).
+/// The default window of a tag feed (recorded: a day).
 const WINDOW_MS: u64 = 86_400_000;
 
-/// What a feed shows.
+/// The runs of a feed.
 struct Group {
-    /// Whose runs they are, and what wakes the feed.
+    /// The topic of its runs, which wakes it.
     topic: Topic,
-    /// The tags that a run has all of.
+    /// The tags that each run has, all of them.
     tags: Vec<String>,
-    /// The oldest runs shown, in Unix milliseconds; `None` is all.
+    /// The creation of the oldest run shown, in Unix milliseconds; `None` is all runs.
     since_ms: Option<u64>,
-    /// What the handle begins with.
+    /// The prefix of its handle.
     name: String,
 }
 
-/// Answers a tag feed; a live one when a run with the tags changes, or after the hold.
+/// Answers a tag feed: at once, or for a live request when a run with the tags changes or the hold is over.
 pub(super) async fn tags(context: &Context, request: &Request) -> Response {
     let caller = match admit(context, request) {
         Ok(caller) => caller,
@@ -51,7 +51,7 @@ pub(super) async fn tags(context: &Context, request: &Request) -> Response {
         return Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string());
     }
     let window = request.parameter("createdAt").and_then(|text| duration::parse_ms(&text)).unwrap_or(WINDOW_MS);
-    // The window's start is whole minutes, and stays where it was for the life of a handle.
+    // The window starts at a whole minute, and stays the same for the life of a handle.
     let start = context.engine.now_ms().saturating_sub(window) / 60_000 * 60_000;
     let reader = Reader::new(context, request, &caller);
     let cursor = reader.cursor();
@@ -65,14 +65,14 @@ pub(super) async fn tags(context: &Context, request: &Request) -> Response {
     answer(&reader, &group, cursor, |reader| reader.enter(&caller)).await
 }
 
-/// Answers a batch feed; a live one when a run of the batch changes, or after the hold.
+/// Answers a batch feed: at once, or for a live request when a run of the batch changes or the hold is over.
 pub(super) async fn batch(context: &Context, request: &Request, id: &str) -> Response {
     let caller = match admit(context, request) {
         Ok(caller) => caller,
         Err(answer) => return answer,
     };
     if context.engine.batches.find(caller.index, id).is_none() {
-        // The server takes it for one that a replica does not have yet.
+        // The server assumes that a replica does not have the batch yet.
         return Response::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "true");
     }
     if !caller.may("read", &[Resource::one("batch", id), Resource::every("runs")]) {
@@ -101,13 +101,13 @@ async fn answer<P>(
 
 fn snapshot(reader: &Reader<'_>, group: &Group) -> Response {
     let journal = reader.context.engine.store.journal();
-    // Before the rows are read: what changes meanwhile is news to the next request.
+    // The number is drawn before the rows are read: a change meanwhile is news to the next request.
     let sequence = journal.next();
     let mut rows = group.rows(reader.context, 0);
     rows.sort_by_key(|row| (row.created_ms(), row.first_version()));
     let newest = rows.iter().map(|row| row.updated_ms()).max().unwrap_or(0);
     let body = reader.messages(rows.iter().map(|row| (&**row, Operation::Insert)));
-    // A client goes on with the handle of its first snapshot.
+    // A client keeps the handle of its first snapshot.
     let handle = reader
         .request
         .parameter("handle")
@@ -145,7 +145,7 @@ async fn live(reader: &Reader<'_>, group: &Group, cursor: &Cursor) -> Response {
 }
 
 impl Group {
-    /// Its rows that changed after the `seen`th of all changes.
+    /// The rows with a change after number `seen`.
     fn rows(&self, context: &Context, seen: u64) -> Vec<Arc<Row>> {
         let runs = context.engine.store.select(&self.topic);
         let rows = runs.iter().map(|run| run.row());

@@ -1,5 +1,5 @@
-//! `POST /realtime/v1/streams/{run}/input/{stream}`: something is sent to a run
-//! (docs/server-protocol.md 5; recorded: `stream-write-v2`, `browser-hooks-useInputStreamSend`).
+//! `POST /realtime/v1/streams/{id}/input/{key}`: sends input to a run (docs/server-protocol.md 5; recorded:
+//! `stream-write-v2`, `browser-hooks-useInputStreamSend`).
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::serve::stream::StreamName;
 use crate::serve::{Request, RequestBody, read_body_up_to};
 use crate::token::Resource;
 
-/// The most one message may take, in bytes.
+/// The most bytes of one message.
 const INPUT_BYTES: u64 = 1024 * 1024;
 
 /// Answers the call.
@@ -42,7 +42,7 @@ pub(super) async fn send(
     let Ok(Value::Object(given)) = serde_json::from_slice(&bytes) else {
         return refuse(StatusCode::BAD_REQUEST, "Invalid JSON");
     };
-    // The data's JSON is a text in the record (recorded); without data there is none.
+    // The record holds the data's JSON as a text (recorded), and null without data.
     let data = given.get("data").map_or(Value::Null, |data| Value::from(data.to_string()));
     let log = run.stream(StreamName::Input(stream));
     log.append_value(context.engine.now_ms(), &data, &waitpoint::input_id());

@@ -1,12 +1,12 @@
-//! The JSON object of a call's body, or the server's words for what is wrong with it.
+//! Parses the JSON object of a call's body.
 
 use serde_json::{Map, Value};
 
-/// Reads a body.
+/// Parses a body.
 ///
 /// # Errors
-/// The text of the 400: for nothing at all, for what is no JSON (recorded: `calls-trigger`), for
-/// what is no object.
+/// The text of the 400, in the server's words: for an empty body, for invalid JSON (recorded: `calls-trigger`), and for
+/// a value that is no object.
 pub(super) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, &'static str> {
     if bytes.is_empty() {
         return Err("Request body is empty");

@@ -1,4 +1,4 @@
-//! The routes: which path is whose, and what every request goes through.
+//! The routes: the table of calls, the steps of every request, and a handler for each call.
 
 mod batch;
 mod batch_items;

@@ -1,5 +1,5 @@
-//! `PUT` and `GET /packets/…`: the object store behind the signed URLs. The URL is the key: there
-//! is no `Authorization` (docs/server-protocol.md 4).
+//! `PUT` and `GET /packets/…`: the object store behind the signed URLs. The URL is the credential; there is no
+//! `Authorization` (docs/server-protocol.md 4).
 
 use http::{Method, StatusCode};
 
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::serve::Response;
 use crate::serve::{Request, RequestBody, read_body_up_to};
 
-/// The most an object may take, in bytes.
+/// The most bytes of an object.
 const OBJECT_BYTES: u64 = 64 << 20;
 
 /// Answers the call.
@@ -46,7 +46,7 @@ pub(super) async fn handle(
         return Ok(Response::empty(StatusCode::OK));
     }
     Ok(match objects.get(path) {
-        // Any page that has the URL may read it.
+        // Every page with the URL may read it.
         Some(object) => Response::bytes(&object.content_type, object.data).with("access-control-allow-origin", "*"),
         None => Response::empty(StatusCode::NOT_FOUND),
     })

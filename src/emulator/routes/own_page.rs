@@ -1,8 +1,8 @@
-//! Whether a request is one of the emulator's own page: then it needs no key.
+//! Admission of the emulator's own page, which needs no key.
 //!
-//! The emulator listens on 127.0.0.1, where every page of every browser of this machine can send
-//! requests. What needs no key is therefore kept from pages of others, on other ports too, and
-//! from names that were made to point at this machine (DNS rebinding).
+//! The emulator listens on 127.0.0.1, and every page in a browser of this machine can send requests there. Calls
+//! without a key therefore refuse pages of other origins, other ports included, and host names that were made to point
+//! at this machine (DNS rebinding).
 
 use http::StatusCode;
 
@@ -10,7 +10,7 @@ use super::Context;
 use super::control::owner;
 use crate::serve::{Request, Response};
 
-/// The environment that may be acted on: the key's, or the main one for the emulator's own page.
+/// The environment of the call: that of the key, or the main one for the emulator's own page.
 ///
 /// # Errors
 /// The refusal.
@@ -22,14 +22,14 @@ pub(super) fn admit(context: &Context, request: &Request) -> Result<usize, Respo
     }
 }
 
-/// Whether the request comes from the emulator's own page, or from no page at all.
+/// Whether the request comes from the emulator's own page, or from a program.
 pub(super) fn is_own(request: &Request) -> bool {
     is_local(&request.origin)
         && request.headers.get("origin").is_none_or(|origin| origin.as_bytes() == request.origin.as_bytes())
         && request.headers.get("sec-fetch-site").is_none_or(|site| matches!(site.as_bytes(), b"same-origin" | b"none"))
 }
 
-/// Whether the host is a name of this machine that nobody else can give away.
+/// Whether the host is a name that always means this machine.
 pub(super) fn is_local(origin: &str) -> bool {
     let host = origin.strip_prefix("http://").unwrap_or(origin);
     let name = match host.rsplit_once(':') {
@@ -39,7 +39,7 @@ pub(super) fn is_local(origin: &str) -> bool {
     name == "127.0.0.1" || name.eq_ignore_ascii_case("localhost")
 }
 
-/// The answer to anybody else.
+/// The 403 for any other caller.
 pub(super) fn refused() -> Response {
     Response::error(
         StatusCode::FORBIDDEN,

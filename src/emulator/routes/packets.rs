@@ -36,7 +36,7 @@ pub(super) fn upload(context: &Context, request: &Request, name: &str) -> Result
     Ok(Response::json(StatusCode::OK, body.to_string()))
 }
 
-/// A URL to get a packet from, by its name.
+/// A URL to download a packet, by its name.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
@@ -51,7 +51,7 @@ pub(super) fn url(context: &Context, request: &Request, name: &str) -> Result<Re
     if !object::is_name(name) {
         return Ok(Response::api_error(StatusCode::BAD_REQUEST, "Invalid packet storage path"));
     }
-    // A packet's name begins with its run's id, with an attempt's number behind it at times.
+    // A packet's name begins with its run's id, sometimes with an attempt number after it.
     let owner = name.split('/').next().unwrap_or_default();
     let run = owner.split('-').next().unwrap_or_default();
     if !caller.may("read", &[Resource::one("runs", run)]) {
@@ -62,7 +62,7 @@ pub(super) fn url(context: &Context, request: &Request, name: &str) -> Result<Re
     Ok(Response::api(StatusCode::OK, json!({ "presignedUrl": url }).to_string()))
 }
 
-/// A URL to get a run's payload or output from, as newer servers have it.
+/// A URL to download a run's payload or output, as newer servers have it.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
@@ -83,7 +83,7 @@ pub(super) fn of_run(context: &Context, request: &Request, id: &str, field: &str
     let Some(run) = context.engine.store.find(id).filter(|run| run.environment == caller.index) else {
         return missing();
     };
-    // A column that the token leaves out stays out.
+    // A column that the token leaves out is not shown.
     let is_skipped = caller.skipped_columns().any(|name| name == data.name());
     if is_skipped || !may_read(&caller, &run) {
         return Ok(Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string()));

@@ -1,14 +1,14 @@
-//! Pages of a list that is ordered from the newest on.
+//! Pagination of a list, newest entry first.
 
 use serde_json::{Map, Value, json};
 
 use crate::serve::Request;
 
-/// The entries of a page unless its request says otherwise, and the most it may say.
+/// The default and the maximum of a page's entries.
 const SIZE: usize = 25;
 const MAX_PAGE_SIZE: usize = 100;
 
-/// Which page is asked for.
+/// The requested page.
 #[derive(Debug)]
 pub(super) struct Page<C> {
     size: usize,
@@ -18,22 +18,22 @@ pub(super) struct Page<C> {
     before: Option<C>,
 }
 
-/// Where a page begins.
+/// The start of a page.
 #[derive(Debug)]
 enum After<C> {
     /// At the newest entry.
     Nothing,
-    /// There too: the cursor could not be read.
+    /// At the newest entry, because the cursor was unreadable.
     Unreadable,
     /// After this entry.
     Entry(C),
 }
 
 impl<C: Ord> Page<C> {
-    /// Reads `page[size]`, `page[after]` and `page[before]`.
+    /// Parses `page[size]`, `page[after]` and `page[before]`.
     ///
     /// # Errors
-    /// What is wrong with the size, in the server's form.
+    /// The issue with the size, in the server's form.
     pub(super) fn read(request: &Request, cursor: impl Fn(&str) -> Option<C>) -> Result<Self, Value> {
         let issue = |code: &str, name: &str, bound: usize, what: &str| {
             json!({
@@ -62,8 +62,8 @@ impl<C: Ord> Page<C> {
         })
     }
 
-    /// Cuts the page out of `entries`, newest first with falling cursors; with what goes into
-    /// `pagination`. A page before a cursor comes oldest first (recorded: `calls-runs`).
+    /// Cuts the page out of `entries`, newest first with falling cursors. Returns it with the `pagination`. A page
+    /// before a cursor comes oldest first (recorded: `calls-runs`).
     pub(super) fn cut<T>(
         self,
         mut entries: Vec<T>,

@@ -1,4 +1,4 @@
-//! The page at `/` and its files under `/page/`, from the folder it was built to.
+//! The emulator's page at `/` and its files under `/page/`, from the folder of the build.
 
 use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
@@ -10,11 +10,12 @@ use super::Context;
 use super::own_page::{is_local, refused};
 use crate::serve::{Request, Response};
 
-/// What the page may load and who may frame it: itself, and nobody. No inline script or style.
+/// The content security policy: the page loads from its own origin only, and no page may frame it. No inline script or
+/// style.
 const POLICY: &str =
     "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
-/// Answers for one file.
+/// Answers a request for one file.
 pub(super) async fn handle(context: &Context, request: &Request, name: &str) -> Response {
     if let Err(answer) = request.only_reads() {
         return answer;
@@ -26,7 +27,7 @@ pub(super) async fn handle(context: &Context, request: &Request, name: &str) -> 
         return Response::not_found();
     };
     let (path, gzip) = (folder.join(name), request.accepts_gzip());
-    // An error of the task would be a panic of `read`.
+    // An error of the task is a panic of `read`.
     match tokio::task::spawn_blocking(move || read(&path, gzip)).await.unwrap_or_else(|error| Err(error.into())) {
         Ok(file) => file
             .answer(content_type)
@@ -41,7 +42,7 @@ pub(super) async fn handle(context: &Context, request: &Request, name: &str) -> 
     }
 }
 
-/// A file as it is sent.
+/// A file in the form it is sent in.
 #[derive(Debug, PartialEq, Eq)]
 enum Sent {
     Plain(Vec<u8>),
@@ -57,7 +58,7 @@ impl Sent {
     }
 }
 
-/// The file, or what lies compressed beside its place: the bundle is published that way alone.
+/// Reads the file, or its compressed form beside it: the package has the bundle compressed only.
 fn read(path: &Path, gzip: bool) -> io::Result<Sent> {
     match std::fs::read(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -74,7 +75,7 @@ fn read(path: &Path, gzip: bool) -> io::Result<Sent> {
     Ok(Sent::Plain(plain))
 }
 
-/// The type of a file of the page; `None` for what cannot be one, such as a path out of the folder.
+/// The content type of a file of the page; `None` for an invalid name, such as a path out of the folder.
 fn content_type(name: &str) -> Option<&'static str> {
     let (stem, extension) = name.rsplit_once('.')?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';

@@ -17,7 +17,7 @@ use crate::token::{Resource, Scope, parse_period};
 const LIFE_S: u64 = 900;
 const MAX_LIFE_S: u64 = 30 * 86_400;
 
-/// Answers the call. Public tokens may not make it.
+/// Answers the call. Public tokens are refused.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.
@@ -90,7 +90,7 @@ fn mint(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<Response
     Ok(Response::json(StatusCode::OK, json!({ "token": token }).to_string()))
 }
 
-/// Whether the key has what the token would have. A root key has every scope that names a type.
+/// Whether the key has the scope itself. A root key has every scope that names a type.
 fn may_pass_on(caller: &Caller<'_>, text: &str) -> bool {
     let scope = Scope::parse(text);
     match (scope.kind, &caller.credential) {
@@ -138,7 +138,7 @@ fn expiry_of(given: Option<&Value>, now_s: u64) -> std::result::Result<u64, Expi
             now_s.checked_add_signed(seconds).ok_or(Expiry::Past)?
         }
         Some(Value::Number(number)) => match number.as_f64() {
-            // Too far for a clock is too long; before 1970 is past.
+            // An overflow is too long; a time before 1970 is past.
             Some(seconds) if seconds >= 0.0 => {
                 Duration::try_from_secs_f64(seconds).map_or(u64::MAX, |since| since.as_secs())
             }
@@ -155,7 +155,7 @@ fn expiry_of(given: Option<&Value>, now_s: u64) -> std::result::Result<u64, Expi
     }
 }
 
-/// A value that is neither of the two types an expiry may have, in the server's words.
+/// The issue of a value that has neither type of an expiry, in the server's words.
 fn union_issue(received: &str) -> Value {
     let one = |expected: &str| {
         json!({

@@ -1,5 +1,5 @@
-//! What the feeds of one run and of several have in common: the request's shape parameters and
-//! the headers of an answer (docs/server-protocol.md 4).
+//! The common part of the feeds of one run and of several: admission, the shape parameters of the request, and the
+//! response (docs/server-protocol.md 4).
 
 use std::time::Duration;
 
@@ -16,18 +16,18 @@ use crate::serve::feed::{self, Cursor, Operation};
 
 /// A reader of a feed.
 pub(super) struct Reader<'a> {
-    /// What it works with.
+    /// The context.
     pub(super) context: &'a Context,
-    /// Its request.
+    /// The request.
     pub(super) request: &'a Request,
-    /// The columns that are left out for it.
+    /// The columns that it leaves out.
     pub(super) skipped: Skipped,
 }
 
-/// Who reads, or the answer to give at once.
+/// Admits a reader.
 ///
 /// # Errors
-/// The preflight, the wrong method, the 401.
+/// The preflight, the wrong method, or the 401.
 pub(super) fn admit<'c>(context: &'c Context, request: &Request) -> Result<Caller<'c>, Response> {
     request.only_reads()?;
     request.caller(context).map_err(|refusal| Response::api_error(StatusCode::UNAUTHORIZED, refusal.text()))
@@ -42,22 +42,22 @@ impl<'a> Reader<'a> {
         Self { context, request, skipped }
     }
 
-    /// Where a live request goes on; any other is given a snapshot, as the native backend does.
+    /// The cursor of a live request; any other request gets a snapshot, as from the native backend.
     pub(super) fn cursor(&self) -> Option<Cursor> {
         Cursor::of(self.request).filter(|cursor| cursor.live)
     }
 
-    /// Lets a live request in.
+    /// Admits a live request.
     ///
     /// # Errors
-    /// The 429 of an environment that has too many already.
+    /// The 429 at the environment's limit.
     pub(super) fn enter(&self, caller: &Caller<'_>) -> Result<Permit, Response> {
         self.context.limits[caller.index]
             .enter()
             .ok_or_else(|| Response::api_error(StatusCode::TOO_MANY_REQUESTS, "Too many concurrent requests"))
     }
 
-    /// How long this live request is held.
+    /// The hold of this live request.
     pub(super) fn hold(&self) -> Duration {
         feed::hold(self.context.hold)
     }
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
         feed::snapshot(self.request, body, handle, offset, &self.skipped.schema())
     }
 
-    /// A live answer.
+    /// The response of a live request.
     pub(super) fn live(&self, body: String, handle: &str, offset: &str, sequence: u64) -> Response {
         feed::live(self.request, body, handle, offset, sequence)
     }

@@ -1,4 +1,4 @@
-//! `POST /api/v1/runs/{id}/replay`: a run once more (recorded: `calls-runs`).
+//! `POST /api/v1/runs/{id}/replay`: triggers a run again (recorded: `calls-runs`).
 
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -33,7 +33,7 @@ pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Response
     limited(answer, context, Some(&caller))
 }
 
-/// Runs a run once more.
+/// Triggers a run again.
 pub(super) fn replay(context: &Context, run: &Run) -> Response {
     let task = run.row().get(Column::TaskIdentifier).unwrap_or_default().to_owned();
     let placement = Placement { environment: run.environment, batch: None, streams: run.streams };
@@ -48,7 +48,7 @@ pub(super) fn replay(context: &Context, run: &Run) -> Response {
         Triggered::New(run) | Triggered::Cached(run) => {
             Response::json(StatusCode::OK, json!({ "id": run.id() }).to_string())
         }
-        // No token is used for a replay.
+        // A replay has no one-time token.
         Triggered::TokenUsed => Response::error(StatusCode::UNPROCESSABLE_ENTITY, "Failed to replay run"),
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /api/v1/runs/{id}/reschedule`: another time for a delayed run (recorded: `calls-runs`).
+//! `POST /api/v1/runs/{id}/reschedule`: moves the delay of a run (recorded: `calls-runs`).
 
 use http::{Method, StatusCode};
 use serde_json::Value;

@@ -29,8 +29,8 @@ pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Response
     limited(answer, context, Some(&caller))
 }
 
-/// A run's result, as far as this old call tells it: of a run that completed it knows nothing,
-/// because the server keeps no attempts any more (recorded), of a cancelled one it does.
+/// A run's result, as far as this old call has it: that of a cancelled run alone. The server keeps no attempts any
+/// more, so a completed run has none (recorded).
 pub(super) fn of_run(run: &Run) -> Option<Value> {
     let row = run.row();
     (row.status() == "CANCELED").then(|| {

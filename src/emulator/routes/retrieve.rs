@@ -1,5 +1,5 @@
-//! `GET /api/v3/runs/{id}`: a run as REST shows it (docs/server-protocol.md 6); `GET /api/v1/runs/{id}/metadata`: its
-//! metadata alone, as the published client reads it.
+//! `GET /api/v3/runs/{id}`: a run in the form of REST (docs/server-protocol.md 6). `GET /api/v1/runs/{id}/metadata`:
+//! its metadata alone, as the published client reads it.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Result<R
         Err(answer) => return Ok(answer),
     };
     let answer = match context.engine.store.find(id).filter(|run| run.environment == caller.index) {
-        // The server takes an unknown run for one that a replica does not have yet.
+        // The server assumes that a replica does not have the run yet.
         None => Response::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "true"),
         Some(run) if may_read(&caller, &run) => {
             let old = request.wants_old_statuses();
@@ -50,7 +50,7 @@ pub(super) fn metadata(context: &Context, request: &Request, id: &str) -> Respon
     };
     let answer = match context.engine.store.find(id).filter(|run| run.environment == caller.index) {
         None => Response::api_error(StatusCode::NOT_FOUND, "Task Run not found"),
-        // A column that the token leaves out stays out.
+        // A column that the token leaves out is not shown.
         Some(run) if may_read(&caller, &run) && !caller.skipped_columns().any(|name| name == "metadata") => {
             let row = run.row();
             let data_type = row.get(Column::MetadataType).unwrap_or("application/json");

@@ -1,4 +1,4 @@
-//! Which runs a list is asked for.
+//! The filters of a list of runs.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::serve::Request;
 use crate::serve::duration;
 use crate::timestamp::parse_utc;
 
-/// The statuses a list may be asked for.
+/// The statuses that a filter may name.
 const STATUSES: [&str; 13] = [
     "PENDING_VERSION",
     "QUEUED",
@@ -26,7 +26,7 @@ const STATUSES: [&str; 13] = [
     "TIMED_OUT",
 ];
 
-/// What is asked for. Of a list of values any one matches.
+/// The filters. Of a list of values any one matches.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
     statuses: Vec<String>,
@@ -37,15 +37,15 @@ pub(super) struct Filter {
     is_test: Option<bool>,
     from_ms: Option<u64>,
     to_ms: Option<u64>,
-    /// Asked for runs of something that no run here has: a schedule, a bulk action.
+    /// A filter for a schedule or a bulk action, which no run here has.
     is_none: bool,
 }
 
 impl Filter {
-    /// Reads the `filter[…]` parameters.
+    /// Parses the `filter[…]` parameters.
     ///
     /// # Errors
-    /// What is wrong with the statuses, in the server's form.
+    /// The issue with the statuses, in the server's form.
     pub(super) fn read(request: &Request, now_ms: u64) -> Result<Self, Value> {
         let text = |name: &str| request.parameter(&format!("filter[{name}]")).filter(|text| !text.is_empty());
         let list = |name: &str| -> Vec<String> {
@@ -73,7 +73,7 @@ impl Filter {
         })
     }
 
-    /// Whether a run is asked for.
+    /// Whether a run matches.
     pub(super) fn shows(&self, run: &Run) -> bool {
         let row = run.row();
         let task = row.get(Column::TaskIdentifier).unwrap_or_default();

@@ -43,26 +43,26 @@ fn listed(context: &Context, request: &Request, caller: &Caller<'_>) -> Response
         Ok(filter) => filter,
         Err(issue) => return wrong(issue),
     };
-    // A token for one tag or one run does not list (recorded).
+    // A token for one tag or one run may not list (recorded).
     if !caller.may("read", &[Resource::every("runs")]) {
         return Response::api(StatusCode::FORBIDDEN, Response::forbidden().to_string());
     }
     let runs = context.engine.store.select(&Topic::Environment(caller.index));
     let mut rows: Vec<_> = runs.iter().filter(|run| filter.shows(run)).map(|run| run.row()).collect();
-    rows.sort_by_cached_key(|row| std::cmp::Reverse(place_of(row)));
-    let (rows, pagination) = page.cut(rows, |row| place_of(row), |row| cursor(row));
+    rows.sort_by_cached_key(|row| std::cmp::Reverse(position_of(row)));
+    let (rows, pagination) = page.cut(rows, |row| position_of(row), |row| cursor(row));
     let old = request.wants_old_statuses();
     let data: Vec<Value> = rows.iter().map(|row| Value::Object(summary(row, caller.environment, old))).collect();
     Response::api(StatusCode::OK, json!({ "data": data, "pagination": pagination }).to_string())
 }
 
-/// A run's place in the list: when it was created, in microseconds, and its database id.
-fn place_of(row: &Row) -> (u64, String) {
+/// A run's position in the list: its creation in microseconds, and its database id.
+fn position_of(row: &Row) -> (u64, String) {
     (row.created_ms().saturating_mul(1000), row.get(Column::Id).unwrap_or_default().to_owned())
 }
 
 fn cursor(row: &Row) -> String {
-    let (created, id) = place_of(row);
+    let (created, id) = position_of(row);
     STANDARD.encode(json!({ "c": created, "r": id }).to_string())
 }
 

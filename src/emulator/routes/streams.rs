@@ -1,5 +1,5 @@
-//! `GET /realtime/v1/streams/{run}/{key}` and `…/{run}/input/{key}`: a stream of a run as
-//! server-sent events (docs/server-protocol.md 5; recorded: `sse-v1`, `sse-v2`).
+//! `GET /realtime/v1/streams/{id}/{key}` and `…/{id}/input/{key}`: a stream of a run as server-sent events
+//! (docs/server-protocol.md 5; recorded: `sse-v1`, `sse-v2`).
 
 use futures_util::stream::unfold;
 use http::StatusCode;

@@ -18,7 +18,7 @@ use crate::serve::duration;
 use crate::timestamp::{format_timestamp, parse_utc};
 use crate::token::Resource;
 
-/// The statuses a list may be asked for.
+/// The statuses that a filter may name.
 const STATUSES: [&str; 3] = ["WAITING", "COMPLETED", "TIMED_OUT"];
 
 /// Answers the call.
@@ -43,8 +43,8 @@ pub(super) fn handle(context: &Context, request: &Request) -> Result<Response> {
 
 fn listed(context: &Context, request: &Request, environment: usize) -> Result<Response> {
     let all = context.engine.waitpoints.list(environment);
-    let place = |id: &str| all.iter().rev().position(|token| token.id == id);
-    let page = match Page::read(request, place) {
+    let position = |id: &str| all.iter().rev().position(|token| token.id == id);
+    let page = match Page::read(request, position) {
         Ok(page) => page,
         Err(issue) => {
             let body = json!({ "error": "Query Error", "details": [issue] });
@@ -74,10 +74,10 @@ fn listed(context: &Context, request: &Request, environment: usize) -> Result<Re
             && from.is_none_or(|from| token.created_ms >= from)
             && to.is_none_or(|to| token.created_ms <= to)
     };
-    // A token's place is how many are older: falling, as the list goes on.
+    // A token's position is the number of older ones: it falls along the list.
     let tokens: Vec<(usize, Arc<Token>)> =
         (0..all.len()).rev().zip(all.iter().cloned()).filter(|(_, token)| shows(token)).collect();
-    let (tokens, pagination) = page.cut(tokens, |(place, _)| *place, |(_, token)| token.id.clone());
+    let (tokens, pagination) = page.cut(tokens, |(position, _)| *position, |(_, token)| token.id.clone());
     let data =
         tokens.iter().map(|(_, token)| shown(context, token, &request.origin, now)).collect::<Result<Vec<Value>>>()?;
     Ok(Response::json(StatusCode::OK, json!({ "data": data, "pagination": pagination }).to_string()))
@@ -100,7 +100,7 @@ fn shown(context: &Context, token: &Token, origin: &str, now: u64) -> Result<Val
     if token.idempotency.1 {
         put("idempotencyKey", token.idempotency.0.as_str().into());
     }
-    // In their order, unlike where a token is retrieved (recorded).
+    // Sorted, unlike in the response for one token (recorded).
     let mut tags = token.tags.clone();
     tags.sort_unstable();
     put("tags", tags.into());

@@ -18,7 +18,7 @@ use crate::serve::{Request, RequestBody, read_body};
 use crate::timestamp::format_timestamp;
 use crate::token::Resource;
 
-/// How long an idempotency key counts unless the call says otherwise: 30 days.
+/// The default life of an idempotency key: 30 days.
 const IDEMPOTENCY_MS: u64 = 30 * 86_400_000;
 /// The most tags of a token.
 const MAX_TAGS: usize = 10;
@@ -33,13 +33,13 @@ pub(super) async fn create(context: &Context, request: &Request, incoming: Reque
         Err(answer) => return Ok(answer),
     };
     let answer = match read_body(incoming).await {
-        Ok(bytes) => place(context, request, &caller, &bytes)?,
+        Ok(bytes) => create_token(context, request, &caller, &bytes)?,
         Err(answer) => answer,
     };
     Ok(limited(answer, context, Some(&caller)))
 }
 
-fn place(context: &Context, request: &Request, caller: &Caller<'_>, bytes: &[u8]) -> Result<Response> {
+fn create_token(context: &Context, request: &Request, caller: &Caller<'_>, bytes: &[u8]) -> Result<Response> {
     if !caller.may("write", &[Resource::every("waitpoints")]) {
         return Ok(Response::json(StatusCode::FORBIDDEN, Response::forbidden().to_string()));
     }
@@ -86,7 +86,7 @@ pub(super) fn retrieve(context: &Context, request: &Request, id: &str) -> Result
     };
     let token = context.engine.waitpoints.find(caller.index, id);
     let answer = match token {
-        // An unknown token is the server's own error (recorded).
+        // An unknown token is a 500 on the server (recorded).
         None => Response::error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         Some(_) if !caller.may("read", &[Resource::one("waitpoints", id)]) => {
             Response::json(StatusCode::FORBIDDEN, Response::forbidden().to_string())
@@ -178,12 +178,12 @@ fn completed(context: &Context, caller: &Caller<'_>, id: &str, bytes: &[u8]) -> 
         Ok(given) => given,
         Err(why) => return Response::api_error(StatusCode::BAD_REQUEST, why),
     };
-    // A token that has ended stays as it is, and that is no error (docs/server-protocol.md 6).
+    // A token that has ended stays as it is, without an error (docs/server-protocol.md 6).
     token.complete(context.engine.now_ms(), given.get("data"));
     Response::api(StatusCode::OK, json!({ "success": true }).to_string())
 }
 
-/// Completes a token through its URL: the hash stands for a key.
+/// Completes a token by its callback URL. The hash is the credential.
 ///
 /// # Errors
 /// `ERR_INTERNAL`.

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::serve::{Request, RequestBody, Response, read_body};
 use crate::token::Resource;
 
-/// The life of the token that comes back with a run (docs/server-protocol.md 3).
+/// The life of the public token in the response, in seconds (docs/server-protocol.md 3).
 const TOKEN_LIFE_S: u64 = 3_600;
 /// Answers the call.
 ///
@@ -42,13 +42,13 @@ pub(super) async fn handle(
         }
     };
     let answer = match read_body(incoming).await {
-        Ok(bytes) => place(context, request, &caller, task, &bytes)?,
+        Ok(bytes) => start(context, request, &caller, task, &bytes)?,
         Err(answer) => answer,
     };
     Ok(limited(answer, context, Some(&caller)))
 }
 
-fn place(context: &Context, request: &Request, caller: &Caller<'_>, task: &str, bytes: &[u8]) -> Result<Response> {
+fn start(context: &Context, request: &Request, caller: &Caller<'_>, task: &str, bytes: &[u8]) -> Result<Response> {
     let given = match parse_object(bytes) {
         Ok(given) => given,
         Err(why) => return Ok(Response::api_error(StatusCode::BAD_REQUEST, why)),
@@ -74,7 +74,7 @@ fn place(context: &Context, request: &Request, caller: &Caller<'_>, task: &str, 
     accepted(caller.environment, &run.id(), is_cached, now)
 }
 
-/// The answer with the run's own public token in `x-trigger-jwt` (docs/server-protocol.md 6).
+/// The response, with the run's own public token in `x-trigger-jwt` (docs/server-protocol.md 6).
 fn accepted(environment: &Environment, id: &str, is_cached: bool, now_ms: u64) -> Result<Response> {
     let claims = json!({
         "sub": environment.id,

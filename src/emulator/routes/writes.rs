@@ -1,5 +1,5 @@
-//! `PUT`, `POST`, `HEAD /realtime/v1/streams/{run}/{target}/{key}` and `…/append`: a run writes a
-//! stream (recorded: `stream-write-v1`, `stream-write-v2`).
+//! `PUT`, `POST`, `HEAD /realtime/v1/streams/{id}/{target}/{key}` and `…/append`: writes of a run to its stream
+//! (recorded: `stream-write-v1`, `stream-write-v2`).
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use crate::serve::Response;
 use crate::serve::stream::{Log, StreamName, StreamVersion};
 use crate::serve::{Request, RequestBody, read_body_up_to};
 
-/// The most one append may bring, in bytes.
+/// The most bytes of one append.
 const APPEND_BYTES: u64 = 512 * 1024;
-/// The most one line of a written stream may take, in bytes.
+/// The most bytes of one line.
 const LINE_BYTES: usize = 10 << 20;
 
 /// The stream that a run writes.
@@ -39,8 +39,7 @@ impl<'c> Target<'c> {
     }
 }
 
-/// Announces a stream (`PUT`), writes lines to it (`POST`), or tells how far a writer came
-/// (`HEAD`).
+/// Announces a stream (`PUT`), appends lines to it (`POST`), or reports the last chunk of a writer (`HEAD`).
 pub(super) async fn handle(
     context: &Context,
     request: &Request,
@@ -62,7 +61,7 @@ pub(super) async fn handle(
             announced(context, request, &run, target.key)
         }
         Method::HEAD => {
-            // None yet is -1, as an index before the first.
+            // A writer without chunks is at -1, the index before the first.
             let last = log.last_chunk(client).map_or_else(|| "-1".into(), |last| last.to_string());
             Response::empty(StatusCode::OK).with("x-last-chunk-index", &last)
         }
@@ -111,7 +110,7 @@ pub(super) async fn append(
     Response::json(StatusCode::OK, json!({ "ok": true }).to_string())
 }
 
-/// The run whose stream the caller writes: a key may, a public token may not.
+/// The run whose stream the caller writes. Public tokens are refused.
 fn writer(context: &Context, request: &Request, target: Target<'_>) -> Result<Arc<Run>, Response> {
     let caller = request
         .caller(context)
@@ -135,8 +134,7 @@ fn announced(context: &Context, request: &Request, run: &Run, key: &str) -> Resp
     let answer = Response::json(StatusCode::ACCEPTED, json!({ "version": run.streams.name() }).to_string());
     match run.streams {
         StreamVersion::V1 => answer,
-        // Where the official worker writes directly. The emulator's runs have no worker, and it
-        // is not answered there: `…/append` is.
+        // The store that the official worker writes to. The emulator does not answer there: `…/append` takes writes.
         StreamVersion::V2 => {
             let environment = &context.engine.environments[run.environment];
             let name =
@@ -152,7 +150,7 @@ fn announced(context: &Context, request: &Request, run: &Run, key: &str) -> Resp
     }
 }
 
-/// Writes the lines of a body as they come: those of one part share an id, v1.
+/// Appends the lines of a body while they arrive. The lines of one part share an id, v1.
 async fn write(
     context: &Context,
     run: &Run,

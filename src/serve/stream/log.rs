@@ -11,7 +11,7 @@ use super::part_cache::PartCache;
 use super::record::Record;
 use crate::lock::lock;
 
-/// The most records and bytes that are kept of one stream; beyond them the oldest are trimmed.
+/// The most records and bytes of one stream in memory. Beyond them the oldest records are dropped.
 const MAX_RECORDS: usize = 100_000;
 const MAX_BYTES: usize = 64 << 20;
 
@@ -20,29 +20,29 @@ const MAX_BYTES: usize = 64 << 20;
 pub(crate) struct Log {
     inner: Mutex<LogState>,
     changes: watch::Sender<()>,
-    /// The most records and bytes that are kept.
+    /// The most records and bytes in memory.
     bounds: (usize, usize),
-    /// Parts that readers are told alike.
+    /// Encoded parts that several readers share.
     pub(super) parts: PartCache,
 }
 
-/// Where a reader begins.
+/// The position that a reader starts at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
     /// At the record with this index.
     At(u64),
-    /// Before what is kept: another source has to be asked.
+    /// Before the first record in memory: the reader has to ask another source.
     Gone,
 }
 
-/// What a reader gets of a log.
+/// The result of a read.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// Records, and the index of what follows them. None: there are no more yet.
+    /// Records, and the index after them. No records: the reader is at the end, for now.
     Records(Vec<Arc<Record>>, u64),
-    /// What should come next is kept no more.
+    /// The next record is no longer in memory.
     Behind,
-    /// Nothing more comes: the source was lost.
+    /// The source was lost, and every record in memory was read.
     Lost,
 }
 
@@ -58,19 +58,20 @@ impl Default for Log {
 }
 
 impl Log {
-    /// Follows the appends from now on.
+    /// Subscribes to appends from now on.
     pub(crate) fn follow(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
 
-    /// A log of a source that has not been reached, which keeps at most so many records and bytes.
+    /// The log of a source that is not connected yet, with at most so many records and bytes.
     pub(crate) fn of_source(records: usize, bytes: usize) -> Self {
         let source = Source { is_live: false, ..Source::default() };
         let inner = Mutex::new(LogState { source, ..LogState::default() });
         Self { inner, changes: watch::Sender::new(()), bounds: (records, bytes), parts: PartCache::default() }
     }
 
-    /// Appends what came of a source and is shown as it came, numbered and timed by it, with the tail it told.
+    /// Appends records of the source, with the source's own numbers, times and rendered text, and the tail that it
+    /// reported.
     pub(crate) fn extend(&self, records: Vec<Record>, tail: Option<(u64, u64)>) {
         let mut inner = lock(&self.inner);
         for record in records {
@@ -84,7 +85,7 @@ impl Log {
         let before = (inner.source.tail, inner.source.is_live);
         if let Some(tail) = tail {
             inner.source.tail = inner.source.tail.max(Some(tail));
-            // Until what is before it was read, nobody is at the tail.
+            // The log is live once every record before the tail was read.
             inner.source.is_live = tail.0 <= inner.next;
             if !before.1 && inner.source.is_live {
                 inner.source.since = Some(Instant::now());
@@ -94,7 +95,7 @@ impl Log {
         self.changes.send_replace(());
     }
 
-    /// Whether what the source has is here: it is connected and all was read.
+    /// Sets whether the log is live: its source is connected, and all its records were read.
     pub(crate) fn set_live(&self, is_live: bool) {
         let mut inner = lock(&self.inner);
         if inner.source.is_live == is_live {
@@ -106,26 +107,26 @@ impl Log {
         self.changes.send_replace(());
     }
 
-    /// The source is lost: readers get what is here, then break off.
+    /// Marks the source as lost. Readers get the records in memory, then their bodies break off.
     pub(crate) fn lose(&self) {
         lock(&self.inner).source.is_lost = true;
         self.changes.send_replace(());
     }
 
-    /// Whether silence is the stream's own, and since when at the earliest.
+    /// Whether the log is live, so that silence is the stream's own, and since when.
     pub(crate) fn live(&self) -> (bool, Option<Instant>) {
         let source = lock(&self.inner).source;
         (source.is_live, source.since)
     }
 
-    /// How many records are kept, and their bytes.
+    /// How many records are in memory, and their bytes.
     #[cfg(test)]
     pub(crate) fn size(&self) -> (usize, usize) {
         let inner = lock(&self.inner);
         (inner.records.len(), inner.bytes)
     }
 
-    /// Where a reader begins that has read up to and with the record `last`, v2. Beyond the tail is clamped to it.
+    /// The start of a reader after the record `last`, v2. A position beyond the tail is clamped to it.
     pub(crate) fn start_v2(&self, last: Option<u64>) -> Start {
         let inner = lock(&self.inner);
         let from = last.map_or(0, |last| last.saturating_add(1));
@@ -135,7 +136,7 @@ impl Log {
         Start::At(inner.first_index + inner.records.partition_point(|record| record.number < from) as u64)
     }
 
-    /// Where a reader begins strictly after a time and number, v1.
+    /// The start of a reader strictly after a time and number, v1.
     pub(crate) fn start_v1(&self, after: Option<(u64, u64)>) -> Start {
         let inner = lock(&self.inner);
         if inner.evicted.is_some_and(|(_, place)| after.is_none_or(|after| after < place)) {
@@ -145,13 +146,13 @@ impl Log {
         Start::At(inner.first_index + inner.records.partition_point(is_before) as u64)
     }
 
-    /// What comes next for a reader that has read all before the index `at`.
+    /// The next records of a reader that has read all before the index `at`.
     pub(crate) fn next(&self, at: u64) -> Next {
         let inner = lock(&self.inner);
         if inner.evicted.is_some_and(|(index, _)| at <= index) {
             return Next::Behind;
         }
-        // What the source trimmed is simply gone.
+        // Records that the source trimmed are skipped.
         let at = at.max(inner.first_index);
         let skip = usize::try_from(at - inner.first_index).unwrap_or(usize::MAX).min(inner.records.len());
         let records = inner.take_at(skip);
@@ -192,7 +193,7 @@ impl Log {
         inner.trim(number);
     }
 
-    /// Counts a chunk of a writer, v1, and tells its number from 0 on.
+    /// Counts a chunk of a writer, v1. Returns its number, from 0 on.
     pub(crate) fn count_chunk(&self, client: &str) -> u64 {
         let mut inner = lock(&self.inner);
         let count = inner.chunks.entry(client.to_owned()).or_default();
@@ -205,7 +206,7 @@ impl Log {
         lock(&self.inner).chunks.get(client).map(|count| count - 1)
     }
 
-    /// The next record that the run itself has not taken yet, v2.
+    /// The next record that the run itself has not consumed yet, v2.
     pub(crate) fn consume(&self) -> Option<Arc<Record>> {
         let mut inner = lock(&self.inner);
         let from = inner.consumed;
@@ -214,7 +215,7 @@ impl Log {
         Some(record)
     }
 
-    /// Where the next record will be and when the last one came, v2.
+    /// The number of the next record, and the time of the last one, v2.
     pub(crate) fn tail(&self) -> (u64, u64) {
         let inner = lock(&self.inner);
         inner.source.tail.filter(|tail| tail.0 >= inner.next).unwrap_or((inner.next, inner.last_ms))

@@ -1,4 +1,4 @@
-//! What is kept of one stream: the newest records, within bounds.
+//! The state of a log: the newest records of one stream, within bounds.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -7,19 +7,19 @@ use tokio::time::Instant;
 
 use super::record::Record;
 
-/// The most records and bytes of one answer's event.
+/// The most records and bytes of one event.
 const MAX_BATCH_RECORDS: usize = 1_000;
 const MAX_BATCH_BYTES: usize = 1 << 20;
 
-/// What a log knows of its source.
+/// The connection to the log's source.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source {
-    /// Whether what the source has is here.
+    /// Whether the source is connected and all its records were read.
     pub(super) is_live: bool,
-    /// Since when it is connected, where it ever was not.
+    /// Since when it is connected, if it ever was not.
     pub(super) since: Option<Instant>,
     pub(super) is_lost: bool,
-    /// Where it says the tail is.
+    /// The tail that it reported.
     pub(super) tail: Option<(u64, u64)>,
 }
 
@@ -29,7 +29,7 @@ impl Default for Source {
     }
 }
 
-/// What is kept of one stream, and what is known of it.
+/// The records of one stream, and the positions of its writers and readers.
 #[derive(Debug, Default)]
 pub(super) struct LogState {
     pub(super) records: VecDeque<Arc<Record>>,
@@ -39,9 +39,9 @@ pub(super) struct LogState {
     pub(super) last: Option<(u64, u64)>,
     pub(super) chunks: HashMap<String, u64>,
     pub(super) consumed: u64,
-    /// The index of the first record kept: how many were dropped.
+    /// The index of the first record in memory: how many were dropped.
     pub(super) first_index: u64,
-    /// The last record that was dropped for want of room: its index and place.
+    /// The last record that was dropped because of the bounds: its index, time and number.
     pub(super) evicted: Option<(u64, (u64, u64))>,
     pub(super) source: Source,
 }
@@ -65,7 +65,7 @@ impl LogState {
         while self.records.front().is_some_and(|record| record.number < number) {
             self.drop_oldest();
         }
-        // The source has it no more either.
+        // The source trimmed it as well, so no other source has it.
         self.evicted = self.evicted.filter(|(_, (_, evicted))| *evicted >= number);
     }
 
@@ -78,7 +78,7 @@ impl LogState {
 
     #[cfg(test)]
     pub(super) fn take(&self, is_wanted: impl Fn(&Record) -> bool) -> Vec<Arc<Record>> {
-        // Records are in order: what is wanted is one run at the end.
+        // Records are sorted: the wanted ones are at the end.
         self.take_at(self.records.partition_point(|record| !is_wanted(record)))
     }
 

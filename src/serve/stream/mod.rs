@@ -1,5 +1,4 @@
-//! Streams of a run: what is kept of them, and how the two versions write it
-//! (docs/server-protocol.md 5).
+//! Streams of a run: their logs, and the readers that render them as v1 and v2 (docs/server-protocol.md 5).
 
 mod log;
 mod log_state;

@@ -1,27 +1,27 @@
-//! Parts that many readers are told alike: their bytes are made once, and kept while one of them has them to send.
+//! Encoded parts that several readers of one stream send. A part is encoded once, and freed with its last reader.
 
 use std::sync::{Arc, Mutex, Weak};
 
 use crate::lock::lock;
 use bytes::Bytes;
 
-/// Shorter parts are made for each reader: that costs less than looking for them.
+/// Shorter parts are encoded for each reader: that costs less than the search for one.
 const MIN_SHARED_BYTES: usize = 4 << 10;
-/// The most parts of one stream that are looked through.
+/// The most parts that are searched. Beyond them the oldest is left out.
 const MAX_PARTS: usize = 16;
 
-/// What tells parts of one stream apart.
+/// Identifies a part of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PartKey {
-    /// The index of its first record, and of what follows its last.
+    /// The index of its first record, and the index after its last.
     pub(super) records: (u64, u64),
-    /// How many records and bytes its reader was sent, with it (v2).
+    /// How many records and bytes its reader was sent, this part included (v2).
     pub(super) sent: (u64, u64),
-    /// The tail that it tells (v2).
+    /// The tail that it reports (v2).
     pub(super) tail: Option<(u64, u64)>,
 }
 
-/// The parts of one stream that are on their way to readers.
+/// The parts of one stream that readers are sending.
 #[derive(Debug, Default)]
 pub(super) struct PartCache(Mutex<Vec<(PartKey, Weak<Vec<u8>>)>>);
 
@@ -44,7 +44,7 @@ impl PartCache {
         if let Some(bytes) = parts.iter().find(|(found, _)| *found == part).and_then(|(_, bytes)| bytes.upgrade()) {
             return Bytes::from_owner(SharedBytes(bytes));
         }
-        // Others wait for it meanwhile instead of making it, too.
+        // Encoded under the lock: other readers of the part wait for it.
         let bytes = Arc::new(make());
         if parts.len() >= MAX_PARTS {
             parts.remove(0);
@@ -78,7 +78,7 @@ mod tests {
         for other in [part(1, 1, None), part(0, 2, None), part(0, 1, Some((1, 1)))] {
             assert_ne!(ask(other, MIN_SHARED_BYTES).as_ptr(), first.as_ptr());
         }
-        // Short ones are each reader's own.
+        // Each reader encodes short parts itself.
         assert_ne!(ask(all, MIN_SHARED_BYTES - 1).as_ptr(), ask(all, MIN_SHARED_BYTES - 1).as_ptr());
         drop((first, second));
         ask(all, MIN_SHARED_BYTES);

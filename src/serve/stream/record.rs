@@ -1,4 +1,4 @@
-//! One record of a stream, and what it metered.
+//! One record of a stream, and its size.
 
 use std::sync::OnceLock;
 
@@ -7,25 +7,24 @@ use bytes::Bytes;
 /// One record.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Record {
-    /// Its place: of all records in v2 (`seq_num`), of its millisecond in v1.
+    /// Its number: in the stream in v2 (`seq_num`), in its millisecond in v1.
     pub(crate) number: u64,
-    /// When it was written, in Unix milliseconds.
+    /// Its time, in Unix milliseconds.
     pub(crate) timestamp: u64,
     /// Its text; in v1 one or more lines.
     pub(crate) body: Option<String>,
     /// Its headers, in v2.
     pub(crate) headers: Vec<(String, String)>,
-    /// As its readers are shown it: made once, shared by all.
+    /// Its text in an event, rendered once for all readers.
     pub(crate) rendered: OnceLock<Bytes>,
-    /// What it costs to keep, in bytes: counted when it is appended.
+    /// Its bytes in memory, counted when it is appended.
     pub(crate) retained: usize,
-    /// What it metered, where its text is not kept.
+    /// Its metered bytes, where the body is no longer in memory.
     pub(crate) metered: Option<usize>,
 }
 
 impl Record {
-    /// What it metered, as v2 counts it (recorded: `sse-v2`): eight bytes, two a header, and the
-    /// texts.
+    /// Its metered bytes, as v2 counts them (recorded: `sse-v2`): eight, two for each header, and the texts.
     pub(crate) fn metered_bytes(&self) -> usize {
         if let Some(metered_bytes) = self.metered {
             return metered_bytes;
@@ -34,29 +33,30 @@ impl Record {
         8 + headers + self.body.as_ref().map_or(0, String::len)
     }
 
-    /// The same record, shown as `text`.
+    /// The same record, rendered as `text`.
     pub(crate) fn rendered_as(self, text: String) -> Self {
         Self { rendered: OnceLock::from(Bytes::from(text)), ..self }
     }
 
-    /// The same record without what it is made of, where that was shown as it came: nobody looks at it any more.
+    /// The same record without body and headers, where the source rendered it: they are not read again.
     pub(super) fn rendered_only(self) -> Self {
         let metered = Some(self.metered_bytes());
         Self { metered, body: None, headers: Vec::new(), ..self }
     }
 
-    /// What it costs to keep, counted now: what it is shown as may be made later.
+    /// Counts its bytes in memory now: it may be rendered later.
     pub(super) fn counted(self) -> Self {
         let text = if self.metered.is_some() { 8 } else { self.metered_bytes() };
         Self { retained: text + self.rendered.get().map_or(0, Bytes::len), ..self }
     }
 
-    /// What it costs to keep.
+    /// Its bytes in memory.
     pub(super) fn cost(&self) -> usize {
         self.retained
     }
 
-    /// The number before which it trims its stream, v2: its first header is `["", "trim"]`, its body eight bytes.
+    /// The number before which this record trims its stream, v2: its first header is `["", "trim"]`, its body eight
+    /// bytes.
     pub(super) fn trim_point(&self) -> Option<u64> {
         let (name, value) = self.headers.first()?;
         let bytes: [u8; 8] = self.body.as_ref()?.as_bytes().try_into().ok()?;

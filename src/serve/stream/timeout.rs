@@ -1,14 +1,14 @@
-//! How long a stream may be silent before its reader is told the end.
+//! The `Timeout-Seconds` of a stream: how long it may be silent before it ends.
 
 use std::time::Duration;
 
-/// How long a stream may be silent unless its reader says otherwise.
+/// The timeout of a reader that sends none.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
-/// The longest a reader may say, in seconds.
+/// The longest timeout, in seconds.
 const MAX_TIMEOUT_S: i64 = 600;
 
-/// Reads `Timeout-Seconds` as the server does: what begins with no number, and 0, is the default
-/// (recorded: `sse-v1`).
+/// Parses `Timeout-Seconds` as the server does: a text that begins with no number, and 0, is the default (recorded:
+/// `sse-v1`).
 pub(crate) fn parse_timeout(text: Option<&str>) -> Result<Duration, &'static str> {
     let text = text.unwrap_or_default().trim();
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);

@@ -1,4 +1,4 @@
-//! A reader of a v1 stream: events whose ids are times, pings, and an end by silence
+//! A reader of a v1 stream: events with ids of time and number, pings, and an end after silence
 //! (docs/server-protocol.md 5; recorded: `sse-v1`).
 
 use std::fmt::Write as _;
@@ -15,14 +15,14 @@ use super::log::{Log, Next, Start};
 use super::part_cache::PartKey;
 use super::record::Record;
 
-/// How often the server looks whether a stream has been silent for too long.
+/// How often the server checks for silence.
 const LOOK: Duration = Duration::from_secs(5);
-/// The silence after which it pings.
+/// How long a stream is silent before a ping.
 const PING: Duration = Duration::from_secs(10);
-/// How much sooner it pings while its source is away, after a second: to who reads the stream of a finished run, two
-/// seconds without a byte are the end.
+/// How much sooner a ping is due while the source is away, so that one comes each second: a client that reads the
+/// stream of a finished run takes two seconds without a byte for the end.
 const SOONER: Duration = Duration::from_secs(9);
-/// How long it tries a `Last-Event-ID` that it cannot read before the body breaks.
+/// How long the body stays open after an invalid `Last-Event-ID`, before it breaks off.
 const BREAK: Duration = Duration::from_secs(3);
 
 /// One reader.
@@ -31,14 +31,14 @@ pub(crate) struct V1 {
     log: Arc<Log>,
     changes: watch::Receiver<()>,
     at: Start,
-    /// What came up to here is dropped: the log may have been filled after this reader came.
+    /// Records up to here are skipped: the log may be filled after this reader came.
     after: Option<(u64, u64)>,
-    /// The last cursor that was told, or where it began.
+    /// The id of the last record that was delivered, or the reader's start.
     delivered: Option<(u64, u64)>,
-    /// How many records were told that stand there: others that do may follow.
+    /// How many records with that id were delivered: more with the same id may follow.
     delivered_at_cursor: u64,
     wait: Duration,
-    /// When something last came.
+    /// The time of the last record.
     last: Instant,
     look_at: Instant,
     ping_at: Instant,
@@ -48,10 +48,10 @@ pub(crate) struct V1 {
 }
 
 impl V1 {
-    /// A reader that goes on after `last_event_id`, if any, and ends after `wait` of silence.
+    /// A reader that starts after `last_event_id`, if any, and ends after `wait` of silence.
     pub(crate) fn new(log: Arc<Log>, last_event_id: Option<&str>, wait: Duration, stop: CancellationToken) -> Self {
         let now = Instant::now();
-        // An empty one is as good as none.
+        // An empty id is no id.
         let after = last_event_id.filter(|id| !id.is_empty()).map(parse_event_id);
         Self {
             changes: log.follow(),
@@ -70,7 +70,7 @@ impl V1 {
         }
     }
 
-    /// The next part of the body; `None` at its end, an error where it breaks.
+    /// The next part of the body; `None` at its end, an error where it breaks off.
     pub(crate) async fn next(&mut self) -> Option<io::Result<Bytes>> {
         if self.ended {
             return None;
@@ -115,7 +115,7 @@ impl V1 {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                // The log outlives its readers.
+                // The sender is in the log, which outlives its readers.
                 _ = self.changes.changed() => {}
                 () = sleep_until(self.look_at) => {
                     let (is_live, since) = self.log.live();
@@ -136,13 +136,13 @@ impl V1 {
         None
     }
 
-    /// Whether what comes next is kept no more.
+    /// Whether the next record is no longer in memory.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.at, Start::Gone)
     }
 
-    /// Where whoever goes on from here stands: a cursor, and how many records that stand there were told, none of them
-    /// where it began there. `None` at the beginning.
+    /// The cursor of a reader that continues elsewhere: the last id, and how many records with that id were delivered
+    /// (0: the reader started there). `None` at the beginning.
     pub(crate) fn cursor(&self) -> Option<((u64, u64), u64)> {
         self.delivered.map(|cursor| (cursor, self.delivered_at_cursor))
     }
@@ -162,13 +162,13 @@ impl V1 {
     }
 }
 
-/// Every line is an event; those of one write share their id.
+/// Renders a record: each line is an event, all with the same id.
 fn rendered(record: &Record) -> Bytes {
     let make = || {
         let mut text = String::new();
         let lines = record.body.iter().flat_map(|body| body.lines()).filter(|line| !line.is_empty());
         for line in lines {
-            // Writing to a text does not fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(text, "id: {}-{}\ndata: {line}\n\n", record.timestamp, record.number);
         }
         Bytes::from(text)
@@ -176,7 +176,7 @@ fn rendered(record: &Record) -> Bytes {
     record.rendered.get_or_init(make).clone()
 }
 
-/// Reads `<ms>-<number>`, or `<ms>` alone.
+/// Parses an event id, `<ms>-<number>` or `<ms>`.
 pub(crate) fn parse_event_id(id: &str) -> Option<(u64, u64)> {
     let (ms, number) = id.split_once('-').unwrap_or((id, "0"));
     Some((ms.parse().ok()?, number.parse().ok()?))

@@ -1,5 +1,5 @@
-//! A reader of a v2 stream: batches of records, pings and the marker of the end
-//! (docs/server-protocol.md 5; recorded: `sse-v2`).
+//! A reader of a v2 stream: batches of records, pings, and the `[DONE]` at the end (docs/server-protocol.md 5;
+//! recorded: `sse-v2`).
 
 use std::io;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::record::Record;
 use crate::random;
 use crate::serve::clock::Clock;
 
-/// A silent stream pings after five seconds, or up to ten more.
+/// A silent stream sends a ping after 5 to 15 seconds.
 const MIN_PING_GAP: Duration = Duration::from_secs(5);
 const PING_GAP_SPREAD: Duration = Duration::from_secs(10);
 
@@ -27,13 +27,13 @@ pub(crate) struct V2 {
     log: Arc<Log>,
     changes: watch::Receiver<()>,
     at: Start,
-    /// What is before this number is dropped: the log may have been filled after this reader came.
+    /// Records before this number are skipped: the log may be filled after this reader came.
     from: u64,
-    /// The last record that was told, or the one it began after.
+    /// The number of the last record that was delivered, or the one that the reader started after.
     delivered: Option<u64>,
     /// How many records and bytes were sent, for the events' ids.
     sent: (u64, u64),
-    /// Whether it has seen the end of what was there, and said so.
+    /// Whether it has reached the tail, and sent the first ping.
     is_live: bool,
     wait: Duration,
     done_at: Instant,
@@ -44,8 +44,8 @@ pub(crate) struct V2 {
 }
 
 impl V2 {
-    /// A reader that goes on after the record `last_event_id`, if that is a number, and ends
-    /// `wait` after the last record.
+    /// A reader that starts after the record `last_event_id`, if that is a number, and ends `wait` after the last
+    /// record.
     pub(crate) fn new(
         log: Arc<Log>,
         last_event_id: Option<&str>,
@@ -58,7 +58,7 @@ impl V2 {
         Self {
             changes: log.follow(),
             at: log.start_v2(last),
-            // Beyond the tail is clamped to it, where that is known.
+            // A position beyond the tail is clamped to it, once the tail is known.
             from: if log.live().0 { 0 } else { last.map_or(0, |last| last.saturating_add(1)) },
             delivered: last,
             log,
@@ -73,8 +73,7 @@ impl V2 {
         }
     }
 
-    /// The next part of the body; `None` at its end. Stopping the emulator ends it without the
-    /// marker: it was dropped.
+    /// The next part of the body; `None` at its end. When the emulator stops, the body ends without `[DONE]`.
     pub(crate) async fn next(&mut self) -> Option<io::Result<Bytes>> {
         if self.ended {
             return None;
@@ -106,7 +105,7 @@ impl V2 {
             if !self.is_live && is_live {
                 self.is_live = true;
                 self.from = 0;
-                // Beyond the tail is clamped to it.
+                // A position beyond the tail is clamped to it.
                 self.delivered = self.delivered.and_then(|last| Some(last.min(self.log.tail().0.checked_sub(1)?)));
                 self.ping_at = Instant::now() + gap();
                 return Some(Ok(self.ping()));
@@ -117,10 +116,10 @@ impl V2 {
                     self.ended = true;
                     return None;
                 }
-                // The log outlives its readers.
+                // The sender is in the log, which outlives its readers.
                 _ = self.changes.changed() => {}
                 () = sleep_until(self.done_at) => {
-                    // Silence of a source that cannot be heard is not the stream's.
+                    // While the source is away, silence is not the stream's own.
                     let from = if is_live { since } else { Some(Instant::now()) };
                     if let Some(later) = from.map(|from| from + self.wait).filter(|later| *later > self.done_at) {
                         self.done_at = later;
@@ -137,12 +136,12 @@ impl V2 {
         }
     }
 
-    /// Whether what comes next is kept no more.
+    /// Whether the next record is no longer in memory.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.at, Start::Gone)
     }
 
-    /// Where whoever goes on from here stands, as `Last-Event-ID`; `None` at the beginning.
+    /// The `Last-Event-ID` of a reader that continues elsewhere; `None` at the beginning.
     pub(crate) fn cursor(&self) -> Option<String> {
         self.delivered.map(|number| number.to_string())
     }

@@ -1,16 +1,16 @@
-//! Which stream, and how it is kept.
+//! The name and the version of a stream.
 
-/// How the streams of a run are kept and read.
+/// The protocol version of a run's streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StreamVersion {
-    /// Lines with ids of time and number.
+    /// Lines, with ids of time and number.
     V1,
     /// Numbered records.
     V2,
 }
 
 impl StreamVersion {
-    /// As `x-trigger-realtime-streams-version` names it. Who names none is told v1.
+    /// The version that `x-trigger-realtime-streams-version` names; v1 without the header.
     pub(crate) fn named(text: Option<&str>) -> Self {
         if text == Some("v2") { Self::V2 } else { Self::V1 }
     }
@@ -27,8 +27,8 @@ impl StreamVersion {
 /// A stream of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum StreamName {
-    /// What the run writes, under its key.
+    /// Output of the run, under the stream's key.
     Output(String),
-    /// What is sent to the run, under its id. Always kept as v2.
+    /// Input for the run, under the stream's id. Always v2.
     Input(String),
 }
