@@ -27,7 +27,7 @@ static RUNTIME: OnceCell<Runtime> = OnceCell::new();
 /// gives no threads; the next call tries again.
 pub fn get() -> Result<&'static Runtime> {
     RUNTIME.get_or_try_init(|| {
-        // Nothing is logged before: whatever is, happens on the runtime.
+        // Early enough: every event that is logged happens on the runtime.
         log::from_environment();
         let threads = parse(std::env::var_os(VARIABLE).as_deref().map(std::ffi::OsStr::to_string_lossy).as_deref())?;
         Builder::new_multi_thread()

@@ -162,7 +162,7 @@ const configured = shared("configuration", () => ({ source: new Source(NONE), is
 function configure(options) {
   const { logger, ...rest } = pick("configure()", options, { ...OPTIONS, logger: "object" });
   const source = new Source(checkConfiguration("configure()", rest));
-  // Loaded by who has one: few do, and every file counts at the start of a process.
+  // Loaded with the first logger: each file adds to the start of a process.
   if (logger !== undefined || configured.isLogging) require("./logger.js").setLogger("configure()", logger);
   configured.isLogging = logger !== undefined;
   configured.source = source;

@@ -6,7 +6,7 @@ const { ConfigError } = require("../errors/errors.js");
 const native = require("../native/native.js");
 const { shared } = require("./scope.js");
 
-/** The functions of a logger, from the most lines to the fewest: those above a level come with it. */
+/** The functions of a logger, from the most verbose level on. */
 const LEVELS = /** @type {const} */ (["debug", "info", "warn", "error"]);
 
 /**
@@ -14,15 +14,15 @@ const LEVELS = /** @type {const} */ (["debug", "info", "warn", "error"]);
  * @typedef {import("../native/addon.js").LogLine} LogLine
  */
 
-/** What takes lines now, whichever copy of this package set it. @type {{ sink?: { close(): void } }} */
+/** The sink of the present logger, shared by all copies of this package. @type {{ sink?: { close(): void } }} */
 const current = shared("logger", () => ({}));
 
 /**
- * Gives lines to `logger` from now on, and to no other one that was set before.
+ * Makes `logger` the logger of this thread, in place of the one before.
  *
  * @param {string} where names the argument in errors
  * @param {Logger | undefined} logger
- * @throws {ConfigError} `ERR_INVALID_CONFIG` for what has none of the functions
+ * @throws {ConfigError} `ERR_INVALID_CONFIG` for an object without any of the functions
  */
 function setLogger(where, logger) {
   const level = logger && LEVELS.find((name) => typeof logger[name] === "function");
@@ -41,7 +41,7 @@ function deliver(logger, text) {
       // The rejection of an async logger must not end the process.
       Promise.resolve(logger[level]?.(message, fields)).catch(() => {});
     } catch {
-      // A logger that throws breaks nothing, and there is nowhere left to say so.
+      // A logger that throws breaks nothing.
     }
   }
 }

@@ -1,7 +1,7 @@
-//! Log lines on their way to a logger of JavaScript's.
+//! Log lines on their way to a logger in JavaScript.
 //!
-//! Lines wait in a bounded queue, whatever thread they come from; JavaScript is called when the first one comes, and takes
-//! all that wait. It keeps no process alive: lines of a process on its way out are lost.
+//! Lines of every thread wait in one bounded queue per logger. The first one calls JavaScript, which takes all that wait. A
+//! logger keeps no process alive: lines that wait when a process ends are lost.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,20 +14,20 @@ use super::mailbox::Text;
 use crate::lock::lock;
 use crate::log::{self, Level, Line, Sink};
 
-/// The most lines that wait. More are dropped, and counted.
+/// The most lines that wait. Further ones are dropped and counted.
 const MAX_WAITING: usize = 1_000;
 
 type Signal = ThreadsafeFunction<(), (), Text, Status, false, true>;
 
 #[derive(Default)]
 struct Lines {
-    /// As JSON.
+    /// Lines as JSON, oldest first.
     waiting: Vec<String>,
     dropped: u64,
 }
 
 impl Lines {
-    /// `[line,line,…]`, and one more where some were dropped.
+    /// Takes all lines as `[line,line,…]`, with one more that counts those that were dropped.
     fn take(&mut self) -> String {
         let mut lines = std::mem::take(&mut self.waiting);
         let dropped = std::mem::take(&mut self.dropped);
@@ -61,13 +61,13 @@ impl Sink for Queue {
             lines.waiting.len() == 1
         };
         if first {
-            // Closing: the environment is on its way out.
+            // This fails only while the environment ends.
             let _ = self.signal.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
 }
 
-/// A logger of one JavaScript environment. It ends with `close()`, or when it is collected.
+/// A logger of one JavaScript environment. It ends with `close()`, or when it is garbage collected.
 #[napi]
 pub struct LogSink {
     sink: Arc<dyn Sink>,
@@ -97,7 +97,7 @@ impl LogSink {
         Ok(Self { sink })
     }
 
-    /// Gives JavaScript no more lines. Idempotent.
+    /// Ends the logger. Idempotent.
     #[napi(catch_unwind)]
     pub fn close(&self) {
         log::remove(&self.sink);

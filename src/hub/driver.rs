@@ -28,7 +28,7 @@ struct DriverState {
     log: Span,
 }
 
-/// What is logged of a feed.
+/// The log lines of a feed.
 static LOGGED: SpanKind = SpanKind {
     level: Level::Info,
     started: "feed started",

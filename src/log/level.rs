@@ -1,17 +1,17 @@
-//! How much is logged.
+//! Levels of lines, and the most verbose level that any sink takes.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// How much a line matters. A level takes those above it along.
+/// The importance of a line. A sink of one level also takes the lines of the levels above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// A fault of this package ended something.
+    /// A fault of this package.
     Error = 1,
-    /// A refusal, a retry, a loss.
+    /// Refusals, retries, connections that failed, lines that were dropped.
     Warn,
-    /// Feeds, streams and upstreams that start and end.
+    /// Feeds, streams and upstreams of a relay that start and end.
     Info,
-    /// Connections besides.
+    /// Connections that open and close.
     Debug,
 }
 
@@ -21,7 +21,7 @@ impl Level {
         [Self::Error, Self::Warn, Self::Info, Self::Debug].into_iter().find(|level| level.as_str() == name)
     }
 
-    /// Its name, which is that of a console's function.
+    /// The name, which is that of the console's function.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -32,7 +32,7 @@ impl Level {
     }
 }
 
-/// The most that any sink takes; 0 while there is none.
+/// The most verbose level that any sink takes; 0 without a sink.
 static MOST: AtomicU8 = AtomicU8::new(0);
 
 /// Whether any sink takes lines of `level`.
@@ -41,7 +41,7 @@ pub(crate) fn enabled(level: Level) -> bool {
     MOST.load(Ordering::Relaxed) >= level as u8
 }
 
-/// Sets what [`enabled`] says.
+/// Sets the level that [`enabled`] compares with.
 pub(super) fn set(most: Option<Level>) {
     MOST.store(most.map_or(0, |level| level as u8), Ordering::Relaxed);
 }

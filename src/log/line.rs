@@ -1,4 +1,4 @@
-//! One line, and the two ways it is written.
+//! A line, written as JSON for JavaScript or as text for standard error.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -8,11 +8,11 @@ use super::level::Level;
 /// A field's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// Text. No secret, and nothing that a stranger wrote without bounds.
+    /// Text: no secret, and no unbounded text of a stranger.
     Text(Cow<'a, str>),
-    /// A count, a status, an id, or milliseconds.
+    /// A count, a status, an id or a number of milliseconds.
     Number(u64),
-    /// Left out.
+    /// No value: the field is left out.
     Nothing,
 }
 
@@ -55,11 +55,11 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
 /// A line on its way to a sink.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
-    /// How much it matters.
+    /// The level.
     pub level: Level,
-    /// What happened: always one of a few words of ours.
+    /// The event: one of a fixed set of phrases.
     pub message: &'static str,
-    /// What it happened to.
+    /// The subject of the event, and what is known about it.
     pub fields: &'a [(&'static str, Value<'a>)],
 }
 

@@ -1,6 +1,6 @@
-//! The one way to write a line.
+//! The macro that writes a line.
 
-/// Writes a line: a level, a message and fields. The fields are computed where the level is on, only.
+/// Writes a line: a level, a message and fields. The fields are computed only where a sink takes the level.
 macro_rules! log {
     ($level:ident, $message:literal $(, $name:literal => $value:expr)* $(,)?) => {
         if $crate::log::enabled($crate::log::Level::$level) {

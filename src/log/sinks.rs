@@ -1,4 +1,4 @@
-//! Where lines go.
+//! The receivers of lines: standard error, and loggers of JavaScript.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, Once};
@@ -9,15 +9,15 @@ use crate::clock::unix_ms;
 use crate::lock::lock;
 use crate::timestamp::format_timestamp;
 
-/// Says that lines are printed, and how many.
+/// The environment variable that has lines printed. Its value is their level.
 const VARIABLE: &str = "TRIGGER_NATIVE_LOG";
 
-/// Takes lines. Called on whichever thread something happened: it must not wait.
+/// A receiver of lines. A line comes on the thread where its event happened, so `take` must not block.
 pub trait Sink: Send + Sync {
-    /// The most that it takes.
+    /// The most verbose level that it takes.
     fn level(&self) -> Level;
 
-    /// Takes a line of that level or above it.
+    /// Takes a line of that level or a level above it.
     fn take(&self, line: Line<'_>);
 }
 
@@ -25,32 +25,32 @@ type Sinks = Vec<Arc<dyn Sink>>;
 
 static SINKS: Mutex<Sinks> = Mutex::new(Vec::new());
 
-/// Gives lines to `sink` from now on.
+/// Adds a sink.
 pub fn add(sink: Arc<dyn Sink>) {
     let mut sinks = lock(&SINKS);
     sinks.push(sink);
     level::set(sinks.iter().map(|sink| sink.level()).max());
 }
 
-/// Gives no more lines to `sink`.
+/// Removes a sink. Idempotent.
 pub fn remove(sink: &Arc<dyn Sink>) {
     let mut sinks = lock(&SINKS);
     sinks.retain(|kept| !Arc::ptr_eq(kept, sink));
     level::set(sinks.iter().map(|sink| sink.level()).max());
 }
 
-/// Gives a line to every sink of its level. `log!` calls this where there is one.
+/// Passes a line to every sink of its level. `log!` and `Span` call this only where a sink exists.
 #[cold]
 pub(crate) fn emit(level: Level, message: &'static str, fields: &[(&'static str, Value<'_>)]) {
-    // Not under the lock: a sink may be removed from within.
+    // Outside the lock, which a sink takes when it is removed.
     let takers: Sinks = lock(&SINKS).iter().filter(|sink| sink.level() >= level).cloned().collect();
     for sink in takers {
         sink.take(Line { level, message, fields });
     }
 }
 
-/// Prints lines where `TRIGGER_NATIVE_LOG` says so. Looked at once; a value that is no level is told once, and is as good
-/// as none.
+/// Has lines printed where `TRIGGER_NATIVE_LOG` names a level. The variable is read once per process; for a value that is no
+/// level, one line says what to set.
 pub(crate) fn from_environment() {
     static LOOKED: Once = Once::new();
     LOOKED.call_once(|| {
@@ -65,7 +65,7 @@ pub(crate) fn from_environment() {
     });
 }
 
-/// Prints lines to standard error.
+/// The sink that prints lines to standard error.
 struct Printer(Level);
 
 impl Sink for Printer {
@@ -78,7 +78,7 @@ impl Sink for Printer {
     }
 }
 
-/// In one piece, so that lines of several threads do not mix. A standard error that is closed costs the line.
+/// Writes a line in one piece, so that lines of several threads do not mix. A closed standard error loses it.
 fn print(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

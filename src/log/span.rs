@@ -1,4 +1,4 @@
-//! What starts and ends: a line for each, with one number.
+//! Spans: things that start and end, such as a feed or a connection. Each has a line for either, with one id.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -8,10 +8,10 @@ use super::line::Value;
 use super::sinks::emit;
 use crate::error::{Error, Kind};
 
-/// Numbers spans, from 1, in the order in which they started.
+/// The id of the last span; ids count from 1.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
-/// The messages of one kind of span, and the level of the first two.
+/// The messages of one kind of span, and the level of its start and its plain end.
 #[derive(Debug)]
 pub(crate) struct SpanKind {
     pub(crate) level: Level,
@@ -24,13 +24,13 @@ pub(crate) struct SpanKind {
 }
 
 impl SpanKind {
-    /// A kind of what is neither refused nor tried again.
+    /// A kind of span that is neither refused nor tried again.
     pub(crate) const fn plain(level: Level, started: &'static str, ended: &'static str) -> Self {
         Self { level, started, retries: started, ended, refused: ended }
     }
 }
 
-/// Something that goes on. Its end is logged when it is dropped. Nothing is kept where its start was not logged.
+/// One span. Dropping it logs its end. It is empty, without an allocation, where no sink existed at its start.
 #[derive(Debug, Default)]
 pub(crate) struct Span(Option<Box<Inner>>);
 
@@ -42,9 +42,10 @@ struct Inner {
 }
 
 impl Span {
-    /// Logs the start of something. `fields` is asked where that is on, only; they are of the end's line, too.
+    /// Logs the start. `fields` is called only where a sink exists; its fields also stand in the lines that follow.
     pub(crate) fn start(kind: &'static SpanKind, fields: impl FnOnce() -> Vec<(&'static str, Value<'static>)>) -> Self {
-        if !enabled(kind.level) && !enabled(Level::Warn) {
+        // Every sink takes errors, so one load tells whether a sink exists.
+        if !enabled(Level::Error) {
             return Self(None);
         }
         let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
@@ -54,7 +55,7 @@ impl Span {
         Self(Some(Box::new(Inner { kind, began: Instant::now(), fields: all })))
     }
 
-    /// Logs that it is tried again.
+    /// Logs another attempt, which is made after a wait of `wait_ms`.
     pub(crate) fn retries(&self, attempt: u32, reason: &'static str, status: Option<u16>, wait_ms: u64) {
         let Some(inner) = &self.0 else { return };
         let mut fields = inner.fields.clone();
@@ -67,7 +68,7 @@ impl Span {
         emit(Level::Warn, inner.kind.retries, &fields);
     }
 
-    /// Logs its end, and with what error it ended.
+    /// Logs the end, with the error that caused it.
     pub(crate) fn end(mut self, error: Option<&Error>) {
         let Some(mut inner) = self.0.take() else { return };
         let Some(error) = error else { return inner.end(inner.kind.level, inner.kind.ended) };

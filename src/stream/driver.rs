@@ -24,7 +24,7 @@ use crate::shape::Now;
 /// The most bytes that are taken before their values are handed over.
 const MAX_GATHERED_BYTES: usize = 96 * 1024;
 
-/// What is logged of a stream.
+/// The log lines of a stream.
 static LOGGED: SpanKind = SpanKind {
     level: Level::Info,
     started: "stream started",

@@ -27,7 +27,7 @@ const MAX_IDLE_HTTP1: usize = 16;
 /// From this many origins on, those without connections are forgotten.
 const MAX_ORIGINS: usize = 64;
 
-/// What is logged of a connection.
+/// The log lines of a connection.
 static LOGGED: SpanKind = SpanKind::plain(Level::Debug, "connection opened", "connection closed");
 
 type Origins = HashMap<(Scheme, Authority, Purpose), Arc<Origin>>;

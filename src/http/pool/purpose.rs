@@ -9,7 +9,7 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    /// What is logged of it.
+    /// The name in log lines.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Polls => "feeds",
