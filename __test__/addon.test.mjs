@@ -15,7 +15,7 @@ const require = createRequire(import.meta.url);
 const { TARGETS, candidates, interpreter, libcNamed, libcOf } = require("../js/native/platform.js");
 const { unloadable } = require("../js/native/no-addon.js");
 
-/** What gives a bundle of ES modules its `require`. */
+/** The banner that gives a bundle of ES modules its `require`. */
 const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
 /** The head of an executable that asks for this dynamic loader. */

@@ -10,7 +10,7 @@ import { root } from "../scripts/lib/run.mjs";
 
 const all = parts(root);
 const entries = all.flatMap(({ entries }) => entries);
-/** What users write themselves: options, filters, scripts. */
+/** Types that users write values of: options, filters, scripts. */
 const GIVEN =
   /(Options|Params|Config|Configuration|^Batch\w+Item|Body|Bounds|Properties|Permissions|Environment|Key|Script|Grant|Limits)$/;
 const throwing = /@throws|\bthrows?\b/i;

@@ -1,4 +1,4 @@
-// The pure parts of the benchmarks: figures that are computed wrongly would convince nobody.
+// The pure parts of the benchmarks, which compute the published figures.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

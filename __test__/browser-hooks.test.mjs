@@ -150,7 +150,7 @@ function changes(states) {
   return states.filter((state, index) => index === 0 || JSON.stringify(state) !== JSON.stringify(states[index - 1]));
 }
 
-/** A state without what differs from time to time, and without what is not compared. */
+/** A state without values that differ from time to time, and without those that are not compared. */
 function without(state, { forget = [], hide = [] }) {
   const copy = structuredClone(state);
   for (const name of hide) delete copy[name];

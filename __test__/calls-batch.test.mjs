@@ -1,4 +1,4 @@
-// Batches on bad days: what is sent again, what is held meanwhile, and what the error says.
+// Batches that fail: what is sent again, what is held in memory, and what the error says.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -23,7 +23,7 @@ const unsealed = {
   body: { id: "batch_1", itemsAccepted: 1, itemsDeduplicated: 1, sealed: false, enqueuedCount: 2, expectedCount: 3 },
 };
 
-/** A server that creates any batch, and answers the n-th sending of its items as told. */
+/** A server that creates any batch, and answers the n-th upload of its items with the n-th answer. */
 async function serve(t, items) {
   let sent = 0;
   const server = await serveCalls(t, ({ path, body }) => {

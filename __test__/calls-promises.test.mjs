@@ -12,7 +12,7 @@ const { auth, batch, idempotencyKeys, runs, tasks, wait } = sdk;
 const KEY = "tr_dev_fakefakefakefakefakef";
 const RUN = { body: { ...fullRun, id: "run_1" } };
 
-/** A server that answers as told, and the configuration that calls it. */
+/** A scripted server, and the configuration that calls it. */
 async function serve(t, answer, more = {}) {
   const server = await serveCalls(t, answer);
   sdk.configure({ baseURL: server.url, accessToken: KEY, ...more });

@@ -1,4 +1,4 @@
-// The comparison behind docs/compatibility.md: it lets pass what users cannot tell apart, and nothing else.
+// The comparison behind docs/compatibility.md: it accepts differences that users cannot notice, and no others.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-// Connections that were forgotten on the way: what comes on them is dropped, and nobody closed them. A NAT, a load
+// Connections that were forgotten on the way: packets on them are dropped, and neither side closed them. A NAT, a load
 // balancer and a machine that was frozen do so.
 
 import assert from "node:assert/strict";
@@ -17,7 +17,7 @@ const PAUSE_MS = 4_300;
 /** An attempt's time-out is 30 s: whatever met a dead connection takes longer than this. */
 const AT_ONCE_MS = 10_000;
 
-/** A server that forgets what connections it has when it is told to. */
+/** A server that can forget its connections. */
 async function forgetful() {
   const sockets = new Set();
   const forgotten = new WeakSet();
@@ -73,7 +73,7 @@ describe("a connection that was forgotten on the way", { concurrency: true }, ()
   it("is not met by a trigger through the relay after a pause", async () => {
     const [, server] = servers;
     const handler = createRealtimeHandler({ baseURL: server.baseURL, accessToken });
-    // Made by one's own key: the relay asks nobody whether it holds.
+    // Made by the relay's own key: the relay verifies it without a request.
     const token = await auth.createTriggerPublicToken("task", { multipleUse: true });
     const trigger = async () => {
       const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };

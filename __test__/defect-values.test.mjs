@@ -1,4 +1,4 @@
-/** Defects 8, 13, 17, 21: what is asked for and what is yielded. */
+/** Defects 8, 13, 17, 21: requests and yielded values. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { against, QUICK, statuses, watchOfficial } from "./support/against.mjs";
@@ -112,7 +112,7 @@ describe("defect 13: nothing is yielded twice", { concurrency: 8 }, () => {
 });
 
 describe("defect 17: an aborted signal is looked at first", { concurrency: 8 }, () => {
-  // Who looks at the signal first asks for nothing.
+  // A client that looks at the signal first sends no request.
   const script = () => feedScript({ start: [maybe(answers.snapshot(row()))], live: [answers.hold()] });
 
   test("the official client still sends a request", async () => {

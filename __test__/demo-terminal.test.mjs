@@ -6,14 +6,14 @@ import { describe as describeToken } from "../demo/claims.mjs";
 import { table } from "../demo/compare.mjs";
 import { Terminal } from "../demo/terminal.mjs";
 
-/** A terminal that keeps what is written. */
+/** A terminal that keeps its output. */
 function screen({ isTTY = true, columns = 80, env = {} } = {}) {
   const written = [];
   const terminal = new Terminal({ write: (text) => written.push(text), isTTY, columns }, { TERM: "xterm", ...env });
   return { terminal, text: () => written.join("") };
 }
 
-/** What is left to see on each line: a carriage return starts the line again. */
+/** The visible text of each line: a carriage return starts the line again. */
 function visible(text) {
   return text.split("\n").map((line) => {
     let shown = "";

@@ -31,7 +31,7 @@ const endOf = async (response) => {
   return response.text();
 };
 
-/** That a relay answers for a run, to who may read it and to nobody else. */
+/** Asserts that a relay serves a run to a viewer who may read it, and to no other. */
 async function relays(handle, mount = "/api/trigger") {
   const { id, publicAccessToken } = await triggered();
   const url = `https://app.example${mount}/realtime/v1/runs/${id}`;
@@ -168,7 +168,7 @@ const PROGRAMS = [
   ["docs/frameworks.md", "createServer(relay.node)"],
 ];
 
-/** What compiles and is not run here, and why. */
+/** Blocks that compile and are not run here, with the reason. */
 const NOT_RUN = [
   ["README.md", "useRealtimeRun", "for a browser; examples-nextjs.test.mjs has it on a page"],
   ["README.md", "subscribeToRunsWithTag", "asks the reader's session; examples-nextjs.test.mjs has it"],

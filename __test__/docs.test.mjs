@@ -195,7 +195,7 @@ test("the README and the documentation's own list have every page", () => {
   const pages = readdirSync(path.join(ROOT, "docs")).filter((name) => name.endsWith(".md") && name !== "README.md");
   assert.ok(pages.length > 10);
   for (const page of pages) {
-    // What is no part of the package is linked to where it is.
+    // A page that is no part of the package is linked to in the repository.
     const isHere = !published.includes(`!docs/${page}`);
     const at = isHere ? "" : "https://github.com/trigger-native/trigger-native/blob/main/";
     const listed = `| [${page}](${isHere ? page : `${at}docs/${page}`}) |`;

@@ -1,4 +1,4 @@
-// The emulator's page without a browser: what is served, under which headers, and to whom.
+// The emulator's page without a browser: its files, their headers, and who may read them.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";

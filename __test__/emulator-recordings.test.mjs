@@ -93,7 +93,7 @@ function comparable(answer, { route, method }) {
   return callRoutes.includes(route) || route === "retrieve" || route === "stream-write" ? maskCall(whole) : whole;
 }
 
-/** The server tells the runs of an environment in an order of its own (by task, as recorded): it promises none. */
+/** The server lists the runs of an environment in its own order (by task, as recorded), and promises none. */
 function inAnyOrder(answer) {
   const told = JSON.parse(answer.body);
   return { ...answer, body: Array.isArray(told) ? told.map((message) => JSON.stringify(message)).sort() : told };

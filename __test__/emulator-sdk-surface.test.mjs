@@ -50,7 +50,7 @@ describeBoth("the emulator's whole surface", (sdk, { isOurs }) => {
     return states;
   }
 
-  /** Waits for what the emulator alone can tell. */
+  /** Waits for a state that only the emulator shows. */
   async function until(condition) {
     while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
   }

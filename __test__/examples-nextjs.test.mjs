@@ -199,7 +199,7 @@ async function driveRecipes({ page, calm }, url, emulator) {
   await page.getByText("COMPLETED", { exact: true }).waitFor();
   await page.getByText("Once upon a time é", { exact: true }).waitFor();
 
-  // A user's runs are told to that user alone.
+  // A user's runs are shown to that user alone.
   await page.context().addCookies([{ name: "user", value: "7", url }]);
   for (const user of ["8", "7"]) {
     const options = { tags: [`user:${user}`] };

@@ -7,7 +7,7 @@ import { runProgram } from "./support/program.mjs";
 import { completed, executing, row } from "./support/rows.mjs";
 import { maybe } from "./support/scripted.mjs";
 
-/** A failsafe. Not what is measured: a busy machine takes its time to start a process. */
+/** A failsafe, and no measurement: a busy machine takes its time to start a process. */
 const TIMEOUT_MS = 60_000;
 /** How long a program may go on after the last it printed; one that is not over by then counts as kept alive. */
 const QUIET_MS = 8_000;

@@ -244,7 +244,7 @@ describe("an end is an end", { concurrency: 8 }, () => {
   }
 });
 
-/** Rejects after a while: what is raced against it did not happen. */
+/** Rejects after a while, when the promise that is raced against it has not settled. */
 function failsafe() {
   return new Promise((_, reject) => setTimeout(reject, 30_000, new Error("the long poll is still there")).unref());
 }

@@ -1,5 +1,5 @@
-// A feed that comes back, or starts over, is told at once what it missed: over an emulator that, as the real server does,
-// remembers changes for a while only, and holds polls for so long that nothing but a request without `live` can tell them.
+// A feed that comes back, or starts over, gets at once what it missed: over an emulator that, as the real server does,
+// remembers changes for a while only, and holds polls for so long that only a request without `live` shows them.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";

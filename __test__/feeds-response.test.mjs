@@ -207,7 +207,7 @@ describe("many runs as a response", () => {
 });
 
 describe("anything as a response", () => {
-  /** A clock that beats when told. */
+  /** A heartbeat that the test moves. */
   function clock() {
     const waiting = new Map();
     let last = 0;

@@ -1,4 +1,4 @@
-/** What works and costs more than it need is told once, with what to do instead. */
+/** Code that works and costs more than it needs to causes one warning, which says what to do instead. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createRequire } from "node:module";

@@ -1,4 +1,4 @@
-// Whatever a program started lives until it is closed, kept or not; what was closed keeps nothing alive.
+// An object that a program started lives until it is closed, referenced or not; a closed one keeps nothing alive.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

@@ -11,7 +11,7 @@ import { DONE, sse } from "./support/sse.mjs";
 
 const { TriggerClient, configure, idempotencyKeys, runs, streams, tasks, wait } = load();
 
-/** What each takes options with: the call, and what comes before the options. */
+/** The calls that take options, with the arguments before the options. */
 const calls = {
   "runs.subscribeToRun": (options) => runs.subscribeToRun("run_1", options),
   "runs.subscribeToRunsWithTag": (options) => runs.subscribeToRunsWithTag("tag", {}, options),

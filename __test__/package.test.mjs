@@ -1,4 +1,4 @@
-// What is published: the right files, types and conditions, one version everywhere, and only what fits the budget.
+// The published packages: the right files, types and conditions, one version everywhere, and a size within the budget.
 
 import assert from "node:assert/strict";
 import { appendFile, cp, readdir, readFile, writeFile } from "node:fs/promises";

@@ -69,7 +69,7 @@ test("a distilled recording is read in the form of an original", () => {
   }
 });
 
-// Only who has the originals can compare: `npm test` says in its output that they were there.
+// The comparison needs the originals: `npm test` prints whether they were there.
 if (originals.length > 0) {
   test("every distilled recording says what the original says", () => {
     for (const file of originals) {

@@ -1,4 +1,4 @@
-// What viewers get by the app's own `authorize`.
+// The rights that viewers get from the app's own `authorize`.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-// Long packets are decoded when they are read, and nobody can tell from how the run looks and behaves.
+// Long packets are decoded when they are read; a run looks and behaves as if they were decoded before.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
@@ -29,7 +29,7 @@ async function plain(given) {
   return Object.fromEntries(Object.keys(run).map((key) => [key, run[key]]));
 }
 
-/** What was parsed while `work` ran, by its text. */
+/** The texts that were parsed while `work` ran. */
 async function parsed(work) {
   const parse = mock.method(JSON, "parse");
   try {

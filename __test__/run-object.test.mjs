@@ -18,7 +18,7 @@ const { toRun } = require("../js/runs/run.js");
 const { toRunError } = require("../js/runs/error.js");
 const { Packets } = require("../js/calls/packets.js");
 
-// Stored packets: what is stored under a path is decided by the path.
+// Stored packets: the path decides the content.
 const STORED = {
   "/json": ["application/json", '{"from":"store"}'],
   "/super": ["application/super+json", SuperJSON.stringify({ at: new Date(0), tags: new Set(["a"]) })],

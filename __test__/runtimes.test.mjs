@@ -25,7 +25,7 @@ const PROGRAMS = {
   "bundles.cjs": ["runs two bundles with copies of it, one of which is configured", [FOLLOWED, FOLLOWED, "run_", true]],
 };
 
-/** What lets a program collect memory itself. */
+/** The flags with which a program can collect memory itself. */
 const COLLECTING = { bun: [], deno: ["--v8-flags=--expose-gc"] };
 
 /** How long a program may take: far more than any needs, so that only one that hangs is stopped. */

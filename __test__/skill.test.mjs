@@ -128,7 +128,7 @@ describe("mistake", () => {
         assert.equal(batch.status, 403);
         assert.match((await batch.json()).hint, /auth\.createBatchTriggerPublicToken/);
         assert.equal(await triggersSoFar(), sent);
-        // What the right token may do goes through; what the relay cannot tell, the server decides.
+        // A call with the right token goes through; where the relay cannot decide, the server does.
         assert.equal(
           (await ask("/api/v1/tasks/export/trigger", await auth.createTriggerPublicToken("export"))).status,
           200,

@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 const require = createRequire(import.meta.url);
 const { withStreams } = require("../js/streams/with-streams.js");
 
-/** A queue that is pulled: what is not there yet is waited for. */
+/** A queue that is pulled: a pull waits for the next value. */
 class Pulled {
   #items = [];
   #waiting = null;
@@ -55,7 +55,7 @@ function bench(options, signal) {
       pull: () => queue.take(),
       runOver() {
         source.isRunOver = true;
-        // As the native reader does: what was written is given first, then the end.
+        // As the native reader does: written values come first, then the end.
         queue.give(undefined);
       },
       close: () => queue.close(),

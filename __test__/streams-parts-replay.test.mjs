@@ -81,7 +81,7 @@ async function serve({ feed, streams }, mode, use) {
     const { headers, texts } = exchange.response;
     if (!headers.some(([name]) => name.toLowerCase() === "x-stream-version")) return write(exchange, response);
     const seen = [...texts.join("").matchAll(/"seq_num":(\d+)/g)].map(([, number]) => Number(number));
-    // A batch tells the number of its last record, a tail that of the next one.
+    // A batch has the number of its last record, a tail that of the next one.
     const next = texts.join("").includes('"tail"') ? Math.max(...seen) : Math.max(...seen) + 1;
     response.writeHead(200, headers.filter(([name]) => !OWN_HEADERS.has(name.toLowerCase())).flat());
     response.write(ping(next));
@@ -116,7 +116,7 @@ async function serve({ feed, streams }, mode, use) {
   }
 }
 
-/** What was yielded, by type: which comes first, a row or a value, is the network's doing. */
+/** The yielded parts, by type: the network decides whether a row or a value comes first. */
 function byType(values) {
   const grouped = {};
   for (const value of values) {

@@ -1,4 +1,4 @@
-/** Defect 5 on streams: tokens that expire while one is read, and what is told of it (defect 6). */
+/** Defect 5 on streams: tokens that expire while a stream is read, and the notices about it (defect 6). */
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import * as trigger from "trigger-native";

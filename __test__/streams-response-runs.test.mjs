@@ -109,7 +109,7 @@ describe("runs and their streams as a response", () => {
         );
       }
       assert.ok(visits > 4, `${visits} visits`);
-      // Once more, after everything: runs that were told as finished, and their streams, are not told again.
+      // Once more, after everything: finished runs that were sent, and their streams, are not sent again.
       const controller = new AbortController();
       const again = runs.subscribeToRunsWithTag(tag, undefined, { signal: controller.signal });
       setTimeout(() => controller.abort(), 500);

@@ -70,7 +70,7 @@ describe("a stream as a response", () => {
       ["2-0", "e"],
       ["2-0", "f"],
     ],
-    // What was appended twice has two numbers and one id.
+    // A record that was appended twice has two numbers and one id.
     v2: [["a"], ["b"], ["c", "same"], ["c", "same"], ["d"]],
   };
   for (const [version, records] of Object.entries(stored)) {

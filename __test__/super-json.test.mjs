@@ -1,4 +1,4 @@
-// Texts of superjson are read without it where they can be: what comes out is what superjson gives.
+// Texts of superjson are read without it where possible, with the same result as superjson's.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
  * The threads of the process: how many there are, who shares them, what sets their number
- * (docs/transport.md). Linux tells them by name.
+ * (docs/transport.md). Linux lists them by name.
  */
 import assert from "node:assert/strict";
 import { copyFile, cp, mkdtemp, rm, symlink } from "node:fs/promises";

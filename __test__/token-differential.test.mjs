@@ -201,7 +201,7 @@ test("whatever claims the server answers, they stand where the SDK puts them", a
   }
 });
 
-/** The last second that is taken, in the year 5138: what lies beyond was meant in milliseconds. */
+/** The last accepted second, in the year 5138: a number beyond was meant in milliseconds. */
 const LATEST = 100_000_000_000;
 
 test("a period is accepted or refused exactly as jose does", async (t) => {

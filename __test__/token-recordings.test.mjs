@@ -101,7 +101,7 @@ withRecordings("token answer", 4, (recordings, test) => {
       assert.deepEqual(shown(mine), shown(theirs), name);
       assert.equal(requests.length, 2, name);
       assert.deepEqual(seen(requests[1]), seen(requests[0]), name);
-      // What the recorded SDK told the server, ours tells it too; some recordings were made by hand.
+      // Ours sends the server the same as the recorded SDK; some recordings were made by hand.
       if (sent.get("x-trigger-source") !== "sdk") continue;
       for (const header of [...sent.keys()].filter((header) => header.startsWith("x-trigger-") && !OWN.has(header))) {
         assert.equal(requests[1].headers[header], sent.get(header), `${name}: ${header}`);

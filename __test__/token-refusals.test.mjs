@@ -215,7 +215,7 @@ test("a root key may mint without scopes, with one warning that says what to add
     assert.deepEqual(mine.scopes, theirs.scopes);
   }
   const [warning] = await first;
-  // Warnings are told a turn later: after one more turn all there are have come.
+  // Warnings come a turn later: after one more turn all have come.
   await new Promise(setImmediate);
   const ownWarnings = warnings.filter(({ code }) => code === "TRIGGER_NATIVE_NO_SCOPES");
   assert.deepEqual(ownWarnings.length, 1);

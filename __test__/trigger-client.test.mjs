@@ -1,4 +1,4 @@
-// Several keys in one process: each call acts as who it was made for, however many run at once.
+// Several keys in one process: each call uses the key it was made with, however many run at once.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";

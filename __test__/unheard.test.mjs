@@ -1,4 +1,4 @@
-// No promise that a program did not ask for is rejected: nobody would hear of it, and the process would end.
+// No promise that a program did not receive is rejected: its rejection would be unhandled, and end the process.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

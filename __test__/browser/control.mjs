@@ -58,7 +58,7 @@ export class Control {
     return { id: body.id, token: headers.get("x-trigger-jwt") };
   }
 
-  /** A run as REST tells it. */
+  /** A run over REST. */
   async retrieve(id) {
     return (await this.call("GET", `/api/v3/runs/${id}`)).body;
   }

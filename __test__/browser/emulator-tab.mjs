@@ -10,7 +10,7 @@ const CONTROLS = new Set(["button", "link", "textbox", "searchbox", "combobox", 
 
 /** The page of an emulator. */
 export class EmulatorTab {
-  /** What was written to the console as a warning or an error, and errors that nobody caught. */
+  /** Warnings and errors of the console, and uncaught errors. */
   console = [];
   /** Requests that failed otherwise than by the page giving them up, and answers that are refusals. */
   failures = [];

@@ -7,7 +7,7 @@ const FAILSAFE_MS = 30_000;
 
 /** A page that shows one hook. */
 export class Tab {
-  /** What was written to the console as a warning or an error, and errors that nobody caught. */
+  /** Warnings and errors of the console, and uncaught errors. */
   console = [];
   /** Requests that failed otherwise than by the page giving them up. */
   failures = [];
@@ -79,7 +79,7 @@ export class Tab {
     }
   }
 
-  /** Every state the document had, in order, with names for what differs from run to run. */
+  /** Every state the document had, in order, with names for values that differ from run to run. */
   async states() {
     return this.#names.apply(await this.#page.evaluate(() => window.states));
   }

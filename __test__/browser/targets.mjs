@@ -51,7 +51,7 @@ function mounted({ url, secretKey }) {
   return createRealtimeHandler({ baseURL: url, accessToken: secretKey, basePath: "/api/trigger" });
 }
 
-/** What servers on Node's http do to call a fetch handler. */
+/** Calls a fetch handler as servers on Node's http do. */
 async function fetchHandler(handler, incoming, outgoing) {
   const left = new AbortController();
   outgoing.on("close", () => left.abort());
@@ -72,7 +72,7 @@ async function fetchHandler(handler, incoming, outgoing) {
     if (answer.body) await pipeline(Readable.fromWeb(answer.body), outgoing);
     else outgoing.end();
   } catch (error) {
-    // The browser left: there is nobody to answer.
+    // The browser left: no response is needed.
     if (!left.signal.aborted) throw error;
   }
 }

@@ -1,4 +1,4 @@
-// The emulator, with runs that go on when the test says so: what is seen before was seen live, however slow the machine.
+// The emulator, with runs that go on when the test says so: a state shown before was shown live, on any machine.
 
 import assert from "node:assert/strict";
 import { startEmulator } from "trigger-native/emulator";

@@ -1,4 +1,4 @@
-// What pages do: trigger, complete, send.
+// The calls of pages: trigger, complete, send.
 
 const handle = ["id", "isCached", "publicAccessToken", "taskIdentifier"];
 const refused = (status, code) => `Failed to load resource: the server responded with a status of ${status} (${code})`;

@@ -16,7 +16,7 @@ const PLAYED = {
   "browser-hooks-useRealtimeRun-cancelled-queued.json": {},
 };
 
-/** The rows that the page was told of, each once, in order. */
+/** The rows that the page received, each once, in order. */
 function rowsOf({ exchanges }) {
   const rows = [];
   for (const exchange of exchanges) {
