@@ -19,3 +19,47 @@ pub(crate) fn poll_or_register<T>(waker: &AtomicWaker, cx: &mut Context<'_>, tak
     waker.take();
     Poll::Ready(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_published_while_a_task_registers_is_found_at_once() {
+        let (slot, count, takes) = (AtomicWaker::new(), Arc::new(Count::default()), Cell::new(0));
+        let waker = Waker::from(count.clone());
+        let found = poll_or_register(&slot, &mut Context::from_waker(&waker), || {
+            takes.set(takes.get() + 1);
+            (takes.get() == 2).then_some("found")
+        });
+        assert_eq!(found, Poll::Ready("found"));
+        slot.wake();
+        assert_eq!(count.0.load(SeqCst), 0, "no task waits");
+    }
+
+    #[test]
+    fn the_task_that_polled_last_is_woken_once() {
+        let (slot, counts) = (AtomicWaker::new(), [Arc::new(Count::default()), Arc::new(Count::default())]);
+        for count in &counts {
+            let waker = Waker::from(count.clone());
+            assert!(poll_or_register(&slot, &mut Context::from_waker(&waker), || None::<()>).is_pending());
+        }
+        slot.wake();
+        slot.wake();
+        assert_eq!(counts.map(|count| count.0.load(SeqCst)), [0, 1]);
+    }
+}
