@@ -1,7 +1,8 @@
-// What the page asks of the emulator beside the API itself. Calls of its own page need no key.
+// The emulator's own calls for this page. They need no key.
 
 /**
- * Where the official hooks send their requests, under this page's origin. `?direct` in the page's address leaves it out.
+ * The path of the relay on this page's origin, which the official hooks read through. `?direct` in the page's address
+ * bypasses it.
  */
 const API_PATH = "/relay";
 
@@ -12,37 +13,37 @@ export const baseURL = location.origin + (new URLSearchParams(location.search).h
 export interface Task {
   id: string;
   builtIn: boolean;
-  /** The input streams it waits for. */
+  /** The input streams that it reads. */
   inputs: string[];
-  /** The streams it writes to. */
+  /** The streams that it writes. */
   streams: string[];
 }
 
-/** The key of an emulator that was given none. It is no secret, and the same for all of them. */
+/** The emulator's default key. It is no secret, and the same for every emulator. */
 const DEFAULT_KEY = "tr_dev_emulatornotasecret";
 
-/** The settings of an app, as lines of its environment. */
+/** The lines of an app's environment that point it at this emulator. */
 export const variablesOf = ({ hasDefaultKey }: Session) =>
   `TRIGGER_API_URL=${location.origin}\n` +
   `TRIGGER_SECRET_KEY=${hasDefaultKey ? DEFAULT_KEY : "<the key that the emulator was given>"}`;
 
-/** A session of the page: a public token of the main environment, and whether its key is the emulator's own. */
+/** A session of the page: a public token of the main environment, and whether its key is the default one. */
 export interface Session {
   publicAccessToken: string;
   hasDefaultKey?: boolean;
 }
 
-/** Opens a session; with a run, one for that run only. */
+/** Opens a session; with a run, one for that run alone. */
 export async function openSession(runId?: string): Promise<Session> {
   return call("POST", "/emulator/session", runId === undefined ? {} : { runId });
 }
 
-/** All tasks, in the order of their names. */
+/** All tasks, sorted by name. */
 export async function listTasks(): Promise<Task[]> {
   return (await call("GET", "/emulator/tasks")).tasks;
 }
 
-/** Where the emulator's clock is, and whether it is moved by hand. */
+/** The time of the emulator's clock, and whether it is a manual clock. */
 export async function readClock(): Promise<{ now: string; manual: boolean }> {
   return call("GET", "/emulator/clock");
 }
@@ -52,7 +53,7 @@ export async function cancelRun(id: string): Promise<void> {
   await call("POST", `/emulator/runs/${encodeURIComponent(id)}/cancel`, {});
 }
 
-/** Runs a run once more; the new run's id. */
+/** Triggers a run again. Returns the new run's id. */
 export async function replayRun(id: string): Promise<string> {
   return (await call("POST", `/emulator/runs/${encodeURIComponent(id)}/replay`, {})).id;
 }

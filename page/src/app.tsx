@@ -1,4 +1,4 @@
-// The page: a token first, then the list of runs and the run that is open.
+// The page: it gets a token, then shows the list of runs and the open run.
 
 import { TriggerAuthContext } from "@trigger.dev/react-hooks";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
@@ -61,7 +61,7 @@ function Emulator({ session }: { session: Session }) {
   const search = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLDivElement>(null);
 
-  // The newest run is open where there is room, until somebody opens or closes one.
+  // On a wide page the newest run is open, until the user opens or closes one.
   const [untouched, setUntouched] = useState(openId === undefined);
   const newest = untouched && matchMedia(WIDE).matches ? runs[0]?.id : undefined;
   const [first, setFirst] = useState<string>();
@@ -78,16 +78,16 @@ function Emulator({ session }: { session: Session }) {
   const closeRun = useCallback(() => {
     const id = shownId;
     openRun(undefined);
-    // The list may have been hidden until now.
+    // The list may just have become visible.
     requestAnimationFrame(() => list.current?.querySelector<HTMLElement>(`[data-run="${id}"]`)?.focus());
   }, [shownId, openRun]);
   const show = useCallback((name: Dialog) => {
-    // Scripts may have been read again meanwhile.
+    // The scripts may have been reloaded meanwhile.
     if (name === "trigger") listTasks().then(setTasks, () => undefined);
     setDialog(name);
   }, []);
   const enterList = () => {
-    // Where something has the focus, the keys are its own.
+    // A focused element handles its keys itself.
     if (document.activeElement !== document.body) return false;
     list.current?.querySelector<HTMLElement>('[data-run][tabindex="0"]')?.focus();
   };
@@ -113,7 +113,7 @@ function Emulator({ session }: { session: Session }) {
     "?": () => show("help"),
     "/": () => search.current?.focus(),
     Escape: closeRun,
-    // From a fresh load they begin in the list.
+    // After a fresh load the arrow keys start in the list.
     ...Object.fromEntries(["ArrowDown", "ArrowUp", "j", "k"].map((key) => [key, enterList])),
   });
 

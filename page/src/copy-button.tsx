@@ -1,10 +1,10 @@
-// A button that copies a text, and says that it did.
+// A button that copies a text, and confirms it.
 
 import { useEffect, useState } from "react";
 
-/** Puts a text into the clipboard. Rejects where the browser does not let it. */
+/** Copies a text to the clipboard. Rejects where the browser forbids it. */
 export async function copyText(text: string): Promise<void> {
-  // There is no clipboard on an origin that the browser does not trust.
+  // An insecure origin has no clipboard API.
   if (!navigator.clipboard) throw new Error("this browser gives no clipboard here");
   await navigator.clipboard.writeText(text);
 }

@@ -1,4 +1,4 @@
-// The keys.
+// The dialog that lists the keyboard shortcuts.
 
 import { Dialog } from "./dialog.js";
 

@@ -1,4 +1,4 @@
-// Sends to an input stream of a run.
+// The form that sends input to a run.
 
 import { useInputStreamSend } from "@trigger.dev/react-hooks";
 import { type FormEvent, useEffect, useId, useState } from "react";
@@ -14,7 +14,7 @@ export function InputSender({ runId, streams }: { runId: string; streams: string
   const ready = stream !== "" && "value" in value && !isLoading;
   const first = streams[0];
   useEffect(() => {
-    // The task may be known later than the run.
+    // The task may load later than the run.
     if (first !== undefined) setStream((current) => current || first);
   }, [first]);
   const submit = (event: FormEvent) => {

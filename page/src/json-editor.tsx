@@ -1,4 +1,4 @@
-// A field for JSON that says what is wrong with it. Ctrl+Enter sends the form.
+// A field for JSON that shows syntax errors. Ctrl+Enter submits the form.
 
 import { type KeyboardEvent, useId } from "react";
 
@@ -9,7 +9,7 @@ interface Props {
   rows?: number;
 }
 
-/** The value of a text of JSON; an empty one is no value. */
+/** Parses JSON; an empty text is no value. */
 export function parsed(text: string): { value: unknown } | { error: string } {
   if (text.trim() === "") return { value: undefined };
   try {

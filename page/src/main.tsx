@@ -1,9 +1,9 @@
-// Before everything else.
+// First: it sets zod up before the other modules use it.
 import "./no-eval.js";
 
 import { createRoot } from "react-dom/client";
 import { App } from "./app.js";
-// In the order of the cascade.
+// Stylesheets, in the order of the cascade.
 import "./css/base.css";
 import "./css/controls.css";
 import "./css/layout.css";

@@ -1,3 +1,3 @@
-// zod tries out whether it may compile code, which the page's security policy forbids and the browser reports.
+// Keeps zod from testing whether it may compile code: the page's security policy forbids that, and the browser reports it.
 
 Object.assign(globalThis, { __zod_globalConfig: { jitless: true } });

@@ -1,8 +1,8 @@
-// What a run's metadata says of its progress.
+// The progress in a run's metadata.
 
 type Metadata = Record<string, unknown> | undefined;
 
-/** The share that is done, from 0 to 100: `progress` in percent, in shares of 1, or of `of` (or `total`). */
+/** The percentage that is done: `progress` in percent, as a fraction of 1, or out of `of` (or `total`). */
 export function percentOf(metadata: Metadata): number | undefined {
   let value = metadata?.progress;
   if (value !== null && typeof value === "object") value = (value as Record<string, unknown>).percent;
@@ -12,7 +12,7 @@ export function percentOf(metadata: Metadata): number | undefined {
   return Math.min(100, Math.max(0, percent));
 }
 
-/** What the run says it is doing: `status`, `label`, `phase`, `step` or `message`. */
+/** The run's current activity: `status`, `label`, `phase`, `step` or `message` of its metadata. */
 export function wordOf(metadata: Metadata): string | undefined {
   for (const name of ["status", "label", "phase", "step", "message"]) {
     const value = metadata?.[name];

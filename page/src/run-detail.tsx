@@ -1,4 +1,4 @@
-// One run: its state, its progress, its timeline, its values and streams, and what can be done with it.
+// One run: its state, progress, timeline, values and streams, and the actions on it.
 
 import { useRealtimeRun } from "@trigger.dev/react-hooks";
 import { useEffect, useRef, useState } from "react";
@@ -16,11 +16,11 @@ import { WaitToken } from "./wait-token.js";
 
 interface Props {
   id: string;
-  /** The run as the list has it: sooner there, with less in it. */
+  /** The run from the list: available sooner, with fewer fields. */
   inList: Run | undefined;
   seen: Seen[];
   task: Task | undefined;
-  /** Opened by the page itself: the focus stays where it is. */
+  /** Whether the page opened the run itself: then the focus stays where it is. */
   quiet: boolean;
   onClose: () => void;
   onOpen: (id: string) => void;
@@ -30,7 +30,7 @@ export function RunDetail({ id, inList, seen, task, quiet, onClose, onOpen }: Pr
   const { run: whole, error } = useRealtimeRun(id);
   const [failure, setFailure] = useState<string>();
   const heading = useRef<HTMLHeadingElement>(null);
-  // Only when it opens.
+  // Runs once, when the run opens.
   const keepsFocus = useRef(quiet);
   useEffect(() => {
     if (!keepsFocus.current) heading.current?.focus();
@@ -139,7 +139,7 @@ export function RunDetail({ id, inList, seen, task, quiet, onClose, onOpen }: Pr
         </section>
       )}
       {!ended && (
-        // Open where the task is known to wait for input.
+        // Open if the task is known to wait for input.
         <details open={(task?.inputs.length ?? 0) > 0}>
           <summary>Send input</summary>
           <InputSender runId={id} streams={task?.inputs ?? []} />
@@ -175,7 +175,7 @@ function Values({ run, whole }: { run: Run; whole: boolean }) {
   );
 }
 
-/** The whole run, with what the list heard later. */
+/** The whole run, updated from the list where that is newer. */
 function newer(whole: Run | undefined, inList: Run | undefined): Run | undefined {
   if (whole && inList && inList.updatedAt > whole.updatedAt) {
     const { payload, output, error } = whole;

@@ -1,4 +1,4 @@
-// The runs, newest first, filtered; one stop of the Tab key, arrow keys within.
+// The list of runs, newest first, filtered. It is one stop of the Tab key; the arrow keys move within it.
 
 import { type KeyboardEvent, memo, type RefObject, useDeferredValue, useMemo, useState } from "react";
 import { Progress, percentOf, wordOf } from "./progress.js";
@@ -6,7 +6,7 @@ import type { Run } from "./runs.js";
 import { familyOf, isFinal, STATUSES, wordsOf } from "./status.js";
 import { ago, useNow } from "./time.js";
 
-/** How many are drawn before somebody asks for more. */
+/** How many runs are drawn before the user asks for more. */
 const PAGE = 100;
 
 interface Props {
@@ -26,7 +26,7 @@ export function RunList({ runs, openId, onOpen, search, list }: Props) {
   const now = useNow(1000);
   const shown = useMemo(() => runs.filter((run) => matches(run, words, status)), [runs, words, status]);
   const drawn = shown.slice(0, most);
-  // The one stop of the Tab key: where the focus was last, else the open run, else the first.
+  // The entry that Tab stops at: the one that last had the focus, else the open run, else the first.
   const stop = [focused, openId].find((id) => id !== undefined && drawn.some((run) => run.id === id)) ?? drawn[0]?.id;
 
   const move = (event: KeyboardEvent<HTMLElement>) => {
@@ -45,7 +45,7 @@ export function RunList({ runs, openId, onOpen, search, list }: Props) {
   };
   const enter = (event: KeyboardEvent<HTMLElement>) => {
     if (event.key === "Escape") {
-      // Chromium would empty the field; here it is only left.
+      // Escape leaves the field. Chromium would empty it.
       event.preventDefault();
       search.current?.blur();
     }

@@ -1,13 +1,13 @@
-// All runs of the environment, live, and the statuses each was seen in.
+// All runs of the environment, live, with the statuses that the page observed of each.
 
 import type { AnyRealtimeRun } from "@trigger.dev/core/v3";
 import { useApiClient } from "@trigger.dev/react-hooks";
 import { useEffect, useRef, useState } from "react";
 
-/** A run as the feed gives it. */
+/** A run of the feed. */
 export type Run = AnyRealtimeRun;
 
-/** A status, and since when. */
+/** A status, and its start. */
 export interface Seen {
   status: string;
   at: Date;
@@ -17,11 +17,11 @@ export interface Seen {
 export interface Runs {
   runs: Run[];
   seen: ReadonlyMap<string, Seen[]>;
-  /** How the feed is: it begins, it is live, or it is broken and tried again. */
+  /** The state of the feed: it connects, it is live, or it is broken and retried. */
   state: "connecting" | "live" | "broken";
 }
 
-/** What a list does not show, and need not be sent. */
+/** The columns that the list does not show, left out of the feed. */
 const SKIP: ("payload" | "output" | "error" | "payloadType" | "outputType")[] = [
   "payload",
   "output",
@@ -29,7 +29,7 @@ const SKIP: ("payload" | "output" | "error" | "payloadType" | "outputType")[] = 
   "payloadType",
   "outputType",
 ];
-/** How often the list is drawn again at most, and how long a broken feed is left alone, in milliseconds. */
+/** The shortest gap between two renders of the list, and the pause after a broken feed, in milliseconds. */
 const DRAW_MS = 60;
 const AGAIN_MS = 2000;
 
@@ -61,7 +61,7 @@ export function useRuns(): Runs {
         try {
           await round();
         } catch {
-          // Told by the state; the next round tries again.
+          // The state shows the error; the next round retries.
         }
         if (state !== "live") await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }
@@ -75,13 +75,13 @@ export function useRuns(): Runs {
       const tell = (now: Runs["state"]) => {
         if (now === "live" && isFirst) {
           isFirst = false;
-          // An emulator that was gone may be another one, which knows nothing of the runs here.
+          // After a gap it may be another emulator, without these runs.
           byId.clear();
           seen.clear();
         }
         state = now;
         draw();
-        // The client would wait ever longer.
+        // The client would back off further with each retry.
         if (now === "broken") stop.abort();
       };
       const fetchClient: typeof fetch = async (input, init) => {
@@ -90,13 +90,13 @@ export function useRuns(): Runs {
           tell(response.ok ? "live" : "broken");
           return response;
         } catch (error) {
-          // The client ends requests of its own, too.
+          // The client aborts requests itself, too.
           if (!(error instanceof Error && error.name === "AbortError") && !init?.signal?.aborted) tell("broken");
           throw error;
         }
       };
       try {
-        // No tag is every tag.
+        // Without a tag the feed has every run.
         const filters = { createdAt: "1d", skipColumns: SKIP };
         const options = { signal: stop.signal, fetchClient };
         for await (const run of latest.current?.subscribeToRunsWithTag("", filters, options) ?? []) {

@@ -1,8 +1,8 @@
-// Keys that do something wherever the focus is, but not while somebody types or a dialog is open.
+// Keyboard shortcuts. They are off while a field has the focus or a dialog is open.
 
 import { useEffect, useRef } from "react";
 
-/** What each key does, by its `KeyboardEvent.key`; with `false` the browser does what it does with it. */
+/** The action of each key, by its `KeyboardEvent.key`; after `false` the browser handles the key itself. */
 export type Shortcuts = Record<string, () => unknown>;
 
 export function useShortcuts(shortcuts: Shortcuts): void {
@@ -14,7 +14,7 @@ export function useShortcuts(shortcuts: Shortcuts): void {
       if (document.querySelector("dialog[open]")) return;
       const { target } = event;
       if (target instanceof HTMLElement && target.matches("input, textarea, select")) {
-        // Leaves the field; an open dialog stays open.
+        // The focus leaves the field; an open dialog stays open.
         if (event.key === "Escape") target.blur();
         return;
       }

@@ -19,7 +19,7 @@ const FAMILIES: Record<string, Family> = {
   TIMED_OUT: "bad",
 };
 
-/** The statuses that a run can be in, as they are filtered by. */
+/** The statuses of the filter. */
 export const STATUSES = Object.keys(FAMILIES);
 
 const FINAL = new Set(["COMPLETED", "CANCELED", "EXPIRED", "FAILED", "CRASHED", "SYSTEM_FAILURE", "TIMED_OUT"]);
@@ -29,7 +29,7 @@ export function isFinal(status: string): boolean {
   return FINAL.has(status);
 }
 
-/** The family of a status; an unknown one is somehow at work. */
+/** The family of a status. An unknown one counts as at work. */
 export function familyOf(status: string): Family {
   return FAMILIES[status] ?? "works";
 }

@@ -3,7 +3,7 @@
 import { useRealtimeStream } from "@trigger.dev/react-hooks";
 import { useEffect, useRef } from "react";
 
-/** The most parts that are kept, and the longest a stream may be silent, in seconds. */
+/** The most parts that are kept, and the timeout of a silent stream, in seconds. */
 const MAX_PARTS = 1000;
 const SILENCE_S = 600;
 
@@ -18,7 +18,7 @@ export function StreamView({ runId, name }: { runId: string; name: string }) {
   useEffect(() => {
     const element = box.current;
     if (!element) return;
-    // Stays at the end, unless somebody reads further up.
+    // The view stays at the end, unless the user has scrolled up.
     if (element.scrollHeight - element.scrollTop - element.clientHeight < 80) element.scrollTop = element.scrollHeight;
   }, [count]);
   return (
@@ -35,7 +35,7 @@ export function StreamView({ runId, name }: { runId: string; name: string }) {
   );
 }
 
-/** Text and text deltas run on; anything else is a line of JSON. */
+/** Text and text deltas are joined; any other part is a line of JSON. */
 function textOf(parts: readonly unknown[]): string {
   let text = "";
   for (const part of parts) {

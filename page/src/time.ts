@@ -1,16 +1,16 @@
-// The time as the emulator sees it, and how spans are written.
+// The emulator's time, and the format of durations.
 
 import { useEffect, useState } from "react";
 import { readClock } from "./api.js";
 
 let byHand: number | undefined;
 
-/** Now, in Unix milliseconds, by the emulator's clock. */
+/** The time of the emulator's clock, in Unix milliseconds. */
 export function now(): number {
   return byHand ?? Date.now();
 }
 
-/** Now, again every `everyMs` while `active`. */
+/** The time of the emulator's clock, updated every `everyMs` while `active`. */
 export function useNow(everyMs: number, active = true): number {
   const [at, setAt] = useState(now);
   useEffect(() => {
@@ -21,7 +21,7 @@ export function useNow(everyMs: number, active = true): number {
   return active ? Math.max(at, 0) : now();
 }
 
-/** The time of a clock that is moved by hand; undefined for one that goes by itself. */
+/** The time of a manual clock; undefined for the system's clock. */
 export function useClockByHand(): Date | undefined {
   const [at, setAt] = useState<number>();
   useEffect(() => {

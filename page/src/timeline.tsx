@@ -1,11 +1,11 @@
-// The states of a run, each with how long it lasted.
+// The states of a run, each with its duration.
 
 import type { Run, Seen } from "./runs.js";
 import { familyOf, isFinal, wordsOf } from "./status.js";
 import { clock, span, useNow } from "./time.js";
 
 interface Entry extends Seen {
-  /** Until when, in Unix milliseconds; undefined for an end. */
+  /** The end of the state, in Unix milliseconds; undefined for a final one. */
   until: number | undefined;
 }
 
@@ -44,14 +44,14 @@ export function Timeline({ run, seen }: { run: Run; seen: Seen[] }) {
   );
 }
 
-/** The run's own times, and between them the changes that the page saw. */
+/** The run's own times, with the changes that the page observed between them. */
 function entriesOf(run: Run, seen: Seen[], now: number): Entry[] {
   const known: Seen[] = [];
   if (run.delayedUntil) known.push({ status: "DELAYED", at: run.createdAt });
   const queued = run.delayedUntil ?? run.createdAt;
   if (!run.delayedUntil || run.delayedUntil.getTime() <= now) known.push({ status: "QUEUED", at: queued });
   if (run.startedAt) known.push({ status: "EXECUTING", at: run.startedAt });
-  // A worker takes a run when it starts; the states between are the run's own.
+  // A run is dequeued when it starts; the page observes the states after that.
   const between = seen.filter(({ status }) => !isFinal(status) && !["QUEUED", "DELAYED", "DEQUEUED"].includes(status));
   const begun = [...known, ...between].sort((a, b) => a.at.getTime() - b.at.getTime());
   if (isFinal(run.status)) {

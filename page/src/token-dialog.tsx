@@ -1,4 +1,4 @@
-// Completes a wait token by its id: one that an app made.
+// The dialog that completes a wait token by its id, for tokens of an app.
 
 import { useId, useState } from "react";
 import { Dialog } from "./dialog.js";

@@ -1,4 +1,4 @@
-// Triggers a task.
+// The dialog that triggers a task.
 
 import { useTaskTrigger } from "@trigger.dev/react-hooks";
 import { type FormEvent, useEffect, useId, useState } from "react";
@@ -12,7 +12,7 @@ interface Props {
   onTriggered: (runId: string) => void;
 }
 
-/** The last trigger, which the next dialog begins with. */
+/** The last trigger, the initial values of the next dialog. */
 let last = { task: "", payload: '{\n  "from": "the page"\n}', tags: "" };
 
 export function TriggerDialog({ tasks, onClose, onTriggered }: Props) {

@@ -1,4 +1,4 @@
-// Completes a wait token.
+// The form that completes a wait token.
 
 import { useWaitToken } from "@trigger.dev/react-hooks";
 import { type FormEvent, useState } from "react";
