@@ -1,8 +1,8 @@
-//! A local Trigger.dev realtime API in the terminal: prints its URL and key as one line of JSON,
-//! and ends when its standard input closes.
+//! Runs the emulator in a terminal. It prints its URL and key as one line of JSON, and ends when its standard input
+//! closes.
 //!
-//! `cargo run --no-default-features --example emulator -- --port 0 --speed 2 --tasks tasks.json`,
-//! or `--options '{…}'` with everything docs/emulator.md lists.
+//! `cargo run --no-default-features --example emulator -- --port 0 --speed 2 --tasks tasks.json`, or `--options '{…}'`
+//! with any option of docs/emulator.md.
 
 use std::io::Read as _;
 
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{}", json!({ "url": emulator.url(), "secretKey": emulator.secret_key() }));
     let (closed, waiting) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
-        // Whatever comes is passed over; an error ends it too.
+        // The input is discarded; an error ends it too.
         let _ = std::io::copy(&mut std::io::stdin().lock().by_ref(), &mut std::io::sink());
         let _ = closed.send(());
     });

@@ -1,4 +1,4 @@
-//! A listener against clients that hold what they can: raw bytes, with times short enough to be waited for.
+//! A listener against clients that exhaust resources: raw bytes, with timeouts short enough for tests.
 
 use std::future::{pending, poll_fn};
 use std::io;
@@ -26,7 +26,7 @@ use super::response::Body;
 use crate::error::ErrorCode;
 
 const SOON: Duration = Duration::from_millis(100);
-/// Nothing here takes that long.
+/// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(20);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -38,7 +38,7 @@ fn quick() -> Bounds {
 struct Server {
     address: SocketAddr,
     counts: Arc<Counts>,
-    /// One for each request that ended before it was answered.
+    /// One item for each request that ended without a response.
     left: mpsc::UnboundedReceiver<()>,
     stop: CancellationToken,
 }
@@ -49,7 +49,7 @@ impl Drop for Server {
     }
 }
 
-/// Tells that a request ended.
+/// Reports on drop that a request ended.
 struct EndOnDrop(mpsc::UnboundedSender<()>);
 
 impl Drop for EndOnDrop {
@@ -64,7 +64,7 @@ fn whole(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
     response
 }
 
-/// `/hold` is never answered, `/large` with 16 MiB, `/refuse` before its body is read, everything else with `ok`.
+/// `/hold` gets no response, `/large` 16 MiB, `/refuse` a response before its body is read, any other path `ok`.
 async fn answer(request: hyper::Request<RequestBody>, on_end: EndOnDrop) -> io::Result<Response<Body>> {
     match request.uri().path() {
         "/hold" => {
@@ -98,7 +98,7 @@ impl Server {
     }
 }
 
-/// Reads to the end; a reset is one too.
+/// Reads to the end of the connection; a reset is an end, too.
 async fn rest(client: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut part = vec![0; 64 << 10];
@@ -129,7 +129,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&size[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// The preface and a window of so many bytes for each stream.
+/// HTTP/2's preface, and a window of so many bytes for each stream.
 fn hello(window: u32) -> Vec<u8> {
     [PREFACE, &frame(4, 0, 0, &[&[0, 4][..], &window.to_be_bytes()].concat()), &frame(4, 1, 0, &[])].concat()
 }
@@ -137,12 +137,12 @@ fn hello(window: u32) -> Vec<u8> {
 /// A GET without a body.
 fn get(stream: u32, path: &str) -> Vec<u8> {
     let length = u8::try_from(path.len()).expect("short");
-    // :method GET and :scheme http of the static table, then :authority and :path with values of their own.
+    // `:method GET` and `:scheme http` of the static table, then `:authority` and `:path` as literals.
     let block = [&[0x82, 0x86, 0x01, 1, b'x', 0x04, length][..], path.as_bytes()].concat();
     frame(1, 5, stream, &block)
 }
 
-/// Kinds of the frames in `bytes`, with the streams.
+/// The types of the frames in `bytes`, with their streams.
 fn frames(mut bytes: &[u8]) -> Vec<(u8, u32)> {
     let mut seen = Vec::new();
     while let [a, b, c, kind, _, d, e, f, g, after @ ..] = bytes {
@@ -196,7 +196,7 @@ async fn a_connection_that_is_sent_much_at_once_lets_the_others_have_their_turn(
     let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, ErrorCode::RelayPort).await.expect("a port");
     let mut client = TcpStream::connect(address).await.expect("a connection");
     let (stream, _) = listener.accept().await.expect("a connection");
-    // Frames of a kind that is not known, and a ping behind them.
+    // Frames of an unknown type, and a ping behind them.
     let flood = frame(0x77, 0, 0, &[]).repeat(12_000);
     client.write_all(&[hello(1_000), flood, frame(6, 0, 0, &[0; 8])].concat()).await.expect("room");
     let serving = serve_connection(stream, CancellationToken::new(), Arc::new(ListenerState::default()), |_| async {
@@ -229,7 +229,7 @@ async fn a_client_that_vanishes_without_a_word_is_found_dead_by_the_system() {
     let socket = socket2::SockRef::from(&stream);
     for (unread, unheard) in [(1, 30), (30, 35), (600, 605)] {
         detect_dead_peer(&stream, Duration::from_secs(unread));
-        // Not before an answer's own time: a client that only pauses is not cut off.
+        // The send timeout comes first: a client that only pauses is not disconnected.
         assert_eq!(socket.tcp_user_timeout().expect("an option"), Some(Duration::from_secs(unheard)));
     }
     assert!(socket.keepalive().expect("an option"));
@@ -270,7 +270,7 @@ async fn an_answer_over_http2_that_is_read_slowly_is_not_dropped() {
     let mut client = server.connect(&[hello(1_000), get(1, "/large")].concat()).await;
     for _ in 0..15 {
         sleep(SOON).await;
-        // Room for one part more.
+        // The window grows by one more frame.
         let more = 16_384_u32.to_be_bytes();
         client.write_all(&[frame(8, 0, 1, &more), frame(8, 0, 0, &more)].concat()).await.expect("room");
     }
@@ -312,7 +312,7 @@ async fn a_client_that_left_is_seen_behind_bytes_that_nobody_wants_yet() {
     let mut server = start(quick()).await;
     for behind in ["", "G", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"] {
         let client = server.connect(format!("GET /hold HTTP/1.1\r\nhost: x\r\n\r\n{behind}").as_bytes()).await;
-        // What comes later is behind it too.
+        // Bytes of a later request are read ahead, too.
         sleep(SOON / 2).await;
         drop(client);
         timeout(LONG, server.left.recv()).await.expect("in time");
@@ -329,7 +329,7 @@ async fn requests_sent_at_once_are_answered_in_turn_and_too_much_of_them_is_not_
     assert_eq!(String::from_utf8_lossy(&answers).matches("ok abcde").count(), 100);
 
     let mut client = server.connect(b"GET /hold HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    // As much as it likes, once more.
+    // The bytes beyond the read-ahead.
     let _ = client.write_all(&vec![b'x'; 1 << 20]).await;
     timeout(LONG, server.left.recv()).await.expect("the request ends with its connection");
     rest(&mut client).await;
@@ -346,7 +346,7 @@ async fn a_full_listener_lets_idle_connections_make_way_and_else_says_when_to_co
     let mut third = server.connect(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(first(&mut third).await.starts_with("HTTP/1.1 200"));
     assert!(rest(&mut idle).await.is_empty());
-    // The third is idle now: it makes way to one that stays.
+    // The third connection is idle now: a new one evicts it.
     let _held = server.connect(b"GET /hold HTTP/1.1\r\nhost: x\r\n\r\n").await;
     rest(&mut third).await;
     until("both are busy", || server.counts.connections() == 2 && server.counts.evicted() == 2).await;
@@ -366,7 +366,7 @@ async fn headers_over_the_bound_are_refused_over_either_protocol() {
     let long = format!("GET / HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "x".repeat(6_000));
     let mut client = server.connect(long.as_bytes()).await;
     assert!(first(&mut client).await.starts_with("HTTP/1.1 431"));
-    // One long value is sent, and 40 references to it.
+    // One long value, and 40 references to it.
     let value = [&[0x40, 6][..], b"x-long", &[0x7f, 0x81, 0x01], &[b'x'; 256]].concat();
     let block = [&[0x82, 0x86, 0x84, 0x01, 1, b'x'][..], &value, &[0xbe; 40]].concat();
     let mut client = server.connect(&[hello(1_000), frame(1, 5, 1, &block)].concat()).await;

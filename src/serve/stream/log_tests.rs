@@ -1,4 +1,4 @@
-//! Readers of a log that is filled from a source, which comes and goes.
+//! Readers of a log whose source disconnects and reconnects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn v1(log: &Arc<Log>) -> V1 {
     V1::new(log.clone(), None, WAIT, CancellationToken::new())
 }
 
-/// The next part but comments; nothing at the end, `broken` where it broke off.
+/// The next part that is no comment; `None` at the end, `broken` where the body broke off.
 async fn part(reader: &mut V2) -> Option<String> {
     loop {
         let text = match reader.next().await? {
@@ -53,7 +53,7 @@ async fn nobody_is_told_the_tail_or_the_end_before_the_source_said_where_it_is()
     let batch = part(&mut reader).await.expect("a batch");
     assert!(batch.contains("[r0,r1]") && !batch.contains("tail"), "{batch}");
     assert!(timeout(Duration::from_secs(60), part(&mut reader)).await.is_err(), "neither ping nor end");
-    // Three are before the tail: one is still to come.
+    // The tail is 3: one record is still to come.
     log.extend(Vec::new(), Some((3, 7)));
     assert!(timeout(Duration::from_secs(60), part(&mut reader)).await.is_err());
     log.extend(records(2..3), None);
@@ -96,7 +96,7 @@ async fn silence_of_a_source_that_is_away_is_not_the_streams_v1() {
     let back = Instant::now();
     log.set_live(true);
     while reader.next().await.is_some() {}
-    // It is looked at every 5 s.
+    // The reader checks every 5 s.
     assert!((WAIT..WAIT + Duration::from_secs(5)).contains(&back.elapsed()), "{:?}", back.elapsed());
 }
 
@@ -157,7 +157,7 @@ fn what_the_stream_itself_trimmed_is_gone_and_nobody_is_sent_elsewhere_for_it() 
     log.extend(records(0..4), None);
     assert_eq!(log.start_v2(None), Start::Gone);
     log.extend(vec![trim], None);
-    // Its own bounds had dropped what was before 3, and so did the stream.
+    // The bounds had dropped the records before 3, and the stream trimmed the same.
     assert_eq!([log.start_v2(None), log.start_v2(Some(3))], [Start::At(3), Start::At(4)]);
     assert!(matches!(log.next(0), Next::Records(found, 5) if found.len() == 2));
 }
