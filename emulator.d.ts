@@ -1,11 +1,11 @@
 /**
  * A local Trigger.dev realtime API with scripted runs, so that a frontend or a test needs no account. See
- * `docs/emulator.md` for what it answers.
+ * `docs/emulator.md` for the API it has.
  */
 
 /**
  * A JSON value. In scripts, the string `"$n"` stands for the count of a repeat, `"$payload"` for the payload and
- * `"$result"` for what was waited for last; `"$payload.a.0"` and `"$result.output"` for a part.
+ * `"$result"` for the result of the last wait; `"$payload.a.0"` and `"$result.output"` for a part.
  */
 export type ScriptValue = string | number | boolean | null | { [key: string]: ScriptValue } | ScriptValue[];
 
@@ -24,7 +24,7 @@ export type Step =
   /** Writes these chunks to a stream of the run, one every `every` (0) milliseconds. */
   | { stream: { key: string; chunks: ScriptValue[]; every?: number } }
   /**
-   * Waits until a wait token is completed or timed out. Without a `tokenId` a new one is made, and its id is told in the
+   * Waits until a wait token is completed or timed out. Without a `tokenId` a new one is made, and its id is put into the
    * metadata under `metadata` (`"tokenId"`), with its public token under `publicAccessToken`. `$result` is then
    * `{ ok: true, output }` or `{ ok: false, error }`.
    */
@@ -38,11 +38,11 @@ export type Step =
   /** Does its steps for each count from `from` (1) to `to`, both included, by `by` (1). */
   | { repeat: { from?: number; to: number; by?: number; steps: Step[] } };
 
-/** What a run of a task does. */
+/** The script of a task's runs. */
 export interface TaskScript {
   /** How long the run waits for a worker, in milliseconds; `null` is for ever. @default 150 */
   queued?: number | null;
-  /** What it does then. Without an `output` or `fail` it succeeds without an output. @default [] */
+  /** Its steps after that. Without an `output` or `fail` it succeeds without an output. @default [] */
   steps?: Step[];
 }
 
@@ -83,10 +83,10 @@ export type Fault = {
       status: number;
       retryAfter?: number;
     }
-  | /** A feed is told that its shape is gone. */ { kind: "mustRefetch" }
+  | /** A feed gets 409: its shape is gone. */ { kind: "mustRefetch" }
 );
 
-/** What {@link startEmulator} takes. */
+/** The options of {@link startEmulator}. */
 export interface EmulatorOptions {
   /** The port on 127.0.0.1; 0 lets the system choose. @default 0 */
   port?: number;
@@ -96,8 +96,8 @@ export interface EmulatorOptions {
   holdMs?: number;
   /**
    * How long a run's change is remembered for the next live request of its feed, in milliseconds. The real server
-   * remembers about 2,000: what changed before that is told when the request runs out, or with the next change, so that a
-   * client that was away for longer must ask once without `live`. Feeds of tags and batches are told at once.
+   * remembers about 2,000: an earlier change is sent when the request runs out, or with the next change, so that a client
+   * that was away for longer must ask once without `live`. Feeds of tags and batches get it at once.
    * @default no limit
    */
   memoryMs?: number;
@@ -121,7 +121,7 @@ export interface EmulatorOptions {
   now?: string | number | Date;
   /** The folder of the page at `/`. By default the one that the package brings. */
   pageDirectory?: string;
-  /** What goes wrong on purpose, from the start; `PUT /emulator/faults` changes it. @default [] */
+  /** The faults from the start; `PUT /emulator/faults` changes it. @default [] */
   faults?: Fault[];
   /** More keys of the main environment. @default [] */
   additionalKeys?: AdditionalKey[];
@@ -138,7 +138,7 @@ export interface EmulatorOptions {
 export interface EmulatorStats {
   /** All of them. */
   total: number;
-  /** By route, such as `"GET /realtime/v1/runs/{id}"`; routes nobody asked are left out. */
+  /** By route, such as `"GET /realtime/v1/runs/{id}"`; routes without requests are left out. */
   byRoute: Record<string, number>;
 }
 
@@ -152,11 +152,11 @@ export interface Emulator {
   stats(): Promise<EmulatorStats>;
   /**
    * Moves a manual clock on by so many milliseconds, from 0 on, and waits until everything due was done: in its order,
-   * each at its time. What a run has to do at once, such as after something was sent to it, is done too, by 0 as well.
+   * each at its time. Steps that are due at once, such as after an input, are done too, also by 0.
    *
    * @returns Where the clock is then.
-   * @throws {ArgumentError} for a clock that goes by itself, and beyond the year 9999 (`ERR_CLOCK`), and for what is no
-   * whole number (`ERR_INVALID_ARGUMENT`). {@link TriggerNativeError} once it was stopped (`ERR_EMULATOR_STOPPED`).
+   * @throws {ArgumentError} for a clock that goes by itself, and beyond the year 9999 (`ERR_CLOCK`), and for a number
+   * that is not whole (`ERR_INVALID_ARGUMENT`). {@link TriggerNativeError} once it was stopped (`ERR_EMULATOR_STOPPED`).
    */
   advance(ms: number): Promise<Date>;
   /**
@@ -174,7 +174,7 @@ export interface Emulator {
 }
 
 /**
- * Starts an emulator. It keeps the process alive until it is stopped, whether or not what this gives is kept.
+ * Starts an emulator. It keeps the process alive until it is stopped, whether or not its object is kept.
  *
  * @throws {ArgumentError} on an option that is unknown or wrong (`ERR_INVALID_OPTIONS`) and on a script that cannot be
  * one (`ERR_INVALID_SCRIPT`). {@link TriggerNativeError} when the port is taken (`ERR_EMULATOR_PORT`).

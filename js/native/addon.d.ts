@@ -240,8 +240,8 @@ export interface Chunks {
   chunks: unknown[];
   /** The indices of values that are `undefined`, and `null` in `chunks`. */
   holes: number[];
-  /** Where to resume after each value; only where `placed` was true. */
-  places?: string[];
+  /** Where to resume after each value, where they were asked for. */
+  cursors?: string[];
   notices: Notice[];
   end: { ending: "complete" | "idle" | "closed"; error?: undefined } | Failed | null;
   error?: undefined;
@@ -251,7 +251,7 @@ export type StreamBatch = Chunks | WantsToken | (Failed & { wantsToken?: undefin
 
 export class StreamReader {
   private constructor();
-  next(placed: Maybe<boolean>): Next<StreamBatch>;
+  next(cursors: Maybe<boolean>): Next<StreamBatch>;
   runOver(): void;
   close(): void;
   stats(): Json<StreamStats>;

@@ -155,7 +155,7 @@ class StreamSource {
         // The end is reported when it is closed: once, and after the last value.
         for (const notice of batch.notices) if (notice.state !== "ended") this.#tell(notice);
         for (const index of batch.holes) batch.chunks[index] = undefined;
-        this.cursors = batch.places;
+        this.cursors = batch.cursors;
         if (batch.chunks.length > 0) return batch.chunks;
       }
       return undefined;

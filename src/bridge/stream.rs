@@ -101,19 +101,19 @@ fn open(client: &Client, mailbox: &Mailbox, run_id: &str, key: &str, options: &s
     let spec = StreamSpec::new(endpoint, client_options, (run_id, key), options.plan(), options.retry_policy())?;
     let _within = runtime::get()?.enter();
     let reader = Reader::open(spec, ReaderOptions { notices: options.notices, run_over: options.run_over });
-    let stream = Stream { reader, endpoint: client.endpoint.clone(), placed: AtomicBool::new(false) };
+    let stream = Stream { reader, endpoint: client.endpoint.clone(), cursors: AtomicBool::new(false) };
     Ok(StreamReader { subscription: mailbox.subscribe(stream) })
 }
 
 #[napi]
 impl StreamReader {
     /// The next batch, if there is one: `{"chunks": […], "holes": […], "notices": […], "end": null |
-    /// {"ending"} | {"error"}}`; `holes`: the indexes of undefined values, which are `null` in `chunks`. With `placed` also
-    /// `places`: the position after each value. Or `{"wantsToken": true}`, or `{"error"}`. Else the ticket of the letter
+    /// {"ending"} | {"error"}}`; `holes`: the indexes of undefined values, which are `null` in `chunks`. With `cursors`
+    /// also `cursors`: the position after each value. Or `{"wantsToken": true}`, or `{"error"}`. Else the ticket of the letter
     /// that will bring the batch. JavaScript reads one batch at a time.
     #[napi(catch_unwind)]
-    pub fn next(&self, env: Env, placed: Option<bool>) -> napi::Result<Either<Text, u32>> {
-        self.subscription.source.placed.store(placed.unwrap_or(false), Ordering::Relaxed);
+    pub fn next(&self, env: Env, cursors: Option<bool>) -> napi::Result<Either<Text, u32>> {
+        self.subscription.source.cursors.store(cursors.unwrap_or(false), Ordering::Relaxed);
         self.subscription.next(env)
     }
 
@@ -151,12 +151,12 @@ impl StreamReader {
 struct Stream {
     reader: Reader,
     endpoint: Endpoint,
-    placed: AtomicBool,
+    cursors: AtomicBool,
 }
 
 impl Source for Stream {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<String> {
-        self.reader.poll_next(cx).map(|batch| batch_text(&batch, self.placed.load(Ordering::Relaxed)))
+        self.reader.poll_next(cx).map(|batch| batch_text(&batch, self.cursors.load(Ordering::Relaxed)))
     }
 
     fn endpoint(&self) -> &Endpoint {
@@ -164,7 +164,7 @@ impl Source for Stream {
     }
 }
 
-fn batch_text(batch: &Batch, placed: bool) -> String {
+fn batch_text(batch: &Batch, with_cursors: bool) -> String {
     let size: usize = batch.chunks.iter().filter_map(|chunk| chunk.json.as_ref()).map(|json| json.len() + 1).sum();
     let mut text = String::with_capacity(size + 64);
     text.push_str("{\"chunks\":[");
@@ -188,11 +188,11 @@ fn batch_text(batch: &Batch, placed: bool) -> String {
         None => serde_json::Value::Null,
     };
     text.push(']');
-    if placed {
-        let place = |chunk: &Chunk| chunk.position.map(|position| position.to_string()).unwrap_or_default();
-        let places: Vec<String> = batch.chunks.iter().map(place).collect();
-        text.push_str(",\"places\":");
-        text.push_str(&serde_json::Value::from(places).to_string());
+    if with_cursors {
+        let cursor = |chunk: &Chunk| chunk.position.map(|position| position.to_string()).unwrap_or_default();
+        let cursors: Vec<String> = batch.chunks.iter().map(cursor).collect();
+        text.push_str(",\"cursors\":");
+        text.push_str(&serde_json::Value::from(cursors).to_string());
     }
     text.push_str(",\"holes\":");
     text.push_str(&serde_json::Value::from(holes).to_string());
