@@ -19,6 +19,11 @@ const TOOLS = `
   const { Worker } = require("node:worker_threads");
   const ours = () => fs.readdirSync("/proc/self/task")
     .filter((id) => fs.readFileSync("/proc/self/task/" + id + "/comm", "utf8") === "trigger-native\\n").length;
+  /** The number of threads, once there are \`least\`: a thread gets its name when it first runs, maybe after the call. */
+  const atLeast = async (least) => {
+    for (const end = Date.now() + 10_000; ours() < least && Date.now() < end; ) await new Promise((done) => setTimeout(done, 5));
+    return ours();
+  };
   const call = (sdk) => {
     sdk.configure({ baseURL, accessToken });
     return sdk.runs.cancel("run_1234").then((run) => run.id, (error) => [error.constructor.name, error.code, error.message]);
@@ -64,12 +69,12 @@ describe("the threads of trigger-native", {
     const source = `
       const sdk = require("./index.js");
       say(ours());
-      call(sdk).then((id) => say([id, ours()]));`;
+      call(sdk).then(async (id) => say([id, await atLeast(2)]));`;
     assert.deepEqual(await said(source), [0, ["run_1234", 2]]);
   });
 
   test("are as many as TRIGGER_NATIVE_THREADS says", async () => {
-    const source = `call(require("./index.js")).then((id) => say([id, ours()]));`;
+    const source = `call(require("./index.js")).then(async (id) => say([id, await atLeast(5)]));`;
     assert.deepEqual(await said(source, { TRIGGER_NATIVE_THREADS: "5" }), [["run_1234", 5]]);
   });
 
@@ -87,7 +92,7 @@ describe("the threads of trigger-native", {
           + 'call(require(' + JSON.stringify(file) + ')).then((id) => parentPort.postMessage(id));';
         const workers = [1, 2, 3].map(() => new Worker(within, { eval: true, workerData: { baseURL, accessToken } }));
         say(await Promise.all(workers.map((worker) => new Promise((resolve, reject) => worker.on("message", resolve).on("error", reject)))));
-        say([await call(first), ours()]);
+        say([await call(first), await atLeast(2)]);
       })();`;
     const run = "run_1234";
     assert.deepEqual(await said(source), [run, [true, run, run], [run, run, run], [run, 2]]);
@@ -96,8 +101,8 @@ describe("the threads of trigger-native", {
   test("are a copy of the addon's own where it lies at another path", async () => {
     const source = `
       (async () => {
-        say([await call(require("./index.js")), ours()]);
-        say([await call(require(${JSON.stringify(copy)})), ours()]);
+        say([await call(require("./index.js")), await atLeast(2)]);
+        say([await call(require(${JSON.stringify(copy)})), await atLeast(4)]);
       })();`;
     assert.deepEqual(await said(source), [
       ["run_1234", 2],
@@ -115,7 +120,7 @@ describe("the threads of trigger-native", {
         say(await sdk.streams.read("run_1234", "ai").then((stream) => stream[Symbol.asyncIterator]().next()).catch(refused));
         say(ours());
         process.env.TRIGGER_NATIVE_THREADS = "3";
-        say([await call(sdk), ours()]);
+        say([await call(sdk), await atLeast(3)]);
       })();`;
     const [refused, feed, stream, threads, mended] = await said(source, { TRIGGER_NATIVE_THREADS: "many" });
     assert.deepEqual(refused.slice(0, 2), ["ConfigError", "ERR_INVALID_THREADS"]);
