@@ -16,11 +16,7 @@ const FOLDER_CIRCLES = [];
 const ROOTS = [];
 
 /** Files over the bound, with the lines that they may have at most and the reason. @type {[string, number, string][]} */
-const LONG = [
-  ["__test__/browser/scenarios/runs.mjs", 425, "one scenario for each official hook of runs, in one list"],
-  ["js/streams/with-streams.js", 423, "merges a run and its streams: one class with the order of both"],
-  ["tests/stream_machine.rs", 561, "one machine from outside, over one simulated connection"],
-];
+const LONG = [["__test__/browser/scenarios/runs.mjs", 425, "one scenario for each official hook of runs, in one list"]];
 
 const MAX_LINES = 400;
 

@@ -13,6 +13,7 @@ const { isTexts, takeOptions } = require("../config/options.js");
 const { ResumeId, tagOf } = require("./resume-id.js");
 const { RealtimeStream } = require("./realtime-stream.js");
 const { partEvents } = require("./events.js");
+const { Queue } = require("./queue.js");
 const { streamSource } = require("./source.js");
 
 /** The most streams of finished runs that are read at once: at that number no further run is read. */
@@ -111,7 +112,7 @@ class Merge {
   /**
    * The parts that came and were not given out yet: at most one batch of each stream, and one run.
    *
-   * @type {Queue<() => Part[]>}
+   * @type {import("./queue.js").Queue<() => Part[]>}
    */
   #ready = new Queue();
   /** Streams of finished runs that are being read. */
@@ -379,38 +380,6 @@ function isOver(run) {
 function isOfOne(error) {
   if (error instanceof ApiError) return error.status !== 401 && error.status !== 403;
   return error instanceof TriggerNativeError;
-}
-
-/**
- * @template T
- * @typedef {{ item: T, next: Link<T> | undefined }} Link
- */
-
-/**
- * A linked list, whose first item is taken in constant time.
- *
- * @template T
- */
-class Queue {
-  /** @type {Link<T> | undefined} */
-  #first;
-  /** @type {Link<T> | undefined} */
-  #last;
-
-  /** @param {T} item */
-  push(item) {
-    /** @type {Link<T>} */
-    const link = { item, next: undefined };
-    if (this.#first === undefined) this.#first = link;
-    else if (this.#last) this.#last.next = link;
-    this.#last = link;
-  }
-
-  shift() {
-    const link = this.#first;
-    this.#first = link?.next;
-    return link?.item;
-  }
 }
 
 /** @param {unknown} error @returns {never} */
