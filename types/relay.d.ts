@@ -39,8 +39,9 @@ export interface RelayGrant {
 /** Limits of a relay: whole numbers above 0. Beyond one, a viewer gets 429 with `Retry-After`. */
 export interface RelayLimits {
   /**
-   * Held polls, open streams and requests passed through of one token, or of one `id` of {@link RelayGrant}. @default
-   * 1000
+   * Held polls, open streams and requests passed through of one token, or of one `id` of {@link RelayGrant}.
+   *
+   * @default 1000
    */
   viewersPerToken?: number;
   /** Held polls and open streams of one feed or stream. @default 20000 */
