@@ -32,4 +32,4 @@ class Queue {
   }
 }
 
-module.exports = { Queue };
+module.exports.Queue = Queue;
