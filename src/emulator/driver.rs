@@ -42,7 +42,7 @@ pub(super) async fn drive(run: Arc<Run>, plan: Plan, engine: Arc<Engine>) {
 async fn play(run: &Arc<Run>, plan: Plan, engine: &Engine) {
     let change = |step: &dyn Fn(&mut Row, u64) -> bool| {
         let now = engine.now_ms();
-        run.change(now, |row| if step(row, now) { Effect::Loud } else { Effect::None }) != Effect::None
+        run.change(now, |row| if step(row, now) { Effect::Notify } else { Effect::None }) != Effect::None
     };
     if run.row().status() == "DELAYED" {
         delay(run, engine).await;
@@ -229,7 +229,7 @@ mod tests {
         let script = json!({ "queued": 0, "steps": [{ "wait": 5_000 }, { "tag": "late" }, { "output": 1 }] });
         let (run, ..) = start(script, |_, _| (), 1.0);
         tokio::time::sleep(Duration::from_secs(1)).await;
-        run.change(11_000, |row| if lifecycle::cancel(row, 11_000) { Effect::Loud } else { Effect::None });
+        run.change(11_000, |row| if lifecycle::cancel(row, 11_000) { Effect::Notify } else { Effect::None });
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!((run.row().status(), run.row().tags().len()), ("CANCELED", 0));
     }
@@ -244,7 +244,7 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         run.change(11_000, |row| {
             row.set_time(Column::DelayUntil, Some(13_000));
-            Effect::Loud
+            Effect::Notify
         });
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(log(&seen)[..2], steps(&[(1_000, "DELAYED"), (3_000, "PENDING")]));

@@ -54,7 +54,7 @@ pub(super) async fn wait_token(run: &Arc<Run>, engine: &Engine, step: &WaitToken
             metadata.insert("publicAccessToken".into(), public.into());
         }
         let change = Change::Metadata(metadata);
-        run.change(now, |row| if lifecycle::apply(row, &change, now) { Effect::Loud } else { Effect::None });
+        run.change(now, |row| if lifecycle::apply(row, &change, now) { Effect::Notify } else { Effect::None });
         Some(token)
     } else {
         step.token_id.as_str().and_then(|id| engine.waitpoints.find(run.environment, id))

@@ -146,7 +146,7 @@ mod tests {
             (journal.follow(tag("a")), journal.follow(tag("b")), journal.follow(Topic::Environment(0)));
         one.change(2_000, |row| {
             row.set(Column::Status, Some("EXECUTING"));
-            Effect::Loud
+            Effect::Notify
         });
         let woken = |reader: &watch::Receiver<()>| reader.has_changed().expect("open");
         assert!(woken(&of_a) && !woken(&of_b) && woken(&all));
@@ -161,7 +161,7 @@ mod tests {
         let (old, new) = (journal.follow(Topic::Tag(0, "old".into())), journal.follow(Topic::Tag(0, "new".into())));
         run.change(2_000, |row| {
             row.set_tags(vec!["new".into()]);
-            Effect::Loud
+            Effect::Notify
         });
         assert!(old.has_changed().expect("open") && new.has_changed().expect("open"));
         assert!(journal.members(&Topic::Tag(0, "old".into())).is_empty());

@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_poll_without_news_is_held_for_17_to_23_seconds_when_nothing_is_said() {
         let hold = Options::parse("").expect("defaults").hold;
-        let held = [0.0, 0.5, 1.0].map(|share| crate::serve::feed::strayed(hold, share));
+        let held = [0.0, 0.5, 1.0].map(|share| crate::serve::feed::jittered(hold, share));
         assert_eq!(held, [17, 20, 23].map(Duration::from_secs));
     }
 

@@ -40,7 +40,7 @@ pub(super) enum Effect {
     /// A change that wakes no reader (`realtimeStreams` alone, docs/server-protocol.md 4).
     Silent,
     /// A new version, which wakes the run's readers.
-    Loud,
+    Notify,
 }
 
 impl Run {
@@ -99,7 +99,7 @@ impl Run {
         self.row.subscribe()
     }
 
-    /// Changes the run at `now_ms`. A loud change alone wakes readers.
+    /// Changes the run at `now_ms`. Readers are woken by `Effect::Notify` alone.
     pub(super) fn change(&self, now_ms: u64, change: impl FnOnce(&mut Row) -> Effect) -> Effect {
         let mut effect = Effect::None;
         let mut before = Vec::new();
@@ -109,16 +109,16 @@ impl Run {
             match effect {
                 Effect::None => {}
                 Effect::Silent => *current = Arc::new(next),
-                Effect::Loud => {
+                Effect::Notify => {
                     next.touch(now_ms, self.journal.next());
                     before = current.tags().to_vec();
                     *lock(&self.changed) = Instant::now();
                     *current = Arc::new(next);
                 }
             }
-            effect == Effect::Loud
+            effect == Effect::Notify
         });
-        if effect == Effect::Loud {
+        if effect == Effect::Notify {
             self.note(&before);
         }
         effect
@@ -169,7 +169,7 @@ mod tests {
         let (of_one, of_two) = (one.follow(), two.follow());
         one.change(2_000, |row| {
             row.set(Column::Status, Some("EXECUTING"));
-            Effect::Loud
+            Effect::Notify
         });
         assert!(of_one.has_changed().expect("open") && !of_two.has_changed().expect("open"));
         assert_eq!(one.row().updated_ms(), 2_000);

@@ -12,8 +12,8 @@ use crate::random;
 
 /// The body of a response without changes.
 pub(crate) const UP_TO_DATE: &str = r#"[{"headers":{"control":"up-to-date"}}]"#;
-/// How far the hold of a poll may stray from its mean, as a share of it.
-const STRAY: f64 = 0.15;
+/// The jitter of a poll's hold, as a share of its mean.
+const JITTER: f64 = 0.15;
 
 /// The position that a request continues from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,12 +53,12 @@ impl Cursor {
 
 /// The hold of one poll: `hold` give or take 15 percent.
 pub(crate) fn hold(hold: Duration) -> Duration {
-    strayed(hold, random::unit())
+    jittered(hold, random::unit())
 }
 
 /// `span` give or take 15 percent; `share` is in `[0, 1)`.
-pub(crate) fn strayed(span: Duration, share: f64) -> Duration {
-    span.mul_f64(1.0 - STRAY + 2.0 * STRAY * share)
+pub(crate) fn jittered(span: Duration, share: f64) -> Duration {
+    span.mul_f64(1.0 - JITTER + 2.0 * JITTER * share)
 }
 
 /// A snapshot, or a continuation without `live`.
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_poll_is_held_within_fifteen_percent() {
-        let ends = [0.0, 0.5, 1.0].map(|share| strayed(Duration::from_secs(20), share).as_millis());
+        let ends = [0.0, 0.5, 1.0].map(|share| jittered(Duration::from_secs(20), share).as_millis());
         assert_eq!(ends, [17_000, 20_000, 23_000]);
     }
 

@@ -42,6 +42,6 @@ pub(super) fn handle(context: &Context, request: &Request, id: &str) -> Response
 /// Cancels a run.
 pub(super) fn cancel(context: &Context, run: &Arc<Run>) -> Response {
     let now = context.engine.now_ms();
-    run.change(now, |row| if lifecycle::cancel(row, now) { Effect::Loud } else { Effect::None });
+    run.change(now, |row| if lifecycle::cancel(row, now) { Effect::Notify } else { Effect::None });
     Response::json(StatusCode::OK, json!({ "id": run.id() }).to_string())
 }

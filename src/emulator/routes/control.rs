@@ -88,7 +88,7 @@ pub(super) async fn change(context: &Context, request: &Request, id: &str, incom
         match (&outcome, is_silent) {
             (Err(_), _) => Effect::None,
             (Ok(()), true) => Effect::Silent,
-            (Ok(()), false) => Effect::Loud,
+            (Ok(()), false) => Effect::Notify,
         }
     });
     match outcome {

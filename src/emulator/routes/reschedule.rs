@@ -55,7 +55,7 @@ fn moved(context: &Context, request: &Request, caller: &Caller<'_>, id: &str, by
             return Effect::None;
         }
         row.set_time(Column::DelayUntil, Some(until));
-        Effect::Loud
+        Effect::Notify
     });
     if effect == Effect::None {
         return refuse(StatusCode::BAD_REQUEST, "Cannot reschedule a run that is not delayed");
