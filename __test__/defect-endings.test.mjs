@@ -128,8 +128,7 @@ describe("defect 12: a body that was dropped is not an answer", { concurrency: 8
         start: [answers.snapshot(row())],
         live: [
           answers.cutBody([insert(executing()), upToDate()], { offset: "2_2", cursor: "2" }, how),
-          // The official client does not come back for it.
-          maybe(answers.change(completed(), "3_3")),
+          answers.change(completed(), "3_3"),
         ],
       });
     test(`a live answer dropped in the middle (${how}) is asked for again from the same place`, async () => {

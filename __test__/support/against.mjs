@@ -34,8 +34,10 @@ export async function against(script, client, spec = {}, { until } = {}) {
   }
 }
 
-/** The official client, watched for `watchMs`: what it does meanwhile is the finding. */
+/**
+ * The official client, watched for `watchMs`: what it does meanwhile is the finding, so that no answer has to be asked for.
+ */
 export const watchOfficial = (script, official, spec = {}, watchMs = WATCH_MS) =>
-  against(script, official, { timeoutMs: watchMs, ...spec });
+  against((request) => script(request), official, { timeoutMs: watchMs, ...spec });
 
 export const statuses = (followed) => followed.items.map((run) => run.status);

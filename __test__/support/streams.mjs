@@ -32,7 +32,8 @@ export async function against(script, use) {
  * @param {{ read: Function }} client of that kind, see `stream-client.mjs`
  */
 export const readBy = (which, client, script, { args = ["run_1", "ai"], options = {}, ...job } = {}) =>
-  against(script, async (config, server) => {
+  // The official client may leave answers unasked: that is what some tests show.
+  against(which === "ours" ? script : (request) => script(request), async (config, server) => {
     const mine = which === "ours" ? { retry: QUICK, ...options } : options;
     const all = { config, call: "streams.read", args, options: mine, timeoutMs: FAILSAFE_MS, ...job };
     return { ...(await client.read(all)), requests: server.requests.slice() };
