@@ -1,5 +1,6 @@
-//! What a request must be before anything is decided: within its size, and read in one way by everybody (A13). Where
-//! the app's session decides, no page of another origin may have sent it (A17, A18).
+//! Admission: the checks that a request passes before any decision. Its size is within the bounds, and every server
+//! reads it in the same way (A13). Where the app's session decides, no page of another origin may have sent it (A17,
+//! A18).
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::options::Options;
 use super::stats::{Bound, Stats};
 use crate::serve::{Body, Response};
 
-/// Headers that decide something: a request has each of them at most once. So are all that begin with `x-trigger-`.
+/// Headers that decisions depend on: a request has each at most once. All that begin with `x-trigger-` count as such.
 const SINGLE: [HeaderName; 5] = [
     header::AUTHORIZATION,
     header::ORIGIN,
@@ -31,7 +32,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(concat!(
 pub(super) struct Admission {
     header_bytes: usize,
     query_bytes: usize,
-    /// Whether the app decides by the request itself (`authorize`), cookies included.
+    /// Whether the app authorizes by the request itself (`authorize`), cookies included.
     authorizes: bool,
     allow_origins: Arc<[String]>,
     stats: Arc<Stats>,
@@ -83,7 +84,7 @@ impl Admission {
             let origin = text(header::ORIGIN);
             origin.is_some_and(|origin| !hosts(headers, uri).chain(own).any(|host| is_at(origin, host)))
         };
-        // Only browsers send it, and no page can change it.
+        // Only browsers send `sec-fetch-site`, and no page can change it.
         let is_foreign = match text(HeaderName::from_static("sec-fetch-site")) {
             Some("same-origin" | "none") => false,
             Some("same-site") | None => is_other(),
@@ -121,7 +122,7 @@ fn size_of(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
 }
 
-/// Refuses a request that one reader could take for another than the next reader does.
+/// Refuses a request that two servers could read in different ways.
 fn check_ambiguity(headers: &HeaderMap, uri: &Uri) -> Result<(), Response> {
     let mut hosts = hosts(headers, uri);
     // The URL that the app sees is made of the first host.

@@ -1,4 +1,4 @@
-//! Holds the bounds that docs/relay.md and types/relay.d.ts name to those of the code.
+//! Tests that docs/relay.md and types/relay.d.ts name the same bounds as the code.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! The head codec: the head of a request or a response as one text, as it crosses between JavaScript and Rust.
 //! `js/relay/head.js` is its other half.
 //!
-//! A request's head is the method and the target, a response's the status and `1` where more of the body follows, else
-//! `0`. Header names and values come after them in turn. Each is a line. A value has one character a byte, as in the
-//! headers of a web `Request`.
+//! Each item is a line. A request's head begins with the method and the target; a response's with the status, and `1`
+//! where more of the body follows, else `0`. Header names and values follow in turn. A value has one character a byte,
+//! as in the headers of a web `Request`.
 
 use http::header::{CONNECTION, HeaderName, TRANSFER_ENCODING};
 use http::request::Parts;

@@ -1,6 +1,7 @@
-//! Upstreams that viewers share: each is opened for its first subscriber and kept for a while after its last one
-//! (`keepMs`, 5 s). Bounded in all (`limits.feeds`) and for the token that opened them (`limits.feedsPerToken`):
-//! beyond, the upstream that has been idle for longest is evicted (F1, F2, R1).
+//! The cache of upstreams that viewers share. An upstream is opened for its first subscriber, and kept for a while
+//! after its last one (`keepMs`, 5 s). The number of upstreams is bounded in all (`limits.feeds`), and for the token
+//! that opened them (`limits.feedsPerToken`). Beyond a bound, the upstream that has been idle for longest is evicted
+//! (F1, F2, R1).
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -50,7 +51,7 @@ pub(super) struct Slot<K, V> {
 #[derive(Debug)]
 struct Subscribers {
     count: usize,
-    /// When the last one left. Of no meaning while there are any.
+    /// When the last subscriber left. Meaningless while there are subscribers.
     idle_since: Instant,
 }
 
@@ -270,7 +271,7 @@ mod tests {
         tokio::time::sleep(KEEP / 2).await;
         let (_fourth, _) = cache.subscribe("d", None, |_| ()).expect("c is evicted");
         assert!(cache.subscribe("e", None, |_| ()).is_err(), "both have subscribers");
-        // One that was evicted does not take its successor along.
+        // Removing an evicted upstream does not remove its successor.
         drop(cache.subscribe("b", None, |_| ()));
         cache.remove(&slot);
         assert_eq!(cache.len(), 2);

@@ -18,7 +18,7 @@ use super::relay::Relay;
 use crate::error::{ErrorCode, Result};
 use crate::serve::{Body, Bounds, RequestBody, Response, Timeouts, listener};
 
-/// What `authorize` gave for a request.
+/// The result of `authorize` for a request.
 pub enum Authorized {
     /// The viewer's rights.
     Granted(Grant),

@@ -1,5 +1,5 @@
-//! The relay: each request goes through admission, router, authorizer and limiter to a shared feed, a shared stream or
-//! the proxy, and its answer through the responder.
+//! The relay. Each request goes through admission, router, authorizer and limiter to a shared feed, a shared stream or
+//! the proxy. Each answer goes through the responder.
 
 use std::fmt;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Relay {
         Self::with_clock(options, Clock::system())
     }
 
-    /// A relay whose tokens are valid by that clock.
+    /// A relay that compares the expiry of tokens with that clock.
     pub(crate) fn with_clock(options: Options, clock: Clock) -> Arc<Self> {
         let (stop, stats, digester) = (CancellationToken::new(), Arc::new(Stats::default()), Digester::new());
         let feeds = Feeds::with_clock(&options, stop.clone(), stats.clone(), clock.clone());
@@ -72,7 +72,7 @@ impl Relay {
     /// Answers one request. `grant` is what `authorize` gave, where the app has one: the request's own token is then
     /// used for proxied requests only.
     ///
-    /// Dropping the future means that the viewer left, and ends what it caused.
+    /// Dropping the future means that the viewer left, and ends the requests made for it.
     pub async fn respond(self: &Arc<Self>, request: Request<Body>, grant: Option<Grant>) -> http::Response<Body> {
         let (head, body) = request.into_parts();
         let page = head.headers.get(header::ORIGIN).cloned();
@@ -135,7 +135,7 @@ impl Relay {
         }
     }
 
-    /// Answers a viewer of a feed: from the shared feed, or from the server where the feed does not have it all.
+    /// Answers a viewer of a feed: from the shared feed, or from the server where the copy does not have all rows.
     async fn feed(
         &self,
         request: &serve::Request,
@@ -256,7 +256,8 @@ impl fmt::Debug for Relay {
     }
 }
 
-/// The server's answer to a viewer, or why there is none. The viewer keeps its permit either way.
+/// The server's answer to a viewer, or the relay's own where the server gave none. The viewer keeps its permit either
+/// way.
 fn proxied(fetched: Result<http::Response<Body>, Response>, permit: Permit) -> Outcome {
     match fetched {
         Ok(response) => Outcome::Proxied(response, Some(permit)),
@@ -264,7 +265,7 @@ fn proxied(fetched: Result<http::Response<Body>, Response>, permit: Permit) -> O
     }
 }
 
-/// The path of a feed or stream, with what tells a tag feed from the others at its path.
+/// The path of a feed or stream. All tag feeds have one path: theirs includes the query that distinguishes them.
 fn feed_path(request: &serve::Request, route: &Route) -> String {
     if route.target != Target::Tags {
         return route.path.clone();

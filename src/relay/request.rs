@@ -1,4 +1,4 @@
-//! The first step: a viewer's request, with no more of it than the relay needs.
+//! The first step: keeps of a viewer's request the parts that the relay needs.
 
 use http::header::{self, HeaderMap, HeaderName};
 

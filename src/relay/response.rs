@@ -1,5 +1,4 @@
-//! The last step: an outcome becomes a response, which is counted, and whose viewer keeps its permit until the body
-//! ends.
+//! The last step: turns an outcome into a response and counts it. The viewer keeps its permit until the body ends.
 
 use std::io;
 use std::pin::Pin;
@@ -16,7 +15,7 @@ use super::limits::{InFlightBody, InFlightBytes, Permit, too_many_requests};
 use super::stats::{Bound, Refusal, Stats};
 use crate::serve::{Body, Response};
 
-/// What became of a request.
+/// The answer to a request, and the permit that its viewer keeps.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The relay's own answer. A viewer keeps its permit while it does not read the answer.
@@ -92,7 +91,7 @@ impl Responder {
     }
 }
 
-/// What a viewer holds until its body is dropped.
+/// The permit and the bytes in flight that a response holds until its body is dropped.
 #[derive(Debug, Default)]
 struct Held {
     permit: Option<Permit>,

@@ -11,7 +11,7 @@ use crate::serve::Counts;
 /// The upper bounds of the histogram of lag, in milliseconds. One more count is for what is longer.
 pub(super) const LAG_BOUNDS_MS: [u64; 8] = [1, 2, 5, 10, 25, 100, 500, 2_500];
 
-/// Why a viewer was refused.
+/// The reasons for refusing a viewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// 401: without a valid token.
@@ -57,7 +57,7 @@ impl Refusal {
     }
 }
 
-/// What is bounded. Each bound is an option of `limits`.
+/// The bounds of a relay. Each is an option of `limits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bound {
     /// Held polls, open streams and proxied requests of one token.
@@ -125,7 +125,7 @@ impl Bound {
     }
 }
 
-/// How many there are now, and the most there ever were.
+/// A gauge: the present count, and the highest so far.
 #[derive(Debug, Default)]
 pub(crate) struct Level {
     now: AtomicU64,
@@ -188,7 +188,7 @@ pub(crate) struct Stats {
     limited: [AtomicU64; Bound::ALL.len()],
 }
 
-/// The numbers of now, which are not counted but looked up.
+/// Numbers that are looked up for a report, not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Gauges {
     /// Shared feeds.

@@ -45,7 +45,7 @@ impl fmt::Debug for Warnings {
     }
 }
 
-/// Why the relay's own key cannot read from the server.
+/// The reasons why the relay's own key cannot read from the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UpstreamError {
     /// 401: the server does not know the key.

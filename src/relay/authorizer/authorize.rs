@@ -20,17 +20,17 @@ use crate::relay::stats::Stats;
 use crate::serve::clock::Clock;
 use crate::serve::{Request, Response};
 
-/// Decides who may read what.
+/// Identifies viewers, and decides which feeds and streams each may read.
 #[derive(Debug)]
 pub(crate) struct Authorizer {
     endpoint: Endpoint,
-    /// Tokens are valid by this clock.
+    /// The clock that the expiry of tokens is compared with.
     clock: Clock,
     stats: Arc<Stats>,
     digester: Digester,
     environment: Environment,
     probes: ProbeCache,
-    /// Read for a run's row, where a scope names the run's task or tags.
+    /// The shared feeds: a run's feed supplies its row where a scope names the run's task or tags.
     feeds: Feeds,
 }
 
@@ -94,7 +94,7 @@ impl Authorizer {
     /// Opens the shared feed of `target` for a viewer that may read it. `path` is the feed's, with its own query.
     ///
     /// # Errors
-    /// The 401, 403, 404 or 429, that the server cannot be probed, or that the relay's key cannot read the feed.
+    /// The 401, 403, 404 or 429; the answer where the server cannot be probed, or the relay's key cannot read the feed.
     pub(crate) async fn open_feed(
         &self,
         viewer: &Viewer,
@@ -151,7 +151,7 @@ impl Authorizer {
     /// feed where the resource is one run: scopes may depend on its row.
     ///
     /// # Errors
-    /// The 401, 403 or 404, or that the server cannot be probed.
+    /// The 401, 403 or 404; the answer where the server cannot be probed.
     async fn authorize(
         &self,
         viewer: &Viewer,
@@ -177,11 +177,11 @@ impl Authorizer {
         }
     }
 
-    /// Proves that the viewer's token is of the relay's own environment, where the relay does not know that yet: the
-    /// server shows the token a feed, and shows the relay's key the same feed (A20).
+    /// Proves that the viewer's token belongs to the relay's own environment, where the relay does not know that yet:
+    /// the server shows the same feed to the token and to the relay's key (A20).
     ///
     /// # Errors
-    /// Why the relay's key cannot read the feed.
+    /// The reason why the relay's key cannot read the feed.
     async fn prove(&self, viewer: &Viewer, feed: &feed::Subscriber) -> Result<(), Response> {
         if let Some(sub) = &viewer.unproven {
             feed.ready().await?;
@@ -205,7 +205,7 @@ impl Authorizer {
     }
 }
 
-/// Whether the key is of several environments: those of its branches.
+/// Whether the key belongs to several environments: those of its branches.
 fn is_of_many(endpoint: &Endpoint) -> bool {
     endpoint.branch().is_some() || endpoint.token().expose().starts_with("tr_preview_")
 }

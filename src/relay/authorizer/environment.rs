@@ -1,6 +1,6 @@
-//! Which environment the relay's own key is of. Usually the server says, once in the life of the process. A restricted
-//! key, which may read feeds and not ask for its claims, learns it from a run or batch that both it and a viewer's
-//! token may read, because a run is of one environment (A20).
+//! The environment that the relay's own key belongs to. Usually the relay asks the server, once in the life of the
+//! process. A restricted key may read feeds, but may not ask for its claims. Then the relay learns the environment from
+//! a run or batch that both its key and a viewer's token may read, because a run belongs to one environment (A20).
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::relay::warnings::{UpstreamError, Warnings};
 use crate::serve::Response;
 use crate::token::{CLAIMS_PATH, ClaimsStore};
 
-/// How long a restricted key is not asked with again.
+/// How long the relay waits before it asks again with a restricted key.
 const RESTRICTED_TTL: Duration = Duration::from_secs(60);
 /// How long an error is remembered, so that viewers with forged tokens do not cause request after request.
 const ERROR_TTL: Duration = Duration::from_secs(1);
@@ -28,9 +28,9 @@ pub(super) struct Environment {
     endpoint: Endpoint,
     client: Arc<ClientOptions>,
     warnings: Warnings,
-    /// Its id, proven by a run or batch that a viewer's token and the relay's key may both read.
+    /// The environment's id, proven by a run or batch that a viewer's token and the relay's key may both read.
     proven: OnceLock<String>,
-    /// Until when the server is not asked, and the error meanwhile; no error for a restricted key.
+    /// The time until which the relay does not ask the server, and the error until then; no error for a restricted key.
     pause: Mutex<Option<(Instant, Option<UpstreamError>)>>,
 }
 
@@ -47,7 +47,7 @@ impl Environment {
 
     /// Records that a viewer's token of environment `sub` and the relay's key may read the same run or batch.
     pub(super) fn prove(&self, sub: &str) {
-        // The first proof stays: a key is of one environment.
+        // The first proof stays: a key belongs to one environment.
         let _ = self.proven.set(sub.to_owned());
     }
 
@@ -80,7 +80,7 @@ impl Environment {
         Err(answer(cause))
     }
 
-    /// `Some` while the server is not asked: `Ok` for a restricted key, else the error of the last time.
+    /// `Some` while the relay does not ask the server: `Ok` for a restricted key, else the last error.
     fn paused(&self) -> Option<Result<(), UpstreamError>> {
         let pause = *lock(&self.pause);
         pause.filter(|(until, _)| Instant::now() < *until).map(|(_, cause)| cause.map_or(Ok(()), Err))

@@ -9,7 +9,7 @@ use crate::token::{Invalid, PublicClaims, inspect, verify};
 /// How far the clocks of relay and token may differ, in seconds.
 pub(super) const LEEWAY: u32 = 5;
 
-/// What a bearer token proves.
+/// The identity that a bearer token proves.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Identity {
     /// A public token that the relay's key signed.
@@ -24,12 +24,12 @@ pub(crate) enum Identity {
     Rejected(&'static str),
 }
 
-/// The relay's own key, and the environment it is of.
+/// The relay's own key, and the environment that the key belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RelayKey<'a> {
     /// The key.
     pub(crate) key: &'a Secret,
-    /// What the key can do.
+    /// The kind of the key, which says what it can do.
     pub(crate) kind: KeyKind,
     /// The environment's id, where the relay has learned it.
     pub(crate) sub: Option<&'a str>,

@@ -1,5 +1,5 @@
-//! Who may read what: a viewer is identified by its token or by what `authorize` granted, and its scopes decide, or the
-//! server where they cannot (docs/relay-access.md).
+//! Authorization of viewers. A viewer is identified by its token, or by the grant that `authorize` returned. Its scopes
+//! decide which feeds and streams it may read; where they cannot, the server decides (docs/relay-access.md).
 
 mod authorize;
 mod environment;

@@ -2,7 +2,7 @@
 
 use crate::token::{self, Scope, grants};
 
-/// What a viewer wants to read.
+/// The resource that a viewer wants to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resource<'a> {
     /// A run, or one of its streams.
@@ -22,7 +22,7 @@ pub(crate) struct RunAttributes<'a> {
     pub(crate) tags: &'a [String],
 }
 
-/// What scopes say of a resource.
+/// The decision of scopes on a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ScopeDecision {
     /// The viewer may read it.

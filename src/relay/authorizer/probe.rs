@@ -20,7 +20,7 @@ pub(in crate::relay) const PROBE_TIMEOUTS: Timeouts =
 /// `Retry-After` where the server gave none, in seconds.
 pub(super) const RETRY_S: u64 = 1;
 
-/// What a probe decided.
+/// The decision of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     /// The server shows the viewer the feed.
@@ -30,7 +30,7 @@ pub(super) enum Decision {
 }
 
 impl Decision {
-    /// Nothing where the viewer may read, else the refusal that it gets.
+    /// `Ok` where the viewer may read, else the refusal that it gets.
     pub(super) fn into_result(self) -> Result<(), Response> {
         match self {
             Self::Allow => Ok(()),

@@ -51,7 +51,7 @@ pub(super) struct State {
     next: u64,
 }
 
-/// What a probe is about.
+/// The token and the path of a probe.
 #[derive(Clone, Copy)]
 struct ProbeKey {
     token: Digest,

@@ -173,7 +173,7 @@ async fn a_token_the_server_does_not_know_is_asked_once_whatever_it_wants() {
         assert_eq!(case.ask_for("forged", path, None, Ok(refused())).await, Ok(refused()));
     }
     assert_eq!(case.requests(), 1);
-    // What one feed says of a token it knows is not true of another.
+    // The decision on one feed for a known token does not hold for another feed.
     for path in ["/realtime/v1/runs/a", "/realtime/v1/runs/b"] {
         assert_eq!(case.ask_for("a", path, None, Ok(no())).await, Ok(no()));
     }

@@ -56,7 +56,8 @@ impl Wanted {
         }
     }
 
-    /// Wider than the server reads scopes (docs/server-protocol.md 3), so that only what no server grants is refused.
+    /// Whether the claims may grant the right. This reads scopes more widely than the server does
+    /// (docs/server-protocol.md 3), so that the relay refuses only triggers that no server grants.
     fn is_granted(&self, claims: &PublicClaims) -> bool {
         claims.scopes.iter().map(|scope| Scope::parse(scope)).any(|scope| {
             let does = match self {

@@ -6,7 +6,7 @@ use crate::relay::digest::{Digest, Digester};
 use crate::secret::Secret;
 use crate::token::PublicClaims;
 
-/// What the app granted a viewer whose request it looked at itself (`authorize`).
+/// The rights that the app's own `authorize` granted a viewer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grant {
     /// Scopes as in a token.
@@ -31,7 +31,7 @@ pub(crate) struct Viewer {
     pub(crate) unproven: Option<String>,
 }
 
-/// What decides whether a viewer may read.
+/// The source of a viewer's rights: its scopes, or the server.
 #[derive(Clone, Debug)]
 pub(super) enum Rights {
     /// These scopes.

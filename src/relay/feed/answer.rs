@@ -23,8 +23,8 @@ use crate::serve::{Request, Response};
 pub(crate) enum Reply {
     /// From the copy.
     Answer(Response),
-    /// By the server, asked with the viewer's own token: the copy no longer has all rows. What follows the server's
-    /// snapshot is answered here if its offsets are times, and by the server if they are not.
+    /// By the server, asked with the viewer's own token, because the copy no longer has all rows. After the server's
+    /// snapshot, the relay answers the viewer if the offsets of the server are times; else the server goes on.
     Upstream,
 }
 
@@ -70,8 +70,8 @@ impl Viewer<'_> {
             let (changes, to, is_behind) = {
                 let rows = self.copy.rows();
                 if rows.is_lost(since, window_ms) {
-                    // Its snapshot came from the server; another one would end at the same place. The server goes on
-                    // with it.
+                    // The viewer's snapshot came from the server, and another one would end at the same offset. So the
+                    // server goes on answering this viewer.
                     let is_of_server = rows.is_partial() && !FeedCopy::is_of_a_relay(&cursor.handle);
                     return Ok(if is_of_server {
                         Reply::Upstream
@@ -101,7 +101,7 @@ impl Viewer<'_> {
                 }
                 return Ok(Reply::Answer(self.send_changes(&cursor, &changes, to)));
             }
-            // From here on by changes for every viewer: it lacks none of those before.
+            // From here on, the viewer is answered by changes: it lacks none of the earlier ones.
             if !is_behind {
                 since = Since::Change(to);
             }
@@ -114,9 +114,9 @@ impl Viewer<'_> {
         }
     }
 
-    /// What the viewer has seen, by its handle and offset.
+    /// The changes that the viewer has seen, by its handle and offset.
     fn since(&self, cursor: &Cursor) -> Since {
-        // A change that never was is not of this copy: the time of the offset counts.
+        // A change that this copy never had is another copy's: the time of the offset counts.
         if self.copy.is_own(&cursor.handle) && cursor.seen <= self.copy.rows().sequence() {
             Since::Change(cursor.seen)
         } else if cursor.is_in_electric_log() {
@@ -141,7 +141,7 @@ impl Viewer<'_> {
             drop(rows);
             body
         } else {
-            // The rows as of `to`: what changes while they are written is in the next answer.
+            // The rows as of `to`: changes during the writing go into the next answer.
             let all = rows.all(window_ms);
             drop(rows);
             cache.get(&key, || write(&all, &key, |_| Operation::Insert))

@@ -1,4 +1,4 @@
-//! What a viewer of a copy gets: snapshots, changes, held polls and failures (F3, F4, F5, F10).
+//! Answers to a viewer of a copy: snapshots, changes, held polls and failures (F3, F4, F5, F10).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A body that any number of viewers share.
+//! A response body that any number of viewers share.
 
 use std::io::Write as _;
 use std::sync::OnceLock;

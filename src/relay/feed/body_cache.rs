@@ -8,7 +8,7 @@ use super::changes::ChangeIds;
 use super::skipped::SkippedColumns;
 use crate::shape::Schema;
 
-/// How many bodies are cached of a feed, whose viewers mostly wait at the same place.
+/// How many bodies are cached of a feed, whose viewers mostly wait at the same cursor.
 pub(super) const MAX_BODIES: usize = 16;
 /// How many bytes of bodies are cached of a feed. A longer body is sent and not cached.
 pub(super) const MAX_BYTES: usize = 64 << 20;
@@ -22,8 +22,8 @@ pub(super) enum Content {
         /// The oldest creation shown, in Unix milliseconds.
         created_since_ms: u64,
     },
-    /// Exactly these changes. The place where a viewer goes on does not say which: two viewers at one place may lack
-    /// different ones.
+    /// Exactly these changes. The viewer's cursor does not name them: two viewers at one cursor may lack different
+    /// changes.
     Changes(ChangeIds),
 }
 

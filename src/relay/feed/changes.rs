@@ -1,4 +1,4 @@
-//! The changes that a viewer has to be sent: rows, and the deletes of rows.
+//! The changes that an answer has to carry to its viewer: rows, and the deletes of rows.
 
 use std::sync::Arc;
 

@@ -20,7 +20,7 @@ use crate::serving::Panics;
 
 const FAILSAFE: Duration = Duration::from_secs(20);
 
-/// What answers feeds, and nothing else, from shared copies.
+/// A server that answers feeds, and nothing else, from shared copies.
 struct Front {
     address: SocketAddr,
     stop: CancellationToken,

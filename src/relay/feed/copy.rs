@@ -32,9 +32,9 @@ const UNREACHABLE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) enum State {
     /// No rows yet: viewers wait.
     Connecting,
-    /// It has rows, up to this change.
+    /// The copy has rows, up to this change.
     Live(u64),
-    /// It ended.
+    /// The copy ended.
     Failed(Failure),
 }
 
@@ -59,7 +59,7 @@ pub(super) struct FeedCopy {
     states: watch::Sender<State>,
     /// When the last change came.
     changed: Mutex<Instant>,
-    /// Why the server does not answer, while it does not.
+    /// The reason why the server does not answer; `None` while it answers.
     upstream_error: Mutex<Option<UpstreamError>>,
 }
 
@@ -96,8 +96,8 @@ impl FeedCopy {
                 self.fail(end);
                 return;
             }
-            // What the hub published together is published together, and nothing before all of the first rows are there
-            // (F11).
+            // Rows that the hub published together are published together. None are published before all of the first
+            // rows have come (F11).
             if settled && is_whole {
                 self.publish();
             }
@@ -168,7 +168,7 @@ impl FeedCopy {
     /// Waits for the first rows.
     ///
     /// # Errors
-    /// Why there are none, or that they did not come in time.
+    /// The reason why there are no rows, or a timeout.
     pub(super) async fn ready(&self) -> Result<watch::Receiver<State>, Failure> {
         let mut states = self.states();
         let end = Instant::now() + FIRST_ROWS_TIMEOUT;

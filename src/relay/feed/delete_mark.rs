@@ -1,5 +1,6 @@
-//! The deletes that a viewer has seen, as its handle says: a deleted row has no `updatedAt` to compare. By the mark
-//! another relay knows which deletes the viewer lacks, and does not send it back to the start at each poll (F7). Pure.
+//! The delete mark: the part of a handle that says which deletes a viewer has seen, since a deleted row has no
+//! `updatedAt` to compare. By the mark, another relay knows which deletes the viewer lacks, and does not send the
+//! viewer back to the start at each poll (F7). Pure.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -7,7 +8,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 /// How far the clocks of two relays may differ, in milliseconds.
 pub(super) const SKEW_MS: u64 = 2_000;
 
-/// What the copy that gave a handle out had seen.
+/// The deletes that a copy had seen when it gave a handle out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct DeleteMark {
     /// When the copy began, in Unix milliseconds: it never had rows that were deleted before.

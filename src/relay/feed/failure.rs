@@ -1,4 +1,4 @@
-//! Why a feed cannot be read, and the answer that its viewers get for it (F3). Pure.
+//! The failures of a feed that cannot be read, and the answer that its viewers get for each (F3). Pure.
 
 use http::StatusCode;
 
@@ -7,7 +7,7 @@ use crate::error::{Error, Kind};
 use crate::relay::warnings::UpstreamError;
 use crate::serve::Response;
 
-/// Why a feed cannot be read. Every viewer gets the same answer for it.
+/// The failure of a feed. Every viewer gets the same answer for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     status: StatusCode,

@@ -45,7 +45,7 @@ pub(super) struct Inner {
     failed: AtomicU64,
 }
 
-/// What the feeds of a relay cost.
+/// The cost of a relay's feeds.
 #[cfg(test)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FeedStats {
@@ -62,14 +62,14 @@ pub(crate) struct FeedStats {
 }
 
 impl Feeds {
-    /// No feeds yet, by the system's clock.
+    /// An empty set of feeds, by the system's clock.
     #[cfg(test)]
     pub(crate) fn new(options: &Options, stop: CancellationToken, stats: Arc<Stats>) -> Self {
         Self::with_clock(options, stop, stats, Clock::system())
     }
 
-    /// No feeds yet. `stop` ends all of them, `stats` counts what they cost; the window of a tag feed goes back from
-    /// now by `clock`.
+    /// An empty set of feeds. `stop` ends all of them, and `stats` counts their cost. The window of a tag feed goes
+    /// back from the present of `clock`.
     pub(crate) fn with_clock(options: &Options, stop: CancellationToken, stats: Arc<Stats>, clock: Clock) -> Self {
         Self(Arc::new(Inner {
             endpoint: options.endpoint.clone(),
@@ -114,7 +114,7 @@ impl Feeds {
         self.0.cache.len()
     }
 
-    /// What the feeds cost.
+    /// The cost of the feeds now.
     #[cfg(test)]
     pub(crate) fn stats(&self) -> FeedStats {
         let slots = self.0.cache.slots();

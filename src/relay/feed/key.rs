@@ -19,7 +19,7 @@ pub(crate) struct FeedKey {
     pub(super) query: Arc<[(&'static str, String)]>,
 }
 
-/// What a feed shows.
+/// The runs that a feed shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// One run.

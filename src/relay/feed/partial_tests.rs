@@ -1,4 +1,4 @@
-//! What a viewer gets of a copy that evicted rows (F9).
+//! Answers from a copy that evicted rows (F9).
 
 use super::copy::tests::row;
 use super::rows::Retention;
@@ -48,7 +48,7 @@ async fn a_viewer_of_a_partial_copy_in_front_of_electric_goes_on_where_its_snaps
         let fixture = partial(now);
         assert_eq!(rounds_of_a_partial_copy(&fixture, "31415926-1795335402432", offset).await, ["there", "there"]);
     }
-    // Where everything is here, it reads anew, here, and is no stranger from then on.
+    // A copy with all rows makes the viewer read anew, and the viewer then goes on by a handle of that copy.
     let fixture = Fixture::new(FeedKey::batch("batch_a").expect("a key"));
     fixture.bring([row("a", "CANCELED", now, now)]);
     let refused = fixture.ask(&request("live=true&handle=31415926-1795335402432&offset=9795335402432_7")).await;
@@ -65,7 +65,7 @@ async fn a_delete_does_not_send_viewers_of_a_partial_copy_back_to_the_start_agai
     fixture.delete("5");
     let rounds = rounds_of_a_partial_copy(&fixture, "batch_9_f", &format!("{}_9", now + 1_000)).await;
     assert_eq!(rounds, ["there", "there"]);
-    // A server whose snapshot ends before what was let go (the newest runs are not those that changed last).
+    // A server whose snapshot ends before the evicted rows (the newest runs are not those that changed last).
     let rounds = rounds_of_a_partial_copy(&partial(now), "batch_9_f", &format!("{now}_9")).await;
     assert_eq!(rounds, ["there", "there"]);
 }

@@ -16,12 +16,12 @@ pub(super) const MAX_TOMBSTONES: usize = 1_024;
 /// The memory of a row beside its text, in bytes; about.
 const ROW_BYTES: usize = 512;
 
-/// How many rows of finished runs are kept.
+/// The bounds of the rows of finished runs that are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Retention {
-    /// Their number.
+    /// The number of rows.
     pub(super) rows: usize,
-    /// Their size, in bytes.
+    /// The size of the rows, in bytes.
     pub(super) bytes: usize,
 }
 
@@ -31,7 +31,7 @@ impl Default for Retention {
     }
 }
 
-/// How far the rows that were evicted went. A viewer that had not seen one of them cannot be sent it any more.
+/// The newest change and times among the evicted rows. A viewer that has not seen one of them can no longer be sent it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Evicted {
     version: u64,
@@ -76,7 +76,7 @@ impl Rows {
             tombstones: VecDeque::new(),
             began_ms: now_ms,
             now_ms,
-            // Beyond 0, the change that a viewer that never read here names.
+            // Begins above 0, which is the change that a viewer names that never read from this copy.
             sequence: 1,
             has_deletes: false,
             forgotten: 0,

@@ -1,4 +1,4 @@
-//! Which changes a viewer is sent, by what it has seen.
+//! The changes that a viewer is sent, for each state that it may have seen.
 
 use super::changes::Changes;
 use super::copy::tests::row;

@@ -50,7 +50,7 @@ impl SkippedColumns {
             wire if self.0.is_empty() => return wire.to_owned(),
             _ => {}
         }
-        // It was parsed before, so it is an object.
+        // The schema was parsed before, so it is an object.
         let mut columns: Map<String, Value> = serde_json::from_str(schema.wire()).unwrap_or_default();
         columns.retain(|name, _| !self.has(name));
         Value::Object(columns).to_string()

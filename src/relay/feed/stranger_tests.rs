@@ -1,4 +1,4 @@
-//! What a viewer gets that saw other copies of its feed, and who gets which deletes (F6, F7).
+//! Answers to viewers that saw other copies of the feed, and the deletes that each of them gets (F6, F7).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Copies for tests, whose rows the tests bring themselves, and the answers that viewers get of them.
+//! Test harness: copies whose rows the tests supply, and the answers that viewers get of them.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Several viewers of one copy, each at another place, against a model of the server that knows what each must see.
+//! Several viewers of one copy, each at another cursor, against a model of the server that knows what each must see.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ struct Fixture {
     schema: Arc<Schema>,
     waiting: Batch,
     told: Rows,
-    /// The time of the last change that it was given.
+    /// The time of the last change that the copy was given.
     told_ms: u64,
 }
 
@@ -168,7 +168,7 @@ impl Viewer {
                 self.rows.remove(key);
             }
             operation => {
-                // Nor does it know which viewers have an evicted run that comes back.
+                // Nor does the copy know which viewers have an evicted run that comes back.
                 let is_partial = fixture.subscriber.copy().rows().is_partial();
                 assert!(
                     !is_own || is_partial || operation == "insert" || before.is_some(),

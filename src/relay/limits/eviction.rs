@@ -1,4 +1,4 @@
-//! Which proxied requests wait for their own viewer: for more of the request's body, or for the answer to be read.
+//! The proxied requests that wait for their own viewer: for more of the request's body, or for the answer to be read.
 //! Where no more requests may be proxied (`limits.passing`), the one that has waited for longest is evicted, so that a
 //! viewer that does nothing keeps no other out (A19).
 
@@ -66,7 +66,7 @@ impl EvictionQueue {
 pub(crate) struct Evictable {
     queue: Arc<EvictionQueue>,
     pub(super) token: Digest,
-    /// Its key in the queue; 0 while it does not wait. Changed under the queue's lock.
+    /// The request's key in the queue; 0 while it does not wait. Changed under the queue's lock.
     position: AtomicU64,
     is_evicted: AtomicBool,
     ended: CancellationToken,
@@ -89,18 +89,18 @@ impl Evictable {
         })
     }
 
-    /// Whether it was evicted.
+    /// Whether the request was evicted.
     pub(crate) fn is_evicted(&self) -> bool {
         self.is_evicted.load(Relaxed)
     }
 
-    /// Breaks its bodies off.
+    /// Breaks the request's and the answer's body off.
     pub(super) fn end(&self) {
         self.ended.cancel();
         drop(self.take());
     }
 
-    /// Whether it waits for more of its request's body.
+    /// Sets whether the request waits for more of its body.
     fn set_uploading(self: &Arc<Self>, waits: bool) {
         match (self.is_answered.load(Relaxed), waits) {
             (true, _) => {}

@@ -31,14 +31,14 @@ struct State {
     feeds: HashMap<Arc<str>, usize>,
 }
 
-/// A held poll, an open stream or a proxied request. It counts until this is dropped.
+/// The permit of a held poll, an open stream or a proxied request. The request counts until the permit is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
     limiter: Arc<Limiter>,
     token: Option<Digest>,
     /// `None` for a proxied request.
     feed: Option<Arc<str>>,
-    /// Whether it counts as a proxied request: one that is, or a viewer that only the server can answer.
+    /// Whether this counts as a proxied request: it is one, or only the server can answer its viewer.
     passes: bool,
     /// Set for a proxied request.
     evictable: Option<Arc<Evictable>>,
@@ -178,7 +178,7 @@ impl State {
 }
 
 impl Permit {
-    /// The token that it counts for.
+    /// The token that the permit counts for.
     pub(crate) fn token(&self) -> Option<Digest> {
         self.token
     }

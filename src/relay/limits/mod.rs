@@ -1,4 +1,4 @@
-//! How much a relay serves at once (docs/relay.md, "Bounds").
+//! The limits of a relay: viewers, proxied requests, upstreams and bytes in flight (docs/relay.md, "Bounds").
 
 mod eviction;
 mod in_flight;

@@ -1,4 +1,4 @@
-//! How many shared upstreams each token opened that are still open (`limits.feedsPerToken`).
+//! The upstream quota: counts the open shared upstreams of each token that opened them (`limits.feedsPerToken`).
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -52,7 +52,7 @@ impl Drop for QuotaPermit {
     }
 }
 
-/// Counts one less. A count of 0 leaves the map, so that a token that is gone takes no memory.
+/// Lowers a token's count by one. A count of 0 leaves the map, so that a token that is gone takes no memory.
 pub(super) fn decrement<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
     if let Some(count) = counts.get_mut(key) {
         *count = count.saturating_sub(1);

@@ -1,5 +1,5 @@
-//! Passing through: what the relay does not answer itself goes to the server, written anew and with the viewer's own
-//! token (A11, A12, A14, A16, A19).
+//! The proxy: sends requests that the relay does not answer itself to the server, written anew and with the viewer's
+//! own token (A11, A12, A14, A16, A19).
 
 mod passing;
 mod requests;

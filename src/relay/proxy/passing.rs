@@ -1,4 +1,4 @@
-//! The proxy: requests that only the server answers, and the feeds and streams that memory does not have.
+//! Proxied requests: those that only the server can answer, and reads of feeds and streams that are not in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -95,9 +95,9 @@ impl Proxy {
         }
     }
 
-    /// Asks the server for a feed or stream that memory does not have, with the viewer's own token. A viewer that
-    /// `authorize` let in has none: the relay's key asks for it, with the same columns left out. Such requests count
-    /// among those proxied, however many viewers there are.
+    /// Asks the server for a feed or stream that is not in memory, with the viewer's own token. A viewer that
+    /// `authorize` let in has no token: the request carries the relay's key, and leaves the same columns out. Such
+    /// requests count among those proxied, however many viewers there are.
     ///
     /// # Errors
     /// The 429 where too many requests are proxied, or why the server gave no answer.

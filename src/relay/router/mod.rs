@@ -1,4 +1,4 @@
-//! From a path and a query to a typed request, written anew from what was parsed.
+//! Routing: turns a path and a query into a typed request. The upstream URL is written anew from the parsed values.
 
 mod family;
 mod mount;

@@ -22,7 +22,7 @@ pub(super) fn names_server_path(path: &str) -> bool {
     ROOTS.iter().any(|root| path.contains(root))
 }
 
-/// Whether `path` is empty, or segments that every reader reads alike.
+/// Whether `path` is empty, or consists of segments that every server reads alike.
 fn is_mount_point(path: &str) -> bool {
     let Some(segments) = path.strip_prefix('/') else { return path.is_empty() };
     segments.split('/').all(|segment| {

@@ -1,4 +1,4 @@
-//! Rewrites the query of a feed: parsed once, as the server parses it, and written anew from the parsed values. So the
+//! Rewrites the query of a feed: parses it once, as the server does, and writes it anew from the parsed values. So the
 //! relay decides on the very values that go upstream, however the viewer wrote them (A16). Pure.
 
 use std::collections::HashMap;

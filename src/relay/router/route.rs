@@ -1,4 +1,4 @@
-//! From a method and a path to a route of the table, whose path is written anew.
+//! Looks a method and a path up in the route table, and writes the route's path anew.
 
 use std::fmt::Write as _;
 
@@ -38,7 +38,7 @@ pub(crate) struct Route {
     pub(crate) path: String,
 }
 
-/// What a method and a path name.
+/// The result of looking a method and a path up in the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// A route of the table.
@@ -73,7 +73,7 @@ impl Route {
         })
     }
 
-    /// Whether the request reads a stream through the proxy: a session's. Its viewer stays, as that of a shared stream
+    /// Whether the request reads a session's stream, through the proxy. Its viewer stays, as that of a shared stream
     /// does.
     pub(crate) fn is_proxied_stream(&self, method: &Method) -> bool {
         self.family == Family::Sessions

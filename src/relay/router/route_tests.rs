@@ -1,4 +1,4 @@
-//! Which paths are routes, and what is sent upstream for them.
+//! Tests of the route table: which paths are routes, and the upstream path of each.
 
 use http::Method;
 use proptest::prelude::*;

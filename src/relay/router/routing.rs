@@ -1,4 +1,4 @@
-//! The router: which route a request is for, of those that the relay serves where it is mounted.
+//! The router: finds the route of a request, among those that the relay serves below its mount point.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(crate) struct Router {
     metrics_path: Option<Arc<str>>,
 }
 
-/// What a request is for.
+/// The target of a request.
 #[derive(Debug)]
 pub(crate) enum Routed {
     /// The relay's metrics.

@@ -1,4 +1,4 @@
-//! The list of Trigger.dev's routes that a public token can use. What is not on it is not proxied: claims, minting,
+//! The list of Trigger.dev's routes that a public token can use. The relay proxies no other route: claims, minting,
 //! creating and retrieving wait tokens, replays, results, environment variables, schedules, deployments and writing to
 //! a run's streams need a key (recorded: `calls-wait`, `calls-runs`).
 

@@ -1,4 +1,4 @@
-//! Viewers that need records which a shared stream no longer has: the server is asked (R4, R5).
+//! Viewers that need records which a shared stream no longer has: the relay asks the server (R4, R5).
 
 use bytes::Bytes;
 use http::{HeaderMap, Version};

@@ -16,7 +16,7 @@ use crate::relay::warnings::UpstreamError;
 use crate::serve::stream::{Log, StreamVersion};
 use crate::stream::{End, Raw, Reader, ReaderOptions, StreamSpec};
 
-/// What the upstream answered first.
+/// The upstream's first answer.
 #[derive(Clone, Debug)]
 pub(super) enum UpstreamStatus {
     /// Nothing yet.
@@ -25,7 +25,7 @@ pub(super) enum UpstreamStatus {
     Open(StreamVersion),
     /// A refusal: its status and body.
     Refused(StatusCode, String),
-    /// It was lost.
+    /// The upstream was lost.
     Lost,
 }
 
@@ -42,7 +42,7 @@ impl SharedStream {
         Self { log: Arc::new(log), status: watch::Sender::new(UpstreamStatus::Connecting), stats }
     }
 
-    /// What the operator has to fix before the relay can read the stream.
+    /// The error that the operator has to fix before the relay can read the stream.
     pub(super) fn upstream_error(&self) -> Option<UpstreamError> {
         match &*self.status.borrow() {
             UpstreamStatus::Refused(status, _) => UpstreamError::of(status.as_u16()),

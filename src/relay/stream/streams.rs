@@ -43,7 +43,7 @@ impl StreamKey {
     }
 }
 
-/// What the shared streams cost now.
+/// The cost of the shared streams now.
 #[cfg(test)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StreamStats {
@@ -68,7 +68,7 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// No streams yet. `stop` ends all of them; `stats` counts what they cost.
+    /// An empty set of streams. `stop` ends all of them; `stats` counts their cost.
     pub(crate) fn new(options: Options, stop: CancellationToken, stats: Arc<Stats>) -> Self {
         let cache = Arc::new(IdleCache::new(&options, stop, stats.clone()));
         Self { options, stats, bounds: (MAX_RECORDS, MAX_BYTES), cache }
@@ -113,7 +113,7 @@ impl Streams {
         self.cache.len()
     }
 
-    /// What the streams cost now.
+    /// The cost of the streams now.
     #[cfg(test)]
     pub(crate) fn stats(&self) -> StreamStats {
         let mut stats = StreamStats::default();

@@ -1,5 +1,5 @@
-//! Sends a request to the server and gives its answer back part by part. A request is sent once: the viewer knows
-//! whether it may be repeated.
+//! Sends a request to the server, and passes the answer back part by part. The client never repeats a request: only the
+//! viewer knows whether it may be repeated.
 
 use std::io;
 use std::pin::pin;
@@ -49,7 +49,7 @@ pub(crate) struct Outbound {
 /// Sends a request with its body, of at most `max` bytes.
 ///
 /// # Errors
-/// Why there is no answer. Any answer of the server's is one, whatever its status.
+/// The reason why the server gave no answer. An answer of any status is no error.
 pub(crate) async fn send(request: Outbound, body: Body, max: u64) -> Result<http::Response<Body>, SendError> {
     let hint = body.size_hint();
     if hint.lower() > max {
@@ -117,7 +117,7 @@ async fn in_time(
 struct Upload {
     too_large: AtomicBool,
     broken: AtomicBool,
-    /// Since when the server has all there is of the body; `None` while the viewer is waited for.
+    /// The time since which the server has all that the viewer sent of the body; `None` while the viewer is waited for.
     waiting_since: Mutex<Option<Instant>>,
 }
 

@@ -1,10 +1,10 @@
-//! Why the server gave no answer, and what the viewer gets instead.
+//! The reasons why the server gave no answer, and the answer that the viewer gets instead.
 
 use http::StatusCode;
 
 use crate::serve::Response;
 
-/// Why there is no answer of the server's.
+/// The reason why the server gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SendError {
     /// The request's body is too long.

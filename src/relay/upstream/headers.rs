@@ -26,7 +26,7 @@ pub(super) fn for_server(mut headers: HeaderMap) -> Result<HeaderMap, SendError>
     if headers.get_all(AUTHORIZATION).iter().count() > 1 {
         return Err(SendError::Ambiguous);
     }
-    // Kept even where `Connection` names it: the viewer's token alone says whose request it is.
+    // `Authorization` is kept even where `Connection` names it: only the viewer's token identifies the viewer.
     let authorization = headers.remove(AUTHORIZATION);
     drop_hop_by_hop(&mut headers);
     for name in [HOST, COOKIE, FORWARDED, CONTENT_LENGTH, EXPECT] {
@@ -46,15 +46,15 @@ pub(super) fn for_server(mut headers: HeaderMap) -> Result<HeaderMap, SendError>
 /// The headers of the server's answer that go back to the viewer.
 pub(super) fn for_viewer(mut headers: HeaderMap) -> HeaderMap {
     drop_hop_by_hop(&mut headers);
-    // These speak of the server's host, which is not the relay's.
+    // These headers speak of the server's host, which is not the relay's.
     for name in [SET_COOKIE, STRICT_TRANSPORT_SECURITY, ALT_SVC] {
         headers.remove(name);
     }
     headers
 }
 
-/// Whether proxies tell servers by this header who sent a request, or what it was before. Coming from a viewer it is
-/// forged.
+/// Whether this is a header by which proxies report a request's sender or its original form. From a viewer, such a
+/// header is forged.
 fn is_of_proxies(name: &str) -> bool {
     const PREFIXES: [&str; 5] = ["x-forwarded-", "x-original-", "x-rewrite-", "x-http-method", "cf-"];
     const NAMES: [&str; 7] =

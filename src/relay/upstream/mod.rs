@@ -1,4 +1,4 @@
-//! One request to the server on a viewer's behalf, sent once and with nothing of the relay's own in it.
+//! One request to the server on a viewer's behalf, sent once. The relay adds nothing of its own to it.
 
 mod client;
 mod error;
