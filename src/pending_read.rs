@@ -1,4 +1,4 @@
-//! A read that JavaScript waits for: the value is looked for by the reader, or by the producer that is woken.
+//! A read that JavaScript waits for. The value is found by the reader at once, or later by the producer that wakes it.
 
 use std::sync::Mutex;
 use std::task::Poll;

@@ -14,7 +14,7 @@ pub struct Policy {
     pub min_delay: Duration,
     /// The longest wait, also where the server asks for a longer one. Default 30 s.
     pub max_delay: Duration,
-    /// What each wait is multiplied by. Default 1.6.
+    /// The factor from each wait to the next. Default 1.6.
     pub factor: f64,
     /// Whether a wait is drawn from `[0, delay)` (full jitter). Default false.
     pub full_jitter: bool,

@@ -181,7 +181,7 @@ function pick(where, options, known) {
       // The value is not shown: it can be a key.
       refuse(`${where}: "${name}" must be a ${known[name]}, not ${Number.isNaN(value) ? "NaN" : `a ${typeof value}`}`);
     }
-    // It would go out as another text.
+    // The string would go out as another text.
     if (typeof value === "string" && !value.isWellFormed()) refuse(`${where}: "${name}" holds an unpaired surrogate`);
     picked[name] = value;
   }

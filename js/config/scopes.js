@@ -163,7 +163,7 @@ function describe(value) {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return "an array";
   if (typeof value !== "object") return `a ${typeof value}`;
-  // "must be an object, not an object" would help nobody: a Map is called one.
+  // A Map is named as one, because "must be an object, not an object" would explain nothing.
   const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
   return tag === "Object" ? "an object" : `${/^[AEIOU]/.test(tag) ? "an" : "a"} ${tag}`;
 }

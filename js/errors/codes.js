@@ -29,7 +29,7 @@
 
 /** @satisfies {Record<string, Entry>} */
 const CODES = /** @type {const} */ ({
-  // What a server refuses. An error of the server's own code keeps that one.
+  // Refusals of the server. An error of the server's own code keeps that one.
   ERR_BAD_REQUEST: {
     class: "BadRequestError",
     when: "The server answers 400.",

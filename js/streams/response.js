@@ -182,7 +182,7 @@ class Events {
       this.#opened = true;
       const { retryInMs } = this.#options;
       const opening = this.#format.opening?.();
-      // It sends the headers, before there is an event.
+      // The first line sends the headers, before there is an event.
       send(retryInMs === undefined ? ": open\n\n" : `retry: ${retryInMs}\n\n`);
       if (opening) send(event(opening.event, undefined, JSON.stringify(opening.data)));
       return;

@@ -1,14 +1,14 @@
-//! Errors as data. They cross in one form: an object whose `error` holds one, as JSON text. `fromNative` in JavaScript is
-//! its one reader.
+//! Errors as data. An error crosses in one form: the JSON text of an object that holds it as `error`. `fromNative` in
+//! JavaScript is the one reader of that form.
 //!
-//! Text that is no JSON where a call succeeds, as a token or an answer's head, never begins with `{`: so it is told from a
-//! failure by its first character.
+//! Some calls return plain text where they succeed: a token, or an answer's head. Such text never begins with `{`, so
+//! its first character distinguishes it from a failure.
 
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Kind};
 
-/// What stands under `error`.
+/// The value under `error`.
 pub(super) fn error_value(error: &Error) -> Value {
     let mut data = Map::new();
     data.insert("kind".into(), kind_name(error.kind()).into());

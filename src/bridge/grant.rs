@@ -1,4 +1,4 @@
-//! What `authorize` granted a viewer of a relay.
+//! The grant of `authorize` to a viewer of a relay, as JavaScript gives it.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! Minting, as JavaScript calls it. It is synchronous where the claims are known, since an asynchronous
+//! Minting, as JavaScript calls it. A mint is synchronous where the claims are known, since an asynchronous
 //! call alone costs 15 to 29 µs and a signature 1 to 2 µs. Results cross as data, never as exceptions.
 //!
 //! The first character of a returned string says what it is: `{` a failure, `@` a request body for [`mint_remotely`],

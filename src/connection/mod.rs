@@ -1,5 +1,5 @@
-//! What a feed and a stream have in common as long-lived connections to the server: the visible state, notices about
-//! it, the retry policy, and the renewal of an expiring token.
+//! The common part of feeds and streams as long-lived connections to the server: the visible state, notices about it,
+//! the retry policy, and the renewal of an expiring token.
 
 mod notice;
 mod renewal;

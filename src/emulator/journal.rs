@@ -1,4 +1,5 @@
-//! The order of all changes, and the feeds that wait for them. A change of a run wakes exactly the feeds that show the run.
+//! The order of all changes, and the feeds that wait for them. A change of a run wakes exactly the feeds that show the
+//! run.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use super::column::Column;
 use super::row::Row;
 use crate::lock::lock;
 
-/// What a feed of several runs shows.
+/// The runs that a feed of several runs shows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Topic {
     /// Every run of an environment.

@@ -1,7 +1,7 @@
 //! A local Trigger.dev realtime API with scripted runs, over an in-memory store.
 //!
-//! It serves HTTP/1.1 and h2c on 127.0.0.1 as the recorded server does (docs/server-protocol.md), so that a frontend
-//! can be built and tested without an account. docs/emulator.md describes its options, tasks and control calls.
+//! The emulator serves HTTP/1.1 and h2c on 127.0.0.1 as the recorded server does (docs/server-protocol.md), so that a
+//! frontend can be built and tested without an account. docs/emulator.md lists its options, tasks and control calls.
 
 mod access;
 mod batch;

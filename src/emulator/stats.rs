@@ -1,4 +1,4 @@
-//! How many requests came, by the label of their route.
+//! The counts of requests, by the label of their route.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

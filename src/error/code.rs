@@ -1,5 +1,5 @@
-//! The stable codes of errors. Each stands once: here with its kind, in `js/errors/codes.js` with its class and its fix,
-//! in `types/error.d.ts` as a type. `docs/errors.md` is written from the registry in JavaScript.
+//! The stable codes of errors. Each stands once: here with its kind, in `js/errors/codes.js` with its class and its
+//! fix, in `types/error.d.ts` as a type. `docs/errors.md` is written from the registry in JavaScript.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ macro_rules! codes {
                 }
             }
 
-            /// What an error of this code is. Two codes are of two kinds, and stand here with the usual one:
+            /// The kind of an error of this code. Two codes are of two kinds, and stand here with the usual one:
             /// [`crate::Error::of_kind`] makes the other.
             pub const fn kind(self) -> Kind {
                 match self {
@@ -83,7 +83,7 @@ codes! {
     InvalidBaseUrl => "ERR_INVALID_BASE_URL", Config;
     /// No key.
     MissingAccessToken => "ERR_MISSING_ACCESS_TOKEN", Config;
-    /// What is given cannot be a key, or is not the kind of key that is needed.
+    /// The given text cannot be a key, or is a key of another kind than the call needs.
     InvalidAccessToken => "ERR_INVALID_ACCESS_TOKEN", Config;
     /// The preview branch holds what no header can carry.
     InvalidBranch => "ERR_INVALID_BRANCH", Config;

@@ -1,6 +1,6 @@
 //! The kinds of error: one for each JavaScript class.
 
-/// What went wrong. Every variant becomes one JavaScript class (`js/errors/errors.js`).
+/// The kind of a failure. Every variant becomes one JavaScript class (`js/errors/errors.js`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The server answered with an error status. Becomes the `ApiError` subclass of that status.
@@ -9,7 +9,7 @@ pub enum Kind {
     Connection,
     /// A deadline of ours passed: an attempt, a call, or silence on a feed.
     Timeout,
-    /// What came back is not the protocol: HTML, missing headers, JSON cut short.
+    /// The answer is not of the protocol: HTML, missing headers, JSON cut short.
     Protocol,
     /// The server answers, but again and again without any progress (defect 7).
     NoProgress,

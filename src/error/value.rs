@@ -24,7 +24,7 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// What the server said, kept for the official error fields (`status`, `headers`, `error`, …).
+/// The server's answer, kept for the official error fields (`status`, `headers`, `error`, …).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorAnswer {
     /// The HTTP status.
@@ -85,7 +85,7 @@ impl Error {
         self.with_source(format!("{what}: line {}, column {}", error.line(), error.column()))
     }
 
-    /// What went wrong.
+    /// The kind of the failure.
     pub fn kind(&self) -> Kind {
         self.0.kind
     }

@@ -40,7 +40,7 @@ pub struct RetryOptions {
     pub min_timeout_in_ms: Option<u64>,
     /// No wait is longer, in milliseconds. Default 30,000.
     pub max_timeout_in_ms: Option<u64>,
-    /// What each wait is multiplied by. Default 1.6.
+    /// The factor from each wait to the next. Default 1.6.
     pub factor: Option<f64>,
     /// Whether waits are drawn from `[0, wait)`. Default false.
     pub randomize: Option<bool>,

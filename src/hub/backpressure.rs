@@ -1,5 +1,5 @@
-//! Backpressure: a feed asks the server on while a reader keeps up, and readers that are full make no other wait
-//! (defect 9).
+//! Backpressure: a feed goes on asking the server while at least one reader keeps up. Full readers do not hold up the
+//! others (defect 9).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a read of a feed gives.
+//! The batch that one read of a feed returns: rows, notices, faults, and how the feed ended.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub struct Item {
 pub struct Fault {
     /// The row's key, if at least that could be read.
     pub key: Option<Arc<str>>,
-    /// What is wrong with the row.
+    /// The fault of the row.
     pub why: &'static str,
 }
 
@@ -35,7 +35,7 @@ pub enum End {
     Failed(Arc<Error>),
 }
 
-/// What one read gives.
+/// The result of one read.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Rows, oldest first.

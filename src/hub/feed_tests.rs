@@ -29,7 +29,7 @@ fn rows(keys: std::ops::Range<u32>) -> Vec<Change> {
 fn a_reader_that_catches_up_while_it_is_looked_at_is_left_on_a_feed_with_a_driver() {
     let (feed, slow) = Feed::new(spec("/"), ReaderOptions::default());
     let quick = feed.attach(ReaderOptions::default()).expect("open");
-    // It is full when it is looked at, and reads right after.
+    // The slow reader is full when the feed looks at it, and reads right after.
     let looks = Cell::new(0);
     let is_full = |inbox: &Inbox| {
         let is_slow = std::ptr::eq(inbox, &raw const *slow.inbox);

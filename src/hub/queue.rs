@@ -1,4 +1,4 @@
-//! The queue of one reader: bounded, and never without a run's latest state (defect 9).
+//! The queue of one reader. It is bounded, and always keeps the latest unread state of each run (defect 9).
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The live feeds of a process, each by what it asks for.
+//! The live feeds of a process, one for each spec.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ pub(super) struct Registry {
     feeds: Mutex<HashMap<FeedSpec, Arc<Feed>>>,
 }
 
-/// What [`Registry::get_or_create`] gives.
+/// The result of [`Registry::get_or_create`].
 pub(super) enum Entry {
     /// A feed that was live already.
     Live(Arc<Feed>),

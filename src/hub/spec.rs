@@ -1,4 +1,4 @@
-//! What makes two feeds the same feed.
+//! The identity of a feed: readers with equal specs share one feed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::connection::RetryPolicy;
 use crate::retry::Policy;
 use crate::shape::{Limits, Query};
 
-/// What a feed asks for, of which server, and how it is retried. Equal specs share one upstream.
+/// The server, the path and query, and the retry policy of a feed. Equal specs share one upstream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FeedSpec {
     /// The server, and the key.

@@ -1,4 +1,4 @@
-//! The subscribers of one feed, each of which leaves without a search: 50,000 may leave together.
+//! The subscribers of one feed. Each knows its index, so that it leaves without a search: 50,000 may leave together.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// The elements of a literal; `None` is an unquoted NULL.
 ///
 /// # Errors
-/// What is wrong with the literal.
+/// The fault of the literal.
 pub(crate) fn elements(literal: &str) -> Result<Vec<Option<Cow<'_, str>>>, &'static str> {
     // A literal with other bounds than 1 to n names them first: `[2:3]={a,b}`.
     let literal = match literal.strip_prefix('[').and_then(|rest| rest.split_once("]=")) {

@@ -41,7 +41,7 @@ struct State {
     read_ahead: Vec<u8>,
     /// How many bytes were received.
     received: u64,
-    /// How many of them were given to HTTP in the current poll.
+    /// How many of the received bytes were given to HTTP in the current poll.
     read_in_poll: usize,
     is_http1: bool,
     /// Whether HTTP waits for bytes.
@@ -54,7 +54,7 @@ struct State {
     /// How many requests are in flight.
     requests: usize,
     idle_since: Instant,
-    /// Its key in the listener's list of idle connections.
+    /// The connection's key in the listener's list of idle connections.
     idle_key: Option<u64>,
     /// Whether a request's body was not read to its end yet.
     is_receiving_body: bool,
@@ -186,7 +186,7 @@ impl ConnectionIo {
         self.state().received
     }
 
-    /// Since when no request is in flight; `None` while one is.
+    /// The time since which no request is in flight; `None` while one is.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let state = self.state();
         (state.requests == 0).then_some(state.idle_since)
@@ -200,7 +200,7 @@ impl ConnectionIo {
 impl Evict for Mutex<State> {
     fn evict(&self, key: u64) {
         let mut state = lock(self);
-        // It got a request since.
+        // The connection received a request after it was chosen, so it is no longer idle.
         if state.idle_key != Some(key) {
             return;
         }

@@ -80,14 +80,14 @@ struct Inner {
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum State {
-    /// It returned `Pending` and was not woken since.
+    /// The future returned `Pending` and was not woken since.
     #[default]
     Idle,
-    /// It is being polled and was not woken meanwhile.
+    /// The future is being polled and was not woken meanwhile.
     Running,
-    /// It was woken and its poll is due.
+    /// The future was woken and its poll is due.
     Notified,
-    /// It was dropped.
+    /// The future was dropped.
     Dropped,
 }
 

@@ -10,7 +10,7 @@ use super::idle::IdleConnections;
 /// The most connections that are answered 503 at once. Any beyond that are closed without an answer.
 const MAX_REFUSALS: usize = 256;
 
-/// What the connections of one listener share.
+/// The bounds, counts and idle connections of one listener.
 #[derive(Debug, Default)]
 pub(super) struct ListenerState {
     pub(super) bounds: Bounds,

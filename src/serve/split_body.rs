@@ -16,12 +16,12 @@ use super::response::Body;
 const MAX_FRAME: usize = 16 * 1024;
 
 thread_local! {
-    /// What the response that is polled on this thread has done since [`Progress::reset`].
+    /// The progress, since [`Progress::reset`], of the response that is polled on this thread.
     static PROGRESS: Cell<Progress> = const { Cell::new(Progress { is_pending: false, has_frame: false }) };
 }
 
-/// What a response did while it was polled. hyper polls a handler and its body inside one HTTP/2 task, so that the task
-/// itself does not tell whether it waits for the handler or for the client's flow-control window.
+/// The progress of a response during one poll. hyper polls a handler and its body inside one HTTP/2 task, so that the
+/// task itself does not show whether it waits for the handler or for the client's flow-control window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     /// The handler or the body returned `Pending`.

@@ -37,7 +37,7 @@ pub(super) struct Batch<'a> {
     pub(super) messages: Vec<Message<'a>>,
 }
 
-/// What the machine knew when it made the request.
+/// The machine's knowledge at the time of the request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestContext<'a> {
     /// Whether the types of the columns are known. Only the first response has to name them.

@@ -37,7 +37,7 @@ pub struct Feed {
     cache_busts: u32,
 }
 
-/// What the driver is doing. `docs/protocol.md` holds the total table of states and events.
+/// The states of the machine, by what its driver is doing. `docs/protocol.md` holds the table of states and events.
 #[derive(Clone, Copy, Debug)]
 enum State {
     New,
@@ -216,7 +216,7 @@ impl Feed {
         let mut changes = Vec::new();
         for (index, message) in batch.messages.into_iter().enumerate() {
             self.rows.apply(message);
-            // What follows the last up-to-date waits for the next one (I5).
+            // Messages after the last up-to-date stay unpublished until the next one (I5).
             if last == Some(index) {
                 changes = self.rows.publish();
             }

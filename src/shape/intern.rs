@@ -20,7 +20,7 @@ use memchr::memmem;
 use super::message::{Message, Pairs};
 use crate::table::{Row, Text};
 
-/// Which long texts are recognised when they come again.
+/// The rule for the long texts that are recognised when they come again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InternLimits {
     /// The length from which a text is known, in bytes. Default 4 KiB: parsing a shorter one costs less than the
@@ -240,7 +240,7 @@ mod tests {
         let short = interner.shorten(&body(&long, "-")).expect("short");
         assert!(short.body.len() < 300, "{} bytes", short.body.len());
         let mut messages = message::parse(&short.body).expect("a body");
-        // What is learned or dropped in between does not count.
+        // Texts learned or dropped between `shorten` and `restore` do not count.
         interner.known.clear();
         assert!(short.restore(&mut messages));
         let Message::Update { value, .. } = &messages[0] else { panic!("an update") };

@@ -50,7 +50,7 @@ pub struct Limits {
     pub max_wait_ms: u64,
     /// The finished runs that stay in memory (I16; defect 10).
     pub retention: Retention,
-    /// Which long texts are recognised when they come again (I17).
+    /// The rule for the long texts that are recognised when they come again (I17).
     pub intern: InternLimits,
 }
 

@@ -1,4 +1,4 @@
-//! A feed whose last response is more than a second old asks once without `live` (I20).
+//! Tests of the refresh: a feed whose last response is more than a second old asks once without `live` (I20).
 
 use super::harness::{Harness, UP_TO_DATE, now, refused, row};
 use super::*;

@@ -43,7 +43,7 @@ pub enum Event<'a> {
     Woken,
 }
 
-/// Why a request got no whole response. Each carries the error that the feed ends with when the retries are used up.
+/// The reasons why a request got no whole response. Each has the error that the feed ends with after the last retry.
 #[derive(Debug)]
 pub enum Failure {
     /// No response at all: DNS, connect, TLS, reset before the status line.
@@ -56,7 +56,7 @@ pub enum Failure {
     TooLarge(Error),
 }
 
-/// What the driver does next.
+/// The next step of the driver.
 #[derive(Debug)]
 pub enum Step {
     /// Send this request now.
@@ -83,7 +83,7 @@ pub struct Retry {
     pub reason: Reason,
 }
 
-/// Why a request is made again.
+/// The reasons for making a request again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// 429.
@@ -127,7 +127,7 @@ impl Reason {
 /// The next [`Step`], and the changes that the last event published.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What the driver does next.
+    /// The next step of the driver.
     pub step: Step,
     /// The published changes, at most one a key. Empty unless an up-to-date closed the batch (I5).
     pub changes: Vec<Change>,
@@ -158,7 +158,7 @@ pub enum Change {
     Malformed {
         /// The row's key, where it could be read.
         key: Option<Arc<str>>,
-        /// What is wrong with the message.
+        /// The fault of the message.
         why: &'static str,
     },
 }

@@ -14,7 +14,7 @@ pub(super) enum Cursor {
     V2(v2::Cursor),
 }
 
-/// What an event brought.
+/// The outcome of an event for the cursor.
 pub(super) enum Consumed {
     /// A new value or record; whether the cursor is at the tail now.
     New { at_tail: bool },

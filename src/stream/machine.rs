@@ -36,7 +36,7 @@ pub struct Machine {
     raw: bool,
 }
 
-/// What the driver is doing.
+/// The states of the machine, by what its driver is doing.
 #[derive(Debug)]
 enum State {
     New,

@@ -1,4 +1,4 @@
-//! What to read of which stream, and from where.
+//! The plan of reading a stream: where to begin, how long to wait, and which headers each request sends.
 
 use std::sync::Arc;
 

@@ -71,7 +71,7 @@ pub enum End {
     Failed(Arc<Error>),
 }
 
-/// What one read gives.
+/// The result of one read.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Values, oldest first.

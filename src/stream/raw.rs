@@ -1,6 +1,6 @@
-//! A stream as it came, event by event and record by record, for the relay to pass on.
+//! Raw reading: the events and records of a stream as the server sent them, for the relay to pass on.
 //!
-//! The parts go through the same queue as values, as chunks whose first letter says what they are.
+//! They go through the same queue as values, as chunks whose first letter names their kind.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -1,4 +1,5 @@
-//! A v1 stream that is asked for again from before a position: events that were sent already come again, and are dropped.
+//! Replay of a v1 stream from before a position: the server sends events again that were handed over already, and this
+//! drops them.
 
 use bytes::Bytes;
 

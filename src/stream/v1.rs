@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(cursor.resume().as_deref(), Some("4"));
     }
 
-    /// What a reader sees that comes back after each event in turn, from a server that resumes.
+    /// Checks a reader that comes back after each event in turn, to a server that resumes: it sees every event once.
     fn come_back_everywhere(ids: &[&str]) {
         let mut cursor = Cursor::new(Start::Beginning);
         for taken in 1..=ids.len() {

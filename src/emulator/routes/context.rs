@@ -1,4 +1,4 @@
-//! The state that every route works with.
+//! The state that every route reads and changes.
 
 use std::fmt;
 use std::path::PathBuf;

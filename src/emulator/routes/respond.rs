@@ -1,4 +1,4 @@
-//! One request: it is counted, a fault is injected where one is due, and its route answers it.
+//! Answers one request: counts it, injects a fault where one is due, and calls its route.
 
 use std::io;
 

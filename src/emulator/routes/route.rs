@@ -15,7 +15,8 @@ pub(super) struct Route {
     /// Its path. `{id}` stands for one segment, `{target}` for `self`, `parent` or `root`, and `{name}` for one or more
     /// segments: a packet's name may come encoded as one, or as several (recorded: `run-packet-types`).
     pub(super) path: &'static str,
-    /// Its name in the statistics and for faults. The emulator's own calls have none: they are not counted and never fail.
+    /// The name in the statistics and for faults. The emulator's own calls have none: they are not counted and never
+    /// fail.
     pub(super) label: Option<&'static str>,
     /// Answers its requests.
     pub(super) handler: Handler,
@@ -34,7 +35,7 @@ pub(super) struct Call<'c> {
     pub(super) request: &'c Request,
     /// The path as it came, still encoded.
     pub(super) path: &'c str,
-    /// What the path has for each `{…}`, decoded.
+    /// The values of the path for each `{…}`, decoded.
     pub(super) parameters: &'c [String],
 }
 
@@ -79,7 +80,7 @@ impl Route {
     }
 }
 
-/// What a handler returns: a response, or a fault of the emulator itself.
+/// The result of a handler: a response, or a fault of the emulator itself.
 pub(super) trait IntoResult {
     /// The same as a result.
     fn into_result(self) -> Result<Response, Error>;

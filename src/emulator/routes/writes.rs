@@ -25,7 +25,7 @@ const LINE_BYTES: usize = 10 << 20;
 pub(super) struct Target<'c> {
     /// The run that writes.
     run: &'c str,
-    /// Whose stream it is: `self`, `parent` or `root`.
+    /// The owner of the stream: `self`, `parent` or `root`.
     owner: &'c str,
     /// The stream's key.
     key: &'c str,

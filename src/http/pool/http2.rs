@@ -42,7 +42,7 @@ pub(super) struct Http2Connection {
     idle: Arc<Notify>,
     /// Notified when any permit is dropped: the one of the origin's waiters.
     available: Arc<Notify>,
-    /// It ended, is about to, or may be dead: no new request goes out on it.
+    /// The connection ended, is about to, or may be dead: no new request goes out on it.
     closed: AtomicBool,
     liveness: Arc<Liveness>,
 }

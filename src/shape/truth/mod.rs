@@ -1,5 +1,5 @@
-//! A model of a server and of a reader, for randomised tests of what a reader is given. Everything is drawn from a
-//! seed, so that a failure can be played again.
+//! A model of a server and of a reader, for randomised tests of the rows that a reader is given. Every choice is drawn
+//! from a seed, so that a failure can be played again.
 
 mod follower;
 mod rng;
