@@ -1,7 +1,11 @@
 /** Log lines for operators: which there are, where they go, and that they hold no secret (docs/relay.md, "Logging"). */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { startEmulator } from "trigger-native/emulator";
+import { cleanEnvironment } from "./support/client.mjs";
 import { runProgram } from "./support/program.mjs";
 
 /** What a program begins with: everything that is logged, as a function. */
@@ -165,6 +169,90 @@ describe("log lines", () => {
     const { code, err, out } = await run(source);
     assert.deepEqual([code, err], [0, ""]);
     assert.match(out, /^"run_/);
+  });
+
+  test("of a key or token in the place of an id do not show it, and long values are cut", async () => {
+    const source = `
+      (async () => {
+        configure({ baseURL, accessToken });
+        await read(runs.subscribeToRun(accessToken));
+        await read(streams.read("run_1", "eyJhbGciOiJIUzI1NiJ9.eyJwdWIiOnRydWV9.hidden"));
+        const relay = createRealtimeHandler();
+        for (const path of ["runs/tr_prod_hidden", "streams/run_1/" + "x".repeat(3000), "streams/run_1/a%0Ab%1B"]) {
+          await relay(new Request("http://a.test/realtime/v1/" + path));
+        }
+        await relay.close();
+      })();
+    `;
+    const { code, err } = await run(source, { TRIGGER_NATIVE_LOG: "info" });
+    assert.equal(code, 0);
+    for (const secret of [emulator.secretKey, "eyJ", "hidden"]) assert.ok(!err.includes(secret), err);
+    const lines = err.trim().split("\n");
+    for (const line of lines) assert.match(line, /^\S+Z trigger-native (info|warn) .{1,700}$/);
+    const places = [
+      "feed started id=1 path=/realtime/v1/runs/(secret)",
+      "path=/realtime/v1/streams/run_1/(secret) server=",
+    ];
+    for (const place of places) assert.ok(err.includes(place), err);
+  });
+
+  const windows = process.platform === "win32" && "a full pipe of Windows waits";
+  test("that a full standard error refuses are counted, and the others are whole", { skip: windows }, async () => {
+    const source = `
+      const baseURL = "http://127.0.0.1:1", accessToken = "tr_dev_peerskeypeerskeypeer";
+      ${TOOLS}
+      (async () => {
+        console.error("from JavaScript");
+        configure({ baseURL, accessToken });
+        const flood = async (count) => {
+          for (let at = 0; at < count; at += 1) await read(runs.subscribeToRun("run_" + at, { retry: { maxElapsedMs: 1 } }));
+        };
+        await flood(2_000);
+        console.log("full");
+        process.stdin.once("data", () => flood(1).then(turn).then(() => process.exit()));
+      })();
+    `;
+    const child = spawn(process.execPath, ["-e", source], {
+      env: { ...cleanEnvironment(), TRIGGER_NATIVE_LOG: "debug" },
+    });
+    await once(child.stdout, "data");
+    let err = "";
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      err += text;
+    });
+    await setTimeout(200);
+    child.stdin.write("on");
+    await once(child, "close");
+    const [first, ...lines] = err.trim().split("\n");
+    assert.equal(first, "from JavaScript");
+    for (const line of lines)
+      assert.match(line, /^\S+Z trigger-native (info|warn) [a-z ]+(\w+=\S+ ?|cause="[^"]+" ?)+$/);
+    const dropped = lines.filter((line) => line.includes(" warn log lines dropped lines="));
+    const count = dropped.reduce((sum, line) => sum + Number(line.split("=")[1]), 0);
+    // Three for each feed: it started, had no connection, ended.
+    assert.ok(dropped.length > 0, err.slice(-500));
+    assert.equal(lines.length - dropped.length + count, 3 * 2_001);
+  });
+
+  test("go to the present logger alone, also those that wait while another one is set", async () => {
+    const source = `
+      const lines = [];
+      const options = { baseURL: "http://127.0.0.1:1", accessToken };
+      const loggerNamed = (name, next) => loggerOf((level, message) => {
+        lines.push([name, message]);
+        next?.();
+      });
+      (async () => {
+        const second = loggerNamed("second", () => lines.length === 3 && configure(options));
+        configure({ ...options, logger: loggerNamed("first", () => configure({ ...options, logger: second })) });
+        for (let at = 0; at < 3; at += 1) await read(runs.subscribeToRun("run_1", { retry: { maxElapsedMs: 1 } }));
+        await turn();
+        say(lines.map(([name]) => name));
+      })();
+    `;
+    const { code, err, out } = await run(source);
+    assert.deepEqual([code, err], [0, ""]);
+    assert.deepEqual(JSON.parse(out), ["first", "second", "second"]);
   });
 
   test("are refused for a logger that is none", async () => {

@@ -106,7 +106,8 @@ export interface ApiClientConfiguration {
 
 /**
  * A receiver of log lines, such as `console`. The functions that it has decide how much is logged. An error that one
- * throws, or rejects with, is ignored.
+ * throws, or rejects with, is ignored. A logger that takes its fields first, such as pino, is wrapped:
+ * `{ warn: (message, fields) => pino.warn(fields, message) }`.
  */
 export interface Logger {
   /** Connections that open and close. */
@@ -126,7 +127,7 @@ export type LogFields = Record<string, string | number>;
 export interface ConfigureOptions extends ApiClientConfiguration {
   /**
    * Receives the log lines of this process, from every thread: docs/relay.md, "Logging". Without it and without
-   * `TRIGGER_NATIVE_LOG` nothing is logged, at no cost.
+   * `TRIGGER_NATIVE_LOG` nothing is logged, at no cost. A later call without one ends it.
    */
   logger?: Logger;
 }

@@ -14,11 +14,11 @@ const LEVELS = /** @type {const} */ (["debug", "info", "warn", "error"]);
  * @typedef {import("../native/addon.js").LogLine} LogLine
  */
 
-/** The sink of the present logger, shared by all copies of this package. @type {{ sink?: { close(): void } }} */
+/** The present logger and its sink, shared by all copies of this package. @type {{ logger?: Logger, sink?: { close(): void } }} */
 const current = shared("logger", () => ({}));
 
 /**
- * Makes `logger` the logger of this thread, in place of the one before.
+ * Makes `logger` the logger of this thread, in place of the one before. It also gets the lines that waited for that one.
  *
  * @param {string} where names the argument in errors
  * @param {Logger | undefined} logger
@@ -31,19 +31,24 @@ function setLogger(where, logger) {
     throw new ConfigError("ERR_INVALID_CONFIG", message);
   }
   current.sink?.close();
-  current.sink = logger && level && new native.LogSink(level, (text) => deliver(logger, text));
+  current.logger = logger;
+  current.sink = level && new native.LogSink(level, deliver);
 }
 
-/** @param {Logger} logger @param {import("../native/addon.js").Json<LogLine[]>} text */
-function deliver(logger, text) {
-  for (const [level, message, fields] of JSON.parse(text)) {
-    try {
-      // The rejection of an async logger must not end the process.
-      Promise.resolve(logger[level]?.(message, fields)).catch(() => {});
-    } catch {
-      // A logger that throws breaks nothing.
-    }
-  }
+/** @param {import("../native/addon.js").Json<LogLine[]>} text */
+function deliver(text) {
+  for (const line of JSON.parse(text)) call(line);
+}
+
+/**
+ * Calls the present logger, which the call before may have changed. A logger that throws or rejects breaks nothing.
+ *
+ * @param {LogLine} line
+ */
+async function call([level, message, fields]) {
+  try {
+    await current.logger?.[level]?.(message, fields);
+  } catch {}
 }
 
 module.exports = { setLogger };

@@ -32,8 +32,7 @@ impl Lines {
         let mut lines = std::mem::take(&mut self.waiting);
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
-            let fields = [("lines", dropped.into())];
-            lines.push(Line { level: Level::Warn, message: "log lines dropped", fields: &fields }.to_json());
+            lines.push(Line::dropped(&[("lines", dropped.into())]).to_json());
         }
         format!("[{}]", lines.join(","))
     }

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::level::Level;
+use super::text::shown;
 
 /// A field's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// Text: no secret, and no unbounded text of a stranger.
+    /// Text. [`From`] hides keys and tokens, and cuts what is long.
     Text(Cow<'a, str>),
     /// A count, a status, an id or a number of milliseconds.
     Number(u64),
@@ -18,13 +19,13 @@ pub enum Value<'a> {
 
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Self {
-        Self::Text(text.into())
+        Self::Text(shown(text.into()))
     }
 }
 
 impl From<String> for Value<'_> {
     fn from(text: String) -> Self {
-        Self::Text(text.into())
+        Self::Text(shown(text.into()))
     }
 }
 
@@ -61,6 +62,13 @@ pub struct Line<'a> {
     pub message: &'static str,
     /// The subject of the event, and what is known about it.
     pub fields: &'a [(&'static str, Value<'a>)],
+}
+
+impl<'a> Line<'a> {
+    /// The line of a sink that could not take all. `fields` holds how many it dropped.
+    pub const fn dropped(fields: &'a [(&'static str, Value<'a>)]) -> Self {
+        Self { level: Level::Warn, message: "log lines dropped", fields }
+    }
 }
 
 impl Line<'_> {

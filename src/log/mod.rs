@@ -8,6 +8,7 @@ mod line;
 mod macros;
 mod sinks;
 mod span;
+mod text;
 
 pub use level::Level;
 pub(crate) use level::enabled;

@@ -1,6 +1,7 @@
 //! The receivers of lines: standard error, and loggers of JavaScript.
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once};
 
 use super::level::{self, Level};
@@ -57,67 +58,122 @@ pub(crate) fn from_environment() {
         let Some(value) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) else { return };
         let value = value.to_string_lossy();
         match Level::parse(&value) {
-            Some(level) => add(Arc::new(Printer(level))),
-            None => print(&format!(
-                "trigger-native: {VARIABLE} is {value:?}, which is no level: set it to error, warn, info or debug, or not at all\n"
-            )),
+            Some(level) => add(Arc::new(Printer { level, dropped: AtomicU64::new(0) })),
+            None => {
+                let _ = print(&format!(
+                    "trigger-native: {VARIABLE} is {value:?}, which is no level: set it to error, warn, info or debug, or not at all\n"
+                ));
+            }
         }
     });
 }
 
 /// The sink that prints lines to standard error.
-struct Printer(Level);
+struct Printer {
+    level: Level,
+    /// The number of lines that standard error refused since it took one.
+    dropped: AtomicU64,
+}
 
 impl Sink for Printer {
     fn level(&self) -> Level {
-        self.0
+        self.level
     }
 
     fn take(&self, line: Line<'_>) {
-        print(&line.to_text(&format!("{}Z", format_timestamp(unix_ms()))));
+        let time = format!("{}Z", format_timestamp(unix_ms()));
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        let mut text = String::new();
+        if dropped > 0 {
+            text = Line::dropped(&[("lines", dropped.into())]).to_text(&time);
+        }
+        text.push_str(&line.to_text(&time));
+        if print(&text).is_err() {
+            self.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
+        }
     }
 }
 
-/// Writes a line in one piece, so that lines of several threads do not mix. A closed standard error loses it.
-fn print(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+/// Writes a line in one piece, so that lines of several threads do not mix. A closed standard error fails, and so does a
+/// full pipe that is non-blocking, which Node makes of it.
+fn print(text: &str) -> std::io::Result<()> {
+    std::io::stderr().lock().write_all(text.as_bytes())
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::MutexGuard;
+
     use super::*;
     use crate::log::{enabled, log};
 
-    struct Kept(Level, Mutex<Vec<String>>);
+    struct Memory(Level, Mutex<Vec<(String, String)>>);
 
-    impl Sink for Kept {
+    impl Sink for Memory {
         fn level(&self) -> Level {
             self.0
         }
 
         fn take(&self, line: Line<'_>) {
             if line.message.starts_with("test ") {
-                self.1.lock().expect("whole").push(line.to_json());
+                let short = format!("{} {}", line.level.as_str(), line.message);
+                lock(&self.1).push((short, line.to_json()));
             }
+        }
+    }
+
+    /// A sink that keeps what tests log, while it lives.
+    pub(in crate::log) struct Kept {
+        memory: Arc<Memory>,
+        sink: Arc<dyn Sink>,
+        _alone: Option<MutexGuard<'static, ()>>,
+    }
+
+    impl Kept {
+        /// The only sink, until it is dropped: sinks are of the process, and its tests run at once.
+        pub(in crate::log) fn new(level: Level) -> Self {
+            static ALONE: Mutex<()> = Mutex::new(());
+            Self::with(level, Some(lock(&ALONE)))
+        }
+
+        /// One beside it.
+        fn another(level: Level) -> Self {
+            Self::with(level, None)
+        }
+
+        fn with(level: Level, alone: Option<MutexGuard<'static, ()>>) -> Self {
+            let memory = Arc::new(Memory(level, Mutex::default()));
+            let sink: Arc<dyn Sink> = memory.clone();
+            add(sink.clone());
+            Self { memory, sink, _alone: alone }
+        }
+
+        pub(in crate::log) fn messages(&self) -> Vec<String> {
+            lock(&self.memory.1).iter().map(|(short, _)| short.clone()).collect()
+        }
+
+        fn lines(&self) -> Vec<String> {
+            lock(&self.memory.1).iter().map(|(_, json)| json.clone()).collect()
+        }
+    }
+
+    impl Drop for Kept {
+        fn drop(&mut self) {
+            remove(&self.sink);
         }
     }
 
     #[test]
     fn a_line_goes_to_the_sinks_of_its_level_until_they_are_gone() {
-        let (loud, quiet) =
-            (Arc::new(Kept(Level::Debug, Mutex::default())), Arc::new(Kept(Level::Warn, Mutex::default())));
-        let (loud_sink, quiet_sink): (Arc<dyn Sink>, Arc<dyn Sink>) = (loud.clone(), quiet.clone());
-        add(quiet_sink.clone());
-        add(loud_sink.clone());
+        let (quiet, loud) = (Kept::new(Level::Warn), Kept::another(Level::Debug));
         assert!(enabled(Level::Debug));
         log!(Info, "test started", "feed" => 1_u64);
         log!(Error, "test failed");
-        remove(&loud_sink);
+        remove(&loud.sink);
         log!(Error, "test over");
-        remove(&quiet_sink);
+        remove(&quiet.sink);
         log!(Error, "test unheard", "never" => { panic!("no sink wants it"); #[allow(unreachable_code, reason = "it is the point")] 0_u64 });
-        let lines = |kept: &Kept| kept.1.lock().expect("whole").clone();
-        assert_eq!(lines(&loud), ["[\"info\",\"test started\",{\"feed\":1}]", "[\"error\",\"test failed\",{}]"]);
-        assert_eq!(lines(&quiet), ["[\"error\",\"test failed\",{}]", "[\"error\",\"test over\",{}]"]);
+        assert_eq!(loud.lines(), ["[\"info\",\"test started\",{\"feed\":1}]", "[\"error\",\"test failed\",{}]"]);
+        assert_eq!(quiet.lines(), ["[\"error\",\"test failed\",{}]", "[\"error\",\"test over\",{}]"]);
     }
 }

@@ -105,3 +105,37 @@ impl Drop for Span {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sinks::tests::Kept;
+    use super::*;
+
+    static KIND: SpanKind = SpanKind {
+        level: Level::Info,
+        started: "test started",
+        retries: "test retries",
+        ended: "test ended",
+        refused: "test refused",
+    };
+
+    /// What a sink of `level` gets of a span that is tried again, and ends with `error`.
+    fn lines_at(level: Level, error: Option<&Error>) -> Vec<String> {
+        let kept = Kept::new(level);
+        let span = Span::start(&KIND, Vec::new);
+        span.retries(1, "busy", None, 5);
+        span.end(error);
+        let lines = kept.messages();
+        drop(kept);
+        lines
+    }
+
+    #[test]
+    fn a_fault_of_ours_is_logged_where_errors_alone_are_asked_for() {
+        let fault = Error::panicked("a test");
+        assert_eq!(lines_at(Level::Error, Some(&fault)), ["error test ended"]);
+        assert_eq!(lines_at(Level::Warn, Some(&fault)), ["warn test retries", "error test ended"]);
+        assert_eq!(lines_at(Level::Info, None), ["info test started", "warn test retries", "info test ended"]);
+        assert_eq!(lines_at(Level::Error, Some(&Error::protocol("no"))), Vec::<String>::new());
+    }
+}
