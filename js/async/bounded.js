@@ -53,7 +53,7 @@ function waitWithin(bounds, work) {
       clearTimeout(timer);
       off();
     };
-    // Also after the caller left: a late failure must not become an unhandled rejection.
+    // The work is awaited even after the caller left: a late failure must not become an unhandled rejection.
     work.then(resolve, reject).finally(over);
     if (signal?.aborted) return reject(abortError(signal));
     if (timeoutInMs !== undefined) {

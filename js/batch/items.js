@@ -174,7 +174,7 @@ class Bounds {
   #off;
   /** @type {NodeJS.Timeout | undefined} */
   #timer;
-  /** Why it is over. @type {{ reason: unknown } | undefined} */
+  /** The reason why the call is over. @type {{ reason: unknown } | undefined} */
   #over;
   /** Rejects the promise that is waited for. @type {((reason: unknown) => void) | undefined} */
   #reject;

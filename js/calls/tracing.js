@@ -38,7 +38,7 @@ const FAILED = 2;
  * @property {{ getTracer(name: string, version: string): Tracer }} [trace]
  * @property {{ inject(context: TraceContext, carrier: Record<string, string>, setter: object): void }} [propagation]
  *
- * What was thrown, or read as an error.
+ * A failure of a request: a thrown value, or an error that was read.
  * @typedef {{ status?: unknown, code?: unknown, name?: unknown, message?: string } | null | undefined} Failure
  */
 

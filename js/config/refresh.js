@@ -94,7 +94,7 @@ class Refresher {
    */
   async authorized(work, bounds) {
     const client = await this.client(bounds());
-    // Also where that fails: the old one may still do.
+    // The call is made even where the renewal fails: the old token may still be valid.
     if (this.#credential?.isDue()) await this.renew(bounds());
     const generation = this.#generation;
     try {

@@ -1,11 +1,12 @@
 "use strict";
 
 /**
- * The registry of error codes: of each the class, when it comes, and what mends it. The face throws only codes of it,
- * each with its class: the types of `js/errors/errors.js` see to that. `src/error/code.rs` has those that come from the core, and
- * `types/error.d.ts` the type that users see. `npm run errors -- --write` writes `docs/errors.md`.
+ * The registry of error codes: of each the class, when it comes, and what mends it. The face throws only codes of this
+ * registry, each with its class: the types of `js/errors/errors.js` see to that. `src/error/code.rs` has the codes that
+ * come from the core, and `types/error.d.ts` the type that users see. `npm run errors -- --write` writes
+ * `docs/errors.md`.
  *
- * It is not in the package: nothing reads it at run time.
+ * The registry is not in the package: nothing reads it at run time.
  *
  * @typedef {keyof typeof CODES} Code
  *

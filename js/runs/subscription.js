@@ -72,7 +72,7 @@ class RunSubscription {
   #order;
   /** Those that came, by id. @type {Map<string, WireRun>} */
   #first = new Map();
-  /** It ended by itself. */
+  /** Whether the subscription ended by itself. */
   #isOver = false;
 
   /** @param {import("./runs.js").Source} source */
@@ -310,7 +310,7 @@ class RunSubscription {
 
   /** @param {import("../native/addon.js").FeedBatch} batch @returns {Promise<void> | undefined} */
   #take(batch) {
-    // Also after it was closed: other subscriptions wait for the same token.
+    // A closed subscription renews as well: other subscriptions wait for the same token.
     if (batch.wantsToken) return this.#source.renew();
     if (this.#closed) return undefined;
     if (batch.error) throw fromNative(batch);

@@ -65,7 +65,7 @@ class StreamSource {
   #cursor;
   /** The cursor after each of the values that `pull()` gave last. @type {string[] | undefined} */
   cursors;
-  /** It ended by itself, and all of it was pulled. */
+  /** Whether the stream ended by itself, and all of it was pulled. */
   isOver = false;
 
   /**
@@ -145,7 +145,7 @@ class StreamSource {
         if (this.#closed) return undefined;
         const batch = await nextBatch(/** @type {StreamReader} */ (this.#reader), this.#isTracked);
         if (batch.wantsToken) {
-          // Also after it was closed: other streams wait for the same token.
+          // A closed stream renews as well: other streams wait for the same token.
           await this.#refresher?.renew(this.#abandoned);
           continue;
         }

@@ -30,7 +30,7 @@ const OPTIONS = { streams: streamKeys };
  * @typedef {import("../native/addon.js").WireRun} WireRun
  * @typedef {import("./source.js").ChunkSource} ChunkSource
  *
- * What is read: a run, a value of one of its streams, or the mark that such a stream begins again.
+ * A part of the merged stream: a run, a value of one of its streams, or the mark that such a stream begins again.
  * @typedef {{ type: string, run: Run } | { type: string, chunk: unknown, run: Run } | { type: string, isRestart: true, run: Run }} Part
  */
 

@@ -1,7 +1,7 @@
 //! One viewer's request and its response, between the relay and JavaScript.
 //!
-//! The usual response, that of a held poll, crosses with its body at once. A long body follows piece by piece, as fast as
-//! JavaScript asks for more.
+//! The usual response, that of a held poll, crosses with its body at once. A long body follows piece by piece, as fast
+//! as JavaScript asks for more.
 
 use std::future::poll_fn;
 use std::io;
@@ -134,7 +134,7 @@ impl Exchange {
         let (upload, body) = if init.more {
             let (sender, receiver) = mpsc::channel(MAX_UPLOAD_PIECES);
             if let Some(first) = first {
-                // There is room, for it is the first piece.
+                // The channel has room, because this is the first piece.
                 let _ = sender.try_send(Ok(first));
             }
             let pieces = unfold(receiver, async |mut receiver| {

@@ -26,7 +26,7 @@ pub(super) struct Plan {
     pub(super) task: Arc<Task>,
     /// Its payload.
     pub(super) payload: Packet,
-    /// The most that it may stay in its queue, in milliseconds.
+    /// The most that the run may stay in its queue, in milliseconds.
     pub(super) ttl_ms: Option<u64>,
 }
 

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// Which pages of another origin may read a response.
+/// The pages of another origin that may read a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cors {
     /// No page: the call is for servers.

@@ -144,7 +144,7 @@ fn a_cached_answer_from_the_expired_shape_is_not_taken() {
     assert!(harness.changes.is_empty());
     harness.good_from("h2", "0_0", &[&row("insert", "k", "B"), UP_TO_DATE]);
     assert_eq!(harness.shown(), ["k=B"]);
-    // Nor is one of a live request, whatever its URL: then the shape is read anew.
+    // A cached response to a live request is not taken either, whatever its URL: the shape is read anew.
     for _ in 0..2 {
         harness.good_from("h", "9_9", &[&row("update", "k", "STALE"), UP_TO_DATE]);
         assert!(harness.changes.is_empty());

@@ -97,7 +97,7 @@ impl Interner {
         if matches.is_empty() {
             return None;
         }
-        // They never overlap, because each is a whole string of the JSON (`can_open`).
+        // Matches never overlap, because each is a whole string of the JSON (`can_open`).
         matches.sort_unstable_by_key(|&(from, _)| from);
         let kept = body.len() - matches.iter().map(|(_, interned)| interned.raw.len()).sum::<usize>();
         let mut short = Shortened {

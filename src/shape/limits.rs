@@ -26,7 +26,7 @@ pub struct Limits {
     pub refetches: u32,
     /// The feed ends after so many quick responses in a row that bring nothing. Default 12 (defect 7).
     pub idle_responses: u32,
-    /// So many of those are followed by the next request at once. Default 2.
+    /// After so many such responses, the next request still goes out at once. Default 2.
     pub idle_free: u32,
     /// The longest wait after a response that moved on and named changes, none of which a reader sees, in ms. Default
     /// 1,000: a busy run whose busy columns are skipped (`skipColumns`) looks like that.

@@ -68,7 +68,7 @@ impl RetryBudget {
         if !news && attempts == 0 { self.idle(churn, now, limits).map(drop) } else { Ok(()) }
     }
 
-    /// Counts a failure. The wait before the next request, or the error that ends the feed (I10).
+    /// Counts a failure. Returns the wait before the next request, or the error that ends the feed (I10).
     pub(super) fn failure(
         &mut self,
         failure: RetryableError,

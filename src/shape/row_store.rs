@@ -186,7 +186,7 @@ impl RowStore {
         self.peak
     }
 
-    /// Whether an update since the last call needs a snapshot (I16). Each of the first three doubles what is kept.
+    /// Whether an update since the last call needs a snapshot (I16). Each of the first three doubles the retention.
     pub(super) fn take_missing(&mut self) -> bool {
         let missing = std::mem::take(&mut self.missing);
         if missing && self.misses < 3 {
@@ -248,7 +248,7 @@ impl RowStore {
         if gone {
             self.entries.retain(|_, entry| entry.current.is_some());
         }
-        // Eviction looks at every row, so it waits until there are a quarter more than are kept.
+        // Eviction looks at every row, so it waits until the rows are a quarter beyond the retention.
         if self.finished > self.retention.finished + self.retention.finished / 4
             || self.finished_bytes > self.retention.finished_bytes + self.retention.finished_bytes / 4
         {

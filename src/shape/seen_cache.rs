@@ -14,7 +14,7 @@ pub(super) struct SeenCache {
 }
 
 impl SeenCache {
-    /// A seen of at most `most` rows.
+    /// A cache of at most `max_rows` rows.
     pub(super) fn new(max_rows: usize) -> Self {
         Self { known: IndexMap::new(), max_rows }
     }

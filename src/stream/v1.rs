@@ -92,7 +92,7 @@ impl Cursor {
         self.replay = self.taken;
         self.replaying = self.current.is_some();
         match (&self.anchor, &self.current) {
-            // There is no event to resume after: the id just before the first one seen.
+            // No event to resume after is known: the id just before the first one seen takes its place.
             (None, Some(current)) if self.latest => current.parsed.and_then(before).map(id_text),
             (anchor, _) => anchor.clone(),
         }

@@ -107,7 +107,7 @@ fn a_run_that_was_let_go_and_is_deleted_leaves_its_viewers_too() {
     rows.remove(&"2".into());
     let gone: Vec<_> = rows.changes(seen, 0).deletes.iter().map(|gone| gone.key.to_string()).collect();
     assert_eq!(gone, ["2"]);
-    // Also where the run came back in between, unseen by the viewer.
+    // The delete is sent also where the run came back in between, unseen by the viewer.
     put(&mut rows, "3", "COMPLETED_SUCCESSFULLY", 3, 9);
     rows.remove(&"3".into());
     let gone: Vec<_> = rows.changes(seen, 0).deletes.iter().map(|gone| gone.key.to_string()).collect();

@@ -16,10 +16,10 @@ const MAX_BATCH_BYTES: usize = 1 << 20;
 pub(super) struct Source {
     /// Whether the source is connected and all its records were read.
     pub(super) is_live: bool,
-    /// Since when it is connected, if it ever was not.
+    /// When `is_live` last changed; `None` where it never did.
     pub(super) since: Option<Instant>,
     pub(super) is_lost: bool,
-    /// The tail that it reported.
+    /// The tail that the source reported.
     pub(super) tail: Option<(u64, u64)>,
 }
 
@@ -65,7 +65,7 @@ impl LogState {
         while self.records.front().is_some_and(|record| record.number < number) {
             self.drop_oldest();
         }
-        // The source trimmed it as well, so no other source has it.
+        // The source trimmed the evicted record as well, so no other source has it.
         self.evicted = self.evicted.filter(|(_, (_, evicted))| *evicted >= number);
     }
 
