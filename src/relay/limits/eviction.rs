@@ -38,17 +38,18 @@ struct Queue {
 
 impl EvictionQueue {
     fn enter(&self, evictable: &Arc<Evictable>) {
-        let mut queue = lock(&self.0);
-        if evictable.position.load(Relaxed) == 0 && !evictable.is_evicted() {
-            queue.last += 1;
-            evictable.position.store(queue.last, Relaxed);
-            let position = queue.last;
-            queue.waiting.insert(position, (Instant::now(), evictable.clone()));
-        }
+        lock(&self.0).enter(evictable);
     }
 
-    pub(super) fn leave(&self, evictable: &Evictable) {
-        lock(&self.0).waiting.remove(&evictable.position.swap(0, Relaxed));
+    fn leave(&self, evictable: &Evictable) {
+        lock(&self.0).leave(evictable);
+    }
+
+    /// Takes out a request whose permit is given back. Its bodies may live a little longer, and do not queue it again.
+    pub(super) fn remove(&self, evictable: &Evictable) {
+        let mut queue = lock(&self.0);
+        evictable.is_over.store(true, Relaxed);
+        queue.leave(evictable);
     }
 
     /// Takes out the request that has waited for longest, if that is [`MIN_IDLE`] or more.
@@ -62,6 +63,21 @@ impl EvictionQueue {
     }
 }
 
+impl Queue {
+    fn enter(&mut self, evictable: &Arc<Evictable>) {
+        let is_gone = evictable.is_evicted() || evictable.is_over.load(Relaxed);
+        if evictable.position.load(Relaxed) == 0 && !is_gone {
+            self.last += 1;
+            evictable.position.store(self.last, Relaxed);
+            self.waiting.insert(self.last, (Instant::now(), evictable.clone()));
+        }
+    }
+
+    fn leave(&mut self, evictable: &Evictable) {
+        self.waiting.remove(&evictable.position.swap(0, Relaxed));
+    }
+}
+
 /// A proxied request, and whether it waits for its viewer.
 pub(crate) struct Evictable {
     queue: Arc<EvictionQueue>,
@@ -69,8 +85,11 @@ pub(crate) struct Evictable {
     /// The request's key in the queue; 0 while it does not wait. Changed under the queue's lock.
     position: AtomicU64,
     is_evicted: AtomicBool,
+    /// Whether its permit was given back. Changed under the queue's lock.
+    is_over: AtomicBool,
     ended: CancellationToken,
-    /// Whether the server answered: the request's body no longer counts then, only the reading of the answer.
+    /// Whether the server answered: the request's body no longer counts then, only the reading of the answer. Changed
+    /// under the queue's lock.
     is_answered: AtomicBool,
     /// The rest of an answer, while its viewer does not read.
     unread: Mutex<Option<Body>>,
@@ -83,6 +102,7 @@ impl Evictable {
             token,
             position: AtomicU64::new(0),
             is_evicted: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
             ended: CancellationToken::new(),
             is_answered: AtomicBool::new(false),
             unread: Mutex::default(),
@@ -102,11 +122,19 @@ impl Evictable {
 
     /// Sets whether the request waits for more of its body.
     fn set_uploading(self: &Arc<Self>, waits: bool) {
+        // The answer may come meanwhile, on another thread.
+        let mut queue = lock(&self.queue.0);
         match (self.is_answered.load(Relaxed), waits) {
             (true, _) => {}
-            (false, true) => self.queue.enter(self),
-            (false, false) => self.queue.leave(self),
+            (false, true) => queue.enter(self),
+            (false, false) => queue.leave(self),
         }
+    }
+
+    fn set_answered(&self) {
+        let mut queue = lock(&self.queue.0);
+        queue.leave(self);
+        self.is_answered.store(true, Relaxed);
     }
 
     /// Keeps the rest of an answer until its viewer reads on.
@@ -138,8 +166,7 @@ impl Evictable {
 
     /// The answer's body. The request waits for its viewer while the body is not polled.
     pub(crate) fn track_download(self: &Arc<Self>, body: Body) -> Body {
-        self.set_uploading(false);
-        self.is_answered.store(true, Relaxed);
+        self.set_answered();
         if body.is_end_stream() {
             return body;
         }
@@ -239,5 +266,52 @@ impl hyper::body::Body for Download {
 impl Drop for Download {
     fn drop(&mut self) {
         self.evictable.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+    use std::thread;
+
+    use super::*;
+    use crate::relay::limits::Limiter;
+    use crate::relay::options::Limits;
+
+    /// A body that never comes.
+    fn slow() -> Body {
+        let parts = futures_util::stream::pending::<io::Result<Frame<Bytes>>>();
+        http_body_util::StreamBody::new(parts).boxed_unsync()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_outlives_its_request_lets_no_more_requests_through_than_the_limit() {
+        let limiter = Limiter::new(Limits { passing: 1, ..Limits::default() }, Arc::default());
+        let first = limiter.enter_proxied([1; 32]).expect("room");
+        let mut upload = first.evictable().expect("a proxied request").track_upload(slow());
+        drop(first);
+        // The connection to the server notices a moment later.
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut upload).poll_frame(&mut cx).is_pending());
+        let _second = limiter.enter_proxied([2; 32]).expect("room");
+        tokio::time::advance(MIN_IDLE).await;
+        assert!(limiter.enter_proxied([3; 32]).is_err(), "the second one is still in flight");
+    }
+
+    #[test]
+    fn a_viewer_whose_answer_came_as_its_upload_paused_is_not_taken_for_idle() {
+        let queue = Arc::<EvictionQueue>::default();
+        let evictable = Evictable::new(queue.clone(), [1; 32]);
+        let held = lock(&queue.0);
+        let upload = thread::spawn({
+            let evictable = evictable.clone();
+            move || evictable.set_uploading(true)
+        });
+        // The thread of the upload waits for the lock.
+        thread::sleep(Duration::from_millis(50));
+        evictable.is_answered.store(true, Relaxed);
+        drop(held);
+        upload.join().expect("no panic");
+        assert!(lock(&queue.0).waiting.is_empty());
     }
 }

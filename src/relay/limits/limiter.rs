@@ -218,7 +218,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut state = self.limiter.state();
         if let Some(evictable) = &self.evictable {
-            self.limiter.evictions.leave(evictable);
+            self.limiter.evictions.remove(evictable);
             // An evicted request was counted out when it was evicted.
             if evictable.is_evicted() {
                 return;
