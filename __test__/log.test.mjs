@@ -255,6 +255,18 @@ describe("log lines", () => {
     assert.deepEqual(JSON.parse(out), ["first", "second", "second"]);
   });
 
+  test("reach the logger of a program that is over at once", async () => {
+    const options =
+      '{ baseURL: "http://127.0.0.1:1", accessToken, logger: { warn: (message) => console.log(message) } }';
+    for (const end of ["", ".then(() => process.exit())", ".then(() => { throw 1; })"]) {
+      for (let at = 0; at < 4; at += 1) {
+        const reads = 'read(runs.subscribeToRun("run_1", { retry: { maxElapsedMs: 1 } }))';
+        const { out } = await run(`configure(${options}); ${reads}${end};`);
+        assert.equal(out, "connection failed\nfeed ended\n", end);
+      }
+    }
+  });
+
   test("are refused for a logger that is none", async () => {
     const source = `
       for (const logger of [{}, { log() {} }, "console", () => {}]) {

@@ -14,7 +14,11 @@ const LEVELS = /** @type {const} */ (["debug", "info", "warn", "error"]);
  * @typedef {import("../native/addon.js").LogLine} LogLine
  */
 
-/** The present logger and its sink, shared by all copies of this package. @type {{ logger?: Logger, sink?: { close(): void } }} */
+/**
+ * The present logger and its sink, shared by all copies of this package.
+ *
+ * @type {{ logger?: Logger, sink?: import("../native/addon.js").LogSink, takesLast?: boolean }}
+ */
 const current = shared("logger", () => ({}));
 
 /**
@@ -33,6 +37,9 @@ function setLogger(where, logger) {
   current.sink?.close();
   current.logger = logger;
   current.sink = level && new native.LogSink(level, deliver);
+  // A program that fails at once is over before its lines come.
+  if (!current.takesLast) process.on("exit", () => current.sink && deliver(current.sink.take()));
+  current.takesLast = true;
 }
 
 /** @param {import("../native/addon.js").Json<LogLine[]>} text */

@@ -82,6 +82,7 @@ export type LogLine = [level: "debug" | "info" | "warn" | "error", message: stri
 /** A logger, which takes lines until it is closed or collected. `level` is the most of it. */
 export class LogSink {
   constructor(level: string, deliver: (lines: Json<LogLine[]>) => void);
+  take(): Json<LogLine[]>;
   close(): void;
 }
 

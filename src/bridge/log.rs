@@ -1,7 +1,7 @@
 //! Log lines on their way to a logger in JavaScript.
 //!
 //! Lines of every thread wait in one bounded queue per logger. The first one calls JavaScript, which takes all that wait. A
-//! logger keeps no process alive: lines that wait when a process ends are lost.
+//! logger keeps no process alive: JavaScript takes the lines that wait when its process exits.
 
 use std::sync::{Arc, Mutex};
 
@@ -70,6 +70,7 @@ impl Sink for Queue {
 #[napi]
 pub struct LogSink {
     sink: Arc<dyn Sink>,
+    lines: Arc<Mutex<Lines>>,
 }
 
 impl std::fmt::Debug for LogSink {
@@ -84,7 +85,7 @@ impl LogSink {
     #[napi(constructor)]
     pub fn new(level: String, deliver: Function<'_, Text, ()>) -> napi::Result<Self> {
         let lines = Arc::new(Mutex::new(Lines::default()));
-        let taken = lines.clone();
+        let (taken, kept) = (lines.clone(), lines.clone());
         let signal = deliver
             .build_threadsafe_function::<()>()
             .callee_handled::<false>()
@@ -93,7 +94,13 @@ impl LogSink {
         let level = Level::parse(&level).unwrap_or(Level::Debug);
         let sink: Arc<dyn Sink> = Arc::new(Queue { level, lines, signal });
         log::add(sink.clone());
-        Ok(Self { sink })
+        Ok(Self { sink, lines: kept })
+    }
+
+    /// Takes the lines that wait, as `deliver` gets them: a process that exits calls `deliver` no more.
+    #[napi(catch_unwind)]
+    pub fn take(&self) -> Text {
+        Text(lock(&self.lines).take())
     }
 
     /// Ends the logger. Idempotent.
