@@ -99,8 +99,8 @@ impl LogSink {
 
     /// Takes the lines that wait, as `deliver` gets them: a process that exits calls `deliver` no more.
     #[napi(catch_unwind)]
-    pub fn take(&self) -> Text {
-        Text(lock(&self.lines).take())
+    pub fn take(&self) -> String {
+        lock(&self.lines).take()
     }
 
     /// Ends the logger. Idempotent.
