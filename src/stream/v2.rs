@@ -72,7 +72,7 @@ impl Cursor {
     pub(super) fn batch(&mut self, data: &str) -> Result<Decoded> {
         let batch: Batch<'_> = serde_json::from_str(data)
             .map_err(|error| Error::protocol("a batch of the stream cannot be read").with_json(&error))?;
-        let mut decoded = Decoded::default();
+        let mut decoded = Decoded { chunks: Vec::with_capacity(batch.records.len()), ..Decoded::default() };
         for record in batch.records {
             // Seen before: the server did not resume where it was asked to (S5), or these are read for their append ids.
             if self.seen.is_some_and(|seen| record.seq_num <= seen) {
