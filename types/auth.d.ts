@@ -28,7 +28,7 @@ export type RealtimeRunSkipColumn =
 export type RealtimeRunSkipColumns = Array<RealtimeRunSkipColumn>;
 
 /**
- * What may be read or written. An id is a non-blank string; a list grants each of its ids. Where a handle can stand for
+ * Resources that a token opens for reading or writing. An id is a non-blank string; a list grants each of its ids. Where a handle can stand for
  * an id, so can a run.
  */
 export type PublicTokenPermissionProperties = {

@@ -109,7 +109,7 @@ export interface RealtimeHandlerOptions {
   basePath?: string;
   /**
    * Decides by the request itself, such as its session cookie, which data a viewer may see, instead of a public token.
-   * It is called for each request except preflights and the metrics. `null`, `undefined` and `false` give 401; a
+   * The relay calls it for each request except preflights and the metrics. `null`, `undefined` and `false` give 401; a
    * `Response`, returned or thrown, is sent as it is. Any other error gives 500 without its message, which goes to
    * `process.emitWarning`. The relay reads the request's body.
    */

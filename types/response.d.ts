@@ -35,7 +35,7 @@ export interface StreamEndEvent {
   ending: "complete" | "idle";
 }
 
-/** What {@link Live.toResponse} takes. */
+/** The options of {@link Live.toResponse}. */
 export interface ToResponseOptions {
   /** Headers to add to the defaults, and over them. */
   headers?: ConstructorParameters<typeof Headers>[0];

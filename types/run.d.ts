@@ -12,7 +12,7 @@ export type DeserializedJson =
   | DeserializedJson[];
 
 /**
- * Where a run is.
+ * The status of a run.
  *
  * Exactly the official union, so that an exhaustive `switch` and an assignment to the official type still compile. A
  * newer server may send a status that is not in it: it arrives unchanged, not disguised as `QUEUED` (defects.md 21),
@@ -33,9 +33,9 @@ export type RunStatus =
   | "EXPIRED"
   | "TIMED_OUT";
 
-/** Why a run failed. */
+/** The error of a failed run. */
 export interface SerializedError {
-  /** What happened. */
+  /** The message of the error. */
   message: string;
   /** The error's class, where the task threw one. */
   name?: string | undefined;

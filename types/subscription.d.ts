@@ -7,13 +7,13 @@ import type { AnyRunTypes } from "./task.js";
 
 /** A failure that will be tried again (defects.md 6). */
 export interface RetryNotice {
-  /** How many failures came in a row, this one included. */
+  /** Failures in a row, this one included. */
   attempt: number;
-  /** How long until the next request, in milliseconds. */
+  /** The wait before the next request, in milliseconds. */
   delayMs: number;
   /** The HTTP status, where the server answered. */
   status?: number;
-  /** What went wrong. */
+  /** The reason of the failure. */
   reason: RetryReason;
 }
 

@@ -128,5 +128,5 @@ export type InferRunTypes<T> = T extends AnyTask
     ? HandleTypes<T>
     : AnyRunTypes;
 
-/** What may be passed as the run, given `T`: a task's type is passed as the id of one of its runs. */
+/** The argument that names a run, given `T`: a task's type is passed as the id of one of its runs. */
 export type RunId<T> = T extends AnyTask ? string : T extends AnyRunHandle ? T : T extends string ? T : never;

@@ -34,7 +34,7 @@ const CODES = /** @type {const} */ ({
   ERR_BAD_REQUEST: {
     class: "BadRequestError",
     when: "The server answers 400.",
-    fix: "Mend the argument that the message names.",
+    fix: "Correct the argument that the message names.",
   },
   ERR_AUTHENTICATION: {
     class: "AuthenticationError",
@@ -49,22 +49,22 @@ const CODES = /** @type {const} */ ({
   ERR_NOT_FOUND: {
     class: "NotFoundError",
     when: "The server answers 404.",
-    fix: "Check the id and that it is of this environment; a base URL is the server's origin, without `/api`.",
+    fix: "Check the id, and that the key is of the id's environment; a base URL is the server's origin, without `/api`.",
   },
   ERR_CONFLICT: {
     class: "ConflictError",
-    when: "The server answers 409: it is in a state that does not allow the call.",
-    fix: "Look at the state first, and call again when it allows it.",
+    when: "The server answers 409: the run, batch or token is in a state that does not allow the call.",
+    fix: "Retrieve it, and call again once its state allows the call.",
   },
   ERR_UNPROCESSABLE_ENTITY: {
     class: "UnprocessableEntityError",
-    when: "The server answers 422: a value is of the right form, and not allowed.",
-    fix: "Mend the value that the message names.",
+    when: "The server answers 422: a value has the right form and is not allowed, such as an 11th tag.",
+    fix: "Correct the value that the message names.",
   },
   ERR_RATE_LIMIT: {
     class: "RateLimitError",
     when: "The server answers 429, after every attempt.",
-    fix: "Call again after `millisecondsUntilReset`, and less often.",
+    fix: "Wait for `millisecondsUntilReset`, call again, and call less often.",
   },
   ERR_SERVER: {
     class: "InternalServerError",
@@ -74,7 +74,7 @@ const CODES = /** @type {const} */ ({
   ERR_API: {
     class: "ApiError",
     when: "The server answers with another error status.",
-    fix: "Look at `status` and `body`: a proxy before the server may have answered.",
+    fix: "Look at `status` and `body`: a proxy in front of the server may have answered.",
   },
 
   // No answer came.
@@ -91,7 +91,7 @@ const CODES = /** @type {const} */ ({
   ERR_DROPPED: {
     class: "ApiConnectionError",
     when: "A stream breaks off again and again without a new value.",
-    fix: "Look for what cuts long answers between here and the server, such as a proxy's timeout.",
+    fix: "Look for what cuts long responses between this process and the server, such as a proxy's timeout.",
   },
   ERR_BODY_BROKE_OFF: {
     class: "ApiConnectionError",
@@ -103,17 +103,17 @@ const CODES = /** @type {const} */ ({
   ERR_TIMEOUT: {
     class: "TimeoutError",
     when: "A call, an attempt or the function that makes tokens takes too long.",
-    fix: "Set a longer `timeoutInMs`, or find out why the server is slow.",
+    fix: "Set a longer `timeoutInMs`, or find out why the server is slow; a function that makes tokens has 30 s.",
   },
   ERR_POLL_TIMEOUT: {
     class: "TimeoutError",
-    when: "`runs.poll()` looked at a run as often as it may, and the run has not ended.",
+    when: "`runs.poll()` looked at a run 500 times, and the run has not ended.",
     fix: "Follow the run with `runs.subscribeToRun()`, or set a longer `pollIntervalMs`.",
   },
   ERR_SILENT: {
     class: "TimeoutError",
     when: "A feed or stream brings nothing for longer than `silenceTimeoutMs`, after every attempt.",
-    fix: "Look for what holds answers back between here and the server.",
+    fix: "Let `/realtime` pass unbuffered through every proxy before the server, or set a longer `silenceTimeoutMs`.",
   },
 
   // The protocol.
@@ -124,7 +124,7 @@ const CODES = /** @type {const} */ ({
   },
   ERR_TOO_LARGE: {
     class: "ProtocolError",
-    when: "An event of a stream is longer than its bound.",
+    when: "An event of a stream is longer than 16 MiB.",
     fix: "Write smaller values to the stream.",
   },
   ERR_STREAM: {
@@ -134,15 +134,15 @@ const CODES = /** @type {const} */ ({
   },
   ERR_NO_PROGRESS: {
     class: "NoProgressError",
-    when: "The server answers again and again, and nothing moves on.",
-    fix: "Look for a cache or a proxy that answers in its place, and exempt `/realtime`.",
+    when: "The server answers again and again without anything new.",
+    fix: "Look for a cache or a proxy that answers in the server's place, and exempt `/realtime` from it.",
   },
 
   // The configuration.
   ERR_INVALID_CONFIG: {
     class: "ConfigError",
-    when: "An option of `configure()`, `requestOptions` or a call is unknown or of a wrong type.",
-    fix: "Mend the option that the message names.",
+    when: "An option of `configure()`, `TriggerClient`, `auth.withAuth()` or a call's request options is unknown or of a wrong type.",
+    fix: "Correct the option that the message names.",
   },
   ERR_INVALID_BASE_URL: {
     class: "ConfigError",
@@ -151,13 +151,13 @@ const CODES = /** @type {const} */ ({
   },
   ERR_MISSING_ACCESS_TOKEN: {
     class: "ConfigError",
-    when: "There is no key.",
+    when: "No key is set.",
     fix: "Set `TRIGGER_SECRET_KEY`, or pass `accessToken` to `configure()`.",
   },
   ERR_INVALID_ACCESS_TOKEN: {
     class: "ConfigError",
-    when: "What is given cannot be a key, is of another kind than is needed, or was not made by the function for it.",
-    fix: "Copy the key whole and without quotes; a relay needs a secret key.",
+    when: "The key has characters that no key has, a relay has a public token or a function for its key, or the function that makes tokens returns no string.",
+    fix: "Copy the key whole and without quotes; give a relay the secret key; return a string from the function.",
   },
   ERR_INVALID_BRANCH: {
     class: "ConfigError",
@@ -171,23 +171,23 @@ const CODES = /** @type {const} */ ({
   },
   ERR_INVALID_REQUEST_OPTIONS: {
     class: "ConfigError",
-    when: "`requestOptions` cannot be read.",
-    fix: "Pass whole numbers for `retry`, and texts for `additionalHeaders`.",
+    when: "The core cannot read `requestOptions`, which were checked before.",
+    fix: "Report it with the message; a wrong option is `ERR_INVALID_CONFIG`.",
   },
   ERR_INVALID_REQUEST: {
     class: ["ArgumentError", "ConfigError"],
-    when: "The relay is handed what is no HTTP request, or a request cannot be built.",
-    fix: "Hand the relay a `Request`, or Node's request and response; check base URL and headers.",
+    when: "The relay is called with a value that is no HTTP request, or a request cannot be built.",
+    fix: "Call the relay with a `Request`, or with Node's request and response; check base URL and headers.",
   },
   ERR_INVALID_PROXY: {
     class: "ConfigError",
     when: "A proxy variable is no URL of an http(s) proxy.",
-    fix: "Set it to something like `http://proxy.internal:3128`, without quotes, or name the server in `NO_PROXY`.",
+    fix: "Set the variable to a URL such as `http://proxy.internal:3128`, without quotes, or name the server in `NO_PROXY`.",
   },
   ERR_INVALID_THREADS: {
     class: "ConfigError",
-    when: "`TRIGGER_NATIVE_THREADS` is no whole number from 1 to 64.",
-    fix: "Set it to one, or not at all.",
+    when: "`TRIGGER_NATIVE_THREADS` is not a whole number from 1 to 64.",
+    fix: "Set the variable to such a number, or remove it.",
   },
   ERR_HTTP_CLIENT: {
     class: "ConfigError",
@@ -196,8 +196,8 @@ const CODES = /** @type {const} */ ({
   },
   ERR_CANNOT_SIGN: {
     class: "ConfigError",
-    when: "A token is to be signed with a key that cannot sign.",
-    fix: "Set `TRIGGER_SECRET_KEY` to the environment's secret key.",
+    when: "A token is made with a public token, or with an additional key on a server that is too old for it.",
+    fix: "Set `TRIGGER_SECRET_KEY` to the environment's root API key.",
   },
   ERR_SERVER_TOO_OLD: {
     class: "ConfigError",
@@ -206,12 +206,12 @@ const CODES = /** @type {const} */ ({
   },
   ERR_MISSING_SCOPE: {
     class: "ConfigError",
-    when: "A task is triggered with a public token that may not do so.",
+    when: "A task is triggered with a public token whose scopes do not allow it.",
     fix: "Make the token with `auth.createTriggerPublicToken()`, or use the secret key.",
   },
   ERR_CLOSED: {
     class: "ConfigError",
-    when: "`listen()` of a relay that was closed.",
+    when: "`listen()` is called on a relay that was closed.",
     fix: "Create another handler.",
   },
   ERR_RELAY_PORT: {
@@ -226,25 +226,25 @@ const CODES = /** @type {const} */ ({
   },
   ERR_EMULATOR_STOPPED: {
     class: "ConfigError",
-    when: "A call of an emulator that was stopped.",
-    fix: "Start another one.",
+    when: "A method is called on an emulator that was stopped.",
+    fix: "Start another emulator.",
   },
   ERR_NOT_HERE: {
     class: "ConfigError",
-    when: "A part of `TriggerClient` that manages a project.",
+    when: "A part of `TriggerClient` that manages a project is used.",
     fix: "Use the `TriggerClient` of `@trigger.dev/sdk` for it.",
   },
 
   // Arguments.
   ERR_INVALID_OPTIONS: {
     class: "ArgumentError",
-    when: "An option is unknown, of a wrong type or out of range.",
-    fix: "Mend the option that the message names.",
+    when: "An option of a subscription, a stream, a trigger, the relay or the emulator is unknown, of a wrong type or out of range.",
+    fix: "Correct the option that the message names.",
   },
   ERR_INVALID_ARGUMENT: {
     class: "ArgumentError",
     when: "An argument is of a wrong type, or cannot be written as JSON.",
-    fix: "Pass what the message asks for.",
+    fix: "Pass what the message asks for, or only values that plain JSON can hold.",
   },
   ERR_INVALID_ID: {
     class: "ArgumentError",
@@ -253,42 +253,42 @@ const CODES = /** @type {const} */ ({
   },
   ERR_INVALID_TAG: {
     class: "ArgumentError",
-    when: "There is no tag, or one that is no string.",
+    when: "No tag is given, or one is not a string.",
     fix: "Pass the tag or tags that the runs must have.",
   },
   ERR_INVALID_TASK: {
     class: "ArgumentError",
-    when: "A token is to trigger no task.",
+    when: "A token that triggers is made without the id of a task.",
     fix: "Pass the id of the task that the token may trigger.",
   },
   ERR_INVALID_SCOPES: {
     class: "ArgumentError",
-    when: "Scopes are not what the server understands.",
+    when: "A scope names an unknown action or resource, or has a wrong type.",
     fix: 'Write them as `{ read: { runs: ["run_1234"] } }`.',
   },
   ERR_SCOPES_REQUIRED: {
     class: "ArgumentError",
-    when: "A key that cannot sign is to make a token without scopes.",
-    fix: "Pass at least one scope.",
+    when: "A token without scopes is made with a key that cannot sign.",
+    fix: 'Pass at least one scope, such as `{ read: { runs: ["run_1234"] } }`.',
   },
   ERR_INVALID_EXPIRATION: {
     class: "ArgumentError",
-    when: "`expirationTime` is no time, or is past.",
+    when: "`expirationTime` is not a time, is past, or is in milliseconds.",
     fix: 'Pass a period such as `"1h"`, or a `Date` or Unix seconds in the future.',
   },
   ERR_INVALID_PAYLOAD: {
     class: "ArgumentError",
     when: "A payload cannot be serialized.",
-    fix: "Leave out what no JSON can hold, such as functions and circles.",
+    fix: "Look at `cause`: a getter or `toJSON()` of the payload throws, or the payload is nested too deeply.",
   },
   ERR_INVALID_IDEMPOTENCY_KEY: {
     class: "ArgumentError",
-    when: "An idempotency key, its scope or a part of it is missing.",
-    fix: "Pass a string or an array of strings; look for a part that is `undefined`.",
+    when: "An idempotency key, a part of it or its scope is missing or unknown.",
+    fix: "Pass a string or an array of strings, none of them `undefined`; a scope is `run`, `attempt` or `global`.",
   },
   ERR_INVALID_ITEM: {
     class: "ArgumentError",
-    when: "An item of a batch is no object.",
+    when: "An item of a batch is not an object.",
     fix: "Pass items such as `{ payload }`.",
   },
   ERR_INVALID_ITEMS: {
@@ -303,8 +303,8 @@ const CODES = /** @type {const} */ ({
   },
   ERR_ALREADY_READ: {
     class: "ArgumentError",
-    when: "A subscription whose parts were read is to be read in another way.",
-    fix: "Subscribe once more.",
+    when: "A subscription that was read in one way is read in another.",
+    fix: "Subscribe once more for the other reader.",
   },
   ERR_NO_PAGE: {
     class: "ArgumentError",
@@ -313,37 +313,37 @@ const CODES = /** @type {const} */ ({
   },
   ERR_INVALID_SCRIPT: {
     class: "ArgumentError",
-    when: "A script of the emulator cannot be one.",
-    fix: "Mend the step that the message names.",
+    when: "A task's script of the emulator is not valid.",
+    fix: "Correct the step that the message names.",
   },
   ERR_CLOCK: {
     class: "ArgumentError",
-    when: "The emulator's clock is moved while it goes by itself, or beyond the year 9999.",
-    fix: 'Start the emulator with `clock: "manual"`.',
+    when: "The emulator's clock is moved while it runs by itself, or beyond the year 9999.",
+    fix: 'Start the emulator with `clock: "manual"`, and move its clock within the year 9999.',
   },
 
   // Data.
   ERR_INVALID_ROW: {
     class: "DecodeError",
-    when: "A row of a feed is no run.",
+    when: "A row of a feed is not a run.",
     fix: "Report it with the message, which names what the row lacks; other runs go on.",
   },
   ERR_DECODE: {
     class: "DecodeError",
-    when: "A column or packet of a run cannot be decoded.",
-    fix: "Look at `decodeErrors` of the run: what its task wrote may not be what its type says.",
+    when: "The payload, output or metadata of a run cannot be decoded.",
+    fix: "Look at `cause`, and at what the task wrote; the rest of the run is intact.",
   },
 
   // The rest.
   ERR_ABORTED: {
     class: "DOMException",
     when: "The caller aborted. The call rejects with the signal's reason, which has a code of its own.",
-    fix: "None is needed.",
+    fix: "None is needed; `signal.aborted` tells it from a failure.",
   },
   ERR_TASK_ONLY: {
     class: "TriggerNativeError",
-    when: "A function that works inside a task only.",
-    fix: "Import it from `@trigger.dev/sdk` there.",
+    when: "A function that works inside a task only is called.",
+    fix: "Import it from `@trigger.dev/sdk`, inside the task.",
   },
   ERR_NO_TEMPORARY_FILE: {
     class: "TriggerNativeError",
@@ -352,7 +352,7 @@ const CODES = /** @type {const} */ ({
   },
   ERR_NO_SCOPES: {
     class: "TriggerNativeError",
-    when: "With `TRIGGER_NATIVE_STRICT`: a public token without scopes is made.",
+    when: "With `TRIGGER_NATIVE_STRICT`: a public token is made without scopes.",
     fix: "Add the scopes that the browser needs.",
   },
   ERR_POLLING: {
@@ -363,7 +363,7 @@ const CODES = /** @type {const} */ ({
   ERR_LARGE_COLUMNS: {
     class: "TriggerNativeError",
     when: "With `TRIGGER_NATIVE_STRICT`: a run goes to a browser with a payload or output of 64 KB or more.",
-    fix: "Leave out what is not shown, with `skipColumns`.",
+    fix: "Leave out the columns that the page does not show, with `skipColumns`.",
   },
   ERR_NO_ADDON: {
     class: "Error",
@@ -373,16 +373,16 @@ const CODES = /** @type {const} */ ({
   ERR_ADDON_VERSION: {
     class: "Error",
     when: "The native addon is of another version than the package.",
-    fix: "Install both of one version.",
+    fix: "Install both in one version.",
   },
   ERR_INTERNAL: {
     class: "TriggerNativeError",
-    when: "A fault of this package.",
+    when: "This package has a fault.",
     fix: "Report it with the message.",
   },
   ERR_RUNTIME: {
     class: "TriggerNativeError",
-    when: "The operating system gave no threads.",
+    when: "The operating system gives no more threads.",
     fix: "Raise the limit of threads, or set `TRIGGER_NATIVE_THREADS` to 1.",
   },
   ERR_TLS: {

@@ -12,8 +12,8 @@ const HEAD = `# Errors
 
 Written by \`npm run errors -- --write\`; do not edit.
 
-Every error of this package has a stable \`code\`: compare that, never the message, which names the fix in the case at hand.
-The type \`ErrorCode\` lists the codes. \`catch (error) { if (error.code === "ERR_TIMEOUT") … }\`
+Every error of this package has a stable \`code\`: compare that, never the message, which says what is wrong in the case at
+hand. The type \`ErrorCode\` lists the codes. \`catch (error) { if (error.code === "ERR_TIMEOUT") … }\`
 
 - The classes of a server's refusal, \`ApiError\` and its kin, have the official SDK's names and fields. Their \`code\` is the
   server's own where it sent one, else the one below.
