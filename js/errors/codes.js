@@ -238,7 +238,7 @@ const CODES = /** @type {const} */ ({
   // Arguments.
   ERR_INVALID_OPTIONS: {
     class: "ArgumentError",
-    when: "An option of a subscription, a stream, a trigger, the relay or the emulator is unknown, of a wrong type or out of range.",
+    when: "An option of a subscription, stream, replay, relay or emulator is unknown, or one of these or of a trigger is of a wrong type or out of range.",
     fix: "Correct the option that the message names.",
   },
   ERR_INVALID_ARGUMENT: {
@@ -303,7 +303,7 @@ const CODES = /** @type {const} */ ({
   },
   ERR_ALREADY_READ: {
     class: "ArgumentError",
-    when: "A subscription that was read in one way is read in another.",
+    when: "`withStreams()` is called a second time on a subscription, or `toResponse()` after its parts were read.",
     fix: "Subscribe once more for the other reader.",
   },
   ERR_NO_PAGE: {
@@ -330,7 +330,7 @@ const CODES = /** @type {const} */ ({
   },
   ERR_DECODE: {
     class: "DecodeError",
-    when: "The payload, output or metadata of a run cannot be decoded.",
+    when: "A column of a run, such as its payload, cannot be decoded.",
     fix: "Look at `cause`, and at what the task wrote; the rest of the run is intact.",
   },
 
