@@ -16,6 +16,7 @@ import { auth, tasks, wait } from "trigger-native";
 import { startEmulator } from "trigger-native/emulator";
 import { blocks, COMPILED, fileOf, pages } from "../scripts/lib/docs-code.mjs";
 import { capture, root } from "../scripts/lib/run.mjs";
+import { recipes } from "./examples/recipes.mjs";
 
 const HOME = path.join(root, "target", "docs-code");
 const PATIENCE_MS = 20_000;
@@ -232,6 +233,10 @@ test("every block is of a language that is checked", () => {
   // Pages of HTML are opened by examples-nextjs.test.mjs; the drawing in docs/architecture.md is for the code host.
   const others = all.filter(({ language }) => ![...COMPILED, "json", "sh", "html", "mermaid"].includes(language));
   assert.deepEqual(others, []);
+});
+
+test("pages that show the same file show the same code, so that either can be copied", () => {
+  assert.ok(recipes().size > 0);
 });
 
 test("every block of code is run, or has a reason why not", () => {
