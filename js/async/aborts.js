@@ -30,6 +30,19 @@ function onAbort(signal, work) {
   };
 }
 
+/**
+ * Calls `close` at once where `signal` is aborted, before anything is sent (defect 17), else once it is.
+ *
+ * @param {AbortSignal | undefined} signal without one nothing happens
+ * @param {() => void} close must not throw
+ * @returns {() => void} as that of `onAbort`
+ */
+function closeOnAbort(signal, close) {
+  if (signal && !signal.aborted) return onAbort(signal, close);
+  if (signal) close();
+  return noop;
+}
+
 /** @param {AbortSignal} signal */
 function listenTo(signal) {
   /** @type {Listening["work"]} */
@@ -47,4 +60,4 @@ function listenTo(signal) {
 
 function noop() {}
 
-module.exports = { onAbort };
+module.exports = { onAbort, closeOnAbort };

@@ -7,7 +7,7 @@
  * alive; a closed subscription never does.
  */
 
-const { onAbort } = require("../async/aborts.js");
+const { closeOnAbort } = require("../async/aborts.js");
 const { attempt } = require("../async/attempt.js");
 const { waitWithin } = require("../async/bounded.js");
 const { ArgumentError, fromNative } = require("../errors/errors.js");
@@ -78,13 +78,7 @@ class RunSubscription {
   /** @param {import("./runs.js").Source} source */
   constructor(source) {
     this.#source = source;
-    const { signal } = source;
-    // An aborted signal is checked before anything is sent (defect 17).
-    if (signal?.aborted) {
-      this.close();
-    } else if (signal) {
-      this.#off = onAbort(signal, () => this.close());
-    }
+    this.#off = closeOnAbort(source.signal, () => this.close());
   }
 
   /** Calls that overlap are answered in order. */

@@ -5,7 +5,7 @@
  * 9).
  */
 
-const { onAbort } = require("../async/aborts.js");
+const { closeOnAbort } = require("../async/aborts.js");
 const { attempt } = require("../async/attempt.js");
 const { LazyAbort } = require("../async/lazy-abort.js");
 const { ArgumentError, fromNative } = require("../errors/errors.js");
@@ -83,12 +83,7 @@ class StreamSource {
     this.#refresher = refresher;
     this.#events = events;
     this.#notify = notify;
-    // An aborted signal is checked before anything is sent (defect 17).
-    if (signal?.aborted) {
-      this.close();
-    } else if (signal) {
-      this.#off = onAbort(signal, () => this.close());
-    }
+    this.#off = closeOnAbort(signal, () => this.close());
   }
 
   /** Opens the stream now rather than at the first `pull()`. */

@@ -7,7 +7,7 @@
  * (4).
  */
 
-const { onAbort } = require("../async/aborts.js");
+const { closeOnAbort } = require("../async/aborts.js");
 const { ApiError, ArgumentError, TriggerNativeError } = require("../errors/errors.js");
 const { isTexts, takeOptions } = require("../config/options.js");
 const { ResumeId, tagOf } = require("./resume-id.js");
@@ -142,11 +142,7 @@ class Merge {
     this.#leftOut = leftOut;
     this.#open = open;
     this.#keys = keys;
-    if (signal?.aborted) {
-      this.close();
-    } else if (signal) {
-      this.#off = onAbort(signal, () => this.close());
-    }
+    this.#off = closeOnAbort(signal, () => this.close());
   }
 
   /** How its parts become events. From now on, each has an id with which a browser can reconnect. */
