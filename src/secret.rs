@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// The text in the place of a secret, in errors and in log lines.
+pub(crate) const PLACEHOLDER: &str = "(secret)";
+
 /// A key or token. Never printed: `Debug` says only how long it is.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<str>);

@@ -5,19 +5,16 @@
 
 use std::sync::{Arc, Mutex};
 
-use napi::Status;
 use napi::bindgen_prelude::Function;
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 
-use super::mailbox::Text;
+use super::mailbox::{Signal, Text, signal_of};
 use crate::lock::lock;
 use crate::log::{self, Level, Line, Sink};
 
 /// The most lines that wait. Further ones are dropped and counted.
 const MAX_WAITING: usize = 1_000;
-
-type Signal = ThreadsafeFunction<(), (), Text, Status, false, true>;
 
 #[derive(Default)]
 struct Lines {
@@ -86,11 +83,7 @@ impl LogSink {
     pub fn new(level: String, deliver: Function<'_, Text, ()>) -> napi::Result<Self> {
         let lines = Arc::new(Mutex::new(Lines::default()));
         let (taken, kept) = (lines.clone(), lines.clone());
-        let signal = deliver
-            .build_threadsafe_function::<()>()
-            .callee_handled::<false>()
-            .weak::<true>()
-            .build_callback(move |_| Ok(Text(lock(&taken).take())))?;
+        let signal = signal_of(deliver, move || lock(&taken).take())?;
         let level = Level::parse(&level).unwrap_or(Level::Debug);
         let sink: Arc<dyn Sink> = Arc::new(Queue { level, lines, signal });
         log::add(sink.clone());

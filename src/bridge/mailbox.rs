@@ -26,7 +26,20 @@ use crate::runtime;
 /// The most text of one crossing, in bytes, unless a single letter is longer: JavaScript parses the text in one go.
 const MAX_CROSSING_BYTES: usize = 256 * 1024;
 
-type Signal = ThreadsafeFunction<(), (), Text, Status, false, true>;
+/// Has JavaScript take the text that waits for it. Keeps no process alive.
+pub(super) type Signal = ThreadsafeFunction<(), (), Text, Status, false, true>;
+
+/// The signal that has `deliver` called with what `take` gives by then.
+pub(super) fn signal_of(
+    deliver: Function<'_, Text, ()>,
+    take: impl Fn() -> String + Send + 'static,
+) -> napi::Result<Signal> {
+    deliver
+        .build_threadsafe_function::<()>()
+        .callee_handled::<false>()
+        .weak::<true>()
+        .build_callback(move |_| Ok(Text(take())))
+}
 
 /// The mailbox of one JavaScript environment.
 #[napi]
@@ -61,11 +74,7 @@ impl Mailbox {
     pub fn new(deliver: Function<'_, Text, ()>) -> napi::Result<Self> {
         let letters = Arc::new(Mutex::new(Letters::default()));
         let taken = letters.clone();
-        let signal = deliver
-            .build_threadsafe_function::<()>()
-            .callee_handled::<false>()
-            .weak::<true>()
-            .build_callback(move |_| Ok(Text(lock(&taken).take())))?;
+        let signal = signal_of(deliver, move || lock(&taken).take())?;
         Ok(Self { shared: Arc::new(Shared { letters, signal }) })
     }
 

@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 
-/// The text in its place.
-const PLACEHOLDER: &str = "(secret)";
+use crate::secret::PLACEHOLDER;
 
 /// The shortest text that counts as a secret, in bytes. A shorter one can stand anywhere by chance.
 const MIN_SECRET_BYTES: usize = 8;

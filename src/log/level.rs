@@ -33,15 +33,15 @@ impl Level {
 }
 
 /// The most verbose level that any sink takes; 0 without a sink.
-static MOST: AtomicU8 = AtomicU8::new(0);
+static MAX_LEVEL: AtomicU8 = AtomicU8::new(0);
 
 /// Whether any sink takes lines of `level`.
 #[inline]
 pub(crate) fn enabled(level: Level) -> bool {
-    MOST.load(Ordering::Relaxed) >= level as u8
+    MAX_LEVEL.load(Ordering::Relaxed) >= level as u8
 }
 
 /// Sets the level that [`enabled`] compares with.
-pub(super) fn set(most: Option<Level>) {
-    MOST.store(most.map_or(0, |level| level as u8), Ordering::Relaxed);
+pub(super) fn set(max: Option<Level>) {
+    MAX_LEVEL.store(max.map_or(0, |level| level as u8), Ordering::Relaxed);
 }

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The text in the place of a secret.
-const PLACEHOLDER: &str = "(secret)";
+use crate::secret::PLACEHOLDER;
 
 /// The longest text, in bytes. A line stays below 4,096 bytes, which a pipe takes whole or not at all.
 const MAX_BYTES: usize = 500;
