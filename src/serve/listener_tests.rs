@@ -24,6 +24,7 @@ use super::listener_state::ListenerState;
 use super::request_body::RequestBody;
 use super::response::Body;
 use crate::error::ErrorCode;
+use crate::serving::Panics;
 
 const SOON: Duration = Duration::from_millis(100);
 /// Longer than anything here takes.
@@ -41,6 +42,7 @@ struct Server {
     /// One item for each request that ended without a response.
     left: mpsc::UnboundedReceiver<()>,
     stop: CancellationToken,
+    _panics: Panics,
 }
 
 impl Drop for Server {
@@ -84,10 +86,16 @@ async fn start(bounds: Bounds) -> Server {
     let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, ErrorCode::RelayPort).await.expect("a port");
     let (counts, stop) = (Arc::new(Counts::default()), CancellationToken::new());
     let (tell, left) = mpsc::unbounded_channel();
+    let panics = Panics::default();
+    let guard = panics.guard();
     tokio::spawn(serve_within(listener, stop.clone(), bounds, counts.clone(), move |request| {
-        answer(request, EndOnDrop(tell.clone()))
+        let (answered, guard) = (answer(request, EndOnDrop(tell.clone())), guard.clone());
+        async move {
+            let _guard = guard;
+            answered.await
+        }
     }));
-    Server { address, counts, left, stop }
+    Server { address, counts, left, stop, _panics: panics }
 }
 
 impl Server {
