@@ -60,3 +60,25 @@ it("any number of subscriptions and streams of one signal end with it, by one li
   assert.ok(seen.every((count) => count <= 1));
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
+
+it("a signal of a polyfill, which has neither a reason nor throwIfAborted, ends calls as one of the platform does", async (t) => {
+  await serve(t);
+  const target = new EventTarget();
+  const signal = Object.assign(target, { aborted: false });
+  const calls = [
+    sdk.runs.retrieve("run_1", { signal }),
+    sdk.tasks.batchTrigger("t", endless(), undefined, { signal }),
+    sdk.runs.poll("run_1", { pollIntervalMs: 60_000 }, { signal }),
+  ];
+  signal.aborted = true;
+  signal.dispatchEvent(new Event("abort"));
+  const late = [() => sdk.runs.retrieve("run_1", { signal }), async () => sdk.auth.createPublicToken({}, { signal })];
+  for (const { reason } of await Promise.allSettled([...calls, ...late.map((call) => call())])) {
+    assert.equal(reason?.name, "AbortError", String(reason));
+  }
+});
+
+async function* endless() {
+  await new Promise(() => {});
+  yield { payload: 1 };
+}

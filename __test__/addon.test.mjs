@@ -96,7 +96,7 @@ describe("without a usable addon", () => {
 
   /** The message of what requiring the package throws. */
   async function thrown(env) {
-    const program = `try { require("trigger-native") } catch (error) { console.log(error.code + " " + error.message) }`;
+    const program = `try { require("trigger-native") } catch (error) { console.log(error.code + " " + error.message + "; " + error.cause?.code) }`;
     return capture(process.execPath, ["-e", program], { cwd: home.folder, env: { ...cleanEnvironment(), ...env } });
   }
 
@@ -137,6 +137,27 @@ describe("without a usable addon", () => {
     });
   });
 
+  it("the package of every platform is found there", async () => {
+    const { version } = require("../package.json");
+    const native = JSON.stringify(path.join(folder, "js", "native", "native.js"));
+    for (const target of TARGETS) {
+      const [platform, arch, libc] = target.split("-");
+      // As Deno tells of its C library: Node's own is read from this machine's executable.
+      const program = `
+        Object.defineProperties(process, { platform: { value: "${platform}" }, arch: { value: "${arch}" } });
+        globalThis.Deno = { build: { env: "${libc}" } };
+        console.log(require(${native}).target);`;
+      await beside(
+        `trigger-native-${target}`,
+        `exports.VERSION = "${version}"; exports.target = "${target}";`,
+        async () => {
+          const found = await capture(process.execPath, ["-e", program], { env: cleanEnvironment() });
+          assert.equal(found.trim(), target);
+        },
+      );
+    }
+  });
+
   it("it is said that the addon is of another version, and which", async () => {
     await beside(`trigger-native-${own}`, 'exports.VERSION = "9.9.9";', async () => {
       const message = await thrown();
@@ -158,7 +179,10 @@ describe("without a usable addon", () => {
     for (const [named, why] of [
       [file, /^ERR_NO_ADDON trigger-native: .*damaged\.node cannot be loaded on .*\n.*damaged or for another platform/],
       [library, /^ERR_NO_ADDON trigger-native: .*native\.so cannot be loaded on .*\n.*a name that ends in \.node/],
-      [`${file}.gone`, /^ERR_NO_ADDON trigger-native: .*damaged\.node\.gone cannot be loaded on .*Cannot find module/],
+      [
+        `${file}.gone`,
+        /^ERR_NO_ADDON trigger-native: .*damaged\.node\.gone cannot be loaded on .*Cannot find module.*\n.*; MODULE_NOT_FOUND/,
+      ],
     ]) {
       const message = await thrown({ TRIGGER_NATIVE_ADDON: named });
       assert.match(message, why);

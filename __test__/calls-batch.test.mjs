@@ -215,11 +215,11 @@ describe("memory", () => {
     );
     for (const line of lines) await spool.add(line);
     for (let round = 0; round < 2; round += 1) {
-      let text = "";
-      for await (const piece of spool.read()) {
-        assert.ok(piece.endsWith("\n") && piece.length < 200_000);
-        text += piece;
-      }
+      const pieces = [];
+      for await (const piece of spool.read()) pieces.push(piece);
+      assert.ok(pieces.every((piece) => piece.endsWith("\n") && piece.length < 200_000));
+      assert.ok(pieces.length > 2 && pieces.slice(0, -1).every((piece) => piece.length >= 65_536), "few and large");
+      const text = pieces.join("");
       assert.deepEqual(text.trimEnd().split("\n"), lines);
     }
     assert.ok(spool.spilled);

@@ -188,6 +188,12 @@ it("overrides of a replay that are no object are refused", async (t) => {
     await assert.rejects(async () => runs.replay("run_1", overrides), /overrides must be an object, not/);
   }
   assert.equal(server.requests.length, 0);
+  // The official client fails of null.
+  for (const none of [undefined, null]) await runs.replay("run_1", none);
+  assert.deepEqual(
+    server.requests.map(({ body }) => body ?? ""),
+    ["", ""],
+  );
 });
 
 it("a source of items that fails to close hides no error", async (t) => {

@@ -85,6 +85,23 @@ describe("bounds (defect 19)", () => {
     assert.equal(server.requests.length, 2);
   });
 
+  it("a limit says in how long it resets, where the server says when", async (t) => {
+    let reset;
+    await serve(t, () => ({ status: 429, headers: reset, body: { error: "slow" } }), quick({ maxAttempts: 1 }));
+    const waits = async (headers) => {
+      reset = headers;
+      const error = await runs.retrieve("run_1").catch((caught) => caught);
+      assert.ok(error instanceof sdk.RateLimitError);
+      return error.millisecondsUntilReset;
+    };
+    const hour = await waits({ "x-ratelimit-reset": String(Date.now() + 3_600_000) });
+    assert.ok(hour > 3_000_000 && hour < 3_602_000, `${hour}`);
+    assert.equal(await waits({ "x-ratelimit-reset": String(Date.now() - 3_600_000) }), 0);
+    assert.equal(await waits({ "x-ratelimit-reset": "soon" }), undefined);
+    assert.equal(await waits({}), undefined);
+    assert.equal(new sdk.RateLimitError(429, undefined, undefined, undefined).millisecondsUntilReset, undefined);
+  });
+
   it("a wait that would pass the deadline ends the call with the server's own refusal", async (t) => {
     await serve(t, () => ({ status: 503, headers: { "retry-after": "20" }, body: { error: "busy" } }));
     await assert.rejects(
@@ -245,6 +262,10 @@ describe("refusals at the door", () => {
 
   it("a public token that may not trigger a batch is refused before anything is sent", async (t) => {
     const server = await serve(t, () => ({ status: 400, body: {} }));
+    for (const scope of ["read:tasks:a", "trigger:runs:a"]) {
+      sdk.configure({ baseURL: server.url, accessToken: publicToken([scope]) });
+      await assert.rejects(batch.trigger([{ id: "a" }]), { code: "ERR_MISSING_SCOPE" });
+    }
     sdk.configure({ baseURL: server.url, accessToken: publicToken(["batchTrigger:tasks:a"]) });
     await assert.rejects(batch.trigger([{ id: "a" }, { id: "b" }]), { code: "ERR_MISSING_SCOPE" });
     assert.equal(server.requests.length, 0);
@@ -292,7 +313,11 @@ describe("answers that are not what they should be", () => {
     ["a page of a proxy", { body: "<html>", headers: { "content-type": "text/html" } }, /no JSON.*text\/html/],
     ["JSON cut short", { body: '{"id":"run_1"' }, /no JSON/],
     ["another thing", { body: { id: 7 } }, /runs\.retrieve\(\) is not what.*id is no text/],
+    ["a text", { body: '"run_1"' }, /it is no object/],
+    ["null", { body: "null" }, /it is no object/],
+    ["a list", { body: "[]" }, /it is no object/],
     ["a date that is none", { body: { ...fullRun, createdAt: "soon" } }, /createdAt is no date/],
+    ["a date that is missing", { body: { ...fullRun, createdAt: null } }, /createdAt is no date/],
     [
       "a child without a status",
       { body: { ...fullRun, relatedRuns: { children: [{}] } } },
@@ -313,6 +338,21 @@ describe("answers that are not what they should be", () => {
   it("a status of a newer server is passed through (defect 21)", async (t) => {
     await serve(t, () => ({ body: { ...fullRun, status: "DREAMING" } }));
     assert.equal((await runs.retrieve("run_1")).status, "DREAMING");
+  });
+
+  it("a wait token that ran out without saying why has an error all the same", async (t) => {
+    const at = "2026-05-05T00:00:00.000Z";
+    const token = {
+      id: "waitpoint_1",
+      url: "http://u",
+      status: "TIMED_OUT",
+      tags: [],
+      createdAt: at,
+      outputIsError: true,
+    };
+    await serve(t, () => ({ body: token }));
+    const { error, output } = await wait.retrieveToken("waitpoint_1");
+    assert.deepEqual([error.name, error.message, output], ["WaitpointTimeoutError", "", undefined]);
   });
 
   it("a list whose next page is the same again ends", async (t) => {

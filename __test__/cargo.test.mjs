@@ -1,9 +1,9 @@
 // What a user asks of the compiler is kept when folders are left out of the addon.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { asPublished } from "../scripts/lib/cargo.mjs";
+import { flagsFor, zigCargo } from "../scripts/lib/zig.mjs";
 
 const REMAPPED = /^--remap-path-prefix=.+=cargo$/;
 
@@ -27,11 +27,19 @@ describe("building the addon", () => {
     assert.ok(JSON.parse(args[1].replace("build.rustflags = ", "")).some((flag) => REMAPPED.test(flag)));
   });
 
-  it("is the same in a release's images, which have no Node", async () => {
-    const script = await readFile(new URL("../.github/build/linux.sh", import.meta.url), "utf8");
-    const [, flags] = /RUSTFLAGS="(.*)"/.exec(script);
-    const names = (list) => list.map((flag) => flag.replace(/^(--remap-path-prefix)=.*=/, "$1=")).sort();
-    const published = asPublished({ RUSTFLAGS: "" }).env.CARGO_ENCODED_RUSTFLAGS.split("\x1f");
-    assert.deepEqual(names(flags.split(" ").filter((flag) => flag !== "$libc")), names(published));
+  it("takes no flags of configuration files into a release, and Node's own C library where it is musl", () => {
+    const encoded = (target, env) => flagsFor(target, env).CARGO_ENCODED_RUSTFLAGS;
+    const shared = "-Ctarget-feature=-crt-static";
+    assert.equal(encoded("linux-x64-gnu", {}), "");
+    assert.equal(encoded("linux-x64-musl", {}), shared);
+    assert.equal(encoded("linux-arm64-musl", { RUSTFLAGS: "-g" }), `-g\x1f${shared}`);
+    const { args, env } = asPublished(flagsFor("linux-x64-musl", { CARGO_HOME: "/c" }));
+    assert.deepEqual(args, []);
+    const flags = env.CARGO_ENCODED_RUSTFLAGS.split("\x1f");
+    assert.deepEqual([flags[0], flags.some((flag) => REMAPPED.test(flag))], [shared, true]);
+  });
+
+  it("is refused for a platform that Zig builds nothing for", async () => {
+    await assert.rejects(zigCargo("darwin-x64"), /"darwin-x64" is none of: linux-arm64-gnu, .*linux-x64-musl/);
   });
 });

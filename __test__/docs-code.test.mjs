@@ -96,6 +96,11 @@ const DONE = [
   ["docs/frameworks.md", "skipColumns", ({ GET }) => streams((id) => GET(get("https://app.example"), route(id)))],
   [
     "docs/frameworks.md",
+    "src/routes/api/runs",
+    ({ GET }) => streams((id) => GET({ request: get("https://app.example"), params: { id } })),
+  ],
+  [
+    "docs/frameworks.md",
     "defineEventHandler",
     ({ default: answer }) =>
       streams((id) => answer({ headers: new Headers(), node: { res: new EventEmitter() }, params: { id } })),
@@ -313,7 +318,7 @@ describe("commands", () => {
 
   test("that npm is to run are scripts of this package", () => {
     const npm = lines.flatMap(({ page, line }) =>
-      [...line.matchAll(/npm (?:run )?([\w:]+)/g)].map(([whole, name]) => ({ page, whole, name })),
+      [...line.matchAll(/npm (?:run )?([\w:-]+)/g)].map(([whole, name]) => ({ page, whole, name })),
     );
     assert.ok(npm.length > 20);
     const own = ["ci", "install", "pack"];

@@ -1,77 +1,22 @@
 /** What the documentation names is there: files, functions, tests, invariants, defects. */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { defectsOf, finder, invariantsOf, isFile, PAGES, pageOf, quoted } from "../scripts/lib/invariants.mjs";
+import { FOLDERS, projectFiles } from "../scripts/lib/texts.mjs";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const FOLDERS = ["src", "js", "types", "tests", "__test__", "scripts", "demo", "bench", "docs", "examples", "skills"];
+/** The text of every file of the project that may be named, by its path. */
+const files = projectFiles(ROOT);
 
-/** The text of every file of the project that may be named, by its path. @type {Map<string, string>} */
-const files = new Map(
-  [...readdirSync(ROOT), ...FOLDERS.flatMap(within)]
-    .filter((name) => /\.(rs|js|mjs|ts|mts|cts|md|json)$/.test(name))
-    .map((name) => [name, readFileSync(path.join(ROOT, name), "utf8")]),
-);
-
-function within(folder) {
-  const names = /** @type {string[]} */ (readdirSync(path.join(ROOT, folder), { recursive: true }));
-  return names.map((name) => path.posix.join(folder, name.split(path.sep).join("/")));
-}
-
-/** The texts of the files that a name means: `seen.rs`, `sse/lines.rs` and `tests/hub.rs` all mean some. */
-const named = (name) =>
-  [...files].filter(([file]) => file === name || file.endsWith(`/${name}`)).map(([, text]) => text);
-
-const texts = (folder) => [...files].filter(([file]) => file.startsWith(folder)).map(([, text]) => text);
-const rust = [...texts("src/"), ...texts("tests/")].join("\n");
-const javascript = [...files].filter(([file]) => file.endsWith(".test.mjs") && !file.endsWith("/docs.test.mjs"));
-const titles = javascript.map(([, text]) => text).join("\n");
-
-const quoted = (text) => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
-const isFile = (name) => /^[\w./-]+\.(rs|js|mjs|ts)$/.test(name);
-/** Rust tests are sentences: no other name has so many words. */
-const isRustTest = (name) => /^[a-z0-9]+(_[a-z0-9]+){3,}$/.test(name);
-const holds = (text, word) => new RegExp(`(?<!\\w)${word}(?!\\w)`).test(text);
-
-/** What of the places and tests behind an invariant is not there. */
-function missing(proof) {
-  const lost = [];
-  let places = [];
-  for (const name of quoted(proof)) {
-    if (isFile(name)) {
-      places = named(name);
-      if (places.length === 0) lost.push(name);
-    } else if (isRustTest(name)) {
-      if (!rust.includes(`fn ${name}(`)) lost.push(name);
-    } else if (name.includes(" ")) {
-      // One for each of several is named by what they have in common: `through …`.
-      if (!titles.includes(name.replace("…", `\${name}`))) lost.push(name);
-    } else {
-      // A function, a method or a type: in one of the files that the name before it means.
-      const [owner, member] = name.replace(/^#/, "").split(/::|#/);
-      const word = (member ?? owner).replace(/\W.*/, "");
-      const where = name.includes("#") ? texts("js/") : places;
-      if (!where.some((text) => holds(text, word) && holds(text, owner.replace(/\W.*/, "")))) lost.push(name);
-    }
-  }
-  return lost;
-}
-
-const INVARIANT = /^- \*\*([ISFART]\d+)\.\*\*.*(?:\n {2}.*)*/gm;
-const invariants = [
-  "docs/protocol.md",
-  "docs/streams.md",
-  "docs/relay-feeds.md",
-  "docs/relay-access.md",
-  "docs/relay-streams.md",
-  "docs/transport.md",
-].flatMap((page) => [...files.get(page).matchAll(INVARIANT)].map(([text, number]) => ({ number, text })));
+const invariants = invariantsOf(files);
+const find = finder(files);
 
 describe("an invariant", () => {
   test("has a number of its own, and every number is there", () => {
-    for (const letter of ["I", "S", "F", "A", "R", "T"]) {
+    for (const letter of Object.values(PAGES)) {
       const numbers = invariants
         .filter(({ number }) => number[0] === letter)
         .map(({ number }) => Number(number.slice(1)));
@@ -84,14 +29,18 @@ describe("an invariant", () => {
     assert.ok(invariants.length > 30);
   });
 
-  for (const { number, text } of invariants) {
+  for (const { number, proof } of invariants) {
     test(`${number} names places and tests that exist`, () => {
-      // The proof is what ends the paragraph in italics.
-      const proof = /\*([^*]+)\*$/.exec(text)?.[1] ?? "";
-      assert.ok(quoted(proof).length > 1, "it says what enforces and what proves it");
-      assert.deepEqual(missing(proof), []);
+      const { places, tests, missing } = find(proof);
+      assert.deepEqual(missing, []);
+      assert.ok(places.length > 0, "it says what enforces it");
+      assert.ok(tests.length > 0, "it says what proves it");
     });
   }
+
+  test("has a row in docs/invariants.md, which is up to date", () => {
+    assert.equal(files.get("docs/invariants.md"), pageOf(files), "run: npm run invariants -- --write");
+  });
 
   test("that a comment cites is written down", () => {
     const known = new Set(invariants.map(({ number }) => number));
@@ -105,16 +54,12 @@ describe("an invariant", () => {
 });
 
 test("defects that are cited have a row, and the rows' tests are there", () => {
-  const rows = files
-    .get("docs/defects.md")
-    .split("\n")
-    .filter((line) => /^\| \d+ \|/.test(line));
-  for (const [index, row] of rows.entries()) {
-    const cells = row.split("|").map((cell) => cell.trim());
-    assert.equal(Number(cells[1]), index + 1);
-    const tests = quoted(cells[4]);
-    assert.ok(tests.length > 0, row);
-    for (const name of tests) assert.ok(files.has(`__test__/${name}.test.mjs`), `${cells[1]}: ${name}`);
+  const rows = defectsOf(files);
+  assert.ok(rows.length > 20);
+  for (const [index, { number, tests }] of rows.entries()) {
+    assert.equal(number, index + 1);
+    assert.ok(tests.length > 0, String(number));
+    for (const file of tests) assert.ok(files.has(file), `${number}: ${file}`);
   }
   for (const [file, text] of files) {
     for (const [, number] of text.matchAll(/\bdefects?(?:\.md)? (\d+)\b/g)) {

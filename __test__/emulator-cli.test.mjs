@@ -144,7 +144,8 @@ describe("the emulator from the command line", { timeout, concurrency: true }, (
   });
 
   it("--json tells the same on one line, and a live request does not keep it from ending", async () => {
-    const end = await emulator(["--key", "tr_dev_mine", "--env", "env_mine", "--speed", "10"], async (told) => {
+    const flags = ["--host", "127.0.0.1", "--key", "tr_dev_mine", "--env", "env_mine", "--speed", "10"];
+    const end = await emulator(flags, async (told) => {
       assert.deepEqual(Object.keys(told), ["url", "secretKey", "page", "environment"]);
       assert.equal(told.page, `${told.url}/`);
       assert.deepEqual(told.environment, { TRIGGER_API_URL: told.url, TRIGGER_SECRET_KEY: "tr_dev_mine" });
@@ -237,6 +238,15 @@ describe("the emulator's --script", { timeout, concurrency: true }, () => {
       assert.deepEqual(end, [0, null]);
     });
   }
+
+  it("is told of at the start, with the tasks that it gives", async () => {
+    const script = await file("told.json", '{ "one": {}, "two": {} }');
+    const running = start(["emulator", "--port", "0", "--script", script]);
+    await running.told("stdout", /Ctrl-C/);
+    assert.match(running.output.stdout, /^ {2}script {2}.*told\.json \(tasks: one, two\)$/m);
+    running.child.kill("SIGINT");
+    assert.deepEqual(await running.closed, [0, null]);
+  });
 
   it("keeps the tasks when a change is no script, and tells why", async () => {
     const script = await file("broken.json", '{ "kept": {} }');

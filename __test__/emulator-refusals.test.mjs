@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { startEmulator } from "../emulator.js";
+import { TriggerClient } from "../index.js";
 
 const require = createRequire(import.meta.url);
 const core = path.dirname(require.resolve("@trigger.dev/core/package.json"));
@@ -180,4 +181,26 @@ describe("the emulator answers as the server was seen to", () => {
     const { status, json } = await call("POST", `/realtime/v1/streams/${run.json.id}/input/approval`, {});
     assert.deepEqual([status, json], [200, { ok: true }]);
   });
+});
+
+describe("the emulator lets a token trigger what the server lets it trigger", () => {
+  const allowed = [
+    // scopes, a trigger, a batch of that task, a batch of whatever
+    [{ trigger: { tasks: ["task"] } }, 200, 403, 403],
+    [{ batchTrigger: { tasks: ["task"] } }, 403, 202, 403],
+    [{ write: { tasks: ["task"] } }, 200, 202, 403],
+    [{ write: { tasks: true } }, 200, 202, 202],
+    [{ write: { batch: true } }, 403, 202, 202],
+    [{ read: { tasks: true } }, 403, 403, 403],
+  ];
+  for (const [scopes, trigger, batch, anyBatch] of allowed) {
+    it(`with ${JSON.stringify(scopes)}`, async () => {
+      const client = new TriggerClient({ baseURL: emulator.url, accessToken: KEY });
+      const authorization = `Bearer ${await client.auth.createPublicToken({ scopes })}`;
+      const status = async (target, body) => (await call("POST", target, body, { authorization })).status;
+      assert.equal(await status("/api/v1/tasks/task/trigger", { payload: "{}" }), trigger);
+      assert.equal(await status("/api/v3/batches", { runCount: 1, taskIdentifiers: ["task"] }), batch);
+      assert.equal(await status("/api/v3/batches", { runCount: 1 }), anyBatch);
+    });
+  }
 });

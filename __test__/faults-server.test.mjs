@@ -1,8 +1,11 @@
 /** The fault peer itself: what it sends is seen by a plain HTTP client as meant. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
 import { describe, test } from "node:test";
 import * as answers from "./support/answers.mjs";
 import { feedScript, startFaultServer } from "./support/fault-server.mjs";
+import { reset } from "./support/reset.mjs";
 import { executing, insert, row, upToDate } from "./support/rows.mjs";
 
 async function ask(answer, { timeoutMs = 2_000, path = "/realtime/v1/runs/r?offset=-1" } = {}) {
@@ -21,6 +24,25 @@ async function ask(answer, { timeoutMs = 2_000, path = "/realtime/v1/runs/r?offs
 }
 
 const list = [insert(row()), upToDate()];
+
+test("a connection breaks off also where it was about to end", async () => {
+  for (const isEnding of [false, true]) {
+    const server = net.createServer((socket) => {
+      socket.write("x");
+      if (isEnding) socket.end();
+      reset(socket);
+      // Node would fail here with EINVAL, and the process would never end.
+      socket.on("error", (error) => server.emit("error", error));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = net.connect(server.address().port, "127.0.0.1").resume();
+    client.on("error", () => {});
+    await new Promise((resolve) => client.on("close", resolve));
+    server.close();
+    await once(server, "close");
+  }
+});
 
 describe("the fault server", { concurrency: 8 }, () => {
   test("answers a whole snapshot", async () => {

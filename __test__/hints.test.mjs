@@ -44,14 +44,18 @@ test("polling a run by hand is told of, once, with what to do instead", async ()
   assert.match(warning.message, /subscribeToRun/);
 });
 
-test("sending a browser a large payload with every update is told of, with the columns to skip", async () => {
-  const { id } = await create({ payload: JSON.stringify("x".repeat(100_000)), status: "COMPLETED_SUCCESSFULLY" });
+test("sending a browser large columns with every update is told of, with all of them and how to skip them", async () => {
+  const large = JSON.stringify("x".repeat(100_000));
+  const { id } = await create({ payload: large, output: large, status: "COMPLETED_SUCCESSFULLY" });
   const warned = once(process, "warning");
   const text = await client.runs.subscribeToRun(id).toResponse().text();
-  assert.ok(text.length > 100_000);
+  assert.ok(text.length > 200_000);
   const [warning] = await warned;
   assert.equal(warning.code, "TRIGGER_NATIVE_LARGE_COLUMNS");
-  assert.match(warning.message, /skipColumns: \["payload"\]/);
+  assert.match(
+    warning.message,
+    /with payload and output of 19\d KB at every update.*skipColumns: \["payload","output"\]/,
+  );
 });
 
 test("what is warned of is refused where TRIGGER_NATIVE_STRICT is set, each time", async (t) => {

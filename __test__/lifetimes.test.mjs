@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { cleanEnvironment } from "./support/client.mjs";
-import { FORGOTTEN } from "./support/forgotten.mjs";
+import { FORGOTTEN, HEARD } from "./support/forgotten.mjs";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -16,6 +16,18 @@ describe("what a program started", () => {
     const { stdout, stderr } = await node("__test__/runtimes/forgotten.cjs");
     assert.equal(stderr, "");
     assert.deepEqual(JSON.parse(stdout), FORGOTTEN);
+  });
+
+  it("hears what was given in, although the program kept nothing of it", async () => {
+    const { stdout, stderr } = await node("__test__/runtimes/signals.cjs");
+    assert.equal(stderr, "");
+    assert.deepEqual(JSON.parse(stdout), HEARD);
+  });
+
+  it("is not kept once it is over: subscriptions, responses, requests, options, functions, errors", async () => {
+    const { stdout, stderr } = await node("__test__/runtimes/released.cjs");
+    assert.equal(stderr, "");
+    assert.deepEqual(JSON.parse(stdout), []);
   });
 
   it("keeps nothing alive once it is closed, and the process ends", async () => {

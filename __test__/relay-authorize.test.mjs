@@ -62,6 +62,21 @@ describe("authorize", () => {
     }
   });
 
+  it("lets nobody in with an answer that cannot be read", async () => {
+    const handler = createRealtimeHandler({
+      ...CONFIGURATION,
+      authorize: () => new Response(new ReadableStream({ start: (body) => body.error(new Error("hunter2")) })),
+    });
+    const { url } = await handler.listen();
+    const warnings = await warned(async () => {
+      const answer = await fetch(`${url}/realtime/v1/runs/run_1?offset=-1`);
+      assert.equal(answer.status, 500);
+      assert.ok(!(await answer.text()).includes("hunter2"));
+    });
+    assert.match(warnings.join(), /hunter2/);
+    await handler.close();
+  });
+
   it("tells the process what it threw, and the viewer nothing", async () => {
     const { answers, warnings } = await through(() => {
       throw new Error("password hunter2");

@@ -5,6 +5,7 @@ import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import http from "node:http";
 import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createRealtimeHandler } from "trigger-native";
 import { startEmulator } from "trigger-native/emulator";
 import { bearer, ENVIRONMENT, handlerOver, startServer, tokenFor } from "./support/relay.mjs";
@@ -92,6 +93,28 @@ describe("a relay that is set up wrong", { timeout: 60_000 }, () => {
     });
     assert.equal(warnings.length, 1, warnings.join("\n"));
     await handler.close();
+  });
+
+  it("says nothing of its server once it is closed", async () => {
+    for (const isClosed of [false, true]) {
+      const server = await startServer();
+      const run = await server.makeRun({ status: "EXECUTING" });
+      const handler = handlerOver(server);
+      // A feed that goes on for a while without a viewer.
+      assert.equal((await ask(handler, `/realtime/v1/runs/${run}?offset=-1`, tokenFor(["read:runs"]))).status, 200);
+      const warnings = await warned(async () => {
+        const stopped = server.stop();
+        // The relay notices on threads of its own, and tries again; its warning waits for this thread.
+        const { requests } = handler.stats().upstream;
+        while (handler.stats().upstream.requests < requests + 3) {
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+        }
+        const closed = isClosed ? handler.close() : undefined;
+        await Promise.all([stopped, closed, sleep(100)]);
+      });
+      assert.equal(warnings.length, isClosed ? 0 : 1, warnings.join("\n"));
+      await handler.close();
+    }
   });
 
   it("names the scope that a viewer lacks, and nothing of what it may not see", async () => {

@@ -8,8 +8,18 @@ import { render } from "./helpers/render.mjs";
 import { feedOf, runOf, SCHEMA } from "./helpers/run-rows.mjs";
 
 const require = createRequire(import.meta.url);
+const { ApiError, ProtocolError } = require("../js/errors/errors.js");
 const { toRun } = require("../js/runs/run.js");
 const { Packets } = require("../js/calls/packets.js");
+
+// Before all others: the module that reads types is loaded at the first packet that names one, and is waited for.
+test("a broken packet that names types is named by its property while its reader is loaded", async () => {
+  const type = "application/super+json";
+  for (const property of ["metadata", "payload", "output"]) {
+    const run = await runOf({ [property]: '{"json":5,"meta":{"values":["set"]}}', [`${property}Type`]: type });
+    assert.deepEqual(Object.keys(run.decodeErrors), [property]);
+  }
+});
 
 describe("where the official client fails or misleads", () => {
   test("an unknown status is passed through as it is (defect 21)", async () => {
@@ -84,6 +94,20 @@ describe("where the official client fails or misleads", () => {
     assert.equal(attempts, 2);
   });
 
+  test("a stored packet that the server refuses is named with the refusal itself, whichever it is", async () => {
+    for (const refusal of [
+      ApiError.generate(403, { error: "no" }, undefined, {}),
+      new ProtocolError("ERR_PROTOCOL", "no packet"),
+    ]) {
+      const packets = new Packets({ fetchPacket: () => Promise.reject(refusal) });
+      for (const property of ["payload", "output"]) {
+        const run = await runOf({ [property]: "path", [`${property}Type`]: "application/store" }, { packets });
+        assert.deepEqual(Object.keys(run.decodeErrors), [property]);
+        assert.equal(run.decodeErrors[property], refusal);
+      }
+    }
+  });
+
   test("columns that are skipped or null have the official defaults", async () => {
     const skipped = Object.fromEntries(
       ["updatedAt", "number", "isTest", "usageDurationMs", "costInCents", "baseCostInCents"].map((name) => [
@@ -102,6 +126,44 @@ describe("where the official client fails or misleads", () => {
     assert.deepEqual((await runOf({ runTags: '{a,NULL,"NULL"}' })).tags, ["a", "NULL"]);
     const schema = JSON.stringify({ ...JSON.parse(SCHEMA), runTags: { type: "jsonb" } });
     assert.deepEqual((await runOf({ runTags: '["a","b\\"c"]' }, { schema })).tags, ["a", 'b"c']);
+  });
+
+  test("an error that is a text, thrown as one or given by a task, is shown by it", async () => {
+    for (const type of ["STRING_ERROR", "CUSTOM_ERROR"]) {
+      assert.deepEqual((await runOf({ error: JSON.stringify({ type, raw: "it broke" }) })).error, {
+        message: "it broke",
+      });
+    }
+  });
+
+  test("a process that was ended from outside is shown with what ended it", async () => {
+    for (const [said, code] of [
+      ["SIGTERM", "TASK_PROCESS_SIGTERM"],
+      ["SIGSEGV", "TASK_PROCESS_SIGSEGV"],
+      ["SIGKILL", "TASK_PROCESS_MAYBE_OOM_KILLED"],
+      ["SIGABRT", "TASK_PROCESS_MAYBE_OOM_KILLED"],
+      ["nothing", "TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE"],
+    ]) {
+      const error = {
+        type: "BUILT_IN_ERROR",
+        name: "UnexpectedExitError",
+        message: "Unexpected exit with code -1 after 3 s",
+        stackTrace: `ended by ${said}`,
+      };
+      const run = await runOf({ error: JSON.stringify(error) });
+      assert.deepEqual(run.error, { message: `trigger.dev internal error (${code})` });
+    }
+  });
+
+  test("a deadlock that the server detected is called one, without the stack of the call", async () => {
+    const error = { type: "BUILT_IN_ERROR", name: "TriggerApiError", message: "Deadlock detected: a waits for b" };
+    assert.deepEqual((await runOf({ error: JSON.stringify({ ...error, stackTrace: "at trigger" }) })).error, {
+      name: "Concurrency Deadlock Error",
+      message: error.message,
+      stackTrace: "",
+    });
+    const other = await runOf({ error: JSON.stringify({ ...error, name: "Error", stackTrace: "at run" }) });
+    assert.deepEqual(other.error, { name: "Error", message: error.message, stackTrace: "at run" });
   });
 
   test("an error of a kind to come is shown by its message", async () => {

@@ -1,35 +1,14 @@
 // The published packages do the same in every runtime: loaded by import and require, in worker threads, reloaded, bundled.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { build } from "esbuild";
 import { capture, root } from "../scripts/lib/run.mjs";
-import { cleanEnvironment } from "./support/client.mjs";
-import { FORGOTTEN } from "./support/forgotten.mjs";
 import { startOwnRegistry, temporary } from "./support/packages.mjs";
+import { COLLECTING, ended, PROGRAMS } from "./support/programs.mjs";
 import { ensureToolbox, runtimes, tools } from "./support/toolbox.mjs";
-
-const FOLLOWED = [3, "COMPLETED", "a runtime"];
-const PROGRAMS = {
-  "esm.mjs": ["imports it", [...FOLLOWED, "function", "function", true]],
-  "cjs.cjs": ["requires it", FOLLOWED],
-  "workers.cjs": [
-    "uses it in several threads, one of which is terminated amid a subscription",
-    [FOLLOWED, FOLLOWED, FOLLOWED, FOLLOWED, FOLLOWED, [0, 0, 0, 0], FOLLOWED],
-  ],
-  "reload.cjs": ["loads it anew while it is in use", [FOLLOWED, FOLLOWED, FOLLOWED, FOLLOWED, true]],
-  "forgotten.cjs": ["lets what was started go on until it is closed, kept or not", FORGOTTEN],
-  "bundles.cjs": ["runs two bundles with copies of it, one of which is configured", [FOLLOWED, FOLLOWED, "run_", true]],
-};
-
-/** The flags with which a program can collect memory itself. */
-const COLLECTING = { bun: [], deno: ["--v8-flags=--expose-gc"] };
-
-/** How long a program may take: far more than any needs, so that only one that hangs is stopped. */
-const PATIENCE_MS = 60_000;
 
 describe("the packed packages", () => {
   let home;
@@ -95,24 +74,3 @@ describe("the packed packages", () => {
     });
   }
 });
-
-/** How a program ends. @param {string[]} tool @param {string} program @param {string} cwd */
-function ended([command, ...first], program, cwd) {
-  const child = spawn(command, [...first, program], { cwd, env: { ...cleanEnvironment(), NO_COLOR: "1" } });
-  let out = "";
-  let err = "";
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    out += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text) => {
-    err += text;
-  });
-  const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      clearTimeout(timer);
-      resolve({ code, signal, out, err });
-    });
-  });
-}

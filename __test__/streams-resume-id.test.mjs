@@ -56,6 +56,17 @@ describe("the id of an event of runs and streams", () => {
     assert.deepEqual(claims[0], { at: undefined, isAgain: true });
   });
 
+  test("holds the streams that ended last, where many have ended", () => {
+    const resumeId = many();
+    const entries = Array.from({ length: 500 }, (_, n) => over(`run_${n}`, 50_000));
+    reading(resumeId, entries);
+    for (const { run } of entries) resumeId.done(tagOf(run.id, "ai"));
+    resumeId.sent(50_000);
+    const after = returning(resumeId.id());
+    const claims = entries.map((entry) => after.claim(entry, "ai"));
+    assert.ok(claims.slice(-MAX_CURSORS).every(({ at }, index) => at === String(500 - MAX_CURSORS + index)));
+  });
+
   test("always holds the streams of finished runs that are still being read", () => {
     const resumeId = many();
     const entry = over("run_over", 5);

@@ -113,16 +113,31 @@ describe("withStreams()", { concurrency: 6 }, () => {
   }
 
   test("defect 21: what a stream held when the run ended is still read, with the run as it is now", async () => {
-    const parts = (seen) => ({
-      snapshot: executing(AI),
-      live: [answers.change(completed(AI), "2_2")],
-      streams: {
-        ai: [
-          onceSeen(seen, 2, sse({ v2: true, texts: [v2(0, "a"), v2(1, "b")], next: "hold" })),
-          sse({ v2: true, texts: [ping(2)], next: "hold" }),
+    const parts = (seen) => {
+      // The run ends while the stream is being read: the first request for it came before.
+      let toldAsked;
+      const asked = new Promise((resolve) => (toldAsked = resolve));
+      const end = answers.change(completed(AI), "2_2");
+      const held = onceSeen(seen, 2, sse({ v2: true, texts: [v2(0, "a"), v2(1, "b")], next: "hold" }));
+      return {
+        snapshot: executing(AI),
+        live: [
+          async (connection) => {
+            await asked;
+            await end(connection);
+          },
         ],
-      },
-    });
+        streams: {
+          ai: [
+            (connection) => {
+              toldAsked();
+              return held(connection);
+            },
+            sse({ v2: true, texts: [ping(2)], next: "hold" }),
+          ],
+        },
+      };
+    };
     const readAs = (which, job) => {
       const seen = progress();
       return read(which, parts(seen), { ...job, seen });

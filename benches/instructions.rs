@@ -1,8 +1,10 @@
 //! The work whose instructions `scripts/instructions.mjs` counts under callgrind. Times differ from run to run; counts
 //! of instructions hardly do.
 //!
-//! Usage: `instructions <work> <iterations>`. The set-up costs the same for any number of iterations, so the difference
+//! Usage: `instructions <work> <iterations>`, and `instructions growth-<work> <length>` for `scripts/growth.mjs`. The set-up costs the same for any number of iterations, so the difference
 //! of two counts is the cost of the iterations alone.
+
+mod growth;
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -24,7 +26,7 @@ const CHUNKS: usize = 64;
 fn main() -> Outcome {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [work, iterations, ..] = &args[..] else { return Err("usage: instructions <work> <iterations>".into()) };
-    let iterations = iterations.parse()?;
+    let iterations: usize = iterations.parse()?;
     match work.as_str() {
         "mint" => mint(iterations),
         "decode" => decode(iterations, r#"{"user_1234","bench"}"#),
@@ -32,7 +34,10 @@ fn main() -> Outcome {
         "merge" => merge(iterations),
         "sse-v1" => sse(iterations, None, &v1()),
         "sse-v2" => sse(iterations, Some("v2"), &v2()),
-        other => Err(format!("no such work: {other}").into()),
+        other => other
+            .strip_prefix("growth-")
+            .and_then(|work| growth::run(work, iterations))
+            .unwrap_or_else(|| Err(format!("no such work: {other}").into())),
     }
 }
 

@@ -15,7 +15,6 @@ const PAGE = typeof __dirname === "string" ? path.join(__dirname, "..", "page", 
 /** @see emulator.d.ts @param {unknown} [options] */
 async function startEmulator(options) {
   const given = { ...present("startEmulator", options) };
-  if (given.now instanceof Date) given.now = given.now.getTime();
   if (given.pageDirectory === undefined && existsSync(PAGE)) given.pageDirectory = PAGE;
   const emulator = new native.Emulator();
   const started = opened(await emulator.start(JSON.stringify(given)));

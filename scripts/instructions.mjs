@@ -7,9 +7,9 @@ import { spawnSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
-import { asPublished } from "./lib/cargo.mjs";
+import { build, count } from "./lib/counted.mjs";
 import { compare } from "./lib/instructions.mjs";
-import { isMain, root, run, StepError, script } from "./lib/run.mjs";
+import { isMain, root, StepError, script } from "./lib/run.mjs";
 
 const BASELINE = path.join(root, "benches", "instructions.json");
 
@@ -17,42 +17,6 @@ const BASELINE = path.join(root, "benches", "instructions.json");
 const WORK = { mint: 200, decode: 200, arrays: 200, merge: 200, "sse-v1": 10, "sse-v2": 10 };
 
 /** @typedef {import("./lib/instructions.mjs").Baseline} Baseline */
-
-/** Compiles the counted program, and says where it is. */
-async function build() {
-  /** @type {string[]} */
-  const chunks = [];
-  const { args, env } = asPublished();
-  args.push("build", "--release", "--no-default-features", "--bench", "instructions");
-  args.push("--message-format=json-render-diagnostics");
-  if (process.env.CI) args.push("--locked");
-  const code = await run("cargo", args, { env, onStdout: (chunk) => void chunks.push(chunk) });
-  if (code !== 0) throw new StepError(`the counted program did not build (exit code ${code})`);
-  const messages = chunks
-    .join("")
-    .split("\n")
-    .filter((line) => line.startsWith("{"));
-  const built = messages.map((line) => JSON.parse(line)).findLast((message) => message.executable);
-  if (!built) throw new StepError("cargo build made no program: is [[bench]] instructions still there?");
-  return /** @type {string} */ (built.executable);
-}
-
-/**
- * @param {string} program
- * @param {string} work
- * @param {number} iterations
- * @returns {number} the instructions of the whole program
- */
-function count(program, work, iterations) {
-  const args = ["--tool=callgrind", "--callgrind-out-file=/dev/null", program, work, String(iterations)];
-  const { error, status, stderr } = spawnSync("valgrind", args, { encoding: "utf8", cwd: root });
-  if (error && "code" in error && error.code === "ENOENT") {
-    throw new StepError("valgrind was not found (Debian: apt-get install valgrind)");
-  }
-  const found = /Collected\s*:\s*(\d+)/.exec(stderr ?? "");
-  if (status !== 0 || !found) throw new StepError(`${work} could not be counted:\n${stderr?.slice(-2_000)}`);
-  return Number(found[1]);
-}
 
 /** @returns {Promise<Baseline | undefined>} */
 async function baseline() {

@@ -10,6 +10,7 @@ const [node, biome] = tool("@biomejs/biome/bin/biome");
 
 async function lint() {
   await step("cargo fmt --check", "cargo", ["fmt", "--check"]);
+  await step("cargo fmt --check of fuzz/", "cargo", ["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]);
   await step("biome", node, [biome, "ci", "--colors=off", "--error-on-warnings", "."]);
   for (const features of [["--no-default-features"], []]) {
     const args = ["clippy", ...features, "--all-targets", "--", "-D", "warnings"];
@@ -20,6 +21,7 @@ async function lint() {
 
 async function format() {
   await step("cargo fmt", "cargo", ["fmt"]);
+  await step("cargo fmt of fuzz/", "cargo", ["fmt", "--manifest-path", "fuzz/Cargo.toml"]);
   await step("biome", node, [biome, "check", "--write", "."]);
 }
 

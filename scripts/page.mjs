@@ -8,15 +8,11 @@ import { isMain, root, script } from "./lib/run.mjs";
 const home = path.join(root, "page");
 const dist = path.join(home, "dist");
 
-/**
- * Builds the page; a file that did not change is left alone.
- *
- * @returns {Promise<boolean>} Whether anything is new.
- */
-export async function buildPage() {
+/** The page's bundle, and the list of what went into it. */
+export async function bundlePage() {
   // Not at the top: this runs before npm's packages are installed, too.
   const { build } = await import("esbuild");
-  const bundle = await build({
+  return build({
     absWorkingDir: root,
     entryPoints: { page: "page/src/main.tsx" },
     outdir: "page/dist",
@@ -28,11 +24,21 @@ export async function buildPage() {
     define: { "process.env.NODE_ENV": '"production"' },
     // The official packages load it in Node only.
     external: ["node:*"],
-    plugins: [oneLanguage],
+    plugins: [lean],
     legalComments: "none",
     logLevel: "warning",
+    metafile: true,
     write: false,
   });
+}
+
+/**
+ * Builds the page; a file that did not change is left alone.
+ *
+ * @returns {Promise<boolean>} Whether anything is new.
+ */
+export async function buildPage() {
+  const bundle = await bundlePage();
   // Compressed alone: that is how browsers take it, and plain it would be a twelfth of what an install writes.
   /** @type {Map<string, Uint8Array>} */
   const files = new Map(
@@ -48,13 +54,25 @@ export async function buildPage() {
   return changed.includes(true);
 }
 
-/** zod brings its messages in some fifty languages, which would be a third of the page. @type {import("esbuild").Plugin} */
-const oneLanguage = {
-  name: "one language",
-  setup({ onLoad }) {
+/**
+ * What the official packages bring along and the page never runs, a third of it and more: zod's messages in some fifty languages
+ * and its reader of JSON schemas, and jose, which signs a token where a server gave none. The emulator gives one with every
+ * answer that the page asks for.
+ *
+ * @type {import("esbuild").Plugin}
+ */
+const lean = {
+  name: "lean",
+  setup({ onLoad, onResolve }) {
     onLoad({ filter: /[\\/]zod[\\/].*[\\/]locales[\\/]index\.js$/ }, () => ({
       contents: 'export { default as en } from "./en.js";',
     }));
+    onLoad({ filter: /[\\/]zod[\\/].*[\\/]from-json-schema\.js$/ }, () => ({
+      contents: "export const fromJSONSchema = undefined;",
+    }));
+    onResolve({ filter: /^jose$/ }, ({ kind, path }) =>
+      kind === "dynamic-import" ? { path, external: true } : undefined,
+    );
   },
 };
 

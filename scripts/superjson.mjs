@@ -9,18 +9,24 @@ import { isMain, root, script } from "./lib/run.mjs";
 /** The packages in it, whose licences ask to be kept with them. */
 const INSIDE = ["superjson", "copy-anything"];
 
-/** The text of js/calls/superjson.js. @returns {Promise<string>} */
-export async function superjsonText() {
-  const licences = await Promise.all(INSIDE.map(licence));
-  const made = await build({
+/** The bundle of superjson, and the list of what went into it. */
+export function bundleSuperjson() {
+  return build({
     stdin: { contents: 'export { SuperJSON } from "superjson";', resolveDir: root },
     bundle: true,
     format: "cjs",
     target: "node20",
     minify: true,
+    metafile: true,
     write: false,
     logLevel: "silent",
   });
+}
+
+/** The text of js/calls/superjson.js. @returns {Promise<string>} */
+export async function superjsonText() {
+  const licences = await Promise.all(INSIDE.map(licence));
+  const made = await bundleSuperjson();
   const notes = licences.map((text) => `/*!\n${text.replace(/^/gm, " * ").replace(/ +$/gm, "")}\n */`);
   return `// @ts-nocheck\n// Made by scripts/superjson.mjs.\n${notes.join("\n")}\n${made.outputFiles[0].text}`;
 }

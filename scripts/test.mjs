@@ -2,7 +2,8 @@
 // them in Chromium. Each must pass for the next to start, and says how long it took. Where the original
 // recordings of the real server are beside the checkout, the tests that replay recordings run on those too.
 //
-// `npm test -- <file or word> …` runs only the JavaScript test files whose path holds one of the words.
+// `npm test -- <file or word> …` runs only the JavaScript test files whose path holds one of the words. `npm test -- --coverage`
+// also prints how many lines of each folder the Rust tests and the quick JavaScript tests ran.
 // `npm run test:fast` (`--fast`) leaves out what is slow; `--addon` runs the tests that show that the addon works here,
 // without set-up (both: `lib/suites.mjs`).
 
@@ -11,14 +12,17 @@ import path from "node:path";
 import process from "node:process";
 import { ensureChromium } from "./lib/chromium.mjs";
 import { javascriptTests } from "./lib/javascript-tests.mjs";
+import { countedRustTests } from "./lib/line-counts.mjs";
+import { ensureNginx } from "./lib/nginx.mjs";
 import { filesIn, originalDirectory } from "./lib/recordings.mjs";
-import { isMain, root, run, StepError, script, step, timed } from "./lib/run.mjs";
-import { ADDON, BROWSER, nameOf, REPLAYS, SLOW } from "./lib/suites.mjs";
+import { isMain, root, StepError, script, step, timed } from "./lib/run.mjs";
+import { documentationTests, rustTests } from "./lib/rust-tests.mjs";
+import { ADDON, BROWSER, NGINX, nameOf, REPLAYS, SLOW } from "./lib/suites.mjs";
 import { setup } from "./setup.mjs";
 import { checkTypes } from "./types.mjs";
 
 /** Every `*.test.mjs` under `__test__`. Node 20's own runner knows no patterns. */
-async function testFiles() {
+export async function testFiles() {
   const entries = await readdir(path.join(root, "__test__"), { recursive: true });
   return entries
     .filter((name) => name.endsWith(".test.mjs"))
@@ -28,22 +32,6 @@ async function testFiles() {
 
 /** How the names of Rust tests begin that replay recordings (`tests/wire_support`). */
 const RECORDED = "every_recorded_";
-
-/**
- * The Rust tests whose names hold `filter`, by cargo-nextest where it is installed.
- *
- * @param {string[]} filter
- */
-async function rustTests(...filter) {
-  const nextest = await run("cargo", ["nextest", "--version"], { quiet: true });
-  const rest = ["--no-default-features", ...filter];
-  if (nextest !== 0) return step("Rust tests (cargo test)", "cargo", ["test", ...rest]);
-  // nextest runs no documentation tests: cargo does.
-  if (filter.length === 0) {
-    await step("Rust documentation tests", "cargo", ["test", "--no-default-features", "--doc", "--quiet"]);
-  }
-  return step("Rust tests (cargo nextest)", "cargo", ["nextest", "run", ...rest]);
-}
 
 /** The tests that replay recordings, on the originals. @param {string[]} files */
 async function originals(files) {
@@ -76,7 +64,9 @@ async function fast() {
 
 if (isMain(import.meta.url)) {
   await script(async () => {
-    const words = process.argv.slice(2);
+    /** @type {import("./lib/line-counts.mjs").Counted | undefined} */
+    let counted = process.argv.includes("--coverage") ? [] : undefined;
+    const words = process.argv.slice(2).filter((word) => word !== "--coverage");
     const files = await testFiles();
     if (words[0] === "--fast") return fast();
     if (words[0] === "--addon") return javascriptTests(files.filter((file) => ADDON.includes(nameOf(file))));
@@ -84,11 +74,16 @@ if (isMain(import.meta.url)) {
     if (chosen.length === 0) throw new StepError(`no test file under __test__ matches: ${words.join(" ")}`);
     await phase("set-up", setup);
     if (chosen.some((file) => BROWSER.includes(nameOf(file)))) await ensureChromium();
+    if (chosen.some((file) => NGINX.includes(nameOf(file)))) await ensureNginx();
     if (words.length === 0) {
       await phase("types", checkTypes);
-      await phase("Rust tests", () => rustTests());
+      await phase("Rust tests", async () => {
+        if (!counted) return rustTests();
+        await documentationTests();
+        counted = await countedRustTests();
+      });
       if (filesIn(originalDirectory).length > 0) await phase("recordings as recorded", () => originals(files));
     }
-    await javascriptTests(chosen);
+    await javascriptTests(chosen, counted);
   });
 }

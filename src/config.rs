@@ -37,15 +37,17 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Checks the three. A trailing `/` of the base URL is dropped; an empty branch is
+    /// Checks the three. Spaces around the base URL and a trailing `/` are dropped; an empty branch is
     /// none.
     ///
     /// # Errors
     /// `ERR_INVALID_BASE_URL`, `ERR_MISSING_ACCESS_TOKEN`, `ERR_INVALID_ACCESS_TOKEN` (a key with
     /// characters that no header can carry), `ERR_INVALID_BRANCH`.
     pub fn new(base_url: &str, key: &str, branch: Option<&str>) -> Result<Self> {
-        let trimmed = base_url.trim_end_matches('/');
-        let fits = url::Url::parse(trimmed).is_ok_and(|url| {
+        // A URL is parsed without the spaces and control characters at its ends; a path comes behind it here.
+        let whole = base_url.trim_matches(|letter| letter <= ' ');
+        let trimmed = whole.trim_end_matches('/');
+        let fits = url::Url::parse(whole).is_ok_and(|url| {
             matches!(url.scheme(), "http" | "https")
                 && url.has_host()
                 && url.query().is_none()
@@ -132,12 +134,15 @@ impl Endpoint {
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A base URL can hold a user name and a password.
-        let base_url = match self.base_url.split_once("://") {
-            Some((scheme, rest)) if rest.contains('@') => {
-                format!("{scheme}://(secret)@{}", rest.rsplit('@').next().unwrap_or_default())
+        // A base URL can hold a user name and a password, and be spelled in ways that only a parser of URLs finds them in.
+        let base_url = match url::Url::parse(&self.base_url) {
+            Ok(url) if url.username().is_empty() && url.password().is_none() => self.base_url.to_string(),
+            Ok(url) => {
+                let host = url.host_str().unwrap_or_default();
+                let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+                format!("{}://(secret)@{host}{port}{}", url.scheme(), url.path().trim_end_matches('/'))
             }
-            Some(_) | None => self.base_url.to_string(),
+            Err(_) => String::new(),
         };
         f.debug_struct("Endpoint")
             .field("base_url", &base_url)
@@ -244,10 +249,33 @@ mod tests {
     }
 
     #[test]
+    fn a_password_in_a_base_url_is_not_shown_however_it_is_spelled() {
+        for (given, shown) in [
+            ("http://user:hidden@a.b:3030/base/", "http://(secret)@a.b:3030/base"),
+            ("http:/user:hidden@a.b", "http://(secret)@a.b"),
+            ("HTTP:user:hidden@a.b/x@y", "http://(secret)@a.b/x@y"),
+            ("http:\\\\user:hidden@a.b", "http://(secret)@a.b"),
+            ("http://a.b/x@y", "http://a.b/x@y"),
+        ] {
+            let debug = format!("{:?}", Endpoint::new(given, "k", None).expect(given));
+            assert!(!debug.contains("hidden") && debug.contains(&format!("base_url: {shown:?}")), "{given}: {debug}");
+        }
+    }
+
+    #[test]
+    fn a_base_url_that_was_copied_with_spaces_or_a_line_break_works() {
+        for given in ["https://a.b ", " https://a.b/\n", "\thttps://a.b//\r\n", "https://a.b/\u{b}"] {
+            let endpoint = Endpoint::new(given, "k", None).expect(given);
+            assert_eq!(endpoint.base_url(), "https://a.b", "{given:?}");
+        }
+    }
+
+    #[test]
     fn what_cannot_work_is_refused_early_and_never_shown() {
         for (url, key, code) in [
             ("api.trigger.dev", "k", ErrorCode::InvalidBaseUrl),
             ("ftp://a.b", "k", ErrorCode::InvalidBaseUrl),
+            ("https://a.b\u{11}/", "k", ErrorCode::InvalidBaseUrl),
             ("https://a.b/?x=1", "k", ErrorCode::InvalidBaseUrl),
             ("https://a.b", " ", ErrorCode::MissingAccessToken),
             ("https://a.b", "tr_dev_x\n", ErrorCode::InvalidAccessToken),

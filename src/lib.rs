@@ -6,6 +6,8 @@
 
 #![deny(missing_docs, missing_debug_implementations, unsafe_code)]
 
+#[cfg(feature = "mimalloc")]
+mod allocator;
 #[cfg(feature = "node")]
 pub mod bridge;
 mod clock;
@@ -14,11 +16,20 @@ pub mod connection;
 pub mod credential;
 pub mod emulator;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+#[path = "../fuzz/properties/mod.rs"]
+pub mod fuzzing;
+#[cfg(test)]
+mod growth;
 pub mod http;
 pub mod hub;
 pub mod id;
+#[cfg(test)]
+mod interleave;
 mod intern;
 mod json;
+#[cfg(any(feature = "node", test))]
+mod letters;
 mod lock;
 pub mod log;
 pub mod packet;
@@ -35,6 +46,8 @@ mod serve;
 #[path = "../tests/support/serving.rs"]
 mod serving;
 pub mod shape;
+#[cfg(test)]
+mod simulator;
 pub mod sse;
 pub mod stream;
 mod table;

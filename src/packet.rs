@@ -32,7 +32,7 @@ struct Presigned {
 /// requested by path. The URL itself is fetched **without our credentials**.
 ///
 /// # Errors
-/// As [`Call::send`]; `ERR_PROTOCOL` when an answer holds no URL or no text.
+/// As [`Call::get_presigned`]; `ERR_PROTOCOL` when an answer holds no URL or no text.
 pub async fn fetch(
     endpoint: &Endpoint,
     options: &ClientOptions,
@@ -49,7 +49,7 @@ pub async fn fetch(
     };
     let presigned: Presigned = serde_json::from_slice(&response.body)
         .map_err(|error| Error::protocol("the server gave no URL for a stored packet").with_json(&error))?;
-    let stored = Call::get_presigned(&presigned.url).await?;
+    let stored = Call::get_presigned(&presigned.url, endpoint.base_url()).await?;
     let kind = stored.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     Ok(Packet { kind: kind.unwrap_or("application/json").to_owned(), data: text(&stored.body)? })
 }
@@ -63,7 +63,7 @@ fn text(body: &Bytes) -> Result<String> {
 }
 
 /// A path of the object store as one path segment, as `encodeURIComponent` makes it.
-fn encode_path(path: &str) -> String {
+pub(crate) fn encode_path(path: &str) -> String {
     let mut encoded = String::with_capacity(path.len() + 8);
     for &byte in path.as_bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {

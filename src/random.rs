@@ -35,6 +35,12 @@ pub fn unit() -> f64 {
     fraction / 9_007_199_254_740_992.0
 }
 
+/// Makes the jitter of this thread repeatable, so that a simulated scenario can be played again.
+#[cfg(test)]
+pub(crate) fn seed(seed: u64) {
+    JITTER.set(seed);
+}
+
 /// A random (version 4) UUID in its usual form.
 pub fn uuid() -> String {
     let mut drawn: [u8; 16] = bytes();

@@ -13,6 +13,8 @@ pub(crate) fn poll_or_register<T>(waker: &AtomicWaker, cx: &mut Context<'_>, tak
     if let Some(found) = take() {
         return Poll::Ready(found);
     }
+    #[cfg(test)]
+    crate::interleave::point();
     waker.register(cx.waker());
     // A value published before the waker was registered woke no task.
     let Some(found) = take() else { return Poll::Pending };

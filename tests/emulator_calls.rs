@@ -152,6 +152,51 @@ async fn a_scripted_task_does_what_it_says() {
         row["error"],
         r#"{"name":"Error","type":"BUILT_IN_ERROR","message":"no $n","stackTrace":"Error: no $n"}"#
     );
+    let retrieved = emulator.get(&format!("/api/v3/runs/{id}")).await.json();
+    assert_eq!(retrieved["error"], json!({ "name": "Error", "message": "no $n", "stackTrace": "Error: no $n" }));
+}
+
+#[tokio::test]
+async fn a_wait_token_is_completed_at_the_url_that_it_was_made_with() {
+    let emulator = Emulator::start(json!({})).await;
+    let made = emulator.send(Method::POST, "/api/v1/waitpoints/tokens", Some(json!({}))).await.json();
+    let (id, url) = (made["id"].as_str().expect("an id"), made["url"].as_str().expect("a URL"));
+    let path = url.strip_prefix(&emulator.running.url()).expect("the emulator's own URL");
+    let wrong = emulator.send_as(None, Method::POST, &format!("{path}0"), Some("{}".into())).await;
+    assert!(wrong.status >= 400, "{}", wrong.status);
+    let status = async || emulator.get(&format!("/api/v1/waitpoints/tokens/{id}")).await.json()["status"].clone();
+    assert_eq!(status().await, "WAITING");
+    assert_eq!(emulator.send_as(None, Method::POST, path, Some(r#"{"a":1}"#.into())).await.status, 200);
+    assert_eq!(status().await, "COMPLETED");
+}
+
+#[tokio::test]
+async fn a_page_has_a_hundred_runs_at_most_and_one_at_least() {
+    let emulator = Emulator::start(json!({})).await;
+    for n in 0..3 {
+        emulator.create(json!({ "friendlyId": format!("run_{n}") })).await;
+    }
+    for (size, status) in [("1", 200), ("100", 200), ("101", 400), ("0", 400), ("-1", 400)] {
+        let page = emulator.get(&format!("/api/v1/runs?page[size]={size}")).await;
+        assert_eq!(page.status, status, "{size}: {}", page.body);
+    }
+    let page = emulator.get("/api/v1/runs?page[size]=2").await.json();
+    assert_eq!(page["data"].as_array().map(Vec::len), Some(2));
+    let after = page["pagination"]["next"].as_str().expect("there are more").to_owned();
+    let rest = emulator.get(&format!("/api/v1/runs?page[size]=2&page[after]={after}")).await.json();
+    assert_eq!(rest["data"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_wait_token_takes_ten_tags_and_no_more() {
+    let emulator = Emulator::start(json!({})).await;
+    let create = |count: usize| {
+        let tags: Vec<String> = (0..count).map(|n| format!("t{n}")).collect();
+        emulator.send(Method::POST, "/api/v1/waitpoints/tokens", Some(json!({ "tags": tags })))
+    };
+    assert_eq!(create(10).await.status, 200);
+    assert_eq!(create(11).await.status, 422);
+    assert_eq!(create(12).await.status, 422);
 }
 
 #[tokio::test]

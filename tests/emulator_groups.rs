@@ -69,6 +69,16 @@ async fn changes_of_one_millisecond_are_never_missed() {
 }
 
 #[tokio::test]
+async fn a_poll_without_news_is_answered_without_rows() {
+    let emulator = Emulator::start(json!({ "holdMs": 20 })).await;
+    emulator.create(json!({ "runTags": ["a"] })).await;
+    let path = "/realtime/v1/runs?tags=a";
+    let snapshot = emulator.get(&format!("{path}&offset=-1")).await;
+    let quiet = emulator.get(&live(path, &snapshot)).await;
+    assert_eq!((quiet.status, quiet.body.as_str()), (200, r#"[{"headers":{"control":"up-to-date"}}]"#));
+}
+
+#[tokio::test]
 async fn tags_are_all_asked_for_and_the_window_is_kept() {
     let emulator = Emulator::start(json!({})).await;
     emulator.create(json!({ "runTags": ["a"] })).await;

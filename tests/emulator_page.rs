@@ -48,6 +48,17 @@ async fn the_pages_token_reads_triggers_sends_and_completes() {
 }
 
 #[tokio::test]
+async fn the_relay_serves_what_is_right_below_its_path_alone() {
+    let emulator = Emulator::start(json!({ "clock": "manual" })).await;
+    let key = emulator.running.secret_key().to_owned();
+    let id = emulator.trigger(&key, "chat", json!({ "payload": "{}" })).await.json()["id"].clone();
+    let feed = format!("/realtime/v1/runs/{}?offset=-1", id.as_str().expect("an id"));
+    for (below, status) in [("/relay", 200), ("/relay/more", 404), ("/relay/relay", 404)] {
+        assert_eq!(emulator.get(&format!("{below}{feed}")).await.status, status, "{below}");
+    }
+}
+
+#[tokio::test]
 async fn the_page_cancels_and_replays_and_the_key_does_too() {
     let emulator = Emulator::start(json!({ "clock": "manual" })).await;
     let key = emulator.running.secret_key().to_owned();

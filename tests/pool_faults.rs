@@ -138,6 +138,17 @@ async fn a_quiet_connection_is_asked_whether_it_is_alive_before_anything_goes_ou
 }
 
 #[tokio::test]
+async fn a_connection_that_no_feed_uses_is_not_asked_whether_it_is_alive_and_serves_the_next_one() {
+    let ([left], server, mut raw) = Box::pin(connected::<1>(100)).await;
+    drop(left);
+    // The server reads nothing meanwhile: a connection that were asked would be given up after 10 s.
+    advance_clock(25).await;
+    let mut client = client(&server.url);
+    let (polled, ()) = Box::pin(together(poll(&mut client), raw.respond("alive"))).await;
+    assert_eq!(text(polled), "alive");
+}
+
+#[tokio::test]
 async fn feeds_leave_a_connection_whose_server_comes_to_allow_fewer() {
     let (mut clients, server, mut raw) = Box::pin(connected::<3>(3)).await;
     raw.settings(1).await;

@@ -2,6 +2,8 @@
 
 mod pool_support;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use pool_support::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Barrier;
+use tokio::task::consume_budget;
 use tokio::time::{Instant, timeout};
 use trigger_native::http::{LongPollClient, PollOutcome};
 
@@ -74,6 +77,25 @@ async fn a_server_that_closes_idle_connections_costs_no_retry() {
     assert_eq!(text(poll(&mut client(&server.url())).await), "20");
 }
 
+#[tokio::test]
+async fn a_request_that_goes_out_as_its_connection_closes_is_sent_on_another_one_at_once() {
+    let server = counting(HTTP1).await;
+    let mut client = client(&server.url());
+    assert_eq!(text(poll(&mut client).await), "0");
+    server.shut_connections();
+    server.until(|load| load.ended[0]).await;
+    // A task that has used up its budget reads nothing from a socket: the request goes out before the close is seen.
+    let mut polled = pin!(poll(&mut client));
+    let mut is_exhausted = false;
+    let polled = poll_fn(|cx| {
+        while !std::mem::replace(&mut is_exhausted, true) && pin!(consume_budget()).poll(cx).is_ready() {
+            is_exhausted = false;
+        }
+        polled.as_mut().poll(cx)
+    });
+    assert_eq!(text(timeout(SILENCE / 2, polled).await.expect("before the silence time")), "1");
+}
+
 /// Accepts a connection, answers `answers` requests on it, and closes it on one more.
 async fn serve(listener: &TcpListener, answers: usize) {
     let mut stream = accept(listener, &acceptor(Protocol::Http1)).await;
@@ -102,6 +124,14 @@ async fn a_used_connection_that_closes_as_a_request_goes_out_costs_no_retry_and_
     let ([first, second, third], ()) = together(polls, serving).await;
     assert_eq!([first, second].map(text), ["ok", "ok"]);
     assert!(matches!(third, PollOutcome::Connect(_)), "{third:?}");
+}
+
+#[tokio::test]
+async fn a_first_connection_that_closes_without_an_answer_is_a_failure_and_not_tried_again_at_once() {
+    let (listener, url) = listen().await;
+    let mut fresh = client(&url);
+    let (polled, ()) = together(poll(&mut fresh), serve(&listener, 0)).await;
+    assert!(matches!(polled, PollOutcome::Connect(_)), "{polled:?}");
 }
 
 #[tokio::test]

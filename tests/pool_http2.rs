@@ -64,6 +64,23 @@ async fn five_times_as_many_feeds_as_a_connection_may_have_are_all_live_at_once(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_over_http_2_whose_headers_are_endless_is_a_failed_connection() {
+    let server = Server::start(http2(10), |_, request: Request<Incoming>| async move {
+        let mut response = Response::new(full("a"));
+        let many = request.uri().path().trim_start_matches('/').parse().expect("a number");
+        for _ in 0..many {
+            response.headers_mut().append("x-long", "v".repeat(1_000).parse().expect("a value"));
+        }
+        response
+    })
+    .await;
+    let mut client = client(&server.url());
+    assert_eq!(text(poll(&mut client, "/200").await), "a");
+    assert!(matches!(poll(&mut client, "/400").await, PollOutcome::Connect(_)));
+    assert_eq!(text(poll(&mut client, "/200").await), "a");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_allows_any_number_has_at_most_250_feeds_on_a_connection() {
     let server = meeting(1_000, 600).await;
     let mut clients: Vec<LongPollClient> = (0..600).map(|_| client(&server.url())).collect();

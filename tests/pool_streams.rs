@@ -207,8 +207,14 @@ async fn a_stream_behind_a_redirection_is_followed_and_a_refusal_is_read_whole()
         let endpoint = Endpoint::new(&server.url(), "tr_dev_test", None).expect("an endpoint");
         let headers = trigger_native::http::stream_headers(&endpoint, &options).expect("headers");
         let url = format!("{}/refused", server.url());
-        let opened =
-            trigger_native::http::open_stream(&url, headers, Duration::from_secs(10)).await.expect("an answer");
+        let opened = trigger_native::http::open_stream(
+            &url,
+            trigger_native::http::Opening::First,
+            headers,
+            Duration::from_secs(10),
+        )
+        .await
+        .expect("an answer");
         let trigger_native::http::StreamOutcome::Refused { status, body, .. } = opened else { panic!("{opened:?}") };
         assert_eq!((status, &body[..]), (403, &b"Bearer (secret) is not allowed"[..]));
     }

@@ -10,10 +10,10 @@ use support::Server;
 use support::serving::serving;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 use trigger_native::config::Endpoint;
-use trigger_native::connection::RetryPolicy;
+use trigger_native::connection::{Notice, RetryPolicy};
 use trigger_native::error::ErrorCode;
 use trigger_native::http::ClientOptions;
 use trigger_native::stream::{Batch, End, Ending, Plan, Reader, ReaderOptions, Start, StreamSpec};
@@ -187,4 +187,90 @@ async fn a_server_whose_handler_panics_fails_its_test() {
     let _ = client.read_to_end(&mut answer).await;
     assert!(answer.is_empty());
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(server))).expect_err("the test fails");
+}
+
+#[tokio::test]
+async fn the_error_of_a_stream_is_not_lost_when_its_run_ends_at_the_same_time() {
+    const MORE_THAN_A_READER_LEAVES: usize = 1_100;
+    let (listener, url) = listen().await;
+    let _server = serving(async move {
+        let mut socket = accept(&listener).await;
+        let records: Vec<_> = (0..MORE_THAN_A_READER_LEAVES)
+            .map(|seq| format!(r#"{{"seq_num":{seq},"body":"{{\"data\":1}}"}}"#))
+            .collect();
+        // The batch fills the reader's queue; behind it is one that cannot be read, which is no error that passes here.
+        let batch = format!("event: batch\ndata: {{\"records\":[{}]}}\n\n", records.join(","));
+        socket
+            .write_all((HEAD.to_owned() + &batch + "event: batch\ndata: no JSON\n\n").as_bytes())
+            .await
+            .expect("sent");
+        std::future::pending::<()>().await;
+    });
+    let endpoint = Endpoint::new(&url, "tr_dev_test", None).expect("an endpoint");
+    let retry = RetryPolicy { retry_for_ms: 0, ..RetryPolicy::default() };
+    let plan = Plan { follow: true, ..Plan::default() };
+    let spec = StreamSpec::new(endpoint, Arc::new(ClientOptions::default()), ("run_1", "ai"), plan, retry);
+    let reader = Reader::open(spec.expect("a spec"), ReaderOptions::default());
+    let full = async {
+        while reader.status().stats.chunks < MORE_THAN_A_READER_LEAVES as u64 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(FAILSAFE, full).await.expect("a full queue");
+    reader.run_over();
+    let mut taken = 0;
+    let end = loop {
+        let batch = next(&reader).await;
+        taken += batch.chunks.len();
+        if let Some(end) = batch.end {
+            break end;
+        }
+    };
+    assert_eq!(taken, MORE_THAN_A_READER_LEAVES);
+    assert!(matches!(&end, End::Failed(error) if error.code() == ErrorCode::Protocol), "{end:?}");
+}
+
+#[tokio::test]
+async fn a_retry_is_told_when_the_run_has_ended_before_its_wait_begins() {
+    let over = Arc::new(Notify::new());
+    let told = over.clone();
+    let server = Server::start(move |number, _| {
+        let told = told.clone();
+        async move {
+            let answer = http::Response::builder();
+            if number == 0 {
+                told.notified().await;
+                return answer.status(503).body("{}".into()).expect("an answer");
+            }
+            answer
+                .header("content-type", "text/event-stream")
+                .header("x-stream-version", "v2")
+                .body((record(0, "1") + "data: [DONE]\n\n").into())
+                .expect("an answer")
+        }
+    })
+    .await;
+    let plan = Plan { follow: true, ..Plan::default() };
+    let options = ReaderOptions { notices: true, ..ReaderOptions::default() };
+    let reader = Reader::open(spec(&server.url(), plan), options);
+    let asked = async {
+        while server.seen().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(FAILSAFE, asked).await.expect("a request");
+    reader.run_over();
+    over.notify_one();
+    let mut statuses = Vec::new();
+    loop {
+        let batch = next(&reader).await;
+        statuses.extend(batch.notices.iter().filter_map(|notice| match notice {
+            Notice::Retry { retry, .. } => Some(retry.status),
+            Notice::State(_) => None,
+        }));
+        if batch.end.is_some() {
+            break;
+        }
+    }
+    assert_eq!(statuses, [Some(503)]);
 }

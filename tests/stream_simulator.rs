@@ -199,11 +199,29 @@ fn check(seed: u64, v2: bool, follow: bool) {
     assert!(read.values.len() >= before.count(), "{of}: {:?} of {all:?}", read.values);
 }
 
+/// Plays a server in either version, for a reader that follows a run and for one that does not.
+fn play(seed: u64) {
+    for (v2, follow) in [(false, false), (false, true), (true, false), (true, true)] {
+        check(seed, v2, follow);
+    }
+}
+
+/// With `TRIGGER_NATIVE_FUZZ_SECONDS`, for so many seconds and from a random seed, or from `TRIGGER_NATIVE_FUZZ_FROM`;
+/// with `TRIGGER_NATIVE_FUZZ_SEED`, that one alone, which a failure names.
 #[test]
 fn a_reader_gets_every_value_once_and_ends_with_the_run_whatever_becomes_of_its_connections() {
-    for seed in 0..SEEDS {
-        for (v2, follow) in [(false, false), (false, true), (true, false), (true, true)] {
-            check(seed, v2, follow);
-        }
+    let told = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    if let Some(seed) = told("TRIGGER_NATIVE_FUZZ_SEED") {
+        return play(seed);
     }
+    let Some(seconds) = told("TRIGGER_NATIVE_FUZZ_SECONDS") else { return (0..SEEDS).for_each(play) };
+    let random = || u64::from(u32::from_le_bytes(trigger_native::random::bytes()));
+    let first = told("TRIGGER_NATIVE_FUZZ_FROM").unwrap_or_else(random);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
+    let mut seed = first;
+    while std::time::Instant::now() < end {
+        play(seed);
+        seed += 1;
+    }
+    println!("{} scenarios from seed {first}, {} answers checked", 4 * (seed - first), 4 * (seed - first));
 }

@@ -5,11 +5,11 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../scripts/lib/port.mjs";
 import { root } from "../../scripts/lib/run.mjs";
 import { ownTarget } from "../../scripts/pack.mjs";
 import { packBoth } from "../support/packages.mjs";
@@ -37,7 +37,8 @@ const QUIET = { NEXT_TELEMETRY_DISABLED: "1", NO_COLOR: "1", npm_config_update_n
  */
 export async function installed(name, variant) {
   const dir = await mkdtemp(path.join(os.tmpdir(), `trigger-native-${name}-`));
-  const filter = (/** @type {string} */ file) => !/[\\/](node_modules|\.next|build|\.react-router)$/.test(file);
+  const filter = (/** @type {string} */ file) =>
+    !/[\\/](node_modules|\.next|\.nuxt|\.output|\.svelte-kit|build|\.react-router)$/.test(file);
   await cp(path.join(root, "examples", name), dir, { recursive: true, filter });
   if (variant) await cp(path.join(root, "examples", name, variant), dir, { recursive: true });
   await installPacked(dir);
@@ -165,13 +166,4 @@ export async function serve(args, { cwd, env = {}, node = process.execPath }) {
       throw new Error(`the server does not answer:\n${text}`);
     }
   }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  server.close();
-  await once(server, "close");
-  return port;
 }

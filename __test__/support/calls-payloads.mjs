@@ -22,6 +22,7 @@ export const payloads = [
   [],
   [undefined, null, Number.NaN, -0, Number.POSITIVE_INFINITY],
   { "a.b": 1, "c\\d": { e: new Map([["k.l", AT]]) }, "g.h": { i: new Set([1n]) } },
+  { "within a map": new Map([["k", { "c\\d": { at: AT } }]]) },
   { one: shared, "t\\wo": shared },
   circular,
   {

@@ -21,17 +21,22 @@ const COMMON_NAME = "550403";
 const SUBJECT_ALT_NAME = "551d11";
 const DAY_MS = 86_400_000;
 
-/** @returns {{ cert: string, key: string }} both as PEM */
-export function selfSigned() {
+/**
+ * @param {{ name?: string, from?: number, to?: number }} [options] another host's name; when it begins and ends to be
+ *   valid, in days from now
+ * @returns {{ cert: string, key: string }} both as PEM
+ */
+export function selfSigned({ name: host, from = -1, to = 1 } = {}) {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const name = sequence(der(0x31, sequence(identifier(COMMON_NAME), text("localhost"))));
-  const names = sequence(der(0x82, Buffer.from("localhost")), der(0x87, Buffer.from([127, 0, 0, 1])));
+  const own = [der(0x82, Buffer.from("localhost")), der(0x87, Buffer.from([127, 0, 0, 1]))];
+  const names = sequence(...(host ? [der(0x82, Buffer.from(host))] : own));
   const content = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, Buffer.concat([Buffer.from([1]), randomBytes(8)])),
     ECDSA_WITH_SHA256,
     name,
-    sequence(time(new Date(Date.now() - DAY_MS)), time(new Date(Date.now() + DAY_MS))),
+    sequence(time(new Date(Date.now() + from * DAY_MS)), time(new Date(Date.now() + to * DAY_MS))),
     name,
     publicKey.export({ type: "spki", format: "der" }),
     der(0xa3, sequence(extension(SUBJECT_ALT_NAME, names))),

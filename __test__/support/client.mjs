@@ -6,15 +6,11 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { cleanEnvironment } from "./environment.mjs";
+
+export { cleanEnvironment } from "./environment.mjs";
 
 const CHILD = fileURLToPath(new URL("./client-child.mjs", import.meta.url));
-
-/** The variables a client would take its configuration from: the tests configure explicitly. */
-const CONFIGURING = /^(TRIGGER_|VERCEL_)/;
-
-export function cleanEnvironment() {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !CONFIGURING.test(name)));
-}
 
 /**
  * @param {'official' | 'ours'} which

@@ -6,6 +6,7 @@
 
 import { once } from "node:events";
 import net from "node:net";
+import { reset } from "./reset.mjs";
 import { answersOf, watched } from "./scripted.mjs";
 
 /**
@@ -62,7 +63,7 @@ export async function startFaultServer(script, { maxRequests = 5_000, lifeMs = 4
     return {
       write: (data) => socket.writable && socket.write(data),
       close: () => socket.end(),
-      reset: () => socket.resetAndDestroy(),
+      reset: () => reset(socket),
       wait: (ms) =>
         new Promise((resolve) => {
           const timer = setTimeout(() => {

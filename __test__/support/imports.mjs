@@ -37,7 +37,7 @@ const itemEnd = (text, from) => {
   return text.length;
 };
 
-const TEST_ONLY = /#\[cfg\(test\)\]|#\[cfg\(all\(test[^\]]*\]/g;
+const TEST_ONLY = /#\[cfg\(test\)\]|#\[cfg\((?:all\(test|any\(test, fuzzing)[^\]]*\]/g;
 
 /** The code without what is compiled for tests only, and the names of the modules that only tests have. */
 const withoutTests = (text) => {

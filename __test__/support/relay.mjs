@@ -12,12 +12,12 @@ export const KEY = "tr_dev_relaynotasecret";
 
 const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-/** A public token of the emulator's environment. @param {string[]} scopes */
-export function tokenFor(scopes, claims = {}) {
+/** A public token of the emulator's environment. @param {string[]} scopes @param {object} [claims] @param {string} [key] */
+export function tokenFor(scopes, claims = {}, key = KEY) {
   const now = Math.floor(Date.now() / 1000);
   const all = { sub: ENVIRONMENT, pub: true, scopes, iss: "https://id.trigger.dev", aud: "https://api.trigger.dev" };
   const message = `${part({ alg: "HS256" })}.${part({ ...all, exp: now + 3600, iat: now, ...claims })}`;
-  return `${message}.${createHmac("sha256", KEY).update(message).digest("base64url")}`;
+  return `${message}.${createHmac("sha256", key).update(message).digest("base64url")}`;
 }
 
 /** The headers of a viewer with these scopes, as the present clients send them. */

@@ -1,9 +1,10 @@
 // Feeds that wait: the memory of each, and the CPU time of all of them while nothing happens.
 
+import { findNginx } from "../../scripts/lib/nginx.mjs";
 import { bars } from "../lib/chart.mjs";
 import { cpuMicros, load, peakRss, rss, sleep, untilHeld } from "../lib/client.mjs";
 import { runId } from "../lib/follow.mjs";
-import { findNginx, startNginx } from "../lib/nginx.mjs";
+import { startNginx } from "../lib/nginx.mjs";
 import { startPeer } from "../lib/process.mjs";
 import { figure } from "../lib/stats.mjs";
 import { check, number, table, verdict, withSpread } from "../lib/text.mjs";

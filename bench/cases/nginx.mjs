@@ -1,9 +1,10 @@
 // 2,000 feeds through nginx: the time until all are live, and the latency of a call meanwhile.
 
+import { findNginx, nginxAdvice } from "../../scripts/lib/nginx.mjs";
 import { bars } from "../lib/chart.mjs";
 import { ADDITIONAL_KEY, control, cpuMicros, load, peakRss, untilHeld, within } from "../lib/client.mjs";
 import { runId } from "../lib/follow.mjs";
-import { findNginx, startNginx } from "../lib/nginx.mjs";
+import { startNginx } from "../lib/nginx.mjs";
 import { startPeer } from "../lib/process.mjs";
 import { figure, median, percentile } from "../lib/stats.mjs";
 import { check, number, table, withSpread } from "../lib/text.mjs";
@@ -60,7 +61,7 @@ export const measure = { ours: through("ours"), official: through("official") };
 
 export async function run(bench) {
   const nginx = findNginx();
-  if (!nginx) return { skipped: "nginx was not found (Debian: apt-get install nginx-light)" };
+  if (!nginx) return { skipped: `nginx was not found: ${nginxAdvice}` };
   const [feeds, few] = [bench.size(2_000, 300), bench.size(500, 50)];
   const contestant = (client, protocol, count, updates) => async () => {
     const peer = await startPeer();

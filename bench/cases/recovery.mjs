@@ -3,8 +3,7 @@
 // The case measures waiting, not work, so all clients are measured at once, each in a process of its own. The server is
 // the emulator, which remembers changes for 2 s as the real one does, behind a gate that can be shut.
 
-import { once } from "node:events";
-import net from "node:net";
+import { forwarder } from "../../scripts/lib/forwarder.mjs";
 import { load, require, sleep } from "../lib/client.mjs";
 import { percentile } from "../lib/stats.mjs";
 import { check, number, table, verdict } from "../lib/text.mjs";
@@ -76,8 +75,9 @@ export async function run(bench) {
 /** The server goes away, every run changes, the server comes back. */
 async function outage(bench, awayMs) {
   const server = await emulator();
-  const gate = await shuttable(server.url);
-  const clients = await all(bench, (who) => ({ url: gate.url, who, server }));
+  const gate = await forwarder(Number(new URL(server.url).port));
+  const url = `http://127.0.0.1:${gate.port}`;
+  const clients = await all(bench, (who) => ({ url, who, server }));
   await until(async () => (await server.live()) === WHO.length * FEEDS);
   await gate.shut();
   await sleep(awayMs / 2);
@@ -158,45 +158,6 @@ async function emulator(options = {}) {
     makeRun: async () => (await call("POST", "/emulator/runs", { status: "EXECUTING", metadata: { step: 0 } })).id,
     change: (id) => call("PATCH", `/emulator/runs/${id}`, { metadata: { step: 1 } }),
   };
-}
-
-/** A gate in front of `url`. When it is shut, connections end and new ones are refused. */
-async function shuttable(url) {
-  const to = Number(new URL(url).port);
-  const sockets = new Set();
-  let server;
-  let port = 0;
-  const gate = {
-    async open() {
-      server = net.createServer((client) => {
-        const upstream = net.connect(to, "127.0.0.1");
-        for (const [one, other] of [
-          [client, upstream],
-          [upstream, client],
-        ]) {
-          sockets.add(one);
-          one
-            .on("error", () => {})
-            .on("close", () => {
-              sockets.delete(one);
-              other.destroy();
-            });
-          one.pipe(other);
-        }
-      });
-      server.listen(port, "127.0.0.1");
-      await once(server, "listening");
-      ({ port } = server.address());
-      gate.url = `http://127.0.0.1:${port}`;
-    },
-    async shut() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await once(server, "close");
-    },
-  };
-  await gate.open();
-  return gate;
 }
 
 async function until(condition) {

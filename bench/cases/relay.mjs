@@ -71,7 +71,9 @@ async function relay({ url, group, viewers, runs, updates, via }) {
   const { auth, createRealtimeHandler } = load("ours", url);
   const limits = { viewersPerToken: 2 * viewers, viewersPerFeed: 2 * viewers, viewers: 2 * viewers };
   const handler = createRealtimeHandler({ accessToken: ROOT_KEY, baseURL: url, limits, keepMs: KEEP_MS });
+  const at = watched(handler);
   const server = await SERVERS[via](handler);
+  at("listening", { url: server.url });
   const token = await auth.createPublicToken({ scopes: { read: { runs: true } }, expirationTime: "1h" });
   const planOf = (name) => ({ kind: "drive", group: name, feeds: 0, updates });
   const crowd = (name, size) => {
@@ -83,10 +85,12 @@ async function relay({ url, group, viewers, runs, updates, via }) {
   await first.seen(0);
   await control(`${url}/bench/release/${group}w/all`);
   await first.ended();
+  at("the first viewer is over");
   await sleep(2 * KEEP_MS);
   const before = rss();
   const all = crowd(group, { viewers, runs });
   await all.seen(0);
+  at("every viewer waits");
   await sleep(500);
   const memory = rss() - before;
   const upstream = await control(`${url}/bench/stats`);
@@ -94,11 +98,13 @@ async function relay({ url, group, viewers, runs, updates, via }) {
   for (let version = 1; version < updates; version++) {
     await control(`${url}/bench/release/${group}/${version}`);
     await all.seen(version);
+    at(`update ${version}`);
   }
   const spent = cpuMicros() - cpu;
   const seconds = (performance.now() - start) / 1000;
   await control(`${url}/bench/release/${group}/all`);
   const { finals, delivered, failed, first: failure } = await all.ended();
+  at("every viewer has the end");
   if (failed > 0) throw new Error(`${failed} viewers failed: ${failure}`);
   return {
     micros: spent / (viewers * (updates - 1)),
@@ -109,6 +115,18 @@ async function relay({ url, group, viewers, runs, updates, via }) {
     finals,
     delivered,
   };
+}
+
+/**
+ * Tells the process that started this one how far the measurement is, and answers it with the relay's counts
+ * (`npm run relay-repeats`). The others start it without a channel.
+ *
+ * @param {{ stats(): unknown }} handler
+ */
+function watched(handler) {
+  if (!process.send) return () => {};
+  process.on("message", () => process.send?.({ stats: handler.stats() }));
+  return (phase, more = {}) => void process.send?.({ phase, ...more });
 }
 
 export const measure = {

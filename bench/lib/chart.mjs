@@ -90,24 +90,26 @@ export function bars({ title, unit, series, groups }) {
 }
 
 /**
- * Lines over a logarithmic x axis, from 0 on a linear y axis or on a logarithmic one.
+ * Lines over a logarithmic x axis, or over time; from 0 on a linear y axis or on a logarithmic one.
  *
  * @param {object} chart
  * @param {string} chart.title
  * @param {string} chart.x what the x axis counts
  * @param {string} chart.y what the y axis counts
  * @param {boolean} [chart.logarithmic] whether the y axis is logarithmic
+ * @param {boolean} [chart.time] whether the x axis is linear, from 0, with many points that need no marks
  * @param {{ label: string, points: [number, number][] }[]} chart.series
  */
-export function lines({ title, x: xLabel, y: yLabel, series, logarithmic = false }) {
+export function lines({ title, x: xLabel, y: yLabel, series, logarithmic = false, time = false }) {
   const [left, right, top, height] = [70, WIDTH - 30, 58, 220];
   const points = series.flatMap((each) => each.points);
   const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
-  const [x0, x1] = [Math.log10(Math.min(...xs)), Math.log10(Math.max(...xs))];
+  const along = (/** @type {number} */ x) => (time ? x : Math.log10(x));
+  const [x0, x1] = [time ? 0 : along(Math.min(...xs)), along(Math.max(...xs))];
   const scale = (/** @type {number} */ value) => (logarithmic ? Math.log10(value) : value);
   const y0 = logarithmic ? Math.floor(scale(Math.min(...ys))) : 0;
   const y1 = logarithmic ? Math.max(y0 + 1, Math.ceil(scale(Math.max(...ys)))) : ceiling(Math.max(...ys));
-  const atX = (/** @type {number} */ x) => round(left + ((Math.log10(x) - x0) / (x1 - x0)) * (right - left));
+  const atX = (/** @type {number} */ x) => round(left + ((along(x) - x0) / (x1 - x0)) * (right - left));
   const atY = (/** @type {number} */ y) => round(top + height - ((scale(y) - y0) / (y1 - y0)) * height);
   const labels = series.map((each) => each.label);
   const parts = [write(0, 16, title, { name: "title" }), ...legend(labels, 38)];
@@ -118,17 +120,22 @@ export function lines({ title, x: xLabel, y: yLabel, series, logarithmic = false
     parts.push(`<line class="grid" x1="${left}" x2="${right}" y1="${atY(mark)}" y2="${atY(mark)}"/>`);
     parts.push(write(left - 8, atY(mark) + 4, short(mark), { anchor: "end", name: "quiet" }));
   }
-  for (const x of new Set(xs)) {
+  for (const x of time ? [0, 1, 2, 3, 4].map((quarter) => (x1 * quarter) / 4) : new Set(xs)) {
     parts.push(write(atX(x), top + height + 18, short(x), { anchor: "middle", name: "quiet" }));
   }
   series.forEach((each, index) => {
     const path = each.points.map(([x, y]) => `${atX(x)},${atY(y)}`).join(" ");
     parts.push(`<polyline class="line l${colour(each.label, index)}" points="${path}"/>`);
-    for (const [x, y] of each.points) {
+    for (const [x, y] of time ? [] : each.points) {
       parts.push(`<circle class="c${colour(each.label, index)}" cx="${atX(x)}" cy="${atY(y)}" r="3.5"/>`);
     }
   });
-  parts.push(write(right, top + height + 38, `${xLabel}, log scale; ${yLabel}`, { anchor: "end", name: "quiet" }));
+  parts.push(
+    write(right, top + height + 38, `${xLabel}${time ? "" : ", log scale"}; ${yLabel}`, {
+      anchor: "end",
+      name: "quiet",
+    }),
+  );
   return page(title, top + height + 48, parts);
 }
 

@@ -7,12 +7,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
+import { freePort } from "../../scripts/lib/port.mjs";
 import { program } from "./process.mjs";
-
-/** The nginx of this machine; `undefined` where none is installed. */
-export function findNginx() {
-  return ["nginx", "/usr/sbin/nginx"].find((name) => spawnSync(name, ["-v"]).error === undefined);
-}
 
 const configuration = ({ folder, http2, http1, upstream }) => `
 daemon off;
@@ -81,15 +77,6 @@ export async function startNginx(nginx, upstream) {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function freePort() {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {net.AddressInfo} */ (server.address());
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 async function reachable(port, child) {

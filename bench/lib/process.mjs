@@ -9,14 +9,22 @@ import { asPublished } from "../../scripts/lib/cargo.mjs";
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
 const target = process.env.CARGO_TARGET_DIR ?? path.join(root, "target");
 
-/** A program of the benchmarks, once it is built. @param {string} name */
-export const program = (name) => path.join(target, "release", "examples", name);
+let profile = "release";
 
-/** Compiles the server and the lower bound, without the Node bridge. */
-export function build() {
-  const examples = ["bench-peer", "bench-bare", "bench-viewers"].flatMap((name) => ["--example", name]);
-  const { args, env } = asPublished();
-  args.push("build", "--release", "--no-default-features", ...examples);
+/** A program of the benchmarks, once it is built. @param {string} name */
+export const program = (name) => path.join(target, profile, "examples", name);
+
+/**
+ * Compiles programs, without the Node bridge.
+ *
+ * @param {string[]} [names]
+ * @param {{ debug?: boolean }} [options] `debug`: quickly, for a test and not for figures
+ */
+export function build(names = ["bench-peer", "bench-bare", "bench-viewers"], { debug = false } = {}) {
+  profile = debug ? "debug" : "release";
+  const examples = names.flatMap((name) => ["--example", name]);
+  const { args, env } = debug ? { args: [], env: process.env } : asPublished();
+  args.push("build", ...(debug ? [] : ["--release"]), "--no-default-features", ...examples);
   const built = spawnSync("cargo", args, { cwd: root, env, stdio: "inherit" });
   if (built.status !== 0) throw new Error("the benchmark's server did not build");
 }
@@ -25,13 +33,21 @@ export function build() {
  * Starts the server. It ends when its standard input closes, and so when this process ends.
  *
  * @param {number} [callDelayMs] how long a call takes: the network's part
+ * @param {number} [port] 0 for any free one
  */
-export async function startPeer(callDelayMs = 0) {
-  const peer = spawn(program("bench-peer"), [String(callDelayMs)], { stdio: ["pipe", "pipe", "inherit"] });
+export async function startPeer(callDelayMs = 0, port = 0) {
+  const args = [String(callDelayMs), String(port)];
+  const peer = spawn(program("bench-peer"), args, { stdio: ["pipe", "pipe", "inherit"] });
   const url = await firstLine(peer, "listening ");
   return {
     url,
     port: Number(new URL(url).port),
+    /** Ends it as a crash does. */
+    async kill() {
+      const closed = once(peer, "close");
+      peer.kill("SIGKILL");
+      await closed;
+    },
     async stop() {
       peer.stdin.end();
       if (peer.exitCode === null) await once(peer, "close");
@@ -40,7 +56,7 @@ export async function startPeer(callDelayMs = 0) {
 }
 
 /** The rest of the line with which a program says that it is ready. */
-async function firstLine(child, prefix) {
+export async function firstLine(child, prefix) {
   let text = "";
   for await (const chunk of child.stdout.setEncoding("utf8")) {
     text += chunk;

@@ -11,6 +11,7 @@ use hyper::Response;
 
 use super::gate::Groups;
 use super::plan::{Kind, Plan};
+use super::rate::Rate;
 use super::row::{self, RunMessage, UP_TO_DATE};
 
 /// The counts of the server.
@@ -23,6 +24,8 @@ pub(crate) struct State {
     pub(crate) polls: AtomicU64,
     /// The connections that are open now.
     pub(crate) connections: AtomicU64,
+    /// The connections that were accepted.
+    pub(crate) accepted: Rate,
 }
 
 /// The parameters of a request that the server reads.

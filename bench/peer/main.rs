@@ -1,7 +1,7 @@
 //! The server of the benchmarks. It answers requests for claims, tokens, run feeds, tag feeds and streams as fast as it
 //! can, so that the client is measured. The program is not part of the package.
 //!
-//! Usage: `bench-peer [<milliseconds until a call is answered>]`; prints `listening <url>` and
+//! Usage: `bench-peer [<milliseconds until a call is answered> [<port>]]`; prints `listening <url>` and
 //! ends when its standard input closes. `bench-peer certificate <folder>` writes a throwaway
 //! authority and certificate instead.
 
@@ -11,6 +11,7 @@ mod certificate;
 mod feed;
 mod gate;
 mod plan;
+mod rate;
 mod row;
 mod stream;
 
@@ -46,10 +47,11 @@ async fn respond(request: Request<Incoming>, state: Arc<State>, call_delay: Dura
             Some(json(r#"{"token":"eyJhbGciOiJIUzI1NiJ9.eyJwdWIiOnRydWV9.c2lnbmF0dXJl"}"#.to_owned()))
         }
         "/bench/stats" => Some(json(format!(
-            r#"{{"held":{},"polls":{},"connections":{}}}"#,
+            r#"{{"held":{},"polls":{},"connections":{},"peak":{}}}"#,
             state.held.load(Ordering::Relaxed),
             state.polls.load(Ordering::Relaxed),
-            state.connections.load(Ordering::Relaxed)
+            state.connections.load(Ordering::Relaxed),
+            state.accepted.peak()
         ))),
         "/realtime/v1/runs" => feed::of_tag(query, &state).await,
         _ => {
@@ -94,7 +96,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     }
     let call_delay = Duration::from_millis(first.map_or(Ok(0), |ms| ms.parse())?);
     let socket = TcpSocket::new_v4()?;
-    socket.bind("127.0.0.1:0".parse()?)?;
+    // A server that is started again gets the port whose last connections are in TIME_WAIT.
+    socket.set_reuseaddr(true)?;
+    let port: u16 = args.next().map_or(Ok(0), |port| port.parse())?;
+    socket.bind((std::net::Ipv4Addr::LOCALHOST, port).into())?;
     // Thousands of feeds connect at once.
     let listener = socket.listen(8_192)?;
     println!("listening http://{}", listener.local_addr()?);
@@ -108,6 +113,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
                 continue;
             };
             let _ = socket.set_nodelay(true);
+            state.accepted.count();
             let state = state.clone();
             tokio::spawn(async move {
                 let counted = state.clone();

@@ -5,6 +5,8 @@
  * of a leak above ten.
  */
 
+const { abortError } = require("../errors/errors.js");
+
 /** @typedef {{ work: Set<{ do: () => void }>, listener: () => void }} Listening */
 
 /** @type {WeakMap<AbortSignal, Listening>} */
@@ -43,6 +45,36 @@ function closeOnAbort(signal, close) {
   return noop;
 }
 
+/**
+ * Throws the reason of an aborted signal. `signal.throwIfAborted()` is not called: the signals of polyfills,
+ * such as the package abort-controller, have no such function.
+ *
+ * @param {AbortSignal | undefined} signal
+ */
+function throwIfAborted(signal) {
+  if (signal?.aborted) throw abortError(signal);
+}
+
+/**
+ * Requests by their signals. Node aborts the signal of a request only while the request is there, and not the signal alone:
+ * a client that leaves would not be noticed once the request was collected.
+ *
+ * @type {WeakMap<AbortSignal, object>}
+ */
+const requests = new WeakMap();
+
+/**
+ * The signal of a request, which is aborted for as long as somebody listens to it.
+ *
+ * @param {{ signal?: AbortSignal | null } | null | undefined} request
+ * @returns {AbortSignal | undefined}
+ */
+function signalOf(request) {
+  const signal = request?.signal ?? undefined;
+  if (signal && request) requests.set(signal, request);
+  return signal;
+}
+
 /** @param {AbortSignal} signal */
 function listenTo(signal) {
   /** @type {Listening["work"]} */
@@ -60,4 +92,4 @@ function listenTo(signal) {
 
 function noop() {}
 
-module.exports = { onAbort, closeOnAbort };
+module.exports = { onAbort, closeOnAbort, signalOf, throwIfAborted };

@@ -1,6 +1,6 @@
 "use strict";
 
-const { onAbort } = require("./aborts.js");
+const { onAbort, throwIfAborted } = require("./aborts.js");
 const { TimeoutError, abortError, fromNative } = require("../errors/errors.js");
 const native = require("../native/native.js");
 const { after } = require("./timer.js");
@@ -21,7 +21,7 @@ const { after } = require("./timer.js");
  */
 async function bounded(bounds, call) {
   const { signal, timeoutInMs } = bounds ?? {};
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
   const cancel = signal ? new native.Cancel() : null;
   const off = onAbort(signal, () => cancel?.cancel());
   try {

@@ -2,9 +2,9 @@
 
 /** The items of a batch, read from a list, an iterable or a stream, and written as lines of JSON. */
 
-const { onAbort } = require("../async/aborts.js");
+const { onAbort, throwIfAborted } = require("../async/aborts.js");
 const { BatchTriggerError } = require("./error.js");
-const { ArgumentError } = require("../errors/errors.js");
+const { ArgumentError, abortError } = require("../errors/errors.js");
 const { itemKey, resolveKey } = require("../calls/idempotency.js");
 const { offload, sizeOf, toPacket } = require("../calls/payload.js");
 const { Spool } = require("./spool.js");
@@ -125,8 +125,9 @@ async function lineOf(call, item, task, index, { options, withOrigin }) {
 /** @param {OneCall} call @param {unknown} given @returns {Iterable<unknown> | AsyncIterable<unknown>} */
 function iterate(call, given) {
   if (typeof given === "object" && given !== null) {
-    if (Symbol.asyncIterator in given || Symbol.iterator in given) {
-      return /** @type {Iterable<unknown> | AsyncIterable<unknown>} */ (given);
+    const source = /** @type {Iterable<unknown> & AsyncIterable<unknown>} */ (given);
+    if ([source[Symbol.asyncIterator], source[Symbol.iterator]].some((open) => typeof open === "function")) {
+      return source;
     }
     if ("getReader" in given && typeof given.getReader === "function") {
       return fromStream(/** @type {ReadableStream<unknown>} */ (given));
@@ -146,7 +147,9 @@ function iterate(call, given) {
  */
 async function* within(call, source) {
   const { [Symbol.asyncIterator]: open } = /** @type {Partial<AsyncIterable<unknown>>} */ (source);
-  const iterator = open?.call(source) ?? /** @type {Iterable<unknown>} */ (source)[Symbol.iterator]();
+  const iterator =
+    (typeof open === "function" ? open.call(source) : undefined) ??
+    /** @type {Iterable<unknown>} */ (source)[Symbol.iterator]();
   const bounds = new Bounds(call);
   let finished = false;
   try {
@@ -182,8 +185,8 @@ class Bounds {
   /** @param {OneCall} call */
   constructor(call) {
     this.#call = call;
-    call.signal?.throwIfAborted();
-    this.#off = onAbort(call.signal, () => this.#end(call.signal?.reason));
+    throwIfAborted(call.signal);
+    this.#off = onAbort(call.signal, () => this.#end(abortError(call.signal)));
     this.#wait(call.left());
   }
 

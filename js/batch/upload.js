@@ -5,7 +5,7 @@
  * (docs/server-protocol.md 6).
  */
 
-const { onAbort } = require("../async/aborts.js");
+const { onAbort, throwIfAborted } = require("../async/aborts.js");
 const { flag, number, object, optional, text } = require("../calls/schema.js");
 const { BatchNotSealedError } = require("./error.js");
 const { ApiError, ProtocolError, fromNative } = require("../errors/errors.js");
@@ -79,7 +79,7 @@ const idsOf = (batchId) => [["batch id", batchId]];
  * @returns {Promise<Attempted>}
  */
 async function send(call, client, { text, batchId, spool, attempt }) {
-  call.signal?.throwIfAborted();
+  throwIfAborted(call.signal);
   const upload = native.openUpload(client, text, attempt);
   if (typeof upload === "string") throw fromNative(upload);
   const abandon = () => upload.abandon();
@@ -92,7 +92,7 @@ async function send(call, client, { text, batchId, spool, attempt }) {
       if ((await upload.write(chunk)) !== "true") break;
     }
     const outcome = JSON.parse(await upload.finish());
-    call.signal?.throwIfAborted();
+    throwIfAborted(call.signal);
     call.left();
     return attempted(call, batchId, outcome);
   } finally {

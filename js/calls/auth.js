@@ -5,6 +5,7 @@
  * a thread hop (defect 14). All one-time tokens are distinct (defect 2).
  */
 
+const { throwIfAborted } = require("../async/aborts.js");
 const { bounded } = require("../async/bounded.js");
 const { clientOf } = require("../config/client.js");
 const { authScope, refresherOf, resolve } = require("../config/config.js");
@@ -144,7 +145,7 @@ async function withBatchTriggerPublicToken(task, options, work) {
 function mint(name, kind, scopes, options, bounds) {
   const request = bounds == null ? undefined : checkBounds("the request options", bounds);
   // An aborted signal is checked first (defect 17).
-  request?.signal?.throwIfAborted();
+  throwIfAborted(request?.signal);
   const scopesJson = scopes === undefined ? null : scopesText(scopes);
   const realtimeJson = realtime(options?.realtime);
   const { seconds, period } = expiryOf(options?.expirationTime);

@@ -5,12 +5,12 @@
  * (defect 19).
  */
 
-const { onAbort } = require("../async/aborts.js");
+const { onAbort, throwIfAborted } = require("../async/aborts.js");
 const { bounded } = require("../async/bounded.js");
 const { clientOf } = require("../config/client.js");
 const { refresherOf, resolve, resolveWith } = require("../config/config.js");
 const { Deadline } = require("../async/deadline.js");
-const { ArgumentError, ProtocolError, fromNative, messageOf } = require("../errors/errors.js");
+const { ArgumentError, ProtocolError, abortError, fromNative, messageOf } = require("../errors/errors.js");
 const { expiryOf } = require("../config/expiry.js");
 const native = require("../native/native.js");
 const { checkCallOptions, pick } = require("../config/request-options.js");
@@ -70,7 +70,7 @@ class Call {
     this.name = name;
     this.signal = checked.signal;
     // An aborted signal is checked first (defect 17).
-    this.signal?.throwIfAborted();
+    throwIfAborted(this.signal);
     this.resolved =
       resolved ?? (checked.clientConfig ? resolveWith(`${name}() clientConfig`, checked.clientConfig) : resolve());
     this.#refresher = refresherOf(this.resolved);
@@ -168,7 +168,7 @@ class Call {
   async wait(ms) {
     const { signal } = this;
     const left = this.left();
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     await new Promise((resolve, reject) => {
       const timer = after(Math.min(ms, left ?? ms), () => {
         off();
@@ -176,7 +176,7 @@ class Call {
       });
       const off = onAbort(signal, () => {
         clearTimeout(timer);
-        reject(signal?.reason);
+        reject(abortError(signal));
       });
     });
     // Cut short by the timeout, which throws now.

@@ -5,6 +5,7 @@
  * way of the object store.
  */
 
+const { throwIfAborted } = require("../async/aborts.js");
 const { randomBytes } = require("node:crypto");
 const { ArgumentError, ProtocolError, messageOf } = require("../errors/errors.js");
 const native = require("../native/native.js");
@@ -127,7 +128,9 @@ async function offload(call, packet) {
     );
   }
   const { data, type } = packet;
-  await call.within((cancel, timeout) => native.putPresigned(presignedUrl, type, data ?? "", cancel, timeout));
+  await call.within((cancel, timeout) =>
+    native.putPresigned(presignedUrl, call.resolved.baseURL, type, data ?? "", cancel, timeout),
+  );
   return { data: storagePath, type: "application/store" };
 }
 
@@ -142,7 +145,7 @@ async function fetchPresigned(call, url) {
   try {
     return await fromPacket(await download(call, url));
   } catch {
-    call.signal?.throwIfAborted();
+    throwIfAborted(call.signal);
     call.left();
     return undefined;
   }
@@ -162,7 +165,9 @@ async function fetchStored(call, storagePath) {
 
 /** @param {import("./call.js").OneCall} call @param {string} url */
 async function download(call, url) {
-  const answer = await call.within((cancel, timeout) => native.getPresigned(url, cancel, timeout));
+  const answer = await call.within((cancel, timeout) =>
+    native.getPresigned(url, call.resolved.baseURL, cancel, timeout),
+  );
   return { data: answer.body, type: answer.headers["content-type"] ?? "application/json" };
 }
 

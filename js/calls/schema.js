@@ -63,8 +63,8 @@ function flag(value, at) {
 
 /** @type {Schema<Date>} */
 function date(value, at) {
-  const made = typeof value === "string" || typeof value === "number" ? new Date(value) : undefined;
-  if (made === undefined || Number.isNaN(made.getTime())) throw wrong(at, "date");
+  const made = new Date(typeof value === "string" || typeof value === "number" ? value : Number.NaN);
+  if (Number.isNaN(made.getTime())) throw wrong(at, "date");
   return made;
 }
 

@@ -9,6 +9,7 @@
  */
 
 const { attempt } = require("../async/attempt.js");
+const { withoutSecrets } = require("../errors/hidden.js");
 const native = require("../native/native.js");
 
 const API = Symbol.for("opentelemetry.js.api.1");
@@ -151,7 +152,7 @@ function describe({ baseURL, method = "GET", path, ids = [], query }) {
     "http.request.method": method,
     "server.address": url.hostname,
     "server.port": Number(url.port) || (url.protocol === "http:" ? 80 : 443),
-    "url.full": base + fill((_, id) => encodeURIComponent(id)) + (search ? `?${search}` : ""),
+    "url.full": base + withoutSecrets(fill((_, id) => encodeURIComponent(id)) + (search ? `?${search}` : "")),
     "url.template": (url.pathname === "/" ? "" : url.pathname.replace(/\/$/, "")) + template,
   };
   return { name: `${method} ${template}`, attributes };

@@ -4,6 +4,7 @@ const path = require("node:path");
 const { parseArgs } = require("node:util");
 const { version } = require("../../package.json");
 const { startEmulator } = require("../emulator.js");
+const { withoutSecrets } = require("../errors/hidden.js");
 const { ScriptFile } = require("./script-file.js");
 const { UsageError } = require("./usage.js");
 
@@ -51,7 +52,9 @@ async function emulator(argv) {
           const count = await running.replaceTasks(changed);
           process.stderr.write(`script: read ${script.name} again; ${count} tasks with the built-in ones\n`);
         },
-        (error) => process.stderr.write(`script: ${error.message}\nscript: the tasks stay as they were\n`),
+        (error) => {
+          process.stderr.write(`script: ${withoutSecrets(error.message)}\nscript: the tasks stay as they were\n`);
+        },
       );
       await interrupted;
     } finally {
@@ -107,6 +110,7 @@ function optionsOf(flags) {
     throw new UsageError("--host is 127.0.0.1: the emulator is for this machine only");
   }
   if (flags.script === "") throw new UsageError("--script needs a file");
+  if (flags.script?.includes("://")) throw new UsageError("--script is a file, and no URL");
   const port = whole("--port", flags.port ?? String(PORT));
   if (port > 65_535) throw new UsageError("--port is a number from 0 to 65535");
   const speed = flags.speed === undefined ? 1 : Number(flags.speed);

@@ -1,6 +1,7 @@
 "use strict";
 
 const { version } = require("../../package.json");
+const { withoutSecrets } = require("../errors/hidden.js");
 const { UsageError } = require("./usage.js");
 
 const HELP = `trigger-native <command>
@@ -31,7 +32,9 @@ async function main(argv) {
     throw new UsageError(`there is no command "${command}"`);
   } catch (error) {
     const name = command === "emulator" ? "trigger-native emulator" : "trigger-native";
-    process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`);
+    // A key in the place of another argument, or in a script's error.
+    const message = withoutSecrets(error instanceof Error ? error.message : String(error));
+    process.stderr.write(`${name}: ${message}\n`);
     if (!(error instanceof UsageError)) return 1;
     process.stderr.write(`Try: ${name} --help\n`);
     return 2;

@@ -37,9 +37,16 @@ function setLogger(where, logger) {
   current.sink?.close();
   current.logger = logger;
   current.sink = level && new native.LogSink(level, deliver);
-  // A program that fails at once is over before its lines come.
-  if (!current.takesLast) process.on("exit", () => current.sink && deliver(current.sink.take()));
+  if (!current.takesLast) process.on("exit", takeLast);
   current.takesLast = true;
+}
+
+/**
+ * Takes the last lines: a program that fails at once is over before its lines come. No closure, which would keep the first
+ * logger for as long as the process lives.
+ */
+function takeLast() {
+  if (current.sink) deliver(current.sink.take());
 }
 
 /** @param {import("../native/addon.js").Json<LogLine[]>} text */

@@ -39,7 +39,7 @@ const CODES = /** @type {const} */ ({
   ERR_AUTHENTICATION: {
     class: "AuthenticationError",
     when: "The server answers 401: the key or token is unknown, expired, or of another environment.",
-    fix: "Set `TRIGGER_SECRET_KEY` to the environment's secret key and `TRIGGER_API_URL` to its server, or make a new token.",
+    fix: "Set `TRIGGER_SECRET_KEY` to the environment's secret key and `TRIGGER_API_URL` to its server, or make a new token; `accessToken` as a function makes one whenever it is needed.",
   },
   ERR_PERMISSION_DENIED: {
     class: "PermissionDeniedError",

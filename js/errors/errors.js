@@ -1,5 +1,7 @@
 "use strict";
 
+const { withoutSecrets } = require("./hidden.js");
+
 /**
  * The error classes. A refusal by the server keeps the official name and fields (`name` is "TriggerApiError"; `status`,
  * `headers`, `error`, `code`, `param`, `type`); every other error is a `TriggerNativeError`. Each has a stable `code`.
@@ -120,7 +122,7 @@ class TriggerNativeError extends Error {
    * @param {ErrorOptions} [options]
    */
   constructor(code, message, options) {
-    super(message, options);
+    super(withoutSecrets(message), options);
     this.name = "TriggerNativeError";
     this.code = code;
   }

@@ -105,11 +105,13 @@ export function call(
 ): Promise<Json<Outcome<CallResponse>>>;
 export function getPresigned(
   url: string,
+  baseUrl: string,
   cancel: Maybe<Cancel>,
   timeoutMs: Maybe<number>,
 ): Promise<Json<Outcome<CallResponse>>>;
 export function putPresigned(
   url: string,
+  baseUrl: string,
   kind: string,
   body: string,
   cancel: Maybe<Cancel>,

@@ -22,6 +22,7 @@ const { decisionOf } = require("./authorize.js");
 const { beginningOf, piecesOf, pump } = require("./body.js");
 const { decodeRequestHead, encodeRequestHead, encodeResponseHead } = require("./head.js");
 const { handlerOptions, listenOptions, requestOf } = require("./options.js");
+const { signalOf } = require("../async/aborts.js");
 const { LazyAbort } = require("../async/lazy-abort.js");
 const { hostOf, requestFrom, targetOf } = require("./request.js");
 
@@ -85,7 +86,7 @@ class Relay {
     if (asked.answer) return this.#toWeb(asked.answer, method);
     if (request.bodyUsed) return this.#toWeb(this.#bodyWasRead(), method);
     const pieces = request.body?.getReader();
-    const { signal } = request;
+    const signal = signalOf(request);
     const viewer = new LazyAbort();
     const left = () => viewer.abort();
     if (signal?.aborted) left();
@@ -268,7 +269,8 @@ class Relay {
       const self = new WeakRef(this);
       this.#native = open(this.#options, (text) => {
         const relay = self.deref();
-        if (relay !== undefined) relay.#warn(text);
+        // An upstream that a closed relay leaves behind for a moment concerns nobody: the app may stop its server now.
+        if (relay !== undefined && !relay.#isClosed) relay.#warn(text);
       });
     }
     return this.#native;

@@ -83,7 +83,8 @@ async function retrieveWith(call, id) {
 function list(filtersOrProject, filtersOrOptions, requestOptions) {
   const project = typeof filtersOrProject === "string" ? filtersOrProject : undefined;
   const second = looksLikeCallOptions(filtersOrOptions) ? { options: filtersOrOptions } : { filters: filtersOrOptions };
-  const options = second.options ?? requestOptions;
+  // Beside filters the second argument can be nothing but options.
+  const options = second.options ?? requestOptions ?? (project === undefined ? filtersOrOptions : undefined);
   const filters = /** @type {import("../calls/filters.js").Filters | undefined} */ (
     project === undefined ? filtersOrProject : second.filters
   );

@@ -7,6 +7,7 @@
  * closing a silent response. The source is closed when the client leaves.
  */
 
+const { signalOf } = require("../async/aborts.js");
 const { ArgumentError } = require("../errors/errors.js");
 const { flag, milliseconds, takeOptions } = require("../config/options.js");
 const { HEARTBEAT_MS } = require("../config/heartbeat.js");
@@ -79,7 +80,7 @@ function toResponse(source, request, options, format = {}) {
   }
   if (lastEventId) format.resume?.(lastEventId);
   const events = new Events(parts, format, { heartbeatInMs, timer, superjson, retryInMs, lastEventId });
-  return new Response(events.stream(request?.signal), { headers: all });
+  return new Response(events.stream(signalOf(request)), { headers: all });
 }
 
 /**

@@ -24,8 +24,25 @@ const INLINED = "-Cllvm-args=-inline-threshold=25";
 export function asPublished(env = process.env) {
   const home = path.resolve(env.CARGO_HOME ?? path.join(os.homedir(), ".cargo"));
   const flags = [INLINED, `--remap-path-prefix=${home}=cargo`, `--remap-path-prefix=${root}=trigger-native`];
-  const given = env.CARGO_ENCODED_RUSTFLAGS?.split(BETWEEN) ?? env.RUSTFLAGS?.split(/\s+/);
+  const given = flagsOf(env);
   // Flags in the environment go before those of configuration files, which would be lost: only where some are there.
   if (!given) return { args: ["--config", `build.rustflags = ${JSON.stringify(flags)}`], env };
-  return { args: [], env: { ...env, CARGO_ENCODED_RUSTFLAGS: [...given.filter(Boolean), ...flags].join(BETWEEN) } };
+  return { args: [], env: { ...env, CARGO_ENCODED_RUSTFLAGS: [...given, ...flags].join(BETWEEN) } };
+}
+
+/**
+ * An environment with further flags, in which those of configuration files do not count.
+ *
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string[]} flags
+ * @returns {NodeJS.ProcessEnv}
+ */
+export function withFlags(env, flags) {
+  return { ...env, CARGO_ENCODED_RUSTFLAGS: [...(flagsOf(env) ?? []), ...flags].join(BETWEEN) };
+}
+
+/** The flags that an environment has; undefined where it says nothing. @param {NodeJS.ProcessEnv} env */
+function flagsOf(env) {
+  const given = env.CARGO_ENCODED_RUSTFLAGS?.split(BETWEEN) ?? env.RUSTFLAGS?.split(/\s+/);
+  return given?.filter(Boolean);
 }

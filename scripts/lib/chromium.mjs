@@ -1,10 +1,9 @@
 // Chromium, for the tests in a browser and for the pictures in the documentation.
 
-import { existsSync } from "node:fs";
 import { access, constants } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
-import { run, step } from "./run.mjs";
+import { installFromDebian } from "./debian.mjs";
 
 /** How it is started: without a window, and without any traffic of its own. */
 export const chromiumFlags = [
@@ -61,23 +60,6 @@ function isProgram(place) {
  */
 export async function ensureChromium() {
   if (await findChromium()) return;
-  const install = process.env.CHROMIUM_PATH ? undefined : await installer();
-  if (!install) {
-    console.error(`> Chromium was not found: ${chromiumAdvice}`);
-    return;
-  }
-  const [command, ...args] = [...install, "apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"];
-  // The lists of packages are often missing or old, above all in containers; elsewhere they need no update.
-  if ((await run(command, args)) === 0) return;
-  const [update, ...updating] = [...install, "apt-get", "update", "-qq"];
-  await step("apt-get update", update, updating);
-  await step("installing Chromium (apt-get)", command, args);
-}
-
-/** The command before `apt-get`; undefined where it cannot be run. @returns {Promise<string[] | undefined>} */
-async function installer() {
-  if (process.platform !== "linux" || !existsSync("/etc/debian_version")) return undefined;
-  const plain = ["env", "DEBIAN_FRONTEND=noninteractive"];
-  if (process.getuid?.() === 0) return plain;
-  return (await run("sudo", ["-n", "true"], { quiet: true })) === 0 ? ["sudo", "-n", ...plain] : undefined;
+  const installed = !process.env.CHROMIUM_PATH && (await installFromDebian("chromium"));
+  if (!installed) console.error(`> Chromium was not found: ${chromiumAdvice}`);
 }

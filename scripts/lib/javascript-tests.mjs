@@ -1,12 +1,18 @@
-// Runs JavaScript tests: the quick ones first, then the heavy ones, and one report of all of them.
+// Runs JavaScript tests: the quick ones first, then the heavy ones, and one report of all of them. Where asked for, the lines of
+// the face that the quick ones run are counted.
 
 import path from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
+import { byFolder, table } from "./coverage.mjs";
+import { countLines } from "./line-counts.mjs";
 import { root, StepError, timed } from "./run.mjs";
 import { HEAVY, nameOf } from "./suites.mjs";
+
+/** The phase of all that is not heavy. */
+const QUICK = "JavaScript tests";
 
 /** What node:test closes a report with, each with a number. */
 const CLOSING = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/;
@@ -20,17 +26,26 @@ const CLOSING = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([
 export function phases(files) {
   const heavy = (/** @type {string} */ file) => nameOf(file) in HEAVY;
   return [
-    { label: "JavaScript tests", files: files.filter((file) => !heavy(file)) },
+    { label: QUICK, files: files.filter((file) => !heavy(file)) },
     { label: "packages, runtimes, browsers and examples", files: files.filter(heavy) },
   ].filter((phase) => phase.files.length > 0);
+}
+
+/** The lines of a text, in the report. @param {string} text */
+function* said(text) {
+  for (const message of text.split("\n")) {
+    yield { type: "test:diagnostic", data: { nesting: 0, message, level: "info" } };
+  }
 }
 
 /**
  * Fails when a test does; the phases after it are then not run.
  *
  * @param {readonly string[]} files absolute, or below the project's root
+ * @param {import("./line-counts.mjs").Counted} [counted] lines that other tests ran. Those that the quick tests here run are
+ *   then counted, too, and reported with them: of the heavy ones, browsers and builds of apps would write gigabytes of counts
  */
-export async function javascriptTests(files) {
+export async function javascriptTests(files, counted) {
   /** @type {Map<string, number>} */
   const totals = new Map();
   const failed = () => ["fail", "cancelled"].some((name) => totals.get(name) !== 0);
@@ -38,6 +53,7 @@ export async function javascriptTests(files) {
   async function* events() {
     for (const { label, files: chosen } of phases(files)) {
       const ended = timed(`${label} (${chosen.length} files)`);
+      const end = counted && label === QUICK ? await countLines() : undefined;
       for await (const event of run({ files: chosen.map((file) => path.resolve(root, file)), concurrency: true })) {
         const { nesting, message } = /** @type {{ nesting?: number, message?: string }} */ (event.data ?? {});
         const closing = event.type === "test:diagnostic" && nesting === 0 ? CLOSING.exec(message ?? "") : null;
@@ -45,11 +61,10 @@ export async function javascriptTests(files) {
         else totals.set(closing[1], (totals.get(closing[1]) ?? 0) + Number(closing[2]));
       }
       ended();
+      if (end) yield* said(table(byFolder([...(counted ?? []), ...(await end())])));
       if (failed()) break;
     }
-    for (const [name, count] of totals) {
-      yield { type: "test:diagnostic", data: { nesting: 0, message: `${name} ${count}`, level: "info" } };
-    }
+    for (const [name, count] of totals) yield* said(`${name} ${count}`);
   }
 
   await pipeline(Readable.from(events()), new spec(), process.stdout, { end: false });

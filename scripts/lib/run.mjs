@@ -88,14 +88,14 @@ export function npmCommand() {
 }
 
 /**
- * The standard output of a program, which has to end well.
+ * What a program prints, and how it ends.
  *
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
- * @returns {Promise<string>}
+ * @returns {Promise<{ code: number | null, out: string, said: string }>} `said` is its standard error
  */
-export function capture(command, args, { cwd = root, env = process.env } = {}) {
+export function collect(command, args, { cwd = root, env = process.env } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     let out = "";
@@ -107,11 +107,22 @@ export function capture(command, args, { cwd = root, env = process.env } = {}) {
       said += text;
     });
     child.on("error", reject);
-    child.on("close", (code) => {
-      if (code === 0) resolve(out);
-      else reject(new StepError(`${command} ${args.join(" ")} failed (exit code ${code})\n${said || out}`));
-    });
+    child.on("close", (code) => resolve({ code, out, said }));
   });
+}
+
+/**
+ * The standard output of a program, which has to end well.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {Parameters<typeof collect>[2]} [options]
+ * @returns {Promise<string>}
+ */
+export async function capture(command, args, options) {
+  const { code, out, said } = await collect(command, args, options);
+  if (code === 0) return out;
+  throw new StepError(`${command} ${args.join(" ")} failed (exit code ${code})\n${said || out}`);
 }
 
 /**

@@ -121,23 +121,25 @@ pub fn call<'env>(
     )
 }
 
-/// Fetches a presigned URL without credentials. Resolves as [`call`].
+/// Fetches a presigned URL, which the server at `base_url` gave, without credentials. Resolves as [`call`].
 #[napi(catch_unwind)]
 pub fn get_presigned<'env>(
     env: &'env Env,
     url: String,
+    base_url: String,
     cancel: Option<&Cancel>,
     timeout_ms: Option<u32>,
 ) -> napi::Result<Object<'env>> {
     let bounds = Bounds::new(cancel, timeout_ms);
-    promise(env, bounds.apply(async move { outcome(Call::get_presigned(&url).await) }))
+    promise(env, bounds.apply(async move { outcome(Call::get_presigned(&url, &base_url).await) }))
 }
 
-/// Uploads `body` to a presigned URL without credentials. Resolves as [`call`].
+/// Uploads `body` to a presigned URL, which the server at `base_url` gave, without credentials. Resolves as [`call`].
 #[napi(catch_unwind)]
 pub fn put_presigned<'env>(
     env: &'env Env,
     url: String,
+    base_url: String,
     kind: String,
     body: String,
     cancel: Option<&Cancel>,
@@ -145,7 +147,10 @@ pub fn put_presigned<'env>(
 ) -> napi::Result<Object<'env>> {
     let deadlines = Deadlines::within(timeout_ms.map(|ms| Duration::from_millis(ms.into())));
     let bounds = Bounds::new(cancel, timeout_ms);
-    promise(env, bounds.apply(async move { outcome(Call::put_presigned(&url, &kind, body.into(), deadlines).await) }))
+    promise(
+        env,
+        bounds.apply(async move { outcome(Call::put_presigned(&url, &kind, body.into(), deadlines, &base_url).await) }),
+    )
 }
 
 /// Signs the token of a handle with the claims that the server sent along (docs/server-protocol.md 6): the token,

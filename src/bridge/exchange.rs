@@ -88,9 +88,16 @@ struct Shared {
     left: CancellationToken,
     request: Mutex<Option<PendingRequest>>,
     /// Takes the pieces of the request's body.
-    upload: Mutex<Option<mpsc::Sender<io::Result<Bytes>>>>,
+    upload: Mutex<Option<mpsc::Sender<Piece>>>,
     /// The rest of the response's body.
     rest: tokio::sync::Mutex<Remaining>,
+}
+
+/// A part of a request's body. A body whose sender goes without its end broke off: the server must not take a part of an
+/// upload for the whole, whoever ended it.
+enum Piece {
+    Data(Bytes),
+    End,
 }
 
 struct PendingRequest {
@@ -135,11 +142,15 @@ impl Exchange {
             let (sender, receiver) = mpsc::channel(MAX_UPLOAD_PIECES);
             if let Some(first) = first {
                 // The channel has room, because this is the first piece.
-                let _ = sender.try_send(Ok(first));
+                let _ = sender.try_send(Piece::Data(first));
             }
-            let pieces = unfold(receiver, async |mut receiver| {
-                let piece: io::Result<Bytes> = receiver.recv().await?;
-                Some((piece.map(Frame::data), receiver))
+            let pieces = unfold(Some(receiver), async |receiver| {
+                let mut receiver = receiver?;
+                match receiver.recv().await {
+                    Some(Piece::Data(data)) => Some((Ok(Frame::data(data)), Some(receiver))),
+                    Some(Piece::End) => None,
+                    None => Some((Err(io::Error::from(io::ErrorKind::UnexpectedEof)), None)),
+                }
             });
             (Some(sender), StreamBody::new(pieces).boxed_unsync())
         } else {
@@ -220,7 +231,7 @@ impl Exchange {
             tokio::select! {
                 biased;
                 () = left.cancelled() => "false".to_owned(),
-                sent = sender.send(Ok(piece)) => sent.is_ok().to_string(),
+                sent = sender.send(Piece::Data(piece)) => sent.is_ok().to_string(),
             }
         })
     }
@@ -229,10 +240,10 @@ impl Exchange {
     #[napi(catch_unwind)]
     pub fn finish(&self, whole: bool) {
         let Some(sender) = self.shared.upload().take() else { return };
-        if !whole && let Ok(runtime) = runtime::get() {
+        if whole && let Ok(runtime) = runtime::get() {
             runtime.spawn(async move {
                 // An error means that the body is no longer read.
-                let _ = sender.send(Err(io::Error::from(io::ErrorKind::UnexpectedEof))).await;
+                let _ = sender.send(Piece::End).await;
             });
         }
     }
@@ -284,7 +295,7 @@ impl Shared {
         Crossing { text, bytes: (!bytes.is_empty()).then_some(bytes) }
     }
 
-    fn upload(&self) -> std::sync::MutexGuard<'_, Option<mpsc::Sender<io::Result<Bytes>>>> {
+    fn upload(&self) -> std::sync::MutexGuard<'_, Option<mpsc::Sender<Piece>>> {
         lock(&self.upload)
     }
 

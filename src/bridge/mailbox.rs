@@ -3,7 +3,6 @@
 //! A Node-API promise costs more than a whole update of a run (15 to 29 µs). A mailbox crosses only when it was empty
 //! before, and takes along every letter that has come until JavaScript looks.
 
-use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -19,12 +18,10 @@ use super::credential::unless_token_requested;
 use super::error::failure;
 use super::promise::panicked;
 use crate::config::Endpoint;
+use crate::letters::Letters;
 use crate::lock::lock;
 use crate::pending_read::PendingRead;
 use crate::runtime;
-
-/// The most text of one crossing, in bytes, unless a single letter is longer: JavaScript parses the text in one go.
-const MAX_CROSSING_BYTES: usize = 256 * 1024;
 
 /// Has JavaScript take the text that waits for it. Keeps no process alive.
 pub(super) type Signal = ThreadsafeFunction<(), (), Text, Status, false, true>;
@@ -52,15 +49,6 @@ struct Shared {
     signal: Signal,
 }
 
-#[derive(Debug, Default)]
-struct Letters {
-    /// Tickets and texts, oldest first.
-    waiting: Vec<(u32, String)>,
-    /// How many letters JavaScript waits for. While it waits for one, the process lives.
-    expected: usize,
-    last_ticket: u32,
-}
-
 impl std::fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Mailbox").finish_non_exhaustive()
@@ -82,11 +70,11 @@ impl Mailbox {
     #[napi(catch_unwind)]
     pub fn settle(&self, env: Env) {
         let letters = lock(&self.shared.letters);
-        if letters.expected == 0 {
+        if !letters.is_expected() {
             // This fails only while the environment ends, which is not kept alive anyway.
             let _ = self.shared.keep_alive(env, false);
         }
-        if !letters.waiting.is_empty() {
+        if !letters.is_empty() {
             drop(letters);
             self.shared.ring();
         }
@@ -96,9 +84,8 @@ impl Mailbox {
 impl Mailbox {
     /// Subscribes to the letters of `source`.
     pub(super) fn subscribe<S: Source>(&self, source: S) -> Arc<Subscription<S>> {
-        let mut letters = lock(&self.shared.letters);
-        letters.last_ticket = letters.last_ticket.wrapping_add(1);
-        let address = Address { shared: self.shared.clone(), ticket: letters.last_ticket };
+        let ticket = lock(&self.shared.letters).ticket();
+        let address = Address { shared: self.shared.clone(), ticket };
         Arc::new(Subscription { source, address, read: PendingRead::default() })
     }
 }
@@ -168,8 +155,7 @@ impl Address {
     /// JavaScript waits for one more letter, which keeps the process alive.
     fn expect(&self, env: Env) -> napi::Result<()> {
         let mut letters = lock(&self.shared.letters);
-        letters.expected += 1;
-        if letters.expected == 1 { self.shared.keep_alive(env, true) } else { Ok(()) }
+        if letters.expect() { self.shared.keep_alive(env, true) } else { Ok(()) }
     }
 
     /// Posts the output of `work`.
@@ -184,12 +170,8 @@ impl Address {
     }
 
     fn post(&self, text: String) {
-        let first = {
-            let mut letters = lock(&self.shared.letters);
-            letters.waiting.push((self.ticket, text));
-            letters.waiting.len() == 1
-        };
-        if first {
+        let is_first = lock(&self.shared.letters).post(self.ticket, text);
+        if is_first {
             self.shared.ring();
         }
     }
@@ -224,32 +206,6 @@ impl Shared {
             Status::Ok => Ok(()),
             status => Err(napi::Error::new(status, "the process cannot be kept alive")),
         }
-    }
-}
-
-impl Letters {
-    /// `[ticket,letter,…]` of the letters that fit into one crossing.
-    fn take(&mut self) -> String {
-        let mut size = 0;
-        let fits = self.waiting.iter().take_while(|(_, text)| {
-            let fits = size == 0 || size + text.len() <= MAX_CROSSING_BYTES;
-            size += text.len();
-            fits
-        });
-        let count = fits.count();
-        let mut all = String::with_capacity(size + 12 * count + 2);
-        all.push('[');
-        for (index, (ticket, text)) in self.waiting.drain(..count).enumerate() {
-            if index > 0 {
-                all.push(',');
-            }
-            // Writing into a String cannot fail.
-            let _ = write!(all, "{ticket},");
-            all.push_str(&text);
-        }
-        all.push(']');
-        self.expected = self.expected.saturating_sub(count);
-        all
     }
 }
 

@@ -18,6 +18,7 @@ pub mod exchange;
 pub mod feed;
 mod grant;
 pub mod listening;
+mod load;
 pub mod log;
 pub mod mailbox;
 pub mod mint;

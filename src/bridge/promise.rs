@@ -8,6 +8,7 @@ use napi::bindgen_prelude::{Object, ToNapiValue};
 
 use super::error::failure;
 use crate::error::{Error, ErrorCode};
+use crate::log::panics;
 use crate::runtime;
 
 /// A promise of the text that `work` gives. A panic in `work` becomes a failure: the promise always resolves.
@@ -36,8 +37,7 @@ pub(super) fn promise_of<T: ToNapiValue + Send + 'static>(
 
 /// The error for a panic.
 pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let what = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Error::new(ErrorCode::Internal, format!("a fault of trigger-native: {}", what.unwrap_or("it panicked")))
+    Error::new(ErrorCode::Internal, format!("a fault of trigger-native: {}", panics::message_of(panic)))
 }
 
 /// Resolves a promise with `value`. One function, so that both resolutions have one type.

@@ -8,8 +8,7 @@ use http_body_util::BodyExt as _;
 
 use crate::config::Endpoint;
 use crate::error::Result;
-use crate::http::ClientOptions;
-use crate::relay::{Limits, Options, Relay};
+use crate::relay::{Options, Relay};
 use crate::serve::Body;
 use crate::serve::RequestBody;
 use crate::serve::clock::Clock;
@@ -22,19 +21,7 @@ const BASE: &str = "/relay";
 /// # Errors
 /// `ERR_INVALID_ACCESS_TOKEN` for a key that no header can carry.
 pub(super) fn mount(url: &str, key: &str, clock: Clock) -> Result<Arc<Relay>> {
-    let options = Options {
-        endpoint: Endpoint::new(url, key, None)?,
-        client: Arc::new(ClientOptions::default()),
-        base_path: Some(BASE.into()),
-        allow: None,
-        limits: Limits::default(),
-        hold: Options::HOLD,
-        keep: Options::KEEP,
-        authorizes: false,
-        allow_origins: [].into(),
-        warnings: crate::relay::Warnings::default(),
-        metrics_path: None,
-    };
+    let options = Options { base_path: Some(BASE.into()), ..Options::new(Endpoint::new(url, key, None)?) };
     Ok(Relay::with_clock(options, clock))
 }
 

@@ -1,5 +1,6 @@
 //! A single call: its attempts, the waits between them, and two deadlines (docs/server-protocol.md 6, defect 19).
 
+use std::error::Error as StdError;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -12,6 +13,7 @@ use super::clients;
 use super::headers::{ClientOptions, call_headers};
 use super::known_servers;
 use super::redaction::Redaction;
+use super::storage;
 use crate::clock::unix_ms;
 use crate::config::Endpoint;
 use crate::error::{Error, ErrorCode, Kind, Result};
@@ -25,6 +27,15 @@ const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 /// worth a retry because a replica may lag behind for a moment; a run that is unknown after 2.6 s stays
 /// unknown (docs/server-protocol.md 6: cut short what cannot come).
 const MAX_NOT_FOUND_ATTEMPTS: u32 = 3;
+
+/// The attempts at an upload to a presigned URL, as the official SDK makes them.
+const UPLOADS: retry::Policy = retry::Policy {
+    max_attempts: 5,
+    min_delay: Duration::from_millis(500),
+    max_delay: Duration::from_secs(5),
+    factor: 2.0,
+    full_jitter: true,
+};
 
 /// How long a call may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,9 +125,11 @@ impl AttemptError {
         Err(Self::Transient(error, wait))
     }
 
-    /// Classifies a failure without a response.
+    /// Classifies a failure without a response. A body that is not compressed as its headers say lost its end on the way.
     pub(super) fn from_error(error: Error) -> Self {
-        if matches!(error.kind(), Kind::Connection | Kind::Timeout) {
+        let source = StdError::source(&error).and_then(|source| source.downcast_ref::<reqwest::Error>());
+        let is_garbled = source.is_some_and(reqwest::Error::is_decode);
+        if is_garbled || matches!(error.kind(), Kind::Connection | Kind::Timeout) {
             Self::Transient(error, None)
         } else {
             Self::Permanent(error)
@@ -157,38 +170,38 @@ impl Call<'_> {
         self.send_to(clients::calls(), &url, headers, RetryBudget { policy, not_found }).await
     }
 
-    /// A `GET` of an absolute URL **without our credentials**, for presigned URLs.
+    /// A `GET` of an absolute URL **without our credentials**, for presigned URLs that the server at `base_url` gave.
     ///
     /// # Errors
-    /// As [`Call::send`].
-    pub async fn get_presigned(url: &str) -> Result<Response> {
+    /// As [`Call::send`]; `ERR_PROTOCOL` for a URL that leads to a loopback or link-local address, where the base URL
+    /// does not.
+    pub async fn get_presigned(url: &str, base_url: &str) -> Result<Response> {
         let call = Call { method: Method::GET, path: "", body: None, deadlines: Deadlines::CALL };
         let policy = retry::Policy::default();
         let budget = RetryBudget { policy, not_found: policy.max_attempts };
-        call.send_to(clients::calls(), url, HeaderMap::new(), budget).await
+        call.send_to(storage::slot(url, base_url).await?, url, HeaderMap::new(), budget).await
     }
 
-    /// A `PUT` of `body` to an absolute URL **without our credentials**, for presigned URLs. Tried
-    /// five times, as the official SDK does: 500 ms, doubled, at most 5 s, drawn at random.
+    /// A `PUT` of `body` to an absolute URL **without our credentials**, for presigned URLs that the server at
+    /// `base_url` gave. Tried five times, as the official SDK does: 500 ms, doubled, at most 5 s, drawn at random.
     ///
     /// # Errors
-    /// As [`Call::send`].
-    pub async fn put_presigned(url: &str, kind: &str, body: Bytes, deadlines: Deadlines) -> Result<Response> {
+    /// As [`Call::get_presigned`].
+    pub async fn put_presigned(
+        url: &str,
+        kind: &str,
+        body: Bytes,
+        deadlines: Deadlines,
+        base_url: &str,
+    ) -> Result<Response> {
         let call = Call { method: Method::PUT, path: "", body: Some(body), deadlines };
         let mut headers = HeaderMap::new();
         let kind = HeaderValue::from_str(kind).map_err(|error| {
             Error::new(ErrorCode::InvalidHeader, "not a content type").of_kind(Kind::Argument).with_source(error)
         })?;
         headers.insert(CONTENT_TYPE, kind);
-        let policy = retry::Policy {
-            min_delay: Duration::from_millis(500),
-            max_delay: Duration::from_secs(5),
-            factor: 2.0,
-            full_jitter: true,
-            ..retry::Policy::default()
-        };
-        let budget = RetryBudget { policy, not_found: policy.max_attempts };
-        call.send_to(clients::calls(), url, headers, budget).await
+        let budget = RetryBudget { policy: UPLOADS, not_found: UPLOADS.max_attempts };
+        call.send_to(storage::slot(url, base_url).await?, url, headers, budget).await
     }
 
     async fn send_to(&self, slot: &ClientSlot, url: &str, headers: HeaderMap, budget: RetryBudget) -> Result<Response> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::{Client, ClientBuilder};
 
 use super::client_slot::ClientSlot;
+use super::lookup::Resolver;
 use super::settings::{AGENT, CONNECT_TIMEOUT, IDLE_TIMEOUT, KEEPALIVE};
 use super::{proxy, tls};
 use crate::error::{Error, ErrorCode, Result};
@@ -22,16 +23,25 @@ pub(super) struct Limits {
     pub(super) ping_timeout: Duration,
 }
 
+/// The protocols that a server may choose from.
+pub(super) const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// The most redirections that a request follows. The key goes to no other origin.
+pub(super) const MAX_REDIRECTS: usize = 10;
+
+/// The longest headers of an answer over HTTP/2, in bytes. Over HTTP/1.1 it may have 100 headers in 400 KiB.
+pub(super) const MAX_HEADER_BYTES: u32 = 256 * 1024;
+
 impl Limits {
-    const DEFAULT: Self =
+    pub(super) const DEFAULT: Self =
         Self { idle: IDLE_TIMEOUT, ping_after: Duration::from_secs(5), ping_timeout: Duration::from_secs(10) };
 }
 
-static CALLS: ClientSlot = ClientSlot::new(|| build(builder(&[b"h2", b"http/1.1"], Limits::DEFAULT)?));
+static CALLS: ClientSlot = ClientSlot::new(|| build(builder(&PROTOCOLS, Limits::DEFAULT)?));
 static LONG: ClientSlot = ClientSlot::new(|| build(builder(&[b"http/1.1"], Limits::DEFAULT)?.http1_only()));
 static PASS_THROUGH: ClientSlot = ClientSlot::new(|| {
     let redirects = reqwest::redirect::Policy::none();
-    let builder = builder(&[b"h2", b"http/1.1"], Limits::DEFAULT)?.redirect(redirects).no_gzip().no_zstd();
+    let builder = builder(&PROTOCOLS, Limits::DEFAULT)?.redirect(redirects).no_gzip().no_zstd();
     build(builder.retry(reqwest::retry::never()))
 });
 
@@ -61,8 +71,11 @@ pub(super) fn builder(protocols: &[&[u8]], limits: Limits) -> Result<ClientBuild
     let builder = Client::builder()
         .tls_backend_preconfigured(tls)
         .user_agent(AGENT)
+        .dns_resolver(Resolver)
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(limits.idle)
+        .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
         .http2_keep_alive_interval(limits.ping_after)
         .http2_keep_alive_timeout(limits.ping_timeout)
         .http2_keep_alive_while_idle(true)

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use super::tls;
+use super::{storage, tls};
 use crate::error::{Error, ErrorCode};
 
 /// The error of a connection that sent nothing for `silence`.
@@ -15,6 +15,9 @@ impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Self {
         // The URL is left out: it can carry ids and, in presigned URLs, a signature.
         let error = error.without_url();
+        if let Some(refusal) = storage::refusal(&error) {
+            return refusal;
+        }
         if let Some(certificate) = tls::certificate_error(&error) {
             return certificate.with_source(error);
         }

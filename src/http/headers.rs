@@ -187,4 +187,22 @@ mod tests {
         let bad: ClientOptions = serde_json::from_str(r#"{"additionalHeaders":{"a b":"c"}}"#).expect("valid");
         assert_eq!(call_headers(&endpoint(), &bad, "k").expect_err("refused").code(), ErrorCode::InvalidHeader);
     }
+
+    #[test]
+    fn a_retry_option_replaces_its_part_of_the_schedule_and_a_factor_that_is_none_is_left_out() {
+        let options = |text: &str| -> RetryOptions { serde_json::from_str(text).expect("options") };
+        let all = options(r#"{"maxAttempts":2,"minTimeoutInMs":10,"maxTimeoutInMs":20,"factor":3,"randomize":true}"#);
+        let millis = std::time::Duration::from_millis;
+        let policy =
+            Policy { max_attempts: 2, min_delay: millis(10), max_delay: millis(20), factor: 3.0, full_jitter: true };
+        assert_eq!(all.policy(), policy);
+        assert_eq!(options("{}").policy(), Policy::default());
+        assert_eq!(options("{}").over(policy), policy);
+        assert_eq!(options(r#"{"maxAttempts":0}"#).policy().max_attempts, 1, "a call is sent once at least");
+        for factor in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let options = RetryOptions { factor: Some(factor), ..RetryOptions::default() };
+            assert_eq!(options.policy(), Policy::default(), "{factor}");
+        }
+        assert!((options(r#"{"factor":0.5}"#).policy().factor - 0.5).abs() < f64::EPSILON);
+    }
 }

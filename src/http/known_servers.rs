@@ -31,3 +31,23 @@ pub(super) fn contains(base_url: &str) -> bool {
     let (hasher, known) = &*KNOWN;
     lock(known).contains(&hasher.hash_one(base_url))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_servers_that_answered_are_remembered_and_no_more_than_the_limit() {
+        let url = |n: usize| format!("https://answered-{n}.example");
+        assert!(!contains(&url(0)));
+        for n in 0..10 * MAX_SERVERS {
+            record(&url(n));
+            record(&url(n));
+            assert!(contains(&url(n)));
+        }
+        assert!(!contains(&url(0)));
+        assert_eq!(lock(&KNOWN.1).len(), MAX_SERVERS);
+        // Half of them, since other tests' servers may answer meanwhile.
+        assert!(contains(&url(10 * MAX_SERVERS - MAX_SERVERS / 2)), "a server that answers twice counts once");
+    }
+}

@@ -2,6 +2,8 @@
 //! expects, single calls with retries and deadlines, long-polls and streams.
 
 mod call;
+#[cfg(test)]
+mod call_tests;
 mod client_slot;
 mod clients;
 mod error;
@@ -10,13 +12,17 @@ mod half_open;
 mod headers;
 mod instant;
 mod known_servers;
+mod lookup;
 mod poll;
-mod pool;
+pub(crate) mod pool;
 mod proxy;
-mod redaction;
+mod reconnects;
+pub(crate) mod redaction;
 mod settings;
+mod storage;
 mod stream;
 mod tls;
+mod traces;
 mod upload;
 
 pub use call::{Call, Deadlines, Response};
@@ -26,8 +32,10 @@ pub(crate) use error::silent;
 pub use headers::{ClientOptions, RetryOptions, feed_headers};
 pub use poll::PollOutcome;
 pub use pool::LongPollClient;
+#[cfg(test)]
+pub(crate) use pool::{MemoryListener, Switch};
 pub(crate) use settings::KEEPALIVE;
 #[cfg(target_os = "linux")]
 pub(crate) use settings::TCP_USER_TIMEOUT;
-pub use stream::{StreamBody, StreamOutcome, open_stream, stream_headers};
+pub use stream::{Opening, StreamBody, StreamOutcome, open_stream, stream_headers};
 pub use upload::{Upload, UploadOutcome};

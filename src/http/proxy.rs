@@ -15,12 +15,7 @@ use crate::error::{Error, ErrorCode, Result};
 /// The entry of `NO_PROXY` that sends loopback through the proxy too, as in browsers.
 const LOOPBACK_ENTRY: &str = "<-loopback>";
 
-static PROXIES: Lazy<Proxies> = Lazy::new(|| Proxies {
-    matcher: Matcher::from_system(),
-    no_proxy: NoProxy::parse(&no_proxy()),
-    http: unusable(["HTTP_PROXY", "http_proxy"], variable),
-    https: unusable(["HTTPS_PROXY", "https_proxy"], variable),
-});
+static PROXIES: Lazy<Proxies> = Lazy::new(|| Proxies::new(Matcher::from_system(), |name| std::env::var(name).ok()));
 
 struct Proxies {
     matcher: Matcher,
@@ -31,8 +26,38 @@ struct Proxies {
     https: Option<&'static str>,
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+impl Proxies {
+    /// The proxies that `matcher` knows, checked against the environment's variables.
+    fn new(matcher: Matcher, variable: impl Fn(&str) -> Option<String> + Copy) -> Self {
+        Self {
+            matcher,
+            no_proxy: NoProxy::parse(&no_proxy(variable)),
+            http: unusable(["HTTP_PROXY", "http_proxy"], variable),
+            https: unusable(["HTTPS_PROXY", "https_proxy"], variable),
+        }
+    }
+
+    fn proxy_of(&self, uri: &Uri) -> Option<Intercept> {
+        if self.is_direct(uri) { None } else { self.matcher.intercept(uri) }
+    }
+
+    fn is_direct(&self, uri: &Uri) -> bool {
+        let port = uri.port_u16().unwrap_or(if is_plain(uri) { 80 } else { 443 });
+        uri.host().is_none_or(|host| self.no_proxy.covers(host, port))
+    }
+
+    fn is_proxied(&self, uri: &Uri) -> bool {
+        self.proxy_of(uri).is_some() || self.refusal(uri).is_some()
+    }
+
+    fn refusal(&self, uri: &Uri) -> Option<Error> {
+        let name = if is_plain(uri) { self.http } else { self.https }?;
+        // The value is not shown: it can hold a password.
+        let message = format!(
+            "the environment variable {name} is no URL of an http(s) proxy: set it to something like http://proxy.internal:3128, without quotes and spaces, or name the server in NO_PROXY"
+        );
+        (!self.is_direct(uri)).then(|| Error::new(ErrorCode::InvalidProxy, message))
+    }
 }
 
 /// The variable that applies, if its value is not a usable proxy: in quotes (an env file that no shell reads), with
@@ -51,18 +76,8 @@ fn unusable(names: [&'static str; 2], variable: impl Fn(&str) -> Option<String>)
 }
 
 /// `NO_PROXY` in upper or lower case; an empty one counts as missing.
-fn no_proxy() -> String {
-    let names = ["NO_PROXY", "no_proxy"];
-    names.iter().filter_map(|name| std::env::var(name).ok()).find(|text| !text.trim().is_empty()).unwrap_or_default()
-}
-
-fn proxy_of(uri: &Uri) -> Option<Intercept> {
-    if is_direct(uri) { None } else { PROXIES.matcher.intercept(uri) }
-}
-
-fn is_direct(uri: &Uri) -> bool {
-    let port = uri.port_u16().unwrap_or(if is_plain(uri) { 80 } else { 443 });
-    uri.host().is_none_or(|host| PROXIES.no_proxy.covers(host, port))
+fn no_proxy(variable: impl Fn(&str) -> Option<String>) -> String {
+    ["NO_PROXY", "no_proxy"].into_iter().filter_map(variable).find(|text| !text.trim().is_empty()).unwrap_or_default()
 }
 
 fn is_plain(uri: &Uri) -> bool {
@@ -71,7 +86,7 @@ fn is_plain(uri: &Uri) -> bool {
 
 /// Whether requests to `uri` go through a proxy, or would if its variable were right.
 pub(super) fn is_proxied(uri: &Uri) -> bool {
-    proxy_of(uri).is_some() || refusal(uri).is_some()
+    PROXIES.is_proxied(uri)
 }
 
 /// Refuses a request whose proxy variable is not a usable proxy: it would otherwise bypass the proxy.
@@ -80,21 +95,12 @@ pub(super) fn is_proxied(uri: &Uri) -> bool {
 /// `ERR_INVALID_PROXY`.
 pub(super) fn check(url: &str) -> Result<()> {
     let Ok(uri) = url.parse() else { return Ok(()) };
-    refusal(&uri).map_or(Ok(()), Err)
-}
-
-fn refusal(uri: &Uri) -> Option<Error> {
-    let name = if is_plain(uri) { PROXIES.http } else { PROXIES.https }?;
-    // The value is not shown: it can hold a password.
-    let message = format!(
-        "the environment variable {name} is no URL of an http(s) proxy: set it to something like http://proxy.internal:3128, without quotes and spaces, or name the server in NO_PROXY"
-    );
-    (!is_direct(uri)).then(|| Error::new(ErrorCode::InvalidProxy, message))
+    PROXIES.refusal(&uri).map_or(Ok(()), Err)
 }
 
 /// Has the client look up the proxy of each server here.
 pub(super) fn apply(builder: ClientBuilder) -> ClientBuilder {
-    builder.proxy(reqwest::Proxy::custom(|url| with_login(&proxy_of(&url.as_str().parse().ok()?)?)))
+    builder.proxy(reqwest::Proxy::custom(|url| with_login(&PROXIES.proxy_of(&url.as_str().parse().ok()?)?)))
 }
 
 /// A proxy's URL with its user name and password.
@@ -296,6 +302,83 @@ mod tests {
         assert_eq!(told(&[("HTTP_PROXY", "%%")]), None, "of another scheme");
         assert_eq!(told(&[("HTTPS_PROXY", "%%"), ("REQUEST_METHOD", "GET")]), None);
         assert_eq!(told(&[]), None);
+    }
+
+    fn proxies(set: &[(&str, &str)]) -> Proxies {
+        let variable = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let matcher = Matcher::builder()
+            .http(variable("HTTP_PROXY").unwrap_or_default())
+            .https(variable("HTTPS_PROXY").unwrap_or_default());
+        Proxies::new(matcher.build(), variable)
+    }
+
+    #[test]
+    fn each_scheme_has_a_proxy_of_its_own_and_a_server_that_no_proxy_names_is_asked_directly() {
+        let both = [("HTTP_PROXY", "http://plain.example:1"), ("HTTPS_PROXY", "http://secure.example:2")];
+        let through = |more: &[(&str, &str)], url: &'static str| {
+            let proxies = proxies(&[&both[..], more].concat());
+            let proxy = proxies.proxy_of(&Uri::from_static(url));
+            assert_eq!(proxies.is_proxied(&Uri::from_static(url)), proxy.is_some(), "{url}");
+            proxy.and_then(|proxy| proxy.uri().host().map(str::to_owned))
+        };
+        assert_eq!(through(&[], "http://a.example").as_deref(), Some("plain.example"));
+        assert_eq!(through(&[], "https://a.example").as_deref(), Some("secure.example"));
+        assert_eq!(through(&[], "https://127.0.0.1:3030"), None);
+        for (list, direct, proxied) in [
+            ("a.example", "https://a.example", "https://b.example"),
+            ("a.example:443", "https://a.example", "http://a.example"),
+            ("a.example:80", "http://a.example", "https://a.example"),
+            ("a.example:8080", "https://a.example:8080", "https://a.example"),
+        ] {
+            for name in ["NO_PROXY", "no_proxy"] {
+                assert_eq!(through(&[(name, list)], direct), None, "{list}");
+                assert!(through(&[(name, list)], proxied).is_some(), "{list}");
+            }
+        }
+        assert_eq!(through(&[("NO_PROXY", " "), ("no_proxy", "a.example")], "https://a.example"), None);
+        assert!(through(&[("NO_PROXY", "b.example"), ("no_proxy", "a.example")], "https://a.example").is_some());
+    }
+
+    #[test]
+    fn a_variable_that_names_no_proxy_refuses_its_scheme_alone_and_not_what_no_proxy_names() {
+        let proxies = proxies(&[("HTTPS_PROXY", "'http://p:word@x'"), ("NO_PROXY", "b.example")]);
+        let refused = |url: &'static str| {
+            let refusal = proxies.refusal(&Uri::from_static(url));
+            assert_eq!(proxies.is_proxied(&Uri::from_static(url)), refusal.is_some(), "{url} would go past the proxy");
+            refusal.map(|error| (error.code(), error.message().to_owned()))
+        };
+        let (code, message) = refused("https://a.example").expect("refused");
+        assert!(code == ErrorCode::InvalidProxy && message.contains("HTTPS_PROXY") && !message.contains("word"));
+        for url in ["http://a.example", "https://b.example", "https://localhost:1"] {
+            assert_eq!(refused(url), None, "{url}");
+        }
+    }
+
+    /// In a process of its own, whose environment names proxies.
+    #[test]
+    fn the_proxies_of_the_environment_are_those_of_every_request() {
+        const CHILD: &str = "TEST_PROXIES_OF_THE_ENVIRONMENT";
+        if std::env::var_os(CHILD).is_some() {
+            for (url, proxied, accepted) in [
+                ("http://a.example", true, true),
+                ("https://a.example", true, false),
+                ("http://b.example", false, true),
+                ("https://b.example", false, true),
+            ] {
+                assert_eq!(is_proxied(&Uri::from_static(url)), proxied, "{url}");
+                assert_eq!(check(url).is_ok(), accepted, "{url}");
+            }
+            return;
+        }
+        let mut child = std::process::Command::new(std::env::current_exe().expect("this program"));
+        for name in ["http_proxy", "https_proxy", "ALL_PROXY", "all_proxy", "no_proxy", "REQUEST_METHOD"] {
+            child.env_remove(name);
+        }
+        child.args(["--exact", "http::proxy::tests::the_proxies_of_the_environment_are_those_of_every_request"]);
+        child.envs([("HTTP_PROXY", "http://p.example:1"), ("HTTPS_PROXY", "'http://p.example:1'")]);
+        let output = child.envs([("NO_PROXY", "b.example"), (CHILD, "1")]).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
     }
 
     #[test]

@@ -3,29 +3,36 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
+use super::traces::Traces;
 use crate::secret::PLACEHOLDER;
 
 /// The shortest text that counts as a secret, in bytes. A shorter one can stand anywhere by chance.
 const MIN_SECRET_BYTES: usize = 8;
 
 /// Redacts the secret of one request from its response. Not `Debug`, so that it is never printed.
-pub(super) struct Redaction(Option<HeaderValue>);
+pub(crate) struct Redaction(Option<HeaderValue>);
 
 impl Redaction {
     /// The redaction for a request with these headers.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         Self(headers.get(AUTHORIZATION).cloned())
     }
 
     /// Redacts the secret in a response from status 400. A response below is no error and stays as it is, but for its
     /// content type: an error names that when the body turns out to be something else.
-    pub(super) fn redact(&self, status: u16, headers: HeaderMap, body: Bytes) -> (HeaderMap, Bytes) {
-        match self.secret() {
-            Some(secret) if status >= 400 => (redact_headers(headers, secret), redact_body(body, secret)),
-            Some(secret) => (redact_content_type(headers, secret), body),
-            None => (headers, body),
+    pub(crate) fn redact(&self, status: u16, headers: HeaderMap, body: Bytes) -> (HeaderMap, Bytes) {
+        // Nearly every response: nothing is looked for.
+        if status < 400 && headers.get(CONTENT_TYPE).is_none_or(is_plain_type) {
+            return (headers, body);
+        }
+        let Some(secret) = self.secret() else { return (headers, body) };
+        let secret = Secret { text: secret, traces: Traces::of(secret) };
+        if status >= 400 {
+            (secret.redact_headers(headers), secret.redact_body(body))
+        } else {
+            (secret.redact_content_type(headers), body)
         }
     }
 
@@ -35,51 +42,95 @@ impl Redaction {
     }
 }
 
-fn redact_headers(mut headers: HeaderMap, secret: &str) -> HeaderMap {
-    headers.values_mut().for_each(|value| redact_value(value, secret));
-    headers
+fn is_plain_type(value: &HeaderValue) -> bool {
+    const PLAIN: [&str; 4] = [
+        "application/json",
+        "application/json; charset=utf-8",
+        "text/event-stream",
+        "text/event-stream; charset=utf-8",
+    ];
+    PLAIN.iter().any(|plain| value.as_bytes().eq_ignore_ascii_case(plain.as_bytes()))
 }
 
-fn redact_content_type(mut headers: HeaderMap, secret: &str) -> HeaderMap {
-    if let Some(value) = headers.get_mut(CONTENT_TYPE) {
-        redact_value(value, secret);
-    }
-    headers
+/// A secret, and the traces that it leaves in a text.
+struct Secret<'a> {
+    text: &'a str,
+    traces: Traces<'a>,
 }
 
-fn redact_value(value: &mut HeaderValue, secret: &str) {
-    // A value that is not ASCII text can hold the secret too.
-    let text = String::from_utf8_lossy(value.as_bytes());
-    if text.contains(secret) {
-        *value = HeaderValue::from_str(&text.replace(secret, PLACEHOLDER))
-            .unwrap_or_else(|_| HeaderValue::from_static(PLACEHOLDER));
+impl Secret<'_> {
+    fn redact_headers(&self, headers: HeaderMap) -> HeaderMap {
+        // A secret in the name of a header is no header that anybody needs.
+        let shown = |(name, value): (Option<HeaderName>, HeaderValue), last: &mut Option<HeaderName>| {
+            *last = name.or_else(|| last.take());
+            last.clone().filter(|name| !self.traces.are_in(name.as_str())).map(|name| (name, self.redact_value(value)))
+        };
+        let mut last = None;
+        let mut redacted = HeaderMap::with_capacity(headers.len());
+        for line in headers {
+            if let Some((name, value)) = shown(line, &mut last) {
+                redacted.append(name, value);
+            }
+        }
+        redacted
     }
-}
 
-fn redact_body(body: Bytes, secret: &str) -> Bytes {
-    let text = unescaped(String::from_utf8_lossy(&body));
-    // A body that broke off, or was cut, can end amid the secret.
-    let cut = (MIN_SECRET_BYTES..secret.len()).rev().find(|&length| text.ends_with(&secret[..length]));
-    let whole = cut.map_or(&*text, |length| &text[..text.len() - length]);
-    if cut.is_none() && !text.contains(secret) {
-        return body;
+    fn redact_content_type(&self, mut headers: HeaderMap) -> HeaderMap {
+        if let Some(value) = headers.remove(CONTENT_TYPE) {
+            headers.insert(CONTENT_TYPE, self.redact_value(value));
+        }
+        headers
     }
-    let mut shown = whole.replace(secret, PLACEHOLDER);
-    if cut.is_some() {
-        shown.push_str(PLACEHOLDER);
+
+    fn redact_value(&self, value: HeaderValue) -> HeaderValue {
+        // A value that is not ASCII text can hold the secret too.
+        let text = String::from_utf8_lossy(value.as_bytes());
+        match self.redact_text(&text) {
+            None => value,
+            Some(shown) => HeaderValue::from_str(&shown).unwrap_or_else(|_| HeaderValue::from_static(PLACEHOLDER)),
+        }
     }
-    shown.into()
+
+    fn redact_body(&self, body: Bytes) -> Bytes {
+        // As it came, too: of a name that an object has twice, only the last is in the text with its escapes resolved.
+        let came = String::from_utf8_lossy(&body);
+        let plain = if has_escapes(&came) { self.redact_text(&came) } else { None };
+        let text = unescaped(plain.as_deref().map_or(came, Cow::Borrowed));
+        // A body that broke off, or was cut, can end amid the secret.
+        let cut = (MIN_SECRET_BYTES..self.text.len()).rev().find(|&length| text.ends_with(&self.text[..length]));
+        let whole = cut.map_or(&*text, |length| &text[..text.len() - length]);
+        let shown = self.redact_text(whole);
+        if cut.is_none() && shown.is_none() {
+            return plain.map_or(body, Bytes::from);
+        }
+        let mut shown = shown.unwrap_or_else(|| whole.to_owned());
+        if cut.is_some() {
+            shown.push_str(PLACEHOLDER);
+        }
+        shown.into()
+    }
+
+    /// The text without the secret and its traces; `None` where it has none.
+    fn redact_text(&self, text: &str) -> Option<String> {
+        let replaced = text.contains(self.text).then(|| text.replace(self.text, PLACEHOLDER));
+        let left = replaced.as_deref().unwrap_or(text);
+        self.traces.redact(left).or(replaced)
+    }
 }
 
 /// The text with its JSON escapes resolved: a secret written as `\u00…` is not found as text, and is read all the same.
 fn unescaped(text: Cow<'_, str>) -> Cow<'_, str> {
-    if !text.contains("\\u00") {
+    if !has_escapes(&text) {
         return text;
     }
     match serde_json::from_str::<serde_json::Value>(&text) {
         Ok(value) => value.to_string().into(),
         Err(_) => text,
     }
+}
+
+fn has_escapes(text: &str) -> bool {
+    text.contains("\\u00")
 }
 
 #[cfg(test)]
@@ -92,6 +143,38 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, format!("Bearer {key}").parse().expect("a value"));
         Redaction::of(&headers)
+    }
+
+    #[test]
+    fn a_key_in_a_name_that_a_body_has_twice_is_not_shown() {
+        for body in [
+            format!(r#"{{"error":"no key {KEY}","a":"\u0000","error":null}}"#),
+            format!(r#"{{"error":"no key {KEY}","a":"\u0074r_dev_hiddenhidden","error":null}}"#),
+        ] {
+            let (_, body) = redaction(KEY).redact(400, HeaderMap::new(), body.into());
+            assert!(!String::from_utf8_lossy(&body).contains("hidden"), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_whose_every_letter_is_escaped_is_not_read_from_the_body() {
+        let escaped: Vec<String> = KEY.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect();
+        let escaped = escaped.concat();
+        let (_, body) = redaction(KEY).redact(400, HeaderMap::new(), format!(r#"{{"error":"{escaped}"}}"#).into());
+        let read: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        assert!(!read.to_string().contains("hidden"), "{read}");
+    }
+
+    #[test]
+    fn a_header_that_is_named_after_the_key_is_not_kept() {
+        let mut headers = HeaderMap::new();
+        headers.insert("hiddenhidden", "1".parse().expect("a value"));
+        for value in ["1", "hiddenhidden"] {
+            headers.append("x-a", value.parse().expect("a value"));
+        }
+        let (headers, _) = redaction(KEY).redact(400, headers, Bytes::new());
+        let left: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().expect("text"))).collect();
+        assert_eq!(left, [("x-a", "1"), ("x-a", "(secret)")]);
     }
 
     fn hidden(key: &str, status: u16, text: &str) -> (String, String) {

@@ -25,7 +25,7 @@ pub(crate) const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const AGENT: &str = concat!("trigger-native/", env!("CARGO_PKG_VERSION"));
 
 /// Sets [`KEEPALIVE`] and [`TCP_USER_TIMEOUT`] on a connector of the pool.
-pub(super) fn keep_alive(tcp: &mut HttpConnector) {
+pub(super) fn keep_alive<R>(tcp: &mut HttpConnector<R>) {
     let (idle, interval, retries) = KEEPALIVE;
     tcp.set_keepalive(Some(idle));
     tcp.set_keepalive_interval(Some(interval));

@@ -12,6 +12,7 @@ use super::clients;
 use super::error::silent;
 use super::headers::{ClientOptions, call_headers};
 use super::pool::{Body, OpenOutcome, open};
+use super::reconnects::ReconnectLimiter;
 use super::redaction::Redaction;
 use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
@@ -107,12 +108,24 @@ impl StreamBody {
     }
 }
 
+/// Whether a stream is opened for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// The first request of a stream.
+    First,
+    /// The stream goes on: the request waits for its turn among all reconnects to the server.
+    Again,
+}
+
 /// Sends a GET for a stream.
 ///
 /// # Errors
 /// Only errors that no retry can mend: a request or a client that cannot be built.
-pub async fn open_stream(url: &str, headers: HeaderMap, silence: Duration) -> Result<StreamOutcome> {
+pub async fn open_stream(url: &str, opening: Opening, headers: HeaderMap, silence: Duration) -> Result<StreamOutcome> {
     let redaction = Redaction::of(&headers);
+    if opening == Opening::Again {
+        ReconnectLimiter::of(url).turn().await;
+    }
     let mut body = match open(url, &headers, silence).await? {
         OpenOutcome::Head(head, body) => {
             StreamBody { status: head.status.as_u16(), headers: head.headers, source: Source::Pool(body) }

@@ -121,7 +121,10 @@ pub(super) fn certificate_error(error: &(dyn StdError + 'static)) -> Option<Erro
             Some(_) | None => next = inner.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source()),
         }
     };
-    Some(Error::new(ErrorCode::Certificate, certificate_message(why, &extra_certs_note())))
+    Some(Error::new(
+        ErrorCode::Certificate,
+        certificate_message(why, &extra_certs_note(std::env::var_os("NODE_EXTRA_CA_CERTS"))),
+    ))
 }
 
 fn certificate_message(why: &CertificateError, extra: &str) -> String {
@@ -142,9 +145,9 @@ fn certificate_message(why: &CertificateError, extra: &str) -> String {
     )
 }
 
-/// A note on the present value of `NODE_EXTRA_CA_CERTS`, for the end of a message.
-fn extra_certs_note() -> String {
-    match std::env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()) {
+/// A note on the value of `NODE_EXTRA_CA_CERTS`, for the end of a message.
+fn extra_certs_note(value: Option<std::ffi::OsString>) -> String {
+    match value.filter(|path| !path.is_empty()) {
         None => "; it is not set".to_owned(),
         Some(path) if read_pem(&path).is_empty() => {
             format!("; the one it names now, {}, cannot be read or holds none", path.display())
@@ -249,5 +252,40 @@ mod tests {
             .clone();
         assert_eq!(check(std::slice::from_ref(&root), &server, "trigger.local"), Ok(()));
         assert!(check(&[], &server, "trigger.local").is_err());
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_comes_with_what_mends_it() {
+        let message = |why: CertificateError| certificate_message(&why, "");
+        for (why, said) in [
+            (CertificateError::Expired, "has expired: the server needs a new one"),
+            (CertificateError::NotValidYet, "is not valid yet: is this machine's clock right?"),
+            (CertificateError::NotValidForName, "is another host's: is the base URL right?"),
+            (CertificateError::UnknownIssuer, "is signed by nobody this process knows"),
+        ] {
+            assert!(message(why).contains(said), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_certificates_that_is_not_set_or_has_none_is_named() {
+        let listed = self_signed(params("trigger.local", IsCa::NoCa));
+        let folder = std::env::temp_dir();
+        let file = |name: &str| folder.join(format!("trigger-native-{}-{name}.pem", std::process::id()));
+        let body = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &listed);
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
+        std::fs::write(file("one"), pem).expect("written");
+        std::fs::write(file("none"), "no certificate").expect("written");
+        let note = |name: &str| extra_certs_note(Some(file(name).into_os_string()));
+        let (one, none, missing) = (note("one"), note("none"), note("missing"));
+        std::fs::remove_file(file("one")).expect("removed");
+        std::fs::remove_file(file("none")).expect("removed");
+        assert_eq!(one, "");
+        for said in [none, missing] {
+            assert!(said.contains("cannot be read or holds none"), "{said}");
+        }
+        for value in [None, Some("".into())] {
+            assert_eq!(extra_certs_note(value), "; it is not set");
+        }
     }
 }

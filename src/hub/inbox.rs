@@ -46,6 +46,8 @@ impl Inbox {
     /// Wakes the task that waits for something to read: called once, after everything was put in. Never under the
     /// feed's lock, for the woken task may read at once, on this very thread.
     pub(super) fn wake(&self) {
+        #[cfg(test)]
+        crate::interleave::point();
         self.waker.wake();
     }
 

@@ -16,6 +16,8 @@ mod feed_tests;
 #[allow(clippy::module_inception, reason = "the type that the folder is named after")]
 mod hub;
 mod inbox;
+#[cfg(test)]
+mod interleave_tests;
 mod queue;
 mod reader;
 mod registry;

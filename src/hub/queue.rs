@@ -195,6 +195,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::ConnectionState;
     use crate::shape::Row;
 
     fn item(key: &str) -> Item {
@@ -257,6 +258,106 @@ mod tests {
         queue.push(state("a", 1_000));
         let last: Vec<String> = (1_000 - MAX_LAG_ROWS + MAX_BATCH_ROWS..=1_000).map(|n| format!("a{n}")).collect();
         assert_eq!(keys(&mut queue), last);
+    }
+
+    /// A state with so many bytes of text.
+    fn long(key: &str, bytes: usize) -> Item {
+        let row = Row::merge(&mut Arc::default(), None, None, [("id".into(), Some("x".repeat(bytes).into()))]);
+        Item { row: Arc::new(row), ..item(key) }
+    }
+
+    fn filled(items: impl IntoIterator<Item = Item>) -> Queue {
+        let mut queue = Queue::default();
+        for item in items {
+            queue.push(item);
+        }
+        queue
+    }
+
+    #[test]
+    fn a_reader_keeps_up_below_half_a_lag_of_rows_or_bytes_and_once_it_has_ended() {
+        let runs = |count: usize| filled((0..count).map(|n| item(&n.to_string())));
+        assert!(runs(MAX_LAG_ROWS / 2 - 1).has_room());
+        let mut lags = runs(MAX_LAG_ROWS / 2);
+        assert!(!lags.has_room());
+        lags.end = Some(End::Complete);
+        assert!(lags.has_room(), "a reader that has ended holds nobody up");
+        assert!(filled([long("a", MAX_LAG_BYTES / 2 - 1)]).has_room());
+        assert!(!filled([long("a", MAX_LAG_BYTES / 2)]).has_room());
+    }
+
+    #[test]
+    fn a_reader_is_full_at_a_number_of_rows_or_of_bytes_whichever_comes_first() {
+        let runs = |count: usize| filled((0..count).map(|n| item(&n.to_string())));
+        assert!(!runs(FULL_ROWS - 1).is_full());
+        assert!(runs(FULL_ROWS).is_full());
+        assert!(!filled([long("a", FULL_BYTES - 1)]).is_full());
+        assert!(filled([long("a", FULL_BYTES)]).is_full());
+    }
+
+    #[test]
+    fn long_states_of_a_run_make_way_for_its_newest_at_four_megabytes() {
+        let mut kept = filled([long("a", MAX_LAG_BYTES / 2), long("a", MAX_LAG_BYTES / 2)]);
+        assert_eq!((kept.count, kept.coalesced), (2, 0));
+        kept.push(long("a", 1));
+        assert_eq!((kept.count, kept.bytes, kept.coalesced), (2, MAX_LAG_BYTES / 2 + 1, 1));
+    }
+
+    #[test]
+    fn one_read_returns_64_rows_or_a_megabyte_and_says_that_more_is_there() {
+        let mut queue = filled((0..=MAX_BATCH_ROWS).map(|n| item(&n.to_string())));
+        let first = queue.take().expect("a batch");
+        assert_eq!((first.rows.len(), first.drained), (MAX_BATCH_ROWS, false));
+        let second = queue.take().expect("a batch");
+        assert_eq!((second.rows.len(), second.drained), (1, true));
+        let mut long = filled((0..3).map(|n| long(&n.to_string(), MAX_BATCH_BYTES / 2)));
+        assert_eq!(long.take().map(|batch| batch.rows.len()), Some(2));
+    }
+
+    #[test]
+    fn the_oldest_of_more_than_64_notices_or_faults_are_dropped() {
+        let mut queue = Queue::default();
+        for why in (0..=MAX_NOTICES).map(|n| if n == 0 { "the oldest" } else { "newer" }) {
+            queue.fault(Fault { key: None, why });
+            let state = if why == "newer" { ConnectionState::Live } else { ConnectionState::Connecting };
+            queue.notice(Notice::State(state));
+        }
+        let batch = queue.take().expect("a batch");
+        assert_eq!((batch.faults.len(), batch.notices.len()), (MAX_NOTICES, MAX_NOTICES));
+        assert!(batch.faults.iter().all(|fault| fault.why == "newer"));
+        assert!(batch.notices.iter().all(|notice| matches!(notice, Notice::State(ConnectionState::Live))));
+    }
+
+    #[test]
+    fn a_single_notice_or_fault_is_read_without_a_row_and_once() {
+        let mut queue = Queue::default();
+        assert!(queue.take().is_none());
+        queue.fault(Fault { key: None, why: "unreadable" });
+        assert_eq!(queue.take().map(|batch| batch.faults.len()), Some(1));
+        queue.notice(Notice::State(ConnectionState::Live));
+        assert_eq!(queue.take().map(|batch| batch.notices.len()), Some(1));
+        queue.settle(None);
+        assert_eq!(queue.take().map(|batch| batch.settled), Some(true));
+        assert!(queue.take().is_none());
+    }
+
+    #[test]
+    fn a_reader_that_catches_up_in_part_misses_no_state_of_any_other_run() {
+        let runs = 3 * MAX_LAG_ROWS;
+        let mut queue = filled((0..runs).map(|run| state(&format!("r{run}."), 0)));
+        let read = queue.take().expect("a batch").rows.len();
+        queue.push(state(&format!("r{read}."), 1));
+        let mut expected: Vec<String> = (read + 1..runs).map(|run| format!("r{run}.0")).collect();
+        expected.push(format!("r{read}.1"));
+        assert_eq!((keys(&mut queue), queue.coalesced), (expected, 1));
+    }
+
+    #[test]
+    fn a_read_from_a_long_queue_does_not_make_the_next_state_look_at_all_that_wait() {
+        let mut queue = filled((0..2 * MAX_LAG_ROWS).map(|n| item(&n.to_string())));
+        assert!(queue.entries_of.is_some());
+        queue.take();
+        assert!(queue.entries_of.is_some(), "the index of what waits is kept");
     }
 
     /// Runs and their ends, all of them unread: the cost of each must not grow with their number.

@@ -47,3 +47,34 @@ impl FeedSpec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(retry: RetryPolicy) -> Limits {
+        let endpoint = Endpoint::new("http://a.b", "tr_dev_1234567890", None).expect("valid");
+        FeedSpec { endpoint, path: "/".into(), query: [].into(), retry }.limits()
+    }
+
+    #[test]
+    fn waits_are_spread_below_the_longest_that_the_app_allows() {
+        let retry =
+            RetryPolicy { retry_for_ms: 9_000, min_delay_ms: 40, max_delay_ms: 1_000, ..RetryPolicy::default() };
+        let limits = limits(retry);
+        assert_eq!(limits.failures.backoff(100, 0.5), Duration::from_millis(500), "not all at the longest");
+        assert_eq!(limits.idle.max_delay, Duration::from_secs(1));
+        assert_eq!([limits.failures.min_delay, limits.idle.min_delay], [Duration::from_millis(40); 2]);
+        assert_eq!((limits.retry_for_ms, limits.max_wait_ms, limits.min_wait_ms), (9_000, 1_000, 40));
+        assert_eq!(limits.protocol_for_ms, 9_000, "never longer than everything");
+    }
+
+    #[test]
+    fn an_app_cannot_make_short_waits_longer_than_they_are() {
+        let limits = limits(RetryPolicy { max_delay_ms: 3_600_000, ..RetryPolicy::default() });
+        let default = Limits::default();
+        assert_eq!(limits.failures.max_delay, default.failures.max_delay);
+        assert_eq!(limits.protocol_for_ms, default.protocol_for_ms);
+        assert_eq!(limits.min_wait_ms, default.min_wait_ms);
+    }
+}

@@ -109,3 +109,26 @@ impl<F> Subscribers<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::growth::assert_linear;
+    use crate::hub::inbox::ReaderOptions;
+
+    #[test]
+    fn eighty_thousand_readers_come_and_leave_one_by_one_without_a_look_at_each_for_each() {
+        assert_linear("readers of a feed", |length| {
+            let mut subscribers = Subscribers::default();
+            let inboxes: Vec<Arc<Inbox>> =
+                (0..length).map(|_| Arc::new(Inbox::new(ReaderOptions::default()))).collect();
+            for inbox in &inboxes {
+                subscribers.push(Subscriber::new(inbox.clone(), Arc::new(())));
+            }
+            for inbox in &inboxes {
+                subscribers.remove(inbox);
+            }
+            assert!(subscribers.is_empty());
+        });
+    }
+}

@@ -6,6 +6,7 @@
 mod level;
 mod line;
 mod macros;
+pub mod panics;
 mod sinks;
 mod span;
 mod text;

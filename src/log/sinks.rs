@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, Once};
 
 use super::level::{self, Level};
 use super::line::{Line, Value};
+use super::text::shown;
 use crate::clock::unix_ms;
 use crate::lock::lock;
 use crate::timestamp::format_timestamp;
@@ -57,9 +58,9 @@ pub(crate) fn from_environment() {
     LOOKED.call_once(|| {
         let Some(value) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) else { return };
         let value = value.to_string_lossy();
-        match Level::parse(&value) {
-            Some(level) => add(Arc::new(Printer { level, dropped: AtomicU64::new(0) })),
-            None => {
+        match Level::parse(&value).ok_or_else(|| shown(value)) {
+            Ok(level) => add(Arc::new(Printer { level, dropped: AtomicU64::new(0) })),
+            Err(value) => {
                 let _ = print(&format!(
                     "trigger-native: {VARIABLE} is {value:?}, which is no level: set it to error, warn, info or debug, or not at all\n"
                 ));

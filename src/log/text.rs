@@ -1,4 +1,5 @@
 //! The text of a field. A key or token, which a caller or a viewer can pass in the place of an id, is hidden; long text is cut.
+//! `js/errors/hidden.js` hides the same in messages.
 
 use std::borrow::Cow;
 
@@ -13,7 +14,7 @@ const TOKEN: &str = "eyJ";
 
 /// `text` as a line shows it.
 pub(super) fn shown(text: Cow<'_, str>) -> Cow<'_, str> {
-    let text = redacted(text);
+    let text = without_secrets(text);
     if text.len() <= MAX_BYTES {
         return text;
     }
@@ -21,7 +22,8 @@ pub(super) fn shown(text: Cow<'_, str>) -> Cow<'_, str> {
     format!("{}...", &text[..end]).into()
 }
 
-fn redacted(text: Cow<'_, str>) -> Cow<'_, str> {
+/// `text` without keys, tokens and the logins of URLs.
+pub(super) fn without_secrets(text: Cow<'_, str>) -> Cow<'_, str> {
     let mut kept = String::new();
     let mut rest = &*text;
     while let Some((start, end)) = next_secret(rest) {
@@ -44,8 +46,27 @@ fn next_secret(text: &str) -> Option<(usize, usize)> {
     };
     let keys = KEYS.iter().filter_map(|key| text.find(key));
     let tokens = text.match_indices(TOKEN).map(|(start, _)| start);
-    let token = tokens.into_iter().find(|&start| text[start..word_end(start)].matches('.').count() == 2);
-    keys.chain(token).min().map(|start| (start, word_end(start)))
+    let token = tokens.into_iter().find(|&start| {
+        let word = &text[start..word_end(start)];
+        word.matches('.').count() == 2 || is_cut_token(text[..start].chars().next_back(), word)
+    });
+    let words = keys.chain(token).map(|start| (start, word_end(start)));
+    words.chain(next_login(text)).min()
+}
+
+/// Whether `word`, which stands behind `before`, is the beginning of a token: a part without a dot of at least 15 letters.
+fn is_cut_token(before: Option<char>, word: &str) -> bool {
+    let is_whole = !before.is_some_and(|char| char.is_ascii_alphanumeric() || char == '_');
+    is_whole && word.split('.').next().is_some_and(|part| part.len() >= TOKEN.len() + 12)
+}
+
+/// The start and the end of the first login of a URL in `text`.
+fn next_login(text: &str) -> Option<(usize, usize)> {
+    text.match_indices("://").find_map(|(at, scheme)| {
+        let start = at + scheme.len();
+        let length = text[start..].find(|char: char| char.is_whitespace() || "/@\"'<>".contains(char))?;
+        (length > 0 && text[start + length..].starts_with('@')).then_some((start, start + length))
+    })
 }
 
 #[cfg(test)]
@@ -61,6 +82,14 @@ mod tests {
             ("/realtime/v1/runs/Bearer%20eyJh.eyJi.hidden%0A", "/realtime/v1/runs/Bearer%20(secret)%0A"),
             ("/realtime/v1/streams/run_1/heyJude.mp3", "/realtime/v1/streams/run_1/heyJude.mp3"),
             ("/api/v1/tasks/tr_daily/trigger", "/api/v1/tasks/tr_daily/trigger"),
+            ("/realtime/v1/runs/eyJhbGciOiJIUzI1NiJ9.eyJhid", "/realtime/v1/runs/(secret)"),
+            ("/realtime/v1/runs/eyJhbGciOiJIUzI1NiJ9", "/realtime/v1/runs/(secret)"),
+            // Shorter than the beginning of a token, and with letters before it.
+            ("/realtime/v1/runs/eyJude", "/realtime/v1/runs/eyJude"),
+            ("/realtime/v1/runs/heyJhbGciOiJIUzI1NiJ9", "/realtime/v1/runs/heyJhbGciOiJIUzI1NiJ9"),
+            ("http://user:hidden@a.test/b@c and https://hidden@d", "http://(secret)@a.test/b@c and https://(secret)@d"),
+            ("http://a.test/@b", "http://a.test/@b"),
+            ("http://@b", "http://@b"),
             ("", ""),
         ] {
             assert_eq!(shown(text.into()), expected);

@@ -2,6 +2,7 @@
 //! reads it in the same way (A13). Where the app's session decides, no page of another origin may have sent it (A17,
 //! A18).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -20,6 +21,9 @@ const SINGLE: [HeaderName; 5] = [
     HeaderName::from_static("last-event-id"),
     HeaderName::from_static("timeout-seconds"),
 ];
+
+/// The parameters of feeds.
+const PARAMETERS: [&str; 7] = ["tags", "createdAt", "skipColumns", "offset", "handle", "live", "cursor"];
 
 /// The headers of an answer that a page with credentials may read. To such a page `*` is no wildcard.
 const EXPOSED: HeaderValue = HeaderValue::from_static(concat!(
@@ -65,13 +69,15 @@ impl Admission {
         Err(Response::api_error(status, text))
     }
 
-    /// As [`Admission::check`], and refuses a page of another origin where the app's session decides. `own` is the
-    /// app's host, where it is known from elsewhere than the request's headers.
+    /// As [`Admission::check`], for a request that the app's session decides on: also refuses parameters that are given
+    /// twice, and pages of another origin. `own` is the app's host, where it is known from elsewhere than the request's
+    /// headers.
     ///
     /// # Errors
-    /// Those of [`Admission::check`], and the 403.
+    /// Those of [`Admission::check`], the 400, and the 403.
     pub(super) fn check_with_origin(&self, head: &Parts, own: Option<&str>) -> Result<(), Response> {
         self.check(&head.headers, &head.uri)?;
+        check_parameters(head.uri.query().unwrap_or_default())?;
         self.check_origin(&head.headers, &head.uri, own)
     }
 
@@ -141,6 +147,18 @@ fn check_ambiguity(headers: &HeaderMap, uri: &Uri) -> Result<(), Response> {
             Err(Response::api_error(StatusCode::UNAUTHORIZED, "More than one Authorization header"))
         }
         Some(name) => Err(bad_request(&format!("More than one {name} header"))),
+    }
+}
+
+/// Refuses a query that gives a feed's parameter twice: the server takes the last one, and an app that calls
+/// `searchParams.get()` decides about the first.
+fn check_parameters(query: &str) -> Result<(), Response> {
+    let mut seen = HashSet::new();
+    let mut given = url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
+    let twice = given.find_map(|name| PARAMETERS.into_iter().find(|one| *one == name).filter(|one| !seen.insert(*one)));
+    match twice {
+        Some(name) => Err(bad_request(&format!("More than one {name} parameter"))),
+        None => Ok(()),
     }
 }
 
@@ -244,6 +262,19 @@ mod tests {
         assert_eq!(status(check_ambiguity(&twice, &Uri::from_static("/a"))), 401);
         let many = headers(&[("cookie", "a=1"), ("cookie", "b=1"), ("accept", "a/b"), ("accept", "c/d")]);
         assert_eq!(status(check_ambiguity(&many, &Uri::from_static("/a"))), 0);
+    }
+
+    #[test]
+    fn a_parameter_that_the_app_could_read_otherwise_is_refused() {
+        for query in
+            ["", "tags=a&offset=-1", "tags=a,b&Tags=c&tags[]=d&tag=e", "tags=a%26tags%3Db", "filter=a&filter=b"]
+        {
+            assert_eq!(status(check_parameters(query)), 0, "{query}");
+        }
+        for query in ["tags=a&tags=b", "tags=b&t%61gs=a", "tags=a&tags", "tags&offset=-1&tags=", "offset=-1&offset=-1"]
+        {
+            assert_eq!(status(check_parameters(query)), 400, "{query}");
+        }
     }
 
     #[test]

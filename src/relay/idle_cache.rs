@@ -3,7 +3,7 @@
 //! that opened them (`limits.feedsPerToken`). Beyond a bound, the upstream that has been idle for longest is evicted
 //! (F1, F2, R1).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
@@ -32,13 +32,62 @@ pub(super) struct IdleCache<K, V> {
     stop: CancellationToken,
     stats: Arc<Stats>,
     slots: Mutex<HashMap<K, Arc<Slot<K, V>>>>,
+    idle: Arc<Mutex<IdleOrder<K>>>,
+}
+
+/// The keys of idle upstreams by when they became so: all of them, and those that each token opened. The one that has been
+/// idle for longest is found without a look at the others, since a viewer that is at its bound asks for it with every
+/// request. Locked last, after the subscribers of a slot, so that what it says of the slot is true.
+#[derive(Debug)]
+struct IdleOrder<K> {
+    last: u64,
+    all: BTreeMap<u64, Arc<K>>,
+    of_owner: HashMap<Digest, BTreeMap<u64, Arc<K>>>,
+}
+
+impl<K> Default for IdleOrder<K> {
+    fn default() -> Self {
+        Self { last: 0, all: BTreeMap::new(), of_owner: HashMap::new() }
+    }
+}
+
+impl<K> IdleOrder<K> {
+    /// Adds an upstream that has become idle, and gives its position.
+    fn enter(&mut self, key: &Arc<K>, owner: Option<Digest>) -> u64 {
+        self.last += 1;
+        self.all.insert(self.last, key.clone());
+        if let Some(owner) = owner {
+            self.of_owner.entry(owner).or_default().insert(self.last, key.clone());
+        }
+        self.last
+    }
+
+    fn leave(&mut self, position: u64, owner: Option<Digest>) {
+        self.all.remove(&position);
+        let Some(owner) = owner else { return };
+        if let Some(own) = self.of_owner.get_mut(&owner) {
+            own.remove(&position);
+            if own.is_empty() {
+                self.of_owner.remove(&owner);
+            }
+        }
+    }
+
+    /// The upstream that has been idle for longest, of those that `owner` opened if there is one.
+    fn first(&self, owner: Option<&Digest>) -> Option<Arc<K>> {
+        let keys = owner.map_or(Some(&self.all), |owner| self.of_owner.get(owner))?;
+        keys.first_key_value().map(|(_, key)| key.clone())
+    }
 }
 
 /// A shared upstream.
 #[derive(Debug)]
 pub(super) struct Slot<K, V> {
-    id: K,
+    id: Arc<K>,
     value: V,
+    /// The token that opened it.
+    owner: Option<Digest>,
+    order: Arc<Mutex<IdleOrder<K>>>,
     subscribers: Mutex<Subscribers>,
     /// Notified when the last subscriber leaves.
     idle: Notify,
@@ -51,6 +100,10 @@ pub(super) struct Slot<K, V> {
 #[derive(Debug)]
 struct Subscribers {
     count: usize,
+    /// The position in the order of idle upstreams, of one that is idle and was not removed.
+    position: Option<u64>,
+    /// Whether the upstream was removed: it is never idle again.
+    is_removed: bool,
     /// When the last subscriber left. Meaningless while there are subscribers.
     idle_since: Instant,
 }
@@ -65,6 +118,7 @@ impl<K: Clone + Eq + Hash, V> IdleCache<K, V> {
             stop,
             stats,
             slots: Mutex::default(),
+            idle: Arc::default(),
         }
     }
 
@@ -83,7 +137,7 @@ impl<K: Clone + Eq + Hash, V> IdleCache<K, V> {
         if let Some(slot) = slots.get(&key) {
             return Ok((Subscription::new(slot.clone()), None));
         }
-        if slots.len() >= self.max && !evict(&mut slots, None) {
+        if slots.len() >= self.max && !self.evict(&mut slots, None) {
             self.stats.limit(Bound::Feeds);
             return Err(too_many_requests());
         }
@@ -96,8 +150,15 @@ impl<K: Clone + Eq + Hash, V> IdleCache<K, V> {
         };
         let slot = Arc::new(Slot {
             value: open(&key),
-            id: key.clone(),
-            subscribers: Mutex::new(Subscribers { count: 0, idle_since: Instant::now() }),
+            id: Arc::new(key.clone()),
+            owner,
+            order: self.idle.clone(),
+            subscribers: Mutex::new(Subscribers {
+                count: 0,
+                position: None,
+                is_removed: false,
+                idle_since: Instant::now(),
+            }),
             idle: Notify::new(),
             end: self.stop.child_token(),
             permit: Mutex::new(permit),
@@ -109,7 +170,19 @@ impl<K: Clone + Eq + Hash, V> IdleCache<K, V> {
     /// A permit of `owner`, for which an idle upstream of its own is evicted where it has too many.
     fn take(&self, slots: &mut HashMap<K, Arc<Slot<K, V>>>, owner: Digest) -> Option<QuotaPermit> {
         let permit = self.quota.take(owner);
-        permit.or_else(|| evict(slots, Some(&owner)).then(|| self.quota.take(owner)).flatten())
+        permit.or_else(|| self.evict(slots, Some(&owner)).then(|| self.quota.take(owner)).flatten())
+    }
+
+    /// Evicts the upstream that has been idle for longest, of those that `owner` opened if there is one. False where none
+    /// is idle.
+    fn evict(&self, slots: &mut HashMap<K, Arc<Slot<K, V>>>, owner: Option<&Digest>) -> bool {
+        let first = lock(&self.idle).first(owner);
+        let Some(slot) = first.and_then(|key| slots.remove(&*key)) else { return false };
+        slot.set_removed();
+        // The upstream may take a moment to end; its permit is free at once.
+        lock(&slot.permit).take();
+        slot.end.cancel();
+        true
     }
 
     /// Waits until the upstream has had no subscriber for `keep`, and removes it.
@@ -149,24 +222,11 @@ impl<K: Clone + Eq + Hash, V> IdleCache<K, V> {
     }
 }
 
-/// Evicts the upstream that has been idle for longest, of those that `owner` opened if there is one. False where none
-/// is idle.
-fn evict<K: Clone + Eq + Hash, V>(slots: &mut HashMap<K, Arc<Slot<K, V>>>, owner: Option<&Digest>) -> bool {
-    let candidates = slots.values().filter(|slot| owner.is_none_or(|owner| slot.is_of(owner)));
-    let idle = candidates.filter_map(|slot| Some((slot.idle_since()?, slot)));
-    let Some(key) = idle.min_by_key(|(since, _)| *since).map(|(_, slot)| slot.id.clone()) else { return false };
-    if let Some(slot) = slots.remove(&key) {
-        // The upstream may take a moment to end; its permit is free at once.
-        lock(&slot.permit).take();
-        slot.end.cancel();
-    }
-    true
-}
-
 /// Removes an upstream, unless another one has taken its place.
 fn remove<K: Eq + Hash, V>(slots: &mut HashMap<K, Arc<Slot<K, V>>>, slot: &Arc<Slot<K, V>>) {
-    if slots.get(&slot.id).is_some_and(|present| Arc::ptr_eq(present, slot)) {
-        slots.remove(&slot.id);
+    if slots.get(&*slot.id).is_some_and(|present| Arc::ptr_eq(present, slot)) {
+        slots.remove(&*slot.id);
+        slot.set_removed();
     }
 }
 
@@ -183,8 +243,22 @@ impl<K, V> Slot<K, V> {
         (subscribers.count == 0).then_some(subscribers.idle_since)
     }
 
-    fn is_of(&self, owner: &Digest) -> bool {
-        lock(&self.permit).as_ref().is_some_and(|permit| permit.is_of(owner))
+    /// Counts a subscriber, or one less, and keeps the order of idle upstreams.
+    fn count(&self, subscribers: &mut Subscribers, count: usize) {
+        subscribers.count = count;
+        let is_idle = count == 0 && !subscribers.is_removed;
+        if is_idle && subscribers.position.is_none() {
+            subscribers.position = Some(lock(&self.order).enter(&self.id, self.owner));
+        } else if let Some(position) = subscribers.position.take_if(|_| !is_idle) {
+            lock(&self.order).leave(position, self.owner);
+        }
+    }
+
+    fn set_removed(&self) {
+        let mut subscribers = lock(&self.subscribers);
+        subscribers.is_removed = true;
+        let count = subscribers.count;
+        self.count(&mut subscribers, count);
     }
 }
 
@@ -202,7 +276,10 @@ pub(super) struct Subscription<K, V>(Arc<Slot<K, V>>);
 
 impl<K, V> Subscription<K, V> {
     fn new(slot: Arc<Slot<K, V>>) -> Self {
-        lock(&slot.subscribers).count += 1;
+        let mut subscribers = lock(&slot.subscribers);
+        let count = subscribers.count + 1;
+        slot.count(&mut subscribers, count);
+        drop(subscribers);
         Self(slot)
     }
 }
@@ -218,22 +295,24 @@ impl<K, V> Deref for Subscription<K, V> {
 impl<K, V> Drop for Subscription<K, V> {
     fn drop(&mut self) {
         let mut subscribers = lock(&self.0.subscribers);
-        subscribers.count -= 1;
-        if subscribers.count == 0 {
+        let count = subscribers.count - 1;
+        if count == 0 {
             subscribers.idle_since = Instant::now();
             self.0.idle.notify_one();
         }
+        self.0.count(&mut subscribers, count);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::growth::assert_linear;
     use crate::relay::feed::tests::options;
 
     const KEEP: Duration = Duration::from_secs(5);
 
-    fn cache(feeds: usize, feeds_per_token: usize) -> IdleCache<&'static str, ()> {
+    fn cache<K: Clone + Eq + Hash>(feeds: usize, feeds_per_token: usize) -> IdleCache<K, ()> {
         let mut options = options("http://127.0.0.1:1", "tr_dev_1");
         (options.limits.feeds, options.limits.feeds_per_token, options.keep) = (feeds, feeds_per_token, KEEP);
         IdleCache::new(&options, CancellationToken::new(), Arc::default())
@@ -275,5 +354,36 @@ mod tests {
         drop(cache.subscribe("b", None, |_| ()));
         cache.remove(&slot);
         assert_eq!(cache.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_viewer_at_its_bound_costs_no_look_at_every_feed_of_the_others() {
+        let owner = Some([1; 32]);
+        assert_linear("feeds that make way", |length| {
+            let cache = cache(2 * length, length);
+            let held: Vec<_> = (0..length).map(|key| cache.subscribe(key, None, |_| ()).expect("room")).collect();
+            for key in length..4 * length {
+                drop(cache.subscribe(key, owner, |_| ()).expect("the idle one makes way"));
+            }
+            assert_eq!((held.len(), cache.len()), (length, 2 * length));
+            assert_eq!(lock(&cache.idle).all.len(), length);
+        });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_that_is_subscribed_to_again_is_no_longer_the_first_to_make_way() {
+        let cache = cache(2, 2);
+        let owner = Some([1; 32]);
+        for key in ["a", "b", "a"] {
+            drop(cache.subscribe(key, owner, |_| ()).expect("room"));
+        }
+        drop(cache.subscribe("c", owner, |_| ()).expect("b makes way"));
+        let (kept, opened) = cache.subscribe("a", owner, |_| ()).expect("there");
+        assert!(opened.is_none());
+        // One that ends while it has a subscriber is never idle.
+        cache.remove(&kept.0.clone());
+        drop(kept);
+        let order = lock(&cache.idle);
+        assert_eq!((order.all.len(), order.of_owner.len(), cache.len()), (1, 1, 1));
     }
 }

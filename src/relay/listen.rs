@@ -68,13 +68,11 @@ async fn answer(
 ) -> http::Response<Body> {
     let (head, body) = request.into_parts();
     if head.version == Version::HTTP_11 && head.uri.authority().is_none() && !head.headers.contains_key(HOST) {
-        relay.count_refusal(StatusCode::BAD_REQUEST);
-        return Response::api_error(StatusCode::BAD_REQUEST, "The request names no host")
-            .into_http(&head.headers, head.version);
+        let refusal = Response::api_error(StatusCode::BAD_REQUEST, "The request names no host");
+        return refused(relay, refusal.into_http(&head.headers, head.version));
     }
     if let Some(refusal) = relay.options.authorizes.then(|| relay.refusal(&head, None)).flatten() {
-        relay.count_refusal(refusal.status());
-        return refusal;
+        return refused(relay, refusal);
     }
     let body = body.map_err(io::Error::other).boxed_unsync();
     let mut grant = None;
@@ -90,6 +88,13 @@ async fn answer(
     let mut answer = relay.respond(Request::from_parts(head, body), grant).await;
     for_this_origin(&mut answer);
     answer
+}
+
+/// The relay's refusal of a request that goes no further.
+fn refused(relay: &Relay, mut refusal: http::Response<Body>) -> http::Response<Body> {
+    relay.count_refusal(refusal.status());
+    for_this_origin(&mut refusal);
+    refusal
 }
 
 /// Whether `authorize` is called for a request: not for preflights, which carry no cookie, nor for the metrics.

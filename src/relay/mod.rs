@@ -20,7 +20,7 @@ mod proxy;
 mod relay;
 mod request;
 mod response;
-mod router;
+pub(crate) mod router;
 mod stats;
 mod stream;
 mod upstream;

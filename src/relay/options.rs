@@ -39,6 +39,23 @@ impl Options {
     pub const HOLD: Duration = Duration::from_secs(20);
     /// The default of [`Options::keep`].
     pub const KEEP: Duration = Duration::from_secs(5);
+
+    /// The defaults: any mount point, every family, the token of each viewer.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            client: Arc::default(),
+            base_path: None,
+            allow: None,
+            limits: Limits::default(),
+            hold: Self::HOLD,
+            keep: Self::KEEP,
+            authorizes: false,
+            allow_origins: Arc::new([]),
+            warnings: Warnings::default(),
+            metrics_path: None,
+        }
+    }
 }
 
 /// How much is served at once. A viewer beyond a limit gets a 429 with `Retry-After`.

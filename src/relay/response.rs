@@ -125,3 +125,24 @@ impl hyper::body::Body for CountedBody {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::limits::Limiter;
+    use crate::relay::options::Limits;
+
+    #[tokio::test]
+    async fn an_answer_goes_out_with_its_length_also_while_its_viewer_counts() {
+        let stats = Arc::new(Stats::default());
+        let limiter = Limiter::new(Limits::default(), stats.clone());
+        let responder = Responder::new(1 << 20, stats.clone());
+        for permit in [None, Some(limiter.enter(None, "/x".into()).expect("room"))] {
+            let answer = Response::bytes("text/plain", Bytes::from_static(b"abc"));
+            let answer = responder.respond(Outcome::Answer(answer, permit), &HeaderMap::new(), Version::HTTP_11);
+            assert_eq!(answer.body().size_hint().exact(), Some(3));
+            assert_eq!(answer.into_body().collect().await.expect("whole").to_bytes(), "abc");
+        }
+        assert_eq!(stats.bytes.load(Relaxed), 6, "each counted once");
+    }
+}

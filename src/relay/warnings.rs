@@ -102,4 +102,14 @@ mod tests {
         assert!(UpstreamError::Unauthorized.text().contains("TRIGGER_SECRET_KEY"));
         assert!(UpstreamError::Unreachable.text().contains("TRIGGER_API_URL"));
     }
+
+    #[test]
+    fn a_server_that_fails_in_ever_new_ways_fills_no_log() {
+        let (warn, seen) = std::sync::mpsc::channel();
+        let warnings = Warnings::new(move |line| warn.send(line).expect("it listens"));
+        for n in 0..3 * MAX_WARNINGS {
+            warnings.warn(&n.to_string());
+        }
+        assert_eq!(seen.try_iter().count(), MAX_WARNINGS);
+    }
 }

@@ -44,3 +44,16 @@ impl ListenerState {
         self.refusals.fetch_sub(1, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_refusals_are_told_at_once_and_no_more() {
+        let state = ListenerState::default();
+        assert_eq!((0..2 * MAX_REFUSALS).filter(|_| state.start_refusal()).count(), MAX_REFUSALS);
+        state.end_refusal();
+        assert!(state.start_refusal() && !state.start_refusal());
+    }
+}

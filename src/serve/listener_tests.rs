@@ -390,3 +390,10 @@ fn a_connection_is_kept_for_longer_than_is_announced() {
     let announced = response.headers()["keep-alive"].to_str().expect("text").strip_prefix("timeout=").expect("a time");
     assert!(Duration::from_secs(announced.parse().expect("seconds")) < Timeouts::default().idle);
 }
+
+#[tokio::test]
+async fn nine_hundred_connections_wait_to_be_accepted() {
+    let (_unread, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, ErrorCode::RelayPort).await.expect("a port");
+    let waiting = (0..900).map(|_| timeout(LONG, TcpStream::connect(address)));
+    assert!(futures_util::future::join_all(waiting).await.iter().all(|waiting| matches!(waiting, Ok(Ok(_)))));
+}

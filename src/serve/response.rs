@@ -298,3 +298,83 @@ impl Response {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the page at `https://app` is told: the origin that may read, the headers that it may read, and `vary`.
+    fn told(answer: Response, origin: Option<&'static str>) -> [String; 3] {
+        let mut request = HeaderMap::new();
+        if let Some(origin) = origin {
+            request.insert(ORIGIN, HeaderValue::from_static(origin));
+        }
+        request.insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static("authorization"));
+        let answer = answer.into_http(&request, Version::HTTP_11);
+        [ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, VARY]
+            .map(|name| answer.headers().get(name).map_or("", |value| value.to_str().expect("text")).to_owned())
+    }
+
+    #[test]
+    fn a_page_may_read_what_is_for_pages_and_nothing_that_is_for_servers() {
+        let (page, jwt) = ("https://app", "x-trigger-jwt,x-trigger-jwt-claims");
+        let stream = "origin, access-control-request-method, access-control-request-headers";
+        let parts = || futures_util::stream::empty();
+        let json = || Response::json(StatusCode::OK, "{}");
+        assert_eq!(told(json(), Some(page)), ["", "", "Accept-Encoding"]);
+        assert_eq!(told(Response::error(StatusCode::OK, "no"), Some(page)), ["", "", "Accept-Encoding"]);
+        assert_eq!(told(Response::feed("[]"), Some(page)), ["*", "*", "Accept-Encoding"]);
+        for answer in [
+            || Response::api(StatusCode::OK, "{}"),
+            || Response::api_error(StatusCode::OK, "no"),
+            || Response::json(StatusCode::OK, "{}").open_to_pages(),
+            || Response::events_v1(futures_util::stream::empty()),
+        ] {
+            assert_eq!(told(answer(), Some(page)), [page, jwt, "Origin, Accept-Encoding"]);
+            assert_eq!(told(answer(), None), ["", jwt, "Accept-Encoding"]);
+        }
+        let exposed = format!("*, {jwt}");
+        assert_eq!(told(Response::events_v2(parts()), Some(page)), [page, &exposed, &format!("{stream}, Origin")]);
+        assert_eq!(told(Response::events_v2(parts()), None), ["", &exposed, stream]);
+        let asked = "Origin, Access-Control-Request-Headers, Accept-Encoding";
+        assert_eq!(told(Response::preflight(), Some(page)), [page, "", asked]);
+        assert_eq!(told(Response::preflight(), None), ["*", "", asked]);
+        assert_eq!(told(Response::empty(StatusCode::NO_CONTENT), Some(page)), ["", "", ""]);
+    }
+
+    #[test]
+    fn a_connection_is_kept_over_http_1_and_not_spoken_of_over_http_2() {
+        let kept = |version| {
+            let answer = Response::json(StatusCode::OK, "{}").into_http(&HeaderMap::new(), version);
+            answer.headers().contains_key(CONNECTION) && answer.headers().contains_key(KEEP_ALIVE)
+        };
+        assert_eq!([Version::HTTP_10, Version::HTTP_11, Version::HTTP_2].map(kept), [true, true, false]);
+    }
+
+    #[tokio::test]
+    async fn a_response_that_is_cut_breaks_off_after_just_so_many_bytes() {
+        let parts = ["ab", "cd", "ef"].map(|part| Ok(Bytes::from(part)));
+        let answer = Response::events_v1(futures_util::stream::iter(parts)).cut(3);
+        assert!(answer.whole().is_none());
+        let mut body = answer.into_http(&HeaderMap::new(), Version::HTTP_11).into_body();
+        let mut read = Vec::new();
+        let broken = loop {
+            match body.frame().await {
+                Some(Ok(frame)) => read.extend(frame.into_data().expect("data")),
+                other => break other.is_some(),
+            }
+        };
+        assert_eq!((read.as_slice(), broken), (b"abc".as_slice(), true));
+    }
+
+    #[test]
+    fn a_limited_caller_is_told_what_is_left_and_until_when() {
+        let answer = Response::json(StatusCode::OK, "{}").with_rate_limit(5, 1_000);
+        let answer = answer.into_http(&HeaderMap::new(), Version::HTTP_11);
+        let text = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        assert_eq!(
+            ["limit", "remaining", "reset"].map(|part| text(&format!("x-ratelimit-{part}")).to_owned()),
+            ["5", "4", "11000"]
+        );
+    }
+}

@@ -353,7 +353,7 @@ impl Feed {
     }
 
     fn fail(&mut self, failure: RetryableError, asked_at: u64, now: Now) -> Step {
-        match self.retry_budget.failure(failure, asked_at, now, &self.limits) {
+        match self.retry_budget.failure(failure, self.was_held(asked_at, now), now, &self.limits) {
             Ok(pause) => self.wait(pause, now),
             Err(error) => self.end(Err(error)),
         }

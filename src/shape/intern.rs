@@ -288,6 +288,52 @@ mod tests {
     }
 
     #[test]
+    fn long_texts_of_several_columns_and_runs_are_each_put_back_where_they_stood() {
+        let [a, b, c] = ["a", "b", "c"].map(|letter| letter.repeat(LONG));
+        let body = serde_json::json!([
+            { "key": "1", "value": { "payload": a, "output": c }, "headers": { "operation": "insert" } },
+            { "key": "2", "value": { "output": c, "payload": b }, "headers": { "operation": "update" } },
+        ])
+        .to_string();
+        let mut interner = interner();
+        let texts = [("payload", &a), ("output", &c), ("payload", &b)]
+            .map(|(column, text)| learn(&mut interner, column, text, body.as_bytes()));
+        let short = interner.shorten(body.as_bytes()).expect("short");
+        assert!(short.body.len() < 300, "{} bytes: all four are taken out", short.body.len());
+        let mut messages = message::parse(&short.body).expect("a body");
+        assert!(short.restore(&mut messages));
+        let [Message::Insert { value: first, .. }, Message::Update { value: second, .. }] = &messages[..] else {
+            panic!("two changes")
+        };
+        let [payload, output, other] = &texts;
+        for (pairs, expected) in [(first, [payload, output]), (second, [output, other])] {
+            for ((column, text), expected) in pairs.iter().zip(expected) {
+                let Some(Text::Interned(text)) = text else { panic!("{column} is known") };
+                assert!(Arc::ptr_eq(text, expected), "{column}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_kept_has_a_least_length_and_the_latest_push_out_the_oldest_by_number_and_by_size() {
+        let known = |limits, texts: &[&str]| -> Vec<String> {
+            let mut interner = Interner::new(limits);
+            for text in texts {
+                learn(&mut interner, "payload", text, &body(text, ""));
+            }
+            interner.known.iter().map(|known| known.text.to_string()).collect()
+        };
+        // With its closing quote, a text has a byte more.
+        let limits = InternLimits { min_bytes: 4, max_texts: 3, max_bytes: 15 };
+        assert_eq!(known(limits, &["aaaa", "bbb", "cccc"]), ["aaaa", "cccc"]);
+        assert_eq!(known(limits, &["aaaa", "bbbb", "aaaa", "cccc"]), ["bbbb", "aaaa", "cccc"], "each once");
+        assert_eq!(known(limits, &["aaaa", "bbbb", "cccc", "dddd"]), ["bbbb", "cccc", "dddd"]);
+        assert_eq!(known(limits, &["aaaa", "bbbb", "cccccccc"]), ["bbbb", "cccccccc"], "14 bytes");
+        assert_eq!(known(limits, &["aaaa", "bbbb", "cccccccccc"]), ["cccccccccc"], "11, which with 5 would be 16");
+        assert!(known(limits, &["aaaa", "ccccccccccccccc"]).is_empty());
+    }
+
+    #[test]
     fn only_the_latest_are_kept() {
         let most = InternLimits::default().max_texts;
         let mut interner = interner();

@@ -41,6 +41,70 @@ fn quick_live_answers_without_progress_slow_down_and_end() {
     assert!(requests <= 12 && ms >= 5_000, "{requests} requests in {ms} ms");
 }
 
+/// The waits after so many answers, in ms; 0 for a request at once.
+fn waits(harness: &mut Harness, answers: usize, mut answer: impl FnMut(&mut Harness)) -> Vec<u64> {
+    (0..answers)
+        .map(|_| {
+            answer(harness.after(1));
+            let Step::Wait { ms, .. } = harness.step else { return 0 };
+            harness.woken();
+            ms
+        })
+        .collect()
+}
+
+#[test]
+fn after_answers_that_bring_nothing_the_waits_begin_at_half_a_second_and_grow() {
+    let empty = |harness: &mut Harness| {
+        harness.good("0_0", &[UP_TO_DATE]);
+    };
+    assert_eq!(waits(&mut Harness::live(), 5, empty), [0, 0, 499, 799, 1_278]);
+    let refetch = |harness: &mut Harness| {
+        harness.respond(409, &[], "");
+    };
+    assert_eq!(waits(&mut Harness::live(), 5, refetch), [0, 499, 799, 1_278, 2_045]);
+    let failed = |harness: &mut Harness| {
+        harness.respond(503, &[], "");
+    };
+    assert_eq!(waits(&mut Harness::live(), 5, failed), [499, 799, 1_278, 2_045, 3_273]);
+}
+
+#[test]
+fn changes_that_cannot_be_read_are_no_progress() {
+    let unreadable = r#"{"key":"k","value":5,"headers":{"operation":"update"}}"#;
+    let broken = |harness: &mut Harness| {
+        harness.good("0_0", &[unreadable, UP_TO_DATE]);
+    };
+    assert_eq!(waits(&mut Harness::live(), 4, broken), [0, 0, 499, 799]);
+}
+
+#[test]
+fn a_snapshot_in_many_parts_is_read_to_its_end_at_once() {
+    let mut harness = Harness::new();
+    for part in 0..40 {
+        harness.after(1).good(&format!("{part}_0"), &[&row("insert", &part.to_string(), "A")]);
+        assert_eq!(harness.said(), "ask catch-up", "{part}");
+    }
+    harness.good("40_0", &[UP_TO_DATE]);
+    assert_eq!((harness.shown().len(), harness.said().as_str()), (40, "ask live"));
+}
+
+#[test]
+fn the_first_up_to_date_ends_an_outage_also_where_it_has_no_body() {
+    let mut harness = Harness::new();
+    harness.good("0_0", &[&row("insert", "k", "A")]);
+    let attempt = |harness: &mut Harness| {
+        harness.respond(503, &[], "");
+        let Step::Wait { retry, .. } = harness.step else { panic!("it waits") };
+        harness.woken();
+        retry.attempt
+    };
+    assert_eq!([attempt(&mut harness), attempt(&mut harness)], [1, 2]);
+    harness.respond(204, &[("electric-handle", "h"), ("electric-offset", "0_0")], "");
+    assert_eq!(harness.shown(), ["k=A"]);
+    assert_eq!(attempt(&mut harness), 1);
+}
+
 #[test]
 fn a_quiet_feed_whose_polls_are_held_lives_for_ever() {
     let mut harness = Harness::live();
@@ -92,6 +156,92 @@ fn bodies_cut_for_ever_end_within_twenty_seconds_too() {
         harness.after(1).on(Event::Failed(Failure::Cut(refused())));
     });
     assert!(requests <= 30 && ms <= 20_000, "{requests} requests in {ms} ms");
+}
+
+type Fail = fn(&mut Harness);
+
+fn breaks_off(harness: &mut Harness) {
+    harness.on(Event::Failed(Failure::Cut(refused())));
+}
+
+/// A gateway's.
+fn shows_a_page(harness: &mut Harness) {
+    harness.respond(200, &[("content-type", "text/html")], "<html>");
+}
+
+#[test]
+fn one_held_answer_that_breaks_off_or_is_a_gateways_page_does_not_end_the_feed() {
+    let ways: [Fail; 2] = [breaks_off, shows_a_page];
+    for fail in ways {
+        let mut harness = Harness::live();
+        // The server holds each live request for 20 s, and each of its answers breaks off; what it says at once is whole.
+        for _ in 0..5 {
+            harness.after(20_000);
+            fail(&mut harness);
+            assert!(harness.said().starts_with("wait: "), "{}", harness.said());
+            harness.woken();
+            if harness.url() == "handle=h&log=full&offset=0_0" {
+                harness.good("0_0", &[UP_TO_DATE]);
+            }
+        }
+        harness.after(20_000).good("1_0", &[&row("update", "k", "B"), UP_TO_DATE]);
+        assert_eq!(harness.shown(), ["k=B"]);
+    }
+}
+
+#[test]
+fn slow_answers_that_break_off_one_after_another_do_not_end_the_feed() {
+    // With a length, as a page of the proxy that lost its server, and with a connection whose end is the body's.
+    let ways: [Fail; 3] = [breaks_off, shows_a_page, |harness| {
+        let pairs = [("electric-handle", "h"), ("electric-offset", "0_0"), ("electric-schema", "{}")];
+        harness.respond(200, &pairs, "[{\"key\":");
+    }];
+    for fail in ways {
+        let mut harness = Harness::new();
+        for _ in 0..6 {
+            fail(harness.after(30_000));
+            assert!(harness.said().starts_with("wait: "), "{}", harness.said());
+            harness.woken();
+        }
+        harness.after(30_000).good("0_0", &[&row("insert", "k", "A"), UP_TO_DATE]);
+        assert_eq!(harness.shown(), ["k=A"]);
+    }
+}
+
+#[test]
+fn answers_that_break_off_now_and_then_do_not_end_a_feed_that_nothing_happens_in() {
+    let mut harness = Harness::live();
+    for _ in 0..8 {
+        breaks_off(harness.after(2_000));
+        assert!(harness.said().starts_with("wait: "), "{}", harness.said());
+        harness.woken();
+        assert_eq!(harness.url(), "handle=h&log=full&offset=0_0", "after a while it asks without live");
+        harness.after(4_000).good("0_0", &[UP_TO_DATE]);
+    }
+    harness.after(20_000).good("1_0", &[&row("update", "k", "B"), UP_TO_DATE]);
+    assert_eq!(harness.shown(), ["k=B"]);
+}
+
+#[test]
+fn answers_that_break_off_after_an_outage_are_asked_for_again_within_seconds() {
+    let ways: [Fail; 3] = [breaks_off, shows_a_page, |harness| {
+        harness.respond(404, &[("x-should-retry", "true")], "{}");
+    }];
+    for fail in ways {
+        let mut harness = Harness::new();
+        for _ in 0..20 {
+            harness.after(1).respond(503, &[], "");
+            harness.woken();
+        }
+        for _ in 0..3 {
+            fail(&mut harness);
+            let Step::Wait { ms, .. } = harness.step else { panic!("it waits") };
+            assert!(ms <= 3_000, "{ms}");
+            harness.woken();
+        }
+        harness.good("0_0", &[&row("insert", "k", "A"), UP_TO_DATE]);
+        assert_eq!(harness.shown(), ["k=A"]);
+    }
 }
 
 #[test]

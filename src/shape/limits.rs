@@ -14,7 +14,7 @@ pub struct Limits {
     pub retry_for_ms: u64,
     /// The feed ends after so many responses in a row that are not of the protocol. Default 30 (defect 1).
     pub protocol_failures: u32,
-    /// The feed ends after such responses for so long, counted from the first request, in ms. Default 15,000: defect 1
+    /// The feed ends after such responses for so long, counted from the first failure, in ms. Default 15,000: defect 1
     /// promises 20 s, and the last request takes time too.
     pub protocol_for_ms: u64,
     /// Attempts and waits for a run that is "not found yet" (404 with `x-should-retry: true`). Default 5 attempts, 1 s
@@ -31,6 +31,9 @@ pub struct Limits {
     /// The longest wait after a response that moved on and named changes, none of which a reader sees, in ms. Default
     /// 1,000: a busy run whose busy columns are skipped (`skipColumns`) looks like that.
     pub churn_wait_ms: u64,
+    /// A failure so long after the wait for the last one, in ms, is none of a server that speaks no protocol: something on
+    /// the way broke, or a slow server was restarted. Default 5,000.
+    pub slow_ms: u64,
     /// A live response that took so long was held and counts as progress, whatever it brings, in ms. Default 1,000.
     pub min_hold_ms: u64,
     /// A feed that was live asks once without `live` when its last response is older than this, in ms. Default 1,000:
@@ -73,6 +76,7 @@ impl Default for Limits {
             idle_responses: 12,
             idle_free: 2,
             churn_wait_ms: 1_000,
+            slow_ms: 5_000,
             min_hold_ms: 1_000,
             refresh_after_ms: 1_000,
             max_hold_ms: 30_000,

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::table::{MAX_COLUMNS, Text};
 use crate::{Error, Result};
@@ -51,15 +52,47 @@ impl Message<'_> {
 /// Reads a body, which is a JSON array of messages.
 pub(super) fn parse(body: &[u8]) -> Result<Vec<Message<'_>>> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let wire: Vec<Wire<'_>> = serde_json::from_slice(body).map_err(|error| {
-        let message = if error.is_eof() {
-            "the answer breaks off: its JSON is cut short"
-        } else {
-            "the answer is not a JSON array of messages"
-        };
-        Error::protocol(message).with_json(&error)
-    })?;
-    Ok(wire.into_iter().map(Message::from).collect())
+    match serde_json::from_slice::<Vec<Wire<'_>>>(body) {
+        Ok(wire) => Ok(wire.into_iter().map(Message::from).collect()),
+        Err(error) if error.is_eof() => {
+            Err(Error::protocol("the answer breaks off: its JSON is cut short").with_json(&error))
+        }
+        Err(error) => parse_each(body)
+            .ok_or_else(|| Error::protocol("the answer is not a JSON array of messages").with_json(&error)),
+    }
+}
+
+/// Reads the messages of a body one by one, where one cannot be read: JSON takes an unpaired surrogate, a number above
+/// all that a double can hold, and values nested to any depth, and Rust's strings, numbers and stack do not. Only the
+/// change that holds such a value is lost (I15). `None` where more than a value cannot be read.
+fn parse_each(body: &[u8]) -> Option<Vec<Message<'_>>> {
+    let parts: Vec<&RawValue> = serde_json::from_slice(body).ok()?;
+    parts
+        .into_iter()
+        .map(|part| match serde_json::from_str::<Wire<'_>>(part.get()) {
+            Ok(wire) => Some(wire.into()),
+            Err(_) => serde_json::from_str::<Keyed<'_>>(part.get()).ok().map(Message::from),
+        })
+        .collect()
+}
+
+/// A message whose value is not looked at.
+#[derive(Deserialize)]
+struct Keyed<'a> {
+    #[serde(borrow)]
+    key: Word<'a>,
+    #[serde(borrow)]
+    headers: Headers<'a>,
+}
+
+impl<'a> From<Keyed<'a>> for Message<'a> {
+    fn from(keyed: Keyed<'a>) -> Self {
+        let wire = Wire { key: Some(keyed.key), value: Some(Value(None)), headers: Some(keyed.headers) };
+        match Self::from(wire) {
+            Self::Malformed { key, .. } => Self::Malformed { key, why: "its value holds what cannot be read" },
+            other => other,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -294,6 +327,31 @@ mod tests {
             let messages = parse(body.as_bytes()).expect(value);
             assert!(matches!(&messages[0], Message::Malformed { key: Some(key), .. } if key == "k"), "{value}");
             assert!(matches!(messages[1], Message::UpToDate));
+        }
+    }
+
+    #[test]
+    fn a_value_that_rust_cannot_hold_costs_only_its_own_change() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        for value in [
+            r#"{"a":"\ud800"}"#,
+            r#"{"\udc00b":"a"}"#,
+            r#"{"a":1e400}"#,
+            r#"{"a":-1e400}"#,
+            &format!(r#"{{"a":{deep}}}"#),
+            &deep,
+        ] {
+            let body = format!(
+                r#"[{{"key":"k","value":{value},"headers":{{"operation":"update"}}}},{{"key":"l","value":{{"a":"b"}},"headers":{{"operation":"insert"}}}},{{"headers":{{"control":"up-to-date"}}}}]"#
+            );
+            let messages = parse(body.as_bytes()).expect("messages");
+            let shown = &value[..value.len().min(40)];
+            assert!(matches!(&messages[0], Message::Malformed { key: Some(key), .. } if key == "k"), "{shown}");
+            assert!(
+                matches!(&messages[1], Message::Insert { key, value } if key == "l" && value.len() == 1),
+                "{shown}"
+            );
+            assert!(matches!(messages[2], Message::UpToDate), "{shown}");
         }
     }
 

@@ -28,6 +28,7 @@ mod retryable_error;
 mod row_store;
 mod seen_cache;
 mod step;
+mod streak;
 #[cfg(test)]
 pub(crate) mod truth;
 
@@ -38,6 +39,7 @@ pub use query::Query;
 pub(crate) use retryable_error::RetryableError;
 pub use row_store::Retention;
 pub use step::{Change, Event, Failure, Now, Outcome, Phase, Reason, Retry, Step};
+pub(crate) use streak::Streak;
 
 pub(crate) use crate::table::ByKey;
 pub use crate::table::{Column, ColumnType, Columns, Row, Schema};

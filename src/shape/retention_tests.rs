@@ -233,3 +233,22 @@ fn a_partial_update_of_a_run_that_was_let_go_is_told_whole() {
     assert_eq!(run.emitted.len(), 10, "and nothing else again");
     assert!(run.most_rows <= 9 + 2);
 }
+
+#[test]
+fn runs_that_a_new_snapshot_lacks_no_longer_count_among_those_that_are_kept() {
+    let retention = Retention { finished: 4, finished_bytes: 1 << 20, remembered: 64 };
+    let mut rows = row_store::RowStore::new(retention, InternLimits::default());
+    let mut finished = |keys: std::ops::Range<u8>| {
+        rows.clear();
+        for key in keys {
+            let value = vec![("status".into(), Some(DONE.into()))];
+            rows.apply(message::Message::Insert { key: key.to_string().into(), value });
+        }
+        let changes = rows.publish();
+        changes.iter().filter(|change| matches!(change, Change::Evicted { .. })).count()
+    };
+    for round in 0..5 {
+        assert_eq!(finished(4 * round..4 * round + 4), 0, "each snapshot has as many as are kept");
+    }
+    assert!(finished(100..110) > 0, "more than those are let go");
+}

@@ -3,6 +3,7 @@
 use super::limits::Limits;
 use super::retryable_error::RetryableError;
 use super::step::{Now, Reason, Retry};
+use super::streak::Streak;
 use crate::error::ErrorCode;
 use crate::{Error, Result};
 
@@ -19,27 +20,14 @@ pub(super) struct RetryBudget {
     malformed: Streak,
     /// Responses in a row that say "not found yet".
     not_found: Streak,
+    /// The monotonic ms at which the wait after the last failure ends.
+    asks_at: Option<u64>,
     /// Must-refetches with nothing published between them.
     refetches: u32,
     /// Quick responses that brought nothing, without those that named changes of skipped columns (`churn`).
     idle: u32,
     /// All quick responses that brought nothing.
     unproductive: u32,
-}
-
-/// Failures of one kind in a row.
-#[derive(Clone, Debug, Default)]
-struct Streak {
-    count: u32,
-    /// The monotonic ms of the first request of the streak.
-    since: Option<u64>,
-}
-
-impl Streak {
-    fn count(&mut self, since: u64) -> (u32, u64) {
-        self.count = self.count.saturating_add(1);
-        (self.count, *self.since.get_or_insert(since))
-    }
 }
 
 impl RetryBudget {
@@ -68,28 +56,40 @@ impl RetryBudget {
         if !news && attempts == 0 { self.idle(churn, now, limits).map(drop) } else { Ok(()) }
     }
 
-    /// Counts a failure. Returns the wait before the next request, or the error that ends the feed (I10).
+    /// Counts a failure of a request that the server may have held until it broke (`was_held`). Returns the wait
+    /// before the next request, or the error that ends the feed (I10).
     pub(super) fn failure(
         &mut self,
         failure: RetryableError,
-        asked_at: u64,
+        was_held: bool,
         now: Now,
         limits: &Limits,
     ) -> Result<Pause> {
         let RetryableError { reason, status, retry_after_ms, error } = failure;
+        // The server held the request as it should, or it took its time, or answered others well since the last failure:
+        // something on the way broke.
+        let was_slow = self.asks_at.is_some_and(|at| now.monotonic_ms.saturating_sub(at) >= limits.slow_ms);
+        if was_held || was_slow {
+            self.malformed = Streak::default();
+        }
         self.attempts = self.attempts.saturating_add(1);
         let since = *self.since.get_or_insert(now.monotonic_ms);
         let mut policy = limits.failures;
+        // An outage that came before has no part in the wait of a streak: the server can be reached again, and with the
+        // waits of the outage two broken answers would take the whole time of a streak.
+        let mut nth = self.attempts;
         let (streak, for_ms) = match reason {
             Reason::Protocol | Reason::Cut => {
                 self.not_found = Streak::default();
-                let (count, since) = self.malformed.count(asked_at);
+                let (count, since) = self.malformed.count(now);
+                nth = count;
                 (Some((count >= limits.protocol_failures, since)), limits.protocol_for_ms)
             }
             Reason::NotFoundYet => {
                 self.malformed = Streak::default();
                 policy = limits.not_found;
-                let (count, since) = self.not_found.count(asked_at);
+                let (count, since) = self.not_found.count(now);
+                nth = count;
                 (Some((count >= policy.max_attempts, since)), limits.not_found_for_ms)
             }
             Reason::RateLimited
@@ -103,10 +103,11 @@ impl RetryBudget {
                 (None, u64::MAX)
             }
         };
-        let backoff = millis(policy.backoff(self.attempts, now.jitter));
+        let backoff = millis(policy.backoff(nth, now.jitter));
         // The server's wait is the minimum. The back-off on top spreads the clients that got the same one.
         let wait = retry_after_ms.unwrap_or(0).saturating_add(backoff).clamp(limits.min_wait_ms, limits.max_wait_ms);
         let next = now.monotonic_ms.saturating_add(wait);
+        self.asks_at = Some(next);
         let exhausted = match streak {
             Some((is_last, since)) => is_last || next.saturating_sub(since) > for_ms,
             None => false,

@@ -17,7 +17,7 @@ use super::queue::Queue;
 use super::step::{Ending, Event, Failure, Outcome, Step};
 use crate::connection::{Connection as _, TokenRenewal, generation};
 use crate::error::{Error, Result};
-use crate::http::{StreamBody, StreamOutcome, open_stream, silent, stream_headers};
+use crate::http::{Opening, StreamBody, StreamOutcome, open_stream, silent, stream_headers};
 use crate::log::{Level, Span, SpanKind, origin_of, path_of};
 use crate::shape::Now;
 
@@ -56,10 +56,19 @@ async fn run(spec: &StreamSpec, queue: &Queue, log: &Span) -> Result<Ending> {
     let mut run_over = false;
     let mut token = TokenRenewal::default();
     let mut pace = Pace::default();
+    let mut opening = Opening::First;
     let mut step = machine.start();
     loop {
         queue.enter(machine.phase().into());
-        if !run_over && queue.is_run_over() {
+        // Told before the end of the run can replace the wait by what is left of it.
+        if let Step::Wait { ms, retry } = &mut step
+            && let Some(retry) = retry.take()
+        {
+            log.retries(retry.attempt, retry.reason.as_str(), retry.status, *ms);
+            queue.retrying(retry, *ms);
+        }
+        // A stream that ended has nothing to drain: its error would be lost for the end of the run (S7).
+        if !run_over && !matches!(step, Step::End(_)) && queue.is_run_over() {
             run_over = true;
             step = machine.on(Event::RunOver, clock.now()).step;
             if let (Step::Request(_), Some(open)) = (&step, &body) {
@@ -71,12 +80,8 @@ async fn run(spec: &StreamSpec, queue: &Queue, log: &Span) -> Result<Ending> {
         let mut rest_ms = None;
         let outcome = match step {
             Step::End(result) => return result,
-            Step::Wait { ms, retry } => {
+            Step::Wait { ms, .. } => {
                 body = None;
-                if let Some(retry) = retry {
-                    log.retries(retry.attempt, retry.reason.as_str(), retry.status, ms);
-                    queue.retrying(retry, ms);
-                }
                 let waited = queue.unless_run_over(run_over, sleep(Duration::from_millis(ms))).await;
                 if waited.is_none() {
                     step = Step::Wait { ms, retry: None };
@@ -86,7 +91,7 @@ async fn run(spec: &StreamSpec, queue: &Queue, log: &Span) -> Result<Ending> {
             }
             Step::Request(request) => {
                 drop(body.take());
-                let opened = open(spec, queue, &request, silence, &mut token).await?;
+                let opened = open(spec, queue, &request, (&mut opening, silence), &mut token).await?;
                 let (outcome, open) = report(&mut machine, opened, clock.now());
                 body = open;
                 outcome
@@ -168,13 +173,13 @@ async fn open(
     spec: &StreamSpec,
     queue: &Queue,
     request: &Request,
-    silence: Duration,
+    (opening, silence): (&mut Opening, Duration),
     token: &mut TokenRenewal,
 ) -> Result<StreamOutcome> {
     token.before_request(&spec.endpoint, queue).await;
     loop {
         let generation = generation(&spec.endpoint);
-        let opened = send(spec, queue, request, silence).await?;
+        let opened = send(spec, queue, request, (std::mem::replace(opening, Opening::Again), silence)).await?;
         let status = match &opened {
             StreamOutcome::Open(body) => Some(body.status),
             StreamOutcome::Refused { status, .. } => Some(*status),
@@ -186,10 +191,15 @@ async fn open(
     }
 }
 
-async fn send(spec: &StreamSpec, queue: &Queue, request: &Request, silence: Duration) -> Result<StreamOutcome> {
+async fn send(
+    spec: &StreamSpec,
+    queue: &Queue,
+    request: &Request,
+    (opening, silence): (Opening, Duration),
+) -> Result<StreamOutcome> {
     queue.count_request();
     let headers = with_request(stream_headers(&spec.endpoint, &spec.options)?, request);
-    open_stream(&spec.url, headers, silence).await
+    open_stream(&spec.url, opening, headers, silence).await
 }
 
 fn with_request(mut headers: HeaderMap, request: &Request) -> HeaderMap {

@@ -25,21 +25,31 @@ pub struct Limits {
     pub held_ms: u64,
     /// A connection on which bytes came for so long counts as progress. Default 5,000.
     pub healthy_ms: u64,
+    /// A failure so long after the wait for the last one is none of a server that has no streams: something on the way
+    /// broke. Default 5,000.
+    pub slow_ms: u64,
     /// The idle time of a server where the request names none. Default 60,000 (docs/server-protocol.md 5).
     pub idle_ms: u64,
     /// After the run is over, a stream that is silent for so long may be drained: a v1 stream is (v1 has no marker), a
     /// v2 stream is asked where its tail is. Default 2,000.
     pub drain_ms: u64,
     /// A v2 connection whose last byte is not older than this is alive when the run ends; otherwise it may be dead
-    /// without a sign (defect 11). Default 20,000: pings come every 15 s.
+    /// without a sign (defect 11). Default [`Limits::ALIVE_MS`]: pings come every 15 s.
     pub alive_ms: u64,
-    /// The same for v1. Default 12,000: pings come every 10 s.
+    /// The same for v1. Default [`Limits::ALIVE_V1_MS`]: pings come every 10 s.
     pub alive_v1_ms: u64,
     /// A v1 stream is over after so many bodies in a row that end cleanly and early without a new value, for v1 has no
     /// end marker (docs/server-protocol.md 5). Default 3.
     pub max_empty_bodies: u32,
     /// The longest event, in bytes.
     pub max_event_bytes: usize,
+}
+
+impl Limits {
+    /// The default of [`Limits::alive_ms`].
+    pub const ALIVE_MS: u64 = 20_000;
+    /// The default of [`Limits::alive_v1_ms`].
+    pub const ALIVE_V1_MS: u64 = 12_000;
 }
 
 impl Default for Limits {
@@ -59,10 +69,11 @@ impl Default for Limits {
             max_wait_ms: 30_000,
             held_ms: 1_000,
             healthy_ms: 5_000,
+            slow_ms: 5_000,
             idle_ms: 60_000,
             drain_ms: 2_000,
-            alive_ms: 20_000,
-            alive_v1_ms: 12_000,
+            alive_ms: Self::ALIVE_MS,
+            alive_v1_ms: Self::ALIVE_V1_MS,
             max_empty_bodies: 3,
             max_event_bytes: crate::sse::MAX_EVENT_BYTES,
         }
@@ -84,5 +95,23 @@ impl From<RetryPolicy> for Limits {
             max_wait_ms: retry.max_delay_ms,
             ..default
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_spread_below_the_longest_that_the_app_allows() {
+        let retry =
+            RetryPolicy { retry_for_ms: 9_000, min_delay_ms: 40, max_delay_ms: 1_000, ..RetryPolicy::default() };
+        let limits = Limits::from(retry);
+        assert_eq!(limits.failures.backoff(100, 0.5), Duration::from_millis(500), "not all at the longest");
+        assert_eq!(limits.failures.backoff(1, 0.5), Duration::from_millis(20));
+        assert_eq!((limits.retry_for_ms, limits.max_wait_ms, limits.min_wait_ms), (9_000, 1_000, 40));
+        assert_eq!(limits.protocol_for_ms, 9_000, "never longer than everything");
+        let longer = Limits::from(RetryPolicy { max_delay_ms: 3_600_000, ..RetryPolicy::default() });
+        assert_eq!(longer.failures, Limits::default().failures);
     }
 }

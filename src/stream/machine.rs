@@ -219,6 +219,12 @@ impl Machine {
         if moved {
             body.progress(now.monotonic_ms);
         }
+        if let (true, Cursor::V1(cursor)) = (self.raw, &self.cursor) {
+            let is_whole = !body.decoder.is_partial() && !cursor.is_amid();
+            if chunks.is_empty() || !is_whole {
+                chunks.push(Raw::Heard(is_whole).chunk());
+            }
+        }
         let step = match (stopped, decoded) {
             (Some(Ok(close)), _) => self.closed(&body, close, now),
             (Some(Err(error)), _) => self.fail(malformed(None, error), now),

@@ -288,3 +288,99 @@ impl Connection for Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    /// Values of so many bytes each, as the queue counts them.
+    fn values(count: usize, bytes: usize) -> Vec<Chunk> {
+        let size = bytes - Chunk { json: None, position: None }.size();
+        vec![Chunk { json: Some("x".repeat(size).into()), position: None }; count]
+    }
+
+    fn has_room(queue: &Queue) -> bool {
+        queue.room().now_or_never().is_some()
+    }
+
+    #[test]
+    fn a_slow_reader_stops_the_wire_at_a_number_of_values_or_of_bytes_and_starts_it_when_it_reads() {
+        for (most, bytes) in [(FULL_CHUNKS, 100), (4, FULL_BYTES / 4)] {
+            let queue = Queue::new(ReaderOptions::default());
+            queue.push(values(most - 1, bytes));
+            assert!(has_room(&queue));
+            queue.push(values(1, bytes));
+            assert!(!has_room(&queue));
+            assert_eq!(queue.status().unread_bytes, most * bytes);
+            queue.take().expect("values");
+            assert!(has_room(&queue));
+        }
+    }
+
+    #[test]
+    fn one_read_returns_256_values_or_96_kilobytes_and_the_end_after_the_last() {
+        let queue = Queue::new(ReaderOptions::default());
+        queue.push(values(MAX_BATCH + 1, 100));
+        queue.end(Ok(Ending::Idle));
+        let first = queue.take().expect("values");
+        assert_eq!((first.chunks.len(), first.end.is_none()), (MAX_BATCH, true));
+        let second = queue.take().expect("the last");
+        assert_eq!((second.chunks.len(), second.end.is_some()), (1, true));
+        assert_eq!(queue.status().unread_bytes, 0);
+        let queue = Queue::new(ReaderOptions::default());
+        queue.push(values(3, MAX_BATCH_BYTES / 2));
+        assert_eq!(queue.take().map(|batch| batch.chunks.len()), Some(2));
+        assert_eq!(queue.status().unread_bytes, MAX_BATCH_BYTES / 2);
+    }
+
+    #[test]
+    fn a_closed_stream_drops_what_was_unread_and_what_comes_later() {
+        let queue = Queue::new(ReaderOptions::default());
+        queue.push(values(3, 100));
+        queue.close();
+        queue.push(values(1, 100));
+        queue.end(Ok(Ending::Idle));
+        let batch = queue.take().expect("the end");
+        assert!(batch.chunks.is_empty() && matches!(batch.end, Some(End::Closed)));
+        let status = queue.status();
+        assert_eq!((status.unread_bytes, status.stats.chunks, status.ending), (0, 3, None));
+        assert!(has_room(&queue), "the driver goes on to its end");
+    }
+
+    #[test]
+    fn a_reader_hears_each_state_once_if_it_asked_and_of_more_than_64_the_newest() {
+        let queue = Queue::new(ReaderOptions { notices: true, run_over: false });
+        let told = || queue.take().map_or(0, |batch| batch.notices.len());
+        assert_eq!(told(), 1, "that it connects");
+        queue.enter(ConnectionState::Live);
+        queue.enter(ConnectionState::Live);
+        assert_eq!((told(), told()), (1, 0));
+        for _ in 0..MAX_NOTICES {
+            queue.enter(ConnectionState::Retrying);
+            queue.enter(ConnectionState::Live);
+        }
+        let notices = queue.take().expect("notices").notices;
+        assert_eq!(notices.len(), MAX_NOTICES);
+        assert!(matches!(notices.last(), Some(Notice::State(ConnectionState::Live))));
+        queue.close();
+        queue.enter(ConnectionState::Live);
+        assert_eq!((told(), queue.state()), (1, ConnectionState::Ended));
+        let deaf = Queue::new(ReaderOptions::default());
+        deaf.enter(ConnectionState::Live);
+        assert!(deaf.take().is_none());
+    }
+
+    #[test]
+    fn counts_are_what_was_counted() {
+        let queue = Queue::new(ReaderOptions::default());
+        for _ in 0..2 {
+            queue.count_request();
+            queue.count_bytes(10);
+        }
+        queue.push(values(3, 100));
+        let stats = Stats { requests: 2, retries: 0, chunks: 3, bytes: 20 };
+        assert_eq!(queue.status().stats, stats);
+    }
+}

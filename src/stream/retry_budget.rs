@@ -3,7 +3,7 @@
 use super::limits::Limits;
 use super::step::Failure;
 use crate::error::{Error, ErrorCode, Result};
-use crate::shape::{Now, Reason, Retry, RetryableError};
+use crate::shape::{Now, Reason, Retry, RetryableError, Streak};
 
 /// Counts and times since the last progress, held against [`Limits`].
 #[derive(Debug, Default)]
@@ -11,9 +11,10 @@ pub(super) struct RetryBudget {
     attempt: u32,
     /// The monotonic ms of the first failure.
     since: Option<u64>,
-    /// Failures of the protocol, and the monotonic ms of the first.
-    protocol: u32,
-    protocol_since: Option<u64>,
+    /// Failures of the protocol in a row.
+    protocol: Streak,
+    /// The monotonic ms at which the wait after the last failure ends.
+    asks_at: Option<u64>,
     /// The last failure was a body that broke off.
     dropped: bool,
 }
@@ -42,10 +43,15 @@ impl RetryBudget {
         self.attempt = self.attempt.saturating_add(1);
         self.dropped = failed.reason == Reason::Cut;
         let lasted = ms.saturating_sub(*self.since.get_or_insert(ms));
+        // Another failure between them, or a server that took its time, breaks a row: a proxy that shows its page before
+        // and after an outage has a stream behind it.
+        let was_slow = self.asks_at.is_some_and(|at| ms.saturating_sub(at) >= limits.slow_ms);
+        if was_slow || failed.reason != Reason::Protocol {
+            self.protocol = Streak::default();
+        }
         if failed.reason == Reason::Protocol {
-            self.protocol += 1;
-            let protocol_lasted = ms.saturating_sub(*self.protocol_since.get_or_insert(ms));
-            if self.protocol >= limits.protocol_failures || protocol_lasted >= limits.protocol_for_ms {
+            let (count, since) = self.protocol.count(now);
+            if count >= limits.protocol_failures || ms.saturating_sub(since) >= limits.protocol_for_ms {
                 return Err(failed.error);
             }
         }
@@ -58,6 +64,7 @@ impl RetryBudget {
         let rest = limits.retry_for_ms - lasted;
         let wait = failed.retry_after_ms.map_or(backoff_ms, |asked| asked.saturating_add(backoff_ms));
         let wait = wait.min(limits.max_wait_ms).min(rest).max(limits.min_wait_ms);
+        self.asks_at = Some(ms.saturating_add(wait));
         Ok((wait, Retry { attempt: self.attempt, status: failed.status, reason: failed.reason }))
     }
 }

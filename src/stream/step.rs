@@ -100,3 +100,13 @@ pub struct Outcome {
     /// New values, oldest first.
     pub chunks: Vec<Chunk>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Ending;
+
+    #[test]
+    fn an_app_is_told_whether_a_stream_is_complete_or_only_idle() {
+        assert_eq!([Ending::Complete, Ending::Idle].map(Ending::as_str), ["complete", "idle"]);
+    }
+}

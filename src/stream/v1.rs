@@ -110,13 +110,18 @@ impl Cursor {
 
     /// Whether the event with this id is new (S2, S3).
     pub(super) fn admit(&mut self, id: &str) -> bool {
+        if self.current.as_ref().is_some_and(|current| *current.text == *id) {
+            return self.count();
+        }
+        let next = Id::new(id);
         if let Some(current) = self.current.take() {
-            if *current.text == *id {
+            // The same id in other words (`7` is `7-0`): they share a position.
+            if next.parsed.is_some() && next.parsed == current.parsed {
                 self.current = Some(current);
                 return self.count();
             }
             if self.replaying {
-                match order(id, &current) {
+                match order(next.parsed, &current) {
                     // The server did not resume where it was asked to.
                     Some(std::cmp::Ordering::Less) => {
                         self.current = Some(current);
@@ -140,7 +145,7 @@ impl Cursor {
                 self.taken = 0;
             }
         }
-        self.current = Some(Id::new(id));
+        self.current = Some(next);
         self.taken += 1;
         true
     }
@@ -155,8 +160,8 @@ impl Cursor {
     }
 }
 
-fn order(left: &str, right: &Id) -> Option<std::cmp::Ordering> {
-    Some(parse_id(left)?.cmp(&right.parsed?))
+fn order(left: Option<EventId>, right: &Id) -> Option<std::cmp::Ordering> {
+    Some(left?.cmp(&right.parsed?))
 }
 
 #[cfg(test)]
@@ -173,6 +178,15 @@ mod tests {
         take(&mut cursor, &["1-0", "1-0", "2-0", "2-0"]);
         assert_eq!(cursor.resume().as_deref(), Some("1-0"));
         assert_eq!(take(&mut cursor, &["2-0", "2-0", "2-0", "3-0"]), [false, false, true, true]);
+    }
+
+    #[test]
+    fn an_id_in_other_words_is_the_same_id() {
+        let mut cursor = Cursor::new(Start::Beginning);
+        take(&mut cursor, &["6-0", "7-0", "7"]);
+        assert_eq!(cursor.position().map(|position| position.to_string()).as_deref(), Some("7-0+2"));
+        assert_eq!(cursor.resume().as_deref(), Some("6-0"));
+        assert_eq!(take(&mut cursor, &["7-0", "7", "7-0"]), [false, false, true]);
     }
 
     #[test]

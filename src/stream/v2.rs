@@ -10,6 +10,7 @@ use super::plan::Start;
 use super::position::{Position, look_back};
 use super::seen_ids::SeenIds;
 use crate::error::{Error, Result};
+use crate::json;
 
 /// The cursor of a v2 stream.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl Cursor {
                     && !record.is_command()
                     && let Some(id) = record.envelope().as_ref().and_then(Envelope::append_id)
                 {
-                    self.ids.is_new(id);
+                    self.ids.is_new(&id);
                 }
                 continue;
             }
@@ -90,7 +91,7 @@ impl Cursor {
             decoded.advanced = true;
             if !record.is_command()
                 && let Some(envelope) = record.envelope()
-                && envelope.append_id().is_none_or(|id| self.ids.is_new(id))
+                && envelope.append_id().is_none_or(|id| self.ids.is_new(&id))
             {
                 let json = envelope.data.map(|data| data.get().into());
                 decoded.chunks.push(Chunk { json, position: Some(Position::Record(record.seq_num)) });
@@ -169,9 +170,12 @@ struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
-    /// The append id as JSON text; an empty id counts as none.
-    fn append_id(&self) -> Option<&str> {
-        self.id.map(RawValue::get).filter(|id| !matches!(*id, "\"\"" | "null" | "0" | "false"))
+    /// The append id as JSON text; an empty id counts as none. Two writers may write one id in two ways, so an escaped
+    /// one is written anew.
+    fn append_id(&self) -> Option<Cow<'_, str>> {
+        let id = self.id.map(RawValue::get).filter(|id| !matches!(*id, "\"\"" | "null" | "0" | "false"))?;
+        let escaped = id.contains('\\').then(|| serde_json::from_str::<String>(id).ok()).flatten();
+        Some(escaped.map_or(Cow::Borrowed(id), |text| json::string(&text).into()))
     }
 }
 
@@ -240,6 +244,19 @@ mod tests {
         assert_eq!(values(&mut cursor, &record(4, body)), []);
         assert_eq!(values(&mut cursor, &record(2, r#","body":"{\"data\":2,\"id\":\"new\"}""#)), []);
         assert_eq!(cursor.resume().0.as_deref(), Some("4"));
+    }
+
+    #[test]
+    fn an_append_that_another_writer_retries_is_yielded_once_however_its_id_is_escaped() {
+        let mut cursor = Cursor::new(Start::Beginning);
+        for (seq, (id, is_new)) in
+            [("part/0", true), (r"part\\/0", false), (r"\\u0070art\\u002f0", false), (r"part\\\\/0", true)]
+                .into_iter()
+                .enumerate()
+        {
+            let body = format!(r#","body":"{{\"data\":1,\"id\":\"{id}\"}}""#);
+            assert_eq!(values(&mut cursor, &record(seq as u64, &body)).len(), usize::from(is_new), "{id}");
+        }
     }
 
     #[test]

@@ -100,6 +100,7 @@ mod tests {
             ("0.4s", 0),
             ("-0s", 0),
             ("007 s", 7),
+            ("9007199254740991s", 9_007_199_254_740_991),
         ] {
             assert_eq!(parse(text).expect(text), expected, "{text}");
         }

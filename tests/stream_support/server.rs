@@ -2,7 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
-use trigger_native::stream::Request;
+// Of the folder's root: the crate's own tests have this file too.
+use super::Request;
 
 /// A random number generator (xorshift): the same numbers for the same seed.
 pub struct Dice(pub u64);
@@ -95,6 +96,8 @@ pub enum Fate {
     Clean,
     /// Silently: the client is not told.
     Dead,
+    /// Silently, and at this time at the latest.
+    DeadBy(u64),
 }
 
 /// The bytes of a body, and when they come.
@@ -169,6 +172,9 @@ pub fn answer(world: &World, request: &Request, now: u64, dice: &mut Dice, fate:
         if !world.v2 && matches!(fate, Fate::Dead) && at < world.over_at {
             at = at.min(world.over_at.saturating_sub(15_000));
         }
+        if let Fate::DeadBy(latest) = fate {
+            at = at.min(latest);
+        }
         let bytes = if dice.one_in(2) { dice.below(600) } else { u64::MAX };
         (at, usize::try_from(bytes).unwrap_or(usize::MAX), fate)
     });
@@ -203,7 +209,7 @@ impl Body {
             return match fate {
                 Fate::Broken => (dies, Next::Cut),
                 Fate::Clean => (dies, Next::Closed),
-                Fate::Dead => (u64::MAX, Next::Never),
+                Fate::Dead | Fate::DeadBy(_) => (u64::MAX, Next::Never),
             };
         }
         let Some((at, mut bytes)) = self.parts.pop_front() else { return (self.closes_at, Next::Closed) };

@@ -103,9 +103,10 @@ fn create_batch(context: &Context, caller: &Caller<'_>, bytes: &[u8]) -> Result<
         .with("x-trigger-jwt-claims", &named))
 }
 
-/// Whether the caller may trigger these tasks in a batch.
+/// Whether the caller may trigger these tasks in a batch (docs/server-protocol.md 8).
 pub(super) fn may_batch(caller: &Caller<'_>, resources: &[Resource<'_>]) -> bool {
-    caller.may("batchTrigger", resources)
+    let may_write = caller.may("write", resources) || caller.may("write", &[Resource::every("batch")]);
+    may_write || caller.may("batchTrigger", resources)
 }
 
 /// Parses the count and the tasks. `Err` lists everything that is wrong.
@@ -219,4 +220,35 @@ pub(super) fn results(context: &Context, request: &Request, id: &str) -> Respons
         }
     };
     limited(answer, context, Some(&caller))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emulator::access::{Credential, Environment};
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_batch_is_open_to_scopes_of_writing_and_to_those_of_its_tasks() {
+        let environment = Environment {
+            id: "env_1".into(),
+            root_key: Secret::new("tr_dev_root"),
+            additional_keys: Vec::new(),
+            max_connections: None,
+        };
+        let (ours, all) = ([Resource::one("tasks", "a")], [Resource::every("tasks")]);
+        for (scope, may_ours, may_all) in [
+            ("batchTrigger:tasks:a", true, false),
+            ("batchTrigger:tasks:b", false, false),
+            ("batchTrigger:tasks", true, true),
+            ("write:tasks", true, true),
+            ("write:batch", true, true),
+            ("trigger:tasks:a", false, false),
+            ("read:batch", false, false),
+        ] {
+            let credential = Credential::Additional(vec![scope.to_owned()]);
+            let caller = Caller { environment: &environment, index: 0, credential };
+            assert_eq!((may_batch(&caller, &ours), may_batch(&caller, &all)), (may_ours, may_all), "{scope}");
+        }
+    }
 }

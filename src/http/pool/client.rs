@@ -12,12 +12,13 @@ use super::connection::PooledConnection;
 use super::headers::{encoding, is_redirection, with_defaults};
 use super::origin::Origin;
 use super::purpose::Purpose;
-use super::request::{SendOutcome, send};
+use super::request::{Latest, SendOutcome, send};
 use crate::error::Result;
 use crate::http::clients;
 use crate::http::error::silent;
 use crate::http::instant::SuspendAwareInstant;
 use crate::http::poll::{MAX_BODY_BYTES, PollOutcome, poll_with_client, too_large};
+use crate::http::reconnects::ReconnectLimiter;
 use crate::http::redaction::Redaction;
 use crate::http::settings::IDLE_TIMEOUT;
 use crate::intern::Interner;
@@ -36,6 +37,9 @@ pub struct LongPollClient {
     /// `None` where only the general client reaches the server: through a proxy, or with a user name
     /// in the URL.
     origin: Option<Arc<Origin>>,
+    limiter: Arc<ReconnectLimiter>,
+    /// The last poll failed or lost its connection: the next one needs a turn.
+    needs_turn: bool,
     /// The path of the base URL, which stands before every path.
     prefix: String,
     headers: Arc<Headers>,
@@ -83,9 +87,12 @@ impl LongPollClient {
     pub fn new(base_url: &str) -> Self {
         let url = url::Url::parse(base_url).ok();
         let prefix = url.as_ref().map_or_else(String::new, |url| url.path().trim_end_matches('/').to_owned());
+        let origin = url.and_then(|url| Origin::of(&url, Purpose::Polls));
         Self {
             base_url: base_url.into(),
-            origin: url.and_then(|url| Origin::of(&url, Purpose::Polls)),
+            limiter: origin.as_ref().map_or_else(|| ReconnectLimiter::of(base_url), |origin| origin.limiter().clone()),
+            origin,
+            needs_turn: false,
             prefix,
             headers: Arc::default(),
             version: None,
@@ -115,17 +122,33 @@ impl LongPollClient {
     /// # Errors
     /// Only errors that no retry can mend: a request or a client that cannot be built.
     pub async fn poll(&mut self, path: &str, silence: Duration) -> Result<PollOutcome> {
-        // Rare paths are boxed: every waiting feed would hold room for them all the time.
-        let Some(origin) = self.origin.clone() else { return Box::pin(self.fall_back(path, silence)).await };
-        let target = format!("{}{path}", self.prefix);
-        let idle = self.idle.take().and_then(IdleConnection::fresh);
-        let (head, mut connection) = match send(&origin, idle, &target, &self.headers.prepared, silence).await? {
+        self.poll_latest(&mut || Ok(path.to_owned()), silence).await
+    }
+
+    /// As [`LongPollClient::poll`], with the path that `latest` gives when a connection is ready for it: a reconnect may
+    /// have waited for its turn, and the server remembers changes for 2 s.
+    ///
+    /// # Errors
+    /// Those of `latest`, and as for [`LongPollClient::poll`].
+    pub async fn poll_latest(&mut self, latest: &mut Latest<'_>, silence: Duration) -> Result<PollOutcome> {
+        let was_connected = self.idle.is_some();
+        let idle = self.idle.take().and_then(IdleConnection::fresh).filter(PooledConnection::is_open);
+        let is_lost = was_connected && idle.is_none();
+        if std::mem::replace(&mut self.needs_turn, true) || is_lost {
+            // Boxed, as all that is rare: every waiting feed would hold room for it all the time.
+            Box::pin(self.limiter.turn()).await;
+        }
+        let Some(origin) = self.origin.clone() else { return Box::pin(self.fall_back(latest, silence)).await };
+        let prefix = &self.prefix;
+        let mut target = || latest().map(|path| format!("{prefix}{path}"));
+        let headers = &self.headers.prepared;
+        let (head, mut connection) = match send(&origin, idle, &mut target, headers, silence).await? {
             SendOutcome::Head(head, connection) => (head, connection),
             SendOutcome::Connect(error) => return Ok(PollOutcome::Connect(error)),
             SendOutcome::Silent(error) => return Ok(PollOutcome::Silent(error)),
         };
         if is_redirection(&head) {
-            return Box::pin(self.fall_back(path, silence)).await;
+            return Box::pin(self.fall_back(latest, silence)).await;
         }
         // A response that broke off may have left bytes there.
         self.buffer.clear();
@@ -134,6 +157,7 @@ impl LongPollClient {
                 self.idle = Some(connection)
                     .filter(PooledConnection::is_open)
                     .map(|connection| IdleConnection { since: SuspendAwareInstant::now(), connection });
+                self.needs_turn = self.idle.is_none() || head.status.as_u16() >= 400;
                 if body.len() < MIN_KEPT_BUFFER {
                     self.buffer = BytesMut::new();
                 }
@@ -143,9 +167,11 @@ impl LongPollClient {
         })
     }
 
-    async fn fall_back(&self, path: &str, silence: Duration) -> Result<PollOutcome> {
-        let url = format!("{}{path}", self.base_url);
-        poll_with_client(clients::long(), &url, self.headers.given.clone(), silence).await
+    async fn fall_back(&mut self, latest: &mut Latest<'_>, silence: Duration) -> Result<PollOutcome> {
+        let url = format!("{}{}", self.base_url, latest()?);
+        let polled = poll_with_client(clients::long(), &url, self.headers.given.clone(), silence).await?;
+        self.needs_turn = !matches!(&polled, PollOutcome::Response { status, .. } if *status < 400);
+        Ok(polled)
     }
 }
 

@@ -12,20 +12,27 @@ use tower_service::Service as _;
 
 use super::error::connection_error;
 use crate::error::Result;
+use crate::http::lookup::Resolver;
 use crate::http::settings::{CONNECT_TIMEOUT, keep_alive};
 use crate::http::tls;
 
-/// An open connection.
-pub(super) type Socket = MaybeHttpsStream<TokioIo<TcpStream>>;
+/// An open connection: tests have some in memory, too.
+#[cfg(not(test))]
+pub(super) type Socket = NetworkSocket;
+#[cfg(test)]
+pub(super) use super::memory::Socket;
+
+/// A connection over the network.
+pub(super) type NetworkSocket = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// One connector, and so one TLS session cache, for all origins.
-static CONNECTOR: OnceCell<HttpsConnector<HttpConnector>> = OnceCell::new();
+static CONNECTOR: OnceCell<HttpsConnector<HttpConnector<Resolver>>> = OnceCell::new();
 
 /// Connects to `uri`. True when the server chose HTTP/2.
 ///
 /// # Errors
 /// `ERR_CONNECTION` when there is no connection within 10 s, TLS included.
-pub(super) async fn connect(uri: Uri) -> Result<(Socket, bool)> {
+pub(super) async fn connect(uri: Uri) -> Result<(NetworkSocket, bool)> {
     if uri.scheme() == Some(&Scheme::HTTP) {
         // Plain HTTP must not pay for the set-up of TLS.
         return match timeout(CONNECT_TIMEOUT, tcp().call(uri)).await {
@@ -45,7 +52,7 @@ pub(super) async fn connect(uri: Uri) -> Result<(Socket, bool)> {
     }
 }
 
-fn connector() -> Result<&'static HttpsConnector<HttpConnector>> {
+fn connector() -> Result<&'static HttpsConnector<HttpConnector<Resolver>>> {
     CONNECTOR.get_or_try_init(|| {
         Ok(HttpsConnectorBuilder::new()
             .with_tls_config(tls::config()?)
@@ -55,8 +62,8 @@ fn connector() -> Result<&'static HttpsConnector<HttpConnector>> {
     })
 }
 
-fn tcp() -> HttpConnector {
-    let mut tcp = HttpConnector::new();
+fn tcp() -> HttpConnector<Resolver> {
+    let mut tcp = HttpConnector::new_with_resolver(Resolver);
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     keep_alive(&mut tcp);

@@ -24,3 +24,26 @@ pub(super) fn is_redirection(head: &Parts) -> bool {
 pub(super) fn encoding(headers: &HeaderMap) -> Option<Encoding> {
     headers.get(CONTENT_ENCODING).and_then(|value| Encoding::of(value.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Response;
+
+    use super::*;
+
+    #[test]
+    fn only_what_names_another_place_redirects() {
+        for (status, place, redirects) in [
+            (302, Some("/b"), true),
+            (304, None, false),
+            (300, None, false),
+            (201, Some("/b"), false),
+            (200, None, false),
+        ] {
+            let mut head = Response::builder().status(status).body(()).expect("a response").into_parts().0;
+            head.headers.extend(place.map(|place| (LOCATION, HeaderValue::from_static(place))));
+            // Else a trigger would be sent twice, by the pool and by the general client.
+            assert_eq!(is_redirection(&head), redirects, "{status}, {place:?}");
+        }
+    }
+}

@@ -79,9 +79,14 @@ impl Http1Connection {
         let (connection, closed) = (&mut self.connection, &mut self.closed);
         let response = poll_fn(|cx| {
             drive(connection, closed, cx);
-            response.as_mut().poll(cx)
+            match response.as_mut().poll(cx) {
+                // A connection that ended before it took the request would never answer it, nor say so.
+                Poll::Pending if *closed => Poll::Ready(None),
+                response => response.map(Some),
+            }
         })
         .await;
+        let Some(response) = response else { return Err(SendError { error: connection_error(), unsent: true }) };
         match response {
             Ok(response) => {
                 let (parts, body) = response.into_parts();

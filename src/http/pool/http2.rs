@@ -21,6 +21,7 @@ use super::error::{SendError, connection_error};
 use super::liveness::Liveness;
 use super::purpose::Purpose;
 use crate::error::{Error, Result};
+use crate::http::clients::MAX_HEADER_BYTES;
 use crate::http::settings::CONNECT_TIMEOUT;
 use crate::log::Span;
 
@@ -69,6 +70,7 @@ impl Http2Connection {
             // None, so that the first SETTINGS of the server show as a change.
             .initial_max_send_streams(0)
             .enable_push(false)
+            .max_header_list_size(MAX_HEADER_BYTES)
             .handshake(TokioIo::new(socket))
             .await
             .map_err(broken)?;

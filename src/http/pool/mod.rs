@@ -14,6 +14,8 @@ mod headers;
 mod http1;
 mod http2;
 mod liveness;
+#[cfg(test)]
+mod memory;
 mod origin;
 mod purpose;
 mod request;
@@ -21,4 +23,10 @@ mod stream;
 mod stream_decoder;
 
 pub use client::LongPollClient;
+#[cfg(any(test, fuzzing))]
+pub(crate) use decode::Encoding;
+#[cfg(test)]
+pub(crate) use memory::{MemoryListener, Switch};
 pub(super) use stream::{Body, OpenOutcome, open};
+#[cfg(any(test, fuzzing))]
+pub(crate) use stream_decoder::StreamDecoder;

@@ -9,15 +9,19 @@ use http::{HeaderValue, Uri};
 use once_cell::sync::Lazy;
 use tokio::sync::Notify;
 
+#[cfg(not(test))]
 use super::connect::connect;
 use super::connection::PooledConnection;
 use super::error::connection_error;
 use super::http1::Http1Connection;
 use super::http2::Http2Connection;
+#[cfg(test)]
+use super::memory::connect;
 use super::purpose::Purpose;
 use crate::error::Result;
 use crate::http::instant::SuspendAwareInstant;
 use crate::http::proxy::is_proxied;
+use crate::http::reconnects::ReconnectLimiter;
 use crate::http::settings::IDLE_TIMEOUT;
 use crate::lock::lock;
 use crate::log::{Level, Span, SpanKind, log};
@@ -41,6 +45,7 @@ pub(super) struct Origin {
     authority: Authority,
     host: HeaderValue,
     purpose: Purpose,
+    limiter: Arc<ReconnectLimiter>,
     state: Mutex<State>,
     /// Wakes one waiter: a permit is free, or a connection opened or failed to. A waiter that leaves
     /// the queue wakes the next one, so that no wake-up is lost.
@@ -103,7 +108,8 @@ impl Origin {
         let protocol = if scheme == Scheme::HTTP { Protocol::Http1 } else { Protocol::Unknown };
         let origin = origins.entry((scheme.clone(), authority.clone(), purpose)).or_insert_with(|| {
             let state = Mutex::new(State { protocol, ..State::default() });
-            Arc::new(Self { scheme, authority, host, purpose, state, available: Arc::default() })
+            let limiter = ReconnectLimiter::of(url.as_str());
+            Arc::new(Self { scheme, authority, host, purpose, limiter, state, available: Arc::default() })
         });
         Some(origin.clone())
     }
@@ -119,6 +125,11 @@ impl Origin {
     /// The `Host` header.
     pub(super) fn host(&self) -> HeaderValue {
         self.host.clone()
+    }
+
+    /// Gives turns to requests that follow a failure or a lost connection.
+    pub(super) fn limiter(&self) -> &Arc<ReconnectLimiter> {
+        &self.limiter
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -357,3 +368,7 @@ impl Drop for Waiter<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "origin_tests.rs"]
+mod tests;

@@ -21,6 +21,9 @@ const STALE: Duration = Duration::from_secs(1);
 /// at once; a server that refuses more often than that is a failure.
 const MAX_REPEATS: u32 = 5;
 
+/// Gives the path of a request that is about to go out, encoded and with its query.
+pub(super) type Latest<'a> = dyn FnMut() -> Result<String> + Send + 'a;
+
 /// How a request went, up to the head of its response.
 #[derive(Debug)]
 pub(super) enum SendOutcome {
@@ -32,15 +35,15 @@ pub(super) enum SendOutcome {
     Silent(Error),
 }
 
-/// Sends a GET for `target` (path and query, encoded) on `idle` while that is open, else on a
-/// connection checked out of the pool.
+/// Sends a GET on `idle` while that is open, else on a connection checked out of the pool. `target` gives its path and
+/// query, encoded, once a connection is there. A request that is sent again waits for a turn.
 ///
 /// # Errors
-/// Only errors that no retry can mend: a request that cannot be built.
+/// Only errors that no retry can mend: those of `target`, and a request that cannot be built.
 pub(super) async fn send(
     origin: &Arc<Origin>,
     mut idle: Option<PooledConnection>,
-    target: &str,
+    target: &mut Latest<'_>,
     headers: &HeaderMap,
     silence: Duration,
 ) -> Result<SendOutcome> {
@@ -55,7 +58,7 @@ pub(super) async fn send(
             },
         };
         // Boxed: a future keeps an argument that it takes by value, also after it has passed it on.
-        let request = Box::new(build(origin, &connection, target, headers)?);
+        let request = Box::new(build(origin, &connection, &target()?, headers)?);
         let (used, sent) = (connection.was_used(), Instant::now());
         match timeout(silence, connection.head(request)).await {
             Ok(Ok(head)) => return Ok(SendOutcome::Head(head, connection)),
@@ -64,13 +67,16 @@ pub(super) async fn send(
                 if !stale && (!failed.unsent || repeats >= MAX_REPEATS) {
                     return Ok(SendOutcome::Connect(failed.error));
                 }
-                repeats += 1;
             }
             Err(_) => {
                 connection.abandon();
                 return Ok(SendOutcome::Silent(silent(silence)));
             }
         }
+        repeats += 1;
+        drop(connection);
+        // After the match, whose outcome every waiting poll would hold the room of.
+        Box::pin(origin.limiter().turn()).await;
     }
 }
 

@@ -45,6 +45,7 @@ pub(in crate::http) async fn open(url: &str, headers: &HeaderMap, silence: Durat
     let Some(url) = url::Url::parse(url).ok() else { return Ok(OpenOutcome::Fallback) };
     let Some(origin) = Origin::of(&url, Purpose::Streams) else { return Ok(OpenOutcome::Fallback) };
     let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let target = &mut || Ok(target.to_owned());
     Ok(match send(&origin, None, target, &with_defaults(headers), silence).await? {
         SendOutcome::Head(head, _) if is_redirection(&head) => OpenOutcome::Fallback,
         SendOutcome::Head(head, connection) => {

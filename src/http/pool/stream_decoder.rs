@@ -6,14 +6,14 @@ use std::io::{BufRead, ErrorKind, Read};
 use bytes::{Buf as _, Bytes};
 use flate2::bufread::MultiGzDecoder;
 
-use super::decode::{Encoding, broken};
+use super::decode::{Encoding, broken, zstd_decoder};
 use crate::error::Result;
 
 /// The most decompressed bytes given out at once.
 const MAX_CHUNK: usize = 16 * 1024;
 
 /// A decompressor that stops where its input ends for now, and goes on when more is pushed.
-pub(super) enum StreamDecoder {
+pub(crate) enum StreamDecoder {
     Gzip(Box<MultiGzDecoder<Input>>),
     Zstd(zstd::stream::read::Decoder<'static, Input>),
 }
@@ -23,10 +23,10 @@ impl StreamDecoder {
     ///
     /// # Errors
     /// When there is no memory for it.
-    pub(super) fn new(encoding: Encoding) -> Result<Self> {
+    pub(crate) fn new(encoding: Encoding) -> Result<Self> {
         Ok(match encoding {
             Encoding::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(Input::default()))),
-            Encoding::Zstd => Self::Zstd(zstd::stream::read::Decoder::with_buffer(Input::default()).map_err(broken)?),
+            Encoding::Zstd => Self::Zstd(zstd_decoder(Input::default()).map_err(broken)?),
         })
     }
 
@@ -38,14 +38,14 @@ impl StreamDecoder {
     }
 
     /// Adds the next bytes of the compressed body.
-    pub(super) fn push(&mut self, bytes: Bytes) {
+    pub(crate) fn push(&mut self, bytes: Bytes) {
         let input = self.input();
         input.any |= !bytes.is_empty();
         input.chunks.push_back(bytes);
     }
 
     /// Marks the end of the compressed body.
-    pub(super) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.input().is_over = true;
     }
 
@@ -53,7 +53,7 @@ impl StreamDecoder {
     ///
     /// # Errors
     /// `ERR_PROTOCOL` when the body is not compressed as its headers say, or breaks off.
-    pub(super) fn decode(&mut self) -> Result<Option<Bytes>> {
+    pub(crate) fn decode(&mut self) -> Result<Option<Bytes>> {
         // Old servers send an empty body with a content-encoding.
         if !self.input().any {
             return Ok(None);
@@ -87,7 +87,7 @@ impl std::fmt::Debug for StreamDecoder {
 /// The pushed bytes that are not decompressed yet. A read past them fails with `WouldBlock` until the
 /// body is over; the decoders go on from there.
 #[derive(Debug, Default)]
-pub(super) struct Input {
+pub(crate) struct Input {
     chunks: VecDeque<Bytes>,
     any: bool,
     is_over: bool,

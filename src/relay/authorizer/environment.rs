@@ -118,3 +118,83 @@ fn upstream_error(error: &Error) -> Option<UpstreamError> {
         None => matches!(error.kind(), Kind::Connection | Kind::Timeout).then_some(UpstreamError::Unreachable),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Version};
+
+    use super::*;
+    use crate::http::RetryOptions;
+    use crate::relay::upstream::tests::Server;
+
+    const RESTRICTED: &str = "tr_dev_sk_0123456789abcdefABCDEFGH";
+
+    fn environment(url: &str, key: &str) -> Environment {
+        let once = RetryOptions { max_attempts: Some(1), ..RetryOptions::default() };
+        let client = Arc::new(ClientOptions { retry: once, ..ClientOptions::default() });
+        Environment::new(&Options { client, ..Options::new(Endpoint::new(url, key, None).expect("an endpoint")) })
+    }
+
+    fn status(answer: Response) -> (StatusCode, bool) {
+        let answer = answer.into_http(&HeaderMap::new(), Version::HTTP_11);
+        (answer.status(), answer.headers()["retry-after"] == "1")
+    }
+
+    /// Asserts that the relay does not ask again for `span` from a moment between `began` and now.
+    fn assert_paused(environment: &Environment, began: Instant, span: Duration) {
+        let (until, _) = lock(&environment.pause).expect("a pause");
+        assert!(until >= began + span && until <= Instant::now() + span);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_the_server_refuses_is_asked_with_once_a_second() {
+        let mut server = Server::start(401).await;
+        let environment = environment(&server.url, "tr_dev_1234567890");
+        let began = Instant::now();
+        let answer = environment.learn().await.expect_err("the key is refused");
+        assert_eq!(status(answer), (StatusCode::INTERNAL_SERVER_ERROR, true));
+        assert_eq!(server.next().await.path, CLAIMS_PATH);
+        assert_paused(&environment, began, ERROR_TTL);
+        // As if no time passed, and then as if it was over.
+        environment.pause(Duration::from_secs(3_600), Some(UpstreamError::Unauthorized));
+        for _ in 0..2 {
+            let answer = environment.learn().await.expect_err("the key was refused");
+            assert_eq!(status(answer), (StatusCode::INTERNAL_SERVER_ERROR, true));
+        }
+        assert_eq!(server.more(), 0, "viewers with forged tokens cause no request after request");
+        environment.pause(Duration::ZERO, Some(UpstreamError::Unauthorized));
+        environment.learn().await.expect_err("the key is refused still");
+        assert_eq!(server.more(), 1, "a key that was rotated is found");
+    }
+
+    #[tokio::test]
+    async fn a_restricted_key_is_not_asked_with_again_for_a_minute() {
+        let mut server = Server::start(403).await;
+        let environment = environment(&server.url, RESTRICTED);
+        let began = Instant::now();
+        assert_eq!(environment.learn().await.expect("no error"), None);
+        assert_eq!(server.next().await.path, CLAIMS_PATH);
+        assert_paused(&environment, began, RESTRICTED_TTL);
+        environment.pause(Duration::from_secs(3_600), None);
+        assert_eq!(environment.learn().await.expect("no error"), None);
+        assert_eq!(server.more(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_away_says_nothing_about_a_restricted_key() {
+        let environment = environment("http://127.0.0.1:1", RESTRICTED);
+        for _ in 0..2 {
+            let answer = environment.learn().await.expect_err("nobody listens");
+            assert_eq!(status(answer), (StatusCode::BAD_GATEWAY, true));
+        }
+    }
+
+    #[test]
+    fn the_first_proof_of_an_environment_stays() {
+        let environment = environment("http://127.0.0.1:1", "tr_dev_of_this_test");
+        assert_eq!(environment.known(), None);
+        environment.prove("env_1");
+        environment.prove("env_2");
+        assert_eq!(environment.known().as_deref(), Some("env_1"));
+    }
+}

@@ -63,4 +63,10 @@ mod tests {
         assert_eq!(read, text);
         assert!(SharedBody::new("short".into(), 0).gzip().is_none());
     }
+
+    #[test]
+    fn a_body_is_compressed_from_a_kilobyte_on() {
+        let compressed = |length| SharedBody::new("x".repeat(length), 0).gzip().is_some();
+        assert_eq!([compressed(1_023), compressed(1_024), compressed(1_025)], [false, true, true]);
+    }
 }

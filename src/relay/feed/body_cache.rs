@@ -102,4 +102,16 @@ mod tests {
         cache.get(&key(9_999), || SharedBody::new("z".repeat(MAX_BYTES), 0));
         assert_eq!((cache.bodies.len(), cache.bytes), (0, 0), "too long to be kept");
     }
+
+    #[test]
+    fn bodies_that_are_too_long_together_make_way_the_oldest_first() {
+        let mut cache = BodyCache::default();
+        // With its compressed form, each counts as half of what may be kept.
+        for to in 0..3 {
+            cache.get(&key(to), || SharedBody::new("x".repeat(MAX_BYTES / 3), 0));
+        }
+        assert_eq!([0, 1, 2].map(|to| cache.find(&key(to)).is_some()), [false, true, true]);
+        cache.get(&key(3), || SharedBody::new("x".repeat(100), 0));
+        assert_eq!([1, 2, 3].map(|to| cache.find(&key(to)).is_some()), [false, true, true]);
+    }
 }

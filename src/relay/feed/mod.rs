@@ -13,6 +13,8 @@ mod copy;
 mod delete_mark;
 mod failure;
 mod feeds;
+#[cfg(test)]
+mod interleave_tests;
 mod key;
 #[cfg(test)]
 mod partial_tests;

@@ -4,6 +4,7 @@ use super::changes::Changes;
 use super::copy::tests::row;
 use super::rows::{MAX_TOMBSTONES, Retention, Rows};
 use super::since::Since;
+use crate::growth::assert_linear;
 
 fn rows(keep: Retention) -> Rows {
     Rows::new(keep, 0)
@@ -153,4 +154,23 @@ fn a_feed_of_one_run_is_never_partial() {
     put(&mut rows, "a", "CANCELED", 1, 1);
     rows.evict();
     assert!(!rows.is_partial() && rows.one().is_some());
+}
+
+#[test]
+fn eighty_thousand_runs_change_and_leave_without_a_look_at_each_for_each() {
+    assert_linear("runs of a copy", |length| {
+        let mut rows = rows(Retention { rows: length / 2, ..Retention::default() });
+        for status in ["PENDING", "COMPLETED_SUCCESSFULLY"] {
+            let seen = Since::Change(rows.sequence());
+            for run in 0..length {
+                put(&mut rows, &run.to_string(), status, 1_000, 1_000);
+            }
+            rows.evict();
+            assert!(told(&rows.changes(seen, 0)).len() >= length / 2);
+        }
+        for run in 0..length {
+            rows.remove(&run.to_string().into());
+        }
+        assert_eq!(rows.len(), 0);
+    });
 }

@@ -11,25 +11,15 @@ use tokio_util::sync::CancellationToken;
 use super::copy::tests::{batch, endpoint, row};
 use super::rows::Retention;
 use super::{FeedKey, Reply, Subscriber, answer};
-use crate::http::ClientOptions;
-use crate::relay::{Limits, Options};
+use crate::relay::Options;
 use crate::serve::{Request, Response};
 use crate::shape::Row;
 
 /// Options of a relay for tests.
 pub(in crate::relay) fn options(base_url: &str, key: &str) -> Options {
     Options {
-        endpoint: crate::config::Endpoint::new(base_url, key, None).expect("an endpoint"),
-        client: Arc::new(ClientOptions::default()),
         base_path: Some("".into()),
-        allow: None,
-        limits: Limits::default(),
-        hold: Duration::from_secs(20),
-        keep: Duration::from_secs(5),
-        authorizes: false,
-        allow_origins: [].into(),
-        warnings: crate::relay::Warnings::default(),
-        metrics_path: None,
+        ..Options::new(crate::config::Endpoint::new(base_url, key, None).expect("an endpoint"))
     }
 }
 

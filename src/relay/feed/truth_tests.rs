@@ -116,13 +116,13 @@ impl Viewer {
 
     /// The server itself answers, with all rows.
     fn there(&mut self, world: &World) {
-        self.rows = self.shown(&world.rows);
-        self.there_ms = world.now_ms;
+        self.rows = self.shown(world.rows());
+        self.there_ms = world.now_ms();
         let newest = self.rows.values().map(|cells| time(cells, "updatedAt")).max().unwrap_or(0);
         self.place = Some(if world.whole {
             (format!("runs_{}_9_f", self.window_ms), format!("{newest}_9"))
         } else {
-            (format!("31415926-{}", world.now_ms), format!("{}_0", 9_000_000_000_000_u64 + world.now_ms))
+            (format!("31415926-{}", world.now_ms()), format!("{}_0", 9_000_000_000_000_u64 + world.now_ms()))
         });
     }
 

@@ -277,6 +277,7 @@ mod tests {
     use super::*;
     use crate::relay::limits::Limiter;
     use crate::relay::options::Limits;
+    use crate::relay::stats::{Gauges, Stats};
 
     /// A body that never comes.
     fn slow() -> Body {
@@ -296,6 +297,74 @@ mod tests {
         let _second = limiter.enter_proxied([2; 32]).expect("room");
         tokio::time::advance(MIN_IDLE).await;
         assert!(limiter.enter_proxied([3; 32]).is_err(), "the second one is still in flight");
+    }
+
+    fn poll(body: &mut Body) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// A limiter with room for one proxied request, and what it counts: the requests now, and those over the limit.
+    fn one_at_a_time() -> (Arc<Limiter>, impl Fn() -> (u64, u64)) {
+        let stats = Arc::<Stats>::default();
+        let limiter = Limiter::new(Limits { passing: 1, ..Limits::default() }, stats.clone());
+        let counts = move || {
+            let json = stats.to_json(Gauges::default());
+            let number = |value: &serde_json::Value| value.as_u64().expect("a number");
+            (number(&json["passing"]["now"]), number(&json["limited"]["passing"]))
+        };
+        (limiter, counts)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_whose_viewer_stopped_sending_breaks_off_and_another_takes_its_place() {
+        let (limiter, counts) = one_at_a_time();
+        let first = limiter.enter_proxied([1; 32]).expect("room");
+        let mut upload = first.evictable().expect("a proxied request").track_upload(slow());
+        assert!(poll(&mut upload).is_pending());
+        tokio::time::advance(MIN_IDLE / 2).await;
+        assert!(limiter.enter_proxied([2; 32]).is_err(), "it may only have paused");
+        assert_eq!(counts(), (1, 1));
+        tokio::time::advance(MIN_IDLE / 2).await;
+        let second = limiter.enter_proxied([2; 32]).expect("the idle one makes way");
+        assert!(matches!(poll(&mut upload), Poll::Ready(Some(Err(_)))), "its body breaks off");
+        assert_eq!(counts(), (1, 2));
+        drop((first, upload));
+        assert_eq!(counts(), (1, 2), "it was counted out already");
+        drop(second);
+        assert_eq!(counts(), (0, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_its_viewer_does_not_read_breaks_off_and_is_forgotten_at_once() {
+        let (limiter, _) = one_at_a_time();
+        let first = limiter.enter_proxied([1; 32]).expect("room");
+        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let parts = futures_util::stream::unfold(receiver, |mut receiver| async {
+            receiver.recv().await.map(|bytes| (io::Result::Ok(Frame::data(bytes)), receiver))
+        });
+        let body = http_body_util::StreamBody::new(parts).boxed_unsync();
+        let mut download = first.evictable().expect("a proxied request").track_download(body);
+        sender.send(Bytes::from_static(b"part")).expect("it is open");
+        assert!(matches!(poll(&mut download), Poll::Ready(Some(Ok(_)))));
+        tokio::time::advance(MIN_IDLE).await;
+        let _second = limiter.enter_proxied([2; 32]).expect("the idle one makes way");
+        assert!(sender.is_closed(), "nothing more is taken from the server");
+        assert!(matches!(poll(&mut download), Poll::Ready(Some(Err(_)))), "the answer is not taken for whole");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_viewer_that_waits_for_the_rest_of_an_answer_is_not_idle_though_it_sent_no_more() {
+        let (limiter, _) = one_at_a_time();
+        let first = limiter.enter_proxied([1; 32]).expect("room");
+        let evictable = first.evictable().expect("a proxied request");
+        let mut upload = evictable.track_upload(slow());
+        assert!(poll(&mut upload).is_pending());
+        let mut download = evictable.track_download(slow());
+        assert!(poll(&mut download).is_pending() && poll(&mut upload).is_pending());
+        tokio::time::advance(10 * MIN_IDLE).await;
+        assert!(limiter.enter_proxied([2; 32]).is_err(), "the server keeps it waiting");
+        drop((upload, download));
+        assert!(!evictable.is_evicted());
     }
 
     #[test]

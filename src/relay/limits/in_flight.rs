@@ -146,6 +146,7 @@ impl BodyEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::growth::assert_linear;
 
     #[test]
     fn a_body_counts_once_however_many_read_it_and_until_the_last_has() {
@@ -160,6 +161,19 @@ mod tests {
         drop(loads);
         assert_eq!(in_flight.bytes(), 0);
         assert!(in_flight.enter(&other, None).is_ok());
+    }
+
+    #[test]
+    fn the_bodies_of_eighty_thousand_viewers_are_counted_without_a_look_at_each_for_each() {
+        assert_linear("bodies under way", |length| {
+            let in_flight = InFlightBytes::new(u64::MAX);
+            let shared = Bytes::from(vec![0; 2_000]);
+            let digest = |viewer: usize| std::array::from_fn(|at| viewer.to_le_bytes().get(at).copied().unwrap_or(0));
+            let loads: Vec<_> = (0..length).map(|viewer| in_flight.enter(&shared, Some(digest(viewer)))).collect();
+            let own: Vec<_> = (0..length).map(|_| in_flight.enter(&Bytes::from(vec![0; 1_024]), None)).collect();
+            drop((loads, own));
+            assert_eq!(in_flight.bytes(), 0);
+        });
     }
 
     #[test]
@@ -183,8 +197,11 @@ mod tests {
         loads.push(in_flight.enter(&bodies[2], other).expect("room"));
         loads.push(in_flight.enter(&bodies[0], other).expect("room"));
         assert_eq!(in_flight.bytes(), 6_000);
-        // A token that holds nothing else may hold one body beyond its share.
-        loads.push(in_flight.enter(&Bytes::from(vec![0; 9_000]), Some([3; 32])).expect("room"));
+        // A token that holds nothing else may hold one body beyond its share, however many of its viewers read it.
+        let long = Bytes::from(vec![0; 9_000]);
+        for _ in 0..2 {
+            loads.push(in_flight.enter(&long, Some([3; 32])).expect("room"));
+        }
         loads.remove(1);
         loads.push(in_flight.enter(&bodies[3], eager).expect("room again"));
         drop(loads);

@@ -242,6 +242,7 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::growth::assert_linear;
     use proptest::prelude::*;
 
     fn limiter(per_token: usize, per_feed: usize, viewers: usize) -> Arc<Limiter> {
@@ -259,6 +260,26 @@ mod tests {
         assert_eq!(limiter.enter(None, "c".into()).expect_err("full"), Exceeded::All);
         drop(first);
         limiter.enter(Some([1; 32]), "a".into()).expect("room again");
+    }
+
+    #[test]
+    fn eighty_thousand_viewers_come_and_leave_without_a_look_at_each_for_each() {
+        assert_linear("viewers", |length| {
+            let limiter = limiter(1, 1, length);
+            let digest = |viewer: usize| std::array::from_fn(|at| viewer.to_le_bytes().get(at).copied().unwrap_or(0));
+            let permits: Vec<_> = (0..length)
+                .map(|viewer| limiter.enter(Some(digest(viewer)), viewer.to_string().into()).expect("room"))
+                .collect();
+            assert!(limiter.enter(None, "one more".into()).is_err());
+            drop(permits);
+        });
+        assert_linear("requests passed through", |length| {
+            let limits = Limits { per_token: length, passing: length, ..Limits::default() };
+            let limiter = Limiter::new(limits, Arc::default());
+            let permits: Vec<_> = (0..length).map(|_| limiter.enter_proxied([1; 32]).expect("room")).collect();
+            assert!(limiter.enter_proxied([1; 32]).is_err());
+            drop(permits);
+        });
     }
 
     #[test]

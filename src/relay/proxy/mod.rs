@@ -3,5 +3,7 @@
 
 mod passing;
 mod requests;
+#[cfg(test)]
+mod tests;
 
 pub(super) use passing::Proxy;

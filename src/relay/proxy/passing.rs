@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use http::{Method, StatusCode, header};
+use http_body_util::{BodyExt as _, Empty};
 use tokio_util::sync::CancellationToken;
 
 use super::requests::{feed_request_headers, stream_request_headers, with_skipped};
@@ -65,6 +66,9 @@ impl Proxy {
             self.limiter.enter_proxied(digest)
         };
         let Ok(permit) = entered else { return too_many_requests().into() };
+        // A GET has no body. A server that takes it for none, too, would read its bytes as the next request of the
+        // connection, which may be another viewer's.
+        let body = if matches!(request.method, Method::GET | Method::HEAD) { empty() } else { body };
         let body = match permit.evictable() {
             Some(evictable) => evictable.track_upload(body),
             None => body,
@@ -158,4 +162,8 @@ impl Proxy {
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
         format!("{}{path}{query}", self.endpoint.base_url())
     }
+}
+
+fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
 }

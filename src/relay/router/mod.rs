@@ -9,6 +9,6 @@ mod route_tests;
 mod routing;
 mod table;
 
-pub(super) use family::Family;
-pub(super) use route::{Route, Target};
-pub(super) use routing::{Routed, Router};
+pub(crate) use family::Family;
+pub(crate) use route::{Route, Target};
+pub(crate) use routing::{Routed, Router};

@@ -117,6 +117,10 @@ mod tests {
             ("createdAt=1m1m", "createdAt=1m&offset=-1"),
             ("skipColumns=payload&skipColumns=output,,%20error%20", "skipColumns=output%2Cerror&offset=-1"),
             ("skipColumns=payload%26tags%3Dvictim,a\"b", "offset=-1"),
+            (
+                &format!("skipColumns={},{},b", "c".repeat(65), "d".repeat(64)),
+                &format!("skipColumns={}%2Cb&offset=-1", "d".repeat(64)),
+            ),
             ("offset=7_1&handle=h&live=true&cursor=9&offset=-1", "offset=-1"),
             ("offset=-1&handle=h&live=true&offset=7_1", "offset=7_1&handle=h&live=true"),
             ("offset=7_1&handle=h&live=true&cursor=1&cursor=9", "offset=7_1&handle=h&live=true&cursor=9"),

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use http::Method;
 
 use super::family::Family;
-use super::table::TABLE;
-use crate::serve::decode_segment;
+use super::table::{Segment, TABLE};
 use crate::serve::stream::StreamName;
 
 /// The longest path, in bytes.
@@ -54,14 +53,15 @@ pub(super) enum Found {
 impl Route {
     /// Looks a request up in the table. `path` is the server's part, still encoded and without its query.
     pub(super) fn find(method: &Method, path: &str) -> Found {
-        if path.len() > MAX_PATH {
+        // To a browser, and to the app's own reading of a URL, a backslash is a slash.
+        if path.len() > MAX_PATH || path.contains('\\') {
             return Found::Unknown;
         }
         // The server redirects a path that ends in a slash; a framework that adds one (`trailingSlash`) would redirect
         // back.
-        let Some(names) = segments(path.strip_suffix('/').unwrap_or(path)) else { return Found::Unknown };
+        let Some(segments) = Segment::all(path.strip_suffix('/').unwrap_or(path)) else { return Found::Unknown };
         let asked = if *method == Method::HEAD { &Method::GET } else { method };
-        let mut rows = TABLE.iter().filter(|row| row.fits(&names)).peekable();
+        let mut rows = TABLE.iter().filter(|row| row.fits(&segments)).peekable();
         if rows.peek().is_none() {
             return Found::Unknown;
         }
@@ -69,7 +69,13 @@ impl Route {
             return Found::Preflight;
         }
         rows.find(|row| row.methods.contains(asked)).map_or(Found::WrongMethod, |row| {
-            Found::Route(Self { family: row.family, target: target(row.family, &names), path: join(&names) })
+            let names: Vec<String> = segments.into_iter().map(|segment| segment.name).collect();
+            let path = join(&names);
+            // Written anew, each byte of other letters is three.
+            if path.len() > MAX_PATH {
+                return Found::Unknown;
+            }
+            Found::Route(Self { family: row.family, target: target(row.family, &names), path })
         })
     }
 
@@ -78,6 +84,7 @@ impl Route {
     pub(crate) fn is_proxied_stream(&self, method: &Method) -> bool {
         self.family == Family::Sessions
             && *method == Method::GET
+            && self.path.starts_with("/realtime/")
             && (self.path.ends_with("/in") || self.path.ends_with("/out"))
     }
 }
@@ -91,11 +98,6 @@ fn target(family: Family, names: &[String]) -> Target {
         (Family::Streams, [_, _, _, run, _, key]) => Target::Stream(run.clone(), StreamName::Input(key.clone())),
         (_, _) => Target::Proxy,
     }
-}
-
-/// The decoded segments of a path.
-fn segments(path: &str) -> Option<Vec<String>> {
-    path.strip_prefix('/')?.split('/').map(decode_segment).collect()
 }
 
 /// The path of these segments, each encoded.

@@ -34,6 +34,19 @@ fn what_is_answered_from_memory_is_told_from_what_is_passed() {
 }
 
 #[test]
+fn only_the_reads_of_a_sessions_streams_have_viewers_that_stay() {
+    let stays = |method: Method, path: &str| route(&method, path).expect("a route").is_proxied_stream(&method);
+    for path in ["sessions/s/in", "sessions/s/out", "sessions/s/channels/c/in", "sessions/s/channels/c/out"] {
+        assert!(stays(Method::GET, &format!("/realtime/v1/{path}")), "{path}");
+        assert!(!stays(Method::PUT, &format!("/realtime/v1/{path}")), "{path}");
+        assert!(!stays(Method::GET, &format!("/realtime/v1/{path}/records")), "{path}");
+    }
+    for path in ["/api/v1/sessions/out", "/api/v3/runs/out", "/realtime/v1/runs/in"] {
+        assert!(!stays(Method::GET, path), "{path}");
+    }
+}
+
+#[test]
 fn what_needs_a_key_is_not_forwarded() {
     for path in [
         "/api/v1/auth/jwt/claims",

@@ -5,6 +5,7 @@
 use http::Method;
 
 use super::family::Family;
+use crate::serve::decode_segment;
 
 /// A route. A segment `*` of the pattern is any id, `~` any text that users chose, and `**` at its end one or more
 /// segments.
@@ -65,25 +66,42 @@ pub(super) const TABLE: &[Row] = &[
     Row::new(GET, "realtime/v1/sessions/*/channels/*/out/records", Family::Sessions),
 ];
 
+/// A segment of a path.
+#[derive(Debug)]
+pub(super) struct Segment<'p> {
+    written: &'p str,
+    /// The decoded segment.
+    pub(super) name: String,
+}
+
+impl<'p> Segment<'p> {
+    /// The segments of a path; `None` where one has escapes that are no text.
+    pub(super) fn all(path: &'p str) -> Option<Vec<Self>> {
+        let decoded = |written| decode_segment(written).map(|name| Self { written, name });
+        path.strip_prefix('/')?.split('/').map(decoded).collect()
+    }
+}
+
 impl Row {
     const fn new(methods: &'static [Method], pattern: &'static str, family: Family) -> Self {
         Self { methods, pattern, family }
     }
 
-    /// Whether the decoded segments of a path are of this route.
-    pub(super) fn fits(&self, names: &[String]) -> bool {
-        let mut names = names.iter();
+    /// Whether the segments of a path are of this route. The route's own words count only as they are written here:
+    /// an app, a proxy or a firewall that looks for `/batches/` finds no `/batche%73/`.
+    pub(super) fn fits(&self, segments: &[Segment<'_>]) -> bool {
+        let mut segments = segments.iter();
         for wanted in self.pattern.split('/') {
-            match (wanted, names.next()) {
+            match (wanted, segments.next()) {
                 // A packet's name holds slashes, and may come as one segment or as several.
-                ("**", Some(name)) => return is_plain(name) && names.all(|name| is_plain(name)),
-                ("*", Some(name)) if is_plain(name) && !name.contains('/') => {}
-                ("~", Some(name)) if is_text(name) => {}
-                (_, Some(name)) if name == wanted => {}
+                ("**", Some(first)) => return is_plain(&first.name) && segments.all(|one| is_plain(&one.name)),
+                ("*", Some(one)) if is_plain(&one.name) && !one.name.contains('/') => {}
+                ("~", Some(one)) if is_text(&one.name) => {}
+                (_, Some(one)) if one.written == wanted => {}
                 (_, _) => return false,
             }
         }
-        names.next().is_none()
+        segments.next().is_none()
     }
 }
 

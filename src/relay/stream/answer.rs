@@ -63,7 +63,8 @@ pub(crate) async fn answer(subscriber: Subscriber, request: &Request, fallback: 
     }
     let parts = unfold(Source::Log(LogReader { reader, subscriber, fallback }), Source::next);
     Reply::Answer(match version {
-        StreamVersion::V1 => Response::events_v1(parts),
+        // The server's own v1 response lacks the header; a proxy in front of the relay would hold it back.
+        StreamVersion::V1 => Response::events_v1(parts).with("x-accel-buffering", "no"),
         StreamVersion::V2 => Response::events_v2(parts),
     })
 }

@@ -97,6 +97,25 @@ async fn whoever_falls_behind_amid_events_that_share_an_id_misses_none_of_them()
 }
 
 #[tokio::test]
+async fn whoever_has_read_nothing_since_its_place_goes_on_right_after_it() {
+    let event = |number: u64| format!("id: {number}-0\ndata: {number}\n\n");
+    let (url, send, _server) = live(V1).await;
+    let (streams, _stop) = streams(&url);
+    let streams = streams.bounded(2, usize::MAX);
+    let _viewer = streams.open(key()).expect("room");
+    send.send(event(7)).expect("it reads");
+    until(async || streams.stats().records == 1).await;
+    let (fallback, mut places) = going_on("id: 8-0\ndata: 8\n\n");
+    let Reply::Answer(answer) = view_or(&streams, Some("7-0"), fallback).await else { unreachable!("it has all") };
+    send.send((8..500).map(event).collect()).expect("it reads");
+    gone(&streams).await;
+    let body = answer.into_http(&HeaderMap::new(), Version::HTTP_11).into_body();
+    let rest = timeout(FAILSAFE, body.collect()).await.expect("in time").expect("whole").to_bytes();
+    assert_eq!(String::from_utf8_lossy(&rest), event(8));
+    assert_eq!(places.recv().await, Some(Some("7-0".to_owned())));
+}
+
+#[tokio::test]
 async fn whoever_falls_behind_is_broken_off_where_the_server_cannot_be_asked() {
     let (url, send, _server) = live(V2).await;
     let (streams, _stop) = streams(&url);

@@ -8,6 +8,7 @@ mod shared;
 mod streams;
 #[cfg(test)]
 pub(super) mod tests;
+mod upstream;
 
 pub(crate) use answer::{Fallback, Reply, answer};
 pub(crate) use streams::{StreamKey, Streams};

@@ -10,11 +10,12 @@ use http::StatusCode;
 use tokio::sync::watch;
 
 use super::records;
-use crate::connection::{ConnectionState, Notice};
+use super::upstream::Upstream;
+use crate::connection::Notice;
 use crate::relay::stats::Stats;
 use crate::relay::warnings::UpstreamError;
 use crate::serve::stream::{Log, StreamVersion};
-use crate::stream::{End, Raw, Reader, ReaderOptions, StreamSpec};
+use crate::stream::{Chunk, End, Raw, Reader, ReaderOptions, StreamSpec};
 
 /// The upstream's first answer.
 #[derive(Clone, Debug)]
@@ -67,19 +68,22 @@ impl SharedStream {
 
     async fn fill(&self, spec: StreamSpec, over: impl Future<Output = ()>) {
         let reader = Reader::open(spec, ReaderOptions { notices: true, run_over: false });
-        let mut last = (0, 0);
+        let mut upstream = Upstream::default();
         let mut counted = 0;
         // One future for all batches: polled anew with each, it would never be ready while a run writes.
         let mut over = pin!(over);
         loop {
             tokio::select! {
                 () = &mut over => break,
+                () = upstream.silent() => {
+                    upstream.doubt();
+                    self.tell(&upstream);
+                }
                 batch = reader.next() => {
                     let sent = reader.status().stats.requests;
                     self.stats.requests.fetch_add(sent.saturating_sub(counted), Ordering::Relaxed);
                     counted = sent;
-                    self.take(&batch.chunks, &mut last);
-                    self.observe(&batch.notices);
+                    self.follow(&batch.notices, &batch.chunks, &mut upstream);
                     if let Some(end) = batch.end {
                         self.end(&end);
                         break;
@@ -89,44 +93,49 @@ impl SharedStream {
         }
     }
 
-    /// Tells the log whether the upstream is connected after `notices`. They may report an upstream that was lost and
-    /// found again since the last batch, and whose answer was taken already.
-    pub(super) fn observe(&self, notices: &[Notice]) {
-        let stages = || {
-            notices.iter().filter_map(|notice| match notice {
-                Notice::State(stage) => Some(*stage),
-                Notice::Retry { .. } => None,
-            })
-        };
-        if stages().any(|stage| matches!(stage, ConnectionState::Retrying | ConnectionState::Ended)) {
+    /// Takes what a batch brought, and tells the log whether the upstream is connected. The notices may report an upstream
+    /// that was lost and found again since the batch before, and whose answer is among the chunks.
+    pub(super) fn follow(&self, notices: &[Notice], chunks: &[Chunk], upstream: &mut Upstream) {
+        if upstream.observe(notices) {
             self.log.set_live(false);
         }
-        // A v2 stream reports its tail itself, which may be later than before.
+        self.take(chunks, upstream);
+        self.tell(upstream);
+    }
+
+    /// A v2 stream reports its tail itself, and is live once that is read; a connection that may be dead reports an old
+    /// one. A v1 stream reports none: viewers are told to wait until its upstream is up to date.
+    fn tell(&self, upstream: &Upstream) {
         let is_v1 = matches!(*self.status.borrow(), UpstreamStatus::Open(StreamVersion::V1));
-        if is_v1 && stages().next_back() == Some(ConnectionState::Live) {
-            self.log.set_live(true);
+        if is_v1 || !upstream.is_up_to_date() {
+            self.log.set_live(upstream.is_up_to_date());
         }
     }
 
-    fn take(&self, chunks: &[crate::stream::Chunk], last: &mut (u64, u64)) {
+    fn take(&self, chunks: &[Chunk], upstream: &mut Upstream) {
         let (mut taken, mut tail) = (Vec::new(), None);
         for raw in chunks.iter().filter_map(Raw::of) {
             match raw {
                 Raw::Opened(is_v2) => {
                     let version = if is_v2 { StreamVersion::V2 } else { StreamVersion::V1 };
-                    // A v1 stream reports no tail: an answer is all there is to see.
-                    if !is_v2 {
-                        self.log.set_live(true);
-                    }
+                    upstream.opened(is_v2);
                     self.set_first(UpstreamStatus::Open(version));
                 }
+                Raw::Heard(is_whole) => upstream.heard(is_whole),
                 Raw::Event(text) => {
-                    let record = records::event(text, *last);
-                    *last = (record.timestamp, record.number);
+                    upstream.heard(true);
+                    let record = records::event(text, upstream.last);
+                    upstream.last = (record.timestamp, record.number);
                     taken.push(record);
                 }
-                Raw::Record(json) => taken.extend(records::record(json)),
-                Raw::Tail(json) => tail = records::tail(json).or(tail),
+                Raw::Record(json) => {
+                    upstream.heard(true);
+                    taken.extend(records::record(json));
+                }
+                Raw::Tail(json) => {
+                    upstream.heard(true);
+                    tail = records::tail(json).or(tail);
+                }
             }
         }
         if !taken.is_empty() || tail.is_some() {

@@ -9,16 +9,19 @@ use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::shared::{SharedStream, UpstreamStatus};
+use super::upstream::Upstream;
 use super::{Fallback, Reply, StreamKey, Streams, answer};
 use crate::config::Endpoint;
-use crate::connection::{ConnectionState, Notice};
+use crate::connection::ConnectionState::{self, Connecting, Live, Retrying};
+use crate::connection::Notice;
 use crate::relay::{Limits, Options};
 use crate::serve::Request;
 use crate::serve::stream::{Log, StreamName, StreamVersion};
+use crate::stream::Raw;
 
 use crate::serving::{Serving, serving};
 
@@ -94,7 +97,7 @@ pub(super) async fn live(head: &'static str) -> (String, mpsc::UnboundedSender<S
 pub(super) async fn until(mut is_so: impl AsyncFnMut() -> bool) {
     timeout(FAILSAFE, async {
         while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            sleep(Duration::from_millis(5)).await;
         }
     })
     .await
@@ -112,17 +115,10 @@ pub(super) fn streams(url: &str) -> (Streams, CancellationToken) {
 pub(super) fn streams_of(url: &str, limits: Limits, keep: Duration) -> (Streams, CancellationToken) {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let options = Options {
-        endpoint: Endpoint::new(url, "tr_dev_own", None).expect("an endpoint"),
-        client: Arc::default(),
         base_path: Some("".into()),
-        allow: None,
         limits,
-        hold: Duration::from_secs(20),
         keep,
-        authorizes: false,
-        allow_origins: [].into(),
-        warnings: crate::relay::Warnings::default(),
-        metrics_path: None,
+        ..Options::new(Endpoint::new(url, "tr_dev_own", None).expect("an endpoint"))
     };
     let stop = CancellationToken::new();
     (Streams::new(options, stop.clone(), Arc::default()), stop)
@@ -239,7 +235,7 @@ async fn a_stream_is_kept_a_while_after_its_last_viewer_and_then_asked_for_anew(
     let reply = view(&streams, None).await;
     heads.received.recv().await.expect("a request");
     // The viewer keeps the stream, even while it does not read.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    sleep(Duration::from_millis(200)).await;
     assert_eq!(streams.stats().streams, 1);
     drop(reply);
     until(async || streams.stats() == super::streams::StreamStats::default()).await;
@@ -252,7 +248,7 @@ async fn a_stream_is_kept_a_while_after_its_last_viewer_and_then_asked_for_anew(
 async fn viewers_of_a_server_that_does_not_answer_are_told_so_after_a_while() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let (streams, _stop) = streams(&format!("http://{}", listener.local_addr().expect("an address")));
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     let Reply::Answer(answer) = view(&streams, None).await else { unreachable!("nothing was lost") };
     let response = answer.into_http(&HeaderMap::new(), Version::HTTP_11);
     assert_eq!((response.status().as_u16(), began.elapsed().as_secs()), (503, 15));
@@ -270,7 +266,7 @@ async fn a_stream_that_is_written_to_is_let_go_after_its_last_viewer() {
     until(async || {
         let _ = send.send(record(number));
         number += 1;
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        sleep(Duration::from_millis(5)).await;
         streams.stats().streams == 0
     })
     .await;
@@ -296,20 +292,63 @@ async fn a_stream_nobody_reads_makes_way_and_one_that_is_read_does_not() {
     assert_eq!(streams.stats().streams, 2);
 }
 
-#[tokio::test]
-async fn silence_counts_again_once_a_lost_source_was_found_however_late_that_is_heard() {
+#[tokio::test(start_paused = true)]
+async fn silence_counts_again_once_a_lost_source_brought_all_it_had_however_late_that_is_heard() {
     let log = Log::of_source(usize::MAX, usize::MAX);
     let stream = SharedStream::new(log, Arc::default());
-    let heard = |stages: &[ConnectionState]| {
-        stream.observe(&stages.iter().copied().map(Notice::State).collect::<Vec<_>>());
+    let mut upstream = Upstream::default();
+    let mut heard = |parts: &[Raw<'_>], stages: &[ConnectionState]| {
+        let notices: Vec<_> = stages.iter().copied().map(Notice::State).collect();
+        stream.follow(&notices, &parts.iter().map(|part| part.chunk()).collect::<Vec<_>>(), &mut upstream);
         stream.log.live().0
     };
-    stream.status.send_replace(UpstreamStatus::Open(StreamVersion::V1));
-    assert!(heard(&[ConnectionState::Connecting, ConnectionState::Live]));
-    assert!(!heard(&[ConnectionState::Live, ConnectionState::Retrying]));
-    assert!(heard(&[ConnectionState::Retrying, ConnectionState::Live]), "v1 has no other word for it");
+    assert!(!heard(&[Raw::Opened(false)], &[Connecting, Live]), "the server may still be reading its store");
+    assert!(heard(&[Raw::Heard(true)], &[]), "v1 has no other word for it");
+    assert!(!heard(&[], &[Live, Retrying]));
+    assert!(!heard(&[Raw::Opened(false)], &[Live]), "an answer without a byte is no news");
+    assert!(heard(&[Raw::Heard(true)], &[]));
+    assert!(heard(&[Raw::Opened(false), Raw::Heard(true)], &[Retrying, Live]), "lost and found within a batch");
+    assert!(!heard(&[Raw::Heard(true), Raw::Opened(false)], &[Retrying, Live]), "the byte was of the body before");
+    assert!(heard(&[Raw::Event("id: 1-0\ndata: 1\n\n")], &[]));
+    assert!(!heard(&[Raw::Heard(false)], &[]), "a part of an event came");
+    assert!(heard(&[Raw::Event("id: 2-0\ndata: 2\n\n")], &[]));
+    assert!(heard(&[Raw::Opened(false)], &[]), "a window that the server closed had nothing more");
     stream.status.send_replace(UpstreamStatus::Open(StreamVersion::V2));
-    assert!(!heard(&[ConnectionState::Retrying, ConnectionState::Live]), "v2 tells the tail");
+    assert!(!heard(&[Raw::Opened(true)], &[Retrying, Live]), "v2 tells the tail");
+    let tail = Raw::Tail(r#"{"seq_num":0,"timestamp":0}"#);
+    assert!(heard(&[tail], &[]));
+    assert!(heard(&[], &[]), "and stands by it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_may_be_dead_has_no_silence_of_its_own() {
+    for (is_v2, seconds) in [(false, 12), (true, 20)] {
+        let mut upstream = Upstream::default();
+        upstream.opened(is_v2);
+        upstream.heard(true);
+        assert!(upstream.is_up_to_date());
+        let heard_at = Instant::now();
+        upstream.silent().await;
+        assert_eq!(heard_at.elapsed().as_secs(), seconds);
+        upstream.doubt();
+        assert!(!upstream.is_up_to_date());
+        assert!(timeout(FAILSAFE * 9, upstream.silent()).await.is_err(), "until it is heard again");
+        upstream.heard(true);
+        assert!(upstream.is_up_to_date());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_never_becomes_whole_is_not_waited_for_for_ever() {
+    let mut upstream = Upstream::default();
+    upstream.opened(false);
+    for _ in 0..4 {
+        upstream.heard(false);
+        assert!(!upstream.is_up_to_date());
+        sleep(Duration::from_secs(9)).await;
+    }
+    upstream.heard(false);
+    assert!(upstream.is_up_to_date());
 }
 
 /// The bounds of a stream that docs/relay.md names.

@@ -54,12 +54,20 @@ pub(super) fn for_viewer(mut headers: HeaderMap) -> HeaderMap {
 }
 
 /// Whether this is a header by which proxies report a request's sender or its original form. From a viewer, such a
-/// header is forged.
+/// header is forged. So is one with an underscore, which some servers take for a dash; nginx drops it, too.
 fn is_of_proxies(name: &str) -> bool {
-    const PREFIXES: [&str; 5] = ["x-forwarded-", "x-original-", "x-rewrite-", "x-http-method", "cf-"];
-    const NAMES: [&str; 7] =
-        ["x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "x-host", "x-method-override", "via"];
-    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
+    const PREFIXES: [&str; 6] = ["x-forwarded-", "x-original-", "x-rewrite-", "x-http-method", "x-envoy-", "cf-"];
+    const NAMES: [&str; 8] = [
+        "x-forwarded",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "true-client-ip",
+        "x-host",
+        "x-method-override",
+        "via",
+    ];
+    name.contains('_') || PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
 }
 
 /// Drops the hop-by-hop headers (RFC 9110, 7.6.1), and those that `Connection` names.
@@ -77,8 +85,14 @@ fn drop_hop_by_hop(headers: &mut HeaderMap) {
     for name in [CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
         headers.remove(name);
     }
-    headers.remove("keep-alive");
-    headers.remove("proxy-connection");
+    for name in ["keep-alive", "proxy-connection", "http2-settings"] {
+        headers.remove(name);
+    }
+    let of_upgrade: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with("sec-websocket-")).cloned().collect();
+    for name in of_upgrade {
+        headers.remove(name);
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +122,11 @@ mod tests {
             ("host", "app.example"),
             ("transfer-encoding", "chunked"),
             ("content-length", "7"),
+            ("x-forwarded_host", "elsewhere.example"),
+            ("x_http_method_override", "DELETE"),
+            ("x-envoy-original-path", "/api/v1/auth/jwt"),
+            ("http2-settings", "AAMAAABk"),
+            ("sec-websocket-key", "AAAA"),
             ("x-trigger-client", "browser"),
         ]))
         .expect("unambiguous");

@@ -80,6 +80,11 @@ impl Server {
     pub(in crate::relay) async fn next(&mut self) -> Seen {
         self.seen.recv().await.expect("a request")
     }
+
+    /// How many further requests reached it.
+    pub(in crate::relay) fn more(&mut self) -> usize {
+        std::iter::from_fn(|| self.seen.try_recv().ok()).count()
+    }
 }
 
 fn parts(parts: &'static [&'static str]) -> Body {

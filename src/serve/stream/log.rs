@@ -193,12 +193,9 @@ impl Log {
         inner.trim(number);
     }
 
-    /// Counts a chunk of a writer, v1. Returns its number, from 0 on.
-    pub(crate) fn count_chunk(&self, client: &str) -> u64 {
-        let mut inner = lock(&self.inner);
-        let count = inner.chunks.entry(client.to_owned()).or_default();
-        *count += 1;
-        *count - 1
+    /// Counts a chunk of a writer, v1.
+    pub(crate) fn count_chunk(&self, client: &str) {
+        *lock(&self.inner).chunks.entry(client.to_owned()).or_default() += 1;
     }
 
     /// The number of a writer's last chunk, v1.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::rng::SeededRng;
-use super::world::{Cells, World};
+use super::table::Cells;
+use super::world::World;
 use crate::retry::Policy;
 use crate::shape::*;
 
@@ -65,13 +66,13 @@ impl Follower {
         }
         self.step = outcome.step;
         if is_all && matches!(&self.step, Step::Request(query) if query.offset != "-1") {
-            for (key, cells) in &world.rows {
+            for (key, cells) in world.rows() {
                 assert_eq!(self.rows.get(key), Some(cells), "{key} as the server has it");
             }
             // The delete of an evicted run is published only when the feed sees the delete itself (I16).
-            self.rows.retain(|key, _| world.rows.contains_key(key) || !self.let_go.contains(key));
-            assert_eq!(self.rows.len(), world.rows.len(), "runs that are gone");
-            self.told_ms = world.now_ms;
+            self.rows.retain(|key, _| world.rows().contains_key(key) || !self.let_go.contains(key));
+            assert_eq!(self.rows.len(), world.rows().len(), "runs that are gone");
+            self.told_ms = world.now_ms();
         }
         outcome.changes
     }
@@ -80,13 +81,13 @@ impl Follower {
         match change {
             Change::Row { key, row } => {
                 let told: Cells = row.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-                assert_eq!(Some(&told), world.rows.get(&**key), "told of {key}");
+                assert_eq!(Some(&told), world.rows().get(&**key), "told of {key}");
                 let before = self.rows.insert(key.to_string(), told.clone());
                 assert!(before.as_ref() != Some(&told), "{key} was told twice");
                 self.let_go.remove(&**key);
             }
             Change::Gone { key } => {
-                assert!(!world.rows.contains_key(&**key), "{key} is there");
+                assert!(!world.rows().contains_key(&**key), "{key} is there");
                 assert!(self.rows.remove(&**key).is_some(), "{key} was never told");
                 self.let_go.remove(&**key);
             }

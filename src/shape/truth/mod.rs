@@ -2,10 +2,14 @@
 //! from a seed, so that a failure can be played again.
 
 mod follower;
+mod message;
 mod rng;
+mod table;
 mod tests;
 mod world;
 
 pub(crate) use follower::Follower;
+pub(crate) use message::{MUST_REFETCH, UP_TO_DATE, add_noise, message};
 pub(crate) use rng::{SeededRng, fuzz};
-pub(crate) use world::{Cells, World};
+pub(crate) use table::{COLUMNS, Cells, Changed, FINISHED, Habits, TAGS, Table};
+pub(crate) use world::World;

@@ -26,7 +26,7 @@ impl SeededRng {
         self.below(times) == 0
     }
 
-    pub(super) fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+    pub(crate) fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         from[self.below(from.len())]
     }
 }
@@ -46,13 +46,14 @@ impl Drop for Seed {
 }
 
 /// Calls `play` with one seed after the other, from 1: so many times as `scenarios` says. With
-/// `TRIGGER_NATIVE_FUZZ_SECONDS`, for so many seconds and from a random seed; with `TRIGGER_NATIVE_FUZZ_SEED`, once
-/// with that seed. `play` returns the number of responses that it checked.
+/// `TRIGGER_NATIVE_FUZZ_SECONDS`, for so many seconds and from a random seed, or from `TRIGGER_NATIVE_FUZZ_FROM`; with
+/// `TRIGGER_NATIVE_FUZZ_SEED`, once with that seed. `play` returns the number of responses that it checked.
 pub(crate) fn fuzz(scenarios: u64, mut play: impl FnMut(u64) -> u64) {
     let told = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (only, seconds) = (told("TRIGGER_NATIVE_FUZZ_SEED"), told("TRIGGER_NATIVE_FUZZ_SECONDS"));
     let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let first = only.unwrap_or_else(|| if end.is_some() { u64::from_le_bytes(crate::random::bytes()) >> 1 } else { 1 });
+    let random = || told("TRIGGER_NATIVE_FUZZ_FROM").unwrap_or_else(|| u64::from_le_bytes(crate::random::bytes()) >> 1);
+    let first = only.unwrap_or_else(|| if end.is_some() { random() } else { 1 });
     let (mut played, mut checked) = (0, 0);
     while match (only, end) {
         (Some(_), _) => played == 0,
@@ -63,8 +64,10 @@ pub(crate) fn fuzz(scenarios: u64, mut play: impl FnMut(u64) -> u64) {
         checked += play(seed.0);
         played += 1;
     }
+    // One write: the lines of simulators that end at the same time, and of the test runner, do not mix.
+    let line = format!("{played} scenarios from seed {first}, {checked} answers checked\n");
     #[allow(clippy::print_stderr, reason = "a long run prints its totals, which --nocapture shows")]
     {
-        eprintln!("{played} scenarios from seed {first}, {checked} answers checked");
+        eprint!("{line}");
     }
 }
