@@ -14,6 +14,13 @@ import { HEAVY, nameOf } from "./suites.mjs";
 /** The phase of all that is not heavy. */
 const QUICK = "JavaScript tests";
 
+/**
+ * Files that run at once. Most of the quick ones wait for timers and servers, so that three of them keep two cores busy; of the
+ * heavy ones, which build and drive apps, two are as much as their waits bear.
+ */
+const QUICK_AT_ONCE = 3;
+const HEAVY_AT_ONCE = 2;
+
 /** What node:test closes a report with, each with a number. */
 const CLOSING = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/;
 
@@ -53,8 +60,10 @@ export async function javascriptTests(files, counted) {
   async function* events() {
     for (const { label, files: chosen } of phases(files)) {
       const ended = timed(`${label} (${chosen.length} files)`);
+      const concurrency = label === QUICK ? QUICK_AT_ONCE : HEAVY_AT_ONCE;
+      const absolute = chosen.map((file) => path.resolve(root, file));
       const end = counted && label === QUICK ? await countLines() : undefined;
-      for await (const event of run({ files: chosen.map((file) => path.resolve(root, file)), concurrency: true })) {
+      for await (const event of run({ files: absolute, concurrency })) {
         const { nesting, message } = /** @type {{ nesting?: number, message?: string }} */ (event.data ?? {});
         const closing = event.type === "test:diagnostic" && nesting === 0 ? CLOSING.exec(message ?? "") : null;
         if (!closing) yield event;
