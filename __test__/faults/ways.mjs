@@ -36,9 +36,10 @@ async function setRules(world, target, count, action) {
  */
 export const whileOpen = (action, { count = 3, isKicked = false } = {}) => ({
   async strike(world, target) {
+    // Before anything can meet it.
+    world.struckAt = performance.now();
     await setRules(world, target, count, action);
     if (isKicked) await world.front.cut();
-    world.struckAt = performance.now();
   },
   check: struck,
 });
@@ -47,8 +48,8 @@ export const whileOpen = (action, { count = 3, isKicked = false } = {}) => ({
 export const atStart = (action, { count = 3 } = {}) => ({
   early: true,
   async arrange(world, target) {
-    await setRules(world, target, count, action);
     world.struckAt = performance.now();
+    await setRules(world, target, count, action);
   },
   check: struck,
 });
