@@ -68,6 +68,7 @@ describe("defect 5: a token that is refused", () => {
     configure({
       baseURL: server.url,
       accessToken: "expired",
+      realtime: { connections: 0 },
       refreshAccessToken: async () => {
         calls += 1;
         // Everybody is refused before there is an answer.
@@ -150,7 +151,7 @@ describe("defect 5: accessToken as a function", () => {
       calls += 1;
       return "made";
     };
-    configure({ baseURL: server.url, accessToken });
+    configure({ baseURL: server.url, accessToken, realtime: { connections: 0 } });
     const all = many(10);
     const same = [1, 2, 3].map(() => runs.subscribeToRun("run_same"));
     assert.equal(calls, 0);

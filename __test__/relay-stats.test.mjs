@@ -8,7 +8,7 @@ const ZERO = {
   viewers: { now: 0, peak: 0 },
   feeds: 0,
   streams: 0,
-  upstream: { connections: 0, requests: 0 },
+  upstream: { connections: 0, requests: 0, budget: null },
   updates: 0,
   bytes: 0,
   passed: 0,
@@ -40,6 +40,9 @@ const ZERO = {
   },
 };
 
+/** The budget of a relay that has answered nothing from its server. */
+const UNUSED = { connections: 8, own: 0, environment: false, costly: false, shared: 0, polling: 0 };
+
 /** The value of a sample of the metrics. */
 function sample(text, name) {
   const line = text.split("\n").find((one) => one.startsWith(`trigger_native_relay_${name} `));
@@ -62,7 +65,11 @@ describe("the counts of a relay", { timeout: 60_000 }, () => {
     const { ask } = await open(handler);
     await (await ask("/nothing")).text();
     const { refusals, bytes, ...rest } = handler.stats();
-    assert.deepEqual({ ...rest, bytes: 0, refusals: ZERO.refusals }, ZERO);
+    const { upstream } = ZERO;
+    assert.deepEqual(
+      { ...rest, bytes: 0, refusals: ZERO.refusals },
+      { ...ZERO, upstream: { ...upstream, budget: UNUSED } },
+    );
     assert.deepEqual(refusals, { ...ZERO.refusals, unknown: 1 });
     assert.ok(bytes > 0);
     await handler.close();
@@ -98,6 +105,7 @@ describe("the counts of a relay", { timeout: 60_000 }, () => {
       await until(() => handler.stats().viewers.now === 0, "the poll is over");
       const { viewers, feeds, upstream, updates, bytes, refusals, lag } = handler.stats();
       assert.deepEqual([viewers.now, feeds, upstream.connections], [0, 1, 1]);
+      assert.equal(upstream.budget.own, 1, "the feed has a long-poll of its own");
       assert.deepEqual(refusals, { ...ZERO.refusals, token: 1, scope: 1, limit: 1, unknown: 1 });
       assert.equal(updates, 1);
       assert.equal(lag.count, 1);
@@ -114,6 +122,8 @@ describe("the counts of a relay", { timeout: 60_000 }, () => {
       assert.equal(sample(text, "updates_total"), 1);
       assert.equal(sample(text, "viewers_peak"), viewers.peak);
       assert.equal(sample(text, "feeds"), 1);
+      assert.equal(sample(text, "upstream_budget"), 8);
+      assert.equal(sample(text, "upstream_own"), 1);
       assert.equal(sample(text, 'refusals_total{reason="limit"}'), 1);
       assert.equal(sample(text, 'lag_seconds_bucket{le="+Inf"}'), 1);
       assert.ok(!text.includes(run), "ids of runs stay out of the metrics");

@@ -213,7 +213,7 @@ for (const { name, open } of WAYS) {
 describe("many viewers of one process", { timeout: 120_000 }, () => {
   it("10 feeds with 50 viewers each take one upstream a feed, and all are told", async () => {
     const server = await startServer();
-    const handler = handlerOver(server);
+    const handler = handlerOver(server, { upstream: { connections: 12 } });
     try {
       const [{ open }] = WAYS;
       const { ask } = await open(handler);

@@ -24,6 +24,7 @@ const CASES = {
   growth: { long: true },
   crowd: { long: true },
   recovery: { long: true, peer: false },
+  budget: { long: true, peer: false },
 };
 
 async function main() {

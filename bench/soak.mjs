@@ -121,7 +121,13 @@ async function soak() {
     viewers: 2 * viewers,
     feedsPerToken: 10_000,
   };
-  const handler = createRealtimeHandler({ accessToken: ROOT_KEY, baseURL: peer.url, limits, keepMs: 1_000 });
+  const handler = createRealtimeHandler({
+    accessToken: ROOT_KEY,
+    baseURL: peer.url,
+    limits,
+    keepMs: 1_000,
+    upstream: { connections: 0 },
+  });
   const { url } = await handler.listen();
   const token = await auth.createPublicToken({ scopes: { read: { runs: true } }, expirationTime: "1d" });
   await warmUp(runs);

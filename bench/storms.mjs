@@ -68,7 +68,11 @@ async function follow({ url, plan, feeds }) {
 /** A relay at a port. Ends with its parent. */
 async function relay({ url, port }) {
   const { createRealtimeHandler } = load("ours", url);
-  const server = await createRealtimeHandler({ accessToken: ROOT_KEY, baseURL: url }).listen({ port });
+  const server = await createRealtimeHandler({
+    accessToken: ROOT_KEY,
+    baseURL: url,
+    upstream: { connections: 0 },
+  }).listen({ port });
   process.send?.(server.url);
   process.on("disconnect", () => process.exit());
 }

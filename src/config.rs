@@ -126,6 +126,13 @@ impl Endpoint {
         self.branch.as_deref()
     }
 
+    /// The id of the environment that a public token names (`sub`). Not verified: it tells tokens apart, and allows
+    /// nothing.
+    pub fn environment_id(&self) -> Option<String> {
+        let claims = json_part(self.token().expose().split('.').nth(1)?)?;
+        claims["sub"].as_str().map(str::to_owned)
+    }
+
     /// The kind of the key.
     pub fn kind(&self) -> KeyKind {
         self.kind

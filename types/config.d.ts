@@ -102,6 +102,18 @@ export interface ApiClientConfiguration {
   externalDeploymentId?: string;
   /** `v2RealtimeStreams: false` asks for streams of the first version. */
   future?: { v2RealtimeStreams?: boolean };
+  /**
+   * The budget of upstream connections of run subscriptions (docs/feeds.md, "Many at once"). Not in the official SDK.
+   */
+  realtime?: {
+    /**
+     * Long-polls at once, of all subscriptions and relays of the environment in this process: a whole number from 1, or 0
+     * for no limit. Feeds beyond it share one long-poll. The last value given for an environment counts.
+     *
+     * @default 8, below the 10 of the smallest plan; 200 where the server's feeds are Electric's
+     */
+    connections?: number;
+  };
 }
 
 /**

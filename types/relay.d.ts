@@ -84,6 +84,26 @@ export interface RelayLimits {
   sendTimeoutMs?: number;
 }
 
+/** The budget of a relay's connections to the server, which subscriptions of the same process and environment share. */
+export interface RelayUpstream {
+  /**
+   * Long-polls at once: a whole number from 1, or 0 for no limit. Feeds beyond it share one long-poll, that of the whole
+   * environment. The last value given for an environment counts.
+   *
+   * @default 8, below the 10 of the smallest plan; 200 where the server's feeds are Electric's
+   */
+  connections?: number;
+  /** Follow the runs with this tag in place of all runs of the environment: for one most of whose runs nobody watches. */
+  tag?: string;
+  /**
+   * Rows a second of runs that nobody watches, on the average of 10 s. Beyond it the environment's feed is given up for
+   * five minutes: feeds take turns then, and are checked every few seconds. @default 200
+   */
+  rowsPerSecond?: number;
+  /** Bytes of such rows a second, likewise. @default 262144 */
+  bytesPerSecond?: number;
+}
+
 /** The options of {@link createRealtimeHandler}. */
 export interface RealtimeHandlerOptions {
   /**
@@ -129,6 +149,8 @@ export interface RealtimeHandlerOptions {
   allow?: RelayFamily[];
   /** The limits of what is served at once. */
   limits?: RelayLimits;
+  /** The budget of connections to the server (docs/relay.md, "Connections"). */
+  upstream?: RelayUpstream;
   /** How long a feed or stream is kept after its last viewer, in milliseconds. @default 5000 */
   keepMs?: number;
   /** How long a live poll without news is held, give or take 15 %, in milliseconds. @default 20000, in Bun 6500 */
@@ -171,8 +193,23 @@ export interface RealtimeStats {
   /** Streams of runs that are shared now, likewise. */
   streams: number;
   upstream: {
-    /** Requests to the server that are under way: one for each feed and stream, and those of viewers' own. */
+    /** Requests to the server that are under way: long-polls, one for each stream, and those of viewers' own. */
     connections: number;
+    /** What the budget of the environment is held for, by everything in this process; `null` without a limit. */
+    budget: {
+      /** Long-polls that may be held at once; fewer for a while after the server refused one (429). */
+      connections: number;
+      /** Long-polls of feeds that have one of their own. */
+      own: number;
+      /** Whether the environment's feed is followed, which is one long-poll more. */
+      environment: boolean;
+      /** Whether it was given up for a while, because most of its runs are watched by nobody. */
+      costly: boolean;
+      /** Feeds without a long-poll of their own. */
+      shared: number;
+      /** Those of them that nothing tells of changes: they are checked every few seconds. */
+      polling: number;
+    } | null;
     /** Requests for shared feeds and streams that the server was sent so far. */
     requests: number;
   };

@@ -34,10 +34,11 @@ export type RetryReason =
   | "no-progress";
 
 /**
- * The state of a subscription or a stream. `refreshing`: a fresh token is being made (defects.md 5). `ended` comes once
- * and last.
+ * The state of a subscription or a stream. `polling`: the budget of long-polls is used up and nothing tells this feed of
+ * changes, so that it is checked every few seconds (docs/feeds.md, "Many at once"). `refreshing`: a fresh token is being
+ * made (defects.md 5). `ended` comes once and last.
  */
-export type SubscriptionState = "connecting" | "live" | "retrying" | "refreshing" | "ended";
+export type SubscriptionState = "connecting" | "live" | "polling" | "retrying" | "refreshing" | "ended";
 
 /** The counts of the feed behind a subscription. Subscriptions to the same feed share it (defects.md 15). */
 export interface SubscriptionStats {

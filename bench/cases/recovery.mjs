@@ -29,7 +29,7 @@ const follow = (client, open) =>
 /** A relay in this process. */
 async function relayed(baseURL, accessToken) {
   const { createRealtimeHandler } = require("../../index.js");
-  return (await createRealtimeHandler({ baseURL, accessToken }).listen()).url;
+  return (await createRealtimeHandler({ baseURL, accessToken, upstream: { connections: 0 } }).listen()).url;
 }
 
 export const measure = {

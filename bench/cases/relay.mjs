@@ -70,7 +70,13 @@ class Crowd {
 async function relay({ url, group, viewers, runs, updates, via }) {
   const { auth, createRealtimeHandler } = load("ours", url);
   const limits = { viewersPerToken: 2 * viewers, viewersPerFeed: 2 * viewers, viewers: 2 * viewers };
-  const handler = createRealtimeHandler({ accessToken: ROOT_KEY, baseURL: url, limits, keepMs: KEEP_MS });
+  const handler = createRealtimeHandler({
+    accessToken: ROOT_KEY,
+    baseURL: url,
+    limits,
+    keepMs: KEEP_MS,
+    upstream: { connections: 0 },
+  });
   const at = watched(handler);
   const server = await SERVERS[via](handler);
   at("listening", { url: server.url });

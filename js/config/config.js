@@ -5,6 +5,7 @@
  * (docs/server-protocol.md 1), in the official SDK's order.
  */
 
+const { ConfigError } = require("../errors/errors.js");
 const native = require("../native/native.js");
 const { checkRequestOptions, pick } = require("./request-options.js");
 const { boundHere, currentScope, shared } = require("./scope.js");
@@ -24,6 +25,7 @@ const { boundHere, currentScope, shared } = require("./scope.js");
  * @property {() => Promise<string>} [refreshAccessToken]
  * @property {string} [externalDeploymentId]
  * @property {{ v2RealtimeStreams?: boolean }} [future]
+ * @property {{ connections?: number }} [realtime] the budget of long-polls; 0 is no limit
  *
  * @typedef {Record<string, string | undefined>} Environment variables by name
  *
@@ -35,6 +37,7 @@ const { boundHere, currentScope, shared } = require("./scope.js");
  * @property {"v1" | "v2"} streamsVersion
  * @property {(() => string | Promise<string>) | undefined} refreshAccessToken makes another token
  * @property {string | undefined} externalDeploymentId
+ * @property {number | undefined} connections the budget of long-polls, where it was given
  * @property {boolean} inheritContext whether a trigger takes its version and deployment from the environment
  */
 
@@ -50,6 +53,7 @@ const OPTIONS = {
   refreshAccessToken: "function",
   externalDeploymentId: "string",
   future: "object",
+  realtime: "object",
 };
 
 /** A configuration as it was given, and what it resolved to last. */
@@ -111,6 +115,7 @@ class Source {
       streamsVersion: streams,
       refreshAccessToken: typeof token === "function" ? token : explicit.refreshAccessToken,
       externalDeploymentId: explicit.externalDeploymentId,
+      connections: explicit.realtime?.connections,
       inheritContext: this.#inheritContext,
     });
     return this.#last;
@@ -202,6 +207,7 @@ function resolveWith(where, options) {
         ? token
         : (given.refreshAccessToken ?? (token ? undefined : holds.refreshAccessToken)),
     externalDeploymentId: given.externalDeploymentId ?? holds.externalDeploymentId,
+    connections: given.realtime?.connections ?? holds.connections,
   });
 }
 
@@ -250,12 +256,29 @@ function checkConfiguration(where, options) {
   if (checked.requestOptions !== undefined) {
     checked.requestOptions = checkRequestOptions(`${where} requestOptions`, checked.requestOptions);
   }
+  if (checked.realtime !== undefined) checked.realtime = checkRealtime(where, checked.realtime);
   // A function that makes tokens runs with the async context of where it was given, whichever call needs a token, and
   // its tokens serve that configuration alone. Else one request's store would make the token of another.
   const { accessToken, refreshAccessToken } = checked;
   if (typeof accessToken === "function") checked.accessToken = boundHere(accessToken);
   if (typeof refreshAccessToken === "function") checked.refreshAccessToken = boundHere(refreshAccessToken);
   return Object.freeze(checked);
+}
+
+/**
+ * @param {string} where names the argument in errors
+ * @param {object} given
+ * @returns {Readonly<{ connections?: number }>}
+ */
+function checkRealtime(where, given) {
+  const { connections } = pick(`${where} realtime`, given, { connections: "number" });
+  if (connections !== undefined && !(Number.isInteger(connections) && connections >= 0 && connections <= 1_000_000)) {
+    throw new ConfigError(
+      "ERR_INVALID_CONFIG",
+      `${where} realtime: connections must be a whole number from 1, or 0 for no limit`,
+    );
+  }
+  return Object.freeze({ connections });
 }
 
 /** A token that is no function. @param {Configuration["accessToken"]} token */

@@ -93,6 +93,23 @@ function isOrigin(value) {
 /** @type {Check<Record<string, unknown>>} */
 const limits = (value) => (isPlain(value) ? undefined : `must be an object, not ${describe(value)}`);
 
+/** @type {Check<Record<string, unknown>>} */
+const upstream = limits;
+
+/** @type {Check<number>} */
+const budget = (value) =>
+  Number.isSafeInteger(value) && value >= 0 && value <= 1_000_000
+    ? undefined
+    : "must be a whole number from 1, or 0 for no limit";
+
+/** @type {Check<string>} */
+const tag = (value) =>
+  typeof value === "string" && value !== "" && !/[,"\\\p{Cc}]/u.test(value) && value.isWellFormed()
+    ? undefined
+    : "must be one tag of the runs to follow, without commas, quotes, backslashes and control characters";
+
+const UPSTREAM = { connections: budget, tag, rowsPerSecond: count, bytesPerSecond: count };
+
 const OPTIONS = {
   accessToken: secretKey,
   baseURL: serverURL,
@@ -102,6 +119,7 @@ const OPTIONS = {
   allowOrigins,
   allow,
   limits,
+  upstream,
   keepMs: milliseconds,
   holdMs: milliseconds,
   metrics,
@@ -159,6 +177,7 @@ function isPath(path) {
 function handlerOptions(given) {
   const taken = takeOptions(CALL, "the options", given, OPTIONS);
   const bounds = takeOptions(CALL, "limits", taken.limits, LIMITS);
+  const above = takeOptions(CALL, "upstream", taken.upstream, UPSTREAM);
   const metricsPath = taken.metrics === true ? "/metrics" : taken.metrics || undefined;
   const base = taken.basePath?.replace(/\/$/, "");
   const { accessToken, baseURL, authorize, allow: families, keepMs, holdMs = HOLD_MS } = taken;
@@ -167,6 +186,7 @@ function handlerOptions(given) {
     basePath: base,
     allow: families,
     limits: bounds,
+    upstream: above,
     keepMs,
     holdMs,
     metricsPath,

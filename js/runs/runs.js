@@ -76,7 +76,15 @@ function subscribe(subject, skipColumns, options) {
   // Checked now, opened at the first read. A token that is yet to be made is checked then.
   const client = refresher && resolved.accessToken === undefined ? undefined : clientOf(resolved);
   const notices = Boolean(onRetry ?? onStateChange);
-  const feed = JSON.stringify({ subject, skipColumns: skipColumns ?? [], notices, retry, silenceTimeoutMs });
+  const { connections } = resolved;
+  const feed = JSON.stringify({
+    subject,
+    skipColumns: skipColumns ?? [],
+    notices,
+    retry,
+    silenceTimeoutMs,
+    connections,
+  });
   const refusal = native.checkFeed(feed);
   if (refusal) throw fromNative(refusal);
   return new RunSubscription(

@@ -9,6 +9,7 @@ export const PAGES = {
   "docs/relay-access.md": "A",
   "docs/relay-feeds.md": "F",
   "docs/relay-streams.md": "R",
+  "docs/upstream.md": "U",
 };
 
 /** @typedef {ReadonlyMap<string, string>} Files the text of every file of the project, by its path */

@@ -16,7 +16,7 @@ use super::retry_options::RetryOptions;
 use crate::config::Endpoint;
 use crate::connection::{Notice, RetryPolicy};
 use crate::error::{Error, ErrorCode, Result};
-use crate::hub::{Batch, End, FeedSpec, Hub, Item, Reader, ReaderOptions};
+use crate::hub::{Batch, BudgetOptions, End, FeedSpec, Hub, Item, Reader, ReaderOptions};
 use crate::lock::lock;
 use crate::shape::{ByKey, Row};
 use crate::{id, run, runtime};
@@ -85,6 +85,8 @@ struct FeedOptions {
     #[serde(default)]
     retry: RetryOptions,
     silence_timeout_ms: Option<u64>,
+    /// The budget of long-polls, where the configuration says it; 0 is no limit.
+    connections: Option<usize>,
 }
 
 impl FeedOptions {
@@ -129,7 +131,9 @@ fn open(client: &Client, mailbox: &Mailbox, options: &str) -> Result<FeedReader>
         retry: options.retry_policy(),
     };
     let _within = runtime::get()?.enter();
-    let reader = Hub::global().open(&spec, options.subject.reader(options.notices));
+    let budget =
+        Hub::budget(&spec.endpoint, &BudgetOptions { connections: options.connections, ..BudgetOptions::default() });
+    let reader = Hub::global().open_within(&spec, options.subject.reader(options.notices), budget.as_ref());
     let feed =
         Feed { reader, endpoint: spec.endpoint, single: options.subject.is_single(), last_sent: Mutex::default() };
     Ok(FeedReader { subscription: mailbox.subscribe(feed) })

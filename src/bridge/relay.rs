@@ -19,6 +19,7 @@ use super::grant::read_grant;
 use super::listening::{RelayListener, authorizer};
 use crate::config::KeyKind;
 use crate::error::{Error, ErrorCode, Result};
+use crate::hub::{BudgetOptions, CostLimits};
 use crate::relay::{self, Limits, Listen, Options, Warnings};
 use crate::runtime;
 
@@ -31,6 +32,8 @@ struct RelayOptions {
     allow: Option<Vec<String>>,
     #[serde(default)]
     limits: RelayLimits,
+    #[serde(default)]
+    upstream: RelayUpstream,
     hold_ms: Option<u64>,
     keep_ms: Option<u64>,
     metrics_path: Option<String>,
@@ -38,6 +41,27 @@ struct RelayOptions {
     authorizes: bool,
     #[serde(default)]
     allow_origins: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RelayUpstream {
+    connections: Option<usize>,
+    tag: Option<String>,
+    rows_per_second: Option<u64>,
+    bytes_per_second: Option<u64>,
+}
+
+impl RelayUpstream {
+    fn budget(self) -> BudgetOptions {
+        let usual = CostLimits::default();
+        let says_cost = self.rows_per_second.or(self.bytes_per_second).is_some();
+        let cost = says_cost.then(|| CostLimits {
+            rows_per_second: self.rows_per_second.unwrap_or(usual.rows_per_second),
+            bytes_per_second: self.bytes_per_second.unwrap_or(usual.bytes_per_second),
+        });
+        BudgetOptions { connections: self.connections, tag: self.tag.map(Into::into), cost }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -130,6 +154,7 @@ fn open(client: &Client, options: &str, warnings: Warnings) -> Result<Relay> {
         base_path: options.base_path.map(Into::into),
         allow: options.allow.map(Into::into),
         limits: options.limits.over(Limits::default()),
+        upstream: options.upstream.budget(),
         hold: options.hold_ms.map_or(Options::HOLD, Duration::from_millis),
         keep: options.keep_ms.map_or(Options::KEEP, Duration::from_millis),
         authorizes: options.authorizes,

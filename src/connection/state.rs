@@ -9,6 +9,8 @@ pub enum ConnectionState {
     Connecting,
     /// Up to date; changes are awaited.
     Live,
+    /// Up to date every few seconds: there is no long-poll left for this feed, and nothing tells it of changes.
+    Polling,
     /// After a failure: a wait, or the next attempt.
     Retrying,
     /// The connection waits for another token (defect 5).
@@ -24,6 +26,7 @@ impl ConnectionState {
         match self {
             Self::Connecting => "connecting",
             Self::Live => "live",
+            Self::Polling => "polling",
             Self::Retrying => "retrying",
             Self::Refreshing => "refreshing",
             Self::Ended => "ended",

@@ -8,6 +8,7 @@ use http_body_util::BodyExt as _;
 
 use crate::config::Endpoint;
 use crate::error::Result;
+use crate::hub::BudgetOptions;
 use crate::relay::{Options, Relay};
 use crate::serve::Body;
 use crate::serve::RequestBody;
@@ -21,7 +22,12 @@ const BASE: &str = "/relay";
 /// # Errors
 /// `ERR_INVALID_ACCESS_TOKEN` for a key that no header can carry.
 pub(super) fn mount(url: &str, key: &str, clock: Clock) -> Result<Arc<Relay>> {
-    let options = Options { base_path: Some(BASE.into()), ..Options::new(Endpoint::new(url, key, None)?) };
+    let options = Options {
+        base_path: Some(BASE.into()),
+        // Its server is this process: no plan limits it.
+        upstream: BudgetOptions { connections: Some(0), ..BudgetOptions::default() },
+        ..Options::new(Endpoint::new(url, key, None)?)
+    };
     Ok(Relay::with_clock(options, clock))
 }
 

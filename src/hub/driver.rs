@@ -11,12 +11,13 @@ use tokio::time::Instant;
 use super::backpressure::Backpressure;
 use super::feed::Feed;
 use super::registry::Registry;
+use super::upstream::{Budget, Turn, Turns};
 use crate::clock::unix_ms;
-use crate::connection::{Connection as _, TokenRenewal, generation};
+use crate::connection::{Connection as _, ConnectionState, TokenRenewal, generation};
 use crate::error::{Error, ErrorCode, Result};
 use crate::http::{LongPollClient, PollOutcome, feed_headers};
 use crate::log::{Level, Span, SpanKind, origin_of};
-use crate::shape::{self, Event, Failure, Now, Outcome, Phase, Step};
+use crate::shape::{self, Event, Failure, Now, Outcome, Phase, Reason, Step};
 
 /// The state of a driver: everything a second driver needs to go on from here.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ struct DriverState {
     clock: Instant,
     token: TokenRenewal,
     log: Span,
+    /// `None` where the feed polls without a budget.
+    turns: Option<Box<Turns>>,
 }
 
 /// The log lines of a feed.
@@ -37,12 +40,18 @@ static LOGGED: SpanKind = SpanKind {
     refused: "feed refused",
 };
 
-/// Drives `feed` from its beginning to its end.
-pub(super) fn drive(registry: &'static Registry, feed: Arc<Feed>) -> BoxFuture<'static, ()> {
+/// Drives `feed` from its beginning to its end, with long-polls out of `budget`.
+pub(super) fn drive(
+    registry: &'static Registry,
+    feed: Arc<Feed>,
+    budget: Option<Arc<Budget>>,
+) -> BoxFuture<'static, ()> {
     let mut machine = shape::Feed::new(feed.spec().limits());
     let clock = Instant::now();
     let step = machine.start(now(clock));
-    drive_on(registry, feed, DriverState { machine, step, clock, token: TokenRenewal::default(), log: Span::default() })
+    let turns = budget.map(|budget| Box::new(Turns::new(budget, feed.spec())));
+    let (token, log) = (TokenRenewal::default(), Span::default());
+    drive_on(registry, feed, DriverState { machine, step, clock, token, log, turns })
 }
 
 /// Drives `feed` from `state` to its end, whatever that is. A panic ends it with an error.
@@ -65,18 +74,20 @@ fn drive_on(registry: &'static Registry, feed: Arc<Feed>, mut state: DriverState
 }
 
 async fn run(registry: &'static Registry, feed: &Arc<Feed>, state: &mut DriverState) -> Result<()> {
-    let silence = Duration::from_millis(feed.spec().retry.silence_ms);
     // By reference: a future stores an argument twice that it takes by value.
-    let DriverState { machine, step, clock, token, log } = state;
+    let DriverState { machine, step, clock, token, log, turns } = state;
     let clock = *clock;
     let mut client = LongPollClient::new(feed.spec().endpoint.base_url());
     loop {
-        feed.enter(machine.phase().into());
+        feed.enter(state_of(machine, turns.as_deref()));
         let outcome = match step {
             Step::End(result) => return std::mem::replace(result, Ok(())),
             Step::Wait { ms, retry } => {
                 let (ms, retry) = (*ms, *retry);
                 log.retries(retry.attempt, retry.reason.as_str(), retry.status, ms);
+                if let Some(turns) = turns {
+                    turns.failed(retry.reason == Reason::RateLimited);
+                }
                 feed.retrying(retry, ms);
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 machine.on(Event::Woken, now(clock))
@@ -90,21 +101,65 @@ async fn run(registry: &'static Registry, feed: &Arc<Feed>, state: &mut DriverSt
                         clock,
                         token: token.clone(),
                         log: Span::default(),
+                        turns: turns.as_ref().map(|turns| Box::new(turns.split(feed.spec()))),
                     };
                     split.run(tokio::spawn(drive_on(registry, split.clone(), state)).abort_handle());
                 }
+                if let Some(turns) = turns {
+                    // Boxed: a waiting feed without a budget would hold room for it, too.
+                    Box::pin(take_turn(turns, &mut client, machine, step, clock)).await;
+                }
                 let mut request = NextRequest { machine, step, clock };
-                let polled = poll(feed, &mut client, &mut request, silence, token).await?;
+                let polled = poll(feed, &mut client, &mut request, token).await?;
+                if let Some(turns) = turns {
+                    turns.answered();
+                }
                 report(machine, polled, now(clock))
             }
         };
         // The state before the rows: a reader that ends with its last row has seen both.
-        feed.enter(machine.phase().into());
+        feed.enter(state_of(machine, turns.as_deref()));
         if !feed.publish(outcome.changes, machine.schema(), machine.phase() == Phase::Live) {
             return Ok(());
         }
         *step = outcome.step;
     }
+}
+
+/// The state that readers see.
+fn state_of(machine: &shape::Feed, turns: Option<&Turns>) -> ConnectionState {
+    match machine.phase() {
+        Phase::Live if turns.is_some_and(Turns::is_polling) => ConnectionState::Polling,
+        phase @ (Phase::Connecting | Phase::CatchingUp | Phase::Live | Phase::Retrying | Phase::Ended) => phase.into(),
+    }
+}
+
+/// Waits until the request may be sent that the machine named. A long-poll needs a permit; without one, the feed waits
+/// until there is something to ask for, and asks without `live`.
+async fn take_turn(
+    turns: &mut Turns,
+    client: &mut LongPollClient,
+    machine: &mut shape::Feed,
+    step: &mut Step,
+    clock: Instant,
+) {
+    if is_long_poll(step) {
+        if !turns.has_permit() {
+            client.release();
+        }
+        let row = machine.rows().next().map(|(_, row)| row.clone());
+        if turns.next(row.as_deref(), machine.is_electric()).await == Turn::Poll {
+            return;
+        }
+        if let Some(ask) = machine.catch_up(now(clock)) {
+            *step = ask;
+        }
+    }
+    turns.ask().await;
+}
+
+fn is_long_poll(step: &Step) -> bool {
+    matches!(step, Step::Request(query) if query.live)
 }
 
 /// Waits until at least one reader keeps up. Returns a feed that was split off for slow readers: it needs a driver of
@@ -148,14 +203,13 @@ async fn poll(
     feed: &Feed,
     client: &mut LongPollClient,
     request: &mut NextRequest<'_>,
-    silence: Duration,
     token: &mut TokenRenewal,
 ) -> Result<PollOutcome> {
     let endpoint = &feed.spec().endpoint;
     token.before_request(endpoint, feed).await;
     loop {
         let generation = generation(endpoint);
-        let polled = send(feed, client, request, silence).await?;
+        let polled = send(feed, client, request).await?;
         let status = match &polled {
             PollOutcome::Response { status, .. } => Some(*status),
             PollOutcome::Connect(_) | PollOutcome::Silent(_) | PollOutcome::Cut(_) | PollOutcome::TooLarge(_) => None,
@@ -166,16 +220,12 @@ async fn poll(
     }
 }
 
-async fn send(
-    feed: &Feed,
-    client: &mut LongPollClient,
-    request: &mut NextRequest<'_>,
-    silence: Duration,
-) -> Result<PollOutcome> {
+async fn send(feed: &Feed, client: &mut LongPollClient, request: &mut NextRequest<'_>) -> Result<PollOutcome> {
     feed.count_request();
     let endpoint = &feed.spec().endpoint;
     // Read before the token: a token that is newer than its generation is only set once more.
     client.set_headers(generation(endpoint), || feed_headers(endpoint))?;
+    let silence = Duration::from_millis(feed.spec().retry.silence_ms);
     let polled = client.poll_latest(&mut || request.target(feed), silence).await?;
     if let PollOutcome::Response { body, .. } = &polled {
         feed.count_bytes(body.len());
@@ -218,7 +268,7 @@ mod tests {
         let spec = FeedSpec { endpoint, path: "/".into(), query: [].into(), retry: RetryPolicy::default() };
         let options = ReaderOptions { until_finished: true, until_gone: true, ..ReaderOptions::default() };
         let feed = Feed::new(spec, options).0;
-        let driver = drive(Box::leak(Box::default()), feed);
+        let driver = drive(Box::leak(Box::default()), feed, None);
         assert!(size_of_val(&*driver) <= 2_560, "{} bytes", size_of_val(&*driver));
     }
 }

@@ -26,6 +26,7 @@ mod status;
 #[cfg(test)]
 mod stress_tests;
 mod subscribers;
+mod upstream;
 
 pub use batch::{Batch, End, Fault, Item};
 pub use hub::Hub;
@@ -33,3 +34,4 @@ pub use inbox::ReaderOptions;
 pub use reader::Reader;
 pub use spec::FeedSpec;
 pub use status::{Stats, Status};
+pub use upstream::{Budget, CostLimits, Counts as BudgetCounts, Options as BudgetOptions};

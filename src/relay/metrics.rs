@@ -14,6 +14,7 @@ const PREFIX: &str = "trigger_native_relay_";
 /// The text.
 pub(crate) fn render(stats: &Stats, present: Gauges) -> String {
     let mut text = Text(String::with_capacity(4096));
+    let budget = present.budget.unwrap_or_default();
     let gauges = [
         ("viewers", stats.viewers.now(), "Held polls and open streams."),
         ("viewers_peak", stats.viewers.peak(), "The most there ever were."),
@@ -22,6 +23,11 @@ pub(crate) fn render(stats: &Stats, present: Gauges) -> String {
         ("feeds", present.feeds as u64, "Shared run feeds."),
         ("streams", present.streams as u64, "Shared streams."),
         ("upstream_connections", stats.connections(present), "Requests to the server that are under way."),
+        ("upstream_budget", budget.connections as u64, "Long-polls that may be held at once; 0 is no limit."),
+        ("upstream_own", budget.own as u64, "Long-polls of feeds that have one of their own."),
+        ("upstream_environment", budget.environment.into(), "Whether the environment's feed is followed."),
+        ("upstream_shared", budget.shared as u64, "Feeds without a long-poll of their own."),
+        ("upstream_polling", budget.polling as u64, "Those of them that nothing tells of changes."),
         ("connections", stats.listeners.connections() as u64, "Open connections of listeners."),
         ("connections_peak", stats.listeners.peak() as u64, "The most there ever were."),
         ("bytes_under_way", present.bytes_in_flight, "Bytes of answers that were not read yet."),

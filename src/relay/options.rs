@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::warnings::Warnings;
 use crate::config::Endpoint;
 use crate::http::ClientOptions;
+use crate::hub::BudgetOptions;
 
 /// The options of a relay. The maker checks their texts: the relay refuses none.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct Options {
     pub allow: Option<Arc<[String]>>,
     /// How much is served at once.
     pub limits: Limits,
+    /// The budget of upstream connections, which feeds of the same environment outside of the relay share.
+    pub upstream: BudgetOptions,
     /// How long a live poll without news is held, give or take 15 percent. Default 20 s.
     pub hold: Duration,
     /// How long a feed or stream is kept after its last viewer. Default 5 s.
@@ -48,6 +51,7 @@ impl Options {
             base_path: None,
             allow: None,
             limits: Limits::default(),
+            upstream: BudgetOptions::default(),
             hold: Self::HOLD,
             keep: Self::KEEP,
             authorizes: false,

@@ -235,7 +235,7 @@ impl Relay {
 
     fn gauges(&self) -> Gauges {
         let (feeds, streams) = (self.feeds.len(), self.streams.len());
-        Gauges { feeds, streams, bytes_in_flight: self.responder.bytes_in_flight() }
+        Gauges { feeds, streams, budget: self.feeds.budget(), bytes_in_flight: self.responder.bytes_in_flight() }
     }
 
     /// Ends held polls and streams, and every upstream. Idempotent.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use crate::hub::BudgetCounts;
 use crate::serve::Counts;
 
 /// The upper bounds of the histogram of lag, in milliseconds. One more count is for what is longer.
@@ -195,6 +196,8 @@ pub(crate) struct Gauges {
     pub(crate) feeds: usize,
     /// Shared streams.
     pub(crate) streams: usize,
+    /// The long-polls of the relay's environment; `None` where there is no limit.
+    pub(crate) budget: Option<BudgetCounts>,
     /// Bytes of answers that viewers have not read yet.
     pub(crate) bytes_in_flight: u64,
 }
@@ -216,9 +219,11 @@ impl Stats {
         ViewerRequest(self.clone())
     }
 
-    /// Requests to the server in flight: one for each shared feed and stream, and those for single viewers.
+    /// Requests to the server in flight: the long-polls of feeds, one for each shared stream, and those for single
+    /// viewers.
     pub(super) fn connections(&self, gauges: Gauges) -> u64 {
-        (gauges.feeds + gauges.streams) as u64 + self.viewer_requests.load(Relaxed)
+        let feeds = gauges.budget.map_or(gauges.feeds, |budget| budget.own + usize::from(budget.environment));
+        (feeds + gauges.streams) as u64 + self.viewer_requests.load(Relaxed)
     }
 
     /// Counts a refusal.
@@ -281,7 +286,18 @@ impl Stats {
             "viewers": { "now": self.viewers.now(), "peak": self.viewers.peak() },
             "feeds": gauges.feeds,
             "streams": gauges.streams,
-            "upstream": { "connections": self.connections(gauges), "requests": self.requests.load(Relaxed) },
+            "upstream": {
+                "connections": self.connections(gauges),
+                "requests": self.requests.load(Relaxed),
+                "budget": gauges.budget.map(|budget| json!({
+                    "connections": budget.connections,
+                    "own": budget.own,
+                    "environment": budget.environment,
+                    "costly": budget.costly,
+                    "shared": budget.shared,
+                    "polling": budget.polling,
+                })),
+            },
             "updates": self.updates.load(Relaxed),
             "bytes": self.bytes.load(Relaxed),
             "passed": self.passed.load(Relaxed),
@@ -323,6 +339,9 @@ mod tests {
         let under_way = asking.viewer_request();
         let gauges = Gauges { feeds: 2, streams: 1, ..Gauges::default() };
         assert_eq!(asking.to_json(gauges)["upstream"]["connections"], 4);
+        let budget = BudgetCounts { own: 7, environment: true, shared: 90, ..BudgetCounts::default() };
+        let told = asking.to_json(Gauges { feeds: 97, budget: Some(budget), ..gauges });
+        assert_eq!((&told["upstream"]["connections"], &told["upstream"]["budget"]["shared"]), (&json!(10), &json!(90)));
         drop(under_way);
         assert_eq!(asking.to_json(gauges)["upstream"]["connections"], 3);
         let told = stats.to_json(gauges);

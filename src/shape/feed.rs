@@ -279,10 +279,27 @@ impl Feed {
 
     /// After a refresh: the next request is live, whatever the refresh brought (I20).
     fn go_live(&mut self, news: bool, churn: bool, now: Now) -> Step {
-        match self.retry_budget.refreshed(news, churn, now, &self.limits) {
+        let is_check = std::mem::take(&mut self.cursor.checking);
+        match self.retry_budget.refreshed(news, churn, now, (is_check, &self.limits)) {
             Ok(()) => self.request(now),
             Err(error) => self.end(Err(error)),
         }
+    }
+
+    /// Makes the live request that the machine named, and that was not sent, one that the server does not hold: it
+    /// answers at once with what changed. `None` where the machine named another request.
+    pub fn catch_up(&mut self, now: Now) -> Option<Step> {
+        if !matches!(self.state, State::Live { .. }) {
+            return None;
+        }
+        self.cursor.check();
+        Some(self.request(now.sane()))
+    }
+
+    /// Whether Electric serves the feed, as its handles tell.
+    #[must_use]
+    pub fn is_electric(&self) -> bool {
+        self.cursor.is_electric()
     }
 
     /// Whether the server may have forgotten changes since the last response: a server remembers about 2 s of changes
@@ -319,15 +336,8 @@ impl Feed {
     /// Follows a must-refetch: drops the rows and asks for a snapshot (I8).
     fn refetch(&mut self, handle: Option<String>, now: Now) -> Step {
         let old = self.cursor.query.handle.take();
-        let before = self.cursor.query.expired_handle.take();
-        let (cursor, handle_base) = match (handle, &old) {
-            // The server keeps the handle: it is not expired, but no cache may answer for it.
-            (Some(new), Some(old)) if new == *old => (Cursor::snapshot(None, before), Some(old)),
-            (Some(new), Some(old)) => (Cursor::snapshot(Some(new), Some(old.clone())), None),
-            (None, Some(old)) => (Cursor::snapshot(None, Some(old.clone())), Some(old)),
-            (new, None) => (Cursor::snapshot(new, before), None),
-        };
-        self.restart(cursor, handle_base.map(String::as_str), now)
+        let (cursor, keeps_old) = self.cursor.refetch(handle, old.as_ref());
+        self.restart(cursor, old.as_deref().filter(|_| keeps_old), now)
     }
 
     /// Asks for a snapshot although the server did not say so. The shape is not expired, and a snapshot from a cache is

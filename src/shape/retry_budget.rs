@@ -45,15 +45,22 @@ impl RetryBudget {
     }
 
     /// Counts the response to a refresh (I20). News start the budget over, except for the number of attempts: a refresh
-    /// does not show that the server takes live requests again, so the next wait after a refusal is no shorter.
-    pub(super) fn refreshed(&mut self, news: bool, churn: bool, now: Now, limits: &Limits) -> Result<()> {
+    /// does not show that the server takes live requests again, so the next wait after a refusal is no shorter. A check
+    /// starts it over likewise, whatever it brings: how often a feed is asked for is its driver's to decide.
+    pub(super) fn refreshed(
+        &mut self,
+        news: bool,
+        churn: bool,
+        now: Now,
+        (is_check, limits): (bool, &Limits),
+    ) -> Result<()> {
         let attempts = self.attempts;
-        if news {
+        if news || is_check {
             self.progress();
             self.attempts = attempts;
         }
         // Without a failure before, an empty refresh is one more quick response that brought nothing (I11).
-        if !news && attempts == 0 { self.idle(churn, now, limits).map(drop) } else { Ok(()) }
+        if !news && !is_check && attempts == 0 { self.idle(churn, now, limits).map(drop) } else { Ok(()) }
     }
 
     /// Counts a failure of a request that the server may have held until it broke (`was_held`). Returns the wait

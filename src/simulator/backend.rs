@@ -40,6 +40,11 @@ pub(super) struct State {
     pub(super) dice: streams::Dice,
     /// Whether the connections of streams break.
     pub(super) breaks_streams: bool,
+    /// Whether the environment's feed misses changes.
+    pub(super) loses_notifications: bool,
+    /// The long-polls that are held, and the most there were.
+    pub(super) held: usize,
+    pub(super) peak: usize,
     pub(super) answers: u64,
     /// Troubles in a row, by what is shown.
     troubled: BTreeMap<View, u32>,
@@ -56,6 +61,15 @@ pub(super) struct Backend {
     pub(super) restarts: watch::Sender<u64>,
     began: Instant,
     base_ms: u64,
+}
+
+/// A long-poll that is held.
+pub(super) struct Held(Backend);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.state().held -= 1;
+    }
 }
 
 /// The running server, which ends when this is dropped.
@@ -79,6 +93,9 @@ impl Backend {
             streams: BTreeMap::new(),
             dice: streams::Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
             breaks_streams: true,
+            loses_notifications: false,
+            held: 0,
+            peak: 0,
             answers: 0,
             troubled: BTreeMap::new(),
             is_calm: true,
@@ -106,6 +123,15 @@ impl Backend {
 
     pub(super) fn elapsed_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).expect("some hours")
+    }
+
+    /// A long-poll begins. It is held until the guard is dropped.
+    pub(super) fn hold(&self) -> Held {
+        let mut state = self.state();
+        state.held += 1;
+        state.peak = state.peak.max(state.held);
+        drop(state);
+        Held(self.clone())
     }
 
     /// The time on the server in Unix milliseconds.

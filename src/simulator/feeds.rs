@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::backend::{Backend, Kind, State};
-use super::history::View;
+use super::history::{Filter, View};
 use super::shape_log::ShapeLog;
 use super::wire::Answer;
 use crate::shape::truth::{COLUMNS, MUST_REFETCH, Table, UP_TO_DATE, add_noise, message};
@@ -34,7 +34,7 @@ impl Asked {
         Self { path: path.to_owned(), query, headers, target }
     }
 
-    fn is_live(&self) -> bool {
+    pub(super) fn is_live(&self) -> bool {
         self.query.get("live").is_some_and(|live| live == "true")
     }
 
@@ -86,6 +86,10 @@ impl State {
         };
         keys.sort();
         keys.dedup();
+        // Notifications of the environment's feed are lost now and then, and nothing tells of them later.
+        if asked.is_live() && view.filter == Filter::Tags(0) && self.loses_notifications {
+            keys.retain(|_| !self.rng.one_in(4));
+        }
         let table = &self.table;
         let row = |key: &&String| table.rows.get(*key).filter(|cells| view.has(cells, table.now_ms));
         let rows: Vec<_> = keys.into_iter().filter_map(|key| Some((key, row(&key)?))).collect();

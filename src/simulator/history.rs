@@ -13,7 +13,7 @@ pub(super) const HOUR_MS: u64 = 3_600_000;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Filter {
     Run(usize),
-    /// All of the first so many tags.
+    /// All of the first so many tags; of none, every run.
     Tags(usize),
     Batch,
 }
@@ -34,7 +34,8 @@ impl View {
         let filter = if let Some(run) = path.strip_prefix("/realtime/v1/runs/run_") {
             Filter::Run(run.parse().expect("a run of ours"))
         } else if path == "/realtime/v1/runs" {
-            Filter::Tags(query["tags"].split(',').count())
+            // Without tags it is the feed of the environment (docs/server-protocol.md 7).
+            Filter::Tags(query.get("tags").map_or(0, |tags| tags.split(',').count()))
         } else {
             assert_eq!(path, "/realtime/v1/batches/batch_1");
             Filter::Batch

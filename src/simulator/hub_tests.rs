@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::backend::{Backend, Kind};
 use super::history::{Filter, View, Watch};
 use super::scenario::{KEY, in_simulated_time, leave, live, outcome, server, view};
 use crate::config::Endpoint;
 use crate::connection::RetryPolicy;
-use crate::hub::{Batch, End, FeedSpec, Hub, Reader, ReaderOptions};
+use crate::hub::{Batch, BudgetOptions, End, FeedSpec, Hub, Reader, ReaderOptions};
 use crate::shape::truth::{Cells, SeededRng, fuzz};
 
 /// Longer than a server holds a request, the longest silence of a connection and the longest wait between two attempts
@@ -76,16 +76,26 @@ impl Watched {
                 let _ = timeout(pause, drain.changed()).await;
             }
         }
+        // Notices go on: feeds that take turns are live and polling by turns.
+        let mut quiet = Instant::now() + SETTLED;
         while !self.is_over
-            && let Ok(batch) = timeout(SETTLED, self.reader.next()).await
+            && let Ok(batch) = timeout_at(quiet, self.reader.next()).await
         {
+            if !batch.rows.is_empty() || !batch.gone.is_empty() {
+                quiet = Instant::now() + SETTLED;
+            }
             self.take(batch);
         }
         self
     }
 }
 
-fn join(backend: &Backend, url: &str, rng: &mut SeededRng, drain: &watch::Receiver<bool>) -> JoinHandle<Watched> {
+fn join(
+    backend: &Backend,
+    (url, connections): (&str, usize),
+    rng: &mut SeededRng,
+    drain: &watch::Receiver<bool>,
+) -> JoinHandle<Watched> {
     let view = view(rng);
     let is_one = matches!(view.filter, Filter::Run(_));
     let options = ReaderOptions {
@@ -94,7 +104,10 @@ fn join(backend: &Backend, url: &str, rng: &mut SeededRng, drain: &watch::Receiv
         notices: rng.one_in(2),
         copies: rng.one_in(2),
     };
-    let reader = Hub::global().open(&spec(url, &view), options);
+    let spec = spec(url, &view);
+    let upstream = BudgetOptions { connections: Some(connections), ..BudgetOptions::default() };
+    let budget = Hub::budget(&spec.endpoint, &upstream);
+    let reader = Hub::global().open_within(&spec, options, budget.as_ref());
     let watch = Watch::new(view, false, options.copies);
     let watched = Watched { reader, options, watch, backend: backend.clone(), checked: 0, is_over: false };
     let pace_ms = [0, 0, 0, 20, 2_000, 60_000][rng.below(6)];
@@ -105,11 +118,14 @@ async fn play(seed: u64) -> u64 {
     let mut rng = SeededRng::new(seed);
     let (backend, running) = server(seed, &mut rng);
     backend.calm(rng.one_in(6));
+    // Without a budget, or with fewer long-polls than there are feeds.
+    let connections = [0, 1, 2, 3, 8][rng.below(5)];
+    backend.state().loses_notifications = rng.one_in(2);
     let (begin_drain, drain) = watch::channel(false);
     let mut readers: Vec<JoinHandle<Watched>> = Vec::new();
     for _ in 0..20 + rng.below(40) {
         if readers.len() < 6 && rng.one_in(4) {
-            readers.push(join(&backend, &running.url, &mut rng, &drain));
+            readers.push(join(&backend, (&running.url, connections), &mut rng, &drain));
         }
         if !readers.is_empty() && rng.one_in(16) {
             leave(&mut readers, &mut rng).await;
@@ -131,6 +147,8 @@ async fn play(seed: u64) -> u64 {
         checked += watched.checked;
     }
     let answers = backend.state().answers;
+    let peak = backend.state().peak;
+    assert!(connections == 0 || peak <= connections, "{peak} long-polls were held at once");
     checked + answers
 }
 

@@ -13,6 +13,7 @@ use super::scenario::{KEY, in_simulated_time, leave, live, outcome, server, skip
 use super::viewer::Viewer;
 use crate::clock::unix_ms;
 use crate::config::Endpoint;
+use crate::hub::BudgetOptions;
 use crate::relay::{Options, Relay};
 use crate::secret::Secret;
 use crate::serve::clock::Clock;
@@ -22,10 +23,11 @@ use crate::token::{Expiry, Grant, Minter, Use};
 const SETTLED: Duration = Duration::from_secs(180);
 
 /// Two relays of one server.
-pub(super) fn relays(running: &Running, backend: &Backend) -> [Arc<Relay>; 2] {
+pub(super) fn relays(running: &Running, backend: &Backend, connections: usize) -> [Arc<Relay>; 2] {
     [0, 1].map(|_| {
         let options = Options {
             base_path: Some("".into()),
+            upstream: BudgetOptions { connections: Some(connections), ..BudgetOptions::default() },
             ..Options::new(Endpoint::new(&running.url, KEY, None).expect("valid"))
         };
         let backend = backend.clone();
@@ -81,7 +83,8 @@ async fn follow(
 async fn play(seed: u64) -> u64 {
     let mut rng = SeededRng::new(seed);
     let (backend, running) = server(seed, &mut rng);
-    let relays = relays(&running, &backend);
+    let relays = relays(&running, &backend, [0, 1, 2, 8][rng.below(4)]);
+    backend.state().loses_notifications = rng.one_in(2);
     backend.calm(rng.one_in(4));
     // Only a copy that lives on knows every delete (docs/relay-feeds.md, "What it does not do").
     let is_steady = rng.one_in(2);

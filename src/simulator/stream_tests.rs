@@ -168,7 +168,7 @@ async fn play(seed: u64) -> u64 {
     let (backend, running) = server(seed, &mut rng);
     let began = Instant::now();
     let (values, over) = write(&backend, &mut rng);
-    let relays = relays(&running, &backend);
+    let relays = relays(&running, &backend, 0);
     let is_v2 = backend.state().streams.values().any(|world| world.v2);
     backend.state().breaks_streams = true;
     let mut readers = Vec::new();

@@ -64,7 +64,12 @@ async fn connection(mut socket: DuplexStream, backend: &Backend) -> io::Result<(
         let answer = match &trouble {
             Trouble::Instead(status, headers, body) => instead(*status, headers, body),
             Trouble::None | Trouble::CutAt(_) | Trouble::StallAt(_) | Trouble::Late(..) => {
-                feeds::answer(backend, &asked).await
+                let _held = asked.is_live().then(|| backend.hold());
+                tokio::select! {
+                    answer = feeds::answer(backend, &asked) => answer,
+                    // Nothing is sent before the answer: the reader left.
+                    _ = socket.read_u8() => return Ok(()),
+                }
             }
         };
         let (bytes, closes) = frame(&answer, backend.state().rng.below(6));

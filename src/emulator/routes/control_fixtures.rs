@@ -130,7 +130,7 @@ pub(super) async fn object(context: &Context, request: &Request, name: &str, inc
 }
 
 /// `PUT /emulator/limits`: sets the limit of the caller's environment, `{"maxConnections": n}`, null for none. `GET`
-/// shows how many live requests there are.
+/// shows `{"live", "peak", "refused"}`: how many live requests there are, were at most, and were refused.
 pub(super) async fn limits(context: &Context, request: &Request, incoming: RequestBody) -> Response {
     let Some(environment) = owner(context, request) else { return refused() };
     let limit = &context.limits[environment];
@@ -150,7 +150,8 @@ pub(super) async fn limits(context: &Context, request: &Request, incoming: Reque
     } else if request.method != Method::GET {
         return Response::error(StatusCode::METHOD_NOT_ALLOWED, "PUT sets the limits, GET shows the live requests");
     }
-    Response::json(StatusCode::OK, json!({ "live": limit.live() }).to_string())
+    let counts = json!({ "live": limit.live(), "peak": limit.peak(), "refused": limit.refused() });
+    Response::json(StatusCode::OK, counts.to_string())
 }
 
 /// `PUT /emulator/faults`: replaces the active faults, `{"faults": […]}`.

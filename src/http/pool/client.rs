@@ -167,6 +167,13 @@ impl LongPollClient {
         })
     }
 
+    /// Hands the connection of the last poll on: the next one will not be sent soon.
+    pub fn release(&mut self) {
+        if let (Some(origin), Some(connection)) = (&self.origin, self.idle.take().and_then(IdleConnection::fresh)) {
+            origin.release(connection);
+        }
+    }
+
     async fn fall_back(&mut self, latest: &mut Latest<'_>, silence: Duration) -> Result<PollOutcome> {
         let url = format!("{}{}", self.base_url, latest()?);
         let polled = poll_with_client(clients::long(), &url, self.headers.given.clone(), silence).await?;
@@ -177,9 +184,7 @@ impl LongPollClient {
 
 impl Drop for LongPollClient {
     fn drop(&mut self) {
-        if let (Some(origin), Some(connection)) = (&self.origin, self.idle.take().and_then(IdleConnection::fresh)) {
-            origin.release(connection);
-        }
+        self.release();
     }
 }
 

@@ -15,7 +15,7 @@ use super::rows::Retention;
 use crate::config::Endpoint;
 use crate::connection::RetryPolicy;
 use crate::error::Error;
-use crate::hub::{FeedSpec, Hub, ReaderOptions};
+use crate::hub::{Budget, BudgetCounts, FeedSpec, Hub, ReaderOptions};
 use crate::relay::digest::Digest;
 use crate::relay::idle_cache::{IdleCache, Slot, Subscription};
 use crate::relay::log;
@@ -35,6 +35,8 @@ pub(crate) struct Feeds(Arc<Inner>);
 #[derive(Debug)]
 pub(super) struct Inner {
     endpoint: Endpoint,
+    /// The long-polls that the feeds may hold; `None` is no limit.
+    budget: Option<Arc<Budget>>,
     pub(super) hold: Duration,
     warnings: Warnings,
     pub(super) stop: CancellationToken,
@@ -73,6 +75,7 @@ impl Feeds {
     pub(crate) fn with_clock(options: &Options, stop: CancellationToken, stats: Arc<Stats>, clock: Clock) -> Self {
         Self(Arc::new(Inner {
             endpoint: options.endpoint.clone(),
+            budget: Hub::budget(&options.endpoint, &options.upstream),
             hold: options.hold,
             warnings: options.warnings.clone(),
             cache: IdleCache::new(options, stop.clone(), stats.clone()),
@@ -114,6 +117,11 @@ impl Feeds {
         self.0.cache.len()
     }
 
+    /// The long-polls that they hold, and what for; `None` where there is no limit.
+    pub(crate) fn budget(&self) -> Option<BudgetCounts> {
+        self.0.budget.as_ref().map(|budget| budget.counts())
+    }
+
     /// The cost of the feeds now.
     #[cfg(test)]
     pub(crate) fn stats(&self) -> FeedStats {
@@ -138,8 +146,8 @@ impl Inner {
             retry: RetryPolicy::default(),
         };
         let _log = log::upstream(&spec.path);
-        let reader =
-            Hub::global().open(&spec, ReaderOptions { copies: true, notices: true, ..ReaderOptions::default() });
+        let options = ReaderOptions { copies: true, notices: true, ..ReaderOptions::default() };
+        let reader = Hub::global().open_within(&spec, options, self.budget.as_ref());
         let follow = slot.follow(&reader, &self.endpoint, &self.stats.requests, &self.warnings);
         self.run_with(&slot, follow).await;
     }

@@ -39,7 +39,7 @@ impl Upstream {
             let Notice::State(stage) = notice else { continue };
             match stage {
                 ConnectionState::Retrying | ConnectionState::Ended => self.is_lost = true,
-                ConnectionState::Live => self.is_lost = false,
+                ConnectionState::Live | ConnectionState::Polling => self.is_lost = false,
                 ConnectionState::Connecting | ConnectionState::Refreshing => {}
             }
             self.was_lost |= self.is_lost;

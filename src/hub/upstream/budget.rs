@@ -1,0 +1,122 @@
+//! The budget of one environment: its permits, its own feed, and the pace of checks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::Semaphore;
+
+use super::cost::CostLimits;
+use super::environment::{Environment, Open};
+use super::pacer::Pacer;
+use super::permits::Permits;
+use crate::config::Endpoint;
+
+/// Long-polls at once, where the app says nothing: below the 10 of the smallest plan.
+pub(super) const CONNECTIONS: usize = 8;
+/// The same where Electric serves the feeds, which knows no plans.
+const ELECTRIC_CONNECTIONS: usize = 200;
+/// Checks a second of one environment.
+const CHECKS_PER_SECOND: u32 = 100;
+/// Requests without `live` of feeds that were told, at once.
+const ASKING: usize = 32;
+
+/// What an app says of a budget. Of several that say something, the last one counts.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Long-polls at once, from 1; 0 is no limit. Default 8, and 200 where Electric serves the feeds.
+    pub connections: Option<usize>,
+    /// Follow the runs with this tag in place of all runs of the environment.
+    pub tag: Option<Arc<str>>,
+    /// How much may be told that nobody watches.
+    pub cost: Option<CostLimits>,
+}
+
+/// The budget of one environment.
+#[derive(Debug)]
+pub struct Budget {
+    pub(super) permits: Permits,
+    pub(super) environment: Arc<Environment>,
+    pub(super) checks: Pacer,
+    pub(super) asking: Arc<Semaphore>,
+    /// Feeds that are checked every few seconds.
+    pub(super) polling: AtomicUsize,
+    /// What the app said; 0 where it said nothing.
+    connections: AtomicUsize,
+    is_electric: AtomicBool,
+}
+
+/// The present counts of a budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Long-polls that may be held at once, that of the environment's feed included. Fewer for a while after a refusal.
+    pub connections: usize,
+    /// Long-polls of feeds that have one of their own.
+    pub own: usize,
+    /// Whether the environment's feed is followed.
+    pub environment: bool,
+    /// Whether it was given up for a while, because most of its runs are watched by nobody.
+    pub costly: bool,
+    /// Feeds without a long-poll of their own.
+    pub shared: usize,
+    /// Those of them that nothing tells of changes: they are checked every few seconds.
+    pub polling: usize,
+}
+
+impl Budget {
+    pub(super) fn new(endpoint: &Endpoint, open: Open) -> Self {
+        let budget = Self {
+            permits: Permits::new(0),
+            environment: Arc::new(Environment::new(endpoint.clone(), open)),
+            checks: Pacer::new(CHECKS_PER_SECOND),
+            asking: Arc::new(Semaphore::new(ASKING)),
+            polling: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            is_electric: AtomicBool::new(false),
+        };
+        budget.set_limit();
+        budget
+    }
+
+    /// Takes the options that say something.
+    pub(super) fn set(&self, options: &Options) {
+        self.environment.set(options.tag.clone(), options.cost);
+        if let Some(connections) = options.connections {
+            self.connections.store(connections, Ordering::Relaxed);
+            self.set_limit();
+        }
+    }
+
+    /// Electric serves the feeds of this environment.
+    pub(super) fn note_electric(&self) {
+        if !self.is_electric.swap(true, Ordering::Relaxed) {
+            self.environment.set_electric();
+            self.set_limit();
+        }
+    }
+
+    /// Whether the long-poll of the environment's feed comes out of the budget.
+    fn reserved(&self) -> usize {
+        usize::from(self.environment.is_readable())
+    }
+
+    fn set_limit(&self) {
+        let said = match self.connections.load(Ordering::Relaxed) {
+            0 if self.is_electric.load(Ordering::Relaxed) => ELECTRIC_CONNECTIONS,
+            0 => CONNECTIONS,
+            said => said,
+        };
+        self.permits.set_limit(said - self.reserved());
+    }
+
+    /// The present counts.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            connections: self.permits.limit() + self.reserved(),
+            own: self.permits.held(),
+            environment: self.environment.is_live(),
+            costly: self.environment.is_costly(),
+            shared: self.environment.interests(),
+            polling: self.polling.load(Ordering::Relaxed),
+        }
+    }
+}

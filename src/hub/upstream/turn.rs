@@ -1,0 +1,277 @@
+//! What a feed of a budget does when its next request would be a long-poll: it takes a permit, or waits to be told.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::budget::Budget;
+use super::environment::{Registration, Told};
+use super::permits::{Permit, Place, Rank};
+use super::subject::Subject;
+use super::verdict::{Standing, Verdict, verdict};
+use crate::hub::spec::FeedSpec;
+use crate::random;
+use crate::run;
+use crate::table::Row;
+
+/// How long a feed that is told may be silent before it is checked: servers lose notifications (docs/server-protocol.md 7).
+const CHECK_TOLD: Duration = Duration::from_secs(30);
+/// The same once its run is finished: hardly anything changes then.
+const CHECK_FINISHED: Duration = Duration::from_secs(300);
+/// How often a feed that nothing tells is checked.
+const CHECK_UNTOLD: Duration = Duration::from_secs(3);
+/// How long a feed that was told waits behind others that ask, before it asks all the same.
+const ASK_WITHIN: Duration = Duration::from_secs(1);
+
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Turn {
+    /// The long-poll may be sent.
+    Poll,
+    /// One request without `live` is to be sent in its place.
+    Ask,
+}
+
+/// The turns of one feed.
+#[derive(Debug)]
+pub(in crate::hub) struct Turns {
+    budget: Arc<Budget>,
+    subject: Subject,
+    permit: Option<Permit>,
+    place: Option<Place>,
+    registration: Option<Registration>,
+    told: watch::Receiver<Told>,
+    /// When the environment's feed was up to date as the request in flight was sent: its generation, else 0.
+    asked: Option<u64>,
+    /// Held while the request in flight is one of the few that are asked at once.
+    asking: Option<OwnedSemaphorePermit>,
+    /// The generation of the last answer.
+    synced: u64,
+    /// When the last answer came.
+    answered: Instant,
+    /// The present interval of checks, drawn anew after each answer.
+    jitter: f64,
+    /// The feed was checked because nothing tells it: it says so until it is told, or has a permit.
+    is_polling: bool,
+}
+
+impl Turns {
+    pub(in crate::hub) fn new(budget: Arc<Budget>, spec: &FeedSpec) -> Self {
+        let told = budget.environment.told();
+        Self {
+            budget,
+            subject: Subject::of(spec),
+            permit: None,
+            place: None,
+            registration: None,
+            told,
+            asked: None,
+            asking: None,
+            synced: 0,
+            answered: Instant::now(),
+            jitter: 0.0,
+            is_polling: false,
+        }
+    }
+
+    /// The turns of a feed that is split off from this one.
+    pub(in crate::hub) fn split(&self, spec: &FeedSpec) -> Self {
+        Self::new(self.budget.clone(), spec)
+    }
+
+    /// Whether the feed may hold a long-poll.
+    pub(in crate::hub) fn has_permit(&self) -> bool {
+        self.permit.is_some()
+    }
+
+    /// Whether the feed is checked every few seconds.
+    pub(in crate::hub) fn is_polling(&self) -> bool {
+        self.is_polling
+    }
+
+    /// A request without `live` is about to be sent. Of many feeds that are told at once, few ask at once.
+    pub(in crate::hub) async fn ask(&mut self) {
+        let was_told = self.registration.is_some();
+        if self.permit.is_none() && !was_told {
+            // The first rows: where there is no permit to be had, what changes from now on is told, so that they need
+            // not be asked for twice.
+            self.permit = self.budget.permits.try_take();
+            if self.permit.is_none() {
+                self.register();
+            }
+        }
+        if was_told {
+            let asking = timeout(ASK_WITHIN, self.budget.asking.clone().acquire_owned()).await;
+            self.asking = asking.ok().and_then(Result::ok);
+        }
+        self.begin();
+    }
+
+    /// The answer is there, or there will be none.
+    pub(in crate::hub) fn answered(&mut self) {
+        self.asking = None;
+    }
+
+    fn begin(&mut self) {
+        if let Some(registration) = &self.registration {
+            registration.interest.begin();
+        }
+        let told = self.told.borrow();
+        self.asked = Some(if told.is_live && self.registration.is_some() { told.generation } else { 0 });
+    }
+
+    /// What follows now that the machine named a long-poll. `row` is the run's, where the feed is of one run. Dropping
+    /// the future loses nothing.
+    pub(in crate::hub) async fn next(&mut self, row: Option<&Row>, is_electric: bool) -> Turn {
+        if is_electric {
+            self.budget.note_electric();
+        }
+        if let Some(generation) = self.asked.take() {
+            self.synced = generation;
+            self.answered = Instant::now();
+            self.jitter = random::unit();
+        }
+        let row = row.filter(|_| matches!(self.subject, Subject::Run(_)));
+        loop {
+            let is_told = self.told.borrow_and_update().tells(&self.subject, row);
+            if self.permit.as_ref().is_some_and(|permit| permit.is_wanted(is_told)) {
+                self.permit = None;
+            } else if self.permit.is_some() {
+                return self.poll();
+            }
+            if self.place.is_none()
+                && let Some(permit) = self.budget.permits.try_take()
+            {
+                self.permit = Some(permit);
+                return self.poll();
+            }
+            if self.registration.is_none() {
+                self.register();
+            }
+            self.queue(is_told);
+            if is_told {
+                self.set_polling(false);
+            }
+            let due = self.due(is_told, row);
+            let standing = Standing {
+                is_told,
+                is_synced: self.synced == self.told.borrow().generation,
+                is_changed: self.is_changed(),
+                is_due: due <= Instant::now(),
+            };
+            match verdict(standing) {
+                Verdict::Ask => return Turn::Ask,
+                Verdict::Check => {
+                    if !is_told {
+                        self.set_polling(true);
+                    }
+                    let slot = self.budget.checks.slot();
+                    if self.wait_until(slot).await {
+                        return self.poll();
+                    }
+                    return Turn::Ask;
+                }
+                Verdict::Wait => {
+                    if self.wait_until(due).await {
+                        return self.poll();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until a time, a change, or news of the environment's feed. True where the feed got a permit.
+    async fn wait_until(&mut self, time: Instant) -> bool {
+        let permit = or_never(self.place.as_mut().map(Place::permit));
+        let told = or_never(self.registration.as_ref().map(|registration| registration.interest.told()));
+        tokio::select! {
+            permit = permit => {
+                self.permit = Some(permit);
+                true
+            }
+            () = told => false,
+            // The sender is in the budget, which this feed keeps.
+            _ = self.told.changed() => false,
+            () = sleep_until(time) => false,
+        }
+    }
+
+    /// The long-poll may be sent.
+    fn poll(&mut self) -> Turn {
+        self.place = None;
+        self.registration = None;
+        self.synced = 0;
+        self.set_polling(false);
+        Turn::Poll
+    }
+
+    /// A long-poll, or what was asked in its place, was answered with a failure or a refusal: what is waited for next is
+    /// no long-poll.
+    pub(in crate::hub) fn failed(&mut self, is_refused: bool) {
+        if let Some(permit) = self.permit.take()
+            && is_refused
+        {
+            permit.refused();
+        }
+    }
+
+    fn register(&mut self) {
+        self.registration = Some(self.budget.environment.register(&self.subject));
+    }
+
+    fn is_changed(&self) -> bool {
+        self.registration.as_ref().is_some_and(|registration| registration.interest.is_changed())
+    }
+
+    /// Joins the queue, or leaves it, by whether anything tells the feed of changes. A run that is told has no need of a
+    /// long-poll; of several runs, each question brings all rows, and a long-poll only those that changed.
+    fn queue(&mut self, is_told: bool) {
+        let rank = match (is_told, &self.subject) {
+            (false, _) => Some(Rank::Needs),
+            (true, Subject::Run(_)) => None,
+            (true, Subject::Tags(_) | Subject::Other) => Some(Rank::Wishes),
+        };
+        if self.place.as_ref().map(|place| place.rank) != rank {
+            self.place = None;
+            self.place = rank.map(|rank| self.budget.permits.queue(rank));
+        }
+    }
+
+    /// When the last answer is as old as it may become, give or take 15 percent.
+    fn due(&self, is_told: bool, row: Option<&Row>) -> Instant {
+        let interval = match (is_told, row) {
+            (false, _) => CHECK_UNTOLD,
+            (true, Some(row)) if run::is_finished(row) => CHECK_FINISHED,
+            (true, Some(_) | None) => CHECK_TOLD,
+        };
+        self.answered + interval.mul_f64(0.85 + 0.3 * self.jitter)
+    }
+
+    fn set_polling(&mut self, is_polling: bool) {
+        if std::mem::replace(&mut self.is_polling, is_polling) != is_polling {
+            if is_polling {
+                self.budget.polling.fetch_add(1, Ordering::Relaxed);
+            } else {
+                self.budget.polling.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+impl Drop for Turns {
+    fn drop(&mut self) {
+        self.set_polling(false);
+    }
+}
+
+/// The future, or one that is never ready.
+async fn or_never<T>(future: Option<impl Future<Output = T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
