@@ -159,3 +159,25 @@ async fn too_many_live_requests_are_refused_and_snapshots_are_not_counted() {
         assert_eq!(emulator.send(Method::PUT, "/emulator/limits", Some(wrong)).await.status, 400);
     }
 }
+
+#[tokio::test]
+async fn a_snapshot_of_the_environment_has_its_newest_thousand_runs_and_changes_of_older_ones_are_told() {
+    let emulator = Emulator::start(json!({ "holdMs": 10_000 })).await;
+    let mut ids = Vec::new();
+    for _ in 0..1_001 {
+        ids.push(emulator.create(json!({ "status": "EXECUTING" })).await);
+    }
+    let snapshot = emulator.get("/realtime/v1/runs?offset=-1").await;
+    let shown = |answer: &Response| -> Vec<String> {
+        let messages = answer.json();
+        let ids = messages.as_array().expect("messages").iter().filter_map(|one| one["value"]["friendlyId"].as_str());
+        ids.map(str::to_owned).collect()
+    };
+    let first = shown(&snapshot);
+    assert_eq!((first.len(), first.contains(&ids[0]), first.contains(&ids[1])), (1_000, false, true));
+    let poll = tokio::spawn(emulator.get(&live("/realtime/v1/runs", &snapshot)));
+    emulator.counted(TAGS, 2).await;
+    emulator.patch(&ids[0], json!({ "status": "COMPLETED_SUCCESSFULLY" })).await;
+    let told = timeout(FAILSAFE, poll).await.expect("in time").expect("an answer");
+    assert_eq!(shown(&told), [ids[0].as_str()]);
+}

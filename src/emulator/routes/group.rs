@@ -22,6 +22,9 @@ use crate::token::Resource;
 /// The default window of a tag feed (recorded: a day).
 const WINDOW_MS: u64 = 86_400_000;
 
+/// The most runs in a snapshot of a tag feed or of the environment's feed: the newest (docs/server-protocol.md 7).
+const SNAPSHOT_RUNS: usize = 1_000;
+
 /// The runs of a feed.
 struct Group {
     /// The topic of its runs, which wakes it.
@@ -105,6 +108,9 @@ fn snapshot(reader: &Reader<'_>, group: &Group) -> Response {
     let sequence = journal.next();
     let mut rows = group.rows(reader.context, 0);
     rows.sort_by_key(|row| (row.created_ms(), row.first_version()));
+    if group.since_ms.is_some() {
+        rows.drain(..rows.len().saturating_sub(SNAPSHOT_RUNS));
+    }
     let newest = rows.iter().map(|row| row.updated_ms()).max().unwrap_or(0);
     let body = reader.messages(rows.iter().map(|row| (&**row, Operation::Insert)));
     // A client keeps the handle of its first snapshot.
