@@ -185,6 +185,7 @@ const NOT_RUN = [
   ["docs/frameworks.md", "ctx.respond", "examples-node.test.mjs drives the example that has it"],
   ["docs/frameworks.md", "Readable.fromWeb", "examples-node.test.mjs drives send.mjs, which has it"],
   ["docs/frameworks.md", "defineConfig", "examples-react-router.test.mjs builds with it, and fails without"],
+  ["docs/relay.md", "fullchain.pem", "needs a certificate; relay-tls.test.mjs listens with one"],
   ["docs/relay.md", "useRealtimeRun", "for a browser; examples-nextjs.test.mjs has it on a page"],
   [
     "skills/trigger-native/SKILL.md",

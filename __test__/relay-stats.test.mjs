@@ -16,6 +16,7 @@ const ZERO = {
   authorizing: { now: 0, peak: 0 },
   limited: {
     viewersPerToken: 0,
+    heldPerBrowser: 0,
     viewersPerFeed: 0,
     viewers: 0,
     feeds: 0,

@@ -34,7 +34,7 @@ impl Front {
                 Endpoint::new(&emulator.running.url(), emulator.running.secret_key(), None).expect("an endpoint"),
             )
         });
-        let listen = Listen { host: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 0, authorize };
+        let listen = Listen { host: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 0, authorize, tls: None };
         let listening = Listening::start(relay.clone(), listen).await.expect("it listens");
         Self { relay, listening, client: reqwest::Client::builder().no_proxy().build().expect("a client") }
     }

@@ -44,6 +44,14 @@ export interface RelayLimits {
    * @default 1000
    */
   viewersPerToken?: number;
+  /**
+   * Polls of one browser over HTTP/1.x without TLS that are held for their full time; its open streams count among them.
+   * Polls beyond it are answered within a second of the hook's answer before, as one without news is, so that the
+   * browser's six connections are not all taken.
+   *
+   * @default 3
+   */
+  heldPerBrowser?: number;
   /** Held polls and open streams of one feed or stream. @default 20000 */
   viewersPerFeed?: number;
   /** Held polls and open streams in all. @default 50000 */
@@ -169,11 +177,17 @@ export interface RelayListenOptions {
   port?: number;
   /** An IP address of this machine, or `localhost`; `0.0.0.0` is every one. @default "127.0.0.1" */
   host?: string;
+  /**
+   * Serves TLS, HTTP/2 or HTTP/1.1 as the client asks (ALPN). Each is the content of a PEM file: the server's certificate,
+   * followed by those that lead to its authority if any, and its private key without a passphrase (RSA, ECDSA or Ed25519).
+   * The certificate is read once: to use a new one, listen anew. @default none: no TLS
+   */
+  tls?: { cert: string | Uint8Array; key: string | Uint8Array };
 }
 
 /** A relay on a port of its own. */
 export interface RelayListener {
-  /** The URL, such as `http://127.0.0.1:41234`. */
+  /** The URL, such as `http://127.0.0.1:41234`; with TLS `https:`, of the address, which the certificate need not name. */
   readonly url: string;
   /** Stops listening; held requests end within about a second. Idempotent. */
   close(): Promise<void>;
@@ -296,10 +310,10 @@ export interface RealtimeHandler {
    */
   node(req: NodeRequest, res: NodeResponse, next?: (error?: any) => void): Promise<void>;
   /**
-   * Serves the same from the package's own threads, without TLS, over HTTP/1.1 and HTTP/2. Keeps the process alive
+   * Serves the same from the package's own threads, over HTTP/1.1 and HTTP/2, with or without TLS. Keeps the process alive
    * until it is closed.
    *
-   * @throws {ArgumentError} on a wrong option (`ERR_INVALID_OPTIONS`); {@link ConfigError} without a secret key, when the
+   * @throws {ArgumentError} on a wrong option, a certificate or a key that cannot be used (`ERR_INVALID_OPTIONS`); {@link ConfigError} without a secret key, when the
    * port is taken (`ERR_RELAY_PORT`), and on a closed handler (`ERR_CLOSED`)
    */
   listen(options?: RelayListenOptions): Promise<RelayListener>;

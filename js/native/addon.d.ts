@@ -294,7 +294,13 @@ export class Exchange {
 
 export class Relay {
   private constructor();
-  exchange(head: string, grant: Maybe<string>, body: Maybe<Uint8Array>, more: boolean): Exchange | Json<Failed>;
+  exchange(
+    head: string,
+    grant: Maybe<string>,
+    body: Maybe<Uint8Array>,
+    more: boolean,
+    peer: Maybe<string>,
+  ): Exchange | Json<Failed>;
   /** The head and body of a refusal, where `authorize` need not be asked. */
   refuses(head: string, host: Maybe<string>): string | null;
   authorizes(): boolean;
@@ -303,6 +309,8 @@ export class Relay {
     host: string,
     port: number,
     authorize: Maybe<(ticket: number, head: string) => void>,
+    cert: Maybe<Uint8Array>,
+    key: Maybe<Uint8Array>,
   ): RelayListener | Json<Failed>;
   refusedElsewhere(status: number): void;
   droppedUnread(): void;

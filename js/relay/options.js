@@ -127,6 +127,7 @@ const OPTIONS = {
 
 const LIMITS = {
   viewersPerToken: count,
+  heldPerBrowser: count,
   viewersPerFeed: count,
   viewers: count,
   feeds: count,
@@ -146,7 +147,17 @@ const LIMITS = {
 const anyPort = (value) =>
   Number.isInteger(value) && value >= 0 && value < 65_536 ? undefined : "must be a port from 0 (any) to 65535";
 
-const LISTEN = { host: text, port: anyPort };
+/** @type {Check<{ cert: string | Uint8Array, key: string | Uint8Array }>} */
+const tls = (value) => {
+  const fix = "must be { cert, key }, each the content of a PEM file, as a string or a Buffer";
+  // No value is quoted here: one of them is a private key.
+  if (!isPlain(value)) return fix;
+  const pair = /** @type {Record<string, unknown>} */ (value);
+  const isPem = (/** @type {string} */ name) => typeof pair[name] === "string" || pair[name] instanceof Uint8Array;
+  return Object.keys(pair).length === 2 && isPem("cert") && isPem("key") ? undefined : fix;
+};
+
+const LISTEN = { host: text, port: anyPort, tls };
 
 /** @param {string} path */
 function isPath(path) {
@@ -206,13 +217,21 @@ function handlerOptions(given) {
 }
 
 /**
+ * @typedef {object} ListenOptions
+ * @property {string} host
+ * @property {number} port
+ * @property {{ cert: Buffer, key: Buffer } | undefined} tls
+ */
+
+/**
  * @param {unknown} given
- * @returns {{ host: string, port: number }}
+ * @returns {ListenOptions}
  * @throws {ArgumentError} `ERR_INVALID_OPTIONS`
  */
 function listenOptions(given) {
-  const { host = "127.0.0.1", port = 0 } = takeOptions("listen", "the options", given, LISTEN);
-  return { host: host === "localhost" ? "127.0.0.1" : host, port };
+  const { host = "127.0.0.1", port = 0, tls: pair } = takeOptions("listen", "the options", given, LISTEN);
+  const tls = pair && { cert: Buffer.from(pair.cert), key: Buffer.from(pair.key) };
+  return { host: host === "localhost" ? "127.0.0.1" : host, port, tls };
 }
 
 /**

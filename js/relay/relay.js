@@ -21,10 +21,11 @@ const {
 const { decisionOf } = require("./authorize.js");
 const { beginningOf, piecesOf, pump } = require("./body.js");
 const { decodeRequestHead, encodeRequestHead, encodeResponseHead } = require("./head.js");
+const { openRelay } = require("./native-relay.js");
 const { handlerOptions, listenOptions, requestOf } = require("./options.js");
 const { signalOf } = require("../async/aborts.js");
 const { LazyAbort } = require("../async/lazy-abort.js");
-const { hostOf, requestFrom, targetOf } = require("./request.js");
+const { hostOf, peerOf, peerOfUrl, requestFrom, targetOf } = require("./request.js");
 
 /** The beginning of the server's own paths. */
 const SERVER_PATH = /\/(?:realtime\/v1|api\/v[123])\//;
@@ -92,7 +93,8 @@ class Relay {
     if (signal?.aborted) left();
     signal?.addEventListener("abort", left, { once: true });
     const done = () => signal?.removeEventListener("abort", left);
-    const answer = await this.#exchange(head, asked.grant, pieces, request.headers.get("content-length"), viewer);
+    const length = request.headers.get("content-length");
+    const answer = await this.#exchange(head, asked.grant, pieces, length, viewer, peerOfUrl(request.url));
     return this.#toWeb(answer, method, done);
   }
 
@@ -145,7 +147,7 @@ class Relay {
     const length = req.headers["content-length"];
     const hasBody = length ? length !== "0" : req.headers["transfer-encoding"] || req.stream?.endAfterHeaders === false;
     if (hasBody && (req.readableDidRead || req.readableEnded)) return this.#bodyWasRead();
-    return this.#exchange(head, asked.grant, hasBody ? piecesOf(req) : undefined, length, viewer);
+    return this.#exchange(head, asked.grant, hasBody ? piecesOf(req) : undefined, length, viewer, peerOf(req));
   }
 
   /**
@@ -165,9 +167,10 @@ class Relay {
    * @param {import("./body.js").Pieces | undefined} pieces
    * @param {string | null | undefined} length
    * @param {InstanceType<typeof LazyAbort>} viewer
+   * @param {string | null} peer
    * @returns {Promise<import("./response.js").RelayResponse>} never rejects
    */
-  async #exchange(head, grant, pieces, length, viewer) {
+  async #exchange(head, grant, pieces, length, viewer, peer) {
     try {
       let beginning;
       try {
@@ -176,7 +179,7 @@ class Relay {
         return refusal(400, "The request body broke off");
       }
       const { first, more } = beginning;
-      const exchange = this.#opened().exchange(head, grant ?? null, first ?? null, more);
+      const exchange = this.#opened().exchange(head, grant ?? null, first ?? null, more, peer);
       if (typeof exchange === "string") return refusal(400, JSON.parse(exchange).error.message);
       if (viewer.onAbort(() => exchange.abort())) return CLIENT_CLOSED;
       if (more && pieces !== undefined) void pump(pieces, exchange);
@@ -267,7 +270,7 @@ class Relay {
     if (this.#native === undefined) {
       // A weak reference: held by the native relay, this would keep both from ever being collected.
       const self = new WeakRef(this);
-      this.#native = open(this.#options, (text) => {
+      this.#native = openRelay(this.#options, (text) => {
         const relay = self.deref();
         // An upstream that a closed relay leaves behind for a moment concerns nobody: the app may stop its server now.
         if (relay !== undefined && !relay.#isClosed) relay.#warn(text);
@@ -310,19 +313,25 @@ class Relay {
     return basePath === undefined ? SERVER_PATH.test(path) : path.startsWith(`${basePath}/`);
   }
 
-  /** @param {{ host: string, port: number }} where */
-  async listen({ host, port }) {
+  /** @param {import("./options.js").ListenOptions} where */
+  async listen({ host, port, tls }) {
     const { ConfigError, fromNative } = require("../errors/errors.js");
     if (this.#isClosed) throw new ConfigError("ERR_CLOSED", "listen(): the handler was closed: create another one");
     const relay = this.#opened();
     const { authorize } = this.#options;
     const decide = (/** @type {number} */ ticket, /** @type {string} */ head) => {
-      this.#decide(head).then(({ grant, answer }) => {
+      this.#decide(head, tls ? "https" : "http").then(({ grant, answer }) => {
         const text = answer && encodeResponseHead(answer);
         listener.decide(ticket, grant ?? null, text ?? null, answer?.bytes ?? null);
       });
     };
-    const made = relay.listener(host, port, authorize === undefined ? null : decide);
+    const made = relay.listener(
+      host,
+      port,
+      authorize === undefined ? null : decide,
+      tls?.cert ?? null,
+      tls?.key ?? null,
+    );
     if (typeof made === "string") throw fromNative(made);
     const listener = made;
     const started = JSON.parse(await listener.start());
@@ -348,12 +357,13 @@ class Relay {
    * The app's decision on a request of a listener. Never rejects.
    *
    * @param {string} head
+   * @param {string} scheme
    * @returns {Promise<{ grant?: string, answer?: import("./response.js").RelayResponse }>}
    */
-  async #decide(head) {
+  async #decide(head, scheme) {
     try {
       const { method, target, headers } = decodeRequestHead(head);
-      const asked = await this.#authorize(head, () => requestFrom(method, target, headers, "http"));
+      const asked = await this.#authorize(head, () => requestFrom(method, target, headers, scheme));
       return asked.response ? { answer: await wholeResponse(asked.response) } : asked;
     } catch (error) {
       return { answer: this.#fault(error) };
@@ -370,29 +380,6 @@ class Relay {
     this.#native?.stop();
     await Promise.all([...this.#listeners].map((listener) => listener.close()));
   }
-}
-
-/**
- * @param {import("./options.js").HandlerOptions} options
- * @param {(text: string) => void} tell gets warnings for the operator
- * @returns {NativeRelay}
- * @throws {import("../errors/errors.js").ConfigError} without a secret key, or with a base URL that cannot work
- */
-function open({ configuration, native: text }, tell) {
-  const { clientOf } = require("../config/client.js");
-  const { refresherOf, resolveWith } = require("../config/config.js");
-  const { ConfigError, fromNative } = require("../errors/errors.js");
-  const native = require("../native/native.js");
-  const resolved = resolveWith("createRealtimeHandler()", configuration);
-  if (refresherOf(resolved) !== undefined) {
-    throw new ConfigError(
-      "ERR_INVALID_ACCESS_TOKEN",
-      "a relay needs the secret key itself, and configure() was given a function for it: set accessToken of createRealtimeHandler()",
-    );
-  }
-  const relay = native.openRelay(clientOf(resolved), text, tell);
-  if (typeof relay === "string") throw fromNative(relay);
-  return relay;
 }
 
 module.exports = { createRealtimeHandler };

@@ -29,6 +29,22 @@ function hostOf(url) {
   return URL.canParse(url) ? new URL(url).host : undefined;
 }
 
+/**
+ * The peer's address, empty where it is not known. Null over HTTP/2 and over TLS, where a browser has connections enough.
+ *
+ * @param {{ httpVersionMajor?: number, socket?: { encrypted?: boolean, remoteAddress?: string } }} req
+ */
+function peerOf(req) {
+  // The socket of HTTP/2 throws once its session has ended.
+  if ((req.httpVersionMajor ?? 1) > 1 || req.socket?.encrypted) return null;
+  return req.socket?.remoteAddress ?? "";
+}
+
+/** The same, of a web request: its URL tells of TLS, and nothing of the address. @param {string} url */
+function peerOfUrl(url) {
+  return url.startsWith("https:") ? null : "";
+}
+
 /** Path and query of a URL, as they are written. @param {string} url */
 function targetOf(url) {
   const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
@@ -37,4 +53,4 @@ function targetOf(url) {
   return hash < 0 ? target : target.slice(0, hash);
 }
 
-module.exports = { hostOf, requestFrom, targetOf };
+module.exports = { hostOf, peerOf, peerOfUrl, requestFrom, targetOf };

@@ -7,6 +7,7 @@
  * @type {Record<string, string>}
  */
 export const HEAVY = {
+  "browser-connections": "fills a page with hooks in Chromium",
   "browser-hooks": "shows every hook in Chromium",
   "emulator-page-browser": "uses the emulator's page in Chromium",
   "examples-nextjs": "installs, builds and drives an app",
@@ -24,6 +25,7 @@ export const HEAVY = {
 
 /** Test files that need Chromium. */
 export const BROWSER = [
+  "browser-connections",
   "browser-hooks",
   "emulator-page-browser",
   "examples-nextjs",
@@ -66,6 +68,7 @@ export const SLOW = {
   redirects: "runs a process for each redirection",
   "relay-access": "asks everything there is with every token",
   "relay-doubles": "says everything twice, in every way",
+  "relay-browsers": "waits to see which polls are held",
   "relay-sdk": "runs everything twice, with the official SDK too",
   "relay-streams-replay": "replays every recorded stream",
   "replay-runs": "replays every recorded run",

@@ -28,7 +28,7 @@ use crate::error::{Error, ErrorCode, Kind, Result};
 use crate::lock::lock;
 use crate::relay::{Grant, Relay, decode_request_head, encode_response_head, for_this_origin};
 use crate::runtime;
-use crate::serve::{Body, Response};
+use crate::serve::{Body, PlainPeer, Response};
 
 /// The most of a body that crosses at once, in bytes, unless a single frame is longer.
 const MAX_CROSSING_BYTES: usize = 256 * 1024;
@@ -128,6 +128,8 @@ pub(super) struct ExchangeInit<'a> {
     pub(super) body: Option<&'a [u8]>,
     /// Whether pieces are written later.
     pub(super) more: bool,
+    /// The peer's address, where the request came over HTTP/1.x without TLS; text that is none: it is not known.
+    pub(super) peer: Option<&'a str>,
 }
 
 impl Exchange {
@@ -136,7 +138,10 @@ impl Exchange {
     pub(super) fn open(init: ExchangeInit<'_>) -> Result<Self> {
         let invalid =
             || Error::new(ErrorCode::InvalidRequest, "the request cannot be one of HTTP").of_kind(Kind::Argument);
-        let request = decode_request_head(init.head).ok_or_else(invalid)?;
+        let mut request = decode_request_head(init.head).ok_or_else(invalid)?;
+        if let Some(peer) = init.peer {
+            request.extensions_mut().insert(PlainPeer(peer.parse().ok()));
+        }
         let first = init.body.map(Bytes::copy_from_slice);
         let (upload, body) = if init.more {
             let (sender, receiver) = mpsc::channel(MAX_UPLOAD_PIECES);

@@ -115,7 +115,7 @@ impl RelayListener {
             let Some((relay, listen)) = start else { return String::new() };
             match Listening::start(relay, listen).await {
                 Ok(listening) => {
-                    let url = format!("http://{}", listening.address());
+                    let url = listening.url();
                     *running.lock().await = Some(listening);
                     json!({ "ok": { "url": url } }).to_string()
                 }

@@ -20,7 +20,7 @@ use super::listening::{RelayListener, authorizer};
 use crate::config::KeyKind;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hub::{BudgetOptions, CostLimits};
-use crate::relay::{self, Limits, Listen, Options, Warnings};
+use crate::relay::{self, Limits, Listen, Options, TlsIdentity, Warnings};
 use crate::runtime;
 
 /// The options of a relay, as `js/relay/options.js` checked them.
@@ -68,6 +68,7 @@ impl RelayUpstream {
 #[serde(rename_all = "camelCase")]
 struct RelayLimits {
     viewers_per_token: Option<usize>,
+    held_per_browser: Option<usize>,
     viewers_per_feed: Option<usize>,
     viewers: Option<usize>,
     feeds: Option<usize>,
@@ -87,6 +88,7 @@ impl RelayLimits {
     fn over(&self, usual: Limits) -> Limits {
         Limits {
             per_token: self.viewers_per_token.unwrap_or(usual.per_token),
+            held_per_browser: self.held_per_browser.unwrap_or(usual.held_per_browser),
             per_feed: self.viewers_per_feed.unwrap_or(usual.per_feed),
             viewers: self.viewers.unwrap_or(usual.viewers),
             feeds: self.feeds.unwrap_or(usual.feeds),
@@ -174,7 +176,8 @@ pub fn no_relay_stats() -> String {
 #[napi]
 impl Relay {
     /// One request: the head as `js/relay/relay.js` writes it, the grant of `authorize`, the body or its first piece, and
-    /// whether more pieces follow. Or a failure.
+    /// whether more pieces follow; and the peer's address, empty where it is not known, if the request came over HTTP/1.x
+    /// without TLS. Or a failure.
     #[napi(catch_unwind)]
     pub fn exchange(
         &self,
@@ -182,10 +185,11 @@ impl Relay {
         grant: Option<String>,
         body: Option<&[u8]>,
         more: bool,
+        peer: Option<String>,
     ) -> Either<Exchange, String> {
         let open = || {
             let grant = grant.as_deref().map(read_grant).transpose()?;
-            Exchange::open(ExchangeInit { relay: &self.relay, head: &head, grant, body, more })
+            Exchange::open(ExchangeInit { relay: &self.relay, head: &head, grant, body, more, peer: peer.as_deref() })
         };
         match open() {
             Ok(exchange) => Either::A(exchange),
@@ -218,20 +222,27 @@ impl Relay {
         self.relay.end_authorize();
     }
 
-    /// A listener that has not started. `authorize` gets `(ticket, head)` and owes one `decide`.
+    /// A listener that has not started. `authorize` gets `(ticket, head)` and owes one `decide`. With `cert` and `key`, both
+    /// PEM, it serves TLS.
     #[napi(catch_unwind)]
     pub fn listener(
         &self,
         host: String,
         port: u16,
         authorize: Option<Function<'_, FnArgs<(u32, String)>, ()>>,
+        cert: Option<&[u8]>,
+        key: Option<&[u8]>,
     ) -> napi::Result<Either<RelayListener, String>> {
         let Ok(host) = host.parse::<IpAddr>() else {
             let why = "listen(): host must be an IP address of this machine, such as \"127.0.0.1\" or \"0.0.0.0\"";
             return Ok(Either::B(failure(&Error::new(ErrorCode::InvalidOptions, why))));
         };
+        let tls = match cert.zip(key).map(|(cert, key)| TlsIdentity::from_pem(cert, key)).transpose() {
+            Ok(tls) => tls,
+            Err(error) => return Ok(Either::B(failure(&error))),
+        };
         let (pending, authorize) = authorize.map(authorizer).transpose()?.unzip();
-        let listen = Listen { host, port, authorize };
+        let listen = Listen { host, port, authorize, tls };
         Ok(Either::A(RelayListener::new(self.relay.clone(), listen, pending.unwrap_or_default())))
     }
 

@@ -43,6 +43,7 @@ fn every_bound_that_the_documentation_names_is_the_one_that_holds() {
     assert_eq!(feeds.first_answer, streams.first_answer, "of a feed and of a stream");
     let code = [
         ("`viewersPerToken`", number(limits.per_token)),
+        ("`heldPerBrowser`", number(limits.held_per_browser)),
         ("`viewersPerFeed`", number(limits.per_feed)),
         ("`viewers`", number(limits.viewers)),
         ("`feeds`", number(limits.feeds)),
@@ -83,6 +84,7 @@ fn every_default_that_the_types_name_is_the_one_that_holds() {
     let limits = Limits::default();
     for (option, holds) in [
         ("viewersPerToken", limits.per_token as u64),
+        ("heldPerBrowser", limits.held_per_browser as u64),
         ("viewersPerFeed", limits.per_feed as u64),
         ("viewers", limits.viewers as u64),
         ("feeds", limits.feeds as u64),

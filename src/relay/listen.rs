@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::authorizer::Grant;
 use super::relay::Relay;
 use crate::error::{ErrorCode, Result};
-use crate::serve::{Body, Bounds, RequestBody, Response, Timeouts, listener};
+use crate::serve::{Body, Bounds, RequestBody, Response, Timeouts, TlsIdentity, listener};
 
 /// The result of `authorize` for a request.
 pub enum Authorized {
@@ -46,6 +46,8 @@ pub struct Listen {
     pub port: u16,
     /// The app's `authorize`, called for each request but preflights and the metrics.
     pub authorize: Option<Authorize>,
+    /// The certificate to serve TLS with; `None` serves without.
+    pub tls: Option<TlsIdentity>,
 }
 
 impl fmt::Debug for Listen {
@@ -57,6 +59,7 @@ impl fmt::Debug for Listen {
 /// A relay that listens, until it is stopped or dropped.
 pub struct Listening {
     address: SocketAddr,
+    is_tls: bool,
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
 }
@@ -108,7 +111,7 @@ pub fn for_this_origin(answer: &mut http::Response<Body>) {
 }
 
 impl Listening {
-    /// Listens, over HTTP/1.1 and HTTP/2 without TLS. Must be called on a tokio runtime.
+    /// Listens, over HTTP/1.1 and HTTP/2, with TLS or without. Must be called on a tokio runtime.
     ///
     /// # Errors
     /// `ERR_RELAY_PORT` when the port is taken or the address is not one of this machine's.
@@ -123,17 +126,23 @@ impl Listening {
             timeouts: Timeouts { send: limits.send_timeout, ..Timeouts::default() },
         };
         let counts = relay.stats.listeners.clone();
-        let authorize = listen.authorize;
-        let task = tokio::spawn(listener::serve_within(socket, stop.clone(), bounds, counts, move |request| {
+        let Listen { authorize, tls, .. } = listen;
+        let is_tls = tls.is_some();
+        let task = tokio::spawn(listener::serve_within(socket, stop.clone(), (bounds, tls), counts, move |request| {
             let (relay, authorize) = (relay.clone(), authorize.clone());
             async move { Ok(answer(&relay, authorize.as_ref(), request).await) }
         }));
-        Ok(Self { address, stop, task: Some(task) })
+        Ok(Self { address, is_tls, stop, task: Some(task) })
     }
 
     /// The address it listens at.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The URL of that: of its address, whatever names its certificate has.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.is_tls { "https" } else { "http" }, self.address)
     }
 
     /// Stops listening. No new connections are taken; answers in flight may take another second.

@@ -6,6 +6,7 @@ mod admission;
 mod authorizer;
 #[cfg(test)]
 mod bounds_tests;
+mod browser;
 mod digest;
 mod feed;
 mod head;
@@ -26,6 +27,7 @@ mod stream;
 mod upstream;
 mod warnings;
 
+pub use crate::serve::TlsIdentity;
 pub use authorizer::Grant;
 pub use head::{decode_request_head, decode_response_head, encode_request_head, encode_response_head};
 pub use listen::{Authorize, Authorized, Listen, Listening, for_this_origin};

@@ -67,6 +67,9 @@ impl Options {
 pub struct Limits {
     /// Held polls, open streams and proxied requests of one token. Default 1,000.
     pub per_token: usize,
+    /// Polls of one browser over HTTP/1.x that are held for their full time; its open streams count among them. Default
+    /// 3: a browser opens six connections, and the page's own requests need some.
+    pub held_per_browser: usize,
     /// Held polls and open streams of one feed or stream. Default 20,000.
     pub per_feed: usize,
     /// Held polls and open streams in all. Default 50,000.
@@ -99,6 +102,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             per_token: 1_000,
+            held_per_browser: 3,
             per_feed: 20_000,
             viewers: 50_000,
             feeds: 10_000,

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admission::Admission;
 use super::authorizer::{Authorizer, Grant, Viewer};
+use super::browser::{Hold, Holds, Identity, Kind};
 use super::digest::Digester;
 use super::feed::{self, Feeds};
 use super::limits::{Limiter, Permit};
@@ -24,7 +25,7 @@ use super::stats::{Bound, Gauges, Refusal, Stats};
 use super::stream::{self, StreamKey, Streams};
 use crate::log::{Level, enabled};
 use crate::serve::clock::Clock;
-use crate::serve::{self, Body, Response};
+use crate::serve::{self, Body, PlainPeer, Response};
 
 /// One relay. Cheap to share. Everything it holds ends with [`Relay::stop`], or when it is dropped.
 pub struct Relay {
@@ -36,6 +37,7 @@ pub struct Relay {
     router: Router,
     authorizer: Authorizer,
     limiter: Arc<Limiter>,
+    holds: Arc<Holds>,
     feeds: Feeds,
     streams: Streams,
     proxy: Arc<Proxy>,
@@ -60,8 +62,9 @@ impl Relay {
             authorizer: Authorizer::new(&options, clock, stats.clone(), digester.clone(), feeds.clone()),
             proxy: Proxy::new(&options, limiter.clone(), stats.clone(), stop.clone(), digester),
             limiter,
+            holds: Holds::new(options.limits.held_per_browser),
+            streams: Streams::new(options.clone(), stop.clone(), stats.clone()).ending_with(feeds.clone()),
             feeds,
-            streams: Streams::new(options.clone(), stop.clone(), stats.clone()),
             responder: Responder::new(options.limits.bytes_under_way, stats.clone()),
             stats,
             stop,
@@ -77,6 +80,7 @@ impl Relay {
         let (head, body) = request.into_parts();
         let page = head.headers.get(header::ORIGIN).cloned();
         let admitted = self.admission.check(&head.headers, &head.uri);
+        let browser = Identity::of(&head.headers, head.extensions.get::<PlainPeer>().copied());
         let mut request = request::read(head.method, head.uri.query(), head.headers);
         let routed = admitted.and_then(|()| self.route(&request, head.uri.path()));
         let logged = routed.as_ref().ok().filter(|_| enabled(Level::Warn)).map(|route| route.path.clone());
@@ -89,7 +93,7 @@ impl Relay {
             Ok(route) => {
                 drop(body);
                 request.headers = request::needed(&request.headers);
-                self.view(&mut request, &route, grant).await.unwrap_or_else(Outcome::from)
+                self.view(&mut request, &route, grant, browser.as_ref()).await.unwrap_or_else(Outcome::from)
             }
         };
         let mut response = self.responder.respond(outcome, &request.headers, head.version);
@@ -121,18 +125,32 @@ impl Relay {
         request: &mut serve::Request,
         route: &Route,
         grant: Option<Grant>,
+        browser: Option<&Identity>,
     ) -> Result<Outcome, Response> {
         let viewer = self.authorizer.identify(request, grant).await?;
         // From here on no step sees what the viewer wrote, only what was parsed of it (A16).
         request.query = route.rewrite_query(request.query.as_deref())?;
         let feed_path = feed_path(request, route);
-        let permit = self.limiter.enter(viewer.digest, feed_path.as_str().into())?;
+        let hold = browser.map(|browser| self.hold(browser, request, &route.target));
+        let permit = self.limiter.enter(viewer.digest, feed_path.as_str().into())?.with_hold(hold);
         match route.target {
             Target::Stream(..) => self.stream(request, route, &viewer, permit).await,
             Target::Run(_) | Target::Tags | Target::Batch(_) | Target::Proxy => {
                 self.feed(request, route, &viewer, (permit, feed_path)).await
             }
         }
+    }
+
+    /// Counts the request of a browser that is short of connections (F12).
+    fn hold(&self, browser: &Identity, request: &serve::Request, target: &Target) -> Hold {
+        let kind =
+            match target {
+                Target::Stream(..) => Kind::Stream,
+                Target::Run(_) | Target::Tags | Target::Batch(_) | Target::Proxy => {
+                    if request.parameter("live").is_some() { Kind::Poll } else { Kind::Snapshot }
+                }
+            };
+        self.holds.enter(browser, kind)
     }
 
     /// Answers a viewer of a feed: from the shared feed, or from the server where the copy does not have all rows.
@@ -152,7 +170,7 @@ impl Relay {
         };
         drop(path);
         if let Some(feed) = &feed
-            && let feed::Reply::Answer(answer) = feed::answer(feed, request, &viewer.skip_columns).await
+            && let feed::Reply::Answer(answer) = feed::answer(feed, request, &viewer.skip_columns, permit.hold()).await
         {
             return Ok(Outcome::Answer(answer, Some(permit)));
         }

@@ -63,6 +63,8 @@ impl Refusal {
 pub(crate) enum Bound {
     /// Held polls, open streams and proxied requests of one token.
     ViewersPerToken,
+    /// Held polls of one browser. Beyond it, polls are answered early.
+    HeldPerBrowser,
     /// Held polls and open streams of one feed.
     ViewersPerFeed,
     /// Held polls and open streams.
@@ -90,8 +92,9 @@ pub(crate) enum Bound {
 }
 
 impl Bound {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::ViewersPerToken,
+        Self::HeldPerBrowser,
         Self::ViewersPerFeed,
         Self::Viewers,
         Self::Feeds,
@@ -110,6 +113,7 @@ impl Bound {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::ViewersPerToken => "viewersPerToken",
+            Self::HeldPerBrowser => "heldPerBrowser",
             Self::ViewersPerFeed => "viewersPerFeed",
             Self::Viewers => "viewers",
             Self::Feeds => "feeds",
@@ -241,6 +245,7 @@ impl Stats {
             Bound::Connections => self.listeners.refused(),
             Bound::SendTimeout => self.listeners.send_timeouts(),
             Bound::ViewersPerToken
+            | Bound::HeldPerBrowser
             | Bound::ViewersPerFeed
             | Bound::Viewers
             | Bound::Feeds

@@ -31,6 +31,8 @@ pub(crate) struct Timeouts {
     /// For the first request, or the next one. Responses announce the server's own 65 s (`Keep-Alive`). The connection
     /// stays open longer, so that no request meets one that is closing.
     pub(crate) idle: Duration,
+    /// For the TLS handshake, from accept on.
+    pub(crate) handshake: Duration,
     /// For the rest of a request's head, or of HTTP/2's preface.
     pub(crate) header: Duration,
     /// For the client to read on in a response.
@@ -48,6 +50,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             idle: Duration::from_secs(75),
+            handshake: Duration::from_secs(10),
             header: Duration::from_secs(20),
             send: Self::SEND,
             linger: Duration::from_secs(1),

@@ -1,4 +1,4 @@
-//! One connection: it detects HTTP/1.1 or HTTP/2, serves it, and enforces the idle timeout.
+//! One connection: its TLS handshake if any, then HTTP/1.1 or HTTP/2, whichever it begins with, and the idle timeout.
 
 use std::future::poll_fn;
 use std::io;
@@ -21,10 +21,12 @@ use tokio_util::sync::CancellationToken;
 use super::bounds::GRACE;
 use super::connection_io::{ConnectionIo, InFlight};
 use super::listener_state::ListenerState;
+use super::plain_peer::PlainPeer;
 use super::read_deadline::ReadDeadlineExecutor;
 use super::request_body::RequestBody;
 use super::response::Body;
 use super::split_body::{Progress, SplitBody};
+use super::transport::Transport;
 use crate::http::KEEPALIVE;
 #[cfg(target_os = "linux")]
 use crate::http::TCP_USER_TIMEOUT;
@@ -60,15 +62,23 @@ pub(super) async fn serve_connection<F, R>(
     // Nagle's algorithm would delay the small responses of long polls. An error here only costs time.
     let _ = stream.set_nodelay(true);
     detect_dead_peer(&stream, listener.bounds.timeouts.send);
-    let closing = Closing(ConnectionIo::new(stream, listener.clone()));
+    let peer = PlainPeer(stream.peer_addr().ok().map(|peer| peer.ip()));
+    let is_plain = listener.tls.is_none();
+    let closing = Closing(ConnectionIo::new(Transport::new(stream, listener.tls.as_ref()), listener.clone()));
     let io = &closing.0;
     let serving = async {
+        if !is_plain && !handshake(io, &listener, &stop).await {
+            return;
+        }
         // A client that disconnects before its first request is no error.
         let Some(is_http2) = protocol(io, &listener, &stop).await else { return };
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let in_flight = io.start_request();
-            let request = detached(request).map(|body| RequestBody::new(body, io));
+            let mut request = detached(request).map(|body| RequestBody::new(body, io));
             let version = request.version();
+            if is_plain && !is_http2 {
+                request.extensions_mut().insert(peer);
+            }
             Responding { respond: Box::pin(respond(request)), in_flight: Some((in_flight, io.clone())), version }
         });
         if is_http2 {
@@ -119,6 +129,12 @@ pub(super) fn detect_dead_peer(stream: &TcpStream, send_timeout: Duration) {
     let _ = socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT.max(send_timeout.saturating_add(SLACK))));
     #[cfg(not(target_os = "linux"))]
     let _ = send_timeout;
+}
+
+/// Waits for the TLS handshake; false where it fails, takes too long, or the server stops.
+async fn handshake(io: &ConnectionIo, listener: &ListenerState, stop: &CancellationToken) -> bool {
+    let shaken = timeout(listener.bounds.timeouts.handshake, poll_fn(|cx| io.poll_handshake(cx)));
+    stop.run_until_cancelled(shaken).await.is_some_and(|shaken| matches!(shaken, Ok(Ok(()))))
 }
 
 /// Whether the client speaks HTTP/2. `None` where it disconnects, sends nothing in time, or the server stops.

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::idle::Evict;
 use super::listener_state::ListenerState;
+use super::transport::Transport;
 use crate::lock::lock;
 
 /// The first bytes of HTTP/2's preface. No method of HTTP/1.1 begins like this.
@@ -33,7 +33,7 @@ type Timer = Option<Pin<Box<Sleep>>>;
 pub(super) struct ConnectionIo(Arc<Mutex<State>>);
 
 struct State {
-    stream: TcpStream,
+    stream: Transport,
     listener: Arc<ListenerState>,
     /// The bytes that were read to detect the protocol, and how many of them are left.
     prefix: ([u8; PREFACE.len()], usize),
@@ -49,8 +49,8 @@ struct State {
     is_at_end: bool,
     /// Armed when the first byte of a request's head is received.
     header_timeout: Timer,
-    /// Armed when the socket takes no more bytes.
-    send_timeout: Timer,
+    /// Armed when the socket takes no more bytes, with how many it had taken then.
+    send_timeout: Option<(u64, Pin<Box<Sleep>>)>,
     /// How many requests are in flight.
     requests: usize,
     idle_since: Instant,
@@ -71,7 +71,7 @@ struct State {
 pub(super) struct InFlight(ConnectionIo);
 
 impl ConnectionIo {
-    pub(super) fn new(stream: TcpStream, listener: Arc<ListenerState>) -> Self {
+    pub(super) fn new(stream: Transport, listener: Arc<ListenerState>) -> Self {
         listener.counts.enter();
         let io = Self(Arc::new(Mutex::new(State {
             stream,
@@ -129,6 +129,11 @@ impl ConnectionIo {
             return Poll::Ready(());
         }
         self.state().poll_disconnected(cx)
+    }
+
+    /// Does the TLS handshake.
+    pub(super) fn poll_handshake(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.state().stream.poll_handshake(cx)
     }
 
     /// Detects HTTP/2 by its preface. The bytes that this reads are given to the first reader together with those that
@@ -304,15 +309,16 @@ impl State {
         }
     }
 
-    /// Applies the send timeout to the result of a write. A write that makes no progress for that long fails, which ends
-    /// the connection.
-    fn with_send_timeout(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Applies the send timeout to the result of a write or flush. Where the socket takes no byte for that long it fails,
+    /// which ends the connection. TLS takes more than it has sent.
+    fn with_send_timeout<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
-            self.send_timeout = None;
+            self.send_timeout = self.send_timeout.take().filter(|_| self.stream.has_unsent());
             return polled;
         }
-        let span = self.listener.bounds.timeouts.send;
-        let timeout = self.send_timeout.get_or_insert_with(|| Box::pin(sleep(span)));
+        let (span, sent) = (self.listener.bounds.timeouts.send, self.stream.sent());
+        self.send_timeout = self.send_timeout.take().filter(|(before, _)| *before == sent);
+        let (_, timeout) = self.send_timeout.get_or_insert_with(|| (sent, Box::pin(sleep(span))));
         ready!(timeout.as_mut().poll(cx));
         if self.requests > 0 {
             self.listener.counts.count_send_timeout();
@@ -372,9 +378,10 @@ impl AsyncWrite for ConnectionIo {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Writes are not buffered here.
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.state();
+        let polled = Pin::new(&mut state.stream).poll_flush(cx);
+        state.with_send_timeout(cx, polled)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

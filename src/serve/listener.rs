@@ -18,6 +18,7 @@ use super::counts::Counts;
 use super::listener_state::ListenerState;
 use super::request_body::RequestBody;
 use super::response::Body;
+use super::tls_identity::TlsIdentity;
 use crate::error::{Error, ErrorCode, Result};
 
 /// How many connections may wait to be accepted: all viewers reconnect at once after a deploy. The system may have a lower
@@ -65,24 +66,24 @@ where
     F: Fn(hyper::Request<RequestBody>) -> R + Clone + Send + 'static,
     R: Future<Output = io::Result<Response<Body>>> + Send + 'static,
 {
-    serve_within(listener, stop, Bounds::default(), Arc::default(), respond).await;
+    serve_within(listener, stop, (Bounds::default(), None), Arc::default(), respond).await;
 }
 
 /// Serves until `stop`, then gives the responses in flight [`GRACE`] to finish. Dropping the future ends every connection
 /// at once.
 ///
-/// `respond` answers one request. Its error ends the connection.
+/// With `tls` every connection begins with a handshake. `respond` answers one request. Its error ends the connection.
 pub(crate) async fn serve_within<F, R>(
     listener: TcpListener,
     stop: CancellationToken,
-    bounds: Bounds,
+    (bounds, tls): (Bounds, Option<TlsIdentity>),
     counts: Arc<Counts>,
     respond: F,
 ) where
     F: Fn(hyper::Request<RequestBody>) -> R + Clone + Send + 'static,
     R: Future<Output = io::Result<Response<Body>>> + Send + 'static,
 {
-    let state = Arc::new(ListenerState::new(bounds, counts));
+    let state = Arc::new(ListenerState::new(bounds, counts, tls));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -94,7 +95,8 @@ pub(crate) async fn serve_within<F, R>(
                 }
                 Ok((stream, _)) => {
                     state.counts.refuse();
-                    if state.start_refusal() {
+                    // To a client of TLS an answer would cost a handshake: it is closed without one.
+                    if state.tls.is_none() && state.start_refusal() {
                         connections.spawn(refuse(stream, state.clone()));
                     }
                 }

@@ -6,23 +6,26 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use super::bounds::Bounds;
 use super::counts::Counts;
 use super::idle::IdleConnections;
+use super::tls_identity::TlsIdentity;
 
 /// The most connections that are answered 503 at once. Any beyond that are closed without an answer.
 const MAX_REFUSALS: usize = 256;
 
-/// The bounds, counts and idle connections of one listener.
+/// The bounds, counts, certificate and idle connections of one listener.
 #[derive(Debug, Default)]
 pub(super) struct ListenerState {
     pub(super) bounds: Bounds,
     pub(super) counts: Arc<Counts>,
     pub(super) idle: IdleConnections,
+    /// Set where the listener speaks TLS.
+    pub(super) tls: Option<TlsIdentity>,
     refusals: AtomicUsize,
 }
 
 impl ListenerState {
     /// The state of a listener without connections.
-    pub(super) fn new(bounds: Bounds, counts: Arc<Counts>) -> Self {
-        Self { bounds, counts, ..Self::default() }
+    pub(super) fn new(bounds: Bounds, counts: Arc<Counts>, tls: Option<TlsIdentity>) -> Self {
+        Self { bounds, counts, tls, ..Self::default() }
     }
 
     /// Whether one more connection fits. At the limit the longest idle connection is evicted to make room.

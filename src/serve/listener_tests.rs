@@ -32,7 +32,7 @@ const LONG: Duration = Duration::from_secs(20);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 fn quick() -> Bounds {
-    let timeouts = Timeouts { idle: 3 * SOON, header: SOON, send: SOON, linger: LONG };
+    let timeouts = Timeouts { idle: 3 * SOON, handshake: SOON, header: SOON, send: SOON, linger: LONG };
     Bounds { timeouts, ..Bounds::default() }
 }
 
@@ -88,7 +88,7 @@ async fn start(bounds: Bounds) -> Server {
     let (tell, left) = mpsc::unbounded_channel();
     let panics = Panics::default();
     let guard = panics.guard();
-    tokio::spawn(serve_within(listener, stop.clone(), bounds, counts.clone(), move |request| {
+    tokio::spawn(serve_within(listener, stop.clone(), (bounds, None), counts.clone(), move |request| {
         let (answered, guard) = (answer(request, EndOnDrop(tell.clone())), guard.clone());
         async move {
             let _guard = guard;

@@ -16,6 +16,7 @@ mod listener_state;
 #[cfg(test)]
 mod listener_tests;
 mod manual_clock;
+mod plain_peer;
 mod read_deadline;
 mod request;
 mod request_body;
@@ -23,10 +24,16 @@ mod response;
 mod split_body;
 pub(crate) mod stream;
 pub(crate) mod tags;
+mod tls_identity;
+#[cfg(test)]
+mod tls_tests;
+mod transport;
 
 pub(crate) use bounds::{Bounds, Timeouts};
 pub(crate) use counts::Counts;
 pub(crate) use limit::{Limit, Permit};
+pub(crate) use plain_peer::PlainPeer;
 pub(crate) use request::{Request, decode_segment, read_body, read_body_up_to};
 pub(crate) use request_body::RequestBody;
 pub(crate) use response::{Body, Response};
+pub use tls_identity::TlsIdentity;

@@ -20,7 +20,7 @@ use crate::http::ClientOptions;
 use crate::relay::Relay;
 use crate::serve::Body;
 use crate::shape::Now;
-use crate::shape::truth::{SeededRng, fuzz};
+use crate::shape::truth::{FINISHED, SeededRng, fuzz};
 use crate::stream::{
     Chunk, End, Ending, Event, Failure, Limits, Machine, Plan, Reader, ReaderOptions, Start, Step, StreamSpec,
 };
@@ -169,6 +169,13 @@ async fn play(seed: u64) -> u64 {
     let began = Instant::now();
     let (values, over) = write(&backend, &mut rng);
     let relays = relays(&running, &backend, 0);
+    // The run's feed, by which relays know of its end, says what the stream does.
+    backend.change(|table, _| table.set_status(0, "EXECUTING"));
+    let ending = backend.clone();
+    tokio::spawn(async move {
+        sleep_until(over).await;
+        ending.change(|table, _| table.set_status(0, FINISHED));
+    });
     let is_v2 = backend.state().streams.values().any(|world| world.v2);
     backend.state().breaks_streams = true;
     let mut readers = Vec::new();

@@ -17,4 +17,6 @@ function Asked({ hook, strict, auth, ...props }) {
   return strict ? <StrictMode>{shown}</StrictMode> : shown;
 }
 
-createRoot(document.querySelector("main")).render(asked.map((one) => <Asked key={one.hook} {...one} />));
+createRoot(document.querySelector("main")).render(
+  asked.map((one) => <Asked key={`${one.hook} ${one.runId}`} {...one} />),
+);

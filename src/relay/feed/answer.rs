@@ -1,6 +1,7 @@
 //! Answers one viewer's request from the copy of its feed (F5, F6).
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
@@ -15,6 +16,9 @@ use super::failure::Failure;
 use super::feeds::Subscriber;
 use super::since::Since;
 use super::skipped::SkippedColumns;
+use crate::random;
+use crate::relay::browser::Hold;
+use crate::relay::stats::Bound;
 use crate::serve::feed::{self, Cursor, Messages, Operation, UP_TO_DATE};
 use crate::serve::{Request, Response};
 
@@ -35,16 +39,23 @@ struct Viewer<'a> {
     request: &'a Request,
     /// The columns that its token or its request leaves out.
     skipped: Vec<String>,
+    /// Set for a browser that is short of connections.
+    hold: Option<&'a Hold>,
 }
 
 /// Answers a GET or HEAD; a live one when a row changes, or after the hold. The columns of `skipped` are left out, and
-/// those of the request's `skipColumns`.
+/// those of the request's `skipColumns`. `hold` is the place of a browser that is short of connections (F12).
 ///
 /// Dropping the future means that the viewer left.
-pub(crate) async fn answer(subscriber: &Subscriber, request: &Request, skipped: &[String]) -> Reply {
+pub(crate) async fn answer(
+    subscriber: &Subscriber,
+    request: &Request,
+    skipped: &[String],
+    hold: Option<&Hold>,
+) -> Reply {
     let own = request.parameter("skipColumns").unwrap_or_default();
     let skipped = skipped.iter().cloned().chain(own.split(',').map(str::to_owned)).collect();
-    let viewer = Viewer { subscriber, copy: subscriber.copy(), request, skipped };
+    let viewer = Viewer { subscriber, copy: subscriber.copy(), request, skipped, hold };
     match viewer.answer(subscriber.inner.clock.now_ms()).await {
         Ok(reply) => reply,
         Err(failure) => Reply::Answer(failure.answer()),
@@ -58,7 +69,8 @@ impl Viewer<'_> {
             return Err(Failure::stopping());
         };
         let Some(cursor) = Cursor::of(self.request) else { return Ok(self.snapshot(now_ms)) };
-        let end = Instant::now() + feed::hold(self.subscriber.inner.hold);
+        let turn = self.turn(now_ms);
+        let end = Instant::now() + turn.unwrap_or_else(|| feed::hold(self.subscriber.inner.hold));
         let first = self.since(&cursor);
         let mut since = first;
         let mut waited = false;
@@ -98,6 +110,8 @@ impl Viewer<'_> {
                     if waited {
                         stats.lag(u64::try_from(self.copy.lag().as_millis()).unwrap_or(u64::MAX));
                     }
+                } else if turn.is_some() && cursor.live {
+                    self.subscriber.inner.stats.limit(Bound::HeldPerBrowser);
                 }
                 return Ok(Reply::Answer(self.send_changes(&cursor, &changes, to)));
             }
@@ -112,6 +126,21 @@ impl Viewer<'_> {
                 () = stop.cancelled() => {}
             }
         }
+    }
+
+    /// How long the poll may be held, where that is not the full time. A browser's answers say in `electric-cursor` when
+    /// they were given, which its next request brings back.
+    fn turn(&self, now_ms: u64) -> Option<Duration> {
+        let answered_ms = self.request.parameter("cursor").and_then(|cursor| cursor.parse().ok());
+        self.hold?.turn(answered_ms, now_ms, random::unit())
+    }
+
+    /// The answer with the time that [`Viewer::turn`] reads, for a browser.
+    fn marked(&self, answer: Response) -> Response {
+        if self.hold.is_none() {
+            return answer;
+        }
+        answer.with("electric-cursor", &self.subscriber.inner.clock.now_ms().to_string())
     }
 
     /// The changes that the viewer has seen, by its handle and offset.
@@ -150,7 +179,8 @@ impl Viewer<'_> {
         let handle = self.copy.handle(window_ms, to);
         let offset = format!("{}_{to}", body.newest_ms);
         let schema = key.skipped.schema(&key.schema);
-        Reply::Answer(self.with_body(&body, |bytes| feed::snapshot(self.request, bytes, &handle, &offset, &schema)))
+        let answer = self.with_body(&body, |bytes| feed::snapshot(self.request, bytes, &handle, &offset, &schema));
+        Reply::Answer(self.marked(answer))
     }
 
     /// The answer to a viewer that goes on at `cursor`: its changes, or that there are none.
@@ -169,11 +199,11 @@ impl Viewer<'_> {
 
     /// The answer with the headers of a live poll, or of a snapshot.
     fn with_headers(&self, cursor: &Cursor, body: Bytes, offset: &str, to: u64, key: &BodyKey) -> Response {
-        if cursor.live {
+        self.marked(if cursor.live {
             feed::live(self.request, body, &cursor.handle, offset, to)
         } else {
             feed::snapshot(self.request, body, &cursor.handle, offset, &key.skipped.schema(&key.schema))
-        }
+        })
     }
 
     fn body_key(&self, content: Content) -> BodyKey {

@@ -53,7 +53,7 @@ impl Front {
                     }
                 };
                 let answer = match feeds.open(key) {
-                    Ok(subscriber) => match answer(&subscriber, &request, &[]).await {
+                    Ok(subscriber) => match answer(&subscriber, &request, &[], None).await {
                         Reply::Answer(answer) => answer,
                         Reply::Upstream => Response::not_found(),
                     },

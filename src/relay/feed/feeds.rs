@@ -230,7 +230,7 @@ mod tests {
         let slot = feeds.0.cache.slots().pop().expect("the copy");
         let run = feeds.0.run_with(&slot, async { panic!("a fault, for this test") });
         let request = tests::request("offset=-1");
-        let (told, ()) = tokio::join!(answer(&viewer, &request, &[]), run);
+        let (told, ()) = tokio::join!(answer(&viewer, &request, &[], None), run);
         let Reply::Answer(told) = told else { panic!("asked to read upstream") };
         assert_eq!(tests::Received::of(told).await.status, 502);
         assert_eq!((feeds.stats().open, feeds.stats().failed), (0, 1));

@@ -6,6 +6,8 @@ mod answer;
 mod answer_tests;
 mod body;
 mod body_cache;
+#[cfg(test)]
+mod browser_tests;
 mod changes;
 #[cfg(test)]
 mod client_tests;
@@ -21,6 +23,7 @@ mod partial_tests;
 mod rows;
 #[cfg(test)]
 mod rows_tests;
+mod run_end;
 mod since;
 mod skipped;
 #[cfg(test)]

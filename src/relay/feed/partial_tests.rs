@@ -11,7 +11,7 @@ async fn a_copy_that_let_rows_go_sends_snapshots_elsewhere_and_follows_what_chan
     fixture.bring([row("1", "CANCELED", 1, 10), row("r", "EXECUTING", 1, 15)]);
     let early = fixture.ask(&request("offset=-1")).await;
     fixture.bring((2..5).map(|n| row(&n.to_string(), "CANCELED", n, n * 10)));
-    assert!(matches!(answer(&fixture.subscriber, &request("offset=-1"), &[]).await, Reply::Upstream));
+    assert!(matches!(answer(&fixture.subscriber, &request("offset=-1"), &[], None).await, Reply::Upstream));
     let missed = fixture.ask(&early.live()).await;
     assert_eq!(missed.status, 409, "what it lacks was let go");
     // The server's own snapshot ends at the newest row.
@@ -25,7 +25,7 @@ async fn a_copy_that_let_rows_go_sends_snapshots_elsewhere_and_follows_what_chan
 async fn rounds_of_a_partial_copy(fixture: &Fixture, handle: &str, offset: &str) -> Vec<String> {
     let mut told = Vec::new();
     for query in ["offset=-1&handle=x-next".to_owned(), format!("live=true&handle={handle}&offset={offset}&cursor=")] {
-        told.push(match answer(&fixture.subscriber, &request(&query), &[]).await {
+        told.push(match answer(&fixture.subscriber, &request(&query), &[], None).await {
             Reply::Upstream => "there".to_owned(),
             Reply::Answer(answer) => Received::of(answer).await.status.to_string(),
         });

@@ -118,7 +118,7 @@ impl Fixture {
     }
 
     pub(super) async fn ask_without(&self, request: &Request, skipped: &[String]) -> Received {
-        match answer(&self.subscriber, request, skipped).await {
+        match answer(&self.subscriber, request, skipped, None).await {
             Reply::Answer(answer) => Received::of(answer).await,
             Reply::Upstream => panic!("asked to read upstream"),
         }
@@ -128,7 +128,7 @@ impl Fixture {
     pub(super) async fn hold(&self, request: Request) -> tokio::task::JoinHandle<Received> {
         let subscriber = self.subscriber.clone();
         let task = tokio::spawn(async move {
-            match answer(&subscriber, &request, &[]).await {
+            match answer(&subscriber, &request, &[], None).await {
                 Reply::Answer(answer) => Received::of(answer).await,
                 Reply::Upstream => panic!("asked to read upstream"),
             }

@@ -128,7 +128,7 @@ impl Viewer {
 
     async fn poll(&mut self, fixture: &Fixture, world: &World, rng: &mut SeededRng) {
         let asked = self.request(rng);
-        let reply = match answer(&fixture.subscriber, &asked, &[]).await {
+        let reply = match answer(&fixture.subscriber, &asked, &[], None).await {
             Reply::Answer(reply) => Received::of(reply).await,
             Reply::Upstream => return self.there(world),
         };

@@ -53,7 +53,7 @@ impl Emulator {
 }
 
 async fn ask(subscriber: &Subscriber, request: &Request) -> Received {
-    match timeout(FAILSAFE, answer(subscriber, request, &[])).await.expect("in time") {
+    match timeout(FAILSAFE, answer(subscriber, request, &[], None)).await.expect("in time") {
         Reply::Answer(answer) => Received::of(answer).await,
         Reply::Upstream => panic!("asked to read upstream"),
     }

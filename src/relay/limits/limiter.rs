@@ -8,6 +8,7 @@ use http::StatusCode;
 use super::eviction::{Evictable, EvictionQueue};
 use super::quota::decrement;
 use crate::lock::lock;
+use crate::relay::browser::Hold;
 use crate::relay::digest::Digest;
 use crate::relay::options::Limits;
 use crate::relay::stats::{Bound, Stats};
@@ -42,6 +43,8 @@ pub(crate) struct Permit {
     passes: bool,
     /// Set for a proxied request.
     evictable: Option<Arc<Evictable>>,
+    /// What the viewer's browser holds with it, where that is short of connections.
+    hold: Option<Hold>,
 }
 
 /// The limit that was reached.
@@ -121,7 +124,7 @@ impl Limiter {
         }
         let passes = feed.is_none();
         let evictable = token.filter(|_| passes).map(|token| Evictable::new(self.evictions.clone(), token));
-        Ok(Permit { limiter: self.clone(), token, feed, passes, evictable })
+        Ok(Permit { limiter: self.clone(), token, feed, passes, evictable, hold: None })
     }
 
     /// Evicts a proxied request where those are too many, and where a request of `token` could take its place.
@@ -181,6 +184,17 @@ impl Permit {
     /// The token that the permit counts for.
     pub(crate) fn token(&self) -> Option<Digest> {
         self.token
+    }
+
+    /// The same permit, with what its viewer's browser holds.
+    pub(crate) fn with_hold(mut self, hold: Option<Hold>) -> Self {
+        self.hold = hold;
+        self
+    }
+
+    /// What the viewer's browser holds.
+    pub(crate) fn hold(&self) -> Option<&Hold> {
+        self.hold.as_ref()
     }
 
     /// The idle tracking of a proxied request; `None` for a viewer.

@@ -4,6 +4,9 @@ mod answer;
 #[cfg(test)]
 mod fallback_tests;
 mod records;
+mod run_end;
+#[cfg(test)]
+mod run_end_tests;
 mod shared;
 mod streams;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use http::StatusCode;
 use tokio::sync::watch;
 
 use super::records;
+use super::run_end::RunWatch;
 use super::upstream::Upstream;
 use crate::connection::Notice;
 use crate::relay::stats::Stats;
@@ -51,11 +52,11 @@ impl SharedStream {
         }
     }
 
-    /// Fills the log until the upstream ends or `over` is ready. A panic ends it as well, so that no viewer waits for a
+    /// Fills the log until the upstream is lost or `over` is ready. A panic ends it as well, so that no viewer waits for a
     /// stream that no task fills.
-    pub(super) async fn run(&self, spec: StreamSpec, over: impl Future<Output = ()>) {
+    pub(super) async fn run(&self, spec: StreamSpec, watch: RunWatch, over: impl Future<Output = ()>) {
         // The next viewer opens another stream.
-        let _ = AssertUnwindSafe(self.fill(spec, over)).catch_unwind().await;
+        let _ = AssertUnwindSafe(self.fill(spec, watch, over)).catch_unwind().await;
         self.status.send_if_modified(|status| {
             let was_alive = matches!(status, UpstreamStatus::Connecting | UpstreamStatus::Open(_));
             if was_alive {
@@ -66,8 +67,10 @@ impl SharedStream {
         self.log.lose();
     }
 
-    async fn fill(&self, spec: StreamSpec, over: impl Future<Output = ()>) {
-        let reader = Reader::open(spec, ReaderOptions { notices: true, run_over: false });
+    async fn fill(&self, spec: StreamSpec, mut watch: RunWatch, over: impl Future<Output = ()>) {
+        // A request that is sent after the end of the run brings all that it wrote (S9).
+        let run_over = watch.first_look().await;
+        let reader = Reader::open(spec, ReaderOptions { notices: true, run_over });
         let mut upstream = Upstream::default();
         let mut counted = 0;
         // One future for all batches: polled anew with each, it would never be ready while a run writes.
@@ -75,6 +78,7 @@ impl SharedStream {
         loop {
             tokio::select! {
                 () = &mut over => break,
+                () = watch.over() => reader.run_over(),
                 () = upstream.silent() => {
                     upstream.doubt();
                     self.tell(&upstream);
@@ -83,10 +87,17 @@ impl SharedStream {
                     let sent = reader.status().stats.requests;
                     self.stats.requests.fetch_add(sent.saturating_sub(counted), Ordering::Relaxed);
                     counted = sent;
-                    self.follow(&batch.notices, &batch.chunks, &mut upstream);
-                    if let Some(end) = batch.end {
-                        self.end(&end);
-                        break;
+                    if self.follow(&batch.notices, &batch.chunks, &mut upstream) {
+                        watch.written();
+                    }
+                    match batch.end {
+                        // The run is over, and all that it wrote was read. Viewers that come later get it from memory.
+                        Some(End::Over(_)) => {
+                            self.log.finish();
+                            break over.await;
+                        }
+                        Some(end) => break self.end(&end),
+                        None => {}
                     }
                 }
             }
@@ -94,13 +105,15 @@ impl SharedStream {
     }
 
     /// Takes what a batch brought, and tells the log whether the upstream is connected. The notices may report an upstream
-    /// that was lost and found again since the batch before, and whose answer is among the chunks.
-    pub(super) fn follow(&self, notices: &[Notice], chunks: &[Chunk], upstream: &mut Upstream) {
+    /// that was lost and found again since the batch before, and whose answer is among the chunks. Returns whether there
+    /// was a record among them.
+    pub(super) fn follow(&self, notices: &[Notice], chunks: &[Chunk], upstream: &mut Upstream) -> bool {
         if upstream.observe(notices) {
             self.log.set_live(false);
         }
-        self.take(chunks, upstream);
+        let has_records = self.take(chunks, upstream);
         self.tell(upstream);
+        has_records
     }
 
     /// A v2 stream reports its tail itself, and is live once that is read; a connection that may be dead reports an old
@@ -112,7 +125,7 @@ impl SharedStream {
         }
     }
 
-    fn take(&self, chunks: &[Chunk], upstream: &mut Upstream) {
+    fn take(&self, chunks: &[Chunk], upstream: &mut Upstream) -> bool {
         let (mut taken, mut tail) = (Vec::new(), None);
         for raw in chunks.iter().filter_map(Raw::of) {
             match raw {
@@ -138,9 +151,11 @@ impl SharedStream {
                 }
             }
         }
-        if !taken.is_empty() || tail.is_some() {
+        let has_records = !taken.is_empty();
+        if has_records || tail.is_some() {
             self.log.extend(taken, tail);
         }
+        has_records
     }
 
     fn end(&self, end: &End) {

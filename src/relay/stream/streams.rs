@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
+use super::run_end::{RunEnds, RunWatch};
 use super::shared::{SharedStream, UpstreamStatus};
 use crate::id::{path_segment, text_segment};
 use crate::relay::digest::Digest;
@@ -64,6 +65,8 @@ pub(crate) struct Streams {
     stats: Arc<Stats>,
     /// How many records and bytes of each stream are kept.
     bounds: (usize, usize),
+    /// Tells when a run is over; without it every stream lasts as long as its viewers ask.
+    ends: Option<Arc<dyn RunEnds>>,
     cache: Arc<IdleCache<StreamKey, SharedStream>>,
 }
 
@@ -71,7 +74,12 @@ impl Streams {
     /// An empty set of streams. `stop` ends all of them; `stats` counts their cost.
     pub(crate) fn new(options: Options, stop: CancellationToken, stats: Arc<Stats>) -> Self {
         let cache = Arc::new(IdleCache::new(&options, stop, stats.clone()));
-        Self { options, stats, bounds: (MAX_RECORDS, MAX_BYTES), cache }
+        Self { options, stats, bounds: (MAX_RECORDS, MAX_BYTES), ends: None, cache }
+    }
+
+    /// The same, with streams that end when `ends` says that their run is over.
+    pub(crate) fn ending_with(self, ends: impl RunEnds + 'static) -> Self {
+        Self { ends: Some(Arc::new(ends)), ..self }
     }
 
     /// The same, with other bounds on the records and bytes of each stream.
@@ -94,12 +102,14 @@ impl Streams {
     pub(crate) fn subscribe(&self, key: StreamKey, owner: Option<Digest>) -> Result<Subscriber, Response> {
         let path = key.path().map_err(|_| Response::api_error(StatusCode::BAD_REQUEST, "Invalid run or stream id"))?;
         let (records, bytes) = self.bounds;
+        let watched = key.run.clone();
         let open = |_: &StreamKey| SharedStream::new(Log::of_source(records, bytes), self.stats.clone());
         let (subscription, opened) = self.cache.subscribe(key, owner, open)?;
         if let Some(slot) = opened {
             let spec = StreamSpec::raw(self.options.endpoint.clone(), self.options.client.clone(), &path, WINDOW_S);
             let log = log::upstream(&path);
-            let run = run(self.cache.clone(), slot, spec, self.options.warnings.clone());
+            let watch = RunWatch::new(self.ends.clone(), watched);
+            let run = run(self.cache.clone(), slot, (spec, watch), self.options.warnings.clone());
             tokio::spawn(async move {
                 run.await;
                 log.end(None);
@@ -132,7 +142,7 @@ impl Streams {
 async fn run(
     cache: Arc<IdleCache<StreamKey, SharedStream>>,
     slot: Arc<Slot<StreamKey, SharedStream>>,
-    spec: StreamSpec,
+    (spec, watch): (StreamSpec, RunWatch),
     warnings: crate::relay::warnings::Warnings,
 ) {
     let over = async {
@@ -141,7 +151,7 @@ async fn run(
             () = cache.idle(&slot) => {}
         }
     };
-    slot.run(spec, over).await;
+    slot.run(spec, watch, over).await;
     if let Some(error) = slot.upstream_error() {
         warnings.warn(error.text());
     }

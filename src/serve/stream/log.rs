@@ -42,6 +42,8 @@ pub(crate) enum Next {
     Records(Vec<Arc<Record>>, u64),
     /// The next record is no longer in memory.
     Behind,
+    /// Every record of a stream that is complete was read.
+    Finished,
     /// The source was lost, and every record in memory was read.
     Lost,
 }
@@ -107,6 +109,15 @@ impl Log {
         self.changes.send_replace(());
     }
 
+    /// Marks the stream as complete. Readers get the records in memory, then their bodies end.
+    pub(crate) fn finish(&self) {
+        let mut inner = lock(&self.inner);
+        inner.source.is_finished = true;
+        inner.source.is_live = true;
+        drop(inner);
+        self.changes.send_replace(());
+    }
+
     /// Marks the source as lost. Readers get the records in memory, then their bodies break off.
     pub(crate) fn lose(&self) {
         lock(&self.inner).source.is_lost = true;
@@ -156,6 +167,9 @@ impl Log {
         let at = at.max(inner.first_index);
         let skip = usize::try_from(at - inner.first_index).unwrap_or(usize::MAX).min(inner.records.len());
         let records = inner.take_at(skip);
+        if records.is_empty() && inner.source.is_finished {
+            return Next::Finished;
+        }
         if records.is_empty() && inner.source.is_lost {
             return Next::Lost;
         }

@@ -19,13 +19,15 @@ pub(super) struct Source {
     /// When `is_live` last changed; `None` where it never did.
     pub(super) since: Option<Instant>,
     pub(super) is_lost: bool,
+    /// Whether the stream is complete: nothing is appended any more.
+    pub(super) is_finished: bool,
     /// The tail that the source reported.
     pub(super) tail: Option<(u64, u64)>,
 }
 
 impl Default for Source {
     fn default() -> Self {
-        Self { is_live: true, since: None, is_lost: false, tail: None }
+        Self { is_live: true, since: None, is_lost: false, is_finished: false, tail: None }
     }
 }
 

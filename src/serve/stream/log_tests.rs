@@ -191,3 +191,37 @@ async fn what_a_record_is_shown_as_is_what_it_costs_and_it_weighs_what_it_weighe
     let batch = part(&mut v2(&log, None)).await.expect("a batch");
     assert!(batch.contains("id: 0,1,1008\n"), "{batch}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_complete_ends_once_all_of_it_was_read() {
+    let begin = Instant::now();
+    let log = source(100);
+    let (mut one, mut two) = (v1(&log), v2(&log, None));
+    log.extend(records(0..2), None);
+    log.finish();
+    assert_eq!(one.next().await.expect("a part").expect("a part"), "r0r1");
+    assert!(one.next().await.is_none());
+    assert!(part(&mut two).await.is_some_and(|text| text.contains("[r0,r1]")));
+    assert!(part(&mut two).await.is_some_and(|text| text.contains("event: ping")), "the tail, as at every end");
+    assert_eq!(part(&mut two).await.as_deref(), Some("data: [DONE]\n\n"));
+    assert_eq!(part(&mut two).await, None);
+    // The relay that stops afterwards takes nothing of it away.
+    log.lose();
+    assert!(part(&mut v2(&log, Some("0"))).await.is_some_and(|text| text.contains("[r1]")));
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_becomes_complete_ends_for_those_who_wait() {
+    let log = source(100);
+    log.set_live(true);
+    let (mut one, mut two) = (v1(&log), v2(&log, None));
+    assert!(part(&mut two).await.is_some_and(|text| text.contains("event: ping")));
+    let begin = Instant::now();
+    let (one, two, ()) = tokio::join!(one.next(), part(&mut two), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        log.finish();
+    });
+    assert_eq!((one.is_none(), two.as_deref()), (true, Some("data: [DONE]\n\n")));
+    assert_eq!(begin.elapsed(), Duration::from_secs(1));
+}

@@ -89,6 +89,7 @@ impl V1 {
                     self.at = Start::Gone;
                     return Some(self.broken());
                 }
+                Next::Finished => break,
                 Next::Lost => return Some(self.broken()),
             };
             if !records.is_empty() {

@@ -81,8 +81,10 @@ impl V2 {
         loop {
             self.changes.mark_unchanged();
             let Start::At(at) = self.at else { return Some(self.broken()) };
-            let (mut records, next) = match self.log.next(at) {
-                Next::Records(records, next) => (records, next),
+            let (mut records, next, is_finished) = match self.log.next(at) {
+                Next::Records(records, next) => (records, next, false),
+                // The tail goes first, as at every end.
+                Next::Finished => (Vec::new(), at, true),
                 Next::Behind => {
                     self.at = Start::Gone;
                     return Some(self.broken());
@@ -110,6 +112,9 @@ impl V2 {
                 self.ping_at = Instant::now() + gap();
                 return Some(Ok(self.ping()));
             }
+            if is_finished {
+                return Some(Ok(self.done()));
+            }
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {
@@ -125,8 +130,7 @@ impl V2 {
                         self.done_at = later;
                         continue;
                     }
-                    self.ended = true;
-                    return Some(Ok(Bytes::from_static(b"data: [DONE]\n\n")));
+                    return Some(Ok(self.done()));
                 }
                 () = sleep_until(self.ping_at) => {
                     self.ping_at += gap();
@@ -144,6 +148,12 @@ impl V2 {
     /// The `Last-Event-ID` of a reader that continues elsewhere; `None` at the beginning.
     pub(crate) fn cursor(&self) -> Option<String> {
         self.delivered.map(|number| number.to_string())
+    }
+
+    /// The marker of the end.
+    fn done(&mut self) -> Bytes {
+        self.ended = true;
+        Bytes::from_static(b"data: [DONE]\n\n")
     }
 
     fn broken(&mut self) -> io::Result<Bytes> {

@@ -142,6 +142,16 @@ impl Table {
         self.put(key, Some(before), after)
     }
 
+    /// Gives the run `n`, which is there, this status.
+    pub(crate) fn set_status(&mut self, n: usize, status: &str) -> Changed {
+        self.now_ms += 1;
+        let key = Self::key(n);
+        let before = self.rows.get(&key).cloned();
+        let mut after = before.clone().unwrap_or_default();
+        after.insert("status".into(), status.into());
+        self.put(key, before, after)
+    }
+
     fn put(&mut self, key: String, before: Option<Cells>, mut after: Cells) -> Changed {
         if before.as_ref() != Some(&after) {
             after.insert("updatedAt".into(), format_timestamp(self.now_ms));

@@ -1,0 +1,105 @@
+//! Polls of a browser that is short of connections (F12).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use super::tests::{Fixture, Received, request, told};
+use super::{Reply, answer};
+use crate::clock::unix_ms;
+use crate::relay::browser::{Holds, Identity, Kind};
+use crate::relay::stats::Bound;
+use crate::serve::feed::UP_TO_DATE;
+use crate::serve::{PlainPeer, Request};
+
+fn browser() -> Identity {
+    let mut headers = HeaderMap::new();
+    headers.insert("user-agent", "Mozilla/5.0".parse().expect("a value"));
+    Identity::of(&headers, Some(PlainPeer(None))).expect("a browser")
+}
+
+/// A page's requests, of which one poll is held.
+struct Page {
+    fixture: Fixture,
+    holds: Arc<Holds>,
+}
+
+impl Page {
+    fn open() -> Self {
+        let page = Self { fixture: Fixture::run(), holds: Holds::new(1) };
+        page.fixture.bring_one("PENDING", 1_000);
+        page
+    }
+
+    async fn ask(&self, request: &Request, kind: Kind) -> Received {
+        let hold = self.holds.enter(&browser(), kind);
+        match answer(&self.fixture.subscriber, request, &[], Some(&hold)).await {
+            Reply::Answer(answer) => Received::of(answer).await,
+            Reply::Upstream => panic!("asked to read upstream"),
+        }
+    }
+
+    /// The request that the official client sends after an answer.
+    fn next(answer: &Received) -> Request {
+        let (handle, offset) = (answer.header("electric-handle"), answer.header("electric-offset"));
+        let cursor = answer.header("electric-cursor");
+        request(&format!("live=true&handle={handle}&offset={offset}&cursor={cursor}"))
+    }
+
+    fn early(&self) -> u64 {
+        self.fixture.subscriber.inner.stats.limited(Bound::HeldPerBrowser)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_a_browsers_polls_too_many_is_answered_within_a_second_as_one_without_news_and_counted() {
+    let page = Page::open();
+    let snapshot = page.ask(&request("offset=-1"), Kind::Snapshot).await;
+    let live = Page::next(&snapshot);
+    let begin = Instant::now();
+    let (full, short) = tokio::join!(page.ask(&live, Kind::Poll), async {
+        let short = page.ask(&live, Kind::Poll).await;
+        assert!((500..=1_001).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
+        assert_eq!(page.early(), 1);
+        short
+    });
+    assert!((17_000..=23_010).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
+    for answer in [full, short] {
+        assert_eq!((answer.status, answer.text()), (200, UP_TO_DATE));
+        for name in ["electric-handle", "electric-offset"] {
+            assert_eq!(answer.header(name), snapshot.header(name), "it goes on where it was");
+        }
+    }
+    assert_eq!(page.early(), 1, "one that was held for its full time is none of them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_a_poll_waited_in_the_browser_counts() {
+    let page = Page::open();
+    let snapshot = page.ask(&request("offset=-1"), Kind::Snapshot).await;
+    let _held = page.holds.enter(&browser(), Kind::Poll);
+    let waited = Page::next(&snapshot).query.expect("a query").replace("cursor=", "cursor=1&was=");
+    let begin = Instant::now();
+    let answer = page.ask(&request(&waited), Kind::Poll).await;
+    assert_eq!((answer.text(), begin.elapsed()), (UP_TO_DATE, Duration::ZERO));
+    let answered_ms: u64 = answer.header("electric-cursor").parse().expect("a time");
+    assert!(unix_ms().abs_diff(answered_ms) < 60_000, "{answered_ms}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_a_browsers_polls_too_many_has_its_news_at_once() {
+    let page = Page::open();
+    let snapshot = page.ask(&request("offset=-1"), Kind::Snapshot).await;
+    let _held = page.holds.enter(&browser(), Kind::Poll);
+    let live = Page::next(&snapshot);
+    let begin = Instant::now();
+    let (answer, ()) = tokio::join!(page.ask(&live, Kind::Poll), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        page.fixture.bring_one("EXECUTING", 2_000);
+    });
+    assert_eq!((answer.rows(), begin.elapsed().as_millis()), (vec![told("update", "a", "EXECUTING")], 100));
+    assert!(!answer.header("electric-cursor").is_empty());
+    assert_eq!(page.early(), 0);
+}
