@@ -39,7 +39,8 @@ export interface RelayGrant {
 /** Limits of a relay: whole numbers above 0. Beyond one, a viewer gets 429 with `Retry-After`. */
 export interface RelayLimits {
   /**
-   * Held polls, open streams and requests passed through of one token, or of one `id` of {@link RelayGrant}.
+   * Held polls, open streams, wants of live streams and requests passed through of one token, or of one `id` of
+   * {@link RelayGrant}.
    *
    * @default 1000
    */
@@ -200,7 +201,7 @@ export interface RelayListener {
  * together they are of nearly the same moment.
  */
 export interface RealtimeStats {
-  /** Open polls and streams: how many now, and the most at once so far. */
+  /** Open polls, streams and wants of live streams: how many now, and the most at once so far. */
   viewers: { now: number; peak: number };
   /** Feeds that are shared now, including those that are kept for `keepMs` after their last viewer. */
   feeds: number;

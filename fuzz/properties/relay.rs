@@ -66,7 +66,7 @@ fn decided_is_sent(route: &Route, query: Option<&str>) {
         Target::Tags => assert_eq!(segments, ["realtime", "v1", "runs"]),
         Target::Stream(run, StreamName::Output(key)) => assert_eq!(segments[2..], ["streams", run, key]),
         Target::Stream(run, StreamName::Input(key)) => assert_eq!(segments[2..], ["streams", run, "input", key]),
-        Target::Proxy => assert_eq!(query, None),
+        Target::Live | Target::Proxy => assert_eq!(query, None),
     }
     let pairs: Vec<_> = url.query_pairs().collect();
     let known = ["tags", "createdAt", "skipColumns", "offset", "handle", "live", "cursor"];

@@ -27,8 +27,8 @@ const { signalOf } = require("../async/aborts.js");
 const { LazyAbort } = require("../async/lazy-abort.js");
 const { hostOf, peerOf, peerOfUrl, requestFrom, targetOf } = require("./request.js");
 
-/** The beginning of the server's own paths. */
-const SERVER_PATH = /\/(?:realtime\/v1|api\/v[123])\//;
+/** The beginning of the server's own paths, and the end of the relay's own one. */
+const SERVER_PATH = /\/(?:realtime\/v1|api\/v[123])\/|\/relay\/v1\/live\/?$/;
 
 /** @see types/relay.d.ts @param {unknown} [options] */
 function createRealtimeHandler(options) {

@@ -10,6 +10,7 @@ export const PAGES = {
   "docs/relay-feeds.md": "F",
   "docs/relay-streams.md": "R",
   "docs/upstream.md": "U",
+  "docs/relay-live.md": "L",
 };
 
 /** @typedef {ReadonlyMap<string, string>} Files the text of every file of the project, by its path */

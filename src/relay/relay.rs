@@ -14,6 +14,7 @@ use super::browser::{Hold, Holds, Identity, Kind};
 use super::digest::Digester;
 use super::feed::{self, Feeds};
 use super::limits::{Limiter, Permit};
+use super::live::{self, Live};
 use super::log;
 use super::metrics;
 use super::options::Options;
@@ -34,13 +35,14 @@ pub struct Relay {
     pub(crate) stop: CancellationToken,
     pub(super) stats: Arc<Stats>,
     admission: Admission,
-    router: Router,
-    authorizer: Authorizer,
+    router: Arc<Router>,
+    authorizer: Arc<Authorizer>,
     limiter: Arc<Limiter>,
     holds: Arc<Holds>,
     feeds: Feeds,
     streams: Streams,
     proxy: Arc<Proxy>,
+    live: Live,
     responder: Responder,
 }
 
@@ -56,16 +58,30 @@ impl Relay {
         let (stop, stats, digester) = (CancellationToken::new(), Arc::new(Stats::default()), Digester::new());
         let feeds = Feeds::with_clock(&options, stop.clone(), stats.clone(), clock.clone());
         let limiter = Limiter::new(options.limits, stats.clone());
+        let router = Arc::new(Router::new(&options));
+        let authorizer =
+            Arc::new(Authorizer::new(&options, clock.clone(), stats.clone(), digester.clone(), feeds.clone()));
+        let responder = Responder::new(options.limits.bytes_under_way, stats.clone());
+        let live = live::Parts {
+            authorizer: authorizer.clone(),
+            limiter: limiter.clone(),
+            router: router.clone(),
+            in_flight: responder.in_flight(),
+            stats: stats.clone(),
+            clock,
+            stop: stop.clone(),
+        };
         Arc::new(Self {
             admission: Admission::new(&options, stats.clone()),
-            router: Router::new(&options),
-            authorizer: Authorizer::new(&options, clock, stats.clone(), digester.clone(), feeds.clone()),
+            router,
+            authorizer,
+            live: Live::new(&options.endpoint, live),
             proxy: Proxy::new(&options, limiter.clone(), stats.clone(), stop.clone(), digester),
             limiter,
             holds: Holds::new(options.limits.held_per_browser),
             streams: Streams::new(options.clone(), stop.clone(), stats.clone()).ending_with(feeds.clone()),
             feeds,
-            responder: Responder::new(options.limits.bytes_under_way, stats.clone()),
+            responder,
             stats,
             stop,
             options,
@@ -90,6 +106,10 @@ impl Relay {
         let outcome = match routed {
             Err(answer) => answer.into(),
             Ok(route) if route.target == Target::Proxy => Box::pin(self.proxy.pass(&request, &route, body)).await,
+            Ok(route) if route.target == Target::Live => {
+                request.headers = request::needed(&request.headers);
+                Box::pin(self.live.answer(&request, body, grant)).await.unwrap_or_else(|refusal| refusal).into()
+            }
             Ok(route) => {
                 drop(body);
                 request.headers = request::needed(&request.headers);
@@ -130,12 +150,12 @@ impl Relay {
         let viewer = self.authorizer.identify(request, grant).await?;
         // From here on no step sees what the viewer wrote, only what was parsed of it (A16).
         request.query = route.rewrite_query(request.query.as_deref())?;
-        let feed_path = feed_path(request, route);
+        let feed_path = route.feed_path(request);
         let hold = browser.map(|browser| self.hold(browser, request, &route.target));
         let permit = self.limiter.enter(viewer.digest, feed_path.as_str().into())?.with_hold(hold);
         match route.target {
             Target::Stream(..) => self.stream(request, route, &viewer, permit).await,
-            Target::Run(_) | Target::Tags | Target::Batch(_) | Target::Proxy => {
+            Target::Run(_) | Target::Tags | Target::Batch(_) | Target::Live | Target::Proxy => {
                 self.feed(request, route, &viewer, (permit, feed_path)).await
             }
         }
@@ -145,7 +165,7 @@ impl Relay {
     fn hold(&self, browser: &Identity, request: &serve::Request, target: &Target) -> Hold {
         let kind =
             match target {
-                Target::Stream(..) => Kind::Stream,
+                Target::Stream(..) | Target::Live => Kind::Stream,
                 Target::Run(_) | Target::Tags | Target::Batch(_) | Target::Proxy => {
                     if request.parameter("live").is_some() { Kind::Poll } else { Kind::Snapshot }
                 }
@@ -281,15 +301,4 @@ fn proxied(fetched: Result<http::Response<Body>, Response>, permit: Permit) -> O
         Ok(response) => Outcome::Proxied(response, Some(permit)),
         Err(answer) => Outcome::Answer(answer, Some(permit)),
     }
-}
-
-/// The path of a feed or stream. All tag feeds have one path: theirs includes the query that distinguishes them.
-fn feed_path(request: &serve::Request, route: &Route) -> String {
-    if route.target != Target::Tags {
-        return route.path.clone();
-    }
-    let asked = ["tags", "createdAt"].map(|name| (name, request.parameter(name)));
-    let pairs = asked.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
-    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-    if query.is_empty() { route.path.clone() } else { format!("{}?{query}", route.path) }
 }

@@ -43,6 +43,11 @@ impl Responder {
         Self { in_flight: InFlightBytes::new(max), stats }
     }
 
+    /// The budget of bytes in flight.
+    pub(super) fn in_flight(&self) -> Arc<InFlightBytes> {
+        self.in_flight.clone()
+    }
+
     /// The bytes in flight now.
     pub(super) fn bytes_in_flight(&self) -> u64 {
         self.in_flight.bytes()

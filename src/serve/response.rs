@@ -174,6 +174,11 @@ impl Response {
             .with("x-stream-version", "v2")
     }
 
+    /// The response of a relay's live stream, which the requesting page may read.
+    pub(crate) fn events_live(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+        Self { cors: Cors::Api, ..Self::events(parts) }.with(CACHE_CONTROL, "no-store").with("x-accel-buffering", "no")
+    }
+
     fn events(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         let body = StreamBody::new(parts.map_ok(Frame::data)).boxed_unsync();
         Self { body: Content::Parts(body), ..Self::empty(StatusCode::OK) }

@@ -109,6 +109,19 @@ impl Row {
         text(self).is_some_and(|own| text(last).is_some_and(|other| std::ptr::addr_eq(own, other)))
     }
 
+    /// The same row with the columns alone whose index and name `keep` takes; the others are null.
+    pub(crate) fn only(&self, keep: impl Fn(usize, &str) -> bool) -> Self {
+        let kept = self.columns.iter().zip(&self.values).enumerate();
+        let values = kept.map(|(index, (name, value))| value.clone().filter(|_| keep(index, name)));
+        Self { columns: self.columns.clone(), values: values.collect() }
+    }
+
+    /// Whether both name the same columns in the same order, as far as each goes.
+    pub(crate) fn is_aligned(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.columns, &other.columns)
+            || self.columns.0.iter().zip(&other.columns.0).all(|(own, their)| own == their)
+    }
+
     /// The shared text of a column.
     pub(crate) fn text(&self, column: &str) -> Option<&Arc<str>> {
         self.values.get(self.columns.position(column)?)?.as_ref()

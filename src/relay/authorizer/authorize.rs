@@ -118,7 +118,7 @@ impl Authorizer {
                 self.authorize(viewer, Resource::Tags(&tags), path, None).await?;
                 FeedKey::tags(list.as_deref(), created_at.as_deref())
             }
-            Target::Stream(..) | Target::Proxy => return Err(Response::not_found()),
+            Target::Stream(..) | Target::Live | Target::Proxy => return Err(Response::not_found()),
         };
         let feed = self.feeds.subscribe(key, viewer.digest)?;
         self.prove(viewer, &feed).await?;

@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 
+use super::identity::LEEWAY;
 use crate::relay::digest::{Digest, Digester};
 use crate::secret::Secret;
 use crate::token::PublicClaims;
@@ -29,6 +30,8 @@ pub(crate) struct Viewer {
     pub(super) rights: Rights,
     /// The environment that the token names, where the relay does not know its own yet (A20).
     pub(crate) unproven: Option<String>,
+    /// When the token expires, in Unix seconds.
+    exp: Option<f64>,
 }
 
 /// The source of a viewer's rights: its scopes, or the server.
@@ -49,19 +52,25 @@ impl Viewer {
             digest: grant.id.map(|id| digester.viewer(&id)),
             rights: Rights::Scopes(grant.scopes),
             unproven: None,
+            exp: None,
         }
     }
 
     /// The holder of a token that the relay's key signed.
     pub(super) fn verified(token: &str, claims: PublicClaims, digester: &Digester) -> Self {
-        Self::holder(token, claims.skip_columns, Rights::Scopes(claims.scopes), digester)
+        let holder = Self::holder(token, claims.skip_columns, Rights::Scopes(claims.scopes), digester);
+        Self { exp: claims.exp, ..holder }
     }
 
     /// The holder of a token that only the server can check. `is_proven` is whether the relay knows that the token is
     /// of its own environment.
     pub(super) fn unverified(token: &str, claims: PublicClaims, is_proven: bool, digester: &Digester) -> Self {
         let unproven = (!is_proven).then_some(claims.sub);
-        Self { unproven, ..Self::holder(token, claims.skip_columns, Rights::Server(claims.exp), digester) }
+        Self {
+            unproven,
+            exp: claims.exp,
+            ..Self::holder(token, claims.skip_columns, Rights::Server(claims.exp), digester)
+        }
     }
 
     /// The holder of the relay's own key.
@@ -71,7 +80,14 @@ impl Viewer {
 
     fn holder(token: &str, skip_columns: Vec<String>, rights: Rights, digester: &Digester) -> Self {
         let (digest, token) = (Some(digester.token(token)), Some(Secret::new(token)));
-        Self { skip_columns, token, digest, rights, unproven: None }
+        Self { skip_columns, token, digest, rights, unproven: None, exp: None }
+    }
+
+    /// When the token is taken no more, in Unix milliseconds: a response that lasts must not outlive it (A1).
+    pub(crate) fn expires_ms(&self) -> Option<u64> {
+        let seconds = self.exp? + f64::from(LEEWAY);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a float saturates")]
+        Some((seconds * 1_000.0) as u64)
     }
 }
 

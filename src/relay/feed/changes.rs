@@ -14,6 +14,8 @@ pub(super) struct Entry {
     pub(super) version: u64,
     /// The change that brought the row for the first time.
     pub(super) first_version: u64,
+    /// The change that brought each column's present text.
+    pub(super) columns: Arc<[u64]>,
     /// The memory that it takes, in bytes, if its run is finished.
     pub(super) finished: Option<usize>,
 }

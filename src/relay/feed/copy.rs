@@ -11,6 +11,7 @@ use super::body_cache::BodyCache;
 use super::failure::Failure;
 use super::key::FeedKey;
 use super::rows::{Retention, Rows};
+use super::text_cache::TextCache;
 use crate::clock::unix_ms;
 use crate::config::Endpoint;
 use crate::connection::Notice;
@@ -29,7 +30,7 @@ const UNREACHABLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The state of a copy, which viewers watch.
 #[derive(Clone, Debug)]
-pub(super) enum State {
+pub(in crate::relay) enum State {
     /// No rows yet: viewers wait.
     Connecting,
     /// The copy has rows, up to this change.
@@ -56,6 +57,8 @@ pub(super) struct FeedCopy {
     rows: Mutex<Rows>,
     schema: Mutex<Arc<Schema>>,
     cache: Mutex<BodyCache>,
+    /// The events of readers that follow by changes.
+    pub(super) texts: Mutex<TextCache>,
     states: watch::Sender<State>,
     /// When the last change came.
     changed: Mutex<Instant>,
@@ -71,6 +74,7 @@ impl FeedCopy {
             rows: Mutex::new(Rows::new(retention, unix_ms())),
             schema: Mutex::default(),
             cache: Mutex::default(),
+            texts: Mutex::default(),
             states: watch::Sender::new(State::Connecting),
             changed: Mutex::new(Instant::now()),
             upstream_error: Mutex::default(),

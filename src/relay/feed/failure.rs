@@ -9,7 +9,7 @@ use crate::serve::Response;
 
 /// The failure of a feed. Every viewer gets the same answer for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(in crate::relay) struct Failure {
     status: StatusCode,
     body: String,
     should_retry: Option<bool>,

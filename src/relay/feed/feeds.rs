@@ -206,6 +206,13 @@ impl Subscriber {
 
 #[cfg(test)]
 impl Subscriber {
+    /// One more of the same copy.
+    pub(super) fn another(&self) -> Self {
+        let opened = self.inner.cache.subscribe(self.copy().key.clone(), None, |_| unreachable!("it is there"));
+        let (subscription, _) = opened.expect("room for one");
+        Self { inner: self.inner.clone(), subscription }
+    }
+
     /// A subscriber of a copy that nothing drives, and the token that stops its relay.
     pub(super) fn detached(key: FeedKey, retention: Retention, options: &Options) -> (Self, CancellationToken) {
         let stop = CancellationToken::new();

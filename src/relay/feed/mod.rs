@@ -11,6 +11,7 @@ mod browser_tests;
 mod changes;
 #[cfg(test)]
 mod client_tests;
+mod columns;
 mod copy;
 mod delete_mark;
 mod failure;
@@ -30,11 +31,17 @@ mod skipped;
 mod stranger_tests;
 #[cfg(test)]
 pub(super) mod tests;
+mod text_cache;
 #[cfg(test)]
 mod truth_tests;
 #[cfg(test)]
 mod upstream_tests;
+mod view;
 
 pub(crate) use answer::{Reply, answer};
+pub(super) use columns::ColumnSet;
 pub(crate) use feeds::{Feeds, Subscriber};
 pub(crate) use key::FeedKey;
+pub(super) use skipped::SkippedColumns;
+pub(super) use text_cache::TextKey;
+pub(super) use view::{Gone, RowView, Standing, States};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::changes::{Changes, Entry, Tombstone};
+use super::columns;
 use super::delete_mark::{DeleteMark, SKEW_MS, delete_id};
 use super::since::Since;
 use crate::run;
@@ -33,9 +34,9 @@ impl Default for Retention {
 
 /// The newest change and times among the evicted rows. A viewer that has not seen one of them can no longer be sent it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Evicted {
-    version: u64,
-    updated_ms: u64,
+pub(super) struct Evicted {
+    pub(super) version: u64,
+    pub(super) updated_ms: u64,
     created_ms: u64,
 }
 
@@ -59,10 +60,10 @@ pub(super) struct Rows {
     /// Whether a row was ever deleted. A viewer that is known by time alone cannot be sent the deletes that it lacks.
     has_deletes: bool,
     /// Changes up to this one may have been deletes whose tombstones were dropped.
-    forgotten: u64,
-    evicted: Option<Evicted>,
+    pub(super) forgotten: u64,
+    pub(super) evicted: Option<Evicted>,
     /// The newest `updatedAt` there ever was, in Unix milliseconds.
-    newest_ms: u64,
+    pub(super) newest_ms: u64,
 }
 
 impl Rows {
@@ -126,6 +127,7 @@ impl Rows {
             None if self.evicted.is_some_and(|evicted| created_ms <= evicted.created_ms) => 0,
             None => version,
         };
+        let columns = columns::versions(before.map(|entry| (&*entry.row, &*entry.columns)), row, version);
         self.forget_version(key);
         let finished = run::is_finished(row).then(|| row.text_len() + ROW_BYTES);
         if let Some(bytes) = finished {
@@ -134,7 +136,7 @@ impl Rows {
         }
         self.order.insert(version, key.clone());
         self.newest_ms = self.newest_ms.max(updated_ms);
-        let entry = Entry { row: row.clone(), created_ms, updated_ms, version, first_version, finished };
+        let entry = Entry { row: row.clone(), created_ms, updated_ms, version, first_version, columns, finished };
         self.entries.insert(key.clone(), entry);
     }
 

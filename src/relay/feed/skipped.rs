@@ -12,11 +12,11 @@ const REQUIRED: [&str; 5] = ["id", "taskIdentifier", "friendlyId", "status", "cr
 /// The columns that a viewer's token or request leaves out. Sorted, and reduced to columns that exist, so that equal
 /// choices are equal keys of a cache.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct SkippedColumns(Arc<[Box<str>]>);
+pub(in crate::relay) struct SkippedColumns(Arc<[Box<str>]>);
 
 impl SkippedColumns {
     /// The columns of `names`, without unknown ones and those that cannot be left out.
-    pub(super) fn new<'a>(names: impl IntoIterator<Item = &'a str>, schema: &Schema) -> Self {
+    pub(in crate::relay) fn new<'a>(names: impl IntoIterator<Item = &'a str>, schema: &Schema) -> Self {
         let mut kept: Vec<Box<str>> = names
             .into_iter()
             .map(str::trim)
@@ -28,7 +28,7 @@ impl SkippedColumns {
         Self(kept.into())
     }
 
-    fn has(&self, column: &str) -> bool {
+    pub(in crate::relay) fn has(&self, column: &str) -> bool {
         self.0.iter().any(|name| **name == *column)
     }
 

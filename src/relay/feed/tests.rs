@@ -76,17 +76,17 @@ impl Received {
 }
 
 /// A copy that nothing drives, and a subscriber of it.
-pub(super) struct Fixture {
-    pub(super) subscriber: Arc<Subscriber>,
+pub(in crate::relay) struct Fixture {
+    pub(in crate::relay) subscriber: Arc<Subscriber>,
     pub(super) stop: CancellationToken,
 }
 
 impl Fixture {
-    pub(super) fn new(key: FeedKey) -> Self {
+    pub(in crate::relay) fn new(key: FeedKey) -> Self {
         Self::keeping(key, Retention::default())
     }
 
-    pub(super) fn run() -> Self {
+    pub(in crate::relay) fn run() -> Self {
         Self::new(FeedKey::run("run_a").expect("a key"))
     }
 
@@ -101,8 +101,34 @@ impl Fixture {
         self.subscriber.copy().publish();
     }
 
+    /// The upstream brings this batch.
+    pub(in crate::relay) fn bring_batch(&self, batch: crate::hub::Batch) {
+        self.subscriber.copy().take(batch, &endpoint());
+        self.subscriber.copy().publish();
+    }
+
+    /// As [`Fixture::new`], where so many finished runs are kept.
+    pub(in crate::relay) fn keeping_runs(key: FeedKey, rows: usize) -> Self {
+        Self::keeping(key, Retention { rows, bytes: usize::MAX })
+    }
+
+    /// The feed ends: an unknown run.
+    pub(in crate::relay) fn fail(&self) {
+        self.subscriber.copy().fail(super::failure::Failure::not_found());
+    }
+
+    /// How many texts were written for readers that follow by changes.
+    pub(in crate::relay) fn texts_written(&self) -> u64 {
+        crate::lock::lock(&self.subscriber.copy().texts).written
+    }
+
+    /// Another subscriber of the same copy.
+    pub(in crate::relay) fn another(&self) -> Subscriber {
+        self.subscriber.another()
+    }
+
     /// The upstream deletes a row.
-    pub(super) fn delete(&self, id: &str) {
+    pub(in crate::relay) fn delete(&self, id: &str) {
         let mut batch = batch([]);
         batch.gone.push(format!("\"public\".\"TaskRun\"/\"{id}\"").as_str().into());
         self.subscriber.copy().take(batch, &endpoint());

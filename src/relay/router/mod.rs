@@ -10,5 +10,5 @@ mod routing;
 mod table;
 
 pub(crate) use family::Family;
-pub(crate) use route::{Route, Target};
+pub(crate) use route::{Route, Target, join};
 pub(crate) use routing::{Routed, Router};

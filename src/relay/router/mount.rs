@@ -3,6 +3,14 @@
 /// The beginnings of the server's paths.
 const ROOTS: [&str; 4] = ["/realtime/v1/", "/api/v1/", "/api/v2/", "/api/v3/"];
 
+/// The relay's own path, of live responses.
+pub(super) const LIVE: &str = "/relay/v1/live";
+
+/// Whether the path below the mount point is that of live responses.
+pub(super) fn is_live(path: &str) -> bool {
+    path.strip_suffix('/').unwrap_or(path) == LIVE
+}
+
 /// The server's part of `path` (without its query), still encoded; `None` for a path that has none.
 ///
 /// With a base path the server's part comes after it, and begins a segment. Without one it begins at the first of the
@@ -13,13 +21,20 @@ pub(super) fn server_path<'p>(base: Option<&str>, path: &'p str) -> Option<&'p s
     if let Some(base) = base {
         return path.strip_prefix(base.trim_end_matches('/')).filter(|rest| rest.starts_with('/'));
     }
-    let start = ROOTS.iter().filter_map(|root| path.find(root)).min()?;
+    let start = ROOTS.iter().filter_map(|root| path.find(root)).min().or_else(|| live_start(path))?;
     is_mount_point(&path[..start]).then(|| &path[start..])
 }
 
 /// Whether a path holds a server's path, wherever the relay is mounted.
 pub(super) fn names_server_path(path: &str) -> bool {
-    ROOTS.iter().any(|root| path.contains(root))
+    ROOTS.iter().any(|root| path.contains(root)) || live_start(path).is_some()
+}
+
+/// Where the relay's own path begins, of a path that ends with it. A path below one of [`ROOTS`] is the server's: an app
+/// may well have its mount point below `/relay/v1/`.
+fn live_start(path: &str) -> Option<usize> {
+    let mount = path.strip_suffix('/').unwrap_or(path).strip_suffix(LIVE)?;
+    Some(mount.len())
 }
 
 /// Whether `path` is empty, or consists of segments that every server reads alike.
@@ -47,6 +62,11 @@ mod tests {
             // The first root counts: the table of routes refuses what follows.
             ("/realtime/v1/runs/x/api/v1/runs", "/realtime/v1/runs/x/api/v1/runs"),
             ("/m/api/v1/x/realtime/v1/runs", "/api/v1/x/realtime/v1/runs"),
+            ("/relay/v1/live", "/relay/v1/live"),
+            ("/api/trigger/relay/v1/live/", "/relay/v1/live/"),
+            ("/relay/v1/live/relay/v1/live", "/relay/v1/live"),
+            ("/relay/v1/realtime/v1/runs/run_1", "/realtime/v1/runs/run_1"),
+            ("/api/v1/relay/v1/live", "/api/v1/relay/v1/live"),
         ] {
             assert_eq!(server_path(None, path), Some(expected), "{path}");
         }
@@ -70,6 +90,13 @@ mod tests {
             "/..;/api/v1/runs",
             "/realtime%2Fv1/runs/run_1",
             "x/api/v1/runs",
+            "/relay/v1/live/x",
+            "/relay/v1/live//",
+            "/a//relay/v1/live",
+            "/a/%2e%2e/relay/v1/live",
+            "/relay%2Fv1/live",
+            "x/relay/v1/live",
+            "xrelay/v1/live",
         ] {
             assert_eq!(server_path(None, path), None, "{path}");
         }

@@ -20,7 +20,7 @@ pub(super) fn rewrite(target: &Target, query: Option<&str>) -> Result<Option<Str
         Target::Tags => true,
         Target::Run(_) | Target::Batch(_) => false,
         // A stream is named by its path and headers alone.
-        Target::Stream(..) | Target::Proxy => return Ok(None),
+        Target::Stream(..) | Target::Live | Target::Proxy => return Ok(None),
     };
     let params = Params::read(query.unwrap_or_default());
     let mut written = url::form_urlencoded::Serializer::new(String::new());

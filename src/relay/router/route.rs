@@ -6,6 +6,7 @@ use http::Method;
 
 use super::family::Family;
 use super::table::{Segment, TABLE};
+use crate::serve::Request;
 use crate::serve::stream::StreamName;
 
 /// The longest path, in bytes.
@@ -22,6 +23,8 @@ pub(crate) enum Target {
     Batch(String),
     /// From the shared stream of this run.
     Stream(String, StreamName),
+    /// From all that the request's body names.
+    Live,
     /// By the server, through the proxy.
     Proxy,
 }
@@ -79,6 +82,17 @@ impl Route {
         })
     }
 
+    /// The path of a feed or stream. All tag feeds have one path: theirs includes the query that distinguishes them.
+    pub(crate) fn feed_path(&self, request: &Request) -> String {
+        if self.target != Target::Tags {
+            return self.path.clone();
+        }
+        let asked = ["tags", "createdAt"].map(|name| (name, request.parameter(name)));
+        let pairs = asked.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
+    }
+
     /// Whether the request reads a session's stream, through the proxy. Its viewer stays, as that of a shared stream
     /// does.
     pub(crate) fn is_proxied_stream(&self, method: &Method) -> bool {
@@ -101,7 +115,7 @@ fn target(family: Family, names: &[String]) -> Target {
 }
 
 /// The path of these segments, each encoded.
-pub(super) fn join(names: &[String]) -> String {
+pub(crate) fn join(names: &[String]) -> String {
     let mut path = String::new();
     for name in names {
         path.push('/');

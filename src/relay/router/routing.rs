@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
-use super::mount::{names_server_path, server_path};
+use super::family::Family;
+use super::mount::{LIVE, is_live, names_server_path, server_path};
 use super::query;
-use super::route::{Found, Route};
+use super::route::{Found, Route, Target};
 use crate::relay::options::Options;
 use crate::serve::Response;
 
@@ -53,6 +54,17 @@ impl Router {
         let Some(server_path) = server_path(self.base_path.as_deref(), path) else {
             return Err(self.not_mounted(path));
         };
+        if is_live(server_path) {
+            return self.route_live(method).map(Routed::Route);
+        }
+        self.find(method, server_path).map(Routed::Route)
+    }
+
+    /// The route of a server's path, which is still encoded.
+    ///
+    /// # Errors
+    /// As [`Router::route`].
+    pub(crate) fn find(&self, method: &Method, server_path: &str) -> Result<Route, Response> {
         let route = match Route::find(method, server_path) {
             Found::Route(route) => route,
             Found::Preflight => return Err(Response::preflight()),
@@ -61,11 +73,28 @@ impl Router {
                 return Err(not_served("No route of Trigger.dev's API that a relay serves is at this path"));
             }
         };
-        let is_allowed = |allow: &Arc<[String]>| allow.iter().any(|family| family == route.family.name());
-        if !self.allow.as_ref().is_none_or(is_allowed) {
-            return Err(not_served("The relay's option allow leaves this route out"));
+        self.check_allowed(&[route.family])?;
+        Ok(route)
+    }
+
+    /// The route of live responses, where a family is allowed that a want can be of.
+    fn route_live(&self, method: &Method) -> Result<Route, Response> {
+        match *method {
+            Method::POST => {}
+            Method::OPTIONS => return Err(Response::preflight()),
+            _ => return Err(Response::wrong_method(StatusCode::METHOD_NOT_ALLOWED)),
         }
-        Ok(Routed::Route(route))
+        self.check_allowed(&[Family::Runs, Family::Tags, Family::Batches, Family::Streams])?;
+        Ok(Route { family: Family::Runs, target: Target::Live, path: LIVE.to_owned() })
+    }
+
+    fn check_allowed(&self, families: &[Family]) -> Result<(), Response> {
+        let is_allowed =
+            |allow: &Arc<[String]>| families.iter().any(|family| allow.iter().any(|name| name == family.name()));
+        if self.allow.as_ref().is_none_or(is_allowed) {
+            return Ok(());
+        }
+        Err(not_served("The relay's option allow leaves this route out"))
     }
 
     /// The 404 of a path that the relay is not mounted at. It differs from that of an unknown run where the path holds

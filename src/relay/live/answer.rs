@@ -1,0 +1,392 @@
+//! The body of a live response: the events of all its wants, written when the connection takes them.
+//!
+//! There is no task and no queue for it: the connection's own task polls the body, and each want is looked at once its bit
+//! of the [`ReadySet`] is set.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::future::BoxFuture;
+use http::StatusCode;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::event::{self, AGAIN, HEARTBEAT, Refused};
+use super::following::Step;
+use super::opening::{Asked, Opened, Opener};
+use super::place::Digests;
+use super::ready_set::{ReadySet, waker};
+use super::wants::Want;
+use crate::relay::digest::Digest;
+use crate::relay::limits::{InFlightBody, InFlightBytes};
+use crate::relay::log;
+use crate::relay::stats::{Bound, Refusal, Stats};
+use crate::serve::clock::Clock;
+use crate::serve::feed::hold;
+
+/// How often a response sends a comment at least.
+pub(super) const BEAT: Duration = Duration::from_secs(15);
+/// How long a response lasts, give or take 15 percent: less than the five minutes after which platforms cut one.
+pub(super) const LIFE: Duration = Duration::from_secs(240);
+/// A part of the body is handed over from this length on, in bytes.
+const PART_BYTES: usize = 16 << 10;
+
+/// What the responses of a relay share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) opener: Opener,
+    pub(super) digests: Digests,
+    pub(super) in_flight: Arc<InFlightBytes>,
+    pub(super) stats: Arc<Stats>,
+    pub(super) clock: Clock,
+    pub(super) stop: CancellationToken,
+}
+
+/// A want, and its place in the ready set.
+struct Slot {
+    /// Its id as JSON.
+    id: Box<str>,
+    waker: Waker,
+    state: State,
+}
+
+enum State {
+    Opening(BoxFuture<'static, Result<Opened, Refused>>),
+    Open(Box<Opened>),
+    Over,
+}
+
+/// The body.
+pub(super) struct Events {
+    shared: Arc<Shared>,
+    ready: Arc<ReadySet>,
+    slots: Box<[Slot]>,
+    /// How many wants are not over.
+    open: usize,
+    beat: u64,
+    ends_at: Instant,
+    timer: (Pin<Box<Sleep>>, Waker),
+    stop: (Pin<Box<WaitForCancellationFutureOwned>>, Waker),
+    /// What was written, and long bytes that follow it.
+    out: Vec<u8>,
+    long: Option<Bytes>,
+    is_over: bool,
+}
+
+impl Events {
+    /// The events of these wants.
+    pub(super) fn new(shared: Arc<Shared>, wants: Vec<Want>, asked: Asked) -> Self {
+        let ready = ReadySet::new(wants.len() + 2);
+        let (asked, open) = (Arc::new(asked), wants.len());
+        let slots = wants.into_iter().enumerate().map(|(slot, want)| {
+            let id = event::id_text(&want.id);
+            let (opener, asked) = (shared.opener.clone(), asked.clone());
+            let opening = Box::pin(async move { opener.open(want, asked, 0).await });
+            Slot { id, waker: waker(&ready, slot), state: State::Opening(opening) }
+        });
+        let now = Instant::now();
+        Self {
+            slots: slots.collect(),
+            open,
+            beat: 0,
+            ends_at: now + hold(LIFE),
+            timer: (Box::pin(sleep_until(now + BEAT)), waker(&ready, open)),
+            stop: (Box::pin(shared.stop.clone().cancelled_owned()), waker(&ready, open + 1)),
+            out: Vec::new(),
+            long: None,
+            is_over: false,
+            shared,
+            ready,
+        }
+    }
+
+    /// Looks at a slot that is ready. Whoever has more to tell is ready again.
+    fn turn(&mut self, slot: usize) {
+        let wants = self.slots.len();
+        if slot == wants {
+            self.tick();
+        } else if slot > wants {
+            if poll(self.stop.0.as_mut(), &self.stop.1).is_ready() {
+                self.end();
+            }
+        } else if let State::Opening(_) = self.slots[slot].state {
+            self.open(slot);
+        } else {
+            self.tell(slot);
+        }
+    }
+
+    /// The timer may have run out.
+    fn tick(&mut self) {
+        while poll(self.timer.0.as_mut(), &self.timer.1).is_ready() {
+            let now = Instant::now();
+            if now >= self.ends_at {
+                return self.end();
+            }
+            self.beat += 1;
+            self.out.extend_from_slice(HEARTBEAT.as_bytes());
+            for (slot, want) in self.slots.iter().enumerate() {
+                if let State::Open(open) = &want.state
+                    && (open.expires_ms.is_some() || open.following.has_doubts())
+                {
+                    self.ready.insert(slot);
+                }
+            }
+            self.timer.0.as_mut().reset((now + BEAT).min(self.ends_at));
+        }
+    }
+
+    /// Ends the response: the page asks again.
+    fn end(&mut self) {
+        self.out.extend_from_slice(AGAIN.as_bytes());
+        self.is_over = true;
+        self.slots = Box::default();
+    }
+
+    /// Goes on to open a want.
+    fn open(&mut self, slot: usize) {
+        let want = &mut self.slots[slot];
+        let State::Opening(opening) = &mut want.state else { return };
+        match poll(opening.as_mut(), &want.waker) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(opened)) => {
+                want.state = State::Open(Box::new(opened));
+                self.ready.insert(slot);
+            }
+            Poll::Ready(Err(refused)) => self.refuse(slot, &refused),
+        }
+    }
+
+    /// Writes the next event of a want.
+    fn tell(&mut self, slot: usize) {
+        let want = &mut self.slots[slot];
+        let State::Open(open) = &mut want.state else { return };
+        if open.expires_ms.is_some_and(|expires_ms| expires_ms <= self.shared.clock.now_ms()) {
+            let why = "The token has expired: ask again with a new one";
+            return self.refuse(slot, &Refused::new(StatusCode::UNAUTHORIZED, why, false));
+        }
+        match open.following.step(&self.shared.digests, self.beat, &want.waker) {
+            Step::Idle => return,
+            Step::Row(text, is_whole) => {
+                let counted = self.shared.count(&text, open.owner);
+                let Ok(counted) = counted else {
+                    let refused = Refused::from(crate::relay::limits::too_many_requests());
+                    return self.refuse(slot, &refused);
+                };
+                event::push_row(&mut self.out, &want.id, is_whole);
+                match counted {
+                    Some(long) => self.long = Some(long),
+                    None => self.out.extend_from_slice(&text),
+                }
+            }
+            Step::Gone(key) => event::push_gone(&mut self.out, &want.id, key),
+            Step::Ready => event::push_plain(&mut self.out, "ready", &want.id),
+            Step::End => {
+                event::push_plain(&mut self.out, "end", &want.id);
+                return self.close(slot);
+            }
+            Step::Failed(refused) => {
+                // The copies end with the relay: that is no fault of the want.
+                if self.shared.stop.is_cancelled() {
+                    return self.end();
+                }
+                return self.refuse(slot, &refused);
+            }
+        }
+        self.ready.insert(slot);
+    }
+
+    fn refuse(&mut self, slot: usize, refused: &Refused) {
+        if let Some(refusal) = Refusal::of(refused.status) {
+            self.shared.stats.refuse(refusal);
+        }
+        log::refused(None, refused.status);
+        event::push_error(&mut self.out, &self.slots[slot].id, refused);
+        self.close(slot);
+    }
+
+    /// A want is over. With the last one, so is the response.
+    fn close(&mut self, slot: usize) {
+        self.slots[slot].state = State::Over;
+        self.open -= 1;
+        self.is_over = self.open == 0;
+    }
+}
+
+impl Shared {
+    /// Long bytes, which count as under way until the connection has sent them; `None` for short ones.
+    fn count(&self, text: &Bytes, owner: Option<Digest>) -> Result<Option<Bytes>, ()> {
+        if !event::is_long(text) {
+            return Ok(None);
+        }
+        let Ok(guard) = self.in_flight.enter(text, owner) else {
+            self.stats.limit(Bound::BytesUnderWay);
+            return Err(());
+        };
+        Ok(Some(Bytes::from_owner(Counted { text: text.clone(), _guard: guard })))
+    }
+}
+
+/// Bytes that count as under way until they are dropped.
+struct Counted {
+    text: Bytes,
+    _guard: Option<InFlightBody>,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+impl Stream for Events {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.ready.register(cx.waker());
+        if self.out.is_empty()
+            && let Some(long) = self.long.take()
+        {
+            return Poll::Ready(Some(Ok(long)));
+        }
+        while !self.is_over && self.long.is_none() && self.out.len() < PART_BYTES {
+            let Some(slot) = self.ready.take() else { break };
+            self.turn(slot);
+        }
+        if !self.out.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.out).into())));
+        }
+        if self.is_over { Poll::Ready(None) } else { Poll::Pending }
+    }
+}
+
+fn poll<F: Future + ?Sized>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(waker))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::StreamExt as _;
+    use http::HeaderMap;
+
+    use super::*;
+    use crate::relay::authorizer::Authorizer;
+    use crate::relay::digest::Digester;
+    use crate::relay::feed::Feeds;
+    use crate::relay::feed::tests::{Fixture, options};
+    use crate::relay::limits::Limiter;
+    use crate::relay::live::following::Following;
+    use crate::relay::live::page::{Truth, batch};
+    use crate::relay::options::Limits;
+    use crate::relay::router::Router;
+    use crate::secret::Secret;
+
+    /// What follows one run, whose relay lets so many bytes be under way.
+    struct World {
+        shared: Arc<Shared>,
+        fixture: Fixture,
+        began: Instant,
+    }
+
+    impl World {
+        fn new(max: u64) -> Self {
+            let (options, stats, stop) =
+                (options("http://127.0.0.1:1", "tr_dev_1"), Arc::<Stats>::default(), CancellationToken::new());
+            let began = Instant::now();
+            let clock = Clock::from_fn(move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+            let feeds = Feeds::new(&options, stop.clone(), stats.clone());
+            let authorizer = Authorizer::new(&options, clock.clone(), stats.clone(), Digester::new(), feeds);
+            let opener = Opener {
+                authorizer: Arc::new(authorizer),
+                limiter: Limiter::new(Limits::default(), stats.clone()),
+                router: Arc::new(Router::new(&options)),
+            };
+            let digests = Digests::new(&Secret::new("tr_dev_1"));
+            let shared = Shared { opener, digests, in_flight: InFlightBytes::new(max), stats, clock, stop };
+            let fixture = Fixture::run();
+            fixture.bring_batch(batch(&[Truth::new("a", 1_000)]));
+            Self { shared: Arc::new(shared), fixture, began }
+        }
+
+        /// A response with one want, which is open.
+        fn events(&self, expires_ms: Option<u64>) -> Events {
+            let wants = crate::relay::live::wants::parse(br#"{"wants":[{"id":"a","run":"run_a"}]}"#).expect("wants");
+            let asked = Asked { headers: HeaderMap::new(), origin: String::new(), grant: None };
+            let mut events = Events::new(self.shared.clone(), wants, asked);
+            let permit = self.shared.opener.limiter.enter(Some([1; 32]), "/x".into()).expect("room");
+            let following = Following::new(self.fixture.another(), Vec::new(), &[], 0);
+            let opened = Opened { following, owner: Some([1; 32]), expires_ms, _permit: permit };
+            events.slots[0].state = State::Open(Box::new(opened));
+            events
+        }
+    }
+
+    async fn text(events: &mut Pin<&mut Events>) -> Option<String> {
+        let part = events.next().await?.expect("a part");
+        Some(String::from_utf8(part.to_vec()).expect("text"))
+    }
+
+    fn names(text: &str) -> Vec<&str> {
+        text.lines().filter_map(|line| line.strip_prefix("event: ")).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_response_is_kept_alive_and_ends_by_itself() {
+        let world = World::new(1 << 20);
+        let mut events = pin!(world.events(None));
+        assert_eq!(names(&text(&mut events).await.expect("the first")), ["row", "ready"]);
+        let mut beats = 0;
+        let last = loop {
+            let told = text(&mut events).await.expect("a beat");
+            if told != HEARTBEAT {
+                break told;
+            }
+            beats += 1;
+            assert_eq!(world.began.elapsed().as_secs(), beats * 15);
+        };
+        assert_eq!(last, AGAIN);
+        assert!((204..=276).contains(&world.began.elapsed().as_secs()), "{:?}", world.began.elapsed());
+        assert_eq!(text(&mut events).await, None);
+        assert_eq!(world.shared.stats.to_json(crate::relay::stats::Gauges::default())["viewers"]["now"], 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_want_ends_with_its_token() {
+        let world = World::new(1 << 20);
+        let mut events = pin!(world.events(Some(20_000)));
+        assert_eq!(names(&text(&mut events).await.expect("the first")), ["row", "ready"]);
+        assert_eq!(text(&mut events).await.as_deref(), Some(HEARTBEAT));
+        let last = text(&mut events).await.expect("the end");
+        assert!(last.contains("event: error\ndata: [\"a\",{\"status\":401,"), "{last}");
+        assert_eq!((text(&mut events).await, world.began.elapsed().as_secs()), (None, 30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn long_texts_count_as_under_way_until_they_are_sent_and_beyond_the_limit_the_want_is_refused() {
+        let world = World::new(20_000);
+        let long = Truth { payload: Some("p".repeat(15_000)), ..Truth::new("a", 2_000) };
+        world.fixture.bring_batch(batch([&long]));
+        let mut events = pin!(world.events(None));
+        assert_eq!(names(&text(&mut events).await.expect("the head")), ["row"]);
+        let rest = events.next().await.expect("the text").expect("a part");
+        assert!(rest.len() > 15_000 && world.shared.in_flight.bytes() == rest.len() as u64);
+        assert_eq!(names(&text(&mut events).await.expect("the next")), ["ready"]);
+        // The first was not sent yet: another of that length is too much, for a token that has so much.
+        let longer = Truth { payload: Some("q".repeat(15_000)), updated_ms: 3_000, ..long };
+        world.fixture.bring_batch(batch(&[longer]));
+        let told = text(&mut events).await.expect("the refusal");
+        assert!(
+            told.starts_with("event: error\ndata: [\"a\",{\"status\":429,") && told.contains("\"retry\":true"),
+            "{told}"
+        );
+        drop(rest);
+        assert_eq!(world.shared.in_flight.bytes(), 0);
+    }
+}

@@ -1,0 +1,337 @@
+//! A want that follows a feed: which row the page is told next, and what of it.
+//!
+//! Nothing is queued but keys, so a page that reads slowly gets each row in its newest state.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::StatusCode;
+use tokio_util::sync::ReusableBoxFuture;
+
+use super::event::Refused;
+use super::fields::{self, RowEvent};
+use super::place::{Digests, Place, key_of};
+use crate::relay::feed::{ColumnSet, Gone, RowView, SkippedColumns, Standing, States, Subscriber, TextKey};
+use crate::run;
+use crate::shape::Schema;
+
+/// How many keys of changed rows wait at once. A page that lacks more is told the others after these.
+const MAX_WAITING: usize = 256;
+/// After how many heartbeats a doubt is settled in favour of this relay's copy.
+const PATIENCE: u64 = 2;
+
+/// What comes next.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// A row, or what changed of it.
+    Row(Bytes, bool),
+    /// A row that left the feed.
+    Gone(u64),
+    /// The first rows were all told.
+    Ready,
+    /// The run is finished, and all of it was told.
+    End,
+    /// The want is over.
+    Failed(Refused),
+    /// Nothing, until the waker is woken.
+    Idle,
+}
+
+/// A row that the page has from before, and that was not compared with this copy's yet.
+#[derive(Debug)]
+struct Pending {
+    place: Place,
+    /// The key of the row, once it was seen here.
+    row: Option<Arc<str>>,
+    /// Whether the copy is right where the two are of one time.
+    is_settled: bool,
+}
+
+/// A want that follows a feed.
+#[derive(Debug)]
+pub(super) struct Following {
+    subscriber: Subscriber,
+    /// `None` while `wait` has it.
+    states: Option<States>,
+    wait: ReusableBoxFuture<'static, States>,
+    skip_columns: Box<[String]>,
+    skipped: SkippedColumns,
+    schema: Arc<Schema>,
+    window_ms: u64,
+    /// Every change up to this one was told, but for `pending` ones.
+    base: u64,
+    /// The changes that are being told go up to this one.
+    to: Option<u64>,
+    keys: VecDeque<Arc<str>>,
+    gone: VecDeque<Gone>,
+    /// Rows that were told in a newer state than `base` says, and in which.
+    ahead: HashMap<Arc<str>, u64>,
+    /// The same of rows that are newer than `to` says.
+    next_ahead: HashMap<Arc<str>, u64>,
+    pending: HashMap<u64, Pending>,
+    /// Up to here, changes were lost to this copy before the page came.
+    lost: u64,
+    /// Changes up to this one are the first; `None` once they were told.
+    first: Option<u64>,
+    /// The heartbeat at which doubts are settled.
+    settles_at: u64,
+    is_finished: bool,
+}
+
+impl Following {
+    /// Follows a feed whose first rows are there or are waited for. `places` are those that the page has reached; `beat`
+    /// is the present heartbeat.
+    pub(super) fn new(subscriber: Subscriber, skip_columns: Vec<String>, places: &[String], beat: u64) -> Self {
+        let states = subscriber.states();
+        let (skipped, schema) = subscriber.skipped(&skip_columns);
+        let places = places.iter().filter_map(|text| Place::decode(text));
+        let pending = places.map(|place| (place.key, Pending { place, row: None, is_settled: false })).collect();
+        Self {
+            wait: ReusableBoxFuture::new(changed(states.clone())),
+            states: Some(states),
+            skip_columns: skip_columns.into(),
+            skipped,
+            schema,
+            window_ms: subscriber.window_ms(),
+            subscriber,
+            base: 0,
+            to: None,
+            keys: VecDeque::new(),
+            gone: VecDeque::new(),
+            ahead: HashMap::new(),
+            next_ahead: HashMap::new(),
+            pending,
+            lost: 0,
+            first: Some(u64::MAX),
+            settles_at: beat + PATIENCE,
+            is_finished: false,
+        }
+    }
+
+    /// What comes next. `waker` is woken when there may be something after [`Step::Idle`].
+    pub(super) fn step(&mut self, digests: &Digests, beat: u64, waker: &Waker) -> Step {
+        loop {
+            while let Some(key) = self.keys.pop_front() {
+                if let Some(step) = self.visit(&key, digests) {
+                    return step;
+                }
+            }
+            while let Some(gone) = self.gone.pop_front() {
+                if let Some(step) = self.leave(&gone) {
+                    return step;
+                }
+            }
+            if let Some(to) = self.to.take() {
+                self.base = to;
+                self.ahead.retain(|_, version| *version > to);
+                self.ahead.extend(std::mem::take(&mut self.next_ahead));
+            }
+            if self.first.is_some_and(|first| self.base >= first) {
+                self.first = None;
+                return Step::Ready;
+            }
+            if self.is_finished && self.first.is_none() {
+                return Step::End;
+            }
+            if self.first.is_none()
+                && beat >= self.settles_at
+                && let Some(step) = self.settle()
+            {
+                return step;
+            }
+            if !self.keys.is_empty() {
+                continue;
+            }
+            let Some(mut states) = self.take_states(waker) else { return Step::Idle };
+            let standing = Subscriber::standing(&mut states);
+            self.states = Some(states);
+            match standing {
+                Standing::Connecting => self.watch(),
+                Standing::Failed(answer) => return Step::Failed(answer.into()),
+                Standing::Live => {
+                    if let Err(refused) = self.begin() {
+                        return Step::Failed(refused);
+                    }
+                    if self.to.is_none() {
+                        self.watch();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the page has rows that only time tells apart from this copy's.
+    pub(super) fn has_doubts(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// The watch of the copy, unless there is no news of it.
+    fn take_states(&mut self, waker: &Waker) -> Option<States> {
+        if let Some(states) = self.states.take() {
+            return Some(states);
+        }
+        match self.wait.poll(&mut Context::from_waker(waker)) {
+            Poll::Ready(states) => Some(states),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Waits for news of the copy, of which there may be some already.
+    fn watch(&mut self) {
+        if let Some(states) = self.states.take() {
+            self.wait.set(changed(states));
+        }
+    }
+
+    /// Begins to tell what changed since, if anything did.
+    ///
+    /// # Errors
+    /// The page lacks rows that the copy no longer has.
+    fn begin(&mut self) -> Result<(), Refused> {
+        let horizon = self.subscriber.horizon();
+        if self.first == Some(u64::MAX) {
+            self.first = Some(horizon.sequence);
+            self.lost = horizon.lost;
+            self.check_whole(horizon.evicted_ms)?;
+            self.widen();
+            (self.skipped, self.schema) = self.subscriber.skipped(&self.skip_columns);
+        } else if horizon.lost > self.lost && horizon.lost > self.base {
+            // Only a page that is far behind. With the places of its rows it is told the rest.
+            let why = "Rows were forgotten before this page was told of them: ask again";
+            return Err(Refused::new(StatusCode::CONFLICT, why, true));
+        }
+        if horizon.sequence > self.base {
+            let (keys, gone, to) = self.subscriber.changed(self.base, MAX_WAITING);
+            (self.keys, self.gone, self.to) = (keys.into(), gone.into(), Some(to));
+        }
+        Ok(())
+    }
+
+    /// A copy that evicted rows is whole for a page alone that has seen all that they were (F9).
+    fn check_whole(&self, evicted_ms: Option<u64>) -> Result<(), Refused> {
+        let Some(evicted_ms) = evicted_ms else { return Ok(()) };
+        let seen_ms = self.pending.values().map(|pending| pending.place.updated_ms).max();
+        if seen_ms.is_some_and(|seen_ms| seen_ms >= evicted_ms) {
+            return Ok(());
+        }
+        let why = "The feed has more finished runs than a relay keeps: narrow it by more tags or by createdAt";
+        Err(Refused::new(StatusCode::NOT_IMPLEMENTED, why, false))
+    }
+
+    /// Lets the window begin with the oldest run that the page has: it goes on to be told of that run (F8).
+    fn widen(&mut self) {
+        if self.pending.is_empty() || self.window_ms == 0 {
+            return;
+        }
+        let older = self.subscriber.keys_before(self.window_ms);
+        let known = older.into_iter().filter(|(key, _)| self.pending.contains_key(&key_of(key)));
+        self.window_ms = known.map(|(_, created_ms)| created_ms).min().unwrap_or(u64::MAX).min(self.window_ms);
+    }
+
+    /// What the page is told of a row that changed; `None` where it lacks nothing.
+    fn visit(&mut self, key: &Arc<str>, digests: &Digests) -> Option<Step> {
+        // A row that was deleted meanwhile leaves with the next changes.
+        let view = self.subscriber.row(key)?;
+        let hashed = if self.pending.is_empty() { 0 } else { key_of(key) };
+        let (columns, is_whole) = if let Some(pending) = self.pending.get_mut(&hashed) {
+            let shown = fields::shown(&view.row, &self.schema, |name| self.skipped.has(name));
+            let lacking = digests.lacking(&pending.place, &view.row, shown);
+            // Of two states of one time, nobody knows the newer one: the page keeps its own for a while.
+            let is_known = pending.place.updated_ms < view.updated_ms || lacking.is_empty() || pending.is_settled;
+            if pending.place.updated_ms > view.updated_ms || !is_known {
+                pending.row = Some(key.clone());
+                return None;
+            }
+            self.pending.remove(&hashed);
+            (lacking, false)
+        } else {
+            if view.created_ms < self.window_ms {
+                return None;
+            }
+            let told = self.ahead.get(key).copied().unwrap_or(self.base);
+            if view.version <= told {
+                return None;
+            }
+            let is_new = |since: u64| since > told;
+            let columns =
+                ColumnSet::of(&view.row, |index, _| view.columns.get(index).is_some_and(|since| is_new(*since)));
+            // A column that was always null has no change.
+            (columns, view.columns.iter().all(|since| *since == 0 || is_new(*since)))
+        };
+        match self.to {
+            Some(to) if view.version > to => drop(self.next_ahead.insert(key.clone(), view.version)),
+            None if view.version > self.base => drop(self.ahead.insert(key.clone(), view.version)),
+            Some(_) | None => {}
+        }
+        self.is_finished = self.subscriber.is_of_one_run() && run::is_finished(&view.row);
+        let text = self.text(key, &view, columns, is_whole, digests);
+        if text.is_empty() {
+            return None;
+        }
+        self.subscriber.count_told(self.first.is_none());
+        Some(Step::Row(text, is_whole))
+    }
+
+    /// The text of an event, shared by all who make the same step. Empty where no field of the run changed.
+    fn text(&mut self, key: &Arc<str>, view: &RowView, columns: ColumnSet, is_whole: bool, digests: &Digests) -> Bytes {
+        let (skipped, schema) = self.subscriber.skipped_of(&self.schema, &self.skipped, &self.skip_columns);
+        (self.skipped, self.schema) = (skipped, schema);
+        let text_key = TextKey { version: view.version, columns, is_whole, skipped: self.skipped.clone() };
+        self.subscriber.text(&self.schema, text_key, || {
+            let shown = fields::shown(&view.row, &self.schema, |name| self.skipped.has(name));
+            let told = ColumnSet::of(&view.row, |index, _| columns.has(index) && shown.has(index));
+            if !fields::has_fields(&view.row, told) {
+                return Bytes::new();
+            }
+            let columns = fields::completed(&view.row, &self.schema, told, shown);
+            let hashed = key_of(key);
+            let at = digests.place(hashed, view, shown).encode();
+            RowEvent { key: hashed, at: &at, row: &view.row, schema: &self.schema, columns, shown, is_whole }.text()
+        })
+    }
+
+    /// What the page is told of a row that was deleted.
+    fn leave(&mut self, gone: &Gone) -> Option<Step> {
+        let hashed = key_of(&gone.key);
+        let has_place = self.pending.remove(&hashed).is_some();
+        let had = gone.first_version <= self.base && gone.created_ms >= self.window_ms && self.base > 0;
+        (has_place || had).then_some(Step::Gone(hashed))
+    }
+
+    /// Settles what time alone can tell: rows of one time with other columns are told as they stand here, and rows that
+    /// are not here are gone. A page that saw a newer state elsewhere keeps it.
+    fn settle(&mut self) -> Option<Step> {
+        if self.pending.is_empty() {
+            return None;
+        }
+        let horizon = self.subscriber.horizon();
+        let mut missing = None;
+        for (key, pending) in &mut self.pending {
+            match &pending.row {
+                Some(row) if !pending.is_settled => {
+                    pending.is_settled = true;
+                    self.keys.push_back(row.clone());
+                }
+                Some(_) => {}
+                None => {
+                    let is_evicted = horizon.evicted_ms.is_some_and(|evicted| pending.place.updated_ms <= evicted);
+                    if pending.place.updated_ms <= horizon.newest_ms && !is_evicted {
+                        missing = Some(*key);
+                    }
+                }
+            }
+        }
+        let missing = missing?;
+        self.pending.remove(&missing);
+        Some(Step::Gone(missing))
+    }
+}
+
+/// The watch of a copy, once there is news.
+async fn changed(mut states: States) -> States {
+    // The sender is in the copy, which the subscriber keeps.
+    let _ = states.changed().await;
+    states
+}

@@ -1,0 +1,19 @@
+//! One event stream for everything that a page follows (docs/relay-live.md): `POST {base}/relay/v1/live`.
+
+mod answer;
+mod event;
+mod fields;
+mod following;
+#[cfg(test)]
+mod following_tests;
+mod handler;
+mod opening;
+#[cfg(test)]
+mod page;
+mod place;
+mod ready_set;
+#[cfg(test)]
+mod truth_tests;
+mod wants;
+
+pub(super) use handler::{Live, Parts};

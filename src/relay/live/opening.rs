@@ -1,0 +1,113 @@
+//! Opens a want as the GET of its feed or stream is opened: with the same route, the same rights and the same limits.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use super::event::Refused;
+use super::following::Following;
+use super::wants::{Subject, Want};
+use crate::relay::authorizer::{Authorizer, Grant};
+use crate::relay::digest::Digest;
+use crate::relay::limits::{Limiter, Permit};
+use crate::relay::router::{Router, Target, join};
+use crate::serve::{Request, Response};
+
+/// What opens wants.
+#[derive(Clone, Debug)]
+pub(super) struct Opener {
+    pub(super) authorizer: Arc<Authorizer>,
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) router: Arc<Router>,
+}
+
+/// A want that was opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) following: Following,
+    /// Whose bytes under way it counts as.
+    pub(super) owner: Option<Digest>,
+    /// When its token expires, in Unix milliseconds.
+    pub(super) expires_ms: Option<u64>,
+    /// It counts as a viewer until this is dropped.
+    pub(super) _permit: Permit,
+}
+
+/// The request that the wants came with.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) headers: HeaderMap,
+    pub(super) origin: String,
+    pub(super) grant: Option<Grant>,
+}
+
+impl Opener {
+    /// Opens a want; `beat` is the heartbeat of its response.
+    ///
+    /// # Errors
+    /// What its GET would have been answered with.
+    pub(super) async fn open(&self, want: Want, asked: Arc<Asked>, beat: u64) -> Result<Opened, Refused> {
+        let path = path_of(&want.subject);
+        if let Subject::Stream { .. } = want.subject {
+            let why = format!("Streams are not told here: read {path} by GET");
+            return Err(Refused::new(StatusCode::NOT_IMPLEMENTED, &why, false));
+        }
+        let route = self.router.find(&Method::GET, &path)?;
+        let request = request_of(&want, &asked)?;
+        let viewer = self.authorizer.identify(&request, asked.grant.clone()).await?;
+        // As for a GET: from here on, no step sees anything but what was parsed (A16).
+        let request = Request { query: route.rewrite_query(request.query.as_deref())?, ..request };
+        let path = route.feed_path(&request);
+        let permit = self.limiter.enter(viewer.digest, path.as_str().into()).map_err(Response::from)?;
+        if viewer.unproven.is_some() && route.target == Target::Tags {
+            let why = "The relay does not know yet which environment is its own: read a run or a batch first";
+            return Err(Refused::new(StatusCode::NOT_IMPLEMENTED, why, false));
+        }
+        let feed = self.authorizer.open_feed(&viewer, &request, &route.target, &path).await?;
+        let own = request.parameter("skipColumns").unwrap_or_default();
+        let skipped = viewer.skip_columns.iter().cloned().chain(own.split(',').map(str::to_owned));
+        Ok(Opened {
+            following: Following::new(feed, skipped.collect(), &want.at, beat),
+            owner: viewer.digest,
+            expires_ms: viewer.expires_ms(),
+            _permit: permit,
+        })
+    }
+}
+
+/// The path of the GET.
+fn path_of(subject: &Subject) -> String {
+    let names: Vec<&str> = match subject {
+        Subject::Run(id) => vec!["realtime", "v1", "runs", id],
+        Subject::Tags(..) => vec!["realtime", "v1", "runs"],
+        Subject::Batch(id) => vec!["realtime", "v1", "batches", id],
+        Subject::Stream { run, key, is_input: false } => vec!["realtime", "v1", "streams", run, key],
+        Subject::Stream { run, key, is_input: true } => vec!["realtime", "v1", "streams", run, "input", key],
+    };
+    join(&names.into_iter().map(str::to_owned).collect::<Vec<_>>())
+}
+
+/// The GET, with the token and the query of the want.
+fn request_of(want: &Want, asked: &Asked) -> Result<Request, Refused> {
+    let mut headers = asked.headers.clone();
+    if let Some(token) = &want.token {
+        let bearer = format!("Bearer {}", token.expose());
+        let invalid = || Refused::new(StatusCode::UNAUTHORIZED, "Public Access Token is invalid", false);
+        let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| invalid())?;
+        bearer.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, bearer);
+    }
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    if let Subject::Tags(tags, created_at) = &want.subject {
+        if !tags.is_empty() {
+            query.append_pair("tags", &tags.join(","));
+        }
+        if let Some(created_at) = created_at {
+            query.append_pair("createdAt", created_at);
+        }
+    }
+    if !want.skip_columns.is_empty() {
+        query.append_pair("skipColumns", &want.skip_columns.join(","));
+    }
+    Ok(Request { method: Method::GET, headers, query: Some(query.finish()), origin: asked.origin.clone() })
+}
