@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use trigger_native::config::Endpoint;
-use trigger_native::connection::RetryPolicy;
+use trigger_native::connection::{ConnectionState, Notice, RetryPolicy};
 use trigger_native::hub::{Batch, Budget, BudgetOptions, End, FeedSpec, Hub, Reader, ReaderOptions};
 
 const RUN: ReaderOptions = ReaderOptions { until_finished: true, until_gone: true, notices: false, copies: false };
@@ -151,6 +151,66 @@ async fn a_server_that_loses_the_environments_feed_loses_no_end() {
         assert_eq!(last(reader).await.0, "COMPLETED_SUCCESSFULLY");
     }
     assert!(limits(&emulator).await["peak"].as_u64() <= Some(2));
+}
+
+#[tokio::test]
+async fn a_batch_that_nothing_tells_of_takes_its_turn_and_says_that_it_is_asked_for_meanwhile() {
+    let emulator = Emulator::start(json!({ "maxConnections": 2, "holdMs": 1_000 })).await;
+    let budget = budget(&emulator, 2);
+    let mut readers = Vec::new();
+    for n in 0..2 {
+        let id = format!("batch_{n}");
+        emulator.send(Method::POST, "/emulator/batches", Some(json!({ "id": id }))).await;
+        emulator.create(json!({ "status": "EXECUTING", "batch": id, "metadata": { "n": n } })).await;
+        let query = [].into();
+        let path = format!("/realtime/v1/batches/{id}").into();
+        let spec = FeedSpec { endpoint: endpoint(&emulator), path, query, retry: RetryPolicy::default() };
+        let options = ReaderOptions { notices: true, ..ReaderOptions::default() };
+        readers.push(Hub::global().open_within(&spec, options, Some(&budget)));
+    }
+    // One of the two long-polls is for the environment's feed, which tells of no batch.
+    for reader in &readers {
+        let mut states = Vec::new();
+        while !states.contains(&ConnectionState::Polling) {
+            states.extend(next(reader).await.notices.iter().filter_map(|notice| match notice {
+                Notice::State(state) => Some(*state),
+                Notice::Retry { .. } => None,
+            }));
+        }
+        assert!(states.contains(&ConnectionState::Live), "{states:?}");
+    }
+    assert!(limits(&emulator).await["peak"].as_u64() <= Some(2));
+}
+
+/// How many connections to a port this machine has open.
+fn connections(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+    let remote = format!(":{port:04X}");
+    let open = |line: &str| {
+        let mut fields = line.split_whitespace().skip(2);
+        fields.next().is_some_and(|peer| peer.ends_with(&remote)) && fields.next() == Some("01")
+    };
+    table.lines().filter(|line| open(line)).count()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn feeds_that_wait_to_be_told_keep_no_connection() {
+    let emulator = Emulator::start(json!({})).await;
+    let port = emulator.running.url().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let budget = budget(&emulator, 3);
+    let ids = runs(&emulator, 60, &[]).await;
+    let readers: Vec<Reader> = ids.iter().map(|id| open_run(&emulator, &budget, id)).collect();
+    for reader in &readers {
+        next(reader).await;
+    }
+    let few = async {
+        // The long-polls, and as many idle connections as the pool keeps.
+        while budget.counts().shared < 58 || connections(port) > 3 + 16 + 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(FAILSAFE, few).await.expect("connections are handed back");
 }
 
 /// Not a failsafe: nothing else ends this wait but the watch that is left.

@@ -143,10 +143,13 @@ mod tests {
     fn budgets_of_feeds_that_are_over_are_forgotten() {
         let mut budgets = Budgets::default();
         for n in 0..1_000 {
-            let endpoint = endpoint(&format!("http://a{}.b", n % 2), &format!("tr_dev_{n}"), None);
-            budgets.get(&endpoint, || Arc::new(Budget::new(&endpoint, none)));
+            for key in [format!("tr_dev_{n}"), token(&format!("env_{n}"))] {
+                let endpoint = endpoint(&format!("http://a{}.b", n % 2), &key, None);
+                drop(budgets.get(&endpoint, || Arc::new(Budget::new(&endpoint, none))));
+            }
         }
-        let kept: usize = budgets.servers.values().map(|server| server.keys.len()).sum();
-        assert!(kept <= 32, "{kept}");
+        let kept = |of: fn(&Server) -> usize| budgets.servers.values().map(of).sum::<usize>();
+        let (keys, tokens) = (kept(|server| server.keys.len()), kept(|server| server.tokens.len()));
+        assert!(keys <= 32 && tokens <= 32, "{keys} keys, {tokens} environments of tokens");
     }
 }

@@ -12,18 +12,12 @@ use super::budget::Budget;
 use super::environment::{Registration, Told};
 use super::permits::{Permit, Place, Rank};
 use super::subject::Subject;
-use super::verdict::{Standing, Verdict, verdict};
+use super::verdict::{Standing, Verdict, check_after, verdict};
 use crate::hub::spec::FeedSpec;
 use crate::random;
 use crate::run;
 use crate::table::Row;
 
-/// How long a feed that is told may be silent before it is checked: servers lose notifications (docs/server-protocol.md 7).
-const CHECK_TOLD: Duration = Duration::from_secs(30);
-/// The same once its run is finished: hardly anything changes then.
-const CHECK_FINISHED: Duration = Duration::from_secs(300);
-/// How often a feed that nothing tells is checked.
-const CHECK_UNTOLD: Duration = Duration::from_secs(3);
 /// How long a feed that was told waits behind others that ask, before it asks all the same.
 const ASK_WITHIN: Duration = Duration::from_secs(1);
 
@@ -241,14 +235,9 @@ impl Turns {
         }
     }
 
-    /// When the last answer is as old as it may become, give or take 15 percent.
+    /// When the last answer is as old as it may become.
     fn due(&self, is_told: bool, row: Option<&Row>) -> Instant {
-        let interval = match (is_told, row) {
-            (false, _) => CHECK_UNTOLD,
-            (true, Some(row)) if run::is_finished(row) => CHECK_FINISHED,
-            (true, Some(_) | None) => CHECK_TOLD,
-        };
-        self.answered + interval.mul_f64(0.85 + 0.3 * self.jitter)
+        self.answered + check_after(is_told, row.is_some_and(run::is_finished), self.jitter)
     }
 
     fn set_polling(&mut self, is_polling: bool) {
