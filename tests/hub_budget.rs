@@ -213,6 +213,20 @@ async fn feeds_that_wait_to_be_told_keep_no_connection() {
     timeout(FAILSAFE, few).await.expect("connections are handed back");
 }
 
+#[tokio::test]
+async fn a_feed_that_nobody_reads_holds_no_connection() {
+    let emulator = Emulator::start(json!({})).await;
+    let budget = budget(&emulator, 2);
+    runs(&emulator, 300, &["a"]).await;
+    let unread = open(&emulator, &budget, "/realtime/v1/runs", &[("tags", "a")]);
+    let lags = async {
+        while unread.status().stats.rows < 300 || budget.counts().own > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(FAILSAFE, lags).await.expect("others have its connection");
+}
+
 /// Not a failsafe: nothing else ends this wait but the watch that is left.
 #[tokio::test]
 async fn nothing_is_left_of_feeds_that_are_over() {

@@ -93,7 +93,7 @@ async fn run(registry: &'static Registry, feed: &Arc<Feed>, state: &mut DriverSt
                 machine.on(Event::Woken, now(clock))
             }
             Step::Request(query) => {
-                while let Some(split) = wait_for_readers(feed).await {
+                while let Some(split) = wait_for_readers(feed, turns.as_deref_mut()).await {
                     let step = Step::Request(query.clone());
                     let state = DriverState {
                         machine: machine.clone(),
@@ -108,11 +108,13 @@ async fn run(registry: &'static Registry, feed: &Arc<Feed>, state: &mut DriverSt
                 if let Some(turns) = turns {
                     // Boxed: a waiting feed without a budget would hold room for it, too.
                     Box::pin(take_turn(turns, &mut client, machine, step, clock)).await;
+                    // It may be told of changes now, or have a permit.
+                    feed.enter(state_of(machine, Some(turns)));
                 }
                 let mut request = NextRequest { machine, step, clock };
                 let polled = poll(feed, &mut client, &mut request, token).await?;
                 if let Some(turns) = turns {
-                    turns.answered();
+                    turns.answered(is_long_poll(step));
                 }
                 report(machine, polled, now(clock))
             }
@@ -163,12 +165,17 @@ fn is_long_poll(step: &Step) -> bool {
 }
 
 /// Waits until at least one reader keeps up. Returns a feed that was split off for slow readers: it needs a driver of
-/// its own.
-async fn wait_for_readers(feed: &Feed) -> Option<Arc<Feed>> {
+/// its own. No permit is held meanwhile: a reader may take as long as it likes.
+async fn wait_for_readers(feed: &Feed, mut turns: Option<&mut Turns>) -> Option<Arc<Feed>> {
     loop {
         match feed.backpressure() {
             Backpressure::Ready => return None,
-            Backpressure::Lagging => feed.room().await,
+            Backpressure::Lagging => {
+                if let Some(turns) = &mut turns {
+                    turns.let_go();
+                }
+                feed.room().await;
+            }
             Backpressure::Split(split) => return Some(split),
         }
     }

@@ -5,6 +5,8 @@
 //! [`Feed::on`], and carries out the returned [`Step`]. No code here opens a socket, sleeps or reads a clock. The
 //! invariants are numbered in `docs/protocol.md`.
 
+#[cfg(test)]
+mod check_tests;
 mod classify;
 mod cursor;
 mod feed;

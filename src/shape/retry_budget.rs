@@ -20,6 +20,8 @@ pub(super) struct RetryBudget {
     malformed: Streak,
     /// Responses in a row that say "not found yet".
     not_found: Streak,
+    /// One of the failures was a refusal (429).
+    refused: bool,
     /// The monotonic ms at which the wait after the last failure ends.
     asks_at: Option<u64>,
     /// Must-refetches with nothing published between them.
@@ -46,7 +48,8 @@ impl RetryBudget {
 
     /// Counts the response to a refresh (I20). News start the budget over, except for the number of attempts: a refresh
     /// does not show that the server takes live requests again, so the next wait after a refusal is no shorter. A check
-    /// starts it over likewise, whatever it brings: how often a feed is asked for is its driver's to decide.
+    /// starts it over likewise, whatever it brings: how often a feed is asked for is its driver's to decide. It shows that
+    /// failures are over, and nothing of a server that answers long-polls at once (I11).
     pub(super) fn refreshed(
         &mut self,
         news: bool,
@@ -54,10 +57,15 @@ impl RetryBudget {
         now: Now,
         (is_check, limits): (bool, &Limits),
     ) -> Result<()> {
-        let attempts = self.attempts;
+        let Self { attempts, refused, idle, unproductive, .. } = *self;
         if news || is_check {
             self.progress();
-            self.attempts = attempts;
+            if refused || !is_check {
+                (self.attempts, self.refused) = (attempts, refused);
+            }
+            if !news {
+                (self.idle, self.unproductive) = (idle, unproductive);
+            }
         }
         // Without a failure before, an empty refresh is one more quick response that brought nothing (I11).
         if !news && !is_check && attempts == 0 { self.idle(churn, now, limits).map(drop) } else { Ok(()) }
@@ -80,6 +88,7 @@ impl RetryBudget {
             self.malformed = Streak::default();
         }
         self.attempts = self.attempts.saturating_add(1);
+        self.refused |= reason == Reason::RateLimited;
         let since = *self.since.get_or_insert(now.monotonic_ms);
         let mut policy = limits.failures;
         // An outage that came before has no part in the wait of a streak: the server can be reached again, and with the

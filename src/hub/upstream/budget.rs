@@ -43,6 +43,8 @@ pub struct Budget {
     /// What the app said; 0 where it said nothing.
     connections: AtomicUsize,
     is_electric: AtomicBool,
+    /// Whether a feed was answered, so that it is known whether Electric serves them.
+    is_known: AtomicBool,
 }
 
 /// The present counts of a budget.
@@ -64,14 +66,16 @@ pub struct Counts {
 
 impl Budget {
     pub(super) fn new(endpoint: &Endpoint, open: Open) -> Self {
+        let permits = Permits::new(0);
         let budget = Self {
-            permits: Permits::new(0),
-            environment: Arc::new(Environment::new(endpoint.clone(), open)),
+            environment: Arc::new(Environment::new(endpoint.clone(), open, permits.clone())),
+            permits,
             checks: Pacer::new(CHECKS_PER_SECOND),
             asking: Arc::new(Semaphore::new(ASKING)),
             polling: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             is_electric: AtomicBool::new(false),
+            is_known: AtomicBool::new(false),
         };
         budget.set_limit();
         budget
@@ -86,10 +90,13 @@ impl Budget {
         }
     }
 
-    /// Electric serves the feeds of this environment.
-    pub(super) fn note_electric(&self) {
-        if !self.is_electric.swap(true, Ordering::Relaxed) {
-            self.environment.set_electric();
+    /// A feed of this environment was answered, by Electric or not. Once it was Electric, it stays that.
+    pub(super) fn note_electric(&self, is_electric: bool) {
+        let is_news = is_electric && !self.is_electric.swap(true, Ordering::Relaxed);
+        if !self.is_known.swap(true, Ordering::Relaxed) || is_news {
+            self.environment.set_electric(is_electric);
+        }
+        if is_news {
             self.set_limit();
         }
     }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::cost::{self, Cost, CostLimits};
 use super::interests::{Interest, Interests, Key};
+use super::permits::Permits;
 use super::subject::{RUNS, Subject, created_ms, tags_of};
 use crate::clock::unix_ms;
 use crate::config::{Endpoint, KeyKind};
@@ -18,6 +19,7 @@ use crate::hub::batch::{Batch, End};
 use crate::hub::spec::FeedSpec;
 use crate::lock::lock;
 use crate::log::log;
+use crate::shape::Reason;
 use crate::table::Row;
 
 /// What the feed leaves out: it only has to tell that a run changed. `updatedAt` differs with every change.
@@ -82,10 +84,14 @@ impl Told {
 pub(super) struct Environment {
     endpoint: Endpoint,
     open: Open,
+    /// The long-polls of the budget: a refusal of this feed's lowers how many there are, as any does.
+    permits: Permits,
     shared: Mutex<Shared>,
     told: watch::Sender<Told>,
     /// Notified when the last that it tells has left.
     idle: Notify,
+    /// Notified when it is known whether Electric serves the feeds.
+    known: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -93,7 +99,8 @@ struct Shared {
     interests: Interests,
     tag: Option<Arc<str>>,
     limits: CostLimits,
-    is_electric: bool,
+    /// Whether Electric serves the feeds; `None` until one was answered.
+    is_electric: Option<bool>,
     is_watching: bool,
     is_costly: bool,
 }
@@ -114,8 +121,9 @@ enum Stop {
 }
 
 impl Environment {
-    pub(super) fn new(endpoint: Endpoint, open: Open) -> Self {
-        Self { endpoint, open, shared: Mutex::default(), told: watch::Sender::default(), idle: Notify::new() }
+    pub(super) fn new(endpoint: Endpoint, open: Open, permits: Permits) -> Self {
+        let (told, idle, known) = (watch::Sender::default(), Notify::new(), Notify::new());
+        Self { endpoint, open, permits, shared: Mutex::default(), told, idle, known }
     }
 
     /// Whether its key may read the feed of the environment: a public token seldom may, and is asked for one run.
@@ -130,9 +138,10 @@ impl Environment {
         shared.limits = limits.unwrap_or(shared.limits);
     }
 
-    /// Electric serves the feeds.
-    pub(super) fn set_electric(&self) {
-        lock(&self.shared).is_electric = true;
+    /// Whether Electric serves the feeds. The environment's feed is not opened before that is known.
+    pub(super) fn set_electric(&self, is_electric: bool) {
+        lock(&self.shared).is_electric = Some(is_electric);
+        self.known.notify_one();
     }
 
     /// Tells a feed of changes from now on. The environment's feed is opened for the first one. Must be called within a
@@ -171,7 +180,7 @@ impl Environment {
     async fn watch(self: Arc<Self>) {
         loop {
             let stop = tokio::select! {
-                stop = self.follow() => stop,
+                stop = self.follow_when_known() => stop,
                 () = self.is_idle() => Stop::Idle,
             };
             self.told.send_modify(|told| told.is_live = false);
@@ -215,6 +224,14 @@ impl Environment {
         }
     }
 
+    /// As [`Environment::follow`], once it is known for how long the window may be: the first answer of any feed tells.
+    async fn follow_when_known(&self) -> Stop {
+        while lock(&self.shared).is_electric.is_none() {
+            self.known.notified().await;
+        }
+        self.follow().await
+    }
+
     /// Opens the feed, and tells its changes until it ends or costs too much.
     async fn follow(&self) -> Stop {
         let (spec, limits) = self.spec();
@@ -238,6 +255,12 @@ impl Environment {
                 self.tell(&batch, &mut cost);
             }
             is_settled |= batch.settled;
+            for notice in &batch.notices {
+                // Other processes hold the rest: its own feeds make room, for this one tells all of them.
+                if matches!(notice, Notice::Retry { retry, .. } if retry.reason == Reason::RateLimited) {
+                    self.permits.refused();
+                }
+            }
             let state = batch.notices.iter().rev().find_map(|notice| match notice {
                 Notice::State(state) => Some(*state),
                 Notice::Retry { .. } => None,
@@ -277,7 +300,8 @@ impl Environment {
     /// The feed to open now.
     fn spec(&self) -> (FeedSpec, CostLimits) {
         let shared = lock(&self.shared);
-        let window = if shared.is_electric { ELECTRIC_WINDOW } else { WINDOW };
+        let is_electric = shared.is_electric == Some(true);
+        let window = if is_electric { ELECTRIC_WINDOW } else { WINDOW };
         let since = unix_ms().saturating_sub(u64::try_from(window.as_millis()).unwrap_or(0));
         self.told.send_modify(|told| {
             told.is_up = false;
@@ -286,7 +310,7 @@ impl Environment {
         });
         let mut query = vec![("skipColumns", SKIPPED.to_owned())];
         query.extend(shared.tag.as_ref().map(|tag| ("tags", tag.to_string())));
-        query.extend(shared.is_electric.then(|| ("createdAt", "1h".to_owned())));
+        query.extend(is_electric.then(|| ("createdAt", "1h".to_owned())));
         let spec = FeedSpec {
             endpoint: self.endpoint.clone(),
             path: RUNS.into(),

@@ -14,6 +14,8 @@ mod permits;
 mod registry;
 mod subject;
 mod turn;
+#[cfg(test)]
+mod turn_tests;
 mod verdict;
 
 pub use budget::{Budget, Counts, Options};

@@ -147,10 +147,16 @@ impl State {
 
 impl Permit {
     /// Whether the holder should hand it on after its poll: another needs it, or wishes for it while the holder is told
-    /// of changes without it, or there are too many.
+    /// of changes without it.
     pub(super) fn is_wanted(&self, holder_is_told: bool) -> bool {
+        let state = lock(&self.0.0);
+        !state.needing.is_empty() || (holder_is_told && !state.wishing.is_empty())
+    }
+
+    /// Whether more are held than there are.
+    pub(super) fn is_beyond(&self) -> bool {
         let mut state = lock(&self.0.0);
-        !state.needing.is_empty() || (holder_is_told && !state.wishing.is_empty()) || state.held > state.limit_now()
+        state.held > state.limit_now()
     }
 
     /// The server refused the long-poll that this permit was held for.
@@ -168,6 +174,15 @@ impl Drop for Permit {
 }
 
 impl Place {
+    /// The permit, where it is this feed's turn already.
+    pub(super) fn given(&mut self) -> Option<Permit> {
+        if self.taken || self.granted.try_recv().is_err() {
+            return None;
+        }
+        self.taken = true;
+        Some(Permit(self.permits.clone()))
+    }
+
     /// Waits until it is this feed's turn. Dropping the future before it is ready loses nothing.
     pub(super) async fn permit(&mut self) -> Permit {
         // A sender is dropped unsent only together with all permits, which this place keeps.
@@ -262,9 +277,9 @@ mod tests {
         let needs = permits.queue(Rank::Needs);
         assert!(held.is_wanted(true) && held.is_wanted(false));
         drop(needs);
-        assert!(!held.is_wanted(true));
+        assert!(!held.is_wanted(true) && !held.is_beyond());
         permits.set_limit(0);
-        assert!(held.is_wanted(false), "there are fewer now");
+        assert!(held.is_beyond(), "there are fewer now");
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub(in crate::hub) struct Turns {
     budget: Arc<Budget>,
     subject: Subject,
     permit: Option<Permit>,
+    /// A long-poll was answered under this permit. Until then it is not handed on: the first request may be one without
+    /// `live`, and a permit that went round for those would bring nobody a long-poll.
+    is_used: bool,
     place: Option<Place>,
     registration: Option<Registration>,
     told: watch::Receiver<Told>,
@@ -49,6 +52,9 @@ pub(in crate::hub) struct Turns {
     answered: Instant,
     /// The present interval of checks, drawn anew after each answer.
     jitter: f64,
+    /// The moment of the next check. It is kept until it is used: what wakes many feeds that wait for theirs would have
+    /// them ask all at once.
+    slot: Option<Instant>,
     /// The feed was checked because nothing tells it: it says so until it is told, or has a permit.
     is_polling: bool,
 }
@@ -60,6 +66,7 @@ impl Turns {
             budget,
             subject: Subject::of(spec),
             permit: None,
+            is_used: false,
             place: None,
             registration: None,
             told,
@@ -68,6 +75,7 @@ impl Turns {
             synced: 0,
             answered: Instant::now(),
             jitter: 0.0,
+            slot: None,
             is_polling: false,
         }
     }
@@ -93,9 +101,9 @@ impl Turns {
         if self.permit.is_none() && !was_told {
             // The first rows: where there is no permit to be had, what changes from now on is told, so that they need
             // not be asked for twice.
-            self.permit = self.budget.permits.try_take();
-            if self.permit.is_none() {
-                self.register();
+            match self.budget.permits.try_take() {
+                Some(permit) => self.take(permit),
+                None => self.register(),
             }
         }
         if was_told {
@@ -105,9 +113,10 @@ impl Turns {
         self.begin();
     }
 
-    /// The answer is there, or there will be none.
-    pub(in crate::hub) fn answered(&mut self) {
+    /// The answer is there, or there will be none. `was_live`: it is that of a long-poll.
+    pub(in crate::hub) fn answered(&mut self, was_live: bool) {
         self.asking = None;
+        self.is_used |= was_live;
     }
 
     fn begin(&mut self) {
@@ -121,9 +130,7 @@ impl Turns {
     /// What follows now that the machine named a long-poll. `row` is the run's, where the feed is of one run. Dropping
     /// the future loses nothing.
     pub(in crate::hub) async fn next(&mut self, row: Option<&Row>, is_electric: bool) -> Turn {
-        if is_electric {
-            self.budget.note_electric();
-        }
+        self.budget.note_electric(is_electric);
         if let Some(generation) = self.asked.take() {
             self.synced = generation;
             self.answered = Instant::now();
@@ -132,15 +139,19 @@ impl Turns {
         let row = row.filter(|_| matches!(self.subject, Subject::Run(_)));
         loop {
             let is_told = self.told.borrow_and_update().tells(&self.subject, row);
-            if self.permit.as_ref().is_some_and(|permit| permit.is_wanted(is_told)) {
+            if self.hands_on(is_told) {
                 self.permit = None;
-            } else if self.permit.is_some() {
-                return self.poll();
             }
-            if self.place.is_none()
-                && let Some(permit) = self.budget.permits.try_take()
-            {
-                self.permit = Some(permit);
+            // Its turn may have come while it asked.
+            let given = match &mut self.place {
+                _ if self.permit.is_some() => None,
+                Some(place) => place.given(),
+                None => self.budget.permits.try_take(),
+            };
+            if let Some(permit) = given {
+                self.take(permit);
+            }
+            if self.permit.is_some() {
                 return self.poll();
             }
             if self.registration.is_none() {
@@ -158,18 +169,25 @@ impl Turns {
                 is_due: due <= Instant::now(),
             };
             match verdict(standing) {
-                Verdict::Ask => return Turn::Ask,
+                Verdict::Ask => {
+                    self.slot = None;
+                    return Turn::Ask;
+                }
                 Verdict::Check => {
                     if !is_told {
                         self.set_polling(true);
                     }
-                    let slot = self.budget.checks.slot();
+                    let slot = *self.slot.get_or_insert_with(|| self.budget.checks.slot());
+                    if slot <= Instant::now() {
+                        self.slot = None;
+                        return Turn::Ask;
+                    }
                     if self.wait_until(slot).await {
                         return self.poll();
                     }
-                    return Turn::Ask;
                 }
                 Verdict::Wait => {
+                    self.slot = None;
                     if self.wait_until(due).await {
                         return self.poll();
                     }
@@ -178,13 +196,24 @@ impl Turns {
         }
     }
 
+    /// Whether the permit goes to another feed now.
+    fn hands_on(&self, is_told: bool) -> bool {
+        let wanted = |permit: &Permit| permit.is_beyond() || self.is_used && permit.is_wanted(is_told);
+        self.permit.as_ref().is_some_and(wanted)
+    }
+
+    fn take(&mut self, permit: Permit) {
+        self.permit = Some(permit);
+        self.is_used = false;
+    }
+
     /// Waits until a time, a change, or news of the environment's feed. True where the feed got a permit.
     async fn wait_until(&mut self, time: Instant) -> bool {
         let permit = or_never(self.place.as_mut().map(Place::permit));
         let told = or_never(self.registration.as_ref().map(|registration| registration.interest.told()));
         tokio::select! {
             permit = permit => {
-                self.permit = Some(permit);
+                self.take(permit);
                 true
             }
             () = told => false,
@@ -198,6 +227,7 @@ impl Turns {
     fn poll(&mut self) -> Turn {
         self.place = None;
         self.registration = None;
+        self.slot = None;
         self.synced = 0;
         self.set_polling(false);
         Turn::Poll
@@ -211,6 +241,13 @@ impl Turns {
         {
             permit.refused();
         }
+        self.let_go();
+    }
+
+    /// The feed asks for nothing for a while: others have its permit, or its turn. What changes meanwhile is told to it.
+    pub(in crate::hub) fn let_go(&mut self) {
+        self.permit = None;
+        self.place = None;
     }
 
     fn register(&mut self) {
