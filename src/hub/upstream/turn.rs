@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::budget::Budget;
 use super::environment::{Registration, Told};
+use super::pacer::Slot;
 use super::permits::{Permit, Place, Rank};
 use super::subject::Subject;
 use super::verdict::{Standing, Verdict, check_after, verdict};
@@ -18,7 +19,8 @@ use crate::random;
 use crate::run;
 use crate::table::Row;
 
-/// How long a feed that was told waits behind others that ask, before it asks all the same.
+/// How long a feed that was told waits behind others that ask, before it asks all the same, at the pace of
+/// checks: of those that ask, many may wait for a server that does not answer.
 const ASK_WITHIN: Duration = Duration::from_secs(1);
 
 /// What follows.
@@ -54,7 +56,7 @@ pub(in crate::hub) struct Turns {
     jitter: f64,
     /// The moment of the next check. It is kept until it is used: what wakes many feeds that wait for theirs would have
     /// them ask all at once.
-    slot: Option<Instant>,
+    slot: Option<Slot>,
     /// The feed was checked because nothing tells it: it says so until it is told, or has a permit.
     is_polling: bool,
 }
@@ -107,8 +109,17 @@ impl Turns {
             }
         }
         if was_told {
-            let asking = timeout(ASK_WITHIN, self.budget.asking.clone().acquire_owned()).await;
-            self.asking = asking.ok().and_then(Result::ok);
+            let asking = self.budget.asking.clone().acquire_owned();
+            let patience = async {
+                sleep(ASK_WITHIN).await;
+                let slot = self.budget.checks.slot();
+                sleep_until(slot.at()).await;
+            };
+            self.asking = tokio::select! {
+                biased;
+                asking = asking => asking.ok(),
+                () = patience => None,
+            };
         }
         self.begin();
     }
@@ -177,7 +188,7 @@ impl Turns {
                     if !is_told {
                         self.set_polling(true);
                     }
-                    let slot = *self.slot.get_or_insert_with(|| self.budget.checks.slot());
+                    let slot = self.slot.get_or_insert_with(|| self.budget.checks.slot()).at();
                     if slot <= Instant::now() {
                         self.slot = None;
                         return Turn::Ask;

@@ -205,3 +205,29 @@ async fn feeds_make_room_for_that_of_the_environment_where_it_is_refused() {
     assert_eq!((budget.permits.limit(), held.len()), (4, 5));
     assert!(held[0].is_beyond(), "one of them is not handed on");
 }
+
+#[tokio::test(start_paused = true)]
+async fn feeds_that_are_told_at_once_ask_few_at_a_time_however_slow_the_server_is() {
+    let budget = budget(1, busy);
+    let (asking, peak) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let answered = Arc::new(AtomicU32::new(0));
+    for _ in 0..2_000 {
+        let (asking, peak, answered) = (asking.clone(), peak.clone(), answered.clone());
+        let mut turns = Turns::new(budget.clone(), &spec("/realtime/v1/runs", &[("tags", "a")]));
+        tokio::spawn(async move {
+            turns.ask().await;
+            turns.answered(false);
+            assert_eq!(turns.next(None, false).await, Turn::Ask);
+            turns.ask().await;
+            peak.fetch_max(asking.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            sleep(Duration::from_secs(1)).await;
+            asking.fetch_sub(1, Ordering::Relaxed);
+            turns.answered(false);
+            answered.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(answered.load(Ordering::Relaxed), 2_000);
+    let peak = peak.load(Ordering::Relaxed);
+    assert!(peak <= 32 + 110, "{peak} at once");
+}
