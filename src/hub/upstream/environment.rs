@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
 
 use super::cost::{self, Cost, CostLimits};
 use super::interests::{Interest, Interests, Key};
@@ -102,7 +102,8 @@ struct Shared {
     /// Whether Electric serves the feeds; `None` until one was answered.
     is_electric: Option<bool>,
     is_watching: bool,
-    is_costly: bool,
+    /// It cost too much, and is not opened before, whoever leaves and comes meanwhile.
+    costly_until: Option<Instant>,
 }
 
 /// A feed that is told. Dropping it ends that.
@@ -173,7 +174,7 @@ impl Environment {
 
     /// Whether it was given up for a while because of what nobody watches.
     pub(super) fn is_costly(&self) -> bool {
-        lock(&self.shared).is_costly
+        lock(&self.shared).costly_until.is_some_and(|until| Instant::now() < until)
     }
 
     /// Follows the environment's feed as long as somebody is to be told.
@@ -193,8 +194,8 @@ impl Environment {
                 }
                 Stop::TooCostly => {
                     log!(Warn, "environment feed given up: most of its runs are watched by nobody");
-                    lock(&self.shared).is_costly = true;
-                    COSTLY_FOR
+                    lock(&self.shared).costly_until = Some(Instant::now() + COSTLY_FOR);
+                    Duration::ZERO
                 }
             };
             tokio::select! {
@@ -202,7 +203,6 @@ impl Environment {
                 () = self.is_idle() => {}
             }
             let mut shared = lock(&self.shared);
-            shared.is_costly = false;
             if shared.interests.len() == 0 {
                 shared.is_watching = false;
                 return;
@@ -224,10 +224,15 @@ impl Environment {
         }
     }
 
-    /// As [`Environment::follow`], once it is known for how long the window may be: the first answer of any feed tells.
+    /// As [`Environment::follow`], once it is known for how long the window may be, which the first answer of any feed
+    /// tells, and once it stayed away where it cost too much.
     async fn follow_when_known(&self) -> Stop {
         while lock(&self.shared).is_electric.is_none() {
             self.known.notified().await;
+        }
+        let costly_until = lock(&self.shared).costly_until;
+        if let Some(until) = costly_until {
+            sleep_until(until).await;
         }
         self.follow().await
     }

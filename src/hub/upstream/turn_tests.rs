@@ -61,6 +61,19 @@ fn unsteady(_: &FeedSpec) -> Box<dyn Changes> {
     Box::new(Scripted(script, AtomicU32::default()))
 }
 
+/// Is noted, and tells of 500 runs a second that nobody watches.
+fn noisy(spec: &FeedSpec) -> Box<dyn Changes> {
+    OPENED.with_borrow_mut(|opened| opened.push(spec.clone()));
+    let script: Script = |nth| {
+        let row = Arc::new(Row::merge(&mut Arc::default(), None, None, [("id".into(), Some("1".into()))]));
+        let item = Item { key: "1".into(), row, schema: Arc::default() };
+        let live = state(ConnectionState::Live);
+        let rows = if nth == 0 { Vec::new() } else { vec![item; 500] };
+        (Duration::from_secs(1), Batch { rows, ..live })
+    };
+    Box::new(Scripted(script, AtomicU32::default()))
+}
+
 /// Is refused once, and says nothing after it.
 fn refused(_: &FeedSpec) -> Box<dyn Changes> {
     let script: Script = |nth| {
@@ -230,4 +243,21 @@ async fn feeds_that_are_told_at_once_ask_few_at_a_time_however_slow_the_server_i
     assert_eq!(answered.load(Ordering::Relaxed), 2_000);
     let peak = peak.load(Ordering::Relaxed);
     assert!(peak <= 32 + 110, "{peak} at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_environments_feed_that_cost_too_much_stays_away_although_all_leave_and_come_back() {
+    let budget = budget(8, noisy);
+    budget.note_electric(false);
+    let register = || budget.environment.register(&super::subject::Subject::Other);
+    let registration = register();
+    sleep(Duration::from_secs(15)).await;
+    assert_eq!((OPENED.take().len(), budget.counts().costly), (1, true));
+    drop(registration);
+    sleep(Duration::from_secs(60)).await;
+    let _again = register();
+    sleep(Duration::from_secs(200)).await;
+    assert_eq!((OPENED.take().len(), budget.counts().costly), (0, true));
+    sleep(Duration::from_secs(40)).await;
+    assert_eq!(OPENED.take().len(), 1);
 }
