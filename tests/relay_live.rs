@@ -35,7 +35,7 @@ impl Front {
         let mut options = Options { authorizes: authorize.is_some(), ..Options::new(endpoint.expect("an endpoint")) };
         change(&mut options);
         let relay = Relay::new(options);
-        let listen = Listen { host: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 0, authorize };
+        let listen = Listen { host: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 0, tls: None, authorize };
         let listening = Listening::start(relay.clone(), listen).await.expect("it listens");
         Self { relay, listening, client: reqwest::Client::builder().no_proxy().build().expect("a client") }
     }

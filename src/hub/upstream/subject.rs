@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::config::KeyKind;
 use crate::hub::spec::FeedSpec;
 use crate::run::elements;
 use crate::table::Row;
@@ -20,13 +21,18 @@ pub(super) enum Subject {
     Run(Arc<str>),
     /// The runs that have all of these tags.
     Tags(Arc<[Arc<str>]>),
-    /// A batch, or anything else: no row of the environment's feed says that it belongs to it.
+    /// A batch, the runs that a public token may read, or anything else: no row of the environment's feed says that it
+    /// belongs to it.
     Other,
 }
 
 impl Subject {
     /// The subject of a feed, by its path and query.
     pub(super) fn of(spec: &FeedSpec) -> Self {
+        // A public token may be of another environment than that which the key's feed tells of.
+        if spec.endpoint.kind() == KeyKind::Public {
+            return Self::Other;
+        }
         if &*spec.path == RUNS {
             let tags = spec.query.iter().find(|(name, _)| *name == "tags").map_or("", |(_, tags)| tags);
             let tags: Arc<[Arc<str>]> = tags.split(',').filter(|tag| !tag.is_empty()).map(Arc::from).collect();
@@ -61,6 +67,15 @@ mod tests {
         let endpoint = Endpoint::new("http://a.b", "tr_dev_1234567890", None).expect("valid");
         let query = query.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         Subject::of(&FeedSpec { endpoint, path: path.into(), query, retry: RetryPolicy::default() })
+    }
+
+    #[test]
+    fn what_a_public_token_reads_is_not_told_by_the_feed_of_an_environment_that_may_be_another() {
+        let token = "e30.eyJwdWIiOnRydWUsInN1YiI6ImVudl8xIn0.c2ln";
+        let endpoint = Endpoint::new("http://a.b", token, None).expect("valid");
+        let path = "/realtime/v1/runs/run_1".into();
+        let spec = FeedSpec { endpoint, path, query: [].into(), retry: RetryPolicy::default() };
+        assert_eq!(Subject::of(&spec), Subject::Other);
     }
 
     #[test]
