@@ -106,8 +106,12 @@ export async function openWorld(way, form) {
     async ask(one) {
       const answer = await ask(one);
       // The head of a stream may be there before the relay has asked for it.
-      if (one.kind === "stream" && answer.status === 200) await server.until(({ line }) => line.includes("/streams/"));
-      return { ...answer, sent: server.taken() };
+      if (one.kind === "stream" && answer.status === 200) {
+        await server.until(({ line }) => line.includes("/streams/"));
+        // The feed of the run tells when the stream is over (docs/relay-streams.md, R10).
+        await server.until(({ line }) => line.includes("/runs/"));
+      }
+      return { ...answer, sent: server.taken().sort((a, b) => (a.line < b.line ? -1 : 1)) };
     },
     async stop() {
       await handler.close();
