@@ -124,6 +124,7 @@ describe("the budget's options", () => {
     }
     for (const upstream of [
       { connections: -1 },
+      { connections: 1_000_001 },
       { connections: "8" },
       { tag: "" },
       { tag: "a,b" },
