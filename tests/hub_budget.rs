@@ -179,6 +179,13 @@ async fn a_batch_that_nothing_tells_of_takes_its_turn_and_says_that_it_is_asked_
         }
         assert!(states.contains(&ConnectionState::Live), "{states:?}");
     }
+    drop(readers);
+    let none = async {
+        while budget.counts().polling > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(FAILSAFE, none).await.expect("feeds that left are not counted");
     assert!(limits(&emulator).await["peak"].as_u64() <= Some(2));
 }
 

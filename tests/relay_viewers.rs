@@ -92,6 +92,10 @@ async fn a_viewer_reads_its_run_and_nobody_elses_and_each_refusal_is_counted() {
     assert_eq!(told(branch).await.0, 400, "and nothing of another branch");
     let stats = front.stats();
     assert_eq!(stats["feeds"], 2);
+    assert_eq!(
+        (&stats["upstream"]["budget"]["own"], &stats["upstream"]["budget"]["connections"]),
+        (&json!(2), &json!(8))
+    );
     let refusals = ["token", "scope", "unknown"].map(|why| stats["refusals"][why].as_u64().expect("a count"));
     assert!(refusals[0] >= 2 && refusals[1] == 1 && refusals[2] >= 1, "{refusals:?}");
 }

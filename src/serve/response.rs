@@ -334,6 +334,7 @@ mod tests {
             || Response::api_error(StatusCode::OK, "no"),
             || Response::json(StatusCode::OK, "{}").open_to_pages(),
             || Response::events_v1(futures_util::stream::empty()),
+            || Response::events_live(futures_util::stream::empty()),
         ] {
             assert_eq!(told(answer(), Some(page)), [page, jwt, "Origin, Accept-Encoding"]);
             assert_eq!(told(answer(), None), ["", jwt, "Accept-Encoding"]);

@@ -157,3 +157,21 @@ impl AsyncWrite for Socket {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_socket_took_is_counted_together() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let stream = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a connection");
+        let mut transport = Transport::new(stream, None);
+        transport.write_all(b"four").await.expect("written");
+        transport.write_all(b"and six").await.expect("written");
+        assert_eq!((transport.sent(), transport.has_unsent()), (11, false));
+    }
+}

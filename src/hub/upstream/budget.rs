@@ -127,3 +127,47 @@ impl Budget {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+    use crate::hub::batch::Batch;
+    use crate::hub::spec::FeedSpec;
+    use crate::hub::upstream::environment::Changes;
+
+    /// Opens nothing.
+    fn none(_: &FeedSpec) -> Box<dyn Changes> {
+        struct Never;
+        impl Changes for Never {
+            fn next(&self) -> BoxFuture<'_, Batch> {
+                Box::pin(std::future::pending())
+            }
+        }
+        Box::new(Never)
+    }
+
+    /// How many long-polls feeds may have of their own, and how many there may be in all.
+    fn limits(key: &str, connections: Option<usize>, is_electric: bool) -> (usize, usize) {
+        let budget = Budget::new(&Endpoint::new("http://a.b", key, None).expect("valid"), none);
+        budget.set(&Options { connections, ..Options::default() });
+        budget.note_electric(is_electric);
+        (budget.permits.limit(), budget.counts().connections)
+    }
+
+    #[test]
+    fn one_long_poll_of_a_secret_keys_budget_is_kept_for_the_environments_feed() {
+        let token = "e30.eyJwdWIiOnRydWUsInN1YiI6ImVudl8xIn0.c2ln";
+        assert_eq!(limits("tr_dev_1", None, false), (7, 8));
+        assert_eq!(limits(token, None, false), (8, 8), "a public token may not follow the environment");
+        assert_eq!(limits("tr_dev_1", Some(1), false), (0, 1));
+        assert_eq!(limits(token, Some(1), false), (1, 1));
+    }
+
+    #[test]
+    fn electric_knows_no_plans_and_what_the_app_says_counts_all_the_same() {
+        assert_eq!(limits("tr_dev_1", None, true), (199, 200));
+        assert_eq!(limits("tr_dev_1", Some(12), true), (11, 12));
+    }
+}
