@@ -54,7 +54,7 @@ pub(crate) type Open = fn(&FeedSpec) -> Box<dyn Changes>;
 pub(super) struct Told {
     /// Whether it is up to date.
     pub(super) is_live: bool,
-    /// Counts how often it became so: between two of them, changes may have been missed.
+    /// Counts how often that changed: between two of them, changes may have been missed.
     pub(super) generation: u64,
     /// Runs created earlier are not told of, in Unix milliseconds.
     since_ms: u64,
@@ -296,7 +296,7 @@ impl Environment {
             let is_up = state.map_or(told.is_up, |state| state == ConnectionState::Live);
             let is_live = is_up && is_settled;
             let is_news = is_live != told.is_live;
-            told.generation += u64::from(is_news && is_live);
+            told.generation += u64::from(is_news);
             (told.is_up, told.is_live) = (is_up, is_live);
             is_news
         });

@@ -232,6 +232,15 @@ mod tests {
     }
 
     #[test]
+    fn as_much_as_the_documentation_says_fits_into_a_request() {
+        let wants: Vec<_> = (0..100).map(|at| json!({ "id": format!("{at:0>64}"), "run": "r" })).collect();
+        assert_eq!(read(json!({ "wants": wants })).expect("a hundred wants").len(), 100);
+        let places = vec!["p".repeat(Place::MAX_BYTES); 1_000];
+        let want = read(json!({ "wants": [{ "id": "a", "run": "r", "at": places }] })).expect("a thousand places");
+        assert_eq!(want[0].at.len(), 1_000);
+    }
+
+    #[test]
     fn a_refusal_repeats_no_value_and_a_want_shows_no_token() {
         let refused = read(json!({ "wants": [{ "id": "a", "run": "r", "skipColumns": "tr_hidden" }] }));
         assert!(!refused.expect_err("no list").contains("hidden"));
