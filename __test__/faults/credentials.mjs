@@ -86,7 +86,10 @@ function expiring(name, configure, { renew = () => undefined, renewals = 0, isCu
     strike: expires(isCut),
     heal: refused(isCut),
     check(world, { name: target }) {
-      if (target !== "relay viewer") assert.equal(world.made, renewals, "tokens that were made");
+      // A run's stream that is refused while its feed has a token made takes that one, and asks for another if it is refused, too.
+      const most = renewals > 0 && target === "withStreams" ? renewals + 1 : renewals;
+      const { made } = world;
+      if (target !== "relay viewer") assert.ok(made >= renewals && made <= most, `${made} tokens were made`);
       checkSecrets(world);
     },
     ...more,
