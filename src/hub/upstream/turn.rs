@@ -16,7 +16,6 @@ use super::subject::Subject;
 use super::verdict::{Standing, Verdict, check_after, verdict};
 use crate::hub::spec::FeedSpec;
 use crate::random;
-use crate::run;
 use crate::table::Row;
 
 /// How long a feed that was told waits behind others that ask, before it asks all the same, at the pace of
@@ -172,7 +171,7 @@ impl Turns {
             if is_told {
                 self.set_polling(false);
             }
-            let due = self.due(is_told, row);
+            let due = self.due(is_told);
             let standing = Standing {
                 is_told,
                 is_synced: self.synced == self.told.borrow().generation,
@@ -284,8 +283,8 @@ impl Turns {
     }
 
     /// When the last answer is as old as it may become.
-    fn due(&self, is_told: bool, row: Option<&Row>) -> Instant {
-        self.answered + check_after(is_told, row.is_some_and(run::is_finished), self.jitter)
+    fn due(&self, is_told: bool) -> Instant {
+        self.answered + check_after(is_told, self.jitter)
     }
 
     fn set_polling(&mut self, is_polling: bool) {

@@ -4,18 +4,12 @@ use std::time::Duration;
 
 /// How long a feed that is told may be silent before it is checked: servers lose notifications (docs/server-protocol.md 7).
 const CHECK_TOLD: Duration = Duration::from_secs(30);
-/// The same once its run is finished: hardly anything changes then.
-const CHECK_FINISHED: Duration = Duration::from_secs(300);
 /// How often a feed that nothing tells is checked.
 const CHECK_UNTOLD: Duration = Duration::from_secs(3);
 
 /// How old the last answer may become, give or take 15 percent by a `share` in `[0, 1)`.
-pub(super) fn check_after(is_told: bool, is_finished: bool, share: f64) -> Duration {
-    let interval = match (is_told, is_finished) {
-        (false, _) => CHECK_UNTOLD,
-        (true, true) => CHECK_FINISHED,
-        (true, false) => CHECK_TOLD,
-    };
+pub(super) fn check_after(is_told: bool, share: f64) -> Duration {
+    let interval = if is_told { CHECK_TOLD } else { CHECK_UNTOLD };
     interval.mul_f64(0.85 + 0.3 * share)
 }
 
@@ -59,18 +53,10 @@ mod tests {
 
     #[test]
     fn a_feed_is_checked_after_thirty_seconds_of_silence_and_every_three_where_nothing_tells_it() {
-        let seconds = |is_told, is_finished, share| check_after(is_told, is_finished, share).as_secs_f64();
-        for (is_told, is_finished, least, most) in [
-            (true, false, 25.5, 34.5),
-            (true, true, 255.0, 345.0),
-            (false, false, 2.55, 3.45),
-            (false, true, 2.55, 3.45),
-        ] {
-            let found = (seconds(is_told, is_finished, 0.0), seconds(is_told, is_finished, 1.0));
-            assert!(
-                (found.0 - least).abs() < 1e-6 && (found.1 - most).abs() < 1e-6,
-                "{is_told} {is_finished}: {found:?}"
-            );
+        let seconds = |is_told, share| check_after(is_told, share).as_secs_f64();
+        for (is_told, least, most) in [(true, 25.5, 34.5), (false, 2.55, 3.45)] {
+            let found = (seconds(is_told, 0.0), seconds(is_told, 1.0));
+            assert!((found.0 - least).abs() < 1e-6 && (found.1 - most).abs() < 1e-6, "{is_told}: {found:?}");
         }
     }
 
