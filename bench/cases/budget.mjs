@@ -3,7 +3,8 @@
 //
 // The case measures waiting, not work: one change at a time, and the emulator as the server.
 
-import { load, require, sleep } from "../lib/client.mjs";
+import { load, sleep } from "../lib/client.mjs";
+import { emulator } from "../lib/emulator.mjs";
 import { percentile } from "../lib/stats.mjs";
 import { check, number, table, verdict } from "../lib/text.mjs";
 
@@ -79,7 +80,7 @@ export async function run(bench) {
 
 /** One emulator, one client. */
 async function measured(bench, { count, relayed, connections, maxConnections }) {
-  const server = await emulator(maxConnections);
+  const server = await emulator(maxConnections ? { maxConnections } : {});
   const ids = [];
   while (ids.length < count) ids.push(await server.makeRun());
   const args = { url: server.url, key: server.key, ids, connections, relayed };
@@ -100,23 +101,4 @@ async function measured(bench, { count, relayed, connections, maxConnections }) 
   await server.stop();
   const ms = [...changed].map(([index, at]) => (seen[index].at ?? Number.POSITIVE_INFINITY) - at);
   return { ms, peak, refused, lost: seen.filter(({ output }, index) => output !== ids[index]).length };
-}
-
-async function emulator(maxConnections) {
-  const { startEmulator } = require("../../emulator.js");
-  const { url, secretKey: key, stop } = await startEmulator(maxConnections ? { maxConnections } : {});
-  const call = async (method, path, body) => {
-    const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
-    const response = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`);
-    return response.json();
-  };
-  return {
-    url,
-    key,
-    stop,
-    limits: () => call("GET", "/emulator/limits"),
-    makeRun: async () => (await call("POST", "/emulator/runs", { status: "EXECUTING", metadata: { step: 0 } })).id,
-    change: (id, columns) => call("PATCH", `/emulator/runs/${id}`, columns),
-  };
 }

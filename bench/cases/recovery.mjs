@@ -5,11 +5,14 @@
 
 import { forwarder } from "../../scripts/lib/forwarder.mjs";
 import { load, require, sleep } from "../lib/client.mjs";
+import { emulator } from "../lib/emulator.mjs";
 import { percentile } from "../lib/stats.mjs";
 import { check, number, table, verdict } from "../lib/text.mjs";
 
 const FEEDS = 16;
 const LIMIT = 5;
+/** How long the server remembers a change between two polls: as the real one. */
+const MEMORY_MS = 2_000;
 /** After this time, a feed without an update counts as lost. */
 const PATIENCE_MS = 60_000;
 
@@ -74,11 +77,11 @@ export async function run(bench) {
 
 /** The server goes away, every run changes, the server comes back. */
 async function outage(bench, awayMs) {
-  const server = await emulator();
+  const server = await emulator({ memoryMs: MEMORY_MS });
   const gate = await forwarder(Number(new URL(server.url).port));
   const url = `http://127.0.0.1:${gate.port}`;
   const clients = await all(bench, (who) => ({ url, who, server }));
-  await until(async () => (await server.live()) === WHO.length * FEEDS);
+  await until(async () => (await server.limits()).live === WHO.length * FEEDS);
   await gate.shut();
   await sleep(awayMs / 2);
   await clients.change(0);
@@ -94,7 +97,7 @@ async function outage(bench, awayMs) {
 /** More feeds than may be live. Each client has a server of its own. */
 async function limited(bench) {
   const servers = Object.fromEntries(
-    await Promise.all(WHO.map(async ([who]) => [who, await emulator({ maxConnections: LIMIT })])),
+    await Promise.all(WHO.map(async ([who]) => [who, await emulator({ memoryMs: MEMORY_MS, maxConnections: LIMIT })])),
   );
   const clients = await all(bench, (who) => ({ url: servers[who].url, who, server: servers[who] }));
   // Waits until every feed has its first state and those over the limit were refused more than once.
@@ -122,7 +125,7 @@ async function all(bench, serverOf) {
       const done = clients.map(async ({ who, ids, server }) => {
         const times = [];
         for (const id of ids) {
-          await server.change(id);
+          await server.change(id, { metadata: { step: 1 } });
           times.push(Date.now());
           await sleep(pauseMs);
         }
@@ -138,25 +141,6 @@ async function all(bench, serverOf) {
       });
       return Object.fromEntries(await Promise.all(done));
     },
-  };
-}
-
-async function emulator(options = {}) {
-  const { startEmulator } = require("../../emulator.js");
-  const { url, secretKey: key, stop } = await startEmulator({ memoryMs: 2_000, ...options });
-  const call = async (method, path, body) => {
-    const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
-    const response = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`);
-    return response.json();
-  };
-  return {
-    url,
-    key,
-    stop,
-    live: async () => (await call("GET", "/emulator/limits")).live,
-    makeRun: async () => (await call("POST", "/emulator/runs", { status: "EXECUTING", metadata: { step: 0 } })).id,
-    change: (id) => call("PATCH", `/emulator/runs/${id}`, { metadata: { step: 1 } }),
   };
 }
 

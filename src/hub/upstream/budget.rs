@@ -130,27 +130,12 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::future::BoxFuture;
-
     use super::*;
-    use crate::hub::batch::Batch;
-    use crate::hub::spec::FeedSpec;
-    use crate::hub::upstream::environment::Changes;
-
-    /// Opens nothing.
-    fn none(_: &FeedSpec) -> Box<dyn Changes> {
-        struct Never;
-        impl Changes for Never {
-            fn next(&self) -> BoxFuture<'_, Batch> {
-                Box::pin(std::future::pending())
-            }
-        }
-        Box::new(Never)
-    }
+    use crate::hub::upstream::environment::silent;
 
     /// How many long-polls feeds may have of their own, and how many there may be in all.
     fn limits(key: &str, connections: Option<usize>, is_electric: bool) -> (usize, usize) {
-        let budget = Budget::new(&Endpoint::new("http://a.b", key, None).expect("valid"), none);
+        let budget = Budget::new(&Endpoint::new("http://a.b", key, None).expect("valid"), silent);
         budget.set(&Options { connections, ..Options::default() });
         budget.note_electric(is_electric);
         (budget.permits.limit(), budget.counts().connections)

@@ -49,6 +49,18 @@ pub(crate) trait Changes: Send + Sync {
 /// Opens a feed without a budget.
 pub(crate) type Open = fn(&FeedSpec) -> Box<dyn Changes>;
 
+/// Opens a feed that says nothing.
+#[cfg(test)]
+pub(super) fn silent(_: &FeedSpec) -> Box<dyn Changes> {
+    struct Silent;
+    impl Changes for Silent {
+        fn next(&self) -> BoxFuture<'_, Batch> {
+            Box::pin(std::future::pending())
+        }
+    }
+    Box::new(Silent)
+}
+
 /// What the environment's feed can tell of now.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {

@@ -90,20 +90,7 @@ impl Server {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::batch::Batch;
-    use crate::hub::spec::FeedSpec;
-    use crate::hub::upstream::environment::Changes;
-
-    /// Opens nothing.
-    fn none(_: &FeedSpec) -> Box<dyn Changes> {
-        struct Never;
-        impl Changes for Never {
-            fn next(&self) -> futures_util::future::BoxFuture<'_, Batch> {
-                Box::pin(std::future::pending())
-            }
-        }
-        Box::new(Never)
-    }
+    use crate::hub::upstream::environment::silent;
 
     fn endpoint(server: &str, key: &str, branch: Option<&str>) -> Endpoint {
         Endpoint::new(server, key, branch).expect("an endpoint")
@@ -122,7 +109,7 @@ mod tests {
         let mut budgets = Budgets::default();
         let mut get = |server: &str, key: &str, branch: Option<&str>| {
             let endpoint = endpoint(server, key, branch);
-            budgets.get(&endpoint, || Arc::new(Budget::new(&endpoint, none)))
+            budgets.get(&endpoint, || Arc::new(Budget::new(&endpoint, silent)))
         };
         let first = get("http://a.b", "tr_dev_1", None);
         assert!(Arc::ptr_eq(&first, &get("http://a.b/", "tr_dev_1", None)));
@@ -145,7 +132,7 @@ mod tests {
         for n in 0..1_000 {
             for key in [format!("tr_dev_{n}"), token(&format!("env_{n}"))] {
                 let endpoint = endpoint(&format!("http://a{}.b", n % 2), &key, None);
-                drop(budgets.get(&endpoint, || Arc::new(Budget::new(&endpoint, none))));
+                drop(budgets.get(&endpoint, || Arc::new(Budget::new(&endpoint, silent))));
             }
         }
         let kept = |of: fn(&Server) -> usize| budgets.servers.values().map(of).sum::<usize>();
