@@ -79,7 +79,7 @@ for (const { name, open } of WAYS) {
         { id: "other", run: other, token: tokenFor([`read:runs:${other}`]) },
         { id: "old", run: other, token: tokenFor([`read:runs:${other}`], { exp: 1 }) },
         { id: "mine", run: mine },
-        { id: "stream", stream: { run: mine, key: "k" } },
+        { id: "stream", stream: { run: other, key: "k" } },
       ];
       const told = [];
       for await (const event of eventsOf(await way.ask(PATH, asking(asked, bearer(`read:runs:${mine}`))))) {
@@ -90,7 +90,7 @@ for (const { name, open } of WAYS) {
         ["error", "__proto__", 403],
         ["error", "none", 401],
         ["error", "old", 401],
-        ["error", "stream", 501],
+        ["error", "stream", 403],
         ["ready", "mine", undefined],
         ["ready", "other", undefined],
         ["row", "mine", undefined],

@@ -117,9 +117,10 @@ async fn a_page_follows_all_it_may_on_one_response_and_is_told_the_rest_is_refus
         { "id": "f", "stream": { "run": mine, "key": "k" } },
         { "id": "g", "run": "../../api/v1/runs" },
         { "id": "h", "batch": "batch_1" },
+        { "id": "i", "stream": { "run": other, "key": "k" } },
     ]);
     let mut page = front.page(Some(&token), wants).await;
-    let first = page.take(11).await;
+    let first = page.take(12).await;
     let expected = [
         ("row", "a"),
         ("ready", "a"),
@@ -129,19 +130,20 @@ async fn a_page_follows_all_it_may_on_one_response_and_is_told_the_rest_is_refus
         ("row", "d"),
         ("ready", "d"),
         ("error", "e"),
-        ("error", "f"),
+        ("ready", "f"),
         ("error", "g"),
         ("error", "h"),
+        ("error", "i"),
     ];
     assert_eq!(names(&first), expected);
     assert_eq!((&first[0].2["run"]["id"], first[0].2["run"].get("payload")), (&json!(mine), None));
     assert!(first[2].2["run"].get("payload").is_some());
     let refused: Vec<_> = first.iter().filter(|event| event.0 == "error").map(|event| &event.2).collect();
     let statuses: Vec<_> = refused.iter().map(|told| told["status"].as_u64().expect("a status")).collect();
-    assert_eq!(statuses, [403, 401, 501, 404, 403]);
+    assert_eq!(statuses, [403, 401, 404, 403, 403]);
     assert!(refused[0]["hint"].as_str().is_some_and(|hint| hint.contains(&other)), "{refused:?}");
     assert!(refused.iter().all(|told| told["retry"] == json!(false)));
-    assert_eq!(front.stats()["viewers"]["now"], 3);
+    assert_eq!(front.stats()["viewers"]["now"], 4);
     emulator.patch(&mine, json!({ "metadata": { "step": 1 } })).await;
     let changed = page.take(2).await;
     assert_eq!(names(&changed), [("change", "a"), ("change", "b")]);

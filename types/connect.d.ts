@@ -89,7 +89,10 @@ export interface Followed<S, I> extends AsyncIterable<I> {
 /** A connection to a relay. */
 export interface Connection {
   /** One run. An iteration gives each state of it, ends with the run and throws where it failed. */
-  run<TRun = unknown>(id: string | undefined, options?: FollowRunOptions): Followed<FollowState<TRun | undefined>, TRun>;
+  run<TRun = unknown>(
+    id: string | undefined,
+    options?: FollowRunOptions,
+  ): Followed<FollowState<TRun | undefined>, TRun>;
   /** The runs with all of these tags, newest first. An iteration gives the whole list at each change. */
   runs<TRun = unknown>(
     filter: { tags: string | string[]; createdAt?: string | undefined },

@@ -223,6 +223,6 @@ fn replayed(bodies: &[&[u8]], seed: u8) {
         let again = events(&passed).expect("what is passed on are events");
         assert!(again.len() <= all.len() && again.iter().all(|event| all.contains(event)), "an event that never came");
     }
-    let raw = Chunk { json: Some(String::from_utf8_lossy(body).into_owned().into()), position: None };
+    let raw = Chunk { json: Some(String::from_utf8_lossy(body).into_owned().into()), position: None, written_ms: None };
     drop(format!("{:?}", Raw::of(&raw)));
 }

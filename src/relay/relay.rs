@@ -40,7 +40,7 @@ pub struct Relay {
     limiter: Arc<Limiter>,
     holds: Arc<Holds>,
     feeds: Feeds,
-    streams: Streams,
+    streams: Arc<Streams>,
     proxy: Arc<Proxy>,
     live: Live,
     responder: Responder,
@@ -62,10 +62,14 @@ impl Relay {
         let authorizer =
             Arc::new(Authorizer::new(&options, clock.clone(), stats.clone(), digester.clone(), feeds.clone()));
         let responder = Responder::new(options.limits.bytes_under_way, stats.clone());
+        let streams = Arc::new(Streams::new(options.clone(), stop.clone(), stats.clone()).ending_with(feeds.clone()));
+        let proxy = Proxy::new(&options, limiter.clone(), stats.clone(), stop.clone(), digester);
         let live = live::Parts {
             authorizer: authorizer.clone(),
             limiter: limiter.clone(),
             router: router.clone(),
+            streams: streams.clone(),
+            proxy: proxy.clone(),
             in_flight: responder.in_flight(),
             stats: stats.clone(),
             clock,
@@ -76,10 +80,10 @@ impl Relay {
             router,
             authorizer,
             live: Live::new(&options.endpoint, live),
-            proxy: Proxy::new(&options, limiter.clone(), stats.clone(), stop.clone(), digester),
+            proxy,
             limiter,
             holds: Holds::new(options.limits.held_per_browser),
-            streams: Streams::new(options.clone(), stop.clone(), stats.clone()).ending_with(feeds.clone()),
+            streams,
             feeds,
             responder,
             stats,

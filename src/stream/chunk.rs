@@ -12,6 +12,8 @@ pub struct Chunk {
     pub json: Option<Box<str>>,
     /// The position after the value, where the stream has one.
     pub position: Option<Position>,
+    /// When the value was written, in Unix milliseconds, where the server says so.
+    pub written_ms: Option<u64>,
 }
 
 impl Chunk {

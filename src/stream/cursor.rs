@@ -2,6 +2,7 @@
 
 use super::chunk::{Chunk, json_or_text};
 use super::plan::Start;
+use super::position::Position;
 use super::{raw, v1, v2};
 use crate::error::{Error, ErrorCode, Result};
 use crate::sse;
@@ -60,7 +61,9 @@ impl Cursor {
                 chunks.push(if as_it_came {
                     raw::event(event)
                 } else {
-                    Chunk { json: Some(json_or_text(event.data)), position: cursor.position() }
+                    let position = cursor.position();
+                    let written_ms = position.and_then(Position::written_ms);
+                    Chunk { json: Some(json_or_text(event.data)), position, written_ms }
                 });
                 Ok(Consumed::New { at_tail: false })
             }

@@ -22,6 +22,7 @@ mod seen_ids;
 mod step;
 mod v1;
 mod v2;
+mod values;
 
 pub use chunk::Chunk;
 pub use limits::Limits;
@@ -33,3 +34,4 @@ pub(crate) use raw::Raw;
 pub use reader::Reader;
 pub(crate) use replay::Replay;
 pub use step::{Ending, Event, Failure, Outcome, Step};
+pub(crate) use values::Values;

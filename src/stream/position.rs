@@ -40,6 +40,29 @@ impl Position {
         }
     }
 
+    /// When the value before this position was written, in Unix milliseconds, where its id says so (v1).
+    pub(super) fn written_ms(self) -> Option<u64> {
+        match self {
+            Self::Shared { id: (ms, _), .. } => Some(ms),
+            Self::Counted { .. } | Self::Record(_) => None,
+        }
+    }
+
+    /// The id of the event or record before this position, as the server writes it; of an event whose id cannot be
+    /// read, the position itself.
+    pub(crate) fn event_id(self) -> String {
+        match self {
+            Self::Shared { id, .. } => id_text(id).into(),
+            Self::Counted { .. } | Self::Record(_) => self.to_string(),
+        }
+    }
+
+    /// Reads a position, or the server's id of an event: then the position is after all events with that id.
+    pub(crate) fn parse_lenient(text: &str) -> Option<Self> {
+        let of_event = || parse_id(text).map(|id| Self::Counted { after: Some(id), taken: 0 });
+        text.parse().ok().or_else(of_event)
+    }
+
     /// The `Last-Event-ID` to send, `None` from the start. Values that come again are dropped.
     pub(super) fn resume(self) -> Option<Box<str>> {
         match self {

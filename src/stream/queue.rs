@@ -297,8 +297,8 @@ mod tests {
 
     /// Values of so many bytes each, as the queue counts them.
     fn values(count: usize, bytes: usize) -> Vec<Chunk> {
-        let size = bytes - Chunk { json: None, position: None }.size();
-        vec![Chunk { json: Some("x".repeat(size).into()), position: None }; count]
+        let size = bytes - Chunk { json: None, position: None, written_ms: None }.size();
+        vec![Chunk { json: Some("x".repeat(size).into()), position: None, written_ms: None }; count]
     }
 
     fn has_room(queue: &Queue) -> bool {

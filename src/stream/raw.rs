@@ -48,7 +48,7 @@ impl<'a> Raw<'a> {
             Self::Record(text) => ("R", text),
             Self::Tail(text) => ("T", text),
         };
-        Chunk { json: Some([tag, text].concat().into()), position: None }
+        Chunk { json: Some([tag, text].concat().into()), position: None, written_ms: None }
     }
 }
 

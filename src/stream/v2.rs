@@ -94,7 +94,8 @@ impl Cursor {
                 && envelope.append_id().is_none_or(|id| self.ids.is_new(&id))
             {
                 let json = envelope.data.map(|data| data.get().into());
-                decoded.chunks.push(Chunk { json, position: Some(Position::Record(record.seq_num)) });
+                let (position, written_ms) = (Some(Position::Record(record.seq_num)), record.written_ms());
+                decoded.chunks.push(Chunk { json, position, written_ms });
             }
         }
         decoded.at_tail = batch.tail.is_some_and(|tail| self.is_at(tail.seq_num));
@@ -147,9 +148,16 @@ struct Record<'a> {
     #[serde(borrow)]
     body: Option<Cow<'a, str>>,
     headers: Option<Vec<serde_json::Value>>,
+    #[serde(borrow)]
+    timestamp: Option<&'a RawValue>,
 }
 
 impl Record<'_> {
+    /// When the record was written. One that says it in another way is a record all the same.
+    fn written_ms(&self) -> Option<u64> {
+        self.timestamp?.get().parse().ok()
+    }
+
     /// Whether the record is a command to the store (trim, fence): its first header has an empty name.
     fn is_command(&self) -> bool {
         self.headers.as_ref().and_then(|headers| headers.first()).is_some_and(|header| header[0] == "")

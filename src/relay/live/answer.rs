@@ -132,7 +132,7 @@ impl Events {
             self.out.extend_from_slice(HEARTBEAT.as_bytes());
             for (slot, want) in self.slots.iter().enumerate() {
                 if let State::Open(open) = &want.state
-                    && (open.expires_ms.is_some() || open.following.has_doubts())
+                    && (open.expires_ms.is_some() || open.follower.has_doubts())
                 {
                     self.ready.insert(slot);
                 }
@@ -170,20 +170,11 @@ impl Events {
             let why = "The token has expired: ask again with a new one";
             return self.refuse(slot, &Refused::new(StatusCode::UNAUTHORIZED, why, false));
         }
-        match open.following.step(&self.shared.digests, self.beat, &want.waker) {
+        match open.follower.step(&self.shared.digests, self.beat, &want.waker) {
             Step::Idle => return,
-            Step::Row(text, is_whole) => {
-                let counted = self.shared.count(&text, open.owner);
-                let Ok(counted) = counted else {
-                    let refused = Refused::from(crate::relay::limits::too_many_requests());
-                    return self.refuse(slot, &refused);
-                };
-                event::push_row(&mut self.out, &want.id, is_whole);
-                match counted {
-                    Some(long) => self.long = Some(long),
-                    None => self.out.extend_from_slice(&text),
-                }
-            }
+            Step::Row(text, true) => return self.write(slot, "row", &text),
+            Step::Row(text, false) => return self.write(slot, "change", &text),
+            Step::Chunk(text) => return self.write(slot, "chunk", &text),
             Step::Gone(key) => event::push_gone(&mut self.out, &want.id, key),
             Step::Ready => event::push_plain(&mut self.out, "ready", &want.id),
             Step::End => {
@@ -197,6 +188,21 @@ impl Events {
                 }
                 return self.refuse(slot, &refused);
             }
+        }
+        self.ready.insert(slot);
+    }
+
+    /// Writes an event of two lines, of which `text` is the second.
+    fn write(&mut self, slot: usize, name: &str, text: &Bytes) {
+        let want = &self.slots[slot];
+        let State::Open(open) = &want.state else { return };
+        let Ok(long) = self.shared.count(text, open.owner) else {
+            return self.refuse(slot, &Refused::from(crate::relay::limits::too_many_requests()));
+        };
+        event::push_head(&mut self.out, name, &want.id);
+        match long {
+            Some(long) => self.long = Some(long),
+            None => self.out.extend_from_slice(text),
         }
         self.ready.insert(slot);
     }
@@ -283,9 +289,12 @@ mod tests {
     use crate::relay::feed::tests::{Fixture, options};
     use crate::relay::limits::Limiter;
     use crate::relay::live::following::Following;
+    use crate::relay::live::opening::Follower;
     use crate::relay::live::page::{Truth, batch};
     use crate::relay::options::Limits;
+    use crate::relay::proxy::Proxy;
     use crate::relay::router::Router;
+    use crate::relay::stream::Streams;
     use crate::secret::Secret;
 
     /// What follows one run, whose relay lets so many bytes be under way.
@@ -303,10 +312,13 @@ mod tests {
             let clock = Clock::from_fn(move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
             let feeds = Feeds::new(&options, stop.clone(), stats.clone());
             let authorizer = Authorizer::new(&options, clock.clone(), stats.clone(), Digester::new(), feeds);
+            let limiter = Limiter::new(Limits::default(), stats.clone());
             let opener = Opener {
                 authorizer: Arc::new(authorizer),
-                limiter: Limiter::new(Limits::default(), stats.clone()),
                 router: Arc::new(Router::new(&options)),
+                streams: Arc::new(Streams::new(options.clone(), stop.clone(), stats.clone())),
+                proxy: Proxy::new(&options, limiter.clone(), stats.clone(), stop.clone(), Digester::new()),
+                limiter,
             };
             let digests = Digests::new(&Secret::new("tr_dev_1"));
             let shared = Shared { opener, digests, in_flight: InFlightBytes::new(max), stats, clock, stop };
@@ -322,7 +334,8 @@ mod tests {
             let mut events = Events::new(self.shared.clone(), wants, asked);
             let permit = self.shared.opener.limiter.enter(Some([1; 32]), "/x".into()).expect("room");
             let following = Following::new(self.fixture.another(), Vec::new(), &[], 0);
-            let opened = Opened { following, owner: Some([1; 32]), expires_ms, _permit: permit };
+            let opened =
+                Opened { follower: Follower::Feed(following), owner: Some([1; 32]), expires_ms, _permit: permit };
             events.slots[0].state = State::Open(Box::new(opened));
             events
         }

@@ -31,6 +31,11 @@ impl Refused {
     pub(super) fn new(status: StatusCode, message: &str, retry: bool) -> Self {
         Self { status, message: message.to_owned(), hint: None, retry, after_ms: None }
     }
+
+    /// The same, which may be asked again at once.
+    pub(super) fn at_once(self) -> Self {
+        Self { after_ms: Some(0), ..self }
+    }
 }
 
 impl From<Response> for Refused {
@@ -51,11 +56,11 @@ impl From<Response> for Refused {
     }
 }
 
-/// The first half of a row's event; [`RowEvent`](super::fields::RowEvent) writes the second.
-pub(super) fn push_row(out: &mut Vec<u8>, id: &str, is_whole: bool) {
-    let name: &[u8] = if is_whole { b"row" } else { b"change" };
+/// The first half of an event of two lines: [`RowEvent`](super::fields::RowEvent) and
+/// [`StreamFollowing`](super::stream::StreamFollowing) write the second.
+pub(super) fn push_head(out: &mut Vec<u8>, name: &str, id: &str) {
     out.extend_from_slice(b"event: ");
-    out.extend_from_slice(name);
+    out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\ndata: [");
     out.extend_from_slice(id.as_bytes());
     out.extend_from_slice(b",\n");
@@ -109,8 +114,8 @@ mod tests {
         assert!(event.starts_with("event: ready\ndata: [\"a") && event.ends_with("]\n\n"));
         assert_eq!(event.matches(['\n', '\r']).count(), 3);
         assert_eq!(text(|out| push_gone(out, "\"a\"", 1)), "event: gone\ndata: [\"a\",{\"key\":\"AAAAAAAB\"}]\n\n");
-        assert_eq!(text(|out| push_row(out, "\"a\"", true)), "event: row\ndata: [\"a\",\n");
-        assert_eq!(text(|out| push_row(out, "\"a\"", false)), "event: change\ndata: [\"a\",\n");
+        assert_eq!(text(|out| push_head(out, "row", "\"a\"")), "event: row\ndata: [\"a\",\n");
+        assert_eq!(text(|out| push_head(out, "change", "\"a\"")), "event: change\ndata: [\"a\",\n");
     }
 
     #[test]

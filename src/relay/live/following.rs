@@ -27,6 +27,8 @@ const PATIENCE: u64 = 2;
 pub(super) enum Step {
     /// A row, or what changed of it.
     Row(Bytes, bool),
+    /// Parts of a stream.
+    Chunk(Bytes),
     /// A row that left the feed.
     Gone(u64),
     /// The first rows were all told.

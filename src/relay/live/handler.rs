@@ -17,8 +17,10 @@ use super::wants::{self, MAX_BODY_BYTES};
 use crate::config::Endpoint;
 use crate::relay::authorizer::{Authorizer, Grant};
 use crate::relay::limits::{InFlightBytes, Limiter};
+use crate::relay::proxy::Proxy;
 use crate::relay::router::Router;
 use crate::relay::stats::{Bound, Stats};
+use crate::relay::stream::Streams;
 use crate::serve::clock::Clock;
 use crate::serve::{Body, Request, Response};
 
@@ -35,6 +37,8 @@ pub(crate) struct Parts {
     pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) router: Arc<Router>,
+    pub(crate) streams: Arc<Streams>,
+    pub(crate) proxy: Arc<Proxy>,
     pub(crate) in_flight: Arc<InFlightBytes>,
     pub(crate) stats: Arc<Stats>,
     pub(crate) clock: Clock,
@@ -44,8 +48,8 @@ pub(crate) struct Parts {
 impl Live {
     /// Of the relay of these parts. The key of `endpoint` is that of the digests in places.
     pub(crate) fn new(endpoint: &Endpoint, parts: Parts) -> Self {
-        let Parts { authorizer, limiter, router, in_flight, stats, clock, stop } = parts;
-        let opener = Opener { authorizer, limiter, router };
+        let Parts { authorizer, limiter, router, streams, proxy, in_flight, stats, clock, stop } = parts;
+        let opener = Opener { authorizer, limiter, router, streams, proxy };
         Self(Arc::new(Shared { opener, digests: Digests::new(&endpoint.token()), in_flight, stats, clock, stop }))
     }
 

@@ -12,6 +12,9 @@ mod opening;
 mod page;
 mod place;
 mod ready_set;
+mod stream;
+#[cfg(test)]
+mod stream_tests;
 #[cfg(test)]
 mod truth_tests;
 mod wants;

@@ -1,16 +1,21 @@
 //! Opens a want as the GET of its feed or stream is opened: with the same route, the same rights and the same limits.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::event::Refused;
-use super::following::Following;
+use super::following::{Following, Step};
+use super::place::Digests;
+use super::stream::{FALLBACK_SILENCE_S, StreamFollowing};
 use super::wants::{Subject, Want};
 use crate::relay::authorizer::{Authorizer, Grant};
 use crate::relay::digest::Digest;
 use crate::relay::limits::{Limiter, Permit};
+use crate::relay::proxy::Proxy;
 use crate::relay::router::{Router, Target, join};
+use crate::relay::stream::{StreamKey, Streams};
 use crate::serve::{Request, Response};
 
 /// What opens wants.
@@ -19,12 +24,39 @@ pub(super) struct Opener {
     pub(super) authorizer: Arc<Authorizer>,
     pub(super) limiter: Arc<Limiter>,
     pub(super) router: Arc<Router>,
+    pub(super) streams: Arc<Streams>,
+    pub(super) proxy: Arc<Proxy>,
+}
+
+/// What a want follows.
+pub(super) enum Follower {
+    /// Runs.
+    Feed(Following),
+    /// A stream.
+    Stream(StreamFollowing),
+}
+
+impl Follower {
+    /// What comes next. `waker` is woken when there may be something after [`Step::Idle`].
+    pub(super) fn step(&mut self, digests: &Digests, beat: u64, waker: &Waker) -> Step {
+        match self {
+            Self::Feed(following) => following.step(digests, beat, waker),
+            Self::Stream(following) => following.step(waker),
+        }
+    }
+
+    /// Whether the page has rows that only time tells apart from the relay's.
+    pub(super) fn has_doubts(&self) -> bool {
+        match self {
+            Self::Feed(following) => following.has_doubts(),
+            Self::Stream(_) => false,
+        }
+    }
 }
 
 /// A want that was opened.
-#[derive(Debug)]
 pub(super) struct Opened {
-    pub(super) following: Following,
+    pub(super) follower: Follower,
     /// Whose bytes under way it counts as.
     pub(super) owner: Option<Digest>,
     /// When its token expires, in Unix milliseconds.
@@ -48,30 +80,30 @@ impl Opener {
     /// What its GET would have been answered with.
     pub(super) async fn open(&self, want: Want, asked: Arc<Asked>, beat: u64) -> Result<Opened, Refused> {
         let path = path_of(&want.subject);
-        if let Subject::Stream { .. } = want.subject {
-            let why = format!("Streams are not told here: read {path} by GET");
-            return Err(Refused::new(StatusCode::NOT_IMPLEMENTED, &why, false));
-        }
         let route = self.router.find(&Method::GET, &path)?;
         let request = request_of(&want, &asked)?;
         let viewer = self.authorizer.identify(&request, asked.grant.clone()).await?;
         // As for a GET: from here on, no step sees anything but what was parsed (A16).
         let request = Request { query: route.rewrite_query(request.query.as_deref())?, ..request };
         let path = route.feed_path(&request);
-        let permit = self.limiter.enter(viewer.digest, path.as_str().into()).map_err(Response::from)?;
-        if viewer.unproven.is_some() && route.target == Target::Tags {
-            let why = "The relay does not know yet which environment is its own: read a run or a batch first";
-            return Err(Refused::new(StatusCode::NOT_IMPLEMENTED, why, false));
-        }
-        let feed = self.authorizer.open_feed(&viewer, &request, &route.target, &path).await?;
-        let own = request.parameter("skipColumns").unwrap_or_default();
-        let skipped = viewer.skip_columns.iter().cloned().chain(own.split(',').map(str::to_owned));
-        Ok(Opened {
-            following: Following::new(feed, skipped.collect(), &want.at, beat),
-            owner: viewer.digest,
-            expires_ms: viewer.expires_ms(),
-            _permit: permit,
-        })
+        let mut permit = self.limiter.enter(viewer.digest, path.as_str().into()).map_err(Response::from)?;
+        let follower = if let Target::Stream(run, name) = &route.target {
+            self.authorizer.check_run(&viewer, run).await?;
+            let key = StreamKey { run: run.clone(), name: name.clone() };
+            let stream = self.streams.subscribe(key, viewer.digest)?;
+            let fallback = self.proxy.fallback(&request, &route, &viewer);
+            Follower::Stream(StreamFollowing::open(stream, &want.at, fallback, &mut permit).await?)
+        } else {
+            if viewer.unproven.is_some() && route.target == Target::Tags {
+                let why = "The relay does not know yet which environment is its own: read a run or a batch first";
+                return Err(Refused::new(StatusCode::NOT_IMPLEMENTED, why, false));
+            }
+            let feed = self.authorizer.open_feed(&viewer, &request, &route.target, &path).await?;
+            let own = request.parameter("skipColumns").unwrap_or_default();
+            let skipped = viewer.skip_columns.iter().cloned().chain(own.split(',').map(str::to_owned));
+            Follower::Feed(Following::new(feed, skipped.collect(), &want.at, beat))
+        };
+        Ok(Opened { follower, owner: viewer.digest, expires_ms: viewer.expires_ms(), _permit: permit })
     }
 }
 
@@ -96,6 +128,9 @@ fn request_of(want: &Want, asked: &Asked) -> Result<Request, Refused> {
         let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| invalid())?;
         bearer.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, bearer);
+    }
+    if let Subject::Stream { .. } = want.subject {
+        headers.insert("timeout-seconds", FALLBACK_SILENCE_S.into());
     }
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     if let Subject::Tags(tags, created_at) = &want.subject {

@@ -119,6 +119,7 @@ impl Page {
                 return "end".into();
             }
             Step::Failed(refused) => return format!("failed {}", refused.status.as_u16()),
+            Step::Chunk(_) => return "chunk".into(),
             Step::Idle => return "idle".into(),
         };
         let text = std::str::from_utf8(&text).expect("text");

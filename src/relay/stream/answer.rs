@@ -42,31 +42,37 @@ pub(crate) async fn answer(subscriber: Subscriber, request: &Request, fallback: 
         Ok(wait) => wait,
         Err(why) => return Reply::Answer(Response::text(StatusCode::BAD_REQUEST, why).open_to_pages()),
     };
-    let version = match timeout(FIRST_ANSWER_TIMEOUT, subscriber.status()).await {
-        Ok(UpstreamStatus::Open(version)) => version,
-        Ok(UpstreamStatus::Refused(status, body)) => return Reply::Answer(refused(status, body)),
-        Ok(UpstreamStatus::Connecting | UpstreamStatus::Lost) | Err(_) => {
-            let answer = Response::api_error(StatusCode::SERVICE_UNAVAILABLE, "The stream cannot be reached");
-            return Reply::Answer(answer.with("retry-after", "1"));
-        }
+    let version = match first_answer(&subscriber).await {
+        Ok(version) => version,
+        Err(refusal) => return Reply::Answer(refusal),
     };
-    let last = request.header("last-event-id");
-    // Never cancelled: the log reports a lost stream, the end of the relay included, and breaks the body off. A body
-    // that ended well would tell the viewer that the stream is over.
-    let stop = CancellationToken::new();
-    let reader = match version {
-        StreamVersion::V1 => Reader::V1(V1::new(subscriber.log(), last, wait, stop)),
-        StreamVersion::V2 => Reader::V2(V2::new(subscriber.log(), last, wait, Clock::system(), stop)),
-    };
-    if reader.is_gone() {
+    let Ok(parts) = Parts::of_log(subscriber, version, request.header("last-event-id"), wait, fallback) else {
         return Reply::Upstream;
-    }
-    let parts = unfold(Source::Log(LogReader { reader, subscriber, fallback }), Source::next);
+    };
+    let parts = unfold(parts, |parts| async {
+        let (part, rest) = parts.next().await;
+        Some((part?, rest))
+    });
     Reply::Answer(match version {
         // The server's own v1 response lacks the header; a proxy in front of the relay would hold it back.
         StreamVersion::V1 => Response::events_v1(parts).with("x-accel-buffering", "no"),
         StreamVersion::V2 => Response::events_v2(parts),
     })
+}
+
+/// Waits for the upstream's first answer.
+///
+/// # Errors
+/// The server's refusal; the 503 where it does not answer.
+pub(crate) async fn first_answer(subscriber: &Subscriber) -> Result<StreamVersion, Response> {
+    match timeout(FIRST_ANSWER_TIMEOUT, subscriber.status()).await {
+        Ok(UpstreamStatus::Open(version)) => Ok(version),
+        Ok(UpstreamStatus::Refused(status, body)) => Err(refused(status, body)),
+        Ok(UpstreamStatus::Connecting | UpstreamStatus::Lost) | Err(_) => {
+            let answer = Response::api_error(StatusCode::SERVICE_UNAVAILABLE, "The stream cannot be reached");
+            Err(answer.with("retry-after", "1"))
+        }
+    }
 }
 
 /// The server's refusal, passed on. A refusal of the relay's own key is a 502: the operator has to fix it, not the
@@ -78,33 +84,66 @@ fn refused(status: StatusCode, body: String) -> Response {
     }
 }
 
-/// Where the parts of a viewer's body come from.
-enum Source {
+/// The parts of a viewer's body, from where they come.
+pub(crate) enum Parts {
     /// The shared log.
     Log(LogReader),
     /// The server, for this viewer alone; the replay drops what the viewer has been sent already.
     Upstream(Body, Option<Replay>),
-    /// Nowhere: the body broke off.
-    Ended,
+    /// Nowhere: the body ended or broke off.
+    Ended {
+        /// Whether the log said so, which knows when a run is over (R10): nothing follows. The server's body of v1 may
+        /// have been cut.
+        is_over: bool,
+    },
 }
 
-struct LogReader {
+/// A reader of the shared log.
+pub(crate) struct LogReader {
     reader: Reader,
     subscriber: Subscriber,
     fallback: Fallback,
 }
 
-impl Source {
-    async fn next(self) -> Option<(io::Result<Bytes>, Self)> {
+/// The end of a body after which more may follow.
+const BROKEN: Parts = Parts::Ended { is_over: false };
+
+impl Parts {
+    /// The parts after `last`, from the log.
+    ///
+    /// # Errors
+    /// The fallback, where the log no longer has what follows.
+    pub(crate) fn of_log(
+        subscriber: Subscriber,
+        version: StreamVersion,
+        last: Option<&str>,
+        wait: Duration,
+        fallback: Fallback,
+    ) -> Result<Self, Fallback> {
+        // Never cancelled: the log reports a lost stream, the end of the relay included, and breaks the body off. A body
+        // that ended well would tell the viewer that the stream is over.
+        let stop = CancellationToken::new();
+        let reader = match version {
+            StreamVersion::V1 => Reader::V1(V1::new(subscriber.log(), last, wait, stop)),
+            StreamVersion::V2 => Reader::V2(V2::new(subscriber.log(), last, wait, Clock::system(), stop)),
+        };
+        if reader.is_gone() {
+            return Err(fallback);
+        }
+        Ok(Self::Log(LogReader { reader, subscriber, fallback }))
+    }
+
+    /// The next part, and the others; none at the end.
+    pub(crate) async fn next(self) -> (Option<io::Result<Bytes>>, Self) {
         match self {
             Self::Log(mut log) => {
-                let part = log.reader.next().await?;
+                let Some(part) = log.reader.next().await else { return (None, Self::Ended { is_over: true }) };
                 if part.is_ok() {
                     log.subscriber.count_part();
-                    return Some((part, Self::Log(log)));
+                    return (Some(part), Self::Log(log));
                 }
                 if !log.reader.is_gone() {
-                    return Some((part, Self::Ended));
+                    return (Some(part), BROKEN);
                 }
                 let LogReader { reader, subscriber, fallback } = log;
                 // The viewer no longer reads the shared stream.
@@ -112,28 +151,27 @@ impl Source {
                 let (cursor, replay) = reader.cursor();
                 match fallback(cursor).await {
                     Some(body) => Self::rest(body, replay).await,
-                    None => Some((part, Self::Ended)),
+                    None => (Some(part), BROKEN),
                 }
             }
             Self::Upstream(body, replay) => Self::rest(body, replay).await,
-            Self::Ended => None,
+            Self::Ended { .. } => (None, self),
         }
     }
 
-    async fn rest(mut body: Body, mut replay: Option<Replay>) -> Option<(io::Result<Bytes>, Self)> {
+    async fn rest(mut body: Body, mut replay: Option<Replay>) -> (Option<io::Result<Bytes>>, Self) {
         loop {
-            match body.frame().await? {
-                Ok(frame) => {
-                    // Trailers are hop-by-hop.
-                    let Ok(data) = frame.into_data() else { continue };
-                    let data = match replay.as_mut().map_or(Ok(data.clone()), |replay| replay.pass(&data)) {
-                        Ok(data) if data.is_empty() => continue,
-                        Ok(data) => data,
-                        Err(error) => return Some((Err(io::Error::other(error)), Self::Ended)),
-                    };
-                    return Some((Ok(data), Self::Upstream(body, replay)));
-                }
-                Err(error) => return Some((Err(error), Self::Ended)),
+            let frame = match body.frame().await {
+                None => return (None, BROKEN),
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => return (Some(Err(error)), BROKEN),
+            };
+            // Trailers are hop-by-hop.
+            let Ok(data) = frame.into_data() else { continue };
+            match replay.as_mut().map_or(Ok(data.clone()), |replay| replay.pass(&data)) {
+                Ok(data) if data.is_empty() => {}
+                Ok(data) => return (Some(Ok(data)), Self::Upstream(body, replay)),
+                Err(error) => return (Some(Err(io::Error::other(error))), BROKEN),
             }
         }
     }

@@ -10,8 +10,8 @@ mod run_end_tests;
 mod shared;
 mod streams;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 mod upstream;
 
-pub(crate) use answer::{Fallback, Reply, answer};
-pub(crate) use streams::{StreamKey, Streams};
+pub(crate) use answer::{Fallback, Parts, Reply, answer, first_answer};
+pub(crate) use streams::{StreamKey, Streams, Subscriber};

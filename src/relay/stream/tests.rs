@@ -25,21 +25,21 @@ use crate::stream::Raw;
 
 use crate::serving::{Serving, serving};
 
-pub(super) const FAILSAFE: Duration = Duration::from_secs(20);
-pub(super) const V2: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-stream-version: v2\r\n\r\n";
-pub(super) const V1: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+pub(crate) const FAILSAFE: Duration = Duration::from_secs(20);
+pub(crate) const V2: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-stream-version: v2\r\n\r\n";
+pub(crate) const V1: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
 
-pub(super) fn record(number: u64) -> String {
+pub(crate) fn record(number: u64) -> String {
     format!("event: batch\ndata: {{\"records\":[{{\"seq_num\":{number},\"timestamp\":7,\"extra\":1}}]}}\n\n")
 }
 
-pub(super) fn ping(tail: u64) -> String {
+pub(crate) fn ping(tail: u64) -> String {
     format!("event: ping\ndata: {{\"timestamp\":1,\"tail\":{{\"seq_num\":{tail},\"timestamp\":7}}}}\n\n")
 }
 
 /// The heads of the requests that a scripted server received. Dropping it fails the test if the server's task panicked,
 /// or if a response of the script was never requested.
-pub(super) struct Heads {
+pub(crate) struct Heads {
     received: mpsc::UnboundedReceiver<String>,
     missing: Arc<AtomicUsize>,
     _server: Serving,
@@ -53,7 +53,7 @@ impl Drop for Heads {
 }
 
 /// A scripted server: each connection gets the next text, and is closed after it where the script says so.
-pub(super) async fn upstream(answers: Vec<(String, bool)>) -> (String, Heads) {
+pub(crate) async fn upstream(answers: Vec<(String, bool)>) -> (String, Heads) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let (tell, heads) = mpsc::unbounded_channel();
@@ -80,7 +80,7 @@ pub(super) async fn upstream(answers: Vec<(String, bool)>) -> (String, Heads) {
 }
 
 /// A server of one connection, which sends this head, then each text of the sender, and ends with the sender.
-pub(super) async fn live(head: &'static str) -> (String, mpsc::UnboundedSender<String>, Serving) {
+pub(crate) async fn live(head: &'static str) -> (String, mpsc::UnboundedSender<String>, Serving) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let (send, mut texts) = mpsc::unbounded_channel::<String>();
@@ -94,7 +94,7 @@ pub(super) async fn live(head: &'static str) -> (String, mpsc::UnboundedSender<S
     (url, send, server)
 }
 
-pub(super) async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(mut is_so: impl AsyncFnMut() -> bool) {
     timeout(FAILSAFE, async {
         while !is_so().await {
             sleep(Duration::from_millis(5)).await;
@@ -104,15 +104,15 @@ pub(super) async fn until(mut is_so: impl AsyncFnMut() -> bool) {
     .expect("it comes to that");
 }
 
-pub(super) async fn gone(streams: &Streams) {
+pub(crate) async fn gone(streams: &Streams) {
     until(async || matches!(view(streams, None).await, Reply::Upstream)).await;
 }
 
-pub(super) fn streams(url: &str) -> (Streams, CancellationToken) {
+pub(crate) fn streams(url: &str) -> (Streams, CancellationToken) {
     streams_of(url, Limits::default(), Duration::from_millis(50))
 }
 
-pub(super) fn streams_of(url: &str, limits: Limits, keep: Duration) -> (Streams, CancellationToken) {
+pub(crate) fn streams_of(url: &str, limits: Limits, keep: Duration) -> (Streams, CancellationToken) {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let options = Options {
         base_path: Some("".into()),
@@ -124,15 +124,15 @@ pub(super) fn streams_of(url: &str, limits: Limits, keep: Duration) -> (Streams,
     (Streams::new(options, stop.clone(), Arc::default()), stop)
 }
 
-pub(super) fn key() -> StreamKey {
+pub(crate) fn key() -> StreamKey {
     StreamKey { run: "run_1".into(), name: StreamName::Output("ai".into()) }
 }
 
-pub(super) async fn view(streams: &Streams, last: Option<&'static str>) -> Reply {
+pub(crate) async fn view(streams: &Streams, last: Option<&'static str>) -> Reply {
     view_or(streams, last, Box::new(|_| Box::pin(async { None }))).await
 }
 
-pub(super) async fn view_or(streams: &Streams, last: Option<&'static str>, fallback: Fallback) -> Reply {
+pub(crate) async fn view_or(streams: &Streams, last: Option<&'static str>, fallback: Fallback) -> Reply {
     let mut headers = HeaderMap::new();
     headers.insert("timeout-seconds", HeaderValue::from_static("1"));
     if let Some(last) = last {
@@ -143,7 +143,7 @@ pub(super) async fn view_or(streams: &Streams, last: Option<&'static str>, fallb
 }
 
 /// The status and the body, and whether the body ended well.
-pub(super) async fn read(reply: Reply) -> (u16, String, bool) {
+pub(crate) async fn read(reply: Reply) -> (u16, String, bool) {
     let Reply::Answer(answer) = reply else { return (0, String::new(), false) };
     let response = answer.into_http(&HeaderMap::new(), Version::HTTP_11);
     let (status, mut body) = (response.status().as_u16(), response.into_body());
@@ -157,7 +157,7 @@ pub(super) async fn read(reply: Reply) -> (u16, String, bool) {
     }
 }
 
-pub(super) fn numbers(body: &str) -> Vec<u64> {
+pub(crate) fn numbers(body: &str) -> Vec<u64> {
     let found = body.split("{\"seq_num\":").skip(1).filter(|part| part.contains("extra"));
     found.map(|part| part.split(',').next().expect("a number").parse().expect("a number")).collect()
 }
