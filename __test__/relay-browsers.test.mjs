@@ -8,6 +8,7 @@ import http2 from "node:http2";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { selfSigned } from "./support/certificate.mjs";
+import { asking } from "./support/live.mjs";
 import { bearer, handlerOver, serve, snapshot, startServer, until, WAYS } from "./support/relay.mjs";
 
 const CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
@@ -66,6 +67,28 @@ describe("polls of a browser without TLS", { timeout: 60_000, concurrency: true 
       await handler.close();
     });
   }
+
+  it("have fewer places where open live responses take the places of polls", async () => {
+    const handler = handlerOver(server);
+    const { url, close } = await handler.listen();
+    const ask = (path, init) => fetch(url + path, init);
+    const left = new AbortController();
+    const headers = { ...bearer(`read:runs:${run}`), "user-agent": CHROME };
+    for (let n = 0; n < HELD; n++) {
+      const response = await ask("/relay/v1/live", { ...asking([{ id: "a", run }], headers), signal: left.signal });
+      assert.equal(response.status, 200);
+    }
+    const { answered } = await poll(ask, 1, { "user-agent": CHROME });
+    await until(() => answered.length === 1, "it is answered", SOON_MS);
+    left.abort();
+    await until(() => handler.stats().viewers.now === 0, "they are gone", SOON_MS);
+    const { answered: again, leave } = await poll(ask, HELD, { "user-agent": CHROME });
+    await sleep(1_100);
+    assert.equal(again.length, 0, "they are held");
+    leave();
+    await close();
+    await handler.close();
+  });
 
   it("have their news at once", async () => {
     const handler = handlerOver(server);

@@ -288,3 +288,59 @@ async fn the_relay_that_the_emulator_mounts_has_it_too() {
     let names: Vec<_> = answer.body.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
     assert_eq!(names, ["row", "ready", "end"]);
 }
+
+/// A server that takes requests and answers none.
+async fn silent_server() -> (tokio::net::TcpListener, Options) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let options = Options::new(Endpoint::new(&url, "tr_dev_fakefakefakefakefake", None).expect("an endpoint"));
+    (listener, options)
+}
+
+async fn front_of(options: Options) -> Front {
+    let relay = Relay::new(options);
+    let listen = Listen { host: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 0, tls: None, authorize: None };
+    let listening = Listening::start(relay.clone(), listen).await.expect("it listens");
+    Front { relay, listening, client: reqwest::Client::builder().no_proxy().build().expect("a client") }
+}
+
+#[tokio::test]
+async fn a_want_whose_server_cannot_be_reached_is_refused_as_its_get_is() {
+    let (listener, options) = silent_server().await;
+    drop(listener);
+    let front = front_of(options).await;
+    let mut page = front.page(Some("tr_dev_fakefakefakefakefake"), json!([{ "id": "a", "run": "run_1" }])).await;
+    let (name, _, told) = page.next().await.expect("an event");
+    assert_eq!((name.as_str(), &told["status"], &told["retry"]), ("error", &json!(502), &json!(true)), "{told}");
+    assert_eq!(page.next().await, None);
+}
+
+#[tokio::test]
+async fn a_relay_that_stops_while_a_feed_is_waited_for_tells_its_page_to_ask_again() {
+    let (_listener, options) = silent_server().await;
+    let front = front_of(options).await;
+    let mut page = front.page(Some("tr_dev_fakefakefakefakefake"), json!([{ "id": "a", "run": "run_1" }])).await;
+    timeout(FAILSAFE, async {
+        while front.stats()["viewers"]["now"] != 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("it waits");
+    front.relay.stop();
+    assert_eq!(page.next().await.expect("an event").0, "again");
+    assert_eq!(page.next().await, None);
+}
+
+#[tokio::test]
+async fn a_want_is_no_longer_than_the_query_and_the_headers_of_its_get_may_be() {
+    let emulator = Emulator::start(json!({})).await;
+    let front = Front::start(&emulator, |_| {}, None).await;
+    let (tags, token) = (["t".repeat(9_000)], "t".repeat(17_000));
+    let wants = json!([{ "id": "a", "tags": tags }, { "id": "b", "run": "run_1", "token": token }]);
+    let told = front.page(Some(emulator.running.secret_key()), wants).await.take(2).await;
+    let statuses: Vec<_> = told.iter().map(|event| event.2["status"].as_u64()).collect();
+    assert_eq!(statuses, [Some(414), Some(431)], "{told:?}");
+    let stats = front.stats();
+    assert_eq!((&stats["limited"]["queryBytes"], &stats["limited"]["headerBytes"]), (&json!(1), &json!(1)));
+}

@@ -58,12 +58,21 @@ impl Admission {
     /// # Errors
     /// The 431, 414, 400 or 401.
     pub(super) fn check(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Response> {
+        self.check_size(headers, uri.query())?;
+        check_ambiguity(headers, uri)
+    }
+
+    /// Refuses a request that is too long.
+    ///
+    /// # Errors
+    /// The 431 or 414.
+    pub(super) fn check_size(&self, headers: &HeaderMap, query: Option<&str>) -> Result<(), Response> {
         let (bound, status, text) = if size_of(headers) > self.header_bytes {
             (Bound::HeaderBytes, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request header fields too large")
-        } else if uri.query().is_some_and(|query| query.len() > self.query_bytes) {
+        } else if query.is_some_and(|query| query.len() > self.query_bytes) {
             (Bound::QueryBytes, StatusCode::URI_TOO_LONG, "Request query too long")
         } else {
-            return check_ambiguity(headers, uri);
+            return Ok(());
         };
         self.stats.limit(bound);
         Err(Response::api_error(status, text))

@@ -13,7 +13,7 @@ mod head;
 mod idle_cache;
 mod limits;
 mod listen;
-mod live;
+pub(crate) mod live;
 mod log;
 mod metrics;
 mod options;

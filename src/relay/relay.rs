@@ -34,7 +34,7 @@ pub struct Relay {
     /// Ends held polls, streams, upstreams and listeners.
     pub(crate) stop: CancellationToken,
     pub(super) stats: Arc<Stats>,
-    admission: Admission,
+    admission: Arc<Admission>,
     router: Arc<Router>,
     authorizer: Arc<Authorizer>,
     limiter: Arc<Limiter>,
@@ -64,7 +64,9 @@ impl Relay {
         let responder = Responder::new(options.limits.bytes_under_way, stats.clone());
         let streams = Arc::new(Streams::new(options.clone(), stop.clone(), stats.clone()).ending_with(feeds.clone()));
         let proxy = Proxy::new(&options, limiter.clone(), stats.clone(), stop.clone(), digester);
+        let admission = Arc::new(Admission::new(&options, stats.clone()));
         let live = live::Parts {
+            admission: admission.clone(),
             authorizer: authorizer.clone(),
             limiter: limiter.clone(),
             router: router.clone(),
@@ -76,7 +78,7 @@ impl Relay {
             stop: stop.clone(),
         };
         Arc::new(Self {
-            admission: Admission::new(&options, stats.clone()),
+            admission,
             router,
             authorizer,
             live: Live::new(&options.endpoint, live),
@@ -112,7 +114,8 @@ impl Relay {
             Ok(route) if route.target == Target::Proxy => Box::pin(self.proxy.pass(&request, &route, body)).await,
             Ok(route) if route.target == Target::Live => {
                 request.headers = request::needed(&request.headers);
-                Box::pin(self.live.answer(&request, body, grant)).await.unwrap_or_else(|refusal| refusal).into()
+                let hold = browser.map(|browser| self.hold(&browser, &request, &route.target));
+                Box::pin(self.live.answer(&request, body, grant, hold)).await.unwrap_or_else(|refusal| refusal).into()
             }
             Ok(route) => {
                 drop(body);

@@ -44,4 +44,4 @@ pub(crate) use feeds::{Feeds, Subscriber};
 pub(crate) use key::FeedKey;
 pub(super) use skipped::SkippedColumns;
 pub(super) use text_cache::TextKey;
-pub(super) use view::{Gone, RowView, Standing, States};
+pub(super) use view::{Changed, Gone, RowView, Standing, States};

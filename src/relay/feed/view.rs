@@ -51,6 +51,18 @@ pub(in crate::relay) struct Gone {
     pub(in crate::relay) first_version: u64,
 }
 
+/// What changed after a change.
+#[derive(Debug)]
+pub(in crate::relay) struct Changed {
+    /// The keys of rows, those first that changed longest ago.
+    pub(in crate::relay) keys: Vec<Arc<str>>,
+    pub(in crate::relay) gone: Vec<Gone>,
+    /// These are all up to this change.
+    pub(in crate::relay) to: u64,
+    /// Whether nothing changed after that.
+    pub(in crate::relay) is_all: bool,
+}
+
 /// How far a copy goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::relay) struct Horizon {
@@ -90,9 +102,9 @@ impl Subscriber {
         }
     }
 
-    /// The keys of at most `max` rows that changed after `after`, those first that changed longest ago; the deletes up
-    /// to the last of them; and the change up to which these are all.
-    pub(in crate::relay) fn changed(&self, after: u64, max: usize) -> (Vec<Arc<str>>, Vec<Gone>, u64) {
+    /// At most `max` rows that changed after `after`, and the deletes up to the last of them. A row is where its last
+    /// change is: of one that is not among these, any number of changes may be at or before `to`.
+    pub(in crate::relay) fn changed(&self, after: u64, max: usize) -> Changed {
         let rows = self.copy().rows();
         let mut keys = Vec::new();
         let mut to = rows.sequence();
@@ -110,14 +122,14 @@ impl Subscriber {
             created_ms: tombstone.created_ms,
             first_version: tombstone.first_version,
         });
-        (keys, gone.collect(), to)
+        Changed { keys, gone: gone.collect(), to, is_all: to == rows.sequence() }
     }
 
-    /// The keys of all runs that were created before a time, with their creation.
-    pub(in crate::relay) fn keys_before(&self, created_ms: u64) -> Vec<(Arc<str>, u64)> {
+    /// The oldest creation of a run that was created before a time and whose key `is_known` takes, in Unix milliseconds.
+    pub(in crate::relay) fn oldest_before(&self, created_ms: u64, is_known: impl Fn(&str) -> bool) -> Option<u64> {
         let rows = self.copy().rows();
-        let older = rows.entries.iter().filter(|(_, entry)| entry.created_ms < created_ms);
-        older.map(|(key, entry)| (key.clone(), entry.created_ms)).collect()
+        let older = rows.entries.iter().filter(|(key, entry)| entry.created_ms < created_ms && is_known(key));
+        older.map(|(_, entry)| entry.created_ms).min()
     }
 
     /// A row as it is now.

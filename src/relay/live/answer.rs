@@ -14,19 +14,17 @@ use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::event::{self, AGAIN, HEARTBEAT, Refused};
 use super::following::Step;
-use super::opening::{Asked, Opened, Opener};
-use super::place::Digests;
+use super::opening::{Asked, Opened};
 use super::ready_set::{ReadySet, waker};
+use super::shared::Shared;
 use super::wants::Want;
-use crate::relay::digest::Digest;
-use crate::relay::limits::{InFlightBody, InFlightBytes};
+use crate::relay::browser::Hold;
 use crate::relay::log;
-use crate::relay::stats::{Bound, Refusal, Stats};
-use crate::serve::clock::Clock;
+use crate::relay::stats::Refusal;
 use crate::serve::feed::hold;
 
 /// How often a response sends a comment at least.
@@ -35,17 +33,8 @@ pub(super) const BEAT: Duration = Duration::from_secs(15);
 pub(super) const LIFE: Duration = Duration::from_secs(240);
 /// A part of the body is handed over from this length on, in bytes.
 const PART_BYTES: usize = 16 << 10;
-
-/// What the responses of a relay share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) opener: Opener,
-    pub(super) digests: Digests,
-    pub(super) in_flight: Arc<InFlightBytes>,
-    pub(super) stats: Arc<Stats>,
-    pub(super) clock: Clock,
-    pub(super) stop: CancellationToken,
-}
+/// After how many turns in which wants only compared rows the connection's task leaves its thread to others.
+const MAX_LATER: usize = 16;
 
 /// A want, and its place in the ready set.
 struct Slot {
@@ -76,11 +65,16 @@ pub(super) struct Events {
     out: Vec<u8>,
     long: Option<Bytes>,
     is_over: bool,
+    /// How many wants only compared rows since the last poll.
+    later: usize,
+    /// The response takes one of the connections of a browser that has few.
+    _connection: Option<Hold>,
 }
 
 impl Events {
-    /// The events of these wants.
-    pub(super) fn new(shared: Arc<Shared>, wants: Vec<Want>, asked: Asked) -> Self {
+    /// The events of these wants. `connection` counts the response among those of its
+    /// browser (F12).
+    pub(super) fn new(shared: Arc<Shared>, wants: Vec<Want>, asked: Asked, connection: Option<Hold>) -> Self {
         let ready = ReadySet::new(wants.len() + 2);
         let (asked, open) = (Arc::new(asked), wants.len());
         let slots = wants.into_iter().enumerate().map(|(slot, want)| {
@@ -100,6 +94,8 @@ impl Events {
             out: Vec::new(),
             long: None,
             is_over: false,
+            later: 0,
+            _connection: connection,
             shared,
             ready,
         }
@@ -175,19 +171,14 @@ impl Events {
             Step::Row(text, true) => return self.write(slot, "row", &text),
             Step::Row(text, false) => return self.write(slot, "change", &text),
             Step::Chunk(text) => return self.write(slot, "chunk", &text),
+            Step::Later => self.later += 1,
             Step::Gone(key) => event::push_gone(&mut self.out, &want.id, key),
             Step::Ready => event::push_plain(&mut self.out, "ready", &want.id),
             Step::End => {
                 event::push_plain(&mut self.out, "end", &want.id);
                 return self.close(slot);
             }
-            Step::Failed(refused) => {
-                // The copies end with the relay: that is no fault of the want.
-                if self.shared.stop.is_cancelled() {
-                    return self.end();
-                }
-                return self.refuse(slot, &refused);
-            }
+            Step::Failed(refused) => return self.refuse(slot, &refused),
         }
         self.ready.insert(slot);
     }
@@ -208,6 +199,10 @@ impl Events {
     }
 
     fn refuse(&mut self, slot: usize, refused: &Refused) {
+        // Feeds end with the relay: that is no fault of the want.
+        if self.shared.stop.is_cancelled() {
+            return self.end();
+        }
         if let Some(refusal) = Refusal::of(refused.status) {
             self.shared.stats.refuse(refusal);
         }
@@ -224,32 +219,6 @@ impl Events {
     }
 }
 
-impl Shared {
-    /// Long bytes, which count as under way until the connection has sent them; `None` for short ones.
-    fn count(&self, text: &Bytes, owner: Option<Digest>) -> Result<Option<Bytes>, ()> {
-        if !event::is_long(text) {
-            return Ok(None);
-        }
-        let Ok(guard) = self.in_flight.enter(text, owner) else {
-            self.stats.limit(Bound::BytesUnderWay);
-            return Err(());
-        };
-        Ok(Some(Bytes::from_owner(Counted { text: text.clone(), _guard: guard })))
-    }
-}
-
-/// Bytes that count as under way until they are dropped.
-struct Counted {
-    text: Bytes,
-    _guard: Option<InFlightBody>,
-}
-
-impl AsRef<[u8]> for Counted {
-    fn as_ref(&self) -> &[u8] {
-        &self.text
-    }
-}
-
 impl Stream for Events {
     type Item = io::Result<Bytes>;
 
@@ -260,14 +229,21 @@ impl Stream for Events {
         {
             return Poll::Ready(Some(Ok(long)));
         }
-        while !self.is_over && self.long.is_none() && self.out.len() < PART_BYTES {
+        self.later = 0;
+        while !self.is_over && self.long.is_none() && self.out.len() < PART_BYTES && self.later < MAX_LATER {
             let Some(slot) = self.ready.take() else { break };
             self.turn(slot);
         }
         if !self.out.is_empty() {
             return Poll::Ready(Some(Ok(std::mem::take(&mut self.out).into())));
         }
-        if self.is_over { Poll::Ready(None) } else { Poll::Pending }
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        if self.later == MAX_LATER {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 }
 
@@ -281,21 +257,27 @@ mod tests {
 
     use futures_util::StreamExt as _;
     use http::HeaderMap;
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::relay::admission::Admission;
     use crate::relay::authorizer::Authorizer;
     use crate::relay::digest::Digester;
     use crate::relay::feed::Feeds;
     use crate::relay::feed::tests::{Fixture, options};
-    use crate::relay::limits::Limiter;
+    use crate::relay::limits::{InFlightBytes, Limiter};
     use crate::relay::live::following::Following;
     use crate::relay::live::opening::Follower;
+    use crate::relay::live::opening::Opener;
     use crate::relay::live::page::{Truth, batch};
+    use crate::relay::live::place::Digests;
     use crate::relay::options::Limits;
     use crate::relay::proxy::Proxy;
     use crate::relay::router::Router;
+    use crate::relay::stats::Stats;
     use crate::relay::stream::Streams;
     use crate::secret::Secret;
+    use crate::serve::clock::Clock;
 
     /// What follows one run, whose relay lets so many bytes be under way.
     struct World {
@@ -319,6 +301,7 @@ mod tests {
                 streams: Arc::new(Streams::new(options.clone(), stop.clone(), stats.clone())),
                 proxy: Proxy::new(&options, limiter.clone(), stats.clone(), stop.clone(), Digester::new()),
                 limiter,
+                admission: Arc::new(Admission::new(&options, stats.clone())),
             };
             let digests = Digests::new(&Secret::new("tr_dev_1"));
             let shared = Shared { opener, digests, in_flight: InFlightBytes::new(max), stats, clock, stop };
@@ -331,7 +314,7 @@ mod tests {
         fn events(&self, expires_ms: Option<u64>) -> Events {
             let wants = crate::relay::live::wants::parse(br#"{"wants":[{"id":"a","run":"run_a"}]}"#).expect("wants");
             let asked = Asked { headers: HeaderMap::new(), origin: String::new(), grant: None };
-            let mut events = Events::new(self.shared.clone(), wants, asked);
+            let mut events = Events::new(self.shared.clone(), wants, asked, None);
             let permit = self.shared.opener.limiter.enter(Some([1; 32]), "/x".into()).expect("room");
             let following = Following::new(self.fixture.another(), Vec::new(), &[], 0);
             let opened =

@@ -13,7 +13,7 @@ use tokio_util::sync::ReusableBoxFuture;
 use super::event::Refused;
 use super::fields::{self, RowEvent};
 use super::place::{Digests, Place, key_of};
-use crate::relay::feed::{ColumnSet, Gone, RowView, SkippedColumns, Standing, States, Subscriber, TextKey};
+use crate::relay::feed::{Changed, ColumnSet, Gone, RowView, SkippedColumns, Standing, States, Subscriber, TextKey};
 use crate::run;
 use crate::shape::Schema;
 
@@ -21,6 +21,9 @@ use crate::shape::Schema;
 const MAX_WAITING: usize = 256;
 /// After how many heartbeats a doubt is settled in favour of this relay's copy.
 const PATIENCE: u64 = 2;
+/// How many rows are compared of which the page lacks nothing, before others have their turn. Each costs a digest of all
+/// that the page has of it.
+const MAX_SILENT: usize = 64;
 
 /// What comes next.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub(super) enum Step {
     End,
     /// The want is over.
     Failed(Refused),
+    /// Nothing yet: others have their turn before more rows are compared.
+    Later,
     /// Nothing, until the waker is woken.
     Idle,
 }
@@ -45,10 +50,9 @@ pub(super) enum Step {
 #[derive(Debug)]
 struct Pending {
     place: Place,
-    /// The key of the row, once it was seen here.
-    row: Option<Arc<str>>,
-    /// Whether the copy is right where the two are of one time.
-    is_settled: bool,
+    /// The key of the row, and the heartbeat from which the copy is right where the two are of one time; once the row was
+    /// seen here.
+    seen: Option<(Arc<str>, u64)>,
 }
 
 /// A want that follows a feed.
@@ -64,21 +68,27 @@ pub(super) struct Following {
     window_ms: u64,
     /// Every change up to this one was told, but for `pending` ones.
     base: u64,
-    /// The changes that are being told go up to this one.
-    to: Option<u64>,
+    /// Of the changes after it, those of rows that did not change again were told up to this one.
+    reached: u64,
+    /// The changes that are being told go up to this one; whether they are all.
+    to: Option<(u64, bool)>,
     keys: VecDeque<Arc<str>>,
     gone: VecDeque<Gone>,
+    /// Rows of `pending` that are not here, and that are waited for no longer.
+    missing: Vec<u64>,
     /// Rows that were told in a newer state than `base` says, and in which.
     ahead: HashMap<Arc<str>, u64>,
-    /// The same of rows that are newer than `to` says.
-    next_ahead: HashMap<Arc<str>, u64>,
     pending: HashMap<u64, Pending>,
     /// Up to here, changes were lost to this copy before the page came.
     lost: u64,
+    /// The same when the changes that are being told were looked up.
+    lost_before: u64,
     /// Changes up to this one are the first; `None` once they were told.
     first: Option<u64>,
-    /// The heartbeat at which doubts are settled.
+    /// The heartbeat at which doubts are settled that the first rows left.
     settles_at: u64,
+    /// The heartbeat at which doubts were last looked at.
+    settled_at: Option<u64>,
     is_finished: bool,
 }
 
@@ -89,7 +99,7 @@ impl Following {
         let states = subscriber.states();
         let (skipped, schema) = subscriber.skipped(&skip_columns);
         let places = places.iter().filter_map(|text| Place::decode(text));
-        let pending = places.map(|place| (place.key, Pending { place, row: None, is_settled: false })).collect();
+        let pending = places.map(|place| (place.key, Pending { place, seen: None })).collect();
         Self {
             wait: ReusableBoxFuture::new(changed(states.clone())),
             states: Some(states),
@@ -99,25 +109,33 @@ impl Following {
             window_ms: subscriber.window_ms(),
             subscriber,
             base: 0,
+            reached: 0,
             to: None,
             keys: VecDeque::new(),
             gone: VecDeque::new(),
+            missing: Vec::new(),
             ahead: HashMap::new(),
-            next_ahead: HashMap::new(),
             pending,
             lost: 0,
+            lost_before: 0,
             first: Some(u64::MAX),
             settles_at: beat + PATIENCE,
+            settled_at: None,
             is_finished: false,
         }
     }
 
     /// What comes next. `waker` is woken when there may be something after [`Step::Idle`].
     pub(super) fn step(&mut self, digests: &Digests, beat: u64, waker: &Waker) -> Step {
+        let mut silent = 0;
         loop {
             while let Some(key) = self.keys.pop_front() {
-                if let Some(step) = self.visit(&key, digests) {
+                if let Some(step) = self.visit(&key, digests, beat) {
                     return step;
+                }
+                silent += 1;
+                if silent >= MAX_SILENT {
+                    return Step::Later;
                 }
             }
             while let Some(gone) = self.gone.pop_front() {
@@ -125,28 +143,34 @@ impl Following {
                     return step;
                 }
             }
-            if let Some(to) = self.to.take() {
-                self.base = to;
-                self.ahead.retain(|_, version| *version > to);
-                self.ahead.extend(std::mem::take(&mut self.next_ahead));
+            while let Some(hashed) = self.missing.pop() {
+                // It may have come meanwhile.
+                if self.pending.get(&hashed).is_some_and(|pending| pending.seen.is_none()) {
+                    self.pending.remove(&hashed);
+                    return Step::Gone(hashed);
+                }
             }
+            if let Some((to, is_all)) = self.to.take() {
+                self.reached = to;
+                if is_all {
+                    self.base = to;
+                    self.ahead.retain(|_, version| *version > to);
+                }
+            }
+            // A row that changes as the first ones are told comes after the others.
             if self.first.is_some_and(|first| self.base >= first) {
                 self.first = None;
                 return Step::Ready;
             }
-            if self.is_finished && self.first.is_none() {
-                return Step::End;
-            }
-            if self.first.is_none()
-                && beat >= self.settles_at
-                && let Some(step) = self.settle()
-            {
-                return step;
-            }
-            if !self.keys.is_empty() {
+            if self.first.is_none() && beat >= self.settles_at && self.settled_at.is_none_or(|last| last < beat) {
+                self.settled_at = Some(beat);
+                self.settle(beat);
                 continue;
             }
-            let Some(mut states) = self.take_states(waker) else { return Step::Idle };
+            let is_over = self.is_finished && self.first.is_none();
+            let Some(mut states) = self.take_states(waker) else {
+                return if is_over { Step::End } else { Step::Idle };
+            };
             let standing = Subscriber::standing(&mut states);
             self.states = Some(states);
             match standing {
@@ -157,6 +181,10 @@ impl Following {
                         return Step::Failed(refused);
                     }
                     if self.to.is_none() {
+                        // A run may change once more after it is finished.
+                        if is_over {
+                            return Step::End;
+                        }
                         self.watch();
                     }
                 }
@@ -199,14 +227,13 @@ impl Following {
             self.check_whole(horizon.evicted_ms)?;
             self.widen();
             (self.skipped, self.schema) = self.subscriber.skipped(&self.skip_columns);
-        } else if horizon.lost > self.lost && horizon.lost > self.base {
-            // Only a page that is far behind. With the places of its rows it is told the rest.
-            let why = "Rows were forgotten before this page was told of them: ask again";
-            return Err(Refused::new(StatusCode::CONFLICT, why, true));
+        } else if horizon.lost > self.lost && horizon.lost > self.reached {
+            return Err(forgotten());
         }
-        if horizon.sequence > self.base {
-            let (keys, gone, to) = self.subscriber.changed(self.base, MAX_WAITING);
-            (self.keys, self.gone, self.to) = (keys.into(), gone.into(), Some(to));
+        self.lost_before = horizon.lost;
+        if horizon.sequence > self.reached {
+            let Changed { keys, gone, to, is_all } = self.subscriber.changed(self.reached, MAX_WAITING);
+            (self.keys, self.gone, self.to) = (keys.into(), gone.into(), Some((to, is_all)));
         }
         Ok(())
     }
@@ -227,23 +254,34 @@ impl Following {
         if self.pending.is_empty() || self.window_ms == 0 {
             return;
         }
-        let older = self.subscriber.keys_before(self.window_ms);
-        let known = older.into_iter().filter(|(key, _)| self.pending.contains_key(&key_of(key)));
-        self.window_ms = known.map(|(_, created_ms)| created_ms).min().unwrap_or(u64::MAX).min(self.window_ms);
+        let is_known = |key: &str| self.pending.contains_key(&key_of(key));
+        self.window_ms = self.subscriber.oldest_before(self.window_ms, is_known).unwrap_or(self.window_ms);
     }
 
     /// What the page is told of a row that changed; `None` where it lacks nothing.
-    fn visit(&mut self, key: &Arc<str>, digests: &Digests) -> Option<Step> {
-        // A row that was deleted meanwhile leaves with the next changes.
-        let view = self.subscriber.row(key)?;
+    fn visit(&mut self, key: &Arc<str>, digests: &Digests, beat: u64) -> Option<Step> {
+        let Some(view) = self.subscriber.row(key) else {
+            // A row that was deleted meanwhile leaves with the next changes, of one that was evicted there are none.
+            let is_lost = self.subscriber.horizon().lost > self.lost_before;
+            return is_lost.then(|| Step::Failed(forgotten()));
+        };
+        // The row's columns may have been announced with the row.
+        (self.skipped, self.schema) = self.subscriber.skipped_of(&self.schema, &self.skipped, &self.skip_columns);
         let hashed = if self.pending.is_empty() { 0 } else { key_of(key) };
         let (columns, is_whole) = if let Some(pending) = self.pending.get_mut(&hashed) {
             let shown = fields::shown(&view.row, &self.schema, |name| self.skipped.has(name));
             let lacking = digests.lacking(&pending.place, &view.row, shown);
             // Of two states of one time, nobody knows the newer one: the page keeps its own for a while.
-            let is_known = pending.place.updated_ms < view.updated_ms || lacking.is_empty() || pending.is_settled;
-            if pending.place.updated_ms > view.updated_ms || !is_known {
-                pending.row = Some(key.clone());
+            let doubted_until = if self.first.is_some() { self.settles_at } else { beat + PATIENCE };
+            let (_, settles_at) = pending.seen.get_or_insert_with(|| (key.clone(), doubted_until));
+            let is_known = pending.place.updated_ms < view.updated_ms || lacking.is_empty() || *settles_at <= beat;
+            if pending.place.updated_ms > view.updated_ms {
+                // The doubt begins with the state of that time.
+                *settles_at = u64::MAX;
+                return None;
+            }
+            if !is_known {
+                *settles_at = (*settles_at).min(doubted_until);
                 return None;
             }
             self.pending.remove(&hashed);
@@ -262,10 +300,13 @@ impl Following {
             // A column that was always null has no change.
             (columns, view.columns.iter().all(|since| *since == 0 || is_new(*since)))
         };
-        match self.to {
-            Some(to) if view.version > to => drop(self.next_ahead.insert(key.clone(), view.version)),
-            None if view.version > self.base => drop(self.ahead.insert(key.clone(), view.version)),
-            Some(_) | None => {}
+        // Once all is told up to a change, that says which state the page has of a row that did not change after it.
+        let will_say = match self.to {
+            Some((to, true)) => to,
+            Some((_, false)) | None => self.base,
+        };
+        if view.version > will_say {
+            self.ahead.insert(key.clone(), view.version);
         }
         self.is_finished = self.subscriber.is_of_one_run() && run::is_finished(&view.row);
         let text = self.text(key, &view, columns, is_whole, digests);
@@ -277,9 +318,7 @@ impl Following {
     }
 
     /// The text of an event, shared by all who make the same step. Empty where no field of the run changed.
-    fn text(&mut self, key: &Arc<str>, view: &RowView, columns: ColumnSet, is_whole: bool, digests: &Digests) -> Bytes {
-        let (skipped, schema) = self.subscriber.skipped_of(&self.schema, &self.skipped, &self.skip_columns);
-        (self.skipped, self.schema) = (skipped, schema);
+    fn text(&self, key: &Arc<str>, view: &RowView, columns: ColumnSet, is_whole: bool, digests: &Digests) -> Bytes {
         let text_key = TextKey { version: view.version, columns, is_whole, skipped: self.skipped.clone() };
         self.subscriber.text(&self.schema, text_key, || {
             let shown = fields::shown(&view.row, &self.schema, |name| self.skipped.has(name));
@@ -299,36 +338,37 @@ impl Following {
         let hashed = key_of(&gone.key);
         let has_place = self.pending.remove(&hashed).is_some();
         let had = gone.first_version <= self.base && gone.created_ms >= self.window_ms && self.base > 0;
-        (has_place || had).then_some(Step::Gone(hashed))
+        // A row that was deleted and came again may have been told in that state alone.
+        let is_ahead = self.ahead.remove(&gone.key).is_some();
+        (has_place || had || is_ahead).then_some(Step::Gone(hashed))
     }
 
     /// Settles what time alone can tell: rows of one time with other columns are told as they stand here, and rows that
     /// are not here are gone. A page that saw a newer state elsewhere keeps it.
-    fn settle(&mut self) -> Option<Step> {
+    fn settle(&mut self, beat: u64) {
         if self.pending.is_empty() {
-            return None;
+            return;
         }
         let horizon = self.subscriber.horizon();
-        let mut missing = None;
-        for (key, pending) in &mut self.pending {
-            match &pending.row {
-                Some(row) if !pending.is_settled => {
-                    pending.is_settled = true;
-                    self.keys.push_back(row.clone());
-                }
+        for (key, pending) in &self.pending {
+            match &pending.seen {
+                Some((row, settles_at)) if *settles_at <= beat => self.keys.push_back(row.clone()),
                 Some(_) => {}
                 None => {
                     let is_evicted = horizon.evicted_ms.is_some_and(|evicted| pending.place.updated_ms <= evicted);
                     if pending.place.updated_ms <= horizon.newest_ms && !is_evicted {
-                        missing = Some(*key);
+                        self.missing.push(*key);
                     }
                 }
             }
         }
-        let missing = missing?;
-        self.pending.remove(&missing);
-        Some(Step::Gone(missing))
     }
+}
+
+/// The refusal of a page that is far behind. With the places of its rows it is told the rest.
+fn forgotten() -> Refused {
+    let why = "Rows were forgotten before this page was told of them: ask again";
+    Refused::new(StatusCode::CONFLICT, why, true)
 }
 
 /// The watch of a copy, once there is news.

@@ -10,12 +10,15 @@ use hyper::body::Body as _;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Events, Shared};
+use super::answer::Events;
 use super::opening::{Asked, Opener};
 use super::place::Digests;
+use super::shared::Shared;
 use super::wants::{self, MAX_BODY_BYTES};
 use crate::config::Endpoint;
+use crate::relay::admission::Admission;
 use crate::relay::authorizer::{Authorizer, Grant};
+use crate::relay::browser::Hold;
 use crate::relay::limits::{InFlightBytes, Limiter};
 use crate::relay::proxy::Proxy;
 use crate::relay::router::Router;
@@ -34,6 +37,7 @@ pub(crate) struct Live(Arc<Shared>);
 /// The parts of a relay that live responses use.
 #[derive(Debug)]
 pub(crate) struct Parts {
+    pub(crate) admission: Arc<Admission>,
     pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) router: Arc<Router>,
@@ -48,12 +52,12 @@ pub(crate) struct Parts {
 impl Live {
     /// Of the relay of these parts. The key of `endpoint` is that of the digests in places.
     pub(crate) fn new(endpoint: &Endpoint, parts: Parts) -> Self {
-        let Parts { authorizer, limiter, router, streams, proxy, in_flight, stats, clock, stop } = parts;
-        let opener = Opener { authorizer, limiter, router, streams, proxy };
+        let Parts { admission, authorizer, limiter, router, streams, proxy, in_flight, stats, clock, stop } = parts;
+        let opener = Opener { admission, authorizer, limiter, router, streams, proxy };
         Self(Arc::new(Shared { opener, digests: Digests::new(&endpoint.token()), in_flight, stats, clock, stop }))
     }
 
-    /// Answers a page. A want that is refused is an event of the answer, not the answer.
+    /// Answers a page. A want that is refused is an event of the answer, not the answer. `hold` is kept while it lasts.
     ///
     /// # Errors
     /// The 400, 408 or 413 for a body that holds no wants; the 503 of a relay that was stopped.
@@ -62,6 +66,7 @@ impl Live {
         request: &Request,
         body: Body,
         grant: Option<Grant>,
+        hold: Option<Hold>,
     ) -> Result<Response, Response> {
         let body = self.read(body).await?;
         let wants = wants::parse(&body).map_err(|why| Response::api_error(StatusCode::BAD_REQUEST, &why))?;
@@ -71,7 +76,7 @@ impl Live {
             return Err(answer.with("retry-after", "1"));
         }
         let asked = Asked { headers: request.headers.clone(), origin: request.origin.clone(), grant };
-        Ok(Response::events_live(Events::new(self.0.clone(), wants, asked)))
+        Ok(Response::events_live(Events::new(self.0.clone(), wants, asked, hold)))
     }
 
     async fn read(&self, body: Body) -> Result<Bytes, Response> {

@@ -1,17 +1,22 @@
 //! One event stream for everything that a page follows (docs/relay-live.md): `POST {base}/relay/v1/live`.
 
 mod answer;
+#[cfg(test)]
+mod edge_tests;
 mod event;
 mod fields;
 mod following;
 #[cfg(test)]
 mod following_tests;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
 mod handler;
 mod opening;
 #[cfg(test)]
 mod page;
 mod place;
 mod ready_set;
+mod shared;
 mod stream;
 #[cfg(test)]
 mod stream_tests;

@@ -10,6 +10,7 @@ use super::following::{Following, Step};
 use super::place::Digests;
 use super::stream::{FALLBACK_SILENCE_S, StreamFollowing};
 use super::wants::{Subject, Want};
+use crate::relay::admission::Admission;
 use crate::relay::authorizer::{Authorizer, Grant};
 use crate::relay::digest::Digest;
 use crate::relay::limits::{Limiter, Permit};
@@ -21,6 +22,7 @@ use crate::serve::{Request, Response};
 /// What opens wants.
 #[derive(Clone, Debug)]
 pub(super) struct Opener {
+    pub(super) admission: Arc<Admission>,
     pub(super) authorizer: Arc<Authorizer>,
     pub(super) limiter: Arc<Limiter>,
     pub(super) router: Arc<Router>,
@@ -82,6 +84,7 @@ impl Opener {
         let path = path_of(&want.subject);
         let route = self.router.find(&Method::GET, &path)?;
         let request = request_of(&want, &asked)?;
+        self.admission.check_size(&request.headers, request.query.as_deref())?;
         let viewer = self.authorizer.identify(&request, asked.grant.clone()).await?;
         // As for a GET: from here on, no step sees anything but what was parsed (A16).
         let request = Request { query: route.rewrite_query(request.query.as_deref())?, ..request };
@@ -99,6 +102,7 @@ impl Opener {
                 return Err(Refused::new(StatusCode::NOT_IMPLEMENTED, why, false));
             }
             let feed = self.authorizer.open_feed(&viewer, &request, &route.target, &path).await?;
+            feed.ready().await?;
             let own = request.parameter("skipColumns").unwrap_or_default();
             let skipped = viewer.skip_columns.iter().cloned().chain(own.split(',').map(str::to_owned));
             Follower::Feed(Following::new(feed, skipped.collect(), &want.at, beat))
