@@ -26,6 +26,7 @@ const TARGETS = {
   streams: "json",
   tokens: "http",
   values: "json",
+  wants: "json",
 };
 const DIFFERENTIAL = "differential";
 /**

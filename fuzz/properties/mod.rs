@@ -16,6 +16,7 @@ mod sse;
 mod streams;
 mod tokens;
 mod values;
+mod wants;
 
 pub use emulator::emulator;
 pub use paths::paths;
@@ -26,6 +27,7 @@ pub use sse::sse;
 pub use streams::streams;
 pub use tokens::tokens;
 pub use values::values;
+pub use wants::wants;
 
 #[cfg(test)]
 mod tests;

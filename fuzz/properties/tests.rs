@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{emulator, paths, relay, responses, shape, sse, streams, tokens, values};
+use super::{emulator, paths, relay, responses, shape, sse, streams, tokens, values, wants};
 
 /// The files of a folder below `fuzz`, at least `least` of them.
 fn inputs(folder: &str, least: usize) -> Vec<(PathBuf, Vec<u8>)> {
@@ -135,6 +135,11 @@ fn an_id_of_a_user_is_one_segment_of_a_url() {
 #[test]
 fn a_relay_sends_upstream_what_it_decided_on() {
     holds("relay", relay);
+}
+
+#[test]
+fn a_body_of_the_live_stream_is_read_in_one_way_or_not_at_all() {
+    holds("wants", wants);
 }
 
 #[test]

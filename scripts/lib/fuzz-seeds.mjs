@@ -89,6 +89,19 @@ const BY_HAND = {
       "GET /relay/realtime/v1/runs?tags=a&offset=-1\0OPTIONS /api/v3/runs/x\0PUT /api/v2/packets/a/b.json\0PUT /emulator/objects/a\nx",
     ),
   ],
+  wants: [
+    input('{"wants":[{"id":"a","run":"run_1","at":"Qk3aaaaaaaaaaaaa","token":"eyJhbGciOiJIUzI1NiJ9.e30.x"}]}'),
+    input(
+      '{"wants":[{"id":"b","tags":["user:7","x"],"createdAt":"1h","skipColumns":["payload"],"at":["AAAAAAABAAAAAAAC","AAAAAAABAAAAAAACAAAAAAAD"]},{"id":"c","batch":"batch_1","at":null}]}',
+    ),
+    input(
+      '{"wants":[{"id":"d","stream":{"run":"run_1","key":"k"},"at":"7"},{"id":"e","stream":{"run":"run_1","key":"k","input":true}}]}',
+    ),
+    input('{"wants":[{"id":"a","run":"run_1","run":"run_2"}],"wants":[]}'),
+    input('[[["a","run_1",null,null,null,null,null,null,null]]]'),
+    input('{"wants":[{"id":"a","run":"run_1","skipColumns":"tr_dev_fakefakefakefakefake"}]}'),
+    input("AAAAAAABAAAAAAACAAAAAAAD"),
+  ],
 };
 
 const METHODS = ["GET", "POST", "PUT", "HEAD", "PATCH", "DELETE", "OPTIONS", "CONNECT"];
@@ -107,6 +120,7 @@ function inputs() {
     streams: [],
     responses: [],
     emulator: [],
+    wants: [],
   };
   const tokens = new Set();
   for (const recording of readRecordings()) {

@@ -1,8 +1,12 @@
 //! The body of a request: what a page wants to follow. Pure.
 
 use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::place::{MAX_PLACES, Place};
 use crate::secret::Secret;
@@ -41,10 +45,33 @@ pub(super) struct Want {
     pub(super) at: Vec<String>,
 }
 
+/// A `T` that is written as an object: a list of its fields in their order would be read as one, too.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
-    wants: Vec<Written>,
+    wants: Vec<Object<Written>>,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +82,7 @@ struct Written {
     tags: Option<Vec<String>>,
     created_at: Option<String>,
     batch: Option<String>,
-    stream: Option<WrittenStream>,
+    stream: Option<Object<WrittenStream>>,
     token: Option<String>,
     skip_columns: Option<Vec<String>>,
     at: Option<Places>,
@@ -83,7 +110,7 @@ enum Places {
 /// # Errors
 /// The sentence that says what is wrong with it. It repeats no value of the body, which may be a token.
 pub(super) fn parse(body: &[u8]) -> Result<Vec<Want>, String> {
-    let Body { wants } = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+    let Object(Body { wants }) = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     if wants.is_empty() {
         return Err("wants is empty: name at least one run, list of tags, batch or stream".to_owned());
     }
@@ -92,7 +119,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Vec<Want>, String> {
     }
     let mut ids = HashSet::new();
     let mut read = Vec::with_capacity(wants.len());
-    for (index, want) in wants.into_iter().enumerate() {
+    for (index, Object(want)) in wants.into_iter().enumerate() {
         let want = want.read().map_err(|why| format!("wants[{index}]: {why}"))?;
         if !ids.insert(want.id.clone()) {
             return Err(format!("wants[{index}]: another want has the same id"));
@@ -115,7 +142,7 @@ impl Written {
             }
             (None, Some(tags), None, None) => Subject::Tags(tags, self.created_at.clone()),
             (None, None, Some(batch), None) => Subject::Batch(batch),
-            (None, None, None, Some(WrittenStream { run, key, input: is_input })) => {
+            (None, None, None, Some(Object(WrittenStream { run, key, input: is_input }))) => {
                 Subject::Stream { run, key, is_input }
             }
             (_, _, _, _) => return Err("it needs exactly one of run, tags, batch and stream".to_owned()),
@@ -213,6 +240,9 @@ mod tests {
             (json!({ "wants": [{ "id": "a", "run": "r", "at": ["p", "x".repeat(1_025)] }] }), "at[1] is too long"),
             (json!({ "wants": [{ "id": "a", "run": 7 }] }), "another type"),
             (json!([]), "another type"),
+            (json!([[{ "id": "a", "run": "r" }]]), "another type"),
+            (json!({ "wants": [["a", "r", null, null, null, null, null, null, null]] }), "another type"),
+            (json!({ "wants": [{ "id": "a", "stream": ["r", "k", false] }] }), "another type"),
         ] {
             let refused = read(body).expect_err(why);
             assert!(refused.contains(why), "{refused}");
