@@ -235,7 +235,11 @@ impl Wake for Turn {
 /// takes.
 ///
 /// `TRIGGER_NATIVE_SWITCHES` allows so many more switches, for a run of minutes to hours.
+///
+/// One at a time: a lock of the whole process that another exploration holds would look as if it were held for ever.
 pub(crate) fn explore(max_switches: usize, scenario: impl Fn() + Clone + Send + 'static) -> usize {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let more = std::env::var("TRIGGER_NATIVE_SWITCHES").ok().and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
     let mut path = Vec::new();
     for orders in 0.. {
