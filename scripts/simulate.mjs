@@ -29,10 +29,10 @@ export function totals(text) {
  */
 const RUST = [
   {
-    label: "feeds, readers, relays, streams (Rust)",
+    label: "feeds, readers, relays, pages, streams (Rust)",
     target: ["--lib"],
     words: ["simulator::", "truth"],
-    simulators: 6,
+    simulators: 7,
   },
   { label: "the machine of streams (Rust)", target: ["--test", "stream_simulator"], words: [], simulators: 1 },
 ];

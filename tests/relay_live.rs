@@ -29,6 +29,12 @@ struct Page {
     text: String,
 }
 
+/// A client. Tests without an emulator have no TLS yet, which it asks for.
+fn client() -> reqwest::Client {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().expect("a client")
+}
+
 impl Front {
     async fn start(emulator: &Emulator, change: impl FnOnce(&mut Options), authorize: Option<Authorize>) -> Self {
         let endpoint = Endpoint::new(&emulator.running.url(), emulator.running.secret_key(), None);
@@ -37,7 +43,7 @@ impl Front {
         let relay = Relay::new(options);
         let listen = Listen { host: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 0, tls: None, authorize };
         let listening = Listening::start(relay.clone(), listen).await.expect("it listens");
-        Self { relay, listening, client: reqwest::Client::builder().no_proxy().build().expect("a client") }
+        Self { relay, listening, client: client() }
     }
 
     async fn post(&self, path: &str, token: Option<&str>, body: String) -> reqwest::Response {
@@ -301,7 +307,7 @@ async fn front_of(options: Options) -> Front {
     let relay = Relay::new(options);
     let listen = Listen { host: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 0, tls: None, authorize: None };
     let listening = Listening::start(relay.clone(), listen).await.expect("it listens");
-    Front { relay, listening, client: reqwest::Client::builder().no_proxy().build().expect("a client") }
+    Front { relay, listening, client: client() }
 }
 
 #[tokio::test]

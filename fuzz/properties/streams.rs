@@ -11,7 +11,7 @@ use super::input::{Input, cut, has_repeated_names};
 use crate::error::{Error, ErrorCode};
 use crate::shape::Now;
 use crate::sse::Decoder;
-use crate::stream::{Chunk, Event, Failure, Limits, Machine, Plan, Position, Raw, Replay, Start, Step};
+use crate::stream::{Chunk, Event, Failure, Limits, Machine, Plan, Position, Raw, Replay, Start, Step, Values};
 
 const MAX_BODIES: usize = 6;
 
@@ -37,8 +37,22 @@ pub fn streams(data: &[u8]) {
             let values: Vec<_> = first.chunks.iter().map(|chunk| chunk.json.as_deref().map(canonical)).collect();
             assert_eq!(values, expected, "not the values of a naive reader");
         }
+        decoded(is_v2, first, seed);
     }
     replayed(&bodies, seed);
+}
+
+/// A live response tells the values that a reader gets of the same body.
+fn decoded(is_v2: bool, body: &[u8], seed: u8) {
+    let take = |pieces: &[&[u8]]| {
+        let (mut values, mut chunks) = (Values::new(is_v2, None), Vec::new());
+        let taken = pieces.iter().try_fold(false, |done, piece| Ok(done || values.push(piece, &mut chunks)?));
+        (chunks, taken.map_err(|error: Error| error.code()))
+    };
+    let whole = take(&[body]);
+    assert_eq!(whole, take(&cut(body, seed)), "cut elsewhere, other values are told");
+    let read = read(Plan { start: Start::Beginning, ..Plan::default() }, is_v2, &[body], None);
+    assert_eq!(whole.0, read.chunks, "not the values of a reader");
 }
 
 /// What a reader sees: values, and steps with the position that each request asks for.

@@ -105,6 +105,8 @@ pub(super) struct Watch {
     may_repeat: bool,
     /// Whether it learns which runs are gone.
     sees_deletes: bool,
+    /// Whether it is given runs and not rows: an empty packet is none.
+    is_of_runs: bool,
     rows: BTreeMap<String, Cells>,
     /// The number of the state that was seen last, for each run.
     at: BTreeMap<String, usize>,
@@ -112,7 +114,19 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(view: View, may_repeat: bool, sees_deletes: bool) -> Self {
-        Self { view, may_repeat, sees_deletes, rows: BTreeMap::new(), at: BTreeMap::new() }
+        let (rows, at) = (BTreeMap::new(), BTreeMap::new());
+        Self { view, may_repeat, sees_deletes, is_of_runs: false, rows, at }
+    }
+
+    /// What a page sees, which may change servers and learns which runs are gone.
+    pub(super) fn of_runs(view: View) -> Self {
+        Self { is_of_runs: true, ..Self::new(view, true, true) }
+    }
+
+    fn shown(&self, cells: &Cells) -> Cells {
+        let mut shown = self.view.shown(cells);
+        shown.retain(|_, text| !self.is_of_runs || !text.is_empty());
+        shown
     }
 
     pub(super) fn view(&self) -> &View {
@@ -132,7 +146,7 @@ impl Watch {
         let states = history.0.get(key).unwrap_or_else(|| panic!("{key} never was"));
         let from = self.at.get(key).copied().unwrap_or(0);
         let is_it = |state: &Option<Cells>| {
-            state.as_ref().is_some_and(|state| self.view.has(state, now_ms) && self.view.shown(state) == cells)
+            state.as_ref().is_some_and(|state| self.view.has(state, now_ms) && self.shown(state) == cells)
         };
         let Some(at) = (from..states.len()).find(|&at| is_it(&states[at])) else {
             let older = (0..from).any(|at| is_it(&states[at]));
@@ -172,7 +186,7 @@ impl Watch {
         let mut count = 0;
         for (key, cells) in table.rows.iter().filter(|(_, cells)| self.view.has(cells, table.now_ms)) {
             count += 1;
-            let shown = self.view.shown(cells);
+            let shown = self.shown(cells);
             assert_eq!(self.rows.get(key), Some(&shown), "the last state of {key}");
         }
         if self.sees_deletes && !keeps_deleted {

@@ -5,6 +5,8 @@ mod backend;
 mod feeds;
 mod history;
 mod hub_tests;
+mod live_tests;
+mod page;
 mod relay_tests;
 mod scenario;
 mod shape_log;

@@ -1,13 +1,16 @@
-//! Readers of streams, over the pool and the driver, and viewers of them through two relays: quick, slow, and coming back.
+//! Readers of streams, over the pool and the driver, and viewers of them through two relays and on their live streams:
+//! quick, slow, and coming back.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
+use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::backend::Backend;
+use super::page::{next_event, wanting};
 use super::relay_tests::{relays, token};
 use super::scenario::{KEY, in_simulated_time, outcome, server};
 use super::streams::World;
@@ -154,6 +157,47 @@ async fn view(relays: [Arc<Relay>; 2], over: Instant, mut rng: SeededRng) -> Vec
     }
 }
 
+/// Reads a stream on the live streams of relays: comes back anywhere with its place, when its response is over and of
+/// itself.
+async fn view_live(relays: [Arc<Relay>; 2], mut rng: SeededRng) -> Vec<u64> {
+    let token = token(&[]);
+    let (mut values, mut at) = (Vec::new(), None::<String>);
+    loop {
+        let mut want = json!({ "id": "s", "stream": { "run": "run_0", "key": "s" }, "token": token });
+        if let Some(at) = &at {
+            want["at"] = at.as_str().into();
+        }
+        let (head, mut body) = relays[rng.below(2)].respond(wanting(&[want]), None).await.into_parts();
+        assert_eq!(head.status.as_u16(), 200);
+        let mut text = String::new();
+        let wait_ms = 'response: loop {
+            let frame = timeout(Duration::from_secs(20), body.frame()).await.expect("a heartbeat");
+            let Some(Ok(frame)) = frame else { break 0 };
+            text.push_str(std::str::from_utf8(&frame.into_data().expect("no trailers")).expect("text"));
+            while let Some((name, told)) = next_event(&mut text) {
+                match name.as_str() {
+                    "chunk" => {
+                        at = Some(told[1]["at"].as_str().expect("a place").to_owned());
+                        let parts = told[1]["parts"].as_array().expect("parts").iter();
+                        values.extend(parts.map(|part| part["chunk"].as_u64().expect("a number")));
+                    }
+                    "end" => return values,
+                    "error" => {
+                        assert_eq!(told[1]["retry"], true, "{told}");
+                        break 'response told[1]["after"].as_u64().unwrap_or(1_000);
+                    }
+                    "ready" | "again" => {}
+                    _ => panic!("{name} {told}"),
+                }
+            }
+            if rng.one_in(40) {
+                break 0;
+            }
+        };
+        sleep(Duration::from_millis(wait_ms)).await;
+    }
+}
+
 fn write(backend: &Backend, rng: &mut SeededRng) -> (Vec<u64>, Instant) {
     let mut state = backend.state();
     let is_v2 = rng.one_in(2);
@@ -182,12 +226,17 @@ async fn play(seed: u64) -> u64 {
     for _ in 0..=rng.below(3) {
         let own = SeededRng::new(rng.below(1 << 30) as u64);
         let late = Duration::from_millis(rng.below(40_000) as u64);
-        let (url, relays, direct) = (running.url.clone(), relays.clone(), rng.one_in(2));
+        let way = ["from the server", "through relays", "on live streams"][rng.below(3)];
+        let (url, relays) = (running.url.clone(), relays.clone());
         let reader = tokio::spawn(async move {
             sleep(late).await;
-            if direct { read(url, over, own).await } else { view(relays, over, own).await }
+            match way {
+                "from the server" => read(url, over, own).await,
+                "through relays" => view(relays, over, own).await,
+                _ => view_live(relays, own).await,
+            }
         });
-        readers.push((reader, if direct { "from the server" } else { "through relays" }));
+        readers.push((reader, way));
     }
     let bound = over + BOUND;
     let mut checked = 0;

@@ -173,7 +173,7 @@ impl Events {
             Step::Chunk(text) => return self.write(slot, "chunk", &text),
             Step::Later => self.later += 1,
             Step::Gone(key) => event::push_gone(&mut self.out, &want.id, key),
-            Step::Ready => event::push_plain(&mut self.out, "ready", &want.id),
+            Step::Ready { is_partial } => event::push_ready(&mut self.out, &want.id, is_partial),
             Step::End => {
                 event::push_plain(&mut self.out, "end", &want.id);
                 return self.close(slot);

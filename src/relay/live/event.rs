@@ -66,7 +66,13 @@ pub(super) fn push_head(out: &mut Vec<u8>, name: &str, id: &str) {
     out.extend_from_slice(b",\n");
 }
 
-/// An event that tells nothing but its want: `ready`, `end`.
+/// The first rows were all told, or those that there are.
+pub(super) fn push_ready(out: &mut Vec<u8>, id: &str, is_partial: bool) {
+    let told = if is_partial { ",{\"partial\":true}" } else { "" };
+    out.extend_from_slice(format!("event: ready\ndata: [{id}{told}]\n\n").as_bytes());
+}
+
+/// An event that tells nothing but its want: `end`.
 pub(super) fn push_plain(out: &mut Vec<u8>, name: &str, id: &str) {
     out.extend_from_slice(format!("event: {name}\ndata: [{id}]\n\n").as_bytes());
 }
@@ -113,6 +119,8 @@ mod tests {
         let event = text(|out| push_plain(out, "ready", &id));
         assert!(event.starts_with("event: ready\ndata: [\"a") && event.ends_with("]\n\n"));
         assert_eq!(event.matches(['\n', '\r']).count(), 3);
+        assert_eq!(text(|out| push_ready(out, "\"a\"", false)), "event: ready\ndata: [\"a\"]\n\n");
+        assert_eq!(text(|out| push_ready(out, "\"a\"", true)), "event: ready\ndata: [\"a\",{\"partial\":true}]\n\n");
         assert_eq!(text(|out| push_gone(out, "\"a\"", 1)), "event: gone\ndata: [\"a\",{\"key\":\"AAAAAAAB\"}]\n\n");
         assert_eq!(text(|out| push_head(out, "row", "\"a\"")), "event: row\ndata: [\"a\",\n");
         assert_eq!(text(|out| push_head(out, "change", "\"a\"")), "event: change\ndata: [\"a\",\n");

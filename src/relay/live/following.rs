@@ -34,8 +34,8 @@ pub(super) enum Step {
     Chunk(Bytes),
     /// A row that left the feed.
     Gone(u64),
-    /// The first rows were all told.
-    Ready,
+    /// The first rows were all told; whether the page may lack finished runs that the copy evicted (F9).
+    Ready { is_partial: bool },
     /// The run is finished, and all of it was told.
     End,
     /// The want is over.
@@ -90,6 +90,7 @@ pub(super) struct Following {
     /// The heartbeat at which doubts were last looked at.
     settled_at: Option<u64>,
     is_finished: bool,
+    is_partial: bool,
 }
 
 impl Following {
@@ -122,6 +123,7 @@ impl Following {
             settles_at: beat + PATIENCE,
             settled_at: None,
             is_finished: false,
+            is_partial: false,
         }
     }
 
@@ -160,7 +162,7 @@ impl Following {
             // A row that changes as the first ones are told comes after the others.
             if self.first.is_some_and(|first| self.base >= first) {
                 self.first = None;
-                return Step::Ready;
+                return Step::Ready { is_partial: self.is_partial };
             }
             if self.first.is_none() && beat >= self.settles_at && self.settled_at.is_none_or(|last| last < beat) {
                 self.settled_at = Some(beat);
@@ -224,7 +226,7 @@ impl Following {
         if self.first == Some(u64::MAX) {
             self.first = Some(horizon.sequence);
             self.lost = horizon.lost;
-            self.check_whole(horizon.evicted_ms)?;
+            self.is_partial = self.lacks_evicted(horizon.evicted_ms);
             self.widen();
             (self.skipped, self.schema) = self.subscriber.skipped(&self.skip_columns);
         } else if horizon.lost > self.lost && horizon.lost > self.reached {
@@ -238,15 +240,10 @@ impl Following {
         Ok(())
     }
 
-    /// A copy that evicted rows is whole for a page alone that has seen all that they were (F9).
-    fn check_whole(&self, evicted_ms: Option<u64>) -> Result<(), Refused> {
-        let Some(evicted_ms) = evicted_ms else { return Ok(()) };
+    /// Whether the page has not seen all that the copy evicted. It is told what there is, which is the newest.
+    fn lacks_evicted(&self, evicted_ms: Option<u64>) -> bool {
         let seen_ms = self.pending.values().map(|pending| pending.place.updated_ms).max();
-        if seen_ms.is_some_and(|seen_ms| seen_ms >= evicted_ms) {
-            return Ok(());
-        }
-        let why = "The feed has more finished runs than a relay keeps: narrow it by more tags or by createdAt";
-        Err(Refused::new(StatusCode::NOT_IMPLEMENTED, why, false))
+        evicted_ms.is_some_and(|evicted_ms| seen_ms.is_none_or(|seen_ms| seen_ms < evicted_ms))
     }
 
     /// Lets the window begin with the oldest run that the page has: it goes on to be told of that run (F8).

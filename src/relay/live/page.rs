@@ -110,9 +110,9 @@ impl Page {
                 self.rows.remove(&key_text(key));
                 return "gone".into();
             }
-            Step::Ready => {
+            Step::Ready { is_partial } => {
                 assert!(!std::mem::replace(&mut self.is_ready, true), "ready twice");
-                return "ready".into();
+                return if is_partial { "partial" } else { "ready" }.into();
             }
             Step::End => {
                 self.is_over = true;

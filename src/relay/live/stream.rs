@@ -112,7 +112,7 @@ impl StreamFollowing {
 
     fn ready(&mut self) -> Step {
         self.is_ready = true;
-        Step::Ready
+        Step::Ready { is_partial: false }
     }
 }
 

@@ -53,6 +53,7 @@ async fn next(following: &mut StreamFollowing) -> (String, Value) {
             let told: Value = serde_json::from_str(data).expect("JSON");
             (told["at"].as_str().expect("a place").to_owned(), told["parts"].clone())
         }
+        Step::Ready { .. } => ("ready".to_owned(), Value::Null),
         Step::Failed(refused) => (format!("failed {}", refused.status.as_u16()), Value::Null),
         step => (format!("{step:?}").to_lowercase(), Value::Null),
     }

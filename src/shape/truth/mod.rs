@@ -11,5 +11,5 @@ mod world;
 pub(crate) use follower::Follower;
 pub(crate) use message::{MUST_REFETCH, UP_TO_DATE, add_noise, message};
 pub(crate) use rng::{SeededRng, fuzz};
-pub(crate) use table::{COLUMNS, Cells, Changed, FINISHED, Habits, TAGS, Table};
+pub(crate) use table::{COLUMNS, Cells, Changed, FINISHED, Habits, TAGS, TYPE, Table};
 pub(crate) use world::World;

@@ -8,7 +8,7 @@ use crate::timestamp::format_timestamp;
 /// The columns of a run that are not null.
 pub(crate) type Cells = BTreeMap<String, String>;
 
-pub(crate) const COLUMNS: [&str; 11] = [
+pub(crate) const COLUMNS: [&str; 14] = [
     "id",
     "friendlyId",
     "taskIdentifier",
@@ -20,7 +20,12 @@ pub(crate) const COLUMNS: [&str; 11] = [
     "payload",
     "output",
     "metadata",
+    "payloadType",
+    "outputType",
+    "metadataType",
 ];
+/// The type of every text.
+pub(crate) const TYPE: &str = "text/plain";
 pub(crate) const LONG_COLUMNS: [&str; 3] = ["payload", "output", "metadata"];
 pub(crate) const TAGS: [&str; 3] = ["a", "b", "c"];
 /// A status in which a run stays, where [`Habits::stays_finished`] says so.
@@ -172,6 +177,7 @@ impl Table {
             ("createdAt".into(), format_timestamp(created_ms)),
             ("runTags".into(), tags(None, rng)),
         ]);
+        cells.extend(LONG_COLUMNS.map(|column| (format!("{column}Type"), TYPE.to_owned())));
         if n.is_multiple_of(3) {
             cells.insert("batchId".into(), "batch_1".into());
         }
