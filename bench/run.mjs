@@ -25,6 +25,7 @@ const CASES = {
   crowd: { long: true },
   recovery: { long: true, peer: false },
   budget: { long: true, peer: false },
+  live: { long: true },
 };
 
 async function main() {

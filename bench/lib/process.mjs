@@ -14,13 +14,16 @@ let profile = "release";
 /** A program of the benchmarks, once it is built. @param {string} name */
 export const program = (name) => path.join(target, profile, "examples", name);
 
+/** The programs that the cases run. */
+const PROGRAMS = ["bench-peer", "bench-bare", "bench-viewers", "bench-browsers", "bench-live-floor"];
+
 /**
  * Compiles programs, without the Node bridge.
  *
  * @param {string[]} [names]
  * @param {{ debug?: boolean }} [options] `debug`: quickly, for a test and not for figures
  */
-export function build(names = ["bench-peer", "bench-bare", "bench-viewers"], { debug = false } = {}) {
+export function build(names = PROGRAMS, { debug = false } = {}) {
   profile = debug ? "debug" : "release";
   const examples = names.flatMap((name) => ["--example", name]);
   const { args, env } = debug ? { args: [], env: process.env } : asPublished();
