@@ -14,6 +14,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::AsyncWrite as _;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::bounds::GRACE;
 use super::connection_io::{ConnectionIo, InFlight};
 use super::listener_state::ListenerState;
+use super::long_response::{Handover, LastsLong, may_last_long};
 use super::plain_peer::PlainPeer;
 use super::read_deadline::ReadDeadlineExecutor;
 use super::request_body::RequestBody;
@@ -56,7 +58,7 @@ pub(super) async fn serve_connection<F, R>(
     listener: Arc<ListenerState>,
     respond: F,
 ) where
-    F: Fn(hyper::Request<RequestBody>) -> R,
+    F: Fn(hyper::Request<RequestBody>) -> R + Unpin,
     R: Future<Output = io::Result<Response<Body>>> + Send + 'static,
 {
     // Nagle's algorithm would delay the small responses of long polls. An error here only costs time.
@@ -72,6 +74,8 @@ pub(super) async fn serve_connection<F, R>(
         }
         // A client that disconnects before its first request is no error.
         let Some(is_http2) = protocol(io, &listener, &stop).await else { return };
+        let long = Handover::default();
+        let handover = long.clone();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let in_flight = io.start_request();
             let mut request = detached(request).map(|body| RequestBody::new(body, io));
@@ -79,7 +83,10 @@ pub(super) async fn serve_connection<F, R>(
             if is_plain && !is_http2 {
                 request.extensions_mut().insert(peer);
             }
-            Responding { respond: Box::pin(respond(request)), in_flight: Some((in_flight, io.clone())), version }
+            let may_last_long = may_last_long(version, request.method(), request.headers());
+            let handover = may_last_long.then(|| handover.clone());
+            let respond = Box::pin(respond(request));
+            Responding { respond, in_flight: Some((in_flight, io.clone())), version, handover }
         });
         if is_http2 {
             let mut builder = http2::Builder::new(ReadDeadlineExecutor::new(listener.clone()));
@@ -88,7 +95,8 @@ pub(super) async fn serve_connection<F, R>(
                 .max_concurrent_streams(listener.bounds.streams)
                 .max_header_list_size(u32::try_from(listener.bounds.header_bytes).unwrap_or(u32::MAX))
                 .keep_alive_interval(listener.bounds.timeouts.idle);
-            let mut connection = pin!(builder.serve_connection(TokioIo::new(io.clone()), service));
+            // Boxed, so that connections of HTTP/1.1 do not have its size.
+            let mut connection = Box::pin(builder.serve_connection(TokioIo::new(io.clone()), service));
             tokio::select! {
                 _ = connection.as_mut() => return,
                 () = stop.cancelled() => {}
@@ -103,12 +111,32 @@ pub(super) async fn serve_connection<F, R>(
                 .header_read_timeout(listener.bounds.timeouts.idle)
                 .max_header_size(listener.bounds.header_bytes)
                 .max_buf_size(BUFFER.max(listener.bounds.header_bytes));
-            let mut connection = pin!(builder.serve_connection(TokioIo::new(io.clone()), service));
-            tokio::select! {
-                _ = connection.as_mut() => {}
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
+            let mut stopped = pin!(stop.cancelled());
+            let (mut is_stopping, mut service) = (false, service);
+            loop {
+                // Boxed, so that a long response does not keep its memory.
+                let mut connection = Box::new(builder.serve_connection(TokioIo::new(io.clone()), service));
+                let response = poll_fn(|cx| {
+                    if !is_stopping && stopped.as_mut().poll(cx).is_ready() {
+                        is_stopping = true;
+                        Pin::new(&mut *connection).graceful_shutdown();
+                    }
+                    if Pin::new(&mut *connection).poll(cx).is_ready() {
+                        return Poll::Ready(None);
+                    }
+                    long.take(io).map_or(Poll::Pending, |response| Poll::Ready(Some(response)))
+                });
+                let Some(response) = response.await else { return };
+                let parts = (*connection).into_parts();
+                service = parts.service;
+                io.unread(&parts.read_buf);
+                drop(parts.read_buf);
+                if response.send(io).await.is_err() {
+                    return;
+                }
+                if is_stopping || stop.is_cancelled() {
+                    let _ = poll_fn(|cx| Pin::new(&mut io.clone()).poll_shutdown(cx)).await;
+                    return;
                 }
             }
         }
@@ -191,6 +219,8 @@ struct Responding<R> {
     /// `None` once the response was returned.
     in_flight: Option<(InFlight, ConnectionIo)>,
     version: Version,
+    /// Where a response goes that the connection itself is to send; `None` where it may not.
+    handover: Option<Handover>,
 }
 
 impl<R: Future<Output = io::Result<Response<Body>>>> Future for Responding<R> {
@@ -203,6 +233,15 @@ impl<R: Future<Output = io::Result<Response<Body>>>> Future for Responding<R> {
         };
         let Some((in_flight, io)) = self.in_flight.take() else { return Poll::Pending };
         let is_http2 = self.version == Version::HTTP_2;
+        let response = match (response, &self.handover) {
+            (Ok(response), Some(handover))
+                if response.extensions().get::<LastsLong>().is_some() && !io.is_receiving_body() =>
+            {
+                handover.leave(response, in_flight);
+                return Poll::Pending;
+            }
+            (response, _) => response,
+        };
         Poll::Ready(response.map(|mut response| {
             if !is_http2 && io.reject_unread_body() {
                 response.headers_mut().remove("keep-alive");

@@ -63,6 +63,8 @@ struct State {
     /// Armed when the write half was shut down.
     linger_timeout: Timer,
     is_evicted: bool,
+    /// Whether HTTP/1.1 had nothing left to send at some time since the last request began.
+    is_flushed: bool,
     waker: Option<Waker>,
 }
 
@@ -92,6 +94,7 @@ impl ConnectionIo {
             has_rejected_body: false,
             linger_timeout: None,
             is_evicted: false,
+            is_flushed: false,
             waker: None,
         })));
         let key = listener.idle.insert(io.0.clone());
@@ -165,6 +168,7 @@ impl ConnectionIo {
     pub(super) fn start_request(&self) -> InFlight {
         let mut state = self.state();
         state.requests += 1;
+        state.is_flushed = false;
         state.header_timeout = None;
         if let Some(key) = state.idle_key.take() {
             state.listener.idle.remove(key);
@@ -173,8 +177,23 @@ impl ConnectionIo {
         InFlight(self.clone())
     }
 
+    /// Whether HTTP/1.1 had nothing left to send at some time since the last request began: hyper flushes the socket only
+    /// then.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.state().is_flushed
+    }
+
+    /// Gives bytes back that were received after a request: the next reader gets them first.
+    pub(super) fn unread(&self, bytes: &[u8]) {
+        self.state().read_ahead.splice(..0, bytes.iter().copied());
+    }
+
     pub(super) fn set_receiving_body(&self, is_receiving_body: bool) {
         self.state().is_receiving_body = is_receiving_body;
+    }
+
+    pub(super) fn is_receiving_body(&self) -> bool {
+        self.state().is_receiving_body
     }
 
     /// Whether the response is sent before the request's body was read. Then the response must close the connection, and
@@ -381,6 +400,7 @@ impl AsyncWrite for ConnectionIo {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.state();
         let polled = Pin::new(&mut state.stream).poll_flush(cx);
+        state.is_flushed |= polled.is_ready();
         state.with_send_timeout(cx, polled)
     }
 

@@ -63,7 +63,7 @@ fn listening(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves with the default bounds, see [`serve_within`].
 pub(crate) async fn serve<F, R>(listener: TcpListener, stop: CancellationToken, respond: F)
 where
-    F: Fn(hyper::Request<RequestBody>) -> R + Clone + Send + 'static,
+    F: Fn(hyper::Request<RequestBody>) -> R + Clone + Send + Unpin + 'static,
     R: Future<Output = io::Result<Response<Body>>> + Send + 'static,
 {
     serve_within(listener, stop, (Bounds::default(), None), Arc::default(), respond).await;
@@ -80,7 +80,7 @@ pub(crate) async fn serve_within<F, R>(
     counts: Arc<Counts>,
     respond: F,
 ) where
-    F: Fn(hyper::Request<RequestBody>) -> R + Clone + Send + 'static,
+    F: Fn(hyper::Request<RequestBody>) -> R + Clone + Send + Unpin + 'static,
     R: Future<Output = io::Result<Response<Body>>> + Send + 'static,
 {
     let state = Arc::new(ListenerState::new(bounds, counts, tls));

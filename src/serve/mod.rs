@@ -15,6 +15,9 @@ pub(crate) mod listener;
 mod listener_state;
 #[cfg(test)]
 mod listener_tests;
+mod long_response;
+#[cfg(test)]
+mod long_response_tests;
 mod manual_clock;
 mod plain_peer;
 mod read_deadline;

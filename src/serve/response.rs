@@ -16,6 +16,8 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
 use serde_json::{Value, json};
 
+use super::long_response::LastsLong;
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
@@ -69,6 +71,8 @@ pub(crate) struct Response {
     headers: Box<HeaderMap>,
     body: Content,
     cors: Cors,
+    /// Whether it lasts for minutes, and is nearly always silent.
+    lasts_long: bool,
 }
 
 impl Response {
@@ -76,7 +80,7 @@ impl Response {
     pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
         let mut headers = Box::new(HeaderMap::new());
         headers.insert(CONTENT_TYPE, JSON);
-        Self { status, headers, body: Content::Whole(body.into()), cors: Cors::Closed }
+        Self { status, headers, body: Content::Whole(body.into()), cors: Cors::Closed, lasts_long: false }
     }
 
     /// A JSON response that the requesting page may read.
@@ -176,7 +180,8 @@ impl Response {
 
     /// The response of a relay's live stream, which the requesting page may read.
     pub(crate) fn events_live(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
-        Self { cors: Cors::Api, ..Self::events(parts) }.with(CACHE_CONTROL, "no-store").with("x-accel-buffering", "no")
+        let events = Self { cors: Cors::Api, lasts_long: true, ..Self::events(parts) };
+        events.with(CACHE_CONTROL, "no-store").with("x-accel-buffering", "no")
     }
 
     fn events(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
@@ -225,7 +230,8 @@ impl Response {
 
     /// A response without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, headers: Box::default(), body: Content::Whole(Bytes::new()), cors: Cors::Closed }
+        let body = Content::Whole(Bytes::new());
+        Self { status, headers: Box::default(), body, cors: Cors::Closed, lasts_long: false }
     }
 
     /// Adds a header. An invalid value is left out.
@@ -300,6 +306,9 @@ impl Response {
         let mut response = http::Response::new(self.body.into_body());
         *response.status_mut() = self.status;
         *response.headers_mut() = *self.headers;
+        if self.lasts_long {
+            response.extensions_mut().insert(LastsLong);
+        }
         response
     }
 }

@@ -190,11 +190,11 @@ impl Events {
         let Ok(long) = self.shared.count(text, open.owner) else {
             return self.refuse(slot, &Refused::from(crate::relay::limits::too_many_requests()));
         };
+        let short = if long.is_none() { &**text } else { b"" };
+        self.out.reserve(event::NAME_BYTES + want.id.len() + short.len());
         event::push_head(&mut self.out, name, &want.id);
-        match long {
-            Some(long) => self.long = Some(long),
-            None => self.out.extend_from_slice(text),
-        }
+        self.out.extend_from_slice(short);
+        self.long = long;
         self.ready.insert(slot);
     }
 

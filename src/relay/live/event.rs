@@ -14,6 +14,9 @@ pub(super) const HEARTBEAT: &str = ": \n\n";
 /// The end of a response after which the page asks again.
 pub(super) const AGAIN: &str = "event: again\ndata: []\n\n";
 
+/// More bytes than the first half of a row's event has beside the want's id.
+pub(super) const NAME_BYTES: usize = 32;
+
 /// The refusal of a want: what its GET would have been answered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refused {
