@@ -93,7 +93,7 @@ async fn follow(mut socket: TcpStream, followers: &Followers, request: &str) -> 
         // `run_drive_<group>_…`
         let group = run.split('_').nth(2).ok_or("no group")?;
         ids.entry(group.to_owned()).or_default().extend_from_slice(id.as_bytes());
-        events += &format!("event: ready\ndata: [\"{id}\"]\n\n");
+        events.push_str(&["event: ready\ndata: [\"", id, "\"]\n\n"].concat());
     }
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     socket.write_all(format!("{head}{:x}\r\n{events}\r\n", events.len()).as_bytes()).await?;

@@ -68,9 +68,7 @@ async fn main() -> Outcome<()> {
     };
     let failure = async {
         while let Some(ended) = all.join_next().await {
-            if let Err(error) = ended? {
-                return Err(error);
-            }
+            ended??;
         }
         Ok(())
     };

@@ -58,7 +58,13 @@ class Browsers {
 /** Measures browsers of a server, whose CPU time and memory `now` tells. */
 async function measured(relay, peer, token, crowd, now) {
   // The first browser starts threads and the like, which must not count for the others.
-  const first = new Browsers(relay, peer, token, { ...crowd, browsers: 1, runs: 1, updates: 1, group: `${crowd.group}w` });
+  const first = new Browsers(relay, peer, token, {
+    ...crowd,
+    browsers: 1,
+    runs: 1,
+    updates: 1,
+    group: `${crowd.group}w`,
+  });
   await first.ready();
   await first.run();
   await first.stop();
@@ -118,7 +124,7 @@ async function floor({ bytes, ...crowd }) {
 export const measure = { relay, floor };
 
 /** The bytes of a change of the floor, with the frame of its chunk: about those of the live stream. */
-const FLOOR_BYTES = 300;
+const FLOOR_BYTES = 336;
 
 const WAYS = { live: "the live stream", poll: "polls", floor: "bare Rust" };
 
@@ -130,7 +136,11 @@ const CROWDS = [
 
 export async function run(bench) {
   const contestants = CROWDS.flatMap(({ browsers, ...crowd }) =>
-    Object.entries(browsers).map(([way, count]) => ({ ...crowd, way, browsers: bench.size(count, Math.ceil(count / 20)) })),
+    Object.entries(browsers).map(([way, count]) => ({
+      ...crowd,
+      way,
+      browsers: bench.size(count, Math.ceil(count / 20)),
+    })),
   );
   const key = ({ way, runs, payload }) => `${way} ${runs} ${payload}`;
   const measureOne = (crowd) => async () => {

@@ -22,11 +22,11 @@ use tokio_util::sync::CancellationToken;
 use super::bounds::GRACE;
 use super::connection_io::{ConnectionIo, InFlight};
 use super::listener_state::ListenerState;
-use super::long_response::{Handover, LastsLong, may_last_long};
+use super::long_response::{Handover, may_last_long};
 use super::plain_peer::PlainPeer;
 use super::read_deadline::ReadDeadlineExecutor;
 use super::request_body::RequestBody;
-use super::response::Body;
+use super::response::{Body, LastsLong};
 use super::split_body::{Progress, SplitBody};
 use super::transport::Transport;
 use crate::http::KEEPALIVE;
@@ -235,7 +235,7 @@ impl<R: Future<Output = io::Result<Response<Body>>>> Future for Responding<R> {
         let is_http2 = self.version == Version::HTTP_2;
         let response = match (response, &self.handover) {
             (Ok(response), Some(handover))
-                if response.extensions().get::<LastsLong>().is_some() && !io.is_receiving_body() =>
+                if response.extensions().get::<LastsLong>().is_some() && !io.reject_unread_body() =>
             {
                 handover.leave(response, in_flight);
                 return Poll::Pending;

@@ -1,6 +1,8 @@
 //! The socket of one connection, with its timeouts: how long a request's head may take, and how long a response may stay
 //! unread. It also detects a disconnect while HTTP/1.1 does not read.
 
+mod shutdown;
+
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -192,10 +194,6 @@ impl ConnectionIo {
         self.state().is_receiving_body = is_receiving_body;
     }
 
-    pub(super) fn is_receiving_body(&self) -> bool {
-        self.state().is_receiving_body
-    }
-
     /// Whether the response is sent before the request's body was read. Then the response must close the connection, and
     /// the rest of the body is read and dropped for a while: closed in the middle of it, the system would send a reset,
     /// and the client would lose the response.
@@ -343,30 +341,6 @@ impl State {
             self.listener.counts.count_send_timeout();
         }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-
-    /// Shuts down the write half. Where bytes of a request may still arrive they are read and dropped for a while: unread
-    /// bytes at the close make the system send a reset, and the client would lose the response.
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.linger_timeout.is_none() {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
-            if self.is_at_end || !(self.has_rejected_body || self.header_timeout.is_some()) {
-                return Poll::Ready(Ok(()));
-            }
-        }
-        let span = self.listener.bounds.timeouts.linger;
-        let timeout = self.linger_timeout.get_or_insert_with(|| Box::pin(sleep(span)));
-        if timeout.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Ok(()));
-        }
-        let mut bytes = [0; 4096];
-        loop {
-            let mut buf = ReadBuf::new(&mut bytes);
-            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf)) {
-                Ok(()) if !buf.filled().is_empty() => {}
-                Ok(()) | Err(_) => return Poll::Ready(Ok(())),
-            }
-        }
     }
 }
 

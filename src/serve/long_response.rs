@@ -2,9 +2,8 @@
 //! then sends it without hyper, which would keep 16 KiB of buffers for it all the while: more than all else that such a
 //! connection needs.
 
-use std::fmt::Write as _;
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write as _};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
@@ -20,12 +19,10 @@ use super::connection_io::{ConnectionIo, InFlight};
 use super::response::Body;
 use crate::lock::lock;
 
+/// Up to this length, in bytes, a chunk is copied behind its frame, so that it goes out by a plain write.
+const MAX_COPIED: usize = 4_096;
 /// The end of a chunked body.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-
-/// Marks a response, among its extensions, as one that lasts long.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LastsLong;
 
 /// A long response that the connection is to send.
 pub(super) struct LongResponse {
@@ -122,7 +119,7 @@ fn head_text(head: &http::response::Parts) -> Vec<u8> {
     text
 }
 
-/// What is not sent yet: the frame of a chunk, its data, and what ends it.
+/// What is not sent yet: the frame of a chunk, with the data of a short one; the data of a long one; and what ends that.
 #[derive(Default)]
 struct Unsent {
     head: Bytes,
@@ -136,10 +133,17 @@ impl Unsent {
         if data.is_empty() {
             return;
         }
-        let mut size = String::with_capacity(8);
-        // Writing into a String cannot fail.
-        let _ = write!(size, "{:x}\r\n", data.len());
-        (self.head, self.data, self.end) = (size.into(), data, b"\r\n");
+        let is_copied = data.len() <= MAX_COPIED;
+        let mut head = Vec::with_capacity(if is_copied { data.len() + 8 } else { 16 });
+        // Writing into a Vec cannot fail.
+        let _ = write!(head, "{:x}\r\n", data.len());
+        if is_copied {
+            head.extend_from_slice(&data);
+            head.extend_from_slice(b"\r\n");
+            self.head = head.into();
+        } else {
+            (self.head, self.data, self.end) = (head.into(), data, b"\r\n");
+        }
     }
 
     fn poll_write(&mut self, io: &ConnectionIo, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -148,7 +152,12 @@ impl Unsent {
                 return Poll::Ready(Ok(()));
             }
             let slices = [IoSlice::new(&self.head), IoSlice::new(&self.data), IoSlice::new(self.end)];
-            let mut written = ready!(Pin::new(&mut io.clone()).poll_write_vectored(cx, &slices))?;
+            let mut io = io.clone();
+            let mut written = if self.data.is_empty() && self.end.is_empty() {
+                ready!(Pin::new(&mut io).poll_write(cx, &self.head))?
+            } else {
+                ready!(Pin::new(&mut io).poll_write_vectored(cx, &slices))?
+            };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }

@@ -16,8 +16,6 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
 use serde_json::{Value, json};
 
-use super::long_response::LastsLong;
-
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
@@ -63,6 +61,10 @@ impl fmt::Debug for Content {
     }
 }
 
+/// Marks a response, among its extensions, as one that lasts for minutes and is nearly always silent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastsLong;
+
 /// One response.
 #[derive(Debug)]
 pub(crate) struct Response {
@@ -71,7 +73,7 @@ pub(crate) struct Response {
     headers: Box<HeaderMap>,
     body: Content,
     cors: Cors,
-    /// Whether it lasts for minutes, and is nearly always silent.
+    /// See [`LastsLong`].
     lasts_long: bool,
 }
 

@@ -220,6 +220,11 @@ impl FeedCopy {
         lock(&self.schema).clone()
     }
 
+    /// Whether the schema is this one.
+    pub(super) fn has_schema(&self, schema: &Arc<Schema>) -> bool {
+        Arc::ptr_eq(&lock(&self.schema), schema)
+    }
+
     /// The handle of a viewer that has read up to `sequence`, with a window from `since_ms`.
     pub(super) fn handle(&self, since_ms: u64, sequence: u64) -> String {
         let mark = self.rows().mark(sequence);

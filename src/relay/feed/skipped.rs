@@ -12,7 +12,10 @@ const REQUIRED: [&str; 5] = ["id", "taskIdentifier", "friendlyId", "status", "cr
 /// The columns that a viewer's token or request leaves out. Sorted, and reduced to columns that exist, so that equal
 /// choices are equal keys of a cache.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(in crate::relay) struct SkippedColumns(Arc<[Box<str>]>);
+pub(in crate::relay) struct SkippedColumns(
+    /// `None` where there are none, as of most viewers: copying it touches no count that all of them share.
+    Option<Arc<[Box<str>]>>,
+);
 
 impl SkippedColumns {
     /// The columns of `names`, without unknown ones and those that cannot be left out.
@@ -25,11 +28,11 @@ impl SkippedColumns {
             .collect();
         kept.sort_unstable();
         kept.dedup();
-        Self(kept.into())
+        Self((!kept.is_empty()).then(|| kept.into()))
     }
 
     pub(in crate::relay) fn has(&self, column: &str) -> bool {
-        self.0.iter().any(|name| **name == *column)
+        self.0.iter().flat_map(|names| names.iter()).any(|name| **name == *column)
     }
 
     /// The cells of `row` that are shown. A column that the server did not announce is not shown, because no viewer
@@ -47,7 +50,7 @@ impl SkippedColumns {
         match schema.wire() {
             // The server sends no schema while there are no rows.
             "" => return "{}".to_owned(),
-            wire if self.0.is_empty() => return wire.to_owned(),
+            wire if self.0.is_none() => return wire.to_owned(),
             _ => {}
         }
         // The schema was parsed before, so it is an object.

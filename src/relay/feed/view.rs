@@ -161,18 +161,13 @@ impl Subscriber {
         (SkippedColumns::new(names.iter().map(String::as_str), &schema), schema)
     }
 
-    /// As [`Subscriber::skipped`], which is not looked up again while `schema` is the copy's.
-    pub(in crate::relay) fn skipped_of(
+    /// As [`Subscriber::skipped`]; `None` while `schema` is the copy's.
+    pub(in crate::relay) fn skipped_anew(
         &self,
         schema: &Arc<Schema>,
-        skipped: &SkippedColumns,
         names: &[String],
-    ) -> (SkippedColumns, Arc<Schema>) {
-        let now = self.copy().schema();
-        if Arc::ptr_eq(&now, schema) {
-            return (skipped.clone(), now);
-        }
-        (SkippedColumns::new(names.iter().map(String::as_str), &now), now)
+    ) -> Option<(SkippedColumns, Arc<Schema>)> {
+        (!self.copy().has_schema(schema)).then(|| self.skipped(names))
     }
 
     /// The text of `key`, written by `write` for the first reader that needs it.

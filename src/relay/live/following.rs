@@ -70,6 +70,8 @@ pub(super) struct Following {
     base: u64,
     /// Of the changes after it, those of rows that did not change again were told up to this one.
     reached: u64,
+    /// The last change at the last look at the copy.
+    looked: u64,
     /// The changes that are being told go up to this one; whether they are all.
     to: Option<(u64, bool)>,
     keys: VecDeque<Arc<str>>,
@@ -111,6 +113,7 @@ impl Following {
             subscriber,
             base: 0,
             reached: 0,
+            looked: 0,
             to: None,
             keys: VecDeque::new(),
             gone: VecDeque::new(),
@@ -170,6 +173,11 @@ impl Following {
                 continue;
             }
             let is_over = self.is_finished && self.first.is_none();
+            // All that the last look found was told, and there is no news since: nothing that pages share is touched.
+            let is_level = self.first.is_none() && !is_over && self.base >= self.looked;
+            if is_level && self.states.as_ref().is_some_and(|states| matches!(states.has_changed(), Ok(false))) {
+                self.watch();
+            }
             let Some(mut states) = self.take_states(waker) else {
                 return if is_over { Step::End } else { Step::Idle };
             };
@@ -223,6 +231,7 @@ impl Following {
     /// The page lacks rows that the copy no longer has.
     fn begin(&mut self) -> Result<(), Refused> {
         let horizon = self.subscriber.horizon();
+        self.looked = horizon.sequence;
         if self.first == Some(u64::MAX) {
             self.first = Some(horizon.sequence);
             self.lost = horizon.lost;
@@ -263,7 +272,9 @@ impl Following {
             return is_lost.then(|| Step::Failed(forgotten()));
         };
         // The row's columns may have been announced with the row.
-        (self.skipped, self.schema) = self.subscriber.skipped_of(&self.schema, &self.skipped, &self.skip_columns);
+        if let Some(anew) = self.subscriber.skipped_anew(&self.schema, &self.skip_columns) {
+            (self.skipped, self.schema) = anew;
+        }
         let hashed = if self.pending.is_empty() { 0 } else { key_of(key) };
         let (columns, is_whole) = if let Some(pending) = self.pending.get_mut(&hashed) {
             let shown = fields::shown(&view.row, &self.schema, |name| self.skipped.has(name));
