@@ -47,8 +47,8 @@ export interface RelayLimits {
   viewersPerToken?: number;
   /**
    * Polls of one browser over HTTP/1.x without TLS that are held for their full time; its open streams count among them.
-   * Polls beyond it are answered within a second of the hook's answer before, as one without news is, so that the
-   * browser's six connections are not all taken.
+   * Polls beyond it are answered within a second, as one without news is, the sooner the more of them wait in the
+   * browser: its six connections are not all taken.
    *
    * @default 3
    */

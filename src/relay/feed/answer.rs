@@ -69,8 +69,9 @@ impl Viewer<'_> {
             return Err(Failure::stopping());
         };
         let Some(cursor) = Cursor::of(self.request) else { return Ok(self.snapshot(now_ms)) };
-        let turn = self.turn(now_ms);
-        let end = Instant::now() + turn.unwrap_or_else(|| feed::hold(self.subscriber.inner.hold));
+        let now = Instant::now();
+        let turn = self.turn(now);
+        let end = now + turn.unwrap_or_else(|| feed::hold(self.subscriber.inner.hold));
         let first = self.since(&cursor);
         let mut since = first;
         let mut waited = false;
@@ -128,19 +129,19 @@ impl Viewer<'_> {
         }
     }
 
-    /// How long the poll may be held, where that is not the full time. A browser's answers say in `electric-cursor` when
-    /// they were given, which its next request brings back.
-    fn turn(&self, now_ms: u64) -> Option<Duration> {
-        let answered_ms = self.request.parameter("cursor").and_then(|cursor| cursor.parse().ok());
-        self.hold?.turn(answered_ms, now_ms, random::unit())
+    /// How long the poll may be held, where that is not the full time. `electric-cursor` of a browser's answers counts the
+    /// requests that had ended, and the next request brings it back: those that ended since then went before it.
+    fn turn(&self, now: Instant) -> Option<Duration> {
+        let ended = self.request.parameter("cursor").and_then(|cursor| cursor.parse().ok());
+        self.hold?.turn(ended, now, random::unit())
     }
 
-    /// The answer with the time that [`Viewer::turn`] reads, for a browser.
+    /// The answer with the count that [`Viewer::turn`] reads, for a browser.
     fn marked(&self, answer: Response) -> Response {
-        if self.hold.is_none() {
-            return answer;
+        match self.hold {
+            Some(hold) => answer.with("electric-cursor", &hold.ended().to_string()),
+            None => answer,
         }
-        answer.with("electric-cursor", &self.subscriber.inner.clock.now_ms().to_string())
     }
 
     /// The changes that the viewer has seen, by its handle and offset.
