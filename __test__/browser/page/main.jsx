@@ -1,22 +1,4 @@
-// One or several hooks on one page, each once, as the address asks: `#` and a list in JSON of `{ hook, strict, auth, …props }`.
-
-import { TriggerAuthContext } from "@trigger.dev/react-hooks";
-import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { hooks } from "./hooks.jsx";
+import AskedHooks from "./asked.jsx";
 
-const asked = JSON.parse(decodeURIComponent(location.hash.slice(1)));
-
-function Asked({ hook, strict, auth, ...props }) {
-  const Hook = hooks[hook];
-  const shown = (
-    <TriggerAuthContext.Provider value={auth}>
-      <Hook options={{}} {...props} />
-    </TriggerAuthContext.Provider>
-  );
-  return strict ? <StrictMode>{shown}</StrictMode> : shown;
-}
-
-createRoot(document.querySelector("main")).render(
-  asked.map((one) => <Asked key={`${one.hook} ${one.runId}`} {...one} />),
-);
+createRoot(document.querySelector("main")).render(<AskedHooks />);

@@ -1,0 +1,6 @@
+export const dynamic = "force-dynamic";
+
+/** A request of the page's own. */
+export function GET() {
+  return new Response("own");
+}
