@@ -170,7 +170,7 @@ impl Page {
                 }
                 return !has_ended;
             }
-            Err(_) => panic!("a response without a heartbeat"),
+            Err(late) => panic!("a response without a heartbeat: {late}"),
         };
         self.text.push_str(std::str::from_utf8(&frame.into_data().expect("no trailers")).expect("text"));
         let mut is_news = false;
