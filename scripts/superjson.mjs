@@ -1,5 +1,6 @@
 // Writes js/calls/superjson.js: superjson as one CommonJS file. The package itself is an ES module, which CommonJS reads by
 // `import()` alone, and test runners that load modules by themselves (Jest, Vitest's vmThreads) refuse that without flags.
+// Writes browser/superjson.mjs, too: its reader as an ES module, which a page loads without a bundler.
 
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -23,10 +24,33 @@ export function bundleSuperjson() {
   });
 }
 
+/** The reader alone. A Node buffer, which tasks send under a type of its own, is read as a Uint8Array. */
+const READER = `import { SuperJSON } from "superjson";
+const own = new SuperJSON();
+own.registerCustom({ isApplicable: () => false, serialize: (value) => value, deserialize: (bytes) => Uint8Array.from(bytes) }, "buffer");
+export const parse = (text) => own.parse(text);`;
+
+function bundleReader() {
+  return build({
+    stdin: { contents: READER, resolveDir: root },
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    minify: true,
+    write: false,
+    logLevel: "silent",
+  });
+}
+
 /** The text of js/calls/superjson.js. @returns {Promise<string>} */
-export async function superjsonText() {
+export const superjsonText = async () => textOf(await bundleSuperjson());
+
+/** The text of browser/superjson.mjs. @returns {Promise<string>} */
+export const readerText = async () => textOf(await bundleReader());
+
+/** @param {{ outputFiles: { text: string }[] }} made */
+async function textOf(made) {
   const licences = await Promise.all(INSIDE.map(licence));
-  const made = await bundleSuperjson();
   const notes = licences.map((text) => `/*!\n${text.replace(/^/gm, " * ").replace(/ +$/gm, "")}\n */`);
   return `// @ts-nocheck\n// Made by scripts/superjson.mjs.\n${notes.join("\n")}\n${made.outputFiles[0].text}`;
 }
@@ -39,5 +63,8 @@ async function licence(name) {
 }
 
 if (isMain(import.meta.url)) {
-  await script(async () => writeFile(path.join(root, "js", "calls", "superjson.js"), await superjsonText()));
+  await script(async () => {
+    await writeFile(path.join(root, "js", "calls", "superjson.js"), await superjsonText());
+    await writeFile(path.join(root, "browser", "superjson.mjs"), await readerText());
+  });
 }

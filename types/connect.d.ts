@@ -1,5 +1,7 @@
 /** `trigger-native/client`: one connection to the relay for everything that a page, and the tabs beside it, follow. */
 
+import type { AnyRunShape } from "./run.js";
+
 /** Options of {@link connect}. */
 export interface ConnectOptions {
   /**
@@ -12,8 +14,13 @@ export interface ConnectOptions {
    * answered 401 or the token's time is over. Leave it out where the relay's `authorize` knows the session.
    */
   accessToken?: string | (() => string | undefined | Promise<string | undefined>) | undefined;
-  /** Whether the tabs of an origin share one connection. It takes Web Locks and BroadcastChannel, which plain http: pages of another host than localhost do not have. @default true */
-  share?: boolean | undefined;
+  /**
+   * Whether the tabs of an origin share one connection. It takes Web Locks and BroadcastChannel, which plain http: pages of
+   * another host than localhost do not have. A text is the user: tabs with another do not share. Give one where the relay's
+   * `authorize` knows the session and a browser's user can change while a tab stays open.
+   * @default true
+   */
+  share?: boolean | string | undefined;
 }
 
 /** Options of everything that is followed. */
@@ -32,7 +39,7 @@ export interface FollowRunsOptions extends FollowOptions {
 
 /** Options of {@link Connection.run}. */
 export interface FollowRunOptions extends FollowRunsOptions {
-  /** Whether the feed ends with the run. @default true */
+  /** Whether the feed ends with the run. `false` looks for later changes, as of the metadata, every 30 s. @default true */
   stopOnCompletion?: boolean | undefined;
 }
 
@@ -48,12 +55,20 @@ export interface FollowStreamOptions extends FollowOptions {
   maxParts?: number | undefined;
 }
 
+/** Why something that is followed is over. */
+export interface FollowError extends Error {
+  /** The HTTP status with which it was refused; `undefined` where no answer is at fault, as when `accessToken` threw. */
+  status?: number | undefined;
+  /** What to do about it, where the relay says so. */
+  hint?: string | undefined;
+}
+
 /** The state of something that is followed, which `subscribe` gives. A new object at every change. */
 export interface FollowState<T> {
   /** What is followed, as far as it is known. */
   value: T;
   /** Why it is over, where it failed. A failure that passes is retried, and is not shown. */
-  error: Error | undefined;
+  error: FollowError | undefined;
   /** `waiting`: not enabled; `connecting`: nothing is known yet; `live`; `ended`. */
   state: "waiting" | "connecting" | "live" | "ended";
 }
@@ -89,18 +104,18 @@ export interface Followed<S, I> extends AsyncIterable<I> {
 /** A connection to a relay. */
 export interface Connection {
   /** One run. An iteration gives each state of it, ends with the run and throws where it failed. */
-  run<TRun = unknown>(
+  run<TRun = AnyRunShape>(
     id: string | undefined,
     options?: FollowRunOptions,
   ): Followed<FollowState<TRun | undefined>, TRun>;
   /** The runs with all of these tags, newest first. An iteration gives the whole list at each change. */
-  runs<TRun = unknown>(
+  runs<TRun = AnyRunShape>(
     filter: { tags: string | string[]; createdAt?: string | undefined },
     options?: FollowRunsOptions,
   ): Followed<FollowState<TRun[]>, TRun[]>;
   /** The runs of a batch, likewise. */
-  batch<TRun = unknown>(id: string | undefined, options?: FollowRunsOptions): Followed<FollowState<TRun[]>, TRun[]>;
-  /** A stream of a run. An iteration gives each part's value. */
+  batch<TRun = AnyRunShape>(id: string | undefined, options?: FollowRunsOptions): Followed<FollowState<TRun[]>, TRun[]>;
+  /** A stream of a run, `"default"` without a key. An iteration gives each part's value. */
   stream<T = unknown>(
     runId: string | undefined,
     key?: string,

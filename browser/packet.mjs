@@ -1,0 +1,65 @@
+/** Packets: the payload, output and metadata of a run, decoded by their type. */
+
+/** @typedef {{ data: string, type: string }} Packet */
+/** Gets a packet that is stored elsewhere: `path` is what it says itself. @typedef {(runId: string, field: string, path: string) => Promise<Packet>} LoadPacket */
+
+/** The reader of superjson, once a value needed it. @type {typeof import("./superjson.mjs") | undefined} */
+let superjson;
+
+/**
+ * The value of a packet; a promise only where the reader of superjson or the packet itself has to be loaded first.
+ *
+ * @param {Packet} packet
+ * @param {() => Promise<Packet>} [load] gets what the packet names, where it is stored elsewhere
+ * @returns {unknown | Promise<unknown>}
+ * @throws {Error} when it cannot be decoded
+ */
+export function decode({ data, type }, load) {
+  if (!data) return undefined;
+  switch (type.split(";")[0].trim().toLowerCase()) {
+    case "application/json":
+      return JSON.parse(data);
+    case "application/super+json":
+      return decodeSuper(data);
+    case "application/store":
+      if (!load) throw new Error("it is stored elsewhere");
+      return load().then((packet) => decode(packet));
+    default:
+      return data;
+  }
+}
+
+/** @param {string} data */
+function decodeSuper(data) {
+  const parsed = JSON.parse(data);
+  // Without `meta` it is plain JSON, as nearly every text is.
+  if (parsed && !parsed.meta) return parsed.json;
+  if (superjson) return superjson.parse(data);
+  return import("./superjson.mjs").then((loaded) => {
+    superjson = loaded;
+    return loaded.parse(data);
+  });
+}
+
+/**
+ * Gets a packet that is stored elsewhere, through the relay, which says where.
+ *
+ * @param {import("./hub.mjs").Reach} reach
+ * @param {string | undefined} token
+ * @param {string} runId
+ * @param {string} field
+ * @param {string} path
+ * @returns {Promise<Packet>}
+ */
+export async function loadPacket({ url, fetch }, token, runId, field, path) {
+  const headers = token ? { authorization: `Bearer ${token}` } : undefined;
+  const ask = (/** @type {string} */ at) => fetch(`${url()}/api/v1/${at}`, { headers });
+  let found = await ask(`runs/${encodeURIComponent(runId)}/packets/${field}`);
+  // Servers of before know the path alone.
+  if (found.status === 404) found = await ask(`packets/${path.split("/").map(encodeURIComponent).join("/")}`);
+  if (!found.ok) throw new Error(`it is stored elsewhere, and asking where was answered with ${found.status}`);
+  const { presignedUrl } = await found.json();
+  const stored = await fetch(presignedUrl);
+  if (!stored.ok) throw new Error(`the store answered ${stored.status}`);
+  return { data: await stored.text(), type: stored.headers.get("content-type") ?? "application/json" };
+}

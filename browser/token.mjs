@@ -1,0 +1,45 @@
+/** Access tokens, which a function may give. */
+
+/** @typedef {import("../types/connect.d.ts").ConnectOptions["accessToken"]} TokenSource */
+
+/** How often a function that throws is asked, and how long the first pause is, in milliseconds. */
+const TRIES = 5;
+const PAUSE_MS = 500;
+
+/** The tokens that functions gave: all that use one share its token. @type {WeakMap<Function, Promise<string>>} */
+const given = new WeakMap();
+
+/**
+ * The token of a source.
+ *
+ * @param {TokenSource} source
+ * @param {string} [refused] the token that the relay refused: the function is asked again, unless it has been since
+ * @returns {Promise<string | undefined>}
+ */
+export async function tokenOf(source, refused) {
+  if (typeof source !== "function") return source;
+  let token = given.get(source);
+  if (!token || (refused !== undefined && (await token) === refused && given.get(source) === token)) {
+    token = ask(source);
+    given.set(source, token);
+    token.catch(() => given.delete(source));
+  }
+  return token;
+}
+
+/** @param {() => string | undefined | Promise<string | undefined>} source */
+async function ask(source) {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const token = await source();
+      if (token) return token;
+      break;
+    } catch (error) {
+      if (attempt + 1 === TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * 2 ** attempt));
+    }
+  }
+  throw new Error(
+    "accessToken() gave no token: let it return a public access token, or leave it out where the relay's authorize() knows the session",
+  );
+}
