@@ -2,64 +2,50 @@
 
 import { Followed } from "./followed.mjs";
 import { Hub } from "./hub.mjs";
+import { Tabs } from "./tabs.mjs";
 import { Transport } from "./transport.mjs";
 
 /**
- * What a page gives, for tests to replace.
+ * What a page gives, for tests to replace: `page` is the global object, with `navigator.locks` and `BroadcastChannel`.
  *
  * @typedef {{ fetch?: typeof fetch, page?: any }} Internals
  */
 
 /** @type {(options?: import("../types/connect.d.ts").ConnectOptions, internals?: Internals) => import("../types/connect.d.ts").Connection} */
-export function connect({ url = "/api/trigger", accessToken } = {}, internals = {}) {
+export function connect({ url = "/api/trigger", accessToken, share = true } = {}, internals = {}) {
   const page = internals.page ?? globalThis;
-  const reach = {
-    url() {
-      try {
-        return new URL(url, page.location?.href).href.replace(/\/+$/, "");
-      } catch {
-        throw new TypeError(`url has to be a whole URL where there is no page to complete it: ${url}`);
-      }
-    },
-    /** @type {typeof fetch} */
-    fetch: (...request) => (internals.fetch ?? fetch)(...request),
-  };
-  const hub = new Hub(reach, (own) => new Transport(reach, () => own), page);
+  const hub = new Hub(url, page, internals.fetch ?? ((...request) => fetch(...request)));
+  const transport = new Transport(hub);
+  // A process of Node may have both, and has no tabs.
+  const canShare = share && page.document && page.navigator?.locks && page.BroadcastChannel;
+  hub.carrier = canShare ? new Tabs(hub, transport, share === true ? "" : share) : transport;
 
   /**
    * @param {import("./feed.mjs").Subject} subject
-   * @param {boolean} isNamed whether what it follows is known
-   * @param {import("../types/connect.d.ts").FollowRunsOptions & import("../types/connect.d.ts").FollowStreamOptions} [options]
-   * @param {Partial<import("./followed.mjs").Options>} [more]
+   * @param {unknown} isNamed whether what it follows is known
+   * @param {import("../types/connect.d.ts").FollowRunsOptions} [options]
+   * @param {import("./feed.mjs").FeedOptions} [more]
+   * @param {number} [timeoutMs]
    * @returns {any} the types of `Connection` say which
    */
-  const follow = (subject, isNamed, options = {}, more = {}) => {
+  const follow = (subject, isNamed, options = {}, more = {}, timeoutMs) => {
     const { enabled = true, skipColumns } = options;
     if (skipColumns?.length) subject.skipColumns = skipColumns;
     const wanted = enabled && isNamed ? subject : undefined;
-    return new Followed(
-      hub,
-      wanted,
-      { accessToken: options.accessToken ?? accessToken, ...more },
-      subject.run ? undefined : [],
-    );
+    return new Followed(hub, wanted, options.accessToken ?? accessToken, more, subject.run ? undefined : [], timeoutMs);
   };
 
   return {
-    run: (id, options) =>
-      follow({ run: `${id}` }, !!id, options, { isLasting: options?.stopOnCompletion === false || undefined }),
+    run: (id, options) => follow({ run: id ?? " " }, id, options, { isLasting: options?.stopOnCompletion === false }),
     runs({ tags, createdAt }, options) {
-      const list = [tags ?? []].flat();
-      return follow({ tags: list, createdAt }, list.length > 0 && list.every(Boolean), options);
+      const list = [tags].flat().filter(Boolean);
+      return follow({ tags: list, createdAt }, list.length, options);
     },
-    batch: (id, options) => follow({ batch: `${id}` }, !!id, options),
-    stream: (run, key = "default", options = {}) =>
-      follow({ stream: { run: `${run}`, key, input: options.input || undefined } }, !!run && !!key, options, {
-        isStream: true,
-        maxParts: options.maxParts,
-        lastEventId: options.lastEventId,
-        timeoutMs: options.timeoutInSeconds === undefined ? undefined : options.timeoutInSeconds * 1000,
-      }),
+    batch: (batch, options) => follow({ batch }, batch, options),
+    stream(run, key = "default", options = {}) {
+      const { input, lastEventId: from, maxParts, timeoutInSeconds = 0 } = options;
+      return follow({ stream: { run, key, input } }, run && key, options, { from, maxParts }, timeoutInSeconds * 1000);
+    },
     close: () => hub.close(),
   };
 }

@@ -15,20 +15,26 @@ const MAX_PLACES = 1000;
  * @typedef {{ run?: string, tags?: string[], createdAt?: string, batch?: string, stream?: any, skipColumns?: string[], token?: string }} Subject
  */
 
+/** `from`: where a stream begins. `isLasting`: it is asked for again after its end. @typedef {{ from?: string, maxParts?: number, isLasting?: boolean }} FeedOptions */
+
 /**
  * What tabs tell each other of a feed.
  *
  * @typedef {{ rows: [string, string, Record<string, any>][], parts: StreamPart[], at?: string, isReady: boolean, isOver: boolean, error?: Refusal }} Snapshot
  */
 
+let count = 0;
+
 /** A want, and what was told of it. Events are applied alike in the tab that asks and in those beside it. */
 export class Feed {
+  /** Its id on the wire. */
+  n = `${++count}`;
+  /** How often it was refused in a row, where that passes. */
+  failures = 0;
   /** @type {Map<string, Row>} */
   rows = new Map();
   /** @type {StreamPart[]} */
   parts = [];
-  /** The place in a stream. @type {string | undefined} */
-  at;
   isReady = false;
   isOver = false;
   /** @type {Refusal | undefined} */
@@ -45,8 +51,8 @@ export class Feed {
   holders = new Set();
   /** The keys of rows whose places did not fit into the last request. @type {Set<string>} */
   left = new Set();
-  /** @type {Set<string>} */
-  #ids = new Set();
+  /** The ids of the parts. @type {Set<string>} */
+  ids = new Set();
   #isDue = false;
   #settled = () => this.changed();
   #load;
@@ -54,13 +60,14 @@ export class Feed {
   /**
    * @param {string} key what tells it from other feeds
    * @param {Subject} subject
-   * @param {{ maxParts?: number, isLasting?: boolean }} options `isLasting`: it is asked for again after its end
+   * @param {FeedOptions} options
    * @param {import("./packet.mjs").LoadPacket} load
    */
   constructor(key, subject, options, load) {
     this.key = key;
     this.subject = subject;
     this.options = options;
+    this.at = options.from;
     this.#load = load;
     this.value = subject.run ? undefined : [];
   }
@@ -112,13 +119,13 @@ export class Feed {
 
   /** @param {StreamPart[]} parts */
   #add(parts) {
-    const news = parts.filter(({ id }) => !this.#ids.has(id));
+    const news = parts.filter(({ id }) => !this.ids.has(id));
     for (const { id, chunk, timestamp } of news) {
-      this.#ids.add(id);
+      this.ids.add(id);
       this.parts.push({ id, chunk, timestamp });
     }
     const extra = this.parts.length - (this.options.maxParts ?? Infinity);
-    if (extra > 0) for (const { id } of this.parts.splice(0, extra)) this.#ids.delete(id);
+    if (extra > 0) for (const { id } of this.parts.splice(0, extra)) this.ids.delete(id);
     return news.length > 0;
   }
 
@@ -147,11 +154,15 @@ export class Feed {
     return this;
   }
 
-  /** Goes on where a feed of another token ended, with its objects. @param {Feed} before */
-  continue(before) {
-    const { rows, parts, at, value, isKnown } = before;
-    Object.assign(this, { rows, parts, at, value, isKnown });
-    this.#ids = before.#ids;
+  /**
+   * Goes on where a feed of another token ended, with its objects; where others follow this one already, with its parts.
+   *
+   * @param {Feed} before
+   * @param {boolean} isFresh
+   */
+  continue({ rows, parts, ids, at, value, isKnown }, isFresh) {
+    if (isFresh) Object.assign(this, { rows, parts, ids, at, value, isKnown });
+    else if (this.#add(parts)) this.at = at;
   }
 
   /** @param {() => void} listener */

@@ -1,28 +1,21 @@
 /** Something that is followed: a store, and an async iterable. */
 
-import { Feed } from "./feed.mjs";
-import { loadPacket } from "./packet.mjs";
 import { tokenOf } from "./token.mjs";
 
+/** @typedef {import("./feed.mjs").Feed} Feed */
 /** @typedef {import("./feed.mjs").Subject} Subject */
 /** `any`: what it is depends on what is followed. @typedef {{ value: any, error: Error | undefined, state: "waiting" | "connecting" | "live" | "ended", lastEventId?: string }} State */
-
-/**
- * What may be followed in more than one way: `isStream` gives each part, `timeoutMs` ends a stream that is silent.
- *
- * @typedef {{ accessToken: import("./token.mjs").TokenSource, isStream?: boolean, maxParts?: number, isLasting?: boolean, lastEventId?: string, timeoutMs?: number }} Options
- */
-
-/** A snapshot of nothing. */
-const NOTHING = { rows: [], parts: [], isReady: false, isOver: false };
+/** Is called with the state, and the parts of a stream that are new. @typedef {(state: State, parts: any[]) => void} Subscriber */
 
 export class Followed {
   /** @type {State} */
   #state;
   #hub;
   #subject;
+  #source;
   #options;
-  /** @type {Set<{ call(state: State, parts: any[]): void }>} */
+  #timeoutMs;
+  /** @type {Set<Subscriber>} */
   #subscribers = new Set();
   /** @type {Feed | undefined} */
   #feed;
@@ -30,7 +23,7 @@ export class Followed {
   #given;
   /** Counts the starts and stops: what began before the last of them is void. */
   #turn = 0;
-  /** The token that was refused last. @type {string | undefined} */
+  /** The token that was refused, until another one was not. @type {string | undefined} */
   #refused;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -38,15 +31,19 @@ export class Followed {
   /**
    * @param {import("./hub.mjs").Hub} hub
    * @param {Subject | undefined} subject nothing waits
-   * @param {Options} options
+   * @param {import("./token.mjs").TokenSource} source
+   * @param {import("./feed.mjs").FeedOptions} options
    * @param {any} none the value of nothing
+   * @param {number | undefined} timeoutMs ends a stream that is silent for so many milliseconds
    */
-  constructor(hub, subject, options, none) {
+  constructor(hub, subject, source, options, none, timeoutMs) {
     this.#hub = hub;
     this.#subject = subject;
+    this.#source = source;
     this.#options = options;
+    this.#timeoutMs = timeoutMs;
     this.#state = { value: none, error: undefined, state: subject ? "connecting" : "waiting" };
-    if (options.isStream) this.#state.lastEventId = options.lastEventId;
+    if (options.from) this.#state.lastEventId = options.from;
   }
 
   getState() {
@@ -55,12 +52,12 @@ export class Followed {
 
   /** @param {(state: State) => void} callback */
   subscribe(callback) {
-    const stop = this.#add({ call: (state) => callback(state) });
+    const stop = this.#add((state) => callback(state));
     callback(this.#state);
     return stop;
   }
 
-  /** @param {{ call(state: State, parts: any[]): void }} subscriber */
+  /** @param {Subscriber} subscriber */
   #add(subscriber) {
     this.#subscribers.add(subscriber);
     if (this.#subscribers.size === 1) this.#start();
@@ -69,54 +66,59 @@ export class Followed {
     };
   }
 
-  /** Ends it. */
   close() {
-    this.#stop();
-    this.#set({ state: "ended" });
+    this.#end();
   }
 
   #start() {
-    if (this.#hub.isClosed) return this.close();
+    if (this.#hub.isClosed) return this.#end();
     if (!this.#subject) return;
-    this.#hub.members.add(this);
     if (this.#state.error) this.#set({ error: undefined, state: "connecting" });
     this.#refused = undefined;
-    if (this.#state.state !== "ended") this.#open();
+    if (this.#state.state === "ended") return;
+    this.#hub.members.add(this);
+    this.#open();
   }
 
   #stop() {
     this.#turn++;
     clearTimeout(this.#timer);
-    this.#hub.members.delete(this);
-    const feed = this.#feed;
-    if (!feed) return;
-    feed.listeners.delete(this.#look);
+    this.#letGo(this.#feed);
+    this.#hub.leave(this);
+  }
+
+  /** @param {Error} [error] */
+  #end(error) {
+    this.#stop();
+    this.#set({ error, state: "ended" });
+  }
+
+  /** @param {Feed | undefined} feed */
+  #letGo(feed) {
+    feed?.listeners.delete(this.#look);
     this.#hub.release(feed, this);
   }
 
   /** Follows the feed, once there is a token. Never at once, so that a server which renders asks for nothing. */
   async #open() {
     const turn = ++this.#turn;
-    const { accessToken, maxParts, isLasting, lastEventId } = this.#options;
-    const { reach } = this.#hub;
+    const [hub, options, before] = [this.#hub, this.#options, this.#feed];
     try {
-      reach.url();
-      const token = await tokenOf(accessToken, this.#refused);
+      hub.url();
+      const token = await tokenOf(this.#source, this.#refused);
       if (turn !== this.#turn) return;
       const subject = { ...this.#subject, token };
-      const before = this.#feed;
-      const key = JSON.stringify([subject, maxParts, isLasting, lastEventId]);
-      /** @type {import("./packet.mjs").LoadPacket} */
-      const load = (...names) => loadPacket(reach, token, ...names);
-      const fresh = new Feed(key, subject, { maxParts, isLasting }, load);
-      fresh.at = lastEventId;
-      // What is there already goes on.
-      const feed = this.#hub.hold(before?.key === key && !before.error ? before : fresh, this);
+      const key = JSON.stringify([subject, options]);
+      // What is there already goes on, with its objects.
+      const fresh = before && !before.error && before.key === key ? before : hub.make(key, subject, options);
+      const feed = hub.hold(fresh, this);
+      if (before && feed !== before) {
+        feed.continue(before, feed === fresh);
+        this.#letGo(before);
+      }
       this.#feed = feed;
-      if (before && feed === fresh) feed.continue(before);
-      else if (before && feed !== before) feed.adopt({ ...NOTHING, parts: before.parts, at: before.at });
       feed.listen(this.#look);
-      this.#listenOn();
+      this.#wait();
     } catch (error) {
       if (turn === this.#turn) this.#end(/** @type {Error} */ (error));
     }
@@ -124,57 +126,40 @@ export class Followed {
 
   /** Looks at the feed, which changed. */
   #look = () => {
-    const feed = /** @type {Feed} */ (this.#feed);
-    const { error, value, isKnown, isOver, isSettled, at } = feed;
-    const { isStream } = this.#options;
-    if (error && error.status === 401 && this.#canRefresh(feed)) {
-      this.#refused = feed.subject.token;
-      this.#stop();
-      this.#hub.members.add(this);
+    const { subject, error, value, parts, isKnown, isReady, isOver, isSettled, at } = /** @type {Feed} */ (this.#feed);
+    if (error?.status === 401 && typeof this.#source === "function" && subject.token && this.#refused === undefined) {
+      this.#refused = subject.token;
       this.#open();
       return;
     }
-    if (feed.isReady && !error) this.#refused = undefined;
-    const parts = feed.parts.slice(feed.parts.findLastIndex(({ id }) => id === this.#given) + 1);
-    this.#given = feed.parts.at(-1)?.id ?? this.#given;
-    if (parts.length > 0) this.#listenOn();
+    if (isReady && !error) this.#refused = undefined;
+    const news = parts.slice(parts.findLastIndex(({ id }) => id === this.#given) + 1);
+    if (news.length > 0) {
+      this.#given = news.at(-1)?.id;
+      this.#wait();
+    }
     /** @type {Partial<State>} */
     const next = isKnown ? { value, state: "live" } : {};
-    if (isStream && at !== undefined) next.lastEventId = at;
-    if (isOver && isSettled) next.state = "ended";
-    this.#set(next, parts);
-    if (error) this.#end(toError(error));
-    else if (next.state === "ended") this.#stop();
+    if (subject.stream && at) next.lastEventId = at;
+    this.#set(next, news);
+    if (error) this.#end(Object.assign(new Error(error.message), { status: error.status, hint: error.hint }));
+    else if (isOver && isSettled) this.#end();
   };
 
-  /** A function is asked for another token once. @param {Feed} feed */
-  #canRefresh(feed) {
-    return typeof this.#options.accessToken === "function" && this.#refused === undefined && !!feed.subject.token;
-  }
-
   /** Ends a stream that is silent for too long. */
-  #listenOn() {
-    const { timeoutMs } = this.#options;
+  #wait() {
     clearTimeout(this.#timer);
-    if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.#end(undefined), timeoutMs);
+    if (this.#timeoutMs) this.#timer = setTimeout(() => this.#end(), this.#timeoutMs);
   }
 
-  /** @param {Error | undefined} error */
-  #end(error) {
-    this.#stop();
-    this.#set({ error, state: "ended" });
-  }
-
-  /** @param {Partial<State>} next @param {any[]} [parts] */
-  #set(next, parts = []) {
-    const before = this.#state;
-    const isSame = Object.entries(next).every(([name, value]) => before[/** @type {keyof State} */ (name)] === value);
-    if (isSame && parts.length === 0) return;
-    if (!isSame) this.#state = { ...before, ...next };
+  /** @param {any} next @param {any[]} [news] */
+  #set(next, news = []) {
+    const before = /** @type {any} */ (this.#state);
+    if (Object.keys(next).some((name) => before[name] !== next[name])) this.#state = { ...before, ...next };
+    else if (news.length === 0) return;
     for (const subscriber of [...this.#subscribers]) {
-      if (!this.#subscribers.has(subscriber)) continue;
       try {
-        subscriber.call(this.#state, parts);
+        subscriber(this.#state, news);
       } catch (error) {
         // The fault of one subscriber is nothing to the others.
         queueMicrotask(() => {
@@ -186,65 +171,52 @@ export class Followed {
 
   /** Iterates: over each part of a stream, and else over the newest states. @returns {AsyncIterator<any>} */
   [Symbol.asyncIterator]() {
-    const { isStream } = this.#options;
+    const isStream = !!this.#subject?.stream;
     /** @type {any[]} */
     let queue = [];
-    /** @type {{ resolve(result: IteratorResult<any>): void, reject(error: Error): void }[]} */
-    const waiting = [];
+    /** Those that wait for something to come. @type {(() => void)[]} */
+    let waiting = [];
+    let isOver = false;
     /** @type {any} */
     let last;
-    /** @type {State} */
-    let state = this.#state;
-    let isOver = false;
     /** @type {(() => void) | undefined} */
     let stop;
-    const turn = () => {
-      while (waiting.length > 0) {
-        const { resolve, reject } = waiting[0];
-        if (!isOver && queue.length > 0) resolve({ done: false, value: queue.shift() });
-        else if (isOver || state.state === "ended") {
-          stop?.();
-          if (!isOver && state.error) reject(state.error);
-          else resolve({ done: true, value: undefined });
-          isOver = true;
-        } else return;
-        waiting.shift();
-      }
+    const wake = () => {
+      for (const go of waiting) go();
+      waiting = [];
     };
-    const subscriber = {
-      call: (/** @type {State} */ now, /** @type {any[]} */ parts) => {
-        state = now;
-        if (isStream) queue.push(...parts.map(({ chunk }) => chunk));
-        else if (now.value !== last && now.value !== undefined) queue = [now.value];
-        last = now.value;
-        turn();
-      },
-    };
-    const start = () => {
-      if (stop) return;
-      const { value } = this.#state;
+    /** @type {Subscriber} */
+    const take = ({ value, state }, parts) => {
+      if (isStream) queue.push(...parts);
+      else if (value !== last && value !== undefined && state !== "connecting") queue = [value];
       last = value;
-      if (isStream) queue = value.map((/** @type {any} */ part) => part.chunk);
-      else if (value !== undefined && /live|ended/.test(this.#state.state)) queue = [value];
-      stop = this.#add(subscriber);
-      state = this.#state;
+      wake();
+    };
+    const next = async () => {
+      if (!stop) {
+        take(this.#state, isStream ? this.#state.value : []);
+        stop = this.#add(take);
+      }
+      while (!isOver && queue.length === 0 && this.#state.state !== "ended") {
+        await new Promise((/** @type {(value?: any) => void} */ resolve) => waiting.push(resolve));
+      }
+      if (!isOver && queue.length > 0) return { done: false, value: isStream ? queue.shift().chunk : queue.shift() };
+      const error = isOver ? undefined : this.#state.error;
+      finish();
+      if (error) throw error;
+      return { done: true, value: undefined };
+    };
+    const finish = () => {
+      isOver = true;
+      stop?.();
+      wake();
     };
     return {
-      next: () =>
-        new Promise((resolve, reject) => {
-          if (!isOver) start();
-          waiting.push({ resolve, reject });
-          turn();
-        }),
+      next,
       return: async (value) => {
-        isOver = true;
-        stop?.();
-        turn();
+        finish();
         return { done: true, value };
       },
     };
   }
 }
-
-/** @param {import("./feed.mjs").Refusal} refusal */
-const toError = ({ status, message, hint }) => Object.assign(new Error(message), { status, hint });

@@ -1,8 +1,7 @@
 /** The hub: the feeds that a page follows, each once, and what carries them. */
 
-/** @typedef {import("./feed.mjs").Feed} Feed */
-
-/** The way to the relay: its mount point as a whole URL, and `fetch`. @typedef {{ url(): string, fetch: typeof fetch }} Reach */
+import { Feed } from "./feed.mjs";
+import { loadPacket } from "./packet.mjs";
 
 /**
  * What carries feeds: the transport, or the tabs that share one. `stop` lets all go.
@@ -16,22 +15,44 @@ const SILENCE_MS = 20_000;
 export class Hub {
   /** By their keys. @type {Map<string, Feed>} */
   feeds = new Map();
-  /** Those that follow something. @type {Set<{ close(): void }>} */
+  /** Those of this tab that follow something. @type {Set<{ close(): void }>} */
   members = new Set();
   isClosed = false;
+  /** Is put in right after it is made. @type {Carrier} */
+  carrier = /** @type {any} */ (undefined);
+  #isOn = false;
   #isAway = false;
-  /** @type {Carrier} */
-  #carrier;
+  #url;
 
   /**
-   * @param {Reach} reach
-   * @param {(hub: Hub) => Carrier} carrier
+   * @param {string} url
    * @param {any} page what has the page's events: the global object
+   * @param {typeof globalThis.fetch} fetch
    */
-  constructor(reach, carrier, page) {
-    this.reach = reach;
+  constructor(url, page, fetch) {
+    this.#url = url;
     this.page = page;
-    this.#carrier = carrier(this);
+    this.fetch = fetch;
+  }
+
+  /** The relay's mount point. @throws {TypeError} where there is no page to complete it */
+  url() {
+    try {
+      return new URL(this.#url, this.page.location?.href).href.replace(/\/+$/, "");
+    } catch {
+      throw new TypeError(`url has to be a whole URL where there is no page to complete it: ${this.#url}`);
+    }
+  }
+
+  /**
+   * A feed, which nobody holds yet.
+   *
+   * @param {string} key
+   * @param {import("./feed.mjs").Subject} subject
+   * @param {import("./feed.mjs").FeedOptions} options
+   */
+  make(key, subject, options) {
+    return new Feed(key, subject, options, (...packet) => loadPacket(this, subject.token, ...packet));
   }
 
   /**
@@ -41,33 +62,45 @@ export class Hub {
    * @param {unknown} holder
    */
   hold(feed, holder) {
-    const known = this.feeds.get(feed.key) ?? feed;
-    known.holders.add(holder);
-    if (known !== feed || this.feeds.has(feed.key)) return known;
-    if (this.feeds.size === 0) this.#listen(true);
+    const known = this.feeds.get(feed.key);
+    (known ?? feed).holders.add(holder);
+    if (known) return known;
     this.feeds.set(feed.key, feed);
-    if (!this.#isAway) this.#carrier.want(feed);
+    if (!this.#isOn) this.#listen(true);
+    if (!this.#isAway) this.carrier.want(feed);
     return feed;
   }
 
-  /** @param {Feed} feed @param {unknown} holder */
+  /** @param {Feed | undefined} feed @param {unknown} holder */
   release(feed, holder) {
-    feed.holders.delete(holder);
-    if (feed.holders.size > 0 || this.feeds.get(feed.key) !== feed) return;
+    if (!feed?.holders.delete(holder) || feed.holders.size > 0) return;
     this.feeds.delete(feed.key);
-    if (!this.#isAway) this.#carrier.drop(feed);
-    if (this.feeds.size === 0) this.#listen(false);
+    this.carrier.drop(feed);
+  }
+
+  /** @param {{ close(): void }} member */
+  leave(member) {
+    this.members.delete(member);
+    // One that comes in the same turn finds all as it was.
+    queueMicrotask(() => {
+      if (this.members.size > 0 || !this.#isOn) return;
+      this.#listen(false);
+      this.carrier.stop();
+      this.feeds.clear();
+    });
   }
 
   /** Ends all. */
   close() {
     this.isClosed = true;
-    for (const member of [...this.members]) member.close();
+    for (const member of this.members) member.close();
   }
 
   /** @param {boolean} isOn */
   #listen(isOn) {
     const { page } = this;
+    this.#isOn = isOn;
+    this.#isAway = false;
     const how = isOn ? "addEventListener" : "removeEventListener";
     for (const name of ["online", "pagehide", "pageshow"]) page[how]?.(name, this);
     for (const name of ["visibilitychange", "freeze", "resume"]) page.document?.[how](name, this);
@@ -75,16 +108,16 @@ export class Hub {
 
   /** An event of the page. @param {Event} event */
   handleEvent({ type }) {
-    if (type === "online") this.#carrier.check(0, true);
+    if (type === "online") this.carrier.check(0, true);
     else if (type === "visibilitychange") {
-      if (!this.page.document.hidden) this.#carrier.check(SILENCE_MS, true);
+      if (!this.page.document.hidden) this.carrier.check(SILENCE_MS, true);
     } else if (type === "pagehide" || type === "freeze") {
-      // A page that is kept for going back holds nothing meanwhile.
+      // A page that is kept for going back, or frozen, holds nothing meanwhile.
       this.#isAway = true;
-      this.#carrier.stop();
+      this.carrier.stop();
     } else if (this.#isAway) {
       this.#isAway = false;
-      for (const feed of this.feeds.values()) this.#carrier.want(feed);
+      for (const feed of this.feeds.values()) this.carrier.want(feed);
     }
   }
 }

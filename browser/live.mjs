@@ -14,34 +14,35 @@ export const MAX_SILENCE_MS = 40_000;
 /** The time until the next try, in milliseconds: 0.5 to 15 s, with jitter. @param {number} attempt from 0 */
 export const backoff = (attempt) => Math.min(15_000, 500 * 2 ** attempt) * (0.5 + Math.random() / 2);
 
-/** A request. Its feeds are those that are not over. */
+/** A request. Its feeds are those that are not over, by their ids on the wire. */
 export class LiveRequest {
-  /** By the id that each has on the wire. @type {Map<string, Feed>} */
+  /** @type {Map<string, Feed>} */
   feeds = new Map();
   #transport;
   /** The present response. @type {AbortController | undefined} */
   #response;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  #attempt = 0;
-  /** When something came last, or was asked for. */
-  #heard = 0;
   /** When to ask next. */
   #due = Infinity;
+  /** When something came last, or was asked for. */
+  #heard = 0;
+  #attempt = 0;
 
   /** @param {import("./transport.mjs").Transport} transport */
   constructor(transport) {
     this.#transport = transport;
   }
 
-  /** Asks in `ms` milliseconds. */
+  /** Asks in `ms` milliseconds: all that want something at once share a request. */
   askIn(ms = 2) {
-    if (this.#due <= Date.now() + ms) return;
+    const due = Date.now() + ms;
+    if (this.#due <= due) return;
+    this.#due = due;
     clearTimeout(this.#timer);
-    this.#due = Date.now() + ms;
     this.#timer = setTimeout(() => this.#ask(), ms);
-    // A hidden tab's timers run once a second.
-    if (ms < 10 && globalThis.document?.hidden) queueMicrotask(() => this.#due < Infinity && this.#ask());
+    // The timers of a hidden tab are late.
+    if (globalThis.document?.hidden) queueMicrotask(() => this.check(Infinity, ms < 3));
   }
 
   /**
@@ -52,7 +53,8 @@ export class LiveRequest {
    */
   check(silence, isEager) {
     const now = Date.now();
-    if (this.#response ? now - this.#heard >= silence : isEager || now >= this.#due) this.#ask();
+    const isDue = this.#due < Infinity && (isEager || now >= this.#due);
+    if (isDue || (this.#response && now - this.#heard >= silence)) this.#ask();
   }
 
   stop() {
@@ -65,26 +67,26 @@ export class LiveRequest {
   async #ask() {
     // From here on nothing of the old response is applied: the places say where the new one begins.
     this.stop();
-    if (this.feeds.size === 0) return this.#transport.forget(this);
+    const { feeds } = this;
     const response = new AbortController();
     this.#response = response;
     const asked = Date.now();
     this.#heard = asked;
-    /** @type {number | undefined} */
-    let wait;
+    /** @type {number | void} */
+    let wait = undefined;
     try {
-      wait = await this.#read(response.signal);
+      if (feeds.size > 0) wait = await this.#read(response.signal);
     } catch {
       // The network, or an answer that nobody understands.
     }
     if (this.#response !== response) return;
-    response.abort();
-    this.#response = undefined;
-    if (this.feeds.size === 0) return this.#transport.forget(this);
+    this.stop();
+    if (feeds.size === 0) return this.#transport.forget(this);
     const lasted = Date.now() - asked;
     if (lasted > 10_000) this.#attempt = 0;
-    if (wait === 0 && lasted < 1000) wait = undefined;
-    this.askIn(wait ?? backoff(this.#attempt++));
+    // A relay that says `again` at once, over and over, is asked as one that fails.
+    if (!wait && (wait === undefined || lasted < 1000)) wait = backoff(this.#attempt++);
+    this.askIn(wait);
   }
 
   /** The body of the request. What does not fit goes into another. */
@@ -106,33 +108,31 @@ export class LiveRequest {
    * Reads a response to its end.
    *
    * @param {AbortSignal} signal
-   * @returns {Promise<number | undefined>} in how many milliseconds to ask again, if the relay said so
+   * @returns {Promise<number | void>} in how many milliseconds to ask again, if the relay said so
    */
   async #read(signal) {
     const transport = this.#transport;
-    const url = `${transport.reach.url()}/relay/v1/live`;
-    const response = await transport.reach.fetch(url, {
-      method: "POST",
-      headers: { "content-type": "application/json", accept: "text/event-stream" },
-      body: this.#body(),
-      cache: "no-store",
-      signal,
-    });
-    const { ok, status, headers, body } = response;
-    if (!ok || !body || !headers.get("content-type")?.startsWith("text/event-stream")) {
-      return this.#refused(url, status, headers, await response.text());
-    }
-    /** @type {[Feed, string, any][]} */
+    const { hub } = transport;
+    const url = `${hub.url()}/relay/v1/live`;
+    const headers = { "content-type": "application/json" };
+    const response = await hub.fetch(url, { method: "POST", headers, body: this.#body(), cache: "no-store", signal });
+    /** @type {import("./transport.mjs").Batch} */
     let batch = [];
+    if (!response.headers.get("content-type")?.startsWith("text/event-stream")) {
+      const { after, ...refused } = await refusal(url, response);
+      if (signal.aborted || !refused.status) return after;
+      for (const feed of this.feeds.values()) transport.take(this, feed, "error", refused, batch);
+      return transport.onTold(batch);
+    }
     /** @type {number | undefined} */
     let wait;
     const parse = eventParser((name, data) => {
       const [id, told] = JSON.parse(data);
       const feed = this.feeds.get(id);
       if (name === "again") wait = 0;
-      else if (feed) transport.take(this, id, feed, name, told, batch);
+      else if (feed) transport.take(this, feed, name, told, batch);
     });
-    const reader = body.getReader();
+    const reader = /** @type {ReadableStream} */ (response.body).getReader();
     const decoder = new TextDecoder();
     for (;;) {
       const { done, value } = await reader.read();
@@ -141,35 +141,36 @@ export class LiveRequest {
       try {
         parse(decoder.decode(value, { stream: true }));
       } finally {
-        transport.tell(batch);
+        transport.onTold(batch);
         batch = [];
       }
     }
   }
+}
 
-  /** @param {string} url @param {number} status @param {Headers} headers @param {string} text */
-  #refused(url, status, headers, text) {
-    const mayPass = [408, 429].includes(status) || (status >= 500 && headers.get("x-should-retry") !== "false");
-    if (mayPass) {
-      const seconds = Number(headers.get("retry-after") ?? NaN);
-      return Number.isNaN(seconds) ? undefined : 1000 * seconds * (1 + Math.random() / 4);
-    }
-    /** @type {{ error?: string, hint?: string }} */
-    let told = {};
-    try {
-      told = JSON.parse(text);
-    } catch {
-      // A page of whatever answered.
-    }
-    const message =
-      status === 404 || status < 300
-        ? `${url} answered ${status}, and no relay's answer: is the relay mounted there, and does it take POST?`
-        : `${url} answered ${status}: ${told?.error ?? "no reason given"}`;
-    /** @type {[Feed, string, any][]} */
-    const batch = [];
-    for (const [id, feed] of this.feeds) {
-      this.#transport.take(this, id, feed, "error", { status, message, hint: told?.hint, retry: false }, batch);
-    }
-    this.#transport.tell(batch);
+/**
+ * The error for all wants of an answer that is no live response. Without a status, it passes: `after` how many milliseconds,
+ * where it says so.
+ *
+ * @param {string} url
+ * @param {Response} response
+ * @returns {Promise<Partial<import("./feed.mjs").Refusal>>}
+ */
+async function refusal(url, response) {
+  const { status, headers } = response;
+  const text = await response.text();
+  if (status === 408 || status === 429 || (status >= 500 && headers.get("x-should-retry") !== "false")) {
+    const seconds = Number(headers.get("retry-after"));
+    return seconds > 0 ? { after: seconds * 1000 * (1 + Math.random() / 4) } : {};
   }
+  /** @type {{ error?: string, hint?: string }} */
+  let told = {};
+  try {
+    told = JSON.parse(text);
+  } catch {
+    // A page of whatever answered.
+  }
+  const isOther = status < 300 || status === 404;
+  const why = isOther ? "which is no relay's answer: is the relay mounted there, and does it take POST?" : told.error;
+  return { status, message: `${url} answered ${status}: ${why}`, hint: told.hint, retry: false };
 }

@@ -9,60 +9,48 @@ const LASTING_MS = 30_000;
 
 /** @typedef {import("./feed.mjs").Feed} Feed */
 
-/** The events that came together: those of `Feed.apply`. @typedef {[Feed, string, any][]} Batch */
+/** Events that came together: those of `Feed.apply`. @typedef {[Feed, string, any][]} Batch */
 
 export class Transport {
   /** @type {Set<LiveRequest>} */
   #requests = new Set();
-  /** Feeds that are asked for, or will be: where, or by which timer. @type {Map<Feed, LiveRequest | ReturnType<typeof setTimeout>>} */
-  #places = new Map();
-  /** How often each failed since it was told something. @type {WeakMap<Feed, number>} */
-  #failures = new WeakMap();
+  /** When feeds that failed are asked for again. @type {Map<Feed, ReturnType<typeof setTimeout>>} */
+  #retries = new Map();
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #tick;
-  #last = 0;
 
-  /**
-   * @param {import("./hub.mjs").Reach} reach
-   * @param {(batch: Batch) => void} onTold called with the events that were applied; with none, for a comment
-   */
-  constructor(reach, onTold) {
-    this.reach = reach;
-    this.tell = onTold;
+  /** Called with the events that were applied; with none, for a comment. @type {(batch: Batch) => void} */
+  onTold = () => {};
+
+  /** @param {import("./hub.mjs").Hub} hub */
+  constructor(hub) {
+    this.hub = hub;
   }
 
   /** Asks for a feed. @param {Feed} feed @param {LiveRequest} [full] the request into which it did not fit */
   want(feed, full) {
     if (feed.isOver || feed.error) return;
-    const hasRoom = (/** @type {LiveRequest} */ one) => one !== full && one.feeds.size < MAX_WANTS;
-    const request = [...this.#requests].find(hasRoom) ?? new LiveRequest(this);
-    this.#requests.add(request);
-    this.#places.set(feed, request);
-    request.feeds.set(`${++this.#last}`, feed);
+    const requests = this.#requests;
+    const request = [...requests].find((one) => one !== full && one.feeds.size < MAX_WANTS) ?? new LiveRequest(this);
+    requests.add(request);
+    request.feeds.set(feed.n, feed);
     request.askIn();
-    if (this.#tick) return;
-    this.#tick = setInterval(() => this.check(MAX_SILENCE_MS, false), TICK_MS);
-    /** @type {any} */ (this.#tick).unref?.();
+    // Not what keeps a process of Node alive: the response is.
+    this.#tick ??= unref(setInterval(() => this.check(MAX_SILENCE_MS, false), TICK_MS));
   }
 
   /** Asks for a feed no longer. @param {Feed} feed */
   drop(feed) {
-    const place = this.#places.get(feed);
-    this.#places.delete(feed);
-    if (place instanceof LiveRequest) {
-      for (const [id, one] of place.feeds) if (one === feed) place.feeds.delete(id);
-      place.askIn();
-    } else clearTimeout(place);
+    clearTimeout(this.#retries.get(feed));
+    this.#retries.delete(feed);
+    for (const request of this.#requests) if (request.feeds.delete(feed.n)) request.askIn();
   }
 
   /** Asks for nothing any more. */
   stop() {
-    for (const request of this.#requests) request.stop();
-    for (const place of this.#places.values()) if (!(place instanceof LiveRequest)) clearTimeout(place);
-    this.#requests.clear();
-    this.#places.clear();
-    clearInterval(this.#tick);
-    this.#tick = undefined;
+    for (const timer of this.#retries.values()) clearTimeout(timer);
+    this.#retries.clear();
+    for (const request of this.#requests) this.forget(request);
   }
 
   /** @type {LiveRequest["check"]} */
@@ -70,8 +58,9 @@ export class Transport {
     for (const request of [...this.#requests]) request.check(silence, isEager);
   }
 
-  /** A request has no feeds any more. @param {LiveRequest} request */
+  /** Lets a request go. @param {LiveRequest} request */
   forget(request) {
+    request.stop();
     this.#requests.delete(request);
     if (this.#requests.size > 0) return;
     clearInterval(this.#tick);
@@ -79,39 +68,46 @@ export class Transport {
   }
 
   /**
-   * Takes an event: applies it, and adds it to the batch. A failure that passes is not shown, but retried.
+   * Applies an event, and adds what was applied to the batch. A failure that passes is not shown, but retried.
    *
    * @param {LiveRequest} request
-   * @param {string} id
    * @param {Feed} feed
    * @param {string} name
    * @param {any} told
    * @param {Batch} batch
    */
-  take(request, id, feed, name, told, batch) {
-    /** @type {(name: string, told?: any) => void} */
-    const apply = (one, value) => {
+  take(request, feed, name, told, batch) {
+    const apply = (/** @type {string} */ one, /** @type {any} */ value) => {
       feed.apply(one, value);
       batch.push([feed, one, value]);
     };
-    if (name === "row" || name === "gone") feed.left.delete(told.key);
+    const isError = name === "error";
+    if (!isError) feed.failures = 0;
+    if (told?.key) feed.left.delete(told.key);
     if (name === "ready") {
       // Rows whose places did not fit came again by now, if they are there still.
       for (const key of feed.left) apply("gone", { key });
       feed.left.clear();
     }
-    if (name !== "error") this.#failures.delete(feed);
-    if (name !== "error" && name !== "end") return apply(name, told);
-    request.feeds.delete(id);
-    this.#places.delete(feed);
-    const isLasting = name === "end" && feed.options.isLasting;
-    if (!isLasting && !told?.retry) return apply(name, told);
-    const failures = this.#failures.get(feed) ?? 0;
-    if (!isLasting) this.#failures.set(feed, failures + 1);
-    const wait = isLasting ? LASTING_MS : (told.after ?? backoff(failures));
-    this.#places.set(
-      feed,
-      setTimeout(() => this.want(feed), wait),
-    );
+    if (isError || name === "end") {
+      request.feeds.delete(feed.n);
+      const wait = isError
+        ? told.retry && (told.after ?? backoff(feed.failures++))
+        : feed.options.isLasting && LASTING_MS;
+      if (wait) {
+        this.#retries.set(
+          feed,
+          setTimeout(() => this.want(feed), wait),
+        );
+        return;
+      }
+    }
+    apply(name, told);
   }
+}
+
+/** @param {any} timer */
+export function unref(timer) {
+  timer.unref?.();
+  return timer;
 }
