@@ -18,6 +18,8 @@ export const backoff = (attempt) => Math.min(15_000, 500 * 2 ** attempt) * (0.5 
 export class LiveRequest {
   /** @type {Map<string, Feed>} */
   feeds = new Map();
+  /** Whether the longest body was reached: no more is added until something is dropped. */
+  isFull = false;
   #transport;
   /** The present response. @type {AbortController | undefined} */
   #response;
@@ -72,8 +74,7 @@ export class LiveRequest {
     this.#response = response;
     const asked = Date.now();
     this.#heard = asked;
-    /** @type {number | void} */
-    let wait = undefined;
+    let wait = /** @type {number | void} */ (undefined);
     try {
       if (feeds.size > 0) wait = await this.#read(response.signal);
     } catch {
@@ -98,7 +99,8 @@ export class LiveRequest {
       length += new TextEncoder().encode(want).length;
       if (wants.length > 0 && length > MAX_BODY) {
         this.feeds.delete(id);
-        this.#transport.want(feed, this);
+        this.isFull = true;
+        this.#transport.want(feed);
       } else wants.push(want);
     }
     return `{"wants":[${wants}]}`;
@@ -166,7 +168,7 @@ async function refusal(url, response) {
   /** @type {{ error?: string, hint?: string }} */
   let told = {};
   try {
-    told = JSON.parse(text);
+    told = JSON.parse(text) ?? told;
   } catch {
     // A page of whatever answered.
   }

@@ -88,8 +88,10 @@ export class Tabs {
       if (this.#id === id) this.#lead();
       return this.#id === id ? left : undefined;
     };
-    const rejoin = () => {
+    const lost = (/** @type {Error} */ error) => {
       if (this.#id !== id) return;
+      // A page that may have neither, such as a sandboxed one, is alone.
+      if (error.name !== "AbortError") return this.#lead();
       // Another tab took the lock, because this one seemed dead.
       this.stop();
       this.#join();
@@ -98,19 +100,19 @@ export class Tabs {
       this.#channel = new this.#hub.page.BroadcastChannel(name);
       /** @type {BroadcastChannel} */ (this.#channel).onmessage = ({ data }) => this.#hear(data);
       // The lock that tells the leader when this tab is gone.
-      locks.request(name + id, () => {
+      const asking = locks.request(name + id, () => {
         this.#ask(this.#hub.feeds.values());
         return left;
       });
-      locks.request(name, lead).catch(rejoin);
-    } catch {
-      // A page that may have neither, such as a sandboxed one.
-      this.#lead();
+      asking.catch(() => {});
+      locks.request(name, lead).catch(lost);
+    } catch (error) {
+      lost(/** @type {Error} */ (error));
     }
     this.#tick = setInterval(() => {
       if (this.#leader === this.#id || ++this.#silent < SILENT_TICKS) return;
       if (this.#silent === SILENT_TICKS) this.#post({ isPing: true });
-      else locks.request(name, { steal: true }, lead).catch(rejoin);
+      else locks.request(name, { steal: true }, lead).catch(lost);
     }, TICK_MS);
   }
 

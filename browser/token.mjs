@@ -18,13 +18,15 @@ const given = new WeakMap();
  */
 export async function tokenOf(source, refused) {
   if (typeof source !== "function") return source;
-  let token = given.get(source);
-  if (!token || (refused !== undefined && (await token) === refused && given.get(source) === token)) {
-    token = ask(source);
-    given.set(source, token);
-    token.catch(() => given.delete(source));
-  }
-  return token;
+  const token = given.get(source);
+  // Whoever comes first has the function asked, and the others get what it gave.
+  if (token && refused !== undefined && (await token) === refused && given.get(source) === token) given.delete(source);
+  const known = given.get(source);
+  if (known) return known;
+  const asked = ask(source);
+  given.set(source, asked);
+  asked.catch(() => given.delete(source));
+  return asked;
 }
 
 /** @param {() => string | undefined | Promise<string | undefined>} source */

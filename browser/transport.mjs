@@ -27,11 +27,11 @@ export class Transport {
     this.hub = hub;
   }
 
-  /** Asks for a feed. @param {Feed} feed @param {LiveRequest} [full] the request into which it did not fit */
-  want(feed, full) {
+  /** Asks for a feed. @param {Feed} feed */
+  want(feed) {
     if (feed.isOver || feed.error) return;
     const requests = this.#requests;
-    const request = [...requests].find((one) => one !== full && one.feeds.size < MAX_WANTS) ?? new LiveRequest(this);
+    const request = [...requests].find((one) => !one.isFull && one.feeds.size < MAX_WANTS) ?? new LiveRequest(this);
     requests.add(request);
     request.feeds.set(feed.n, feed);
     request.askIn();
@@ -43,7 +43,11 @@ export class Transport {
   drop(feed) {
     clearTimeout(this.#retries.get(feed));
     this.#retries.delete(feed);
-    for (const request of this.#requests) if (request.feeds.delete(feed.n)) request.askIn();
+    for (const request of this.#requests) {
+      if (!request.feeds.delete(feed.n)) continue;
+      request.isFull = false;
+      request.askIn();
+    }
   }
 
   /** Asks for nothing any more. */

@@ -1,0 +1,429 @@
+// What trigger-native/client does where something fails: each kind of refusal, silence, sleep, tokens, bytes of any form.
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { connect } from "trigger-native/client";
+import { eventParser } from "../browser/events.mjs";
+import { clientBrowser } from "./support/client-browser.mjs";
+import { clientRelay, pass, refusal, rowOf, settle, simulate } from "./support/client-relay.mjs";
+import { random } from "./support/random.mjs";
+
+const url = "http://app.example/api/trigger";
+
+function start(t, options = {}, internals = {}) {
+  simulate(t);
+  const relay = clientRelay();
+  const connection = connect({ url, ...options }, { fetch: relay.fetch, ...internals });
+  t.after(() => connection.close());
+  return { relay, connection };
+}
+
+function watch(followed) {
+  const states = [];
+  const stop = followed.subscribe((state) => states.push(state));
+  return { states, stop, last: () => states.at(-1) };
+}
+
+const opened = (t) => pass(t, 10, 5);
+const row = (ask, at = "at") => ["row", ask.id(), rowOf("k", "run_1", {}, at)];
+
+describe("events", () => {
+  const read = (...texts) => {
+    const events = [];
+    const parse = eventParser((...event) => events.push(event));
+    for (const text of texts) parse(text);
+    return events;
+  };
+
+  it("are read however they are cut, ended and commented", (t) => {
+    const rng = random(t);
+    const wanted = [
+      ["row", '["a",\n{"é": "x:y"}]'],
+      ["ready", '["a"]'],
+      ["", "plain"],
+      ["again", "[]"],
+    ];
+    const lines = [
+      ": \n",
+      'event: row\ndata: ["a",\ndata: {"é": "x:y"}]\nid: 7\n\n',
+      'data:["a"]\nevent:ready\n\n',
+      "event: nothing\n\n",
+      "data: plain\nretry\n\n",
+      "event: again\ndata: []\n\n",
+      "event: broken\ndata: no end",
+    ].join("");
+    for (const ending of ["\n", "\r\n", "\r"]) {
+      const text = lines.replaceAll("\n", ending);
+      assert.deepEqual(read(text), wanted, JSON.stringify(ending));
+      for (let round = 0; round < 50; round++) {
+        const pieces = [];
+        for (let at = 0; at < text.length; ) {
+          const length = 1 + rng.below(9);
+          pieces.push(text.slice(at, at + length));
+          at += length;
+        }
+        assert.deepEqual(read(...pieces), wanted, JSON.stringify(pieces));
+      }
+    }
+  });
+
+  it("that nobody understands are asked for again, and unknown ones left out", async (t) => {
+    const { relay, connection } = start(t);
+    const run = watch(connection.run("run_1"));
+    await opened(t);
+    const ask = relay.last();
+    await ask.tell(["surprise", ask.id(), {}], ["row", "another", rowOf("x", "run_x")], row(ask));
+    assert.equal(run.last().value.id, "run_1");
+    await ask.send("event: change\ndata: [nonsense\n\n");
+    await pass(t, 1000);
+    assert.equal(relay.asks.length, 2);
+    assert.deepEqual(relay.last().wants[0].at, ["at"]);
+    await relay.last().tell(["change", relay.last().id(), { key: "none", at: "x", set: {} }]);
+    assert.equal(run.last().value.id, "run_1");
+  });
+
+  it("may be cut within a letter", async (t) => {
+    const { relay, connection } = start(t);
+    const run = watch(connection.run("run_1"));
+    await opened(t);
+    const ask = relay.last();
+    const text = `event: row\ndata: ${JSON.stringify(["ID", rowOf("k", "run_é😀")])}\n\n`.replace("ID", ask.id());
+    for (const byte of new TextEncoder().encode(text)) await ask.send(Uint8Array.of(byte));
+    assert.equal(run.last().value.id, "run_é😀");
+  });
+});
+
+describe("a failure that passes", () => {
+  for (const [what, answer] of [
+    ["the network", () => new TypeError("fetch failed")],
+    ["a 500", () => refusal(500, "<html>")],
+    ["a 503", () => refusal(503)],
+    ["a 429", () => refusal(429)],
+  ]) {
+    it(`is retried later and later, and not shown: ${what}`, async (t) => {
+      const { relay, connection } = start(t);
+      const run = watch(connection.run("run_1"));
+      for (let at = 0; at < 7; at++) relay.answers.push(answer());
+      const times = [];
+      const seen = () => relay.asks.length;
+      for (let more = 0; seen() < 8 && more < 2000; more++) {
+        const before = seen();
+        await pass(t, 50);
+        if (seen() > before) times.push(Date.now());
+      }
+      const waits = times.slice(1).map((time, at) => time - times[at]);
+      for (const [at, wait] of waits.entries()) {
+        const most = Math.min(15_000, 500 * 2 ** at);
+        assert.ok(wait >= most / 2 - 60 && wait <= most + 60, `${at}: ${wait}`);
+      }
+      assert.equal(run.states.length, 1);
+      await relay.last().tell(row(relay.last()));
+      assert.equal(run.last().state, "live");
+    });
+  }
+
+  it("says when to ask again", async (t) => {
+    const { relay, connection } = start(t);
+    watch(connection.run("run_1"));
+    relay.answers.push(refusal(429, { error: "slow" }, { "retry-after": "20" }));
+    await pass(t, 19_000, 500);
+    assert.equal(relay.asks.length, 1);
+    await pass(t, 7000, 500);
+    assert.equal(relay.asks.length, 2);
+  });
+
+  it("of one want is retried beside the others", async (t) => {
+    const { relay, connection } = start(t);
+    const [one, two] = [watch(connection.run("run_1")), watch(connection.run("run_2"))];
+    await opened(t);
+    const ask = relay.last();
+    const told = { status: 503, message: "later", retry: true, after: 5000 };
+    await ask.tell(["error", ask.wants[1].id, told], ["row", ask.wants[0].id, rowOf("k", "run_1")]);
+    await pass(t, 4900);
+    assert.equal(relay.asks.length, 1);
+    await pass(t, 200);
+    assert.deepEqual(
+      relay
+        .last()
+        .wants.map(({ run }) => run)
+        .sort(),
+      ["run_1", "run_2"],
+    );
+    assert.deepEqual([one.last().state, two.last().state], ["live", "connecting"]);
+    // Without a time it is tried later and later.
+    const waits = [];
+    for (let more = 0; more < 4; more++) {
+      const last = relay.last();
+      const before = [relay.asks.length, Date.now()];
+      await last.tell(["error", last.id(({ run }) => run === "run_2"), { ...told, after: undefined }]);
+      while (relay.asks.length === before[0]) await pass(t, 50);
+      waits.push(Date.now() - before[1]);
+    }
+    assert.ok(waits[3] >= 2000 && waits[3] > waits[0], `${waits}`);
+    two.stop();
+    await pass(t, 60_000, 1000);
+    assert.deepEqual(
+      relay.last().wants.map(({ run }) => run),
+      ["run_1"],
+    );
+  });
+
+  it("of a response that ends: again at once, or after a moment", async (t) => {
+    const { relay, connection } = start(t);
+    watch(connection.run("run_1"));
+    await opened(t);
+    await pass(t, 240_000, 15_000 / 3);
+    // No heartbeat came: it was asked for again meanwhile.
+    await relay.last().tell(row(relay.last()));
+    await pass(t, 2000);
+    const count = relay.asks.length;
+    await relay.last().send("event: again\ndata: []\n\n");
+    await relay.last().end();
+    await pass(t, 10, 5);
+    assert.equal(relay.asks.length, count + 1, "again");
+    assert.deepEqual(relay.last().wants[0].at, ["at"]);
+    await relay.last().send("event: again\ndata: []\n\n");
+    await relay.last().end();
+    await pass(t, 100, 5);
+    assert.equal(relay.asks.length, count + 1, "again and again is no loop");
+    await pass(t, 600);
+    assert.equal(relay.asks.length, count + 2);
+    await pass(t, 20_000, 1000);
+    await relay.last().cut();
+    await pass(t, 600);
+    assert.equal(relay.asks.length, count + 3);
+  });
+});
+
+describe("silence", () => {
+  it("of 40 s ends a response, and comments are none", async (t) => {
+    const { relay, connection } = start(t);
+    watch(connection.run("run_1"));
+    await opened(t);
+    for (let more = 0; more < 8; more++) {
+      await pass(t, 15_000, 1000);
+      await relay.last().send(": \n\n");
+    }
+    assert.equal(relay.asks.length, 1);
+    await pass(t, 46_000, 1000);
+    assert.equal(relay.asks.length, 2);
+    assert.equal(relay.asks[0].isOver, true);
+  });
+
+  it("of a machine that slept is noticed when it wakes", async (t) => {
+    const { relay, connection } = start(t);
+    watch(connection.run("run_1"));
+    await opened(t);
+    t.mock.timers.setTime(Date.now() + 3_600_000);
+    await pass(t, 5000, 500);
+    assert.equal(relay.asks.length, 2);
+  });
+
+  it("of the network ends with `online`, and a look at the tab tries at once", async (t) => {
+    const relay = clientRelay();
+    const { page } = clientBrowser(relay).open();
+    page.navigator = {};
+    simulate(t);
+    const connection = connect({ url }, { fetch: relay.fetch, page });
+    t.after(() => connection.close());
+    watch(connection.run("run_1"));
+    await opened(t);
+    for (let more = 0; more < 12; more++) relay.answers.push(new TypeError("offline"));
+    await relay.last().cut();
+    await pass(t, 30_000, 500);
+    const count = relay.asks.length;
+    relay.answers.length = 0;
+    page.dispatchEvent(new Event("online"));
+    await settle();
+    assert.equal(relay.asks.length, count + 1);
+    assert.equal(relay.open().length, 1);
+    page.document.dispatchEvent(new Event("visibilitychange"));
+    await settle();
+    assert.equal(relay.asks.length, count + 1, "a response that is alive is left");
+    relay.answers.push(new TypeError("offline"));
+    await relay.last().cut();
+    await pass(t, 200);
+    await pass(t, 400);
+    const now = relay.asks.length;
+    await relay.last().cut();
+    page.document.hidden = true;
+    page.document.dispatchEvent(new Event("visibilitychange"));
+    await settle();
+    assert.equal(relay.asks.length, now, "a tab that is hidden is not looked at");
+    page.document.hidden = false;
+    page.document.dispatchEvent(new Event("visibilitychange"));
+    await settle();
+    assert.equal(relay.asks.length, now + 1);
+    connection.close();
+    await settle();
+    page.dispatchEvent(new Event("online"));
+    await settle();
+    assert.equal(relay.open().length, 0);
+  });
+});
+
+describe("a refusal that does not pass", () => {
+  for (const [what, answer, pattern, status] of [
+    ["403", refusal(403, { error: "Forbidden", hint: "read:runs" }), /answered 403: Forbidden/, 403],
+    ["400", refusal(400, { error: "wants is empty" }), /wants is empty/, 400],
+    ["404", refusal(404, "<html>nothing</html>"), /relay mounted there/, 404],
+    ["405", refusal(405, { error: "Method not allowed" }), /405/, 405],
+    ["another page", new Response("<html>", { headers: { "content-type": "text/html" } }), /relay mounted there/, 200],
+    ["a 500 that says so", refusal(500, { error: "no key" }, { "x-should-retry": "false" }), /no key/, 500],
+    ["JSON of another form", refusal(401, "null"), /401/, 401],
+  ]) {
+    it(`of a whole request is shown on all its wants: ${what}`, async (t) => {
+      const { relay, connection } = start(t);
+      relay.answers.push(answer);
+      const all = [watch(connection.run("run_1")), watch(connection.runs({ tags: "a" }))];
+      await pass(t, 60_000, 1000);
+      for (const { last } of all) {
+        assert.equal(last().state, "ended");
+        assert.match(last().error.message, pattern);
+        assert.equal(last().error.status, status);
+      }
+      assert.equal(relay.asks.length, 1);
+      assert.equal(relay.open().length, 0);
+    });
+  }
+
+  it("of a want is shown on it alone, and following it anew asks anew", async (t) => {
+    const { relay, connection } = start(t);
+    const run = connection.run("run_1");
+    const [one, two] = [watch(run), watch(connection.run("run_2"))];
+    await opened(t);
+    const ask = relay.last();
+    await ask.tell(["error", ask.wants[0].id, { status: 403, message: "Unauthorized", hint: "h", retry: false }]);
+    const { error, state } = one.last();
+    assert.deepEqual([error.message, error.status, error.hint, state], ["Unauthorized", 403, "h", "ended"]);
+    assert.equal(two.last().state, "connecting");
+    one.stop();
+    assert.equal(watch(run).last().state, "connecting");
+    await opened(t);
+    assert.deepEqual(
+      relay
+        .last()
+        .wants.map(({ run }) => run)
+        .sort(),
+      ["run_1", "run_2"],
+    );
+  });
+
+  it("of a place without a page says what is missing", async (t) => {
+    simulate(t);
+    const relay = clientRelay();
+    const { last } = watch(connect({}, { fetch: relay.fetch }).run("run_1"));
+    await opened(t);
+    assert.match(last().error.message, /whole URL.*\/api\/trigger/);
+    assert.equal(relay.asks.length, 0);
+  });
+});
+
+describe("a token", () => {
+  it("of a function is asked for once by all, and again when it was refused; then its error is shown", async (t) => {
+    let given = 0;
+    const accessToken = async () => `token ${++given}`;
+    const { relay, connection } = start(t, { accessToken });
+    const [run, runs] = [watch(connection.run("run_1")), watch(connection.runs({ tags: "a" }))];
+    await opened(t);
+    assert.equal(given, 1);
+    const ask = relay.last();
+    assert.deepEqual(
+      ask.wants.map(({ token }) => token),
+      ["token 1", "token 1"],
+    );
+    const expired = { status: 401, message: "expired", retry: false };
+    await ask.tell(row(ask), ["ready", ask.id()]);
+    const before = run.last().value;
+    await ask.tell(["error", ask.wants[0].id, expired], ["error", ask.wants[1].id, expired]);
+    await opened(t);
+    assert.equal(given, 2);
+    const next = relay.last();
+    assert.deepEqual(
+      next.wants.map(({ token, at }) => [token, at]),
+      [
+        ["token 2", ["at"]],
+        ["token 2", undefined],
+      ],
+    );
+    await next.tell(["ready", next.wants[0].id]);
+    assert.equal(run.last().value, before, "its objects are kept");
+    assert.equal(
+      run.states.every(({ error }) => !error),
+      true,
+    );
+    await next.tell(["error", next.wants[0].id, expired], ["error", next.wants[1].id, expired]);
+    await opened(t);
+    assert.equal(given, 3);
+    assert.equal(runs.last().error.status, 401, "its second token was never good");
+    assert.equal(run.last().state, "live");
+    assert.deepEqual(
+      relay.last().wants.map(({ token }) => token),
+      ["token 3"],
+    );
+    for (const { error } of runs.states) assert.ok(!error?.message.includes("token 2"));
+  });
+
+  it("that a function gives again and again although it is refused is no loop", async (t) => {
+    const { relay, connection } = start(t, { accessToken: () => "same" });
+    const run = watch(connection.run("run_1"));
+    for (let more = 0; more < 5; more++) {
+      await pass(t, 1000);
+      if (relay.open().length)
+        await relay.last().tell(["error", relay.last().id(), { status: 401, message: "no", retry: false }]);
+    }
+    assert.equal(run.last().error.status, 401);
+    assert.ok(relay.asks.length <= 2);
+  });
+
+  it("that is a text is shown as refused at once", async (t) => {
+    const { relay, connection } = start(t, { accessToken: "old" });
+    const run = watch(connection.run("run_1"));
+    await opened(t);
+    await relay.last().tell(["error", relay.last().id(), { status: 401, message: "expired", retry: false }]);
+    assert.equal(run.last().error.message, "expired");
+    await pass(t, 20_000, 1000);
+    assert.equal(relay.asks.length, 1);
+  });
+
+  it("that is refused with the whole request is asked for again, too", async (t) => {
+    let given = 0;
+    const { relay, connection } = start(t, { accessToken: () => `${++given}` });
+    relay.answers.push(refusal(401, { error: "who?" }));
+    watch(connection.run("run_1"));
+    await pass(t, 50, 5);
+    assert.deepEqual([given, relay.last().wants[0].token, relay.open().length], [2, "2", 1]);
+  });
+
+  it("that does not come is said, and a function that throws is asked again", async (t) => {
+    const { relay, connection } = start(t, { accessToken: () => undefined });
+    const none = watch(connection.run("run_1"));
+    let tries = 0;
+    const accessToken = () => {
+      if (++tries < 3) throw new Error("offline");
+      return "late";
+    };
+    const late = watch(connection.run("run_2", { accessToken }));
+    const never = watch(connection.run("run_3", { accessToken: () => Promise.reject(new Error("broken")) }));
+    await opened(t);
+    assert.match(none.last().error.message, /gave no token/);
+    await pass(t, 10_000, 100);
+    assert.equal(relay.last().wants[0].token, "late");
+    assert.deepEqual([late.last().state, never.last().error.message], ["connecting", "broken"]);
+  });
+
+  it("that comes after all have left asks for nothing", async (t) => {
+    let give;
+    const accessToken = () =>
+      new Promise((resolve) => {
+        give = resolve;
+      });
+    const { relay, connection } = start(t, { accessToken });
+    const { stop } = watch(connection.run("run_1"));
+    await opened(t);
+    stop();
+    give("late");
+    await pass(t, 1000);
+    assert.equal(relay.asks.length, 0);
+  });
+});

@@ -1,0 +1,375 @@
+// trigger-native/client against a relay whose every answer the test writes.
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { connect } from "trigger-native/client";
+import { clientRelay, pass, rowOf, runFields, settle, simulate } from "./support/client-relay.mjs";
+
+const url = "http://app.example/api/trigger";
+
+/** A connection in simulated time, and its relay. */
+function start(t, options = {}) {
+  simulate(t);
+  const relay = clientRelay();
+  const connection = connect({ url, ...options }, { fetch: relay.fetch });
+  t.after(() => connection.close());
+  return { relay, connection };
+}
+
+/** Subscribes, and keeps the states. */
+function watch(followed) {
+  const states = [];
+  const stop = followed.subscribe((state) => states.push(state));
+  return { states, stop, last: () => states.at(-1) };
+}
+
+const opened = async (t) => pass(t, 10, 5);
+
+describe("what is followed", () => {
+  it("is asked for in one request, however many subscribe in a turn, and each once", async (t) => {
+    const { relay, connection } = start(t, { accessToken: "token" });
+    for (let at = 0; at < 20; at++) watch(connection.run(`run_${at % 10}`));
+    watch(connection.runs({ tags: ["a", "b"], createdAt: "1h" }, { skipColumns: ["payload"], accessToken: "other" }));
+    watch(connection.batch("batch_1"));
+    watch(connection.stream("run_1", "key", { input: true, lastEventId: "7-0" }));
+    await opened(t);
+    assert.equal(relay.asks.length, 1);
+    const [{ url: asked, init, wants }] = relay.asks;
+    assert.equal(asked, `${url}/relay/v1/live`);
+    assert.equal(init.method, "POST");
+    assert.equal(init.headers["content-type"], "application/json");
+    assert.equal(new Set(wants.map(({ id }) => id)).size, 13);
+    const bare = wants.map(({ id, ...want }) => want);
+    assert.deepEqual(bare.slice(0, 2), [
+      { run: "run_0", token: "token" },
+      { run: "run_1", token: "token" },
+    ]);
+    assert.deepEqual(bare.slice(10), [
+      { tags: ["a", "b"], createdAt: "1h", skipColumns: ["payload"], token: "other" },
+      { batch: "batch_1", token: "token" },
+      { stream: { run: "run_1", key: "key", input: true }, token: "token", at: "7-0" },
+    ]);
+  });
+
+  it("calls back at once, and gives the same state until it changes", async (t) => {
+    const { relay, connection } = start(t);
+    const run = connection.run("run_1");
+    const before = run.getState();
+    const { states } = watch(run);
+    assert.deepEqual(states, [{ value: undefined, error: undefined, state: "connecting" }]);
+    assert.equal(run.getState(), before);
+    await opened(t);
+    assert.equal(run.getState(), before);
+    await relay.last().tell(["row", relay.last().id(), rowOf("k", "run_1")]);
+    assert.equal(run.getState().state, "live");
+    assert.equal(run.getState().value.id, "run_1");
+    assert.equal(states.at(-1), run.getState());
+    const live = run.getState();
+    await relay.last().tell(["ready", relay.last().id()], ["row", relay.last().id(), rowOf("k", "run_1")]);
+    assert.equal(run.getState(), live, "the same again is no change");
+  });
+
+  it("changes by what is told, and keeps the objects of what is not", async (t) => {
+    const { relay, connection } = start(t);
+    const run = connection.run("run_1");
+    watch(run);
+    await opened(t);
+    const ask = relay.last();
+    const id = ask.id();
+    const packet = { data: '{"deep":[1]}', type: "application/json" };
+    await ask.tell(["row", id, rowOf("k", "run_1", { payload: packet, tags: ["a"], startedAt: 1, error: undefined })]);
+    const first = run.getState().value;
+    assert.deepEqual(first.payload, { deep: [1] });
+    const set = { id: "run_1", status: "WAITING", isFinished: false, tags: ["a"], payload: { ...packet } };
+    await ask.tell(["change", id, { key: "k", at: "2", set, unset: ["startedAt"] }]);
+    const second = run.getState().value;
+    assert.notEqual(second, first);
+    assert.equal(second.payload, first.payload);
+    assert.equal(second.tags, first.tags);
+    assert.equal(second.createdAt, first.createdAt);
+    assert.equal(second.startedAt, undefined);
+    assert.deepEqual([second.status, second.isWaiting, first.isExecuting], ["WAITING", true, true]);
+    await ask.tell(["gone", id, { key: "other" }], ["gone", id, { key: "k" }]);
+    assert.equal(run.getState().value, undefined);
+  });
+
+  it("lists runs newest first, from when they are ready, once for all that come together", async (t) => {
+    const { relay, connection } = start(t);
+    const { states } = watch(connection.runs({ tags: "a" }));
+    await opened(t);
+    const ask = relay.last();
+    const id = ask.id();
+    for (let at = 0; at < 1000; at += 250) {
+      const rows = Array.from({ length: 250 }, (_, more) => at + more);
+      await ask.tell(...rows.map((n) => ["row", id, rowOf(`k${n}`, `run_${n}`, { createdAt: (n * 7919) % 1000 })]));
+    }
+    assert.equal(states.length, 1);
+    await ask.tell(["ready", id]);
+    assert.equal(states.length, 2);
+    const times = states[1].value.map(({ createdAt }) => createdAt.getTime());
+    assert.deepEqual(
+      times,
+      [...times].sort((a, b) => b - a),
+    );
+    assert.equal(times.length, 1000);
+    const change = (key) => ["change", id, { key, at: "x", set: { id: "r", status: "COMPLETED", isFinished: true } }];
+    await ask.tell(change("k1"), change("k2"), ["gone", id, { key: "k3" }]);
+    assert.equal(states.length, 3);
+    assert.equal(states[2].value.length, 999);
+    const same = states[2].value.filter((run) => states[1].value.includes(run));
+    assert.equal(same.length, 997, "the other runs are the same objects");
+  });
+
+  it("waits while it is not enabled or has no name, and asks for nothing", async (t) => {
+    const { relay, connection } = start(t);
+    for (const followed of [
+      connection.run(undefined),
+      connection.run(""),
+      connection.run("run_1", { enabled: false }),
+      connection.runs({ tags: [] }),
+      connection.runs({ tags: "" }),
+      connection.batch(undefined),
+      connection.stream(undefined, "k"),
+    ]) {
+      assert.equal(watch(followed).last().state, "waiting");
+    }
+    await pass(t, 1000);
+    assert.equal(relay.asks.length, 0);
+  });
+
+  it("is let go with its last subscriber, at once", async (t) => {
+    const { relay, connection } = start(t);
+    const [one, two] = [connection.run("run_1"), connection.run("run_2")];
+    const [first, again, other] = [watch(one), watch(connection.run("run_1")), watch(two)];
+    await opened(t);
+    assert.equal(relay.last().wants.length, 2);
+    first.stop();
+    first.stop();
+    await opened(t);
+    assert.equal(relay.asks.length, 1, "another subscriber follows the same run");
+    again.stop();
+    await opened(t);
+    assert.deepEqual(
+      relay.open().map(({ wants }) => wants.map(({ run }) => run)),
+      [["run_2"]],
+    );
+    other.stop();
+    await settle();
+    assert.equal(relay.open().length, 0);
+    await pass(t, 60_000, 1000);
+    assert.equal(relay.asks.length, 2);
+  });
+
+  it("is asked for anew with the places reached, and what the old response says after that is void", async (t) => {
+    const { relay, connection } = start(t);
+    const runs = connection.runs({ tags: "a" });
+    watch(runs);
+    await opened(t);
+    const first = relay.last();
+    await first.tell(
+      ["row", first.id(), rowOf("a", "run_a")],
+      ["row", first.id(), rowOf("b", "run_b")],
+      ["ready", first.id()],
+    );
+    watch(connection.run("run_c"));
+    await opened(t);
+    const second = relay.last();
+    assert.deepEqual(second.wants[0].at, ["at-a", "at-b"]);
+    assert.equal(first.isOver, true);
+    await second.tell(["gone", second.id(), { key: "a" }], ["ready", second.id()]);
+    assert.deepEqual(
+      runs.getState().value.map(({ id }) => id),
+      ["run_b"],
+    );
+  });
+
+  it("goes over several requests where it does not fit into one, and leaves out the oldest places", async (t) => {
+    const { relay, connection } = start(t);
+    for (let at = 0; at < 205; at++) watch(connection.run(`run_${at}`));
+    await opened(t);
+    assert.deepEqual(
+      relay.asks.map(({ wants }) => wants.length),
+      [100, 100, 5],
+    );
+    connection.close();
+    const other = start2(relay);
+    for (let at = 0; at < 10; at++) watch(other.run(`run_${at}`, { accessToken: `${at}${"é".repeat(30_000)}` }));
+    await pass(t, 100, 5);
+    const open = relay.open();
+    assert.equal(open.flatMap(({ wants }) => wants).length, 10);
+    assert.ok(open.length > 1);
+    for (const { init } of open) assert.ok(Buffer.byteLength(init.body) <= 256 << 10);
+    other.close();
+
+    const third = start2(relay);
+    const runs = third.runs({ tags: "a" });
+    watch(runs);
+    await opened(t);
+    const ask = relay.last();
+    const rows = Array.from({ length: 1003 }, (_, n) => rowOf(`k${n}`, `run_${n}`, { createdAt: 5000 - n }));
+    await ask.tell(...rows.map((row) => ["row", ask.id(), row]), ["ready", ask.id()]);
+    await ask.end();
+    await pass(t, 1000);
+    const next = relay.last();
+    assert.equal(next.wants[0].at.length, 1000);
+    assert.ok(!next.wants[0].at.includes("at-k1002") && next.wants[0].at.includes("at-k0"));
+    assert.equal(runs.getState().value.length, 1003);
+    await next.tell(["row", next.id(), rowOf("k1001", "run_1001", { createdAt: 3 })], ["ready", next.id()]);
+    assert.equal(runs.getState().value.length, 1001, "rows without a place that did not come again are gone");
+    third.close();
+  });
+});
+
+const start2 = (relay) => connect({ url }, { fetch: relay.fetch });
+
+describe("an iteration", () => {
+  it("gives the newest state to a slow reader, ends with the run, and lets it go", async (t) => {
+    const { relay, connection } = start(t);
+    const steps = connection.run("run_1")[Symbol.asyncIterator]();
+    const first = steps.next();
+    await opened(t);
+    const ask = relay.last();
+    const step = (n) => ["change", ask.id(), { key: "k", at: `${n}`, set: { ...runFields("run_1"), durationMs: n } }];
+    await ask.tell(["row", ask.id(), rowOf("k", "run_1")]);
+    assert.equal((await first).value.durationMs, 0);
+    for (const n of [1, 2, 3]) await ask.tell(step(n));
+    assert.equal((await steps.next()).value.durationMs, 3);
+    const pending = [steps.next(), steps.next()];
+    const set = { id: "run_1", status: "COMPLETED", isFinished: true };
+    await ask.tell(["change", ask.id(), { key: "k", at: "9", set }], ["end", ask.id()]);
+    const [last, done] = await Promise.all(pending);
+    assert.equal(last.value.isSuccess, true);
+    assert.equal(last.value.isFinished, true);
+    assert.deepEqual(done, { done: true, value: undefined });
+    await ask.end();
+    await pass(t, 60_000, 1000);
+    assert.equal(relay.asks.length, 1);
+  });
+
+  it("that is left by break, return or throw lets go, with a value that is waited for", async (t) => {
+    const { relay, connection } = start(t);
+    const run = connection.run("run_1");
+    const steps = run[Symbol.asyncIterator]();
+    const waiting = steps.next();
+    await opened(t);
+    assert.equal(relay.open().length, 1);
+    await steps.return();
+    assert.deepEqual(await waiting, { done: true, value: undefined });
+    await settle();
+    assert.equal(relay.open().length, 0);
+    const broken = (async () => {
+      for await (const { id } of run) {
+        assert.equal(id, "run_1");
+        throw new Error("mine");
+      }
+    })();
+    broken.catch(() => {});
+    await opened(t);
+    await relay.last().tell(["row", relay.last().id(), rowOf("k", "run_1")]);
+    await assert.rejects(broken, /mine/);
+    await settle();
+    assert.equal(relay.open().length, 0);
+  });
+
+  it("throws the error with which it ends", async (t) => {
+    const { relay, connection } = start(t);
+    const steps = connection.run("run_1")[Symbol.asyncIterator]();
+    const next = steps.next();
+    next.catch(() => {});
+    await opened(t);
+    const told = { status: 403, message: "Unauthorized", hint: "read:runs", retry: false };
+    await relay.last().tell(["error", relay.last().id(), told]);
+    await assert.rejects(next, { message: "Unauthorized", status: 403, hint: "read:runs" });
+    assert.deepEqual(await steps.next(), { done: true, value: undefined });
+  });
+
+  it("of a stream gives every part once, however slow its reader, and the place where to go on", async (t) => {
+    const { relay, connection } = start(t);
+    const stream = connection.stream("run_1", "k", { maxParts: 2 });
+    const { states } = watch(stream);
+    const parts = stream[Symbol.asyncIterator]();
+    const chunks = [];
+    await opened(t);
+    const ask = relay.last();
+    const part = (id, chunk) => ({ id, chunk, timestamp: 5 });
+    const first = parts.next();
+    await ask.tell(["chunk", ask.id(), { at: "p2", parts: [part("1", "a"), part("2", { b: 1 })] }]);
+    chunks.push((await first).value);
+    await ask.end();
+    await pass(t, 1000);
+    const next = relay.last();
+    assert.equal(next.wants[0].at, "p2");
+    await next.tell([
+      "chunk",
+      next.id(),
+      { at: "p4", parts: [part("2", { b: 1 }), part("3", null), { id: "4", timestamp: 0 }] },
+    ]);
+    await next.tell(["end", next.id()]);
+    for (;;) {
+      const { done, value } = await parts.next();
+      if (done) break;
+      chunks.push(value);
+    }
+    assert.deepEqual(chunks, ["a", { b: 1 }, null, undefined]);
+    const last = states.at(-1);
+    assert.deepEqual([last.state, last.lastEventId, last.value.map(({ id }) => id)], ["ended", "p4", ["3", "4"]]);
+  });
+
+  it("of a stream ends after the silence that it was given", async (t) => {
+    const { relay, connection } = start(t);
+    const stream = connection.stream("run_1", "k", { timeoutInSeconds: 10 });
+    const { last } = watch(stream);
+    await opened(t);
+    const ask = relay.last();
+    await pass(t, 9000, 500);
+    await ask.tell(["chunk", ask.id(), { at: "p", parts: [{ id: "1", chunk: 1, timestamp: 0 }] }]);
+    await pass(t, 9000, 500);
+    assert.equal(last().state, "live");
+    await pass(t, 2000, 500);
+    assert.deepEqual([last().state, last().error], ["ended", undefined]);
+    assert.equal(relay.open().length, 0);
+  });
+});
+
+it("a run that is followed beyond its end is looked at again", async (t) => {
+  const { relay, connection } = start(t);
+  const { last } = watch(connection.run("run_1", { stopOnCompletion: false }));
+  await opened(t);
+  const ask = relay.last();
+  await ask.tell(["row", ask.id(), rowOf("k", "run_1", { status: "COMPLETED", isFinished: true })], ["end", ask.id()]);
+  await ask.end();
+  assert.equal(last().state, "live");
+  await pass(t, 29_000, 500);
+  assert.equal(relay.asks.length, 1);
+  await pass(t, 2000, 500);
+  assert.deepEqual(relay.last().wants[0].at, ["at-k"]);
+});
+
+it("the fault of one subscriber is nothing to the others, and is not hidden", async (t) => {
+  const { relay, connection } = start(t);
+  const run = connection.run("run_1");
+  const faults = [];
+  process.setUncaughtExceptionCaptureCallback((error) => faults.push(error.message));
+  t.after(() => process.setUncaughtExceptionCaptureCallback(null));
+  run.subscribe(({ value }) => {
+    if (value) throw new Error("mine");
+  });
+  const { last } = watch(run);
+  await opened(t);
+  await relay.last().tell(["row", relay.last().id(), rowOf("k", "run_1")]);
+  assert.equal(last().value.id, "run_1");
+  assert.deepEqual(faults, ["mine"]);
+});
+
+it("close() ends all that is followed, and what is followed after it", async (t) => {
+  const { relay, connection } = start(t);
+  const run = watch(connection.run("run_1"));
+  await opened(t);
+  connection.close();
+  await settle();
+  assert.equal(run.last().state, "ended");
+  assert.equal(watch(connection.run("run_2")).last().state, "ended");
+  assert.equal(relay.open().length, 0);
+  await pass(t, 20_000, 1000);
+  assert.equal(relay.asks.length, 1);
+});

@@ -1,0 +1,112 @@
+// A browser as the client of the live stream sees it: tabs of one origin with Web Locks and BroadcastChannel, as the
+// standards have them.
+
+import { settle } from "./client-relay.mjs";
+
+/** Tabs share locks and channels. `relay` cuts off the requests of a tab that is closed. */
+export function clientBrowser(relay) {
+  /** @type {Map<string, { held?: object, queue: object[] }>} */
+  const locks = new Map();
+  const channels = new Set();
+
+  const lockOf = (name) => {
+    if (!locks.has(name)) locks.set(name, { held: undefined, queue: [] });
+    return locks.get(name);
+  };
+  const grant = (name) => {
+    const lock = lockOf(name);
+    if (lock.held || lock.queue.length === 0) return;
+    const request = lock.queue.shift();
+    lock.held = request;
+    const release = () => {
+      if (lock.held !== request) return;
+      lock.held = undefined;
+      grant(name);
+    };
+    request.release = release;
+    queueMicrotask(async () => {
+      if (request.tab.isClosed) return release();
+      try {
+        request.resolve(await request.callback({ name }));
+      } catch (error) {
+        request.reject(error);
+      }
+      if (!request.tab.isClosed) release();
+    });
+  };
+
+  const open = () => {
+    const tab = { isClosed: false, isHung: false };
+    const page = Object.assign(new EventTarget(), {
+      document: Object.assign(new EventTarget(), { hidden: false }),
+      location: { href: "http://app.example/page" },
+      navigator: {
+        locks: {
+          request(name, options, callback = options) {
+            return new Promise((resolve, reject) => {
+              if (tab.isClosed) return;
+              const lock = lockOf(name);
+              const request = { tab, callback, resolve, reject };
+              if (options.steal) {
+                lock.held?.reject(Object.assign(new Error("stolen"), { name: "AbortError" }));
+                lock.held = undefined;
+                lock.queue.unshift(request);
+              } else lock.queue.push(request);
+              queueMicrotask(() => grant(name));
+            });
+          },
+        },
+      },
+      BroadcastChannel: class {
+        constructor(name) {
+          this.name = name;
+          this.tab = tab;
+          channels.add(this);
+        }
+        postMessage(message) {
+          if (tab.isClosed || !channels.has(this)) return;
+          const text = structuredClone(message);
+          for (const other of channels) {
+            if (other === this || other.name !== this.name) continue;
+            setImmediate(() => {
+              if (channels.has(other) && !other.tab.isClosed && !other.tab.isHung) other.onmessage?.({ data: text });
+            });
+          }
+        }
+        close() {
+          channels.delete(this);
+        }
+      },
+    });
+    return Object.assign(tab, {
+      page,
+      fetch: relay.fetchOf(tab),
+      /** Closes the tab, as a crash does: nothing of it runs any more. */
+      async close() {
+        tab.isClosed = true;
+        for (const channel of channels) if (channel.tab === tab) channels.delete(channel);
+        for (const ask of relay.asks) if (ask.tab === tab) await ask.cut();
+        for (const [name, lock] of locks) {
+          lock.queue = lock.queue.filter((request) => request.tab !== tab);
+          if (lock.held?.tab === tab) {
+            lock.held = undefined;
+            grant(name);
+          }
+        }
+        await settle();
+      },
+      /** An event of the page or its document. */
+      async event(name) {
+        const target = ["visibilitychange", "freeze", "resume"].includes(name) ? page.document : page;
+        target.dispatchEvent(new Event(name));
+        await settle();
+      },
+    });
+  };
+  return {
+    open,
+    channels,
+    /** How many locks are held. */
+    held: () => [...locks.values()].filter(({ held }) => held).length,
+  };
+}
