@@ -314,7 +314,7 @@ describe("a refusal that does not pass", () => {
     const relay = clientRelay();
     const { last } = watch(connect({}, { fetch: relay.fetch }).run("run_1"));
     await opened(t);
-    assert.match(last().error.message, /whole URL.*\/api\/trigger/);
+    assert.match(last().error.message, /URL/);
     assert.equal(relay.asks.length, 0);
   });
 });

@@ -1,16 +1,13 @@
 /** The hub: the feeds that a page follows, each once, and what carries them. */
 
 import { Feed } from "./feed.mjs";
-import { loadPacket } from "./packet.mjs";
+import { SILENCE_MS } from "./transport.mjs";
 
 /**
  * What carries feeds: the transport, or the tabs that share one. `stop` lets all go.
  *
  * @typedef {{ want(feed: Feed): void, drop(feed: Feed): void, stop(): void, check(silence: number, isEager: boolean): void }} Carrier
  */
-
-/** Silence after which a tab that is looked at again asks anew, in milliseconds. */
-const SILENCE_MS = 20_000;
 
 export class Hub {
   /** By their keys. @type {Map<string, Feed>} */
@@ -37,11 +34,7 @@ export class Hub {
 
   /** The relay's mount point. @throws {TypeError} where there is no page to complete it */
   url() {
-    try {
-      return new URL(this.#url, this.page.location?.href).href.replace(/\/+$/, "");
-    } catch {
-      throw new TypeError(`url has to be a whole URL where there is no page to complete it: ${this.#url}`);
-    }
+    return new URL(this.#url, this.page.location?.href).href.replace(/\/+$/, "");
   }
 
   /**
@@ -52,7 +45,10 @@ export class Hub {
    * @param {import("./feed.mjs").FeedOptions} options
    */
   make(key, subject, options) {
-    return new Feed(key, subject, options, (...packet) => loadPacket(this, subject.token, ...packet));
+    return new Feed(key, subject, options, async (...packet) => {
+      const { loadPacket } = await import("./stored.mjs");
+      return loadPacket(this, subject.token, ...packet);
+    });
   }
 
   /**

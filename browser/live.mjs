@@ -173,6 +173,6 @@ async function refusal(url, response) {
     // A page of whatever answered.
   }
   const isOther = status < 300 || status === 404;
-  const why = isOther ? "which is no relay's answer: is the relay mounted there, and does it take POST?" : told.error;
+  const why = isOther ? "is the relay mounted there, and does it take POST?" : told.error;
   return { status, message: `${url} answered ${status}: ${why}`, hint: told.hint, retry: false };
 }

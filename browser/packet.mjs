@@ -1,7 +1,7 @@
 /** Packets: the payload, output and metadata of a run, decoded by their type. */
 
 /** @typedef {{ data: string, type: string }} Packet */
-/** Gets a packet that is stored elsewhere: `path` is what it says itself. @typedef {(runId: string, field: string, path: string) => Promise<Packet>} LoadPacket */
+/** Gets the packet that `path`, the data of one, stands for. @typedef {(runId: string, field: string, path: string) => Promise<Packet>} LoadPacket */
 
 /** The reader of superjson, once a value needed it. @type {typeof import("./superjson.mjs") | undefined} */
 let superjson;
@@ -10,7 +10,7 @@ let superjson;
  * The value of a packet; a promise only where the reader of superjson or the packet itself has to be loaded first.
  *
  * @param {Packet} packet
- * @param {() => Promise<Packet>} [load] gets what the packet names, where it is stored elsewhere
+ * @param {false | (() => Promise<Packet>)} [load] gets what the packet names, where it is stored elsewhere
  * @returns {unknown | Promise<unknown>}
  * @throws {Error} when it cannot be decoded
  */
@@ -39,27 +39,4 @@ function decodeSuper(data) {
     superjson = loaded;
     return loaded.parse(data);
   });
-}
-
-/**
- * Gets a packet that is stored elsewhere, through the relay, which says where.
- *
- * @param {import("./hub.mjs").Hub} hub
- * @param {string | undefined} token
- * @param {string} runId
- * @param {string} field
- * @param {string} path
- * @returns {Promise<Packet>}
- */
-export async function loadPacket(hub, token, runId, field, path) {
-  const headers = token ? { authorization: `Bearer ${token}` } : undefined;
-  const ask = (/** @type {string} */ at) => hub.fetch(`${hub.url()}/api/v1/${at}`, { headers });
-  let found = await ask(`runs/${encodeURIComponent(runId)}/packets/${field}`);
-  // Servers of before know the path alone.
-  if (found.status === 404) found = await ask(`packets/${path.split("/").map(encodeURIComponent).join("/")}`);
-  if (!found.ok) throw new Error(`it is stored elsewhere, and asking where was answered with ${found.status}`);
-  const { presignedUrl } = await found.json();
-  const stored = await hub.fetch(presignedUrl);
-  if (!stored.ok) throw new Error(`the store answered ${stored.status}`);
-  return { data: await stored.text(), type: stored.headers.get("content-type") ?? "application/json" };
 }

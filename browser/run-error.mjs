@@ -1,4 +1,4 @@
-/** The error of a failed run, as the server's half of the package shows it (js/runs/error.js): a test compares the two. */
+/** The error of a failed run, as the server's half of the package shows it (js/runs/error.js). Loaded with the first. */
 
 const EXIT_CODE = "TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE";
 
@@ -6,7 +6,8 @@ const EXIT_CODE = "TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE";
  * `any`: JSON that was not checked.
  *
  * @param {any} error the `error` field of a run
- * @returns {import("../types/run.d.ts").SerializedError | undefined} `undefined` for an error of a kind that is not known
+ * @returns {import("../types/run.d.ts").SerializedError}
+ * @throws {Error} for an error of a kind that is not known
  */
 export function toRunError(error) {
   const { type, name, message, stackTrace, raw, code } = error;
@@ -29,7 +30,8 @@ export function toRunError(error) {
   if (type === "STRING_ERROR" || type === "CUSTOM_ERROR") return { message: raw };
   if (type === "INTERNAL_ERROR") return internal(code === EXIT_CODE ? exitCode(message) : code);
   const said = [message, raw, code].find((text) => typeof text === "string");
-  return said === undefined ? undefined : { ...texts(error), message: said };
+  if (said === undefined) throw new Error("it is of a kind that we do not know");
+  return { ...texts(error), message: said };
 }
 
 /** @param {unknown} code */

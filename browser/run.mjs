@@ -1,14 +1,13 @@
 /** The run object of a row: that of the official hooks, with `isFinished` and `decodeErrors` (types/run.d.ts). */
 
 import { decode } from "./packet.mjs";
-import { toRunError } from "./run-error.mjs";
 
 /** @typedef {import("../types/run.d.ts").AnyRunShape} Run */
 
 /**
  * What was made of a field: of what, the value, what is waited for and who is told, and the run of a value that could not be got.
  *
- * @typedef {{ raw: any, value?: any, error?: Error, wait?: Promise<void>, settled?: () => void, failedOf?: object }} Part
+ * @typedef {{ raw: any, value?: any, none?: [], error?: Error, wait?: Promise<void>, settled?: () => void, failedOf?: object }} Part
  */
 
 /**
@@ -17,6 +16,25 @@ import { toRunError } from "./run-error.mjs";
  *
  * @typedef {{ at: string, run: Record<string, any>, isNew: boolean, parts: Record<string, Part>, shown?: Run }} Row
  */
+
+/**
+ * The fields of the run object in their order. What each has instead of a value, or how it is made, is said by a letter: a
+ * date, a number, a list, a flag, a packet or an error.
+ */
+const FIELDS =
+  "id createdAt:d updatedAt:d taskIdentifier status payload:p output:p durationMs:n costInCents:n baseCostInCents:n tags:l " +
+  "idempotencyKey expiredAt:d finishedAt:d startedAt:d delayedUntil:d queuedAt:d error:e isTest:f metadata:p realtimeStreams:l";
+
+/** The flags of statuses. */
+const FLAGS = Object.entries({
+  isQueued: "PENDING_VERSION QUEUED PENDING DELAYED",
+  isWaiting: "WAITING",
+  isExecuting: "DEQUEUED EXECUTING",
+  isCompleted: "COMPLETED FAILED CRASHED SYSTEM_FAILURE EXPIRED TIMED_OUT",
+  isFailed: "FAILED CRASHED SYSTEM_FAILURE EXPIRED TIMED_OUT",
+  isSuccess: "COMPLETED",
+  isCancelled: "CANCELED",
+});
 
 /**
  * Makes the run object of a row. Fields that did not change keep the object that was made of them, and a run whose fields
@@ -28,65 +46,30 @@ import { toRunError } from "./run-error.mjs";
  * @returns {boolean} whether `row.shown` is up to date
  */
 export function makeRun(row, load, settled) {
-  const { run } = row;
+  const { run, shown: before } = row;
+  /** @type {any} */
+  const shown = {};
   /** @type {Record<string, Error>} */
-  const errors = {};
+  const errors = { ...partOf(row, "faults", toErrors).value };
   let isComplete = true;
-
-  /** @param {string} field @param {(raw: any) => any} make @param {any} [none] what a field without a value is */
-  const get = (field, make, none) => {
-    const part = partOf(row, field, make, none);
+  for (const word of FIELDS.split(" ")) {
+    const [field, kind] = word.split(":");
+    const part = partOf(row, field, (raw) => {
+      if (kind === "p") return decode(raw, field !== "metadata" && (() => load(run.id, field, raw.data)));
+      return kind === "d" ? toDate(raw) : kind === "e" ? toError(raw) : raw;
+    });
     if (part.wait) {
       isComplete = false;
       if (part.settled !== settled) part.wait.then(settled);
       part.settled = settled;
     }
     if (part.error) errors[field] = part.error;
-    return part.value;
-  };
-  const date = (/** @type {string} */ field) => get(field, toDate);
-  const packet = (/** @type {string} */ field) =>
-    get(field, (raw) => decode(raw, field === "metadata" ? undefined : () => load(run.id, field, raw.data)));
-
-  Object.assign(errors, get("faults", toErrors));
-  const { status } = run;
-  const is = (/** @type {string} */ names) => names.split(" ").includes(status);
-  const isFailed = is("FAILED CRASHED SYSTEM_FAILURE EXPIRED TIMED_OUT");
-  const isSuccess = is("COMPLETED");
-  /** @type {any} */
-  const shown = {
-    id: run.id,
-    createdAt: date("createdAt"),
-    updatedAt: date("updatedAt"),
-    taskIdentifier: run.taskIdentifier,
-    status,
-    payload: packet("payload"),
-    output: packet("output"),
-    durationMs: run.durationMs ?? 0,
-    costInCents: run.costInCents ?? 0,
-    baseCostInCents: run.baseCostInCents ?? 0,
-    tags: get("tags", itself, []),
-    idempotencyKey: run.idempotencyKey,
-    expiredAt: date("expiredAt"),
-    finishedAt: date("finishedAt"),
-    startedAt: date("startedAt"),
-    delayedUntil: date("delayedUntil"),
-    queuedAt: date("queuedAt"),
-    error: get("error", knownError),
-    isTest: run.isTest ?? false,
-    metadata: packet("metadata"),
-    realtimeStreams: get("realtimeStreams", itself, []),
-    isQueued: is("PENDING_VERSION QUEUED PENDING DELAYED"),
-    isWaiting: is("WAITING"),
-    isExecuting: is("DEQUEUED EXECUTING"),
-    isCompleted: isSuccess || isFailed,
-    isFailed,
-    isSuccess,
-    isCancelled: is("CANCELED"),
-  };
+    shown[field] =
+      part.value ?? (kind === "n" ? 0 : kind === "f" ? false : kind === "l" ? (part.none ??= []) : part.value);
+  }
+  for (const [flag, names] of FLAGS) shown[flag] = names.split(" ").includes(run.status);
   // Not enumerable, so that the object equals the official one.
   Object.defineProperty(shown, "isFinished", { value: run.isFinished });
-  const before = row.shown;
   if (Object.keys(errors).length > 0) {
     shown.decodeErrors = isSame(before?.decodeErrors, errors) ? before?.decodeErrors : errors;
   }
@@ -100,23 +83,22 @@ export function makeRun(row, load, settled) {
  * @param {Row} row
  * @param {string} field
  * @param {(raw: any) => any} make
- * @param {any} none
  * @returns {Part}
  */
-function partOf({ run, parts }, field, make, none) {
+function partOf({ run, parts }, field, make) {
   const raw = run[field] ?? undefined;
   const before = parts[field];
   const isKnown = before && (before.raw === raw || JSON.stringify(before.raw) === JSON.stringify(raw));
   // What could not be got is tried again with the next change of its run.
   if (isKnown && (!before.failedOf || before.failedOf === run)) return before;
   /** @type {Part} */
-  const part = { raw, value: none };
+  const part = { raw };
   parts[field] = part;
   const fail = (/** @type {any} */ error) => {
-    part.error = cannot(field, error?.message ?? error, error);
+    part.error = cannot(field, error?.message, error);
   };
   try {
-    const value = raw === undefined ? none : make(raw);
+    const value = raw === undefined ? raw : make(raw);
     if (!(value instanceof Promise)) part.value = value;
     else {
       part.wait = value
@@ -142,9 +124,6 @@ function partOf({ run, parts }, field, make, none) {
 /** @param {string} field @param {string} why @param {unknown} [cause] */
 const cannot = (field, why, cause) => new Error(`the ${field} of the run cannot be decoded: ${why}`, { cause });
 
-/** @param {any} value */
-const itself = (value) => value;
-
 /** @param {Record<string, string>} faults by their columns */
 function toErrors(faults) {
   /** @type {Record<string, Error>} */
@@ -157,23 +136,21 @@ function toErrors(faults) {
 }
 
 /** @param {unknown} error */
-function knownError(error) {
-  const shown = toRunError(error);
-  if (!shown) throw new Error("it is of a kind that we do not know");
-  return shown;
+async function toError(error) {
+  const { toRunError } = await import("./run-error.mjs");
+  return toRunError(error);
 }
 
 /** @param {number | string} time Unix milliseconds, or a text: UTC without a `Z`, unless it names its zone */
 function toDate(time) {
   if (typeof time === "number") return new Date(time);
-  const date = [new Date(`${time}Z`), new Date(time)].find((one) => !Number.isNaN(one.getTime()));
-  if (!date) throw new Error("the time cannot be read");
+  const date = [new Date(`${time}Z`), new Date(time)].find((one) => !Number.isNaN(+one));
+  if (!date) throw new Error("no time");
   return date;
 }
 
 /** Whether two objects have the same properties. @param {any} a @param {any} b */
 function isSame(a, b) {
-  if (!a) return false;
   const keys = Object.keys(b);
-  return keys.length === Object.keys(a).length && keys.every((key) => Object.is(a[key], b[key]));
+  return a && keys.length === Object.keys(a).length && keys.every((key) => Object.is(a[key], b[key]));
 }

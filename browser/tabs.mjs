@@ -3,7 +3,7 @@
  * tells the others each event. When it closes, the browser gives the lock to another, which asks with the places that it has.
  */
 
-import { TICK_MS } from "./transport.mjs";
+import { SILENCE_MS, TICK_MS } from "./transport.mjs";
 
 /** Changes with what tabs tell each other, so that tabs of another version of the page go on by themselves. */
 const VERSION = 1;
@@ -62,7 +62,11 @@ export class Tabs {
   /** @type {Carrier["check"]} */
   check(silence, isEager) {
     if (this.#leader === this.#id) this.#transport.check(silence, isEager);
-    else this.#post({ isPing: true });
+    else {
+      // No answer until the next tick, and the leader is replaced.
+      this.#silent = SILENT_TICKS;
+      this.#post({ isPing: true });
+    }
   }
 
   stop() {
@@ -148,7 +152,10 @@ export class Tabs {
   /** A message of another tab. `any`: of its own version. @param {any} message */
   #hear({ from, to, wants, drop, isPing, events = [], have = [] }) {
     if (this.#leader === this.#id) {
-      if (isPing) this.#post({});
+      if (isPing) {
+        this.#post({});
+        this.#transport.check(SILENCE_MS, true);
+      }
       if (drop) this.#hub.release(this.#hub.feeds.get(drop), from);
       if (wants) this.#serve(from, wants);
       return;

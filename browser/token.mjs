@@ -41,7 +41,5 @@ async function ask(source) {
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * 2 ** attempt));
     }
   }
-  throw new Error(
-    "accessToken() gave no token: let it return a public access token, or leave it out where the relay's authorize() knows the session",
-  );
+  throw new Error("accessToken() gave no token: leave it out where the relay's authorize() knows the session");
 }

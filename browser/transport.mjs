@@ -4,6 +4,8 @@ import { backoff, LiveRequest, MAX_SILENCE_MS, MAX_WANTS } from "./live.mjs";
 
 /** How often silence is looked for, in milliseconds. After the sleep of a machine this is how soon it is noticed. */
 export const TICK_MS = 5000;
+/** Silence after which a tab that is looked at again asks anew, in milliseconds. */
+export const SILENCE_MS = 20_000;
 /** A run that is followed beyond its end is asked for so often, in milliseconds. */
 const LASTING_MS = 30_000;
 
