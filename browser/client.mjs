@@ -1,9 +1,9 @@
 /** `trigger-native/client`: follows runs and streams through the relay's live stream (docs/client.md). */
 
-import { Followed } from "./followed.mjs";
-import { Hub } from "./hub.mjs";
-import { Tabs } from "./tabs.mjs";
-import { Transport } from "./transport.mjs";
+import { follow } from "./followed.mjs";
+import { makeHub } from "./hub.mjs";
+import { shareTabs } from "./tabs.mjs";
+import { makeTransport } from "./transport.mjs";
 
 /**
  * What a page gives, for tests to replace: `page` is the global object, with `navigator.locks` and `BroadcastChannel`.
@@ -14,11 +14,11 @@ import { Transport } from "./transport.mjs";
 /** @type {(options?: import("../types/connect.d.ts").ConnectOptions, internals?: Internals) => import("../types/connect.d.ts").Connection} */
 export function connect({ url = "/api/trigger", accessToken, share = true } = {}, internals = {}) {
   const page = internals.page ?? globalThis;
-  const hub = new Hub(url, page, internals.fetch ?? ((...request) => fetch(...request)));
-  const transport = new Transport(hub);
+  const hub = makeHub(url, page, internals.fetch ?? ((...request) => fetch(...request)));
+  const transport = makeTransport(hub);
   // A process of Node may have both, and has no tabs.
   const canShare = share && page.document && page.navigator?.locks && page.BroadcastChannel;
-  hub.carrier = canShare ? new Tabs(hub, transport, share === true ? "" : share) : transport;
+  hub.carrier = canShare ? shareTabs(hub, transport, share === true ? "" : share) : transport;
 
   /**
    * @param {import("./feed.mjs").Subject} subject
@@ -28,24 +28,25 @@ export function connect({ url = "/api/trigger", accessToken, share = true } = {}
    * @param {number} [timeoutMs]
    * @returns {any} the types of `Connection` say which
    */
-  const follow = (subject, isNamed, options = {}, more = {}, timeoutMs) => {
+  const followed = (subject, isNamed, options = {}, more = {}, timeoutMs) => {
     const { enabled = true, skipColumns } = options;
     if (skipColumns?.length) subject.skipColumns = skipColumns;
     const wanted = enabled && isNamed ? subject : undefined;
-    return new Followed(hub, wanted, options.accessToken ?? accessToken, more, subject.run ? undefined : [], timeoutMs);
+    return follow(hub, wanted, options.accessToken ?? accessToken, more, "run" in subject ? undefined : [], timeoutMs);
   };
 
   return {
-    run: (id, options) => follow({ run: id ?? " " }, id, options, { isLasting: options?.stopOnCompletion === false }),
+    run: (run, options) => followed({ run }, run, options, { isLasting: options?.stopOnCompletion === false }),
     runs({ tags, createdAt }, options) {
       const list = [tags].flat().filter(Boolean);
-      return follow({ tags: list, createdAt }, list.length, options);
+      return followed({ tags: list, createdAt }, list.length, options);
     },
-    batch: (batch, options) => follow({ batch }, batch, options),
+    batch: (batch, options) => followed({ batch }, batch, options),
     stream(run, key = "default", options = {}) {
       const { input, lastEventId: from, maxParts, timeoutInSeconds = 0 } = options;
-      return follow({ stream: { run, key, input } }, run && key, options, { from, maxParts }, timeoutInSeconds * 1000);
+      const more = { from, maxParts };
+      return followed({ stream: { run, key, input } }, run && key, options, more, timeoutInSeconds * 1000);
     },
-    close: () => hub.close(),
+    close: hub.close,
   };
 }

@@ -3,163 +3,42 @@
 import { tokenOf } from "./token.mjs";
 
 /** @typedef {import("./feed.mjs").Feed} Feed */
-/** @typedef {import("./feed.mjs").Subject} Subject */
 /** `any`: what it is depends on what is followed. @typedef {{ value: any, error: Error | undefined, state: "waiting" | "connecting" | "live" | "ended", lastEventId?: string }} State */
 /** Is called with the state, and the parts of a stream that are new. @typedef {(state: State, parts: any[]) => void} Subscriber */
 
-export class Followed {
+/**
+ * @param {import("./hub.mjs").Hub} hub
+ * @param {import("./feed.mjs").Subject | undefined} subject nothing waits
+ * @param {import("./token.mjs").TokenSource} source
+ * @param {import("./feed.mjs").FeedOptions} options
+ * @param {any} none the value of nothing
+ * @param {number} [timeoutMs] ends a stream that is silent for so many milliseconds
+ */
+export function follow(hub, subject, source, options, none, timeoutMs) {
   /** @type {State} */
-  #state;
-  #hub;
-  #subject;
-  #source;
-  #options;
-  #timeoutMs;
+  let state = { value: none, error: undefined, state: subject ? "connecting" : "waiting" };
+  if (options.from) state.lastEventId = options.from;
   /** @type {Set<Subscriber>} */
-  #subscribers = new Set();
+  const subscribers = new Set();
   /** @type {Feed | undefined} */
-  #feed;
+  let feed;
   /** The id of the part that was given out last. @type {string | undefined} */
-  #given;
+  let given;
   /** Counts the starts and stops: what began before the last of them is void. */
-  #turn = 0;
+  let turn = 0;
   /** The token that was refused, until another one was not. @type {string | undefined} */
-  #refused;
+  let refused;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
-
-  /**
-   * @param {import("./hub.mjs").Hub} hub
-   * @param {Subject | undefined} subject nothing waits
-   * @param {import("./token.mjs").TokenSource} source
-   * @param {import("./feed.mjs").FeedOptions} options
-   * @param {any} none the value of nothing
-   * @param {number | undefined} timeoutMs ends a stream that is silent for so many milliseconds
-   */
-  constructor(hub, subject, source, options, none, timeoutMs) {
-    this.#hub = hub;
-    this.#subject = subject;
-    this.#source = source;
-    this.#options = options;
-    this.#timeoutMs = timeoutMs;
-    this.#state = { value: none, error: undefined, state: subject ? "connecting" : "waiting" };
-    if (options.from) this.#state.lastEventId = options.from;
-  }
-
-  getState() {
-    return this.#state;
-  }
-
-  /** @param {(state: State) => void} callback */
-  subscribe(callback) {
-    const stop = this.#add((state) => callback(state));
-    callback(this.#state);
-    return stop;
-  }
-
-  /** @param {Subscriber} subscriber */
-  #add(subscriber) {
-    this.#subscribers.add(subscriber);
-    if (this.#subscribers.size === 1) this.#start();
-    return () => {
-      if (this.#subscribers.delete(subscriber) && this.#subscribers.size === 0) this.#stop();
-    };
-  }
-
-  close() {
-    this.#end();
-  }
-
-  #start() {
-    if (this.#hub.isClosed) return this.#end();
-    if (!this.#subject) return;
-    if (this.#state.error) this.#set({ error: undefined, state: "connecting" });
-    this.#refused = undefined;
-    if (this.#state.state === "ended") return;
-    this.#hub.members.add(this);
-    this.#open();
-  }
-
-  #stop() {
-    this.#turn++;
-    clearTimeout(this.#timer);
-    this.#letGo(this.#feed);
-    this.#hub.leave(this);
-  }
-
-  /** @param {Error} [error] */
-  #end(error) {
-    this.#stop();
-    this.#set({ error, state: "ended" });
-  }
-
-  /** @param {Feed | undefined} feed */
-  #letGo(feed) {
-    feed?.listeners.delete(this.#look);
-    this.#hub.release(feed, this);
-  }
-
-  /** Follows the feed, once there is a token. Never at once, so that a server which renders asks for nothing. */
-  async #open() {
-    const turn = ++this.#turn;
-    const [hub, options, before] = [this.#hub, this.#options, this.#feed];
-    try {
-      hub.url();
-      const token = await tokenOf(this.#source, this.#refused);
-      if (turn !== this.#turn) return;
-      const subject = { ...this.#subject, token };
-      const key = JSON.stringify([subject, options]);
-      // What is there already goes on, with its objects.
-      const fresh = before && !before.error && before.key === key ? before : hub.make(key, subject, options);
-      const feed = hub.hold(fresh, this);
-      if (before && feed !== before) {
-        feed.continue(before, feed === fresh);
-        this.#letGo(before);
-      }
-      this.#feed = feed;
-      feed.listen(this.#look);
-      this.#wait();
-    } catch (error) {
-      if (turn === this.#turn) this.#end(/** @type {Error} */ (error));
-    }
-  }
-
-  /** Looks at the feed, which changed. */
-  #look = () => {
-    const { subject, error, value, parts, isKnown, isReady, isOver, isSettled, at } = /** @type {Feed} */ (this.#feed);
-    if (error?.status === 401 && typeof this.#source === "function" && subject.token && this.#refused === undefined) {
-      this.#refused = subject.token;
-      this.#open();
-      return;
-    }
-    if (isReady && !error) this.#refused = undefined;
-    const news = parts.slice(parts.findLastIndex(({ id }) => id === this.#given) + 1);
-    if (news.length > 0) {
-      this.#given = news.at(-1)?.id;
-      this.#wait();
-    }
-    /** @type {Partial<State>} */
-    const next = isKnown ? { value, state: "live" } : {};
-    if (subject.stream && at) next.lastEventId = at;
-    this.#set(next, news);
-    if (error) this.#end(Object.assign(new Error(error.message), { status: error.status, hint: error.hint }));
-    else if (isOver && isSettled) this.#end();
-  };
-
-  /** Ends a stream that is silent for too long. */
-  #wait() {
-    clearTimeout(this.#timer);
-    if (this.#timeoutMs) this.#timer = setTimeout(() => this.#end(), this.#timeoutMs);
-  }
+  let timer;
 
   /** @param {any} next @param {any[]} [news] */
-  #set(next, news = []) {
-    const before = /** @type {any} */ (this.#state);
-    if (Object.keys(next).some((name) => before[name] !== next[name])) this.#state = { ...before, ...next };
+  const set = (next, news = []) => {
+    const before = /** @type {any} */ (state);
+    if (Object.keys(next).some((name) => before[name] !== next[name])) state = { ...before, ...next };
     else if (news.length === 0) return;
-    for (const subscriber of [...this.#subscribers]) {
+    for (const subscriber of [...subscribers]) {
       try {
-        subscriber(this.#state, news);
+        subscriber(state, news);
       } catch (error) {
         // The fault of one subscriber is nothing to the others.
         queueMicrotask(() => {
@@ -167,56 +46,155 @@ export class Followed {
         });
       }
     }
-  }
+  };
 
-  /** Iterates: over each part of a stream, and else over the newest states. @returns {AsyncIterator<any>} */
-  [Symbol.asyncIterator]() {
-    const isStream = !!this.#subject?.stream;
-    /** @type {any[]} */
-    let queue = [];
-    /** Those that wait for something to come. @type {(() => void)[]} */
-    let waiting = [];
-    let isOver = false;
-    /** @type {any} */
-    let last;
-    /** @type {(() => void) | undefined} */
-    let stop;
-    const wake = () => {
-      for (const go of waiting) go();
-      waiting = [];
-    };
-    /** @type {Subscriber} */
-    const take = ({ value, state }, parts) => {
-      if (isStream) queue.push(...parts);
-      else if (value !== last && value !== undefined && state !== "connecting") queue = [value];
-      last = value;
-      wake();
-    };
-    const next = async () => {
-      if (!stop) {
-        take(this.#state, isStream ? this.#state.value : []);
-        stop = this.#add(take);
+  /** @param {Feed | undefined} from */
+  const letGo = (from) => {
+    from?.listeners.delete(look);
+    hub.release(from, end);
+  };
+
+  const stop = () => {
+    turn++;
+    clearTimeout(timer);
+    letGo(feed);
+    hub.leave(end);
+  };
+
+  /** @param {Error} [error] */
+  const end = (error) => {
+    stop();
+    set({ error, state: "ended" });
+  };
+
+  /** Ends a stream that is silent for too long. */
+  const wait = () => {
+    clearTimeout(timer);
+    if (timeoutMs) timer = setTimeout(end, timeoutMs);
+  };
+
+  /** Looks at the feed, which changed. */
+  const look = () => {
+    const { subject, error, value, parts, isKnown, isReady, isOver, isSettled, at } = /** @type {Feed} */ (feed);
+    if (error?.status === 401 && typeof source === "function" && refused === undefined) {
+      refused = subject.token;
+      open();
+      return;
+    }
+    if (isReady && !error) refused = undefined;
+    const news = parts.slice(parts.findLastIndex(({ id }) => id === given) + 1);
+    if (news.length > 0) {
+      given = news.at(-1)?.id;
+      wait();
+    }
+    /** @type {Partial<State>} */
+    const next = isKnown ? { value, state: "live" } : {};
+    if (subject.stream && at) next.lastEventId = at;
+    set(next, news);
+    if (error) end(Object.assign(new Error(error.message), { status: error.status, hint: error.hint }));
+    else if (isOver && isSettled) end();
+  };
+
+  /** Follows the feed, once there is a token. Never at once, so that a server which renders asks for nothing. */
+  const open = async () => {
+    const mine = ++turn;
+    try {
+      hub.url();
+      const token = await tokenOf(source, refused);
+      if (mine !== turn) return;
+      const wanted = { ...subject, token };
+      const key = JSON.stringify([wanted, options]);
+      const before = feed;
+      // What is there already goes on, with its objects.
+      const fresh = before && !before.error && before.key === key ? before : hub.make(key, wanted, options);
+      feed = hub.hold(fresh, end);
+      if (before && feed !== before) {
+        feed.continue(before, feed === fresh);
+        letGo(before);
       }
-      while (!isOver && queue.length === 0 && this.#state.state !== "ended") {
-        await new Promise((/** @type {(value?: any) => void} */ resolve) => waiting.push(resolve));
+      feed.listen(look);
+      wait();
+    } catch (error) {
+      if (mine === turn) end(/** @type {Error} */ (error));
+    }
+  };
+
+  /** @param {Subscriber} subscriber */
+  const add = (subscriber) => {
+    subscribers.add(subscriber);
+    if (subscribers.size === 1) {
+      if (hub.isClosed()) end();
+      else if (subject) {
+        if (state.error) set({ error: undefined, state: "connecting" });
+        refused = undefined;
+        if (state.state !== "ended") {
+          hub.members.add(end);
+          open();
+        }
       }
-      if (!isOver && queue.length > 0) return { done: false, value: isStream ? queue.shift().chunk : queue.shift() };
-      const error = isOver ? undefined : this.#state.error;
-      finish();
-      if (error) throw error;
-      return { done: true, value: undefined };
+    }
+    return () => {
+      if (subscribers.delete(subscriber) && subscribers.size === 0) stop();
     };
-    const finish = () => {
-      isOver = true;
-      stop?.();
-      wake();
-    };
-    return {
-      next,
-      return: async (value) => {
-        finish();
-        return { done: true, value };
-      },
-    };
-  }
+  };
+
+  return {
+    getState: () => state,
+
+    subscribe(/** @type {(state: State) => void} */ callback) {
+      const leave = add((now) => callback(now));
+      callback(state);
+      return leave;
+    },
+
+    /** Iterates: over each part of a stream, and else over the newest states. @returns {AsyncIterator<any>} */
+    [Symbol.asyncIterator]() {
+      const isStream = subject?.stream;
+      /** @type {any[]} */
+      let queue = [];
+      /** Those that wait for something to come. @type {Set<() => void>} */
+      const waiting = new Set();
+      let isOver = false;
+      /** @type {any} */
+      let last;
+      /** @type {(() => void) | undefined} */
+      let leave;
+      const wake = () => {
+        for (const go of waiting) go();
+        waiting.clear();
+      };
+      /** @type {Subscriber} */
+      const take = ({ value, state }, parts) => {
+        if (isStream) queue.push(...parts.map(({ chunk }) => chunk));
+        else if (value !== last && value !== undefined && state !== "connecting") queue = [value];
+        last = value;
+        wake();
+      };
+      const finish = () => {
+        isOver = true;
+        leave?.();
+        wake();
+      };
+      return {
+        async next() {
+          if (!leave) {
+            take(state, isStream ? state.value : []);
+            leave = add(take);
+          }
+          while (!isOver && queue.length === 0 && state.state !== "ended") {
+            await new Promise((/** @type {(value?: any) => void} */ resolve) => waiting.add(resolve));
+          }
+          if (!isOver && queue.length > 0) return { done: false, value: queue.shift() };
+          const error = !isOver && state.error;
+          finish();
+          if (error) throw error;
+          return { done: true, value: undefined };
+        },
+        async return(value) {
+          finish();
+          return { done: true, value };
+        },
+      };
+    },
+  };
 }

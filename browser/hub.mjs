@@ -4,116 +4,116 @@ import { Feed } from "./feed.mjs";
 import { SILENCE_MS } from "./transport.mjs";
 
 /**
- * What carries feeds: the transport, or the tabs that share one. `stop` lets all go.
+ * What carries feeds: the transport, or the tabs that share one. `stop` lets all go; `check` asks again where nothing was heard
+ * for so many milliseconds, or a try is due, or, if it is eager, will be.
  *
  * @typedef {{ want(feed: Feed): void, drop(feed: Feed): void, stop(): void, check(silence: number, isEager: boolean): void }} Carrier
  */
 
-export class Hub {
+/** @typedef {ReturnType<typeof makeHub>} Hub */
+
+/**
+ * @param {string} base the relay's mount point
+ * @param {any} page what has the page's events: the global object
+ * @param {typeof globalThis.fetch} fetch
+ */
+export function makeHub(base, page, fetch) {
   /** By their keys. @type {Map<string, Feed>} */
-  feeds = new Map();
-  /** Those of this tab that follow something. @type {Set<{ close(): void }>} */
-  members = new Set();
-  isClosed = false;
-  /** Is put in right after it is made. @type {Carrier} */
-  carrier = /** @type {any} */ (undefined);
-  #isOn = false;
-  #isAway = false;
-  #url;
+  const feeds = new Map();
+  /** What ends each thing that this tab follows. @type {Set<() => void>} */
+  const members = new Set();
+  let isClosed = false;
+  let isOn = false;
+  let isAway = false;
 
-  /**
-   * @param {string} url
-   * @param {any} page what has the page's events: the global object
-   * @param {typeof globalThis.fetch} fetch
-   */
-  constructor(url, page, fetch) {
-    this.#url = url;
-    this.page = page;
-    this.fetch = fetch;
-  }
+  /** Listens to the page, or no longer. @param {"addEventListener" | "removeEventListener"} how */
+  const listen = (how) => {
+    isOn = !isOn;
+    isAway = false;
+    for (const name of ["online", "pagehide", "pageshow"]) page[how]?.(name, hear);
+    for (const name of ["visibilitychange", "freeze", "resume"]) page.document?.[how](name, hear);
+  };
 
-  /** The relay's mount point. @throws {TypeError} where there is no page to complete it */
-  url() {
-    return new URL(this.#url, this.page.location?.href).href.replace(/\/+$/, "");
-  }
-
-  /**
-   * A feed, which nobody holds yet.
-   *
-   * @param {string} key
-   * @param {import("./feed.mjs").Subject} subject
-   * @param {import("./feed.mjs").FeedOptions} options
-   */
-  make(key, subject, options) {
-    return new Feed(key, subject, options, async (...packet) => {
-      const { loadPacket } = await import("./stored.mjs");
-      return loadPacket(this, subject.token, ...packet);
-    });
-  }
-
-  /**
-   * Follows a feed, or the one of the same key that is followed already.
-   *
-   * @param {Feed} feed
-   * @param {unknown} holder
-   */
-  hold(feed, holder) {
-    const known = this.feeds.get(feed.key);
-    (known ?? feed).holders.add(holder);
-    if (known) return known;
-    this.feeds.set(feed.key, feed);
-    if (!this.#isOn) this.#listen(true);
-    if (!this.#isAway) this.carrier.want(feed);
-    return feed;
-  }
-
-  /** @param {Feed | undefined} feed @param {unknown} holder */
-  release(feed, holder) {
-    if (!feed?.holders.delete(holder) || feed.holders.size > 0) return;
-    this.feeds.delete(feed.key);
-    this.carrier.drop(feed);
-  }
-
-  /** @param {{ close(): void }} member */
-  leave(member) {
-    this.members.delete(member);
-    // One that comes in the same turn finds all as it was.
-    queueMicrotask(() => {
-      if (this.members.size > 0 || !this.#isOn) return;
-      this.#listen(false);
-      this.carrier.stop();
-      this.feeds.clear();
-    });
-  }
-
-  /** Ends all. */
-  close() {
-    this.isClosed = true;
-    for (const member of this.members) member.close();
-  }
-
-  /** @param {boolean} isOn */
-  #listen(isOn) {
-    const { page } = this;
-    this.#isOn = isOn;
-    this.#isAway = false;
-    const how = isOn ? "addEventListener" : "removeEventListener";
-    for (const name of ["online", "pagehide", "pageshow"]) page[how]?.(name, this);
-    for (const name of ["visibilitychange", "freeze", "resume"]) page.document?.[how](name, this);
-  }
-
-  /** An event of the page. @param {Event} event */
-  handleEvent({ type }) {
-    if (type === "online") this.carrier.check(0, true);
+  /** @param {Event} event */
+  const hear = ({ type }) => {
+    if (type === "online") hub.carrier.check(0, true);
     else if (type === "visibilitychange") {
-      if (!this.page.document.hidden) this.carrier.check(SILENCE_MS, true);
+      if (!page.document.hidden) hub.carrier.check(SILENCE_MS, true);
     } else if (type === "pagehide" || type === "freeze") {
       // A page that is kept for going back, or frozen, holds nothing meanwhile.
-      this.#isAway = true;
-      this.carrier.stop();
-    } else if (this.#isAway) {
-      this.#isAway = false;
-      for (const feed of this.feeds.values()) this.carrier.want(feed);
+      isAway = true;
+      hub.carrier.stop();
+    } else if (isAway) {
+      isAway = false;
+      for (const feed of feeds.values()) hub.carrier.want(feed);
     }
-  }
+  };
+
+  const hub = {
+    feeds,
+    members,
+    page,
+    fetch,
+    /** Is put in right after it is made. */
+    carrier: /** @type {Carrier} */ (/** @type {unknown} */ (undefined)),
+    isClosed: () => isClosed,
+
+    /** The mount point. @throws {TypeError} where there is no page to complete it */
+    url: () => new URL(base, page.location?.href).href.replace(/\/+$/, ""),
+
+    /**
+     * A feed, which nobody holds yet.
+     *
+     * @param {string} key
+     * @param {import("./feed.mjs").Subject} subject
+     * @param {import("./feed.mjs").FeedOptions} options
+     */
+    make: (key, subject, options) =>
+      new Feed(key, subject, options, async (...packet) => {
+        const { loadPacket } = await import("./stored.mjs");
+        return loadPacket(hub, subject.token, ...packet);
+      }),
+
+    /**
+     * Follows a feed, or the one of the same key that is followed already.
+     *
+     * @param {Feed} feed
+     * @param {unknown} holder
+     */
+    hold(feed, holder) {
+      const known = feeds.get(feed.key);
+      (known ?? feed).holders.add(holder);
+      if (known) return known;
+      feeds.set(feed.key, feed);
+      if (!isOn) listen("addEventListener");
+      if (!isAway) hub.carrier.want(feed);
+      return feed;
+    },
+
+    /** @param {Feed | undefined} feed @param {unknown} holder */
+    release(feed, holder) {
+      if (!feed?.holders.delete(holder) || feed.holders.size > 0) return;
+      feeds.delete(feed.key);
+      hub.carrier.drop(feed);
+    },
+
+    /** @param {() => void} member */
+    leave(member) {
+      members.delete(member);
+      // One that comes in the same turn finds all as it was.
+      queueMicrotask(() => {
+        if (members.size > 0 || !isOn) return;
+        listen("removeEventListener");
+        hub.carrier.stop();
+        feeds.clear();
+      });
+    },
+
+    /** Ends all. */
+    close() {
+      isClosed = true;
+      for (const end of members) end();
+    },
+  };
+  return hub;
 }

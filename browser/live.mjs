@@ -2,109 +2,76 @@
 
 import { eventParser } from "./events.mjs";
 
-/** A request has at most so many wants. */
-export const MAX_WANTS = 100;
 /** The longest body, in bytes: the relay takes 256 KiB. */
 const MAX_BODY = 250_000;
-/** Silence after which a response counts as dead, in milliseconds: the relay sends a comment every 15 s. */
-export const MAX_SILENCE_MS = 40_000;
 
 /** @typedef {import("./feed.mjs").Feed} Feed */
 
 /** The time until the next try, in milliseconds: 0.5 to 15 s, with jitter. @param {number} attempt from 0 */
 export const backoff = (attempt) => Math.min(15_000, 500 * 2 ** attempt) * (0.5 + Math.random() / 2);
 
-/** A request. Its feeds are those that are not over, by their ids on the wire. */
-export class LiveRequest {
+/**
+ * @typedef {object} LiveRequest
+ * @property {Map<string, Feed>} feeds those that are not over, by their ids on the wire
+ * @property {boolean} isFull whether the longest body was reached: no more is added until something is dropped
+ * @property {(ms: number) => void} askIn asks in so many milliseconds: all that want something at once share a request
+ * @property {(silence: number, isEager: boolean) => void} check see `Carrier`
+ * @property {() => void} stop
+ */
+
+/** @param {import("./transport.mjs").Transport} transport @returns {LiveRequest} */
+export function liveRequest(transport) {
+  const { hub } = transport;
   /** @type {Map<string, Feed>} */
-  feeds = new Map();
-  /** Whether the longest body was reached: no more is added until something is dropped. */
-  isFull = false;
-  #transport;
+  const feeds = new Map();
   /** The present response. @type {AbortController | undefined} */
-  #response;
+  let response;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
+  let timer;
   /** When to ask next. */
-  #due = Infinity;
+  let due = Infinity;
   /** When something came last, or was asked for. */
-  #heard = 0;
-  #attempt = 0;
+  let heard = 0;
+  let attempt = 0;
 
-  /** @param {import("./transport.mjs").Transport} transport */
-  constructor(transport) {
-    this.#transport = transport;
-  }
-
-  /** Asks in `ms` milliseconds: all that want something at once share a request. */
-  askIn(ms = 2) {
-    const due = Date.now() + ms;
-    if (this.#due <= due) return;
-    this.#due = due;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#ask(), ms);
-    // The timers of a hidden tab are late.
-    if (globalThis.document?.hidden) queueMicrotask(() => this.check(Infinity, ms < 3));
-  }
-
-  /**
-   * Asks now, if nothing was heard for so long, or the next try is due.
-   *
-   * @param {number} silence in milliseconds
-   * @param {boolean} isEager whether a next try that is not due is made, too
-   */
-  check(silence, isEager) {
-    const now = Date.now();
-    const isDue = this.#due < Infinity && (isEager || now >= this.#due);
-    if (isDue || (this.#response && now - this.#heard >= silence)) this.#ask();
-  }
-
-  stop() {
-    clearTimeout(this.#timer);
-    this.#due = Infinity;
-    this.#response?.abort();
-    this.#response = undefined;
-  }
-
-  async #ask() {
+  const ask = async () => {
     // From here on nothing of the old response is applied: the places say where the new one begins.
-    this.stop();
-    const { feeds } = this;
-    const response = new AbortController();
-    this.#response = response;
+    request.stop();
+    const mine = new AbortController();
+    response = mine;
     const asked = Date.now();
-    this.#heard = asked;
+    heard = asked;
     let wait = /** @type {number | void} */ (undefined);
     try {
-      if (feeds.size > 0) wait = await this.#read(response.signal);
+      if (feeds.size > 0) wait = await read(mine.signal);
     } catch {
       // The network, or an answer that nobody understands.
     }
-    if (this.#response !== response) return;
-    this.stop();
-    if (feeds.size === 0) return this.#transport.forget(this);
+    if (response !== mine) return;
+    request.stop();
+    if (feeds.size === 0) return transport.forget(request);
     const lasted = Date.now() - asked;
-    if (lasted > 10_000) this.#attempt = 0;
+    if (lasted > 10_000) attempt = 0;
     // A relay that says `again` at once, over and over, is asked as one that fails.
-    if (!wait && (wait === undefined || lasted < 1000)) wait = backoff(this.#attempt++);
-    this.askIn(wait);
-  }
+    if (!wait && (wait === undefined || lasted < 1000)) wait = backoff(attempt++);
+    request.askIn(wait);
+  };
 
   /** The body of the request. What does not fit goes into another. */
-  #body() {
+  const body = () => {
     const wants = [];
     let length = 0;
-    for (const [id, feed] of this.feeds) {
+    for (const [id, feed] of feeds) {
       const want = JSON.stringify({ id, ...feed.subject, at: feed.places() });
       length += new TextEncoder().encode(want).length;
       if (wants.length > 0 && length > MAX_BODY) {
-        this.feeds.delete(id);
-        this.isFull = true;
-        this.#transport.want(feed);
+        feeds.delete(id);
+        request.isFull = true;
+        transport.want(feed);
       } else wants.push(want);
     }
     return `{"wants":[${wants}]}`;
-  }
+  };
 
   /**
    * Reads a response to its end.
@@ -112,34 +79,32 @@ export class LiveRequest {
    * @param {AbortSignal} signal
    * @returns {Promise<number | void>} in how many milliseconds to ask again, if the relay said so
    */
-  async #read(signal) {
-    const transport = this.#transport;
-    const { hub } = transport;
+  const read = async (signal) => {
     const url = `${hub.url()}/relay/v1/live`;
     const headers = { "content-type": "application/json" };
-    const response = await hub.fetch(url, { method: "POST", headers, body: this.#body(), cache: "no-store", signal });
+    const answer = await hub.fetch(url, { method: "POST", headers, body: body(), cache: "no-store", signal });
     /** @type {import("./transport.mjs").Batch} */
     let batch = [];
-    if (!response.headers.get("content-type")?.startsWith("text/event-stream")) {
-      const { after, ...refused } = await refusal(url, response);
+    if (!answer.headers.get("content-type")?.startsWith("text/event-stream")) {
+      const { after, ...refused } = await refusal(url, answer);
       if (signal.aborted || !refused.status) return after;
-      for (const feed of this.feeds.values()) transport.take(this, feed, "error", refused, batch);
+      for (const feed of feeds.values()) transport.take(request, feed, "error", refused, batch);
       return transport.onTold(batch);
     }
     /** @type {number | undefined} */
     let wait;
     const parse = eventParser((name, data) => {
       const [id, told] = JSON.parse(data);
-      const feed = this.feeds.get(id);
+      const feed = feeds.get(id);
       if (name === "again") wait = 0;
-      else if (feed) transport.take(this, feed, name, told, batch);
+      else if (feed) transport.take(request, feed, name, told, batch);
     });
-    const reader = /** @type {ReadableStream} */ (response.body).getReader();
+    const reader = /** @type {ReadableStream} */ (answer.body).getReader();
     const decoder = new TextDecoder();
     for (;;) {
       const { done, value } = await reader.read();
       if (signal.aborted || done) return wait;
-      this.#heard = Date.now();
+      heard = Date.now();
       try {
         parse(decoder.decode(value, { stream: true }));
       } finally {
@@ -147,7 +112,36 @@ export class LiveRequest {
         batch = [];
       }
     }
-  }
+  };
+
+  /** @type {LiveRequest} */
+  const request = {
+    feeds,
+    isFull: false,
+
+    askIn(ms) {
+      const then = Date.now() + ms;
+      if (due <= then) return;
+      due = then;
+      clearTimeout(timer);
+      timer = setTimeout(ask, ms);
+      // The timers of a hidden tab are late.
+      if (globalThis.document?.hidden) queueMicrotask(() => request.check(Infinity, ms < 3));
+    },
+
+    check(silence, isEager) {
+      const now = Date.now();
+      if ((due < Infinity && (isEager || now >= due)) || (response && now - heard >= silence)) ask();
+    },
+
+    stop() {
+      clearTimeout(timer);
+      due = Infinity;
+      response?.abort();
+      response = undefined;
+    },
+  };
+  return request;
 }
 
 /**

@@ -7,7 +7,7 @@ import { decode } from "./packet.mjs";
 /**
  * What was made of a field: of what, the value, what is waited for and who is told, and the run of a value that could not be got.
  *
- * @typedef {{ raw: any, value?: any, none?: [], error?: Error, wait?: Promise<void>, settled?: () => void, failedOf?: object }} Part
+ * @typedef {{ raw: any, value?: any, error?: Error, wait?: Promise<void>, settled?: () => void, failedOf?: object }} Part
  */
 
 /**
@@ -54,18 +54,18 @@ export function makeRun(row, load, settled) {
   let isComplete = true;
   for (const word of FIELDS.split(" ")) {
     const [field, kind] = word.split(":");
-    const part = partOf(row, field, (raw) => {
+    const make = (/** @type {any} */ raw) => {
       if (kind === "p") return decode(raw, field !== "metadata" && (() => load(run.id, field, raw.data)));
       return kind === "d" ? toDate(raw) : kind === "e" ? toError(raw) : raw;
-    });
+    };
+    const part = partOf(row, field, make, { n: 0, f: false, l: [] }[kind]);
     if (part.wait) {
       isComplete = false;
       if (part.settled !== settled) part.wait.then(settled);
       part.settled = settled;
     }
     if (part.error) errors[field] = part.error;
-    shown[field] =
-      part.value ?? (kind === "n" ? 0 : kind === "f" ? false : kind === "l" ? (part.none ??= []) : part.value);
+    shown[field] = part.value;
   }
   for (const [flag, names] of FLAGS) shown[flag] = names.split(" ").includes(run.status);
   // Not enumerable, so that the object equals the official one.
@@ -83,22 +83,23 @@ export function makeRun(row, load, settled) {
  * @param {Row} row
  * @param {string} field
  * @param {(raw: any) => any} make
+ * @param {any} [none] what it is without a value
  * @returns {Part}
  */
-function partOf({ run, parts }, field, make) {
+function partOf({ run, parts }, field, make, none) {
   const raw = run[field] ?? undefined;
   const before = parts[field];
   const isKnown = before && (before.raw === raw || JSON.stringify(before.raw) === JSON.stringify(raw));
   // What could not be got is tried again with the next change of its run.
   if (isKnown && (!before.failedOf || before.failedOf === run)) return before;
   /** @type {Part} */
-  const part = { raw };
+  const part = { raw, value: none };
   parts[field] = part;
   const fail = (/** @type {any} */ error) => {
     part.error = cannot(field, error?.message, error);
   };
   try {
-    const value = raw === undefined ? raw : make(raw);
+    const value = raw === undefined ? none : make(raw);
     if (!(value instanceof Promise)) part.value = value;
     else {
       part.wait = value

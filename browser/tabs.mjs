@@ -12,184 +12,166 @@ const SILENT_TICKS = 5;
 
 /** @typedef {import("./feed.mjs").Feed} Feed */
 
-/** @typedef {import("./hub.mjs").Carrier} Carrier */
-
-/** @implements {Carrier} */
-export class Tabs {
-  #hub;
-  #transport;
-  #name;
+/**
+ * @param {import("./hub.mjs").Hub} hub
+ * @param {import("./transport.mjs").Transport} transport
+ * @param {string} who the user, where tabs of several do not share
+ * @returns {import("./hub.mjs").Carrier}
+ */
+export function shareTabs(hub, transport, who) {
+  const { page, feeds } = hub;
+  /** @type {LockManager} */
+  const locks = page.navigator.locks;
+  /** The name of the channel and of the lock. */
+  let name = "";
   /** This tab among the others, while it follows something. */
-  #id = "";
+  let id = "";
+  /** Never "": a tab that follows nothing does not lead. */
+  let leader = " ";
   /** @type {BroadcastChannel | undefined} */
-  #channel;
-  #leader = "";
+  let channel;
   /** Lets the locks go. */
-  #leave = () => {};
-  /** Feeds by the numbers that the leader gave them. @type {Map<string, Feed>} */
-  #told = new Map();
+  let leave = () => {};
+  /** Feeds by the ids that the leader gave them. @type {Map<string, Feed>} */
+  const told = new Map();
   /** The tabs whose locks this one, which leads, waits for. @type {Set<string>} */
-  #served = new Set();
-  #silent = 0;
+  const served = new Set();
+  /** For how many ticks nothing was heard of the leader. */
+  let silent = 0;
   /** @type {ReturnType<typeof setInterval> | undefined} */
-  #tick;
+  let tick;
 
-  /**
-   * @param {import("./hub.mjs").Hub} hub
-   * @param {import("./transport.mjs").Transport} transport
-   * @param {string} who the user, where tabs of several do not share
-   */
-  constructor(hub, transport, who) {
-    this.#hub = hub;
-    this.#transport = transport;
-    this.#name = `trigger-native ${VERSION} ${who} `;
-    transport.onTold = (batch) => this.#tell(batch);
-  }
-
-  /** @param {Feed} feed */
-  want(feed) {
-    if (!this.#id) this.#join();
-    else if (this.#leader === this.#id) this.#transport.want(feed);
-    else this.#ask([feed]);
-  }
-
-  /** @param {Feed} feed */
-  drop(feed) {
-    if (this.#leader === this.#id) this.#transport.drop(feed);
-    else this.#post({ drop: feed.key });
-  }
-
-  /** @type {Carrier["check"]} */
-  check(silence, isEager) {
-    if (this.#leader === this.#id) this.#transport.check(silence, isEager);
-    else {
-      // No answer until the next tick, and the leader is replaced.
-      this.#silent = SILENT_TICKS;
-      this.#post({ isPing: true });
-    }
-  }
-
-  stop() {
-    this.#leave();
-    this.#channel?.close();
-    clearInterval(this.#tick);
-    this.#transport.stop();
-    this.#id = "";
-    this.#leader = "";
-    this.#told.clear();
-  }
-
-  #join() {
-    const id = `${Math.random()}`;
-    const name = this.#name + this.#hub.url();
-    this.#id = id;
-    /** @type {Promise<void>} */
-    const left = new Promise((resolve) => {
-      this.#leave = resolve;
-    });
-    const locks = this.#locks();
-    const lead = () => {
-      if (this.#id === id) this.#lead();
-      return this.#id === id ? left : undefined;
-    };
-    const lost = (/** @type {Error} */ error) => {
-      if (this.#id !== id) return;
-      // A page that may have neither, such as a sandboxed one, is alone.
-      if (error.name !== "AbortError") return this.#lead();
-      // Another tab took the lock, because this one seemed dead.
-      this.stop();
-      this.#join();
-    };
-    try {
-      this.#channel = new this.#hub.page.BroadcastChannel(name);
-      /** @type {BroadcastChannel} */ (this.#channel).onmessage = ({ data }) => this.#hear(data);
-      // The lock that tells the leader when this tab is gone.
-      const asking = locks.request(name + id, () => {
-        this.#ask(this.#hub.feeds.values());
-        return left;
-      });
-      asking.catch(() => {});
-      locks.request(name, lead).catch(lost);
-    } catch (error) {
-      lost(/** @type {Error} */ (error));
-    }
-    this.#tick = setInterval(() => {
-      if (this.#leader === this.#id || ++this.#silent < SILENT_TICKS) return;
-      if (this.#silent === SILENT_TICKS) this.#post({ isPing: true });
-      else locks.request(name, { steal: true }, lead).catch(lost);
-    }, TICK_MS);
-  }
-
-  /** @returns {LockManager} */
-  #locks() {
-    return this.#hub.page.navigator.locks;
-  }
-
-  #lead() {
-    if (this.#leader === this.#id) return;
-    this.#leader = this.#id;
-    this.#post({});
-    for (const feed of this.#hub.feeds.values()) this.#transport.want(feed);
-  }
-
-  /** Asks the leader for feeds. @param {Iterable<Feed>} feeds */
-  #ask(feeds) {
-    const wants = Array.from(feeds, (feed) => [feed.key, feed.subject, feed.options, feed.snapshot()]);
-    this.#post({ wants });
-  }
-
-  /** Tells the other tabs what was told. @param {import("./transport.mjs").Batch} batch */
-  #tell(batch) {
-    const isShared = (/** @type {Feed} */ feed) => [...feed.holders].some((holder) => typeof holder === "string");
-    this.#post({ events: batch.flatMap(([feed, ...event]) => (isShared(feed) ? [[feed.n, ...event]] : [])) });
-  }
+  const isLeading = () => leader === id;
 
   /** @param {object} message */
-  #post(message) {
-    this.#channel?.postMessage({ from: this.#id, ...message });
-  }
+  const post = (message) => channel?.postMessage({ from: id, ...message });
 
-  /** A message of another tab. `any`: of its own version. @param {any} message */
-  #hear({ from, to, wants, drop, isPing, events = [], have = [] }) {
-    if (this.#leader === this.#id) {
-      if (isPing) {
-        this.#post({});
-        this.#transport.check(SILENCE_MS, true);
-      }
-      if (drop) this.#hub.release(this.#hub.feeds.get(drop), from);
-      if (wants) this.#serve(from, wants);
-      return;
-    }
-    if (wants || drop || isPing) return;
-    this.#silent = 0;
-    if (to && to !== this.#id) return;
-    if (this.#leader !== from) {
-      this.#leader = from;
-      this.#told.clear();
-      // A leader that took over knows nothing of what the others follow.
-      if (!to) this.#ask(this.#hub.feeds.values());
-    }
-    for (const [key, n, snapshot] of have) {
-      const feed = this.#hub.feeds.get(key);
-      if (feed) this.#told.set(n, feed.adopt(snapshot));
-    }
-    for (const [n, name, told] of events) this.#told.get(n)?.apply(name, told);
-  }
+  /** Asks the leader for feeds. @param {Iterable<Feed>} wanted */
+  const ask = (wanted) =>
+    post({ wants: Array.from(wanted, (feed) => [feed.key, feed.subject, feed.options, feed.snapshot()]) });
+
+  const lead = () => {
+    if (isLeading()) return;
+    leader = id;
+    post({});
+    for (const feed of feeds.values()) transport.want(feed);
+  };
 
   /** Follows what another tab wants, until it is gone. @param {string} tab @param {any[]} wants */
-  #serve(tab, wants) {
-    const hub = this.#hub;
+  const serve = (tab, wants) => {
     const have = wants.map(([key, subject, options, snapshot]) => {
-      const feed = hub.feeds.get(key) ?? hub.make(key, subject, options).adopt(snapshot);
+      const feed = feeds.get(key) ?? hub.make(key, subject, options).adopt(snapshot);
       hub.hold(feed, tab);
       return [key, feed.n, feed.snapshot()];
     });
-    this.#post({ to: tab, have });
-    if (this.#served.has(tab)) return;
-    this.#served.add(tab);
-    this.#locks().request(this.#name + hub.url() + tab, () => {
-      this.#served.delete(tab);
-      for (const feed of hub.feeds.values()) hub.release(feed, tab);
+    post({ to: tab, have });
+    if (served.has(tab)) return;
+    served.add(tab);
+    locks.request(name + tab, () => {
+      served.delete(tab);
+      for (const feed of feeds.values()) hub.release(feed, tab);
     });
-  }
+  };
+
+  /** A message of another tab. `any`: of its own version. @param {any} message */
+  const hear = ({ from, to, wants, drop, isPing, events = [], have = [] }) => {
+    if (isLeading()) {
+      if (isPing) {
+        post({});
+        transport.check(SILENCE_MS, true);
+      }
+      if (drop) hub.release(feeds.get(drop), from);
+      if (wants) serve(from, wants);
+      return;
+    }
+    if (wants || drop || isPing) return;
+    silent = 0;
+    if (to && to !== id) return;
+    if (leader !== from) {
+      leader = from;
+      told.clear();
+      // A leader that took over knows nothing of what the others follow.
+      if (!to) ask(feeds.values());
+    }
+    for (const [key, n, snapshot] of have) {
+      const feed = feeds.get(key);
+      if (feed) told.set(n, feed.adopt(snapshot));
+    }
+    for (const [n, ...event] of events) told.get(n)?.apply(.../** @type {[string, any]} */ (event));
+  };
+
+  const join = () => {
+    const own = `${Math.random()}`;
+    id = own;
+    name = `trigger-native ${VERSION} ${who} ${hub.url()} `;
+    /** @type {Promise<void>} */
+    const left = new Promise((resolve) => {
+      leave = resolve;
+    });
+    const granted = () => {
+      if (id !== own) return;
+      lead();
+      return left;
+    };
+    const lost = (/** @type {any} */ error) => {
+      if (id !== own) return;
+      // A page that may have neither, such as a sandboxed one, is alone.
+      if (error.name !== "AbortError") return lead();
+      // Another tab took the lock, because this one seemed dead.
+      carrier.stop();
+      join();
+    };
+    try {
+      channel = /** @type {BroadcastChannel} */ (new page.BroadcastChannel(name));
+      channel.onmessage = ({ data }) => hear(data);
+      // The lock that tells the leader when this tab is gone.
+      const present = locks.request(name + id, () => {
+        ask(feeds.values());
+        return left;
+      });
+      present.catch(() => {});
+      locks.request(name, granted).catch(lost);
+    } catch (error) {
+      lost(error);
+    }
+    tick = setInterval(() => {
+      if (isLeading() || ++silent < SILENT_TICKS) return;
+      if (silent === SILENT_TICKS) post({ isPing: true });
+      else locks.request(name, { steal: true }, granted).catch(lost);
+    }, TICK_MS);
+  };
+
+  transport.onTold = (/** @type {import("./transport.mjs").Batch} */ batch) => {
+    const isShared = (/** @type {Feed} */ feed) => [...feed.holders].some((holder) => typeof holder === "string");
+    post({ events: batch.flatMap(([feed, ...event]) => (isShared(feed) ? [[feed.n, ...event]] : [])) });
+  };
+
+  /** @type {import("./hub.mjs").Carrier} */
+  const carrier = {
+    want(feed) {
+      if (!id) join();
+      else if (isLeading()) transport.want(feed);
+      else ask([feed]);
+    },
+    drop(feed) {
+      if (isLeading()) transport.drop(feed);
+      else post({ drop: feed.key });
+    },
+    check(silence, isEager) {
+      if (isLeading()) return transport.check(silence, isEager);
+      // No answer until the next tick, and the leader is replaced.
+      silent = SILENT_TICKS;
+      post({ isPing: true });
+    },
+    stop() {
+      leave();
+      channel?.close();
+      clearInterval(tick);
+      transport.stop();
+      id = "";
+      leader = " ";
+      told.clear();
+    },
+  };
+  return carrier;
 }

@@ -1,119 +1,107 @@
 /** The transport: asks the relay for feeds, all on one request as long as they fit into one. */
 
-import { backoff, LiveRequest, MAX_SILENCE_MS, MAX_WANTS } from "./live.mjs";
+import { backoff, liveRequest } from "./live.mjs";
 
 /** How often silence is looked for, in milliseconds. After the sleep of a machine this is how soon it is noticed. */
 export const TICK_MS = 5000;
-/** Silence after which a tab that is looked at again asks anew, in milliseconds. */
+/** Silence after which a response counts as dead, in milliseconds: the relay sends a comment every 15 s. */
+const MAX_SILENCE_MS = 40_000;
+/** The same where a tab is looked at again. */
 export const SILENCE_MS = 20_000;
 /** A run that is followed beyond its end is asked for so often, in milliseconds. */
 const LASTING_MS = 30_000;
+/** A request has at most so many wants. */
+const MAX_WANTS = 100;
 
 /** @typedef {import("./feed.mjs").Feed} Feed */
+/** @typedef {import("./live.mjs").LiveRequest} LiveRequest */
 
 /** Events that came together: those of `Feed.apply`. @typedef {[Feed, string, any][]} Batch */
 
-export class Transport {
+/**
+ * The carrier that asks by itself. `onTold` is called with the events that were applied; with none, for a comment.
+ *
+ * @typedef {import("./hub.mjs").Carrier & { hub: import("./hub.mjs").Hub, onTold(batch: Batch): void, forget(request: LiveRequest): void, take(request: LiveRequest, feed: Feed, name: string, told: any, batch: Batch): void }} Transport
+ */
+
+/** @param {import("./hub.mjs").Hub} hub */
+export function makeTransport(hub) {
   /** @type {Set<LiveRequest>} */
-  #requests = new Set();
+  const requests = new Set();
   /** When feeds that failed are asked for again. @type {Map<Feed, ReturnType<typeof setTimeout>>} */
-  #retries = new Map();
-  /** @type {ReturnType<typeof setInterval> | undefined} */
-  #tick;
-
-  /** Called with the events that were applied; with none, for a comment. @type {(batch: Batch) => void} */
-  onTold = () => {};
-
-  /** @param {import("./hub.mjs").Hub} hub */
-  constructor(hub) {
-    this.hub = hub;
-  }
-
-  /** Asks for a feed. @param {Feed} feed */
-  want(feed) {
-    if (feed.isOver || feed.error) return;
-    const requests = this.#requests;
-    const request = [...requests].find((one) => !one.isFull && one.feeds.size < MAX_WANTS) ?? new LiveRequest(this);
-    requests.add(request);
-    request.feeds.set(feed.n, feed);
-    request.askIn();
-    // Not what keeps a process of Node alive: the response is.
-    this.#tick ??= unref(setInterval(() => this.check(MAX_SILENCE_MS, false), TICK_MS));
-  }
-
-  /** Asks for a feed no longer. @param {Feed} feed */
-  drop(feed) {
-    clearTimeout(this.#retries.get(feed));
-    this.#retries.delete(feed);
-    for (const request of this.#requests) {
-      if (!request.feeds.delete(feed.n)) continue;
-      request.isFull = false;
-      request.askIn();
-    }
-  }
-
-  /** Asks for nothing any more. */
-  stop() {
-    for (const timer of this.#retries.values()) clearTimeout(timer);
-    this.#retries.clear();
-    for (const request of this.#requests) this.forget(request);
-  }
-
-  /** @type {LiveRequest["check"]} */
-  check(silence, isEager) {
-    for (const request of [...this.#requests]) request.check(silence, isEager);
-  }
+  const retries = new Map();
+  /** @type {any} */
+  let tick;
 
   /** Lets a request go. @param {LiveRequest} request */
-  forget(request) {
+  const forget = (request) => {
     request.stop();
-    this.#requests.delete(request);
-    if (this.#requests.size > 0) return;
-    clearInterval(this.#tick);
-    this.#tick = undefined;
-  }
+    requests.delete(request);
+    if (requests.size > 0) return;
+    clearInterval(tick);
+    tick = undefined;
+  };
 
-  /**
-   * Applies an event, and adds what was applied to the batch. A failure that passes is not shown, but retried.
-   *
-   * @param {LiveRequest} request
-   * @param {Feed} feed
-   * @param {string} name
-   * @param {any} told
-   * @param {Batch} batch
-   */
-  take(request, feed, name, told, batch) {
-    const apply = (/** @type {string} */ one, /** @type {any} */ value) => {
-      feed.apply(one, value);
-      batch.push([feed, one, value]);
-    };
-    const isError = name === "error";
-    if (!isError) feed.failures = 0;
-    if (told?.key) feed.left.delete(told.key);
-    if (name === "ready") {
-      // Rows whose places did not fit came again by now, if they are there still.
-      for (const key of feed.left) apply("gone", { key });
-      feed.left.clear();
-    }
-    if (isError || name === "end") {
-      request.feeds.delete(feed.n);
-      const wait = isError
-        ? told.retry && (told.after ?? backoff(feed.failures++))
-        : feed.options.isLasting && LASTING_MS;
-      if (wait) {
-        this.#retries.set(
-          feed,
-          setTimeout(() => this.want(feed), wait),
-        );
-        return;
+  /** @type {Transport} */
+  const transport = {
+    hub,
+    forget,
+    onTold() {},
+
+    want(feed) {
+      if (feed.isOver || feed.error) return;
+      const request = [...requests].find((one) => !one.isFull && one.feeds.size < MAX_WANTS) ?? liveRequest(transport);
+      requests.add(request);
+      request.feeds.set(feed.n, feed);
+      request.askIn(2);
+      tick ??= setInterval(() => transport.check(MAX_SILENCE_MS, false), TICK_MS);
+      // A process of Node is kept alive by the response, not by this.
+      tick.unref?.();
+    },
+
+    drop(feed) {
+      clearTimeout(retries.get(feed));
+      retries.delete(feed);
+      for (const request of requests) {
+        if (!request.feeds.delete(feed.n)) continue;
+        request.isFull = false;
+        request.askIn(2);
       }
-    }
-    apply(name, told);
-  }
-}
+    },
 
-/** @param {any} timer */
-export function unref(timer) {
-  timer.unref?.();
-  return timer;
+    stop() {
+      for (const timer of retries.values()) clearTimeout(timer);
+      retries.clear();
+      for (const request of requests) forget(request);
+    },
+
+    check(silence, isEager) {
+      for (const request of [...requests]) request.check(silence, isEager);
+    },
+
+    // Applies an event, and adds what was applied to the batch. A failure that passes is not shown, but retried.
+    take(request, feed, name, told, batch) {
+      const apply = (/** @type {string} */ one, /** @type {any} */ value) => {
+        feed.apply(one, value);
+        batch.push([feed, one, value]);
+      };
+      const isError = name === "error";
+      if (!isError) feed.failures = 0;
+      if (told?.key) feed.left.delete(told.key);
+      if (name === "ready") {
+        // Rows whose places did not fit came again by now, if they are there still.
+        for (const key of feed.left) apply("gone", { key });
+        feed.left.clear();
+      }
+      if (isError || name === "end") {
+        request.feeds.delete(feed.n);
+        const wait = isError
+          ? told.retry && (told.after ?? backoff(feed.failures++))
+          : feed.options.isLasting && LASTING_MS;
+        if (wait) return void retries.set(feed, setTimeout(transport.want, wait, feed));
+      }
+      apply(name, told);
+    },
+  };
+  return transport;
 }
