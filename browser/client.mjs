@@ -18,7 +18,7 @@ export function connect({ url = "/api/trigger", accessToken, share = true } = {}
   const transport = makeTransport(hub);
   // A process of Node may have both, and has no tabs.
   const canShare = share && page.document && page.navigator?.locks && page.BroadcastChannel;
-  hub.carrier = canShare ? shareTabs(hub, transport, share === true ? "" : share) : transport;
+  hub.carrier = canShare ? shareTabs(hub, transport, share) : transport;
 
   /**
    * @param {import("./feed.mjs").Subject} subject

@@ -17,11 +17,7 @@ const MAX_PLACES = 1000;
 
 /** `from`: where a stream begins. `isLasting`: it is asked for again after its end. @typedef {{ from?: string, maxParts?: number, isLasting?: boolean }} FeedOptions */
 
-/**
- * What tabs tell each other of a feed.
- *
- * @typedef {{ rows: [string, string, Record<string, any>][], parts: StreamPart[], at?: string, isReady: boolean, isOver: boolean, error?: Refusal }} Snapshot
- */
+/** An event: its name, and what it tells. `any`: the JSON of it. @typedef {[name: string, told?: any]} FeedEvent */
 
 let count = 0;
 
@@ -45,12 +41,8 @@ export class Feed {
   isKnown = false;
   /** Whether no value is waited for. */
   isSettled = true;
-  /** Who is told that something changed. @type {Set<() => void>} */
-  listeners = new Set();
-  /** Who wants it: those that listen, and the ids of other tabs. @type {Set<unknown>} */
-  holders = new Set();
-  /** The keys of rows whose places did not fit into the last request. @type {Set<string>} */
-  left = new Set();
+  /** Who wants it, with what each calls when something changed: of other tabs, their ids with nothing. @type {Map<unknown, (() => void) | undefined>} */
+  holders = new Map();
   /** The ids of the parts. @type {Set<string>} */
   ids = new Set();
   #isDue = false;
@@ -58,13 +50,13 @@ export class Feed {
   #load;
 
   /**
-   * @param {string} key what tells it from other feeds
    * @param {Subject} subject
    * @param {FeedOptions} options
    * @param {import("./packet.mjs").LoadPacket} load
    */
-  constructor(key, subject, options, load) {
-    this.key = key;
+  constructor(subject, options, load) {
+    /** What tells it from others. */
+    this.key = JSON.stringify([subject, options]);
     this.subject = subject;
     this.options = options;
     this.at = options.from;
@@ -75,100 +67,61 @@ export class Feed {
   /** The places to send. */
   places() {
     if (this.subject.stream) return this.at;
-    let rows = [...this.rows];
-    this.left.clear();
-    if (rows.length > MAX_PLACES) {
-      rows.sort(([, a], [, b]) => b.run.createdAt - a.run.createdAt);
-      for (const [key] of rows.slice(MAX_PLACES)) this.left.add(key);
-      rows = rows.slice(0, MAX_PLACES);
-    }
-    return rows.length > 0 ? rows.map(([, { at }]) => at) : undefined;
+    const rows = [...this.rows.values()];
+    if (rows.length > MAX_PLACES) rows.sort((a, b) => b.run.createdAt - a.run.createdAt).length = MAX_PLACES;
+    return rows.map(({ at }) => at);
   }
 
-  /**
-   * Applies an event. `any`: the JSON of the event.
-   *
-   * @param {string} name
-   * @param {any} told
-   */
-  apply(name, told) {
-    if (name === "row") this.#set(told.key, told.at, told.run);
-    else if (name === "change") {
-      const row = this.rows.get(told.key);
-      if (!row) return;
-      const run = { ...row.run };
-      for (const field of told.unset ?? []) delete run[field];
-      this.#set(told.key, told.at, Object.assign(run, told.set));
-    } else if (name === "gone") this.rows.delete(told.key);
-    else if (name === "ready") this.isReady = true;
-    else if (name === "chunk") {
-      this.#add(told.parts);
-      this.at = told.at;
-    } else if (name === "end") this.isOver = true;
-    else if (name === "error") this.error = told;
-    else return;
+  /** Applies events, of the relay or of another tab's `snapshot`. It never goes back. @param {FeedEvent[]} events */
+  apply(...events) {
+    const { rows } = this;
+    for (const [name, told] of events) {
+      const row = rows.get(told?.key);
+      if (name === "row") {
+        if (!(row && row.run.updatedAt > told.run.updatedAt)) this.#set(told, told.run);
+      } else if (name === "change" && row) {
+        const run = { ...row.run };
+        for (const field of told.unset ?? []) delete run[field];
+        this.#set(told, Object.assign(run, told.set));
+      } else if (name === "gone") rows.delete(told.key);
+      else if (name === "only") {
+        for (const key of rows.keys()) if (!told.includes(key)) rows.delete(key);
+      } else if (name === "chunk") this.#add(told);
+      else if (name === "ready") this.isReady = true;
+      else if (name === "end") this.isOver = true;
+      else if (name === "error") this.error = told;
+    }
     this.changed();
   }
 
-  /** @param {string} key @param {string} at @param {Record<string, any>} run */
-  #set(key, at, run) {
-    const row = this.rows.get(key);
-    if (row) Object.assign(row, { at, run, isNew: true });
-    else this.rows.set(key, { at, run, isNew: true, parts: {} });
+  /** @param {{ key: string, at: string }} told @param {Record<string, any>} run */
+  #set({ key, at }, run) {
+    this.rows.set(key, { parts: {}, ...this.rows.get(key), at, run, isNew: true });
   }
 
-  /** @param {StreamPart[]} parts */
-  #add(parts) {
+  /** @param {{ at: string, parts: StreamPart[] }} told */
+  #add({ at, parts }) {
     const news = parts.filter(({ id }) => !this.ids.has(id));
+    // Where all came before, this is as far at least.
+    if (news.length > 0 || parts.length === 0) this.at = at;
     for (const { id, chunk, timestamp } of news) {
       this.ids.add(id);
       this.parts.push({ id, chunk, timestamp });
     }
     const extra = this.parts.length - (this.options.maxParts ?? Infinity);
     if (extra > 0) for (const { id } of this.parts.splice(0, extra)) this.ids.delete(id);
-    return news.length > 0;
   }
 
-  /** @returns {Snapshot} */
+  /** What another tab has to apply to have the same. @returns {FeedEvent[]} */
   snapshot() {
-    const { parts, at, isReady, isOver, error } = this;
-    return { rows: [...this.rows].map(([key, row]) => [key, row.at, row.run]), parts, at, isReady, isOver, error };
-  }
-
-  /**
-   * Takes over what another tab, or an earlier feed, has. It never goes back: a row that is newer here stays.
-   *
-   * @param {Snapshot} snapshot
-   */
-  adopt({ rows, parts, at, isReady, isOver, error }) {
-    const keys = new Set(rows.map(([key]) => key));
-    for (const key of isReady ? this.rows.keys() : []) if (!keys.has(key)) this.rows.delete(key);
-    for (const [key, place, run] of rows) {
-      if (!(this.rows.get(key)?.run.updatedAt > run.updatedAt)) this.#set(key, place, run);
-    }
-    if (this.#add(parts) || this.at === undefined) this.at = at;
-    this.isReady ||= isReady;
-    this.isOver ||= isOver;
-    this.error ??= error;
-    this.changed();
-    return this;
-  }
-
-  /**
-   * Goes on where a feed of another token ended, with its objects; where others follow this one already, with its parts.
-   *
-   * @param {Feed} before
-   * @param {boolean} isFresh
-   */
-  continue({ rows, parts, ids, at, value, isKnown }, isFresh) {
-    if (isFresh) Object.assign(this, { rows, parts, ids, at, value, isKnown });
-    else if (this.#add(parts)) this.at = at;
-  }
-
-  /** @param {() => void} listener */
-  listen(listener) {
-    this.listeners.add(listener);
-    this.changed();
+    const { rows, at, parts, isReady, isOver, error } = this;
+    /** @type {FeedEvent[]} */
+    const events = Array.from(rows, ([key, { at, run }]) => ["row", { key, at, run }]);
+    if (isReady) events.push(["only", [...rows.keys()]], ["ready"]);
+    if (at) events.push(["chunk", { at, parts }]);
+    if (isOver) events.push(["end"]);
+    if (error) events.push(["error", error]);
+    return events;
   }
 
   /** Tells the listeners, once for all events that came together. */
@@ -177,9 +130,9 @@ export class Feed {
     this.#isDue = true;
     queueMicrotask(() => {
       this.#isDue = false;
-      if (this.listeners.size === 0) return;
-      this.#show();
-      for (const listener of [...this.listeners]) listener();
+      const listeners = [...this.holders.values()].filter((listener) => listener);
+      if (listeners.length > 0) this.#show();
+      for (const listener of listeners) listener?.();
     });
   }
 
@@ -195,16 +148,13 @@ export class Feed {
       if (row.isNew) row.isNew = !makeRun(row, this.#load, this.#settled);
       if (row.isNew) this.isSettled = false;
     }
-    const runs = [...this.rows.values()].flatMap(({ shown }) => shown ?? []);
-    if (this.subject.run) {
-      if (this.isSettled || runs[0]) this.value = runs[0];
-      this.isKnown ||= this.value !== undefined || (this.isReady && this.isSettled);
-      return;
-    }
-    this.isKnown ||= this.isReady && this.isSettled;
+    const { run } = this.subject;
+    // `any`: times are compared as numbers.
+    const runs = [...this.rows.values()].flatMap(({ shown }) => /** @type {any} */ (shown ?? []));
+    this.isKnown ||= (this.isReady && this.isSettled) || !!(run && runs[0]);
     if (!this.isKnown) return;
-    runs.sort((a, b) => Number(b.createdAt) - Number(a.createdAt) || (a.id < b.id ? 1 : -1));
-    const isSame = runs.length === this.value.length && runs.every((run, at) => run === this.value[at]);
-    if (!isSame) this.value = runs;
+    runs.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+    if (run) this.value = runs[0];
+    else if (runs.length !== this.value.length || runs.some((one, at) => one !== this.value[at])) this.value = runs;
   }
 }

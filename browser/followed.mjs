@@ -41,16 +41,13 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
         subscriber(state, news);
       } catch (error) {
         // The fault of one subscriber is nothing to the others.
-        queueMicrotask(() => {
-          throw error;
-        });
+        Promise.reject(error);
       }
     }
   };
 
   /** @param {Feed | undefined} from */
   const letGo = (from) => {
-    from?.listeners.delete(look);
     hub.release(from, end);
   };
 
@@ -91,7 +88,7 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
     const next = isKnown ? { value, state: "live" } : {};
     if (subject.stream && at) next.lastEventId = at;
     set(next, news);
-    if (error) end(Object.assign(new Error(error.message), { status: error.status, hint: error.hint }));
+    if (error) end(Object.assign(new Error(error.message), error));
     else if (isOver && isSettled) end();
   };
 
@@ -102,17 +99,18 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
       hub.url();
       const token = await tokenOf(source, refused);
       if (mine !== turn) return;
-      const wanted = { ...subject, token };
-      const key = JSON.stringify([wanted, options]);
       const before = feed;
+      let fresh = hub.make({ ...subject, token }, options);
       // What is there already goes on, with its objects.
-      const fresh = before && !before.error && before.key === key ? before : hub.make(key, wanted, options);
-      feed = hub.hold(fresh, end);
+      if (before?.key === fresh.key && !before.error) fresh = before;
+      feed = hub.hold(fresh, end, look);
       if (before && feed !== before) {
-        feed.continue(before, feed === fresh);
+        const { rows, parts, ids, at, value, isKnown } = before;
+        if (feed === fresh) Object.assign(feed, { rows, parts, ids, at, value, isKnown });
+        else feed.apply(["chunk", before]);
         letGo(before);
       }
-      feed.listen(look);
+      feed.changed();
       wait();
     } catch (error) {
       if (mine === turn) end(/** @type {Error} */ (error));
@@ -147,22 +145,15 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
       return leave;
     },
 
-    /** Iterates: over each part of a stream, and else over the newest states. @returns {AsyncIterator<any>} */
+    /** Iterates: over each part of a stream, and else over the newest states. */
     [Symbol.asyncIterator]() {
       const isStream = subject?.stream;
       /** @type {any[]} */
       let queue = [];
-      /** Those that wait for something to come. @type {Set<() => void>} */
-      const waiting = new Set();
       let isOver = false;
       /** @type {any} */
       let last;
-      /** @type {(() => void) | undefined} */
-      let leave;
-      const wake = () => {
-        for (const go of waiting) go();
-        waiting.clear();
-      };
+      let wake = () => {};
       /** @type {Subscriber} */
       const take = ({ value, state }, parts) => {
         if (isStream) queue.push(...parts.map(({ chunk }) => chunk));
@@ -170,31 +161,33 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
         last = value;
         wake();
       };
-      const finish = () => {
+      const iterator = (async function* () {
+        if (isOver) return;
+        take(state, isStream ? state.value : []);
+        const leave = add(take);
+        try {
+          while (!isOver) {
+            if (queue.length > 0) yield queue.shift();
+            else if (state.error) throw state.error;
+            else if (state.state === "ended") return;
+            else {
+              await new Promise((/** @type {(value?: any) => void} */ resolve) => {
+                wake = resolve;
+              });
+            }
+          }
+        } finally {
+          leave();
+        }
+      })();
+      const { return: finish } = iterator;
+      // A value that is waited for ends as well.
+      iterator.return = (value) => {
         isOver = true;
-        leave?.();
         wake();
+        return finish.call(iterator, value);
       };
-      return {
-        async next() {
-          if (!leave) {
-            take(state, isStream ? state.value : []);
-            leave = add(take);
-          }
-          while (!isOver && queue.length === 0 && state.state !== "ended") {
-            await new Promise((/** @type {(value?: any) => void} */ resolve) => waiting.add(resolve));
-          }
-          if (!isOver && queue.length > 0) return { done: false, value: queue.shift() };
-          const error = !isOver && state.error;
-          finish();
-          if (error) throw error;
-          return { done: true, value: undefined };
-        },
-        async return(value) {
-          finish();
-          return { done: true, value };
-        },
-      };
+      return iterator;
     },
   };
 }

@@ -5,10 +5,12 @@ import { SILENCE_MS } from "./transport.mjs";
 
 /**
  * What carries feeds: the transport, or the tabs that share one. `stop` lets all go; `check` asks again where nothing was heard
- * for so many milliseconds, or a try is due, or, if it is eager, will be.
+ * for so many milliseconds, and where a try is due; with less than a response's usual silence, before it is due.
  *
- * @typedef {{ want(feed: Feed): void, drop(feed: Feed): void, stop(): void, check(silence: number, isEager: boolean): void }} Carrier
+ * @typedef {{ want(feed: Feed): void, drop(feed: Feed): void, stop(): void, check(silence: number): void }} Carrier
  */
+
+const EVENTS = ["online", "visibilitychange", "pagehide", "pageshow", "freeze", "resume"];
 
 /** @typedef {ReturnType<typeof makeHub>} Hub */
 
@@ -30,15 +32,15 @@ export function makeHub(base, page, fetch) {
   const listen = (how) => {
     isOn = !isOn;
     isAway = false;
-    for (const name of ["online", "pagehide", "pageshow"]) page[how]?.(name, hear);
-    for (const name of ["visibilitychange", "freeze", "resume"]) page.document?.[how](name, hear);
+    // Those of the document come here on their way down.
+    for (const name of EVENTS) page[how]?.(name, hear, true);
   };
 
   /** @param {Event} event */
   const hear = ({ type }) => {
-    if (type === "online") hub.carrier.check(0, true);
+    if (type === "online") hub.carrier.check(0);
     else if (type === "visibilitychange") {
-      if (!page.document.hidden) hub.carrier.check(SILENCE_MS, true);
+      if (!page.document.hidden) hub.carrier.check(SILENCE_MS);
     } else if (type === "pagehide" || type === "freeze") {
       // A page that is kept for going back, or frozen, holds nothing meanwhile.
       isAway = true;
@@ -64,12 +66,11 @@ export function makeHub(base, page, fetch) {
     /**
      * A feed, which nobody holds yet.
      *
-     * @param {string} key
      * @param {import("./feed.mjs").Subject} subject
      * @param {import("./feed.mjs").FeedOptions} options
      */
-    make: (key, subject, options) =>
-      new Feed(key, subject, options, async (...packet) => {
+    make: (subject, options) =>
+      new Feed(subject, options, async (...packet) => {
         const { loadPacket } = await import("./stored.mjs");
         return loadPacket(hub, subject.token, ...packet);
       }),
@@ -79,10 +80,11 @@ export function makeHub(base, page, fetch) {
      *
      * @param {Feed} feed
      * @param {unknown} holder
+     * @param {() => void} [listener]
      */
-    hold(feed, holder) {
+    hold(feed, holder, listener) {
       const known = feeds.get(feed.key);
-      (known ?? feed).holders.add(holder);
+      (known ?? feed).holders.set(holder, listener);
       if (known) return known;
       feeds.set(feed.key, feed);
       if (!isOn) listen("addEventListener");

@@ -2,6 +2,8 @@
 
 import { eventParser } from "./events.mjs";
 
+/** Silence after which a response counts as dead, in milliseconds: the relay sends a comment every 15 s. */
+export const MAX_SILENCE_MS = 40_000;
 /** The longest body, in bytes: the relay takes 256 KiB. */
 const MAX_BODY = 250_000;
 
@@ -15,7 +17,7 @@ export const backoff = (attempt) => Math.min(15_000, 500 * 2 ** attempt) * (0.5 
  * @property {Map<string, Feed>} feeds those that are not over, by their ids on the wire
  * @property {boolean} isFull whether the longest body was reached: no more is added until something is dropped
  * @property {(ms: number) => void} askIn asks in so many milliseconds: all that want something at once share a request
- * @property {(silence: number, isEager: boolean) => void} check see `Carrier`
+ * @property {(silence: number) => void} check see `Carrier`
  * @property {() => void} stop
  */
 
@@ -63,7 +65,7 @@ export function liveRequest(transport) {
     let length = 0;
     for (const [id, feed] of feeds) {
       const want = JSON.stringify({ id, ...feed.subject, at: feed.places() });
-      length += new TextEncoder().encode(want).length;
+      length += new Blob([want]).size;
       if (wants.length > 0 && length > MAX_BODY) {
         feeds.delete(id);
         request.isFull = true;
@@ -82,11 +84,12 @@ export function liveRequest(transport) {
   const read = async (signal) => {
     const url = `${hub.url()}/relay/v1/live`;
     const headers = { "content-type": "application/json" };
-    const answer = await hub.fetch(url, { method: "POST", headers, body: body(), cache: "no-store", signal });
+    const answer = await hub.fetch(url, { method: "POST", headers, body: body(), signal });
     /** @type {import("./transport.mjs").Batch} */
     let batch = [];
-    if (!answer.headers.get("content-type")?.startsWith("text/event-stream")) {
-      const { after, ...refused } = await refusal(url, answer);
+    if (!/event-stream/.test(`${answer.headers.get("content-type")}`)) {
+      const { refusalOf } = await import("./refusal.mjs");
+      const { after, ...refused } = await refusalOf(url, answer);
       if (signal.aborted || !refused.status) return after;
       for (const feed of feeds.values()) transport.take(request, feed, "error", refused, batch);
       return transport.onTold(batch);
@@ -125,13 +128,11 @@ export function liveRequest(transport) {
       due = then;
       clearTimeout(timer);
       timer = setTimeout(ask, ms);
-      // The timers of a hidden tab are late.
-      if (globalThis.document?.hidden) queueMicrotask(() => request.check(Infinity, ms < 3));
     },
 
-    check(silence, isEager) {
+    check(silence) {
       const now = Date.now();
-      if ((due < Infinity && (isEager || now >= due)) || (response && now - heard >= silence)) ask();
+      if (response ? now - heard >= silence : due < (silence < MAX_SILENCE_MS ? Infinity : now)) ask();
     },
 
     stop() {
@@ -142,31 +143,4 @@ export function liveRequest(transport) {
     },
   };
   return request;
-}
-
-/**
- * The error for all wants of an answer that is no live response. Without a status, it passes: `after` how many milliseconds,
- * where it says so.
- *
- * @param {string} url
- * @param {Response} response
- * @returns {Promise<Partial<import("./feed.mjs").Refusal>>}
- */
-async function refusal(url, response) {
-  const { status, headers } = response;
-  const text = await response.text();
-  if (status === 408 || status === 429 || (status >= 500 && headers.get("x-should-retry") !== "false")) {
-    const seconds = Number(headers.get("retry-after"));
-    return seconds > 0 ? { after: seconds * 1000 * (1 + Math.random() / 4) } : {};
-  }
-  /** @type {{ error?: string, hint?: string }} */
-  let told = {};
-  try {
-    told = JSON.parse(text) ?? told;
-  } catch {
-    // A page of whatever answered.
-  }
-  const isOther = status < 300 || status === 404;
-  const why = isOther ? "is the relay mounted there, and does it take POST?" : told.error;
-  return { status, message: `${url} answered ${status}: ${why}`, hint: told.hint, retry: false };
 }

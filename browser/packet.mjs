@@ -10,7 +10,7 @@ let superjson;
  * The value of a packet; a promise only where the reader of superjson or the packet itself has to be loaded first.
  *
  * @param {Packet} packet
- * @param {false | (() => Promise<Packet>)} [load] gets what the packet names, where it is stored elsewhere
+ * @param {() => Promise<Packet>} load gets what the packet names, where it is stored elsewhere
  * @returns {unknown | Promise<unknown>}
  * @throws {Error} when it cannot be decoded
  */
@@ -22,8 +22,7 @@ export function decode({ data, type }, load) {
     case "application/super+json":
       return decodeSuper(data);
     case "application/store":
-      if (!load) throw new Error("it is stored elsewhere");
-      return load().then((packet) => decode(packet));
+      return load().then((packet) => decode(packet, load));
     default:
       return data;
   }

@@ -27,7 +27,7 @@ const FIELDS =
 
 /** The flags of statuses. */
 const FLAGS = Object.entries({
-  isQueued: "PENDING_VERSION QUEUED PENDING DELAYED",
+  isQueued: "PENDING_VERSION QUEUED DELAYED",
   isWaiting: "WAITING",
   isExecuting: "DEQUEUED EXECUTING",
   isCompleted: "COMPLETED FAILED CRASHED SYSTEM_FAILURE EXPIRED TIMED_OUT",
@@ -55,7 +55,7 @@ export function makeRun(row, load, settled) {
   for (const word of FIELDS.split(" ")) {
     const [field, kind] = word.split(":");
     const make = (/** @type {any} */ raw) => {
-      if (kind === "p") return decode(raw, field !== "metadata" && (() => load(run.id, field, raw.data)));
+      if (kind === "p") return decode(raw, () => load(run.id, field, raw.data));
       return kind === "d" ? toDate(raw) : kind === "e" ? toError(raw) : raw;
     };
     const part = partOf(row, field, make, { n: 0, f: false, l: [] }[kind]);
@@ -96,7 +96,7 @@ function partOf({ run, parts }, field, make, none) {
   const part = { raw, value: none };
   parts[field] = part;
   const fail = (/** @type {any} */ error) => {
-    part.error = cannot(field, error?.message, error);
+    part.error = cannot(field, error?.message);
   };
   try {
     const value = raw === undefined ? none : make(raw);
@@ -112,7 +112,7 @@ function partOf({ run, parts }, field, make, none) {
             fail(error);
           },
         )
-        .then(() => {
+        .finally(() => {
           part.wait = undefined;
         });
     }
@@ -122,8 +122,8 @@ function partOf({ run, parts }, field, make, none) {
   return part;
 }
 
-/** @param {string} field @param {string} why @param {unknown} [cause] */
-const cannot = (field, why, cause) => new Error(`the ${field} of the run cannot be decoded: ${why}`, { cause });
+/** @param {string} field @param {string} why */
+const cannot = (field, why) => new Error(`the ${field} of the run cannot be decoded: ${why}`);
 
 /** @param {Record<string, string>} faults by their columns */
 function toErrors(faults) {
@@ -145,9 +145,8 @@ async function toError(error) {
 /** @param {number | string} time Unix milliseconds, or a text: UTC without a `Z`, unless it names its zone */
 function toDate(time) {
   if (typeof time === "number") return new Date(time);
-  const date = [new Date(`${time}Z`), new Date(time)].find((one) => !Number.isNaN(+one));
-  if (!date) throw new Error("no time");
-  return date;
+  const date = new Date(`${time}Z`);
+  return Number.isNaN(+date) ? new Date(new Date(time).toISOString()) : date;
 }
 
 /** Whether two objects have the same properties. @param {any} a @param {any} b */

@@ -15,7 +15,7 @@ const SILENT_TICKS = 5;
 /**
  * @param {import("./hub.mjs").Hub} hub
  * @param {import("./transport.mjs").Transport} transport
- * @param {string} who the user, where tabs of several do not share
+ * @param {unknown} who tabs of one share
  * @returns {import("./hub.mjs").Carrier}
  */
 export function shareTabs(hub, transport, who) {
@@ -46,9 +46,8 @@ export function shareTabs(hub, transport, who) {
   /** @param {object} message */
   const post = (message) => channel?.postMessage({ from: id, ...message });
 
-  /** Asks the leader for feeds. @param {Iterable<Feed>} wanted */
-  const ask = (wanted) =>
-    post({ wants: Array.from(wanted, (feed) => [feed.key, feed.subject, feed.options, feed.snapshot()]) });
+  /** Asks the leader for feeds; for none, whether it is there. @param {Iterable<Feed>} wanted */
+  const ask = (wanted) => post({ wants: Array.from(wanted, (feed) => [feed.subject, feed.options, feed.snapshot()]) });
 
   const lead = () => {
     if (isLeading()) return;
@@ -59,10 +58,11 @@ export function shareTabs(hub, transport, who) {
 
   /** Follows what another tab wants, until it is gone. @param {string} tab @param {any[]} wants */
   const serve = (tab, wants) => {
-    const have = wants.map(([key, subject, options, snapshot]) => {
-      const feed = feeds.get(key) ?? hub.make(key, subject, options).adopt(snapshot);
-      hub.hold(feed, tab);
-      return [key, feed.n, feed.snapshot()];
+    const have = wants.map(([subject, options, snapshot]) => {
+      const feed = hub.hold(hub.make(subject, options), tab);
+      // What another tab has of it is what this one begins with.
+      if (feed.holders.size === 1) feed.apply(...snapshot);
+      return [feed.key, feed.n, feed.snapshot()];
     });
     post({ to: tab, have });
     if (served.has(tab)) return;
@@ -74,17 +74,16 @@ export function shareTabs(hub, transport, who) {
   };
 
   /** A message of another tab. `any`: of its own version. @param {any} message */
-  const hear = ({ from, to, wants, drop, isPing, events = [], have = [] }) => {
+  const hear = ({ from, to, wants, drop, events = [], have = [] }) => {
     if (isLeading()) {
-      if (isPing) {
-        post({});
-        transport.check(SILENCE_MS, true);
-      }
       if (drop) hub.release(feeds.get(drop), from);
-      if (wants) serve(from, wants);
+      if (wants) {
+        serve(from, wants);
+        transport.check(SILENCE_MS);
+      }
       return;
     }
-    if (wants || drop || isPing) return;
+    if (wants || drop) return;
     silent = 0;
     if (to && to !== id) return;
     if (leader !== from) {
@@ -95,9 +94,10 @@ export function shareTabs(hub, transport, who) {
     }
     for (const [key, n, snapshot] of have) {
       const feed = feeds.get(key);
-      if (feed) told.set(n, feed.adopt(snapshot));
+      feed?.apply(...snapshot);
+      if (feed) told.set(n, feed);
     }
-    for (const [n, ...event] of events) told.get(n)?.apply(.../** @type {[string, any]} */ (event));
+    for (const [n, ...event] of events) told.get(n)?.apply(event);
   };
 
   const join = () => {
@@ -121,28 +121,24 @@ export function shareTabs(hub, transport, who) {
       carrier.stop();
       join();
     };
-    try {
-      channel = /** @type {BroadcastChannel} */ (new page.BroadcastChannel(name));
-      channel.onmessage = ({ data }) => hear(data);
-      // The lock that tells the leader when this tab is gone.
-      const present = locks.request(name + id, () => {
-        ask(feeds.values());
-        return left;
-      });
-      present.catch(() => {});
-      locks.request(name, granted).catch(lost);
-    } catch (error) {
-      lost(error);
-    }
+    channel = /** @type {BroadcastChannel} */ (new page.BroadcastChannel(name));
+    channel.onmessage = ({ data }) => hear(data);
+    const present = () => {
+      ask(feeds.values());
+      return left;
+    };
+    // By the lock of its own the leader knows that this tab is there.
+    locks.request(name + id, present).catch(lost);
+    locks.request(name, granted).catch(lost);
     tick = setInterval(() => {
       if (isLeading() || ++silent < SILENT_TICKS) return;
-      if (silent === SILENT_TICKS) post({ isPing: true });
+      if (silent === SILENT_TICKS) ask([]);
       else locks.request(name, { steal: true }, granted).catch(lost);
     }, TICK_MS);
   };
 
   transport.onTold = (/** @type {import("./transport.mjs").Batch} */ batch) => {
-    const isShared = (/** @type {Feed} */ feed) => [...feed.holders].some((holder) => typeof holder === "string");
+    const isShared = (/** @type {Feed} */ { holders }) => [...holders.values()].includes(undefined);
     post({ events: batch.flatMap(([feed, ...event]) => (isShared(feed) ? [[feed.n, ...event]] : [])) });
   };
 
@@ -157,11 +153,11 @@ export function shareTabs(hub, transport, who) {
       if (isLeading()) transport.drop(feed);
       else post({ drop: feed.key });
     },
-    check(silence, isEager) {
-      if (isLeading()) return transport.check(silence, isEager);
+    check(silence) {
+      if (isLeading()) return transport.check(silence);
       // No answer until the next tick, and the leader is replaced.
       silent = SILENT_TICKS;
-      post({ isPing: true });
+      ask([]);
     },
     stop() {
       leave();

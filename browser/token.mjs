@@ -1,10 +1,11 @@
 /** Access tokens, which a function may give. */
 
+import { backoff } from "./live.mjs";
+
 /** @typedef {import("../types/connect.d.ts").ConnectOptions["accessToken"]} TokenSource */
 
-/** How often a function that throws is asked, and how long the first pause is, in milliseconds. */
+/** How often a function that throws is asked. */
 const TRIES = 5;
-const PAUSE_MS = 500;
 
 /** The tokens that functions gave: all that use one share its token. @type {WeakMap<Function, Promise<string>>} */
 const given = new WeakMap();
@@ -20,13 +21,13 @@ export async function tokenOf(source, refused) {
   if (typeof source !== "function") return source;
   const token = given.get(source);
   // Whoever comes first has the function asked, and the others get what it gave.
-  if (token && refused !== undefined && (await token) === refused && given.get(source) === token) given.delete(source);
-  const known = given.get(source);
-  if (known) return known;
-  const asked = ask(source);
-  given.set(source, asked);
-  asked.catch(() => given.delete(source));
-  return asked;
+  if (token && refused && (await token) === refused && given.get(source) === token) given.delete(source);
+  if (!given.has(source)) {
+    const asked = ask(source);
+    given.set(source, asked);
+    asked.catch(() => given.delete(source));
+  }
+  return given.get(source);
 }
 
 /** @param {() => string | undefined | Promise<string | undefined>} source */
@@ -38,8 +39,8 @@ async function ask(source) {
       break;
     } catch (error) {
       if (attempt + 1 === TRIES) throw error;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * 2 ** attempt));
+      await new Promise((resolve) => setTimeout(resolve, backoff(attempt)));
     }
   }
-  throw new Error("accessToken() gave no token: leave it out where the relay's authorize() knows the session");
+  throw new Error("accessToken() gave no token: leave it out if authorize() knows the session");
 }

@@ -1,12 +1,10 @@
 /** The transport: asks the relay for feeds, all on one request as long as they fit into one. */
 
-import { backoff, liveRequest } from "./live.mjs";
+import { backoff, liveRequest, MAX_SILENCE_MS } from "./live.mjs";
 
 /** How often silence is looked for, in milliseconds. After the sleep of a machine this is how soon it is noticed. */
 export const TICK_MS = 5000;
-/** Silence after which a response counts as dead, in milliseconds: the relay sends a comment every 15 s. */
-const MAX_SILENCE_MS = 40_000;
-/** The same where a tab is looked at again. */
+/** The silence after which a response counts as dead where a tab is looked at again. */
 export const SILENCE_MS = 20_000;
 /** A run that is followed beyond its end is asked for so often, in milliseconds. */
 const LASTING_MS = 30_000;
@@ -37,9 +35,6 @@ export function makeTransport(hub) {
   const forget = (request) => {
     request.stop();
     requests.delete(request);
-    if (requests.size > 0) return;
-    clearInterval(tick);
-    tick = undefined;
   };
 
   /** @type {Transport} */
@@ -54,7 +49,7 @@ export function makeTransport(hub) {
       requests.add(request);
       request.feeds.set(feed.n, feed);
       request.askIn(2);
-      tick ??= setInterval(() => transport.check(MAX_SILENCE_MS, false), TICK_MS);
+      tick ??= setInterval(() => transport.check(MAX_SILENCE_MS), TICK_MS);
       // A process of Node is kept alive by the response, not by this.
       tick.unref?.();
     },
@@ -73,26 +68,18 @@ export function makeTransport(hub) {
       for (const timer of retries.values()) clearTimeout(timer);
       retries.clear();
       for (const request of requests) forget(request);
+      clearInterval(tick);
+      tick = undefined;
     },
 
-    check(silence, isEager) {
-      for (const request of [...requests]) request.check(silence, isEager);
+    check(silence) {
+      for (const request of [...requests]) request.check(silence);
     },
 
     // Applies an event, and adds what was applied to the batch. A failure that passes is not shown, but retried.
     take(request, feed, name, told, batch) {
-      const apply = (/** @type {string} */ one, /** @type {any} */ value) => {
-        feed.apply(one, value);
-        batch.push([feed, one, value]);
-      };
       const isError = name === "error";
       if (!isError) feed.failures = 0;
-      if (told?.key) feed.left.delete(told.key);
-      if (name === "ready") {
-        // Rows whose places did not fit came again by now, if they are there still.
-        for (const key of feed.left) apply("gone", { key });
-        feed.left.clear();
-      }
       if (isError || name === "end") {
         request.feeds.delete(feed.n);
         const wait = isError
@@ -100,7 +87,8 @@ export function makeTransport(hub) {
           : feed.options.isLasting && LASTING_MS;
         if (wait) return void retries.set(feed, setTimeout(transport.want, wait, feed));
       }
-      apply(name, told);
+      feed.apply([name, told]);
+      batch.push([feed, name, told]);
     },
   };
   return transport;
