@@ -121,7 +121,7 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
   const add = (subscriber) => {
     subscribers.add(subscriber);
     if (subscribers.size === 1) {
-      if (hub.isClosed()) end();
+      if (hub.isClosed) end();
       else if (subject) {
         if (state.error) set({ error: undefined, state: "connecting" });
         refused = undefined;

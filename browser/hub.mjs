@@ -1,7 +1,9 @@
 /** The hub: the feeds that a page follows, each once, and what carries them. */
 
-import { Feed } from "./feed.mjs";
+import { makeFeed } from "./feed.mjs";
 import { SILENCE_MS } from "./transport.mjs";
+
+/** @typedef {import("./feed.mjs").Feed} Feed */
 
 /**
  * What carries feeds: the transport, or the tabs that share one. `stop` lets all go; `check` asks again where nothing was heard
@@ -24,7 +26,6 @@ export function makeHub(base, page, fetch) {
   const feeds = new Map();
   /** What ends each thing that this tab follows. @type {Set<() => void>} */
   const members = new Set();
-  let isClosed = false;
   let isOn = false;
   let isAway = false;
 
@@ -58,7 +59,7 @@ export function makeHub(base, page, fetch) {
     fetch,
     /** Is put in right after it is made. */
     carrier: /** @type {Carrier} */ (/** @type {unknown} */ (undefined)),
-    isClosed: () => isClosed,
+    isClosed: false,
 
     /** The mount point. @throws {TypeError} where there is no page to complete it */
     url: () => new URL(base, page.location?.href).href.replace(/\/+$/, ""),
@@ -70,7 +71,7 @@ export function makeHub(base, page, fetch) {
      * @param {import("./feed.mjs").FeedOptions} options
      */
     make: (subject, options) =>
-      new Feed(subject, options, async (...packet) => {
+      makeFeed(subject, options, async (...packet) => {
         const { loadPacket } = await import("./stored.mjs");
         return loadPacket(hub, subject.token, ...packet);
       }),
@@ -113,7 +114,7 @@ export function makeHub(base, page, fetch) {
 
     /** Ends all. */
     close() {
-      isClosed = true;
+      hub.isClosed = true;
       for (const end of members) end();
     },
   };

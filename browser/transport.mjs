@@ -26,8 +26,6 @@ const MAX_WANTS = 100;
 export function makeTransport(hub) {
   /** @type {Set<LiveRequest>} */
   const requests = new Set();
-  /** When feeds that failed are asked for again. @type {Map<Feed, ReturnType<typeof setTimeout>>} */
-  const retries = new Map();
   /** @type {any} */
   let tick;
 
@@ -55,8 +53,7 @@ export function makeTransport(hub) {
     },
 
     drop(feed) {
-      clearTimeout(retries.get(feed));
-      retries.delete(feed);
+      clearTimeout(feed.retry);
       for (const request of requests) {
         if (!request.feeds.delete(feed.n)) continue;
         request.isFull = false;
@@ -65,8 +62,7 @@ export function makeTransport(hub) {
     },
 
     stop() {
-      for (const timer of retries.values()) clearTimeout(timer);
-      retries.clear();
+      for (const feed of hub.feeds.values()) clearTimeout(feed.retry);
       for (const request of requests) forget(request);
       clearInterval(tick);
       tick = undefined;
@@ -85,7 +81,10 @@ export function makeTransport(hub) {
         const wait = isError
           ? told.retry && (told.after ?? backoff(feed.failures++))
           : feed.options.isLasting && LASTING_MS;
-        if (wait) return void retries.set(feed, setTimeout(transport.want, wait, feed));
+        if (wait) {
+          feed.retry = setTimeout(transport.want, wait, feed);
+          return;
+        }
       }
       feed.apply([name, told]);
       batch.push([feed, name, told]);
