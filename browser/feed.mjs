@@ -37,17 +37,23 @@ export function makeFeed(subject, options, load) {
   /** @param {{ key: string, at: string }} told @param {Record<string, any>} run */
   const set = ({ key, at }, run) => feed.rows.set(key, { parts: {}, ...feed.rows.get(key), at, run, isNew: true });
 
-  /** @param {{ at?: string, parts: StreamPart[] }} told */
-  const add = ({ at, parts }) => {
-    const news = parts.filter(({ id }) => !feed.ids.has(id));
+  /**
+   * Adds parts. `from` is the number of those before them: the relay goes on where this is, and other tabs tell theirs. Ids
+   * tell no part from another: the server gives several the same.
+   *
+   * @param {{ at?: string, from?: number, parts: StreamPart[] }} told
+   */
+  const add = (told) => {
+    told.from ??= feed.total;
+    const end = told.from + told.parts.length;
     // Where all came before, this is as far at least.
-    if (news.length > 0 || parts.length === 0) feed.at = at;
-    for (const { id, chunk, timestamp } of news) {
-      feed.ids.add(id);
+    if (end < feed.total || (end === feed.total && told.parts[0])) return;
+    for (const { id, chunk, timestamp } of told.parts.slice(Math.max(0, feed.total - told.from))) {
       feed.parts.push({ id, chunk, timestamp });
     }
-    const extra = feed.parts.length - (options.maxParts ?? Infinity);
-    if (extra > 0) for (const { id } of feed.parts.splice(0, extra)) feed.ids.delete(id);
+    feed.parts.splice(0, feed.parts.length - (options.maxParts ?? Infinity));
+    feed.total = end;
+    feed.at = told.at ?? feed.at;
   };
 
   /** Makes the value. */
@@ -85,8 +91,8 @@ export function makeFeed(subject, options, load) {
     retry: undefined,
     rows: /** @type {Map<string, Row>} */ (new Map()),
     parts: /** @type {StreamPart[]} */ ([]),
-    /** The ids of the parts. @type {Set<string>} */
-    ids: new Set(),
+    /** How many parts came, those that are not kept any more included. */
+    total: 0,
     /** The place in a stream. */
     at: options.from,
     isReady: false,
@@ -132,11 +138,11 @@ export function makeFeed(subject, options, load) {
 
     /** What another tab has to apply to have the same. */
     snapshot() {
-      const { rows, at, parts, isReady, isOver, error } = feed;
+      const { rows, at, parts, total, isReady, isOver, error } = feed;
       /** @type {FeedEvent[]} */
       const events = Array.from(rows, ([key, { at, run }]) => ["row", { key, at, run }]);
       if (isReady) events.push(["only", [...rows.keys()]], ["ready"]);
-      if (at) events.push(["chunk", { at, parts }]);
+      if (at) events.push(["chunk", { at, parts, from: total - parts.length }]);
       if (isOver) events.push(["end"]);
       if (error) events.push(["error", error]);
       return events;

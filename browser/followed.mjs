@@ -22,8 +22,8 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
   const subscribers = new Set();
   /** @type {Feed | undefined} */
   let feed;
-  /** The id of the part that was given out last. @type {string | undefined} */
-  let given;
+  /** How many parts were given out. */
+  let given = 0;
   /** Counts the starts and stops: what began before the last of them is void. */
   let turn = 0;
   /** The token that was refused, until another one was not. @type {string | undefined} */
@@ -72,18 +72,16 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
 
   /** Looks at the feed, which changed. */
   const look = () => {
-    const { subject, error, value, parts, isKnown, isReady, isOver, isSettled, at } = /** @type {Feed} */ (feed);
+    const { subject, error, value, parts, total, isKnown, isReady, isOver, isSettled, at } = /** @type {Feed} */ (feed);
     if (error?.status === 401 && typeof source === "function" && refused === undefined) {
       refused = subject.token;
       open();
       return;
     }
     if (isReady && !error) refused = undefined;
-    const news = parts.slice(parts.findLastIndex(({ id }) => id === given) + 1);
-    if (news.length > 0) {
-      given = news.at(-1)?.id;
-      wait();
-    }
+    const news = parts.slice(Math.max(0, parts.length + given - total));
+    given = Math.max(given, total);
+    if (news.length > 0) wait();
     /** @type {Partial<State>} */
     const next = isKnown ? { value, state: "live" } : {};
     if (subject.stream && at) next.lastEventId = at;
@@ -105,9 +103,9 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
       if (before?.key === fresh.key && !before.error) fresh = before;
       feed = hub.hold(fresh, end, look);
       if (before && feed !== before) {
-        const { rows, parts, ids, at, value, isKnown } = before;
-        if (feed === fresh) Object.assign(feed, { rows, parts, ids, at, value, isKnown });
-        else feed.apply(["chunk", before]);
+        const { rows, parts, total, at, value, isKnown } = before;
+        if (feed === fresh) Object.assign(feed, { rows, parts, total, at, value, isKnown });
+        else feed.apply(["chunk", { parts, at, from: total - parts.length }]);
         letGo(before);
       }
       feed.changed();

@@ -42,7 +42,7 @@ export function makeHub(base, page, fetch) {
     if (type === "online") hub.carrier.check(0);
     else if (type === "visibilitychange") {
       if (!page.document.hidden) hub.carrier.check(SILENCE_MS);
-    } else if (type === "pagehide" || type === "freeze") {
+    } else if (/hide|freeze/.test(type)) {
       // A page that is kept for going back, or frozen, holds nothing meanwhile.
       isAway = true;
       hub.carrier.stop();

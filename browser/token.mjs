@@ -42,5 +42,5 @@ async function ask(source) {
       await new Promise((resolve) => setTimeout(resolve, backoff(attempt)));
     }
   }
-  throw new Error("accessToken() gave no token: leave it out if authorize() knows the session");
+  throw new Error("accessToken() gave no token: leave it out if authorize() needs none");
 }

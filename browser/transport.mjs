@@ -69,7 +69,7 @@ export function makeTransport(hub) {
     },
 
     check(silence) {
-      for (const request of [...requests]) request.check(silence);
+      for (const request of requests) request.check(silence);
     },
 
     // Applies an event, and adds what was applied to the batch. A failure that passes is not shown, but retried.

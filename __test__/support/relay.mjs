@@ -64,6 +64,8 @@ export async function serve(listener) {
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${server.address().port}`,
+    /** Ends every connection. */
+    cut: () => server.closeAllConnections(),
     async stop() {
       server.closeAllConnections();
       server.close();
