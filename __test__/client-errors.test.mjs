@@ -225,7 +225,7 @@ describe("silence", () => {
     const { page } = clientBrowser(relay).open();
     page.navigator = {};
     simulate(t);
-    const connection = connect({ url }, { fetch: relay.fetch, page });
+    const connection = connect({ url }, Object.assign(page, { fetch: relay.fetch }));
     t.after(() => connection.close());
     watch(connection.run("run_1"));
     await opened(t);

@@ -17,7 +17,7 @@ function start(t) {
   const open = (options = {}, change = (_page) => {}) => {
     const tab = browser.open();
     change(tab.page);
-    const connection = connect({ url, ...options }, { fetch: tab.fetch, page: tab.page });
+    const connection = connect({ url, ...options }, Object.assign(tab.page, { fetch: tab.fetch }));
     all.push(connection);
     return Object.assign(tab, { connection });
   };

@@ -6,15 +6,11 @@ import { shareTabs } from "./tabs.mjs";
 import { makeTransport } from "./transport.mjs";
 
 /**
- * What a page gives, for tests to replace: `page` is the global object, with `navigator.locks` and `BroadcastChannel`.
- *
- * @typedef {{ fetch?: typeof fetch, page?: any }} Internals
+ * @type {(options?: import("../types/connect.d.ts").ConnectOptions, page?: any) => import("../types/connect.d.ts").Connection}
+ * `page` is for tests: what the global object is elsewhere, with `fetch`, `navigator.locks` and `BroadcastChannel`
  */
-
-/** @type {(options?: import("../types/connect.d.ts").ConnectOptions, internals?: Internals) => import("../types/connect.d.ts").Connection} */
-export function connect({ url = "/api/trigger", accessToken, share = true } = {}, internals = {}) {
-  const page = internals.page ?? globalThis;
-  const hub = makeHub(url, page, internals.fetch ?? ((...request) => fetch(...request)));
+export function connect({ url = "/api/trigger", accessToken, share = true } = {}, page = globalThis) {
+  const hub = makeHub(url, page);
   const transport = makeTransport(hub);
   // A process of Node may have both, and has no tabs.
   const canShare = share && page.document && page.navigator?.locks && page.BroadcastChannel;

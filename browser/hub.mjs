@@ -18,10 +18,9 @@ const EVENTS = ["online", "visibilitychange", "pagehide", "pageshow", "freeze", 
 
 /**
  * @param {string} base the relay's mount point
- * @param {any} page what has the page's events: the global object
- * @param {typeof globalThis.fetch} fetch
+ * @param {any} page the global object
  */
-export function makeHub(base, page, fetch) {
+export function makeHub(base, page) {
   /** By their keys. @type {Map<string, Feed>} */
   const feeds = new Map();
   /** What ends each thing that this tab follows. @type {Set<() => void>} */
@@ -56,7 +55,6 @@ export function makeHub(base, page, fetch) {
     feeds,
     members,
     page,
-    fetch,
     /** Is put in right after it is made. */
     carrier: /** @type {Carrier} */ (/** @type {unknown} */ (undefined)),
     isClosed: false,

@@ -84,7 +84,7 @@ export function liveRequest(transport) {
   const read = async (signal) => {
     const url = `${hub.url()}/relay/v1/live`;
     const headers = { "content-type": "application/json" };
-    const answer = await hub.fetch(url, { method: "POST", headers, body: body(), signal });
+    const answer = await hub.page.fetch(url, { method: "POST", headers, body: body(), signal });
     /** @type {import("./transport.mjs").Batch} */
     let batch = [];
     if (!/event-stream/.test(`${answer.headers.get("content-type")}`)) {

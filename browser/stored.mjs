@@ -12,13 +12,13 @@
  */
 export async function loadPacket(hub, token, runId, field, path) {
   const headers = token ? { authorization: `Bearer ${token}` } : undefined;
-  const ask = (/** @type {string} */ at) => hub.fetch(`${hub.url()}/api/v1/${at}`, { headers });
+  const ask = (/** @type {string} */ at) => hub.page.fetch(`${hub.url()}/api/v1/${at}`, { headers });
   let found = await ask(`runs/${encodeURIComponent(runId)}/packets/${field}`);
   // Servers of before know the path alone.
   if (found.status === 404) found = await ask(`packets/${path.split("/").map(encodeURIComponent).join("/")}`);
   if (!found.ok) throw new Error(`it is stored elsewhere, and asking where was answered with ${found.status}`);
   const { presignedUrl } = await found.json();
-  const stored = await hub.fetch(presignedUrl);
+  const stored = await hub.page.fetch(presignedUrl);
   if (!stored.ok) throw new Error(`the store answered ${stored.status}`);
   return { data: await stored.text(), type: stored.headers.get("content-type") ?? "application/json" };
 }
