@@ -220,7 +220,7 @@ describe("silence", () => {
     assert.equal(relay.asks.length, 2);
   });
 
-  it("of the network ends with `online`, and a look at the tab tries at once", async (t) => {
+  it("of the network ends with online, and a look at the tab tries at once", async (t) => {
     const relay = clientRelay();
     const { page } = clientBrowser(relay).open();
     page.navigator = {};

@@ -195,7 +195,7 @@ describe("tabs of an origin", () => {
     assert.equal(one.last().value.id, "run_1");
   });
 
-  it("of two users, relays or versions, or of `share: false`, go on by themselves", async (t) => {
+  it("of two users, relays or versions, or of share: false, go on by themselves", async (t) => {
     const { relay, open } = start(t);
     const tabs = [
       open(),

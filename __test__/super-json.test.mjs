@@ -77,7 +77,9 @@ test("a text that may name types is told from one that cannot", () => {
 });
 
 test("the copy of superjson that CommonJS reads is what `node scripts/superjson.mjs` writes", async () => {
-  const { superjsonText } = await import("../scripts/superjson.mjs");
+  const { readerText, superjsonText } = await import("../scripts/superjson.mjs");
   const written = readFileSync(new URL("../js/calls/superjson.js", import.meta.url), "utf8");
   assert.ok(written === (await superjsonText()), "run: node scripts/superjson.mjs");
+  const reader = readFileSync(new URL("../browser/superjson.mjs", import.meta.url), "utf8");
+  assert.ok(reader === (await readerText()), "run: node scripts/superjson.mjs");
 });

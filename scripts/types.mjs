@@ -79,7 +79,7 @@ async function withoutTheSdk() {
   try {
     const installed = path.join(home, "node_modules", "trigger-native");
     await mkdir(installed, { recursive: true });
-    for (const name of ["package.json", "index.d.ts", "types", "emulator.d.ts"]) {
+    for (const name of ["package.json", "index.d.ts", "types", "emulator.d.ts", "client.d.ts"]) {
       await cp(path.join(root, name), path.join(installed, name), { recursive: true });
     }
     for (const name of ["@types", "undici-types"]) {

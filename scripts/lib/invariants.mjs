@@ -11,6 +11,7 @@ export const PAGES = {
   "docs/relay-streams.md": "R",
   "docs/upstream.md": "U",
   "docs/relay-live.md": "L",
+  "docs/client.md": "C",
 };
 
 /** @typedef {ReadonlyMap<string, string>} Files the text of every file of the project, by its path */

@@ -7,6 +7,7 @@ import path from "node:path";
 export const FOLDERS = [
   "src",
   "js",
+  "browser",
   "types",
   "tests",
   "__test__",

@@ -1,0 +1,190 @@
+// What of trigger-native/client is published: its size, its names, and that importing it does nothing.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, it } from "node:test";
+import { runInNewContext } from "node:vm";
+import { gzipSync } from "node:zlib";
+import { build, transform } from "esbuild";
+import * as client from "trigger-native/client";
+import { declaredBy } from "../scripts/lib/compatibility/compiler.mjs";
+import { blocks } from "../scripts/lib/docs-code.mjs";
+import { root } from "../scripts/lib/run.mjs";
+
+const files = readdirSync(path.join(root, "browser"));
+/** Modules that are loaded when they are needed. */
+const LATE = ["refusal.mjs", "run-error.mjs", "stored.mjs", "superjson.mjs"];
+const MAX_BYTES = 6 * 1024;
+
+/** The bundle of a program that connects, with all that is imported from the start. */
+async function bundle(options = {}) {
+  const { outputFiles, metafile, warnings } = await build({
+    stdin: { contents: 'export { connect } from "trigger-native/client";', resolveDir: root },
+    bundle: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    external: LATE.map((name) => `./${name}`),
+    logLevel: "silent",
+    ...options,
+  });
+  assert.deepEqual(warnings, []);
+  return { text: outputFiles[0].text, inputs: Object.keys(metafile.inputs).filter((name) => name !== "<stdin>") };
+}
+
+describe("trigger-native/client", () => {
+  it("takes 6 KB, and nothing but its own files", async () => {
+    const { text, inputs } = await bundle();
+    const bytes = gzipSync(text, { level: 9 }).length;
+    assert.ok(bytes <= MAX_BYTES, `${bytes} bytes`);
+    const first = files.filter((name) => !LATE.includes(name)).map((name) => `browser/${name}`);
+    assert.deepEqual(inputs.sort(), first.sort());
+    for (const name of LATE) assert.ok(text.includes(`import("./${name}")`), name);
+  });
+
+  it("is the same for every kind of bundler, and never the sentence for servers", async () => {
+    for (const condition of ["edge-light", "workerd", "worker", "browser", "node"]) {
+      const { inputs } = await bundle({ conditions: [condition] });
+      assert.ok(inputs.includes("browser/client.mjs") && !inputs.includes("edge.mjs"), condition);
+    }
+  });
+
+  it("exports what it declares, to compilers of every age", () => {
+    const names = [...declaredBy(root, "trigger-native/client")]
+      .filter(([, { isValue }]) => isValue)
+      .map(([name]) => name);
+    assert.deepEqual(names, ["connect"]);
+    assert.deepEqual(Object.keys(client), names);
+  });
+
+  it("does nothing when it is imported, and needs no page to connect", async () => {
+    const { text } = await bundle({
+      format: "iife",
+      globalName: "it",
+      external: [],
+      supported: { "dynamic-import": true },
+    });
+    // No timer, no document, no fetch: a context that has nothing.
+    const run = runInNewContext(`"use strict"; ${text}; const run = it.connect().run("run_1"); run.getState()`, {});
+    assert.equal(run.state, "connecting");
+  });
+
+  it("holds no code that a strict policy forbids", () => {
+    for (const name of files) {
+      const text = readFileSync(path.join(root, "browser", name), "utf8");
+      assert.doesNotMatch(text, /\beval\(|new Function|innerHTML|document\.write/, name);
+    }
+  });
+});
+
+describe("the recipes for frameworks", () => {
+  const recipe = (language) =>
+    blocks().find((block) => block.page === "docs/client.md" && block.language === language).code;
+
+  /** Something that is followed, by hand. */
+  function followed() {
+    let callback;
+    return {
+      getState: () => ({ value: undefined, state: "connecting" }),
+      subscribe(given) {
+        callback = given;
+        callback(this.getState());
+        return () => {
+          callback = undefined;
+        };
+      },
+      tell: (state) => callback(state),
+      isFollowed: () => callback !== undefined,
+    };
+  }
+
+  it("are short", () => {
+    for (const language of ["svelte", "vue", "jsx", "typescript"])
+      assert.ok(recipe(language).split("\n").length <= 12, language);
+  });
+
+  it("follow and stop in Solid, whose from() takes what has subscribe()", async () => {
+    const run = followed();
+    let clean;
+    // Solid's own from(), of a thing that has subscribe().
+    const from = (producer) => {
+      let state;
+      clean = producer.subscribe((next) => {
+        state = next;
+      });
+      return () => state;
+    };
+    const options = { loader: "jsx", format: "iife", globalName: "it", jsxFactory: "tag" };
+    const { code } = await transform(recipe("jsx").replace(/^import .*$/gm, ""), options);
+    let show;
+    const made = from;
+    const context = {
+      from: (producer) => {
+        show = made(producer);
+        return show;
+      },
+      trigger: { run: () => run },
+      tag: (name, _props, text) => `${name} ${text}`,
+    };
+    assert.equal(runInNewContext(`${code}; it.Status({ id: "run_1" })`, context), "output connecting");
+    run.tell({ value: { status: "EXECUTING" } });
+    assert.equal(show().value.status, "EXECUTING");
+    clean();
+    assert.equal(run.isFollowed(), false);
+  });
+
+  it("follow and stop in Vue", async () => {
+    const [, script] = /<script setup>\n(.*?)<\/script>/s.exec(recipe("vue"));
+    const run = followed();
+    let dispose;
+    const context = {
+      shallowRef: (value) => ({ value }),
+      onScopeDispose: (stop) => {
+        dispose = stop;
+      },
+      defineProps: () => ({ id: "run_1" }),
+      trigger: { run: () => run },
+      window: {},
+    };
+    const state = runInNewContext(`${script.replace(/^import .*$/gm, "")}; state`, context);
+    run.tell({ value: { status: "EXECUTING" } });
+    assert.equal(state.value.value.status, "EXECUTING");
+    dispose();
+    assert.equal(run.isFollowed(), false);
+  });
+
+  it("follow and stop in Angular", async () => {
+    const run = followed();
+    let destroy;
+    const made = (value) => ({
+      get: () => value,
+      set: (next) => (value = next),
+      asReadonly: () => ({ get: () => value }),
+    });
+    const context = {
+      DestroyRef: {},
+      inject: () => ({
+        onDestroy: (stop) => {
+          destroy = stop;
+        },
+      }),
+      signal: made,
+      run,
+    };
+    const { code } = await transform(recipe("typescript"), {
+      loader: "ts",
+      format: "iife",
+      globalName: "it",
+    });
+    const script = code.replace(/^.*from ".*$/gm, "").replace(/import_core\.|\(0, import_core\.(\w+)\)/g, "$1");
+    const state = runInNewContext(`${script.replace(/require\([^)]*\)/g, "{}")}; it.toSignal(run)`, context);
+    run.tell({ value: { status: "EXECUTING" } });
+    assert.equal(state.get().value.status, "EXECUTING");
+    destroy();
+    assert.equal(run.isFollowed(), false);
+  });
+});

@@ -1,0 +1,8 @@
+/** `trigger-native/client`, which is an ES module. */
+
+import type { Connection, ConnectOptions } from "./connect.js";
+
+export type * from "./connect.js";
+
+/** Opens nothing yet: the connection is made when something is followed. */
+export declare function connect(options?: ConnectOptions): Connection;
