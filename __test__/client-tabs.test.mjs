@@ -153,6 +153,22 @@ describe("tabs of an origin", () => {
     assert.deepEqual([relay.open().length, browser.held(), browser.channels.size], [0, 0, 0]);
   });
 
+  it("that led, and come back, follow what is their own", async (t) => {
+    const { relay, open } = start(t);
+    const [a, b] = [open(), open()];
+    watch(a.connection.run("run_1"));
+    await pass(t, 100, 5);
+    watch(b.connection.run("run_2"));
+    await pass(t, 100, 5);
+    assert.deepEqual([relay.last().tab, runs(relay.last())], [a, ["run_1", "run_2"]]);
+    await a.event("pagehide");
+    await a.event("pageshow");
+    await pass(t, 100, 5);
+    await b.close();
+    await pass(t, 100, 5);
+    assert.deepEqual([relay.last().tab, runs(relay.last())], [a, ["run_1"]]);
+  });
+
   it("that crash are followed no longer", async (t) => {
     const { relay, open } = start(t);
     const [a, b] = [open(), open()];

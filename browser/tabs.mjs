@@ -56,6 +56,11 @@ export function shareTabs(hub, transport, who) {
     for (const feed of feeds.values()) transport.want(feed);
   };
 
+  /** Follows nothing for another tab any more. @param {string} tab */
+  const forget = (tab) => {
+    for (const feed of feeds.values()) hub.release(feed, tab);
+  };
+
   /** Follows what another tab wants, until it is gone. @param {string} tab @param {any[]} wants */
   const serve = (tab, wants) => {
     const have = wants.map(([subject, options, snapshot]) => {
@@ -69,7 +74,7 @@ export function shareTabs(hub, transport, who) {
     served.add(tab);
     locks.request(name + tab, () => {
       served.delete(tab);
-      for (const feed of feeds.values()) hub.release(feed, tab);
+      forget(tab);
     });
   };
 
@@ -160,6 +165,7 @@ export function shareTabs(hub, transport, who) {
       ask([]);
     },
     stop() {
+      served.forEach(forget);
       leave();
       channel?.close();
       clearInterval(tick);
