@@ -158,12 +158,16 @@ describe("tabs of an origin", () => {
     const [a, b] = [open(), open()];
     watch(a.connection.run("run_1"));
     await pass(t, 100, 5);
-    watch(b.connection.run("run_2"));
+    const two = watch(b.connection.run("run_2"));
+    watch(b.connection.run("run_3"));
     await pass(t, 100, 5);
-    assert.deepEqual([relay.last().tab, runs(relay.last())], [a, ["run_1", "run_2"]]);
+    assert.deepEqual([relay.last().tab, runs(relay.last())], [a, ["run_1", "run_2", "run_3"]]);
     await a.event("pagehide");
     await a.event("pageshow");
     await pass(t, 100, 5);
+    two.stop();
+    await pass(t, 100, 5);
+    assert.deepEqual([relay.last().tab, runs(relay.last())], [b, ["run_1", "run_3"]]);
     await b.close();
     await pass(t, 100, 5);
     assert.deepEqual([relay.last().tab, runs(relay.last())], [a, ["run_1"]]);
