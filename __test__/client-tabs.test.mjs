@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { connect } from "trigger-native/client";
 import { clientBrowser } from "./support/client-browser.mjs";
-import { clientRelay, pass, rowOf, runFields, settle, simulate } from "./support/client-relay.mjs";
+import { clientRelay, pass, rowOf, runFields, settle, simulate, watch } from "./support/client-relay.mjs";
 import { random } from "./support/random.mjs";
 
 const url = "/api/trigger";
@@ -25,12 +25,6 @@ function start(t) {
     for (const connection of all) connection.close();
   });
   return { relay, browser, open };
-}
-
-function watch(followed) {
-  const states = [];
-  const stop = followed.subscribe((state) => states.push(state));
-  return { states, stop, last: () => states.at(-1) };
 }
 
 const ids = ({ last }) => last().value.map(({ id }) => id);

@@ -3,27 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { connect } from "trigger-native/client";
-import { clientRelay, pass, rowOf, runFields, settle, simulate } from "./support/client-relay.mjs";
-
-const url = "http://app.example/api/trigger";
-
-/** A connection in simulated time, and its relay. */
-function start(t, options = {}) {
-  simulate(t);
-  const relay = clientRelay();
-  const connection = connect({ url, ...options }, { fetch: relay.fetch });
-  t.after(() => connection.close());
-  return { relay, connection };
-}
-
-/** Subscribes, and keeps the states. */
-function watch(followed) {
-  const states = [];
-  const stop = followed.subscribe((state) => states.push(state));
-  return { states, stop, last: () => states.at(-1) };
-}
-
-const opened = async (t) => pass(t, 10, 5);
+import { opened, pass, rowOf, runFields, settle, start, url, watch } from "./support/client-relay.mjs";
 
 describe("what is followed", () => {
   it("is asked for in one request, however many subscribe in a turn, and each once", async (t) => {

@@ -1,5 +1,7 @@
 // A relay whose every answer the test writes, for the client of the live stream; and simulated time for it.
 
+import { connect } from "trigger-native/client";
+
 /** Lets all go on that can without time passing. */
 export async function settle() {
   for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -112,3 +114,25 @@ export const rowOf = (key, id, more = {}, at = `at-${key}`) => ({ key, at, run: 
 /** A refusal. */
 export const refusal = (status, body = { error: "no" }, headers = {}) =>
   new Response(typeof body === "string" ? body : JSON.stringify(body), { status, headers });
+
+/** Where the tests mount their relay. */
+export const url = "http://app.example/api/trigger";
+
+/** A connection in simulated time, and its relay. @param {import("node:test").TestContext} t */
+export function start(t, options = {}, page = {}) {
+  simulate(t);
+  const relay = clientRelay();
+  const connection = connect({ url, ...options }, Object.assign(page, { fetch: relay.fetch }));
+  t.after(() => connection.close());
+  return { relay, connection };
+}
+
+/** Subscribes, and keeps the states. */
+export function watch(followed) {
+  const states = [];
+  const stop = followed.subscribe((state) => states.push(state));
+  return { states, stop, last: () => states.at(-1) };
+}
+
+/** Waits until what was followed is asked for. @param {import("node:test").TestContext} t */
+export const opened = (t) => pass(t, 10, 5);
