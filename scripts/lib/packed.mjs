@@ -31,6 +31,7 @@ const NEEDED = [
   "emulator.js",
   "emulator.d.ts",
   "browser/client.mjs",
+  "browser/react.mjs",
   "browser/superjson.mjs",
   "types/connect.d.ts",
   "bin/trigger-native.js",

@@ -1,0 +1,73 @@
+"use client";
+// How long a hook follows something: while it is mounted and enabled, until `stop()`.
+
+import { useCallback, useEffect, useRef } from "react";
+
+/**
+ * Follows while `subject` is a text, and anew when that is another. What is followed does not depend on which objects
+ * and functions a render makes: the last ones are used.
+ *
+ * @param {string | undefined} subject `undefined` waits
+ * @param {(subject: string) => () => void} start gives the function that leaves
+ * @returns {() => void} stops it
+ */
+export function useFollowing(subject, start) {
+  const latest = useRef(start);
+  useEffect(() => {
+    latest.current = start;
+  });
+  /** @type {{ current: (() => void) | undefined }} */
+  const leave = useRef(undefined);
+  const stop = useCallback(() => {
+    leave.current?.();
+    leave.current = undefined;
+  }, []);
+  useEffect(() => {
+    if (subject === undefined) return undefined;
+    leave.current = latest.current(subject);
+    return stop;
+  }, [subject, stop]);
+  return stop;
+}
+
+/**
+ * Calls at once, then at most every `ms` milliseconds, and with the last value always.
+ *
+ * @template T
+ * @param {(value: T) => void} call
+ * @param {number} ms 0 calls each time
+ */
+export function throttle(call, ms) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  /** @type {{ value: T } | undefined} */
+  let waiting;
+  const tick = () => {
+    timer = undefined;
+    if (!waiting) return;
+    const { value } = waiting;
+    waiting = undefined;
+    timer = setTimeout(tick, ms);
+    call(value);
+  };
+  return {
+    /** @param {T} value */
+    push(value) {
+      if (!(ms > 0)) return call(value);
+      waiting = { value };
+      if (timer === undefined) tick();
+    },
+    /** Calls with what waits, and for the last time. */
+    end() {
+      clearTimeout(timer);
+      const last = waiting;
+      waiting = undefined;
+      if (last) call(last.value);
+    },
+  };
+}
+
+/** The milliseconds between two updates. @param {{ throttleInMs?: number } | undefined} options */
+export function throttleOf(options) {
+  return options?.throttleInMs ?? 16;
+}

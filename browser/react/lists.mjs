@@ -1,0 +1,71 @@
+"use client";
+// Lists of runs: by tags, of a batch.
+
+import { useAccess } from "./access.mjs";
+import { named, useFollower } from "./follower.mjs";
+import { throttle, throttleOf } from "./following.mjs";
+import { useView } from "./view.mjs";
+
+/** @typedef {import("../../types/run.js").AnyRealtimeRun} Run */
+/** @typedef {import("../../types/react.js").UseRealtimeRunsWithTagOptions} Options */
+/** @typedef {import("../../types/connect.js").FollowState<Run[]>} ListState */
+
+/**
+ * @typedef {object} ListView
+ * @property {string | undefined} subject that the rest is of
+ * @property {Run[]} runs the oldest first, as the official hooks have them
+ * @property {Error | undefined} error
+ */
+
+/** @type {ListView} */
+const NOTHING = { subject: undefined, runs: [], error: undefined };
+
+/** @param {string | string[]} tag @param {Options} [options] */
+export function useRealtimeRunsWithTag(tag, options) {
+  const tags = [tag].flat().filter(Boolean);
+  const { createdAt, skipColumns } = options ?? {};
+  const subject = tags.length > 0 ? JSON.stringify(["tags", tags, createdAt, skipColumns ?? []]) : undefined;
+  return useListView(subject, options, ({ connection, accessToken }) =>
+    connection.runs(
+      { tags, ...(createdAt ? { createdAt } : {}) },
+      { accessToken, ...(skipColumns ? { skipColumns } : {}) },
+    ),
+  );
+}
+
+/** @param {string | undefined} batchId @param {Options} [options] */
+export function useRealtimeBatch(batchId, options) {
+  const subject = batchId ? JSON.stringify(["batch", batchId]) : undefined;
+  return useListView(subject, options, ({ connection, accessToken }) => connection.batch(batchId, { accessToken }));
+}
+
+/**
+ * @param {string | undefined} subject
+ * @param {Options | undefined} options
+ * @param {(follow: import("./follower.mjs").Follow) => import("../../types/connect.js").Followed<ListState, Run[]>} followed
+ */
+function useListView(subject, options, followed) {
+  const access = useAccess(options);
+  const [view, state] = useView("list", options?.id, NOTHING);
+  // What another subject showed is not shown as this one's. A component that only names an `id` shows what others follow.
+  const shown = subject && state.subject !== subject ? NOTHING : state;
+  const stop = useFollower(access, options, subject, shown.error, (follow) => {
+    if (view.get().subject !== subject) view.show({ ...NOTHING, subject });
+    const updates = throttle((/** @type {ListState} */ { value, state, error }) => {
+      named(error);
+      // A list that is asked for anew, with another token, stays until it is there.
+      view.show(state === "connecting" && value.length === 0 ? { error } : { runs: inOrder(value), error });
+    }, throttleOf(options));
+    const leave = followed(follow).subscribe(updates.push);
+    return () => {
+      leave();
+      updates.end();
+    };
+  });
+  return { runs: shown.runs, error: shown.error, stop };
+}
+
+/** Runs by the time they were made, the first one first; of one time as they came. @param {Run[]} runs newest first */
+function inOrder(runs) {
+  return [...runs].reverse().sort((a, b) => Number(a.createdAt) - Number(b.createdAt));
+}

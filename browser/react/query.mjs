@@ -1,0 +1,173 @@
+// A run that is asked for now and then, once for all components of a page that show it.
+
+import { request } from "./request.mjs";
+import { View } from "./view.mjs";
+
+/** @typedef {import("../../types/run-calls.js").RetrievedRun} Retrieved */
+/** @typedef {import("../../types/react.js").UseRunOptions} Options */
+/** @typedef {{ access: import("./access.mjs").Access, options: Options | undefined }} Member one component, with its last render */
+/** @typedef {{ run: Retrieved | undefined, error: Error | undefined, isValidating: boolean }} RunState */
+
+/** What is known before the first answer: it is asked for as soon as the page is there. @type {RunState} */
+export const UNKNOWN = { run: undefined, error: undefined, isValidating: true };
+
+/** An answer so young (ms) is good for a component that comes, and a focus so soon after another one asks nothing. */
+const FRESH_MS = 2_000;
+const FOCUS_MS = 5_000;
+
+/** The first wait after a failure, and the longest (ms). */
+const RETRY_MS = 5_000;
+const MAX_RETRY_MS = 300_000;
+
+/** Refusals that time does not mend. */
+const FINAL = [400, 401, 403, 422];
+
+/** A run in one of these will not change: a cancelled or expired one too, which the official hook asks for without end. */
+const OVER = ["COMPLETED", "CANCELED", "FAILED", "CRASHED", "SYSTEM_FAILURE", "EXPIRED", "TIMED_OUT"];
+
+/** Queries that are kept for components that come back. */
+const MAX_QUERIES = 200;
+
+/** Times of a run, which come as texts. */
+const TIMES = ["createdAt", "updatedAt", "startedAt", "finishedAt", "delayedUntil", "expiredAt"];
+
+export class Query {
+  /** @type {View<RunState>} */
+  view = new View(UNKNOWN);
+  /** @type {Set<{ readonly current: Member }>} */
+  #members = new Set();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  /** @type {AbortController | undefined} */
+  #underWay;
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #failures = 0;
+  #runId;
+
+  /** @param {string} runId */
+  constructor(runId) {
+    this.#runId = runId;
+  }
+
+  /** Shows the run to a component until it leaves. @param {{ readonly current: Member }} member */
+  join(member) {
+    this.#members.add(member);
+    const { error } = this.view.get();
+    if (error || Date.now() - this.#askedAt > FRESH_MS) this.#ask();
+    else this.#schedule();
+    const listens = typeof window !== "undefined";
+    const onFocus = () => {
+      const wanted = member.current.options?.revalidateOnFocus && document.visibilityState !== "hidden";
+      if (wanted && Date.now() - this.#askedAt > FOCUS_MS) this.#ask();
+    };
+    const onOnline = () => member.current.options?.revalidateOnReconnect && this.#ask();
+    if (listens) {
+      window.addEventListener("focus", onFocus);
+      document.addEventListener("visibilitychange", onFocus);
+      window.addEventListener("online", onOnline);
+    }
+    return () => {
+      this.#members.delete(member);
+      if (listens) {
+        window.removeEventListener("focus", onFocus);
+        document.removeEventListener("visibilitychange", onFocus);
+        window.removeEventListener("online", onOnline);
+      }
+      // Strict mode leaves and comes back at once.
+      queueMicrotask(() => this.#schedule());
+    };
+  }
+
+  async #ask() {
+    const [member] = this.#members;
+    if (this.#underWay || !member) return;
+    clearTimeout(this.#timer);
+    const asked = new AbortController();
+    this.#underWay = asked;
+    this.#askedAt = Date.now();
+    this.view.show({ isValidating: true });
+    try {
+      const path = `/api/v3/runs/${encodeURIComponent(this.#runId)}`;
+      const { data } = await request(member.current.access, path, undefined, asked.signal);
+      this.#failures = 0;
+      this.view.show({ run: kept(this.view.get().run, read(data)), error: undefined, isValidating: false });
+    } catch (error) {
+      if (asked.signal.aborted) return;
+      this.#failures++;
+      this.view.show({ error: /** @type {Error} */ (error), isValidating: false });
+    } finally {
+      if (this.#underWay === asked) this.#underWay = undefined;
+    }
+    this.#schedule();
+  }
+
+  /** Sets the timer of the next request, or ends what nobody waits for. */
+  #schedule() {
+    clearTimeout(this.#timer);
+    if (this.#members.size === 0) {
+      if (this.#underWay) this.#askedAt = Number.NEGATIVE_INFINITY;
+      this.#underWay?.abort();
+      this.#underWay = undefined;
+      return;
+    }
+    const delay = this.#delay();
+    if (this.#underWay || delay === undefined) return;
+    this.#timer = setTimeout(() => (isAway() ? this.#schedule() : this.#ask()), delay);
+  }
+
+  /** How long until the next request, if there is to be one. */
+  #delay() {
+    const { run, error } = this.view.get();
+    if (error) {
+      const status = /** @type {{ status?: number }} */ (error).status;
+      if (status !== undefined && FINAL.includes(status)) return undefined;
+      return Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** (this.#failures - 1));
+    }
+    if (run && OVER.includes(run.status)) return undefined;
+    const intervals = [...this.#members].map(({ current }) => current.options?.refreshInterval ?? 0);
+    const some = intervals.filter((interval) => interval > 0);
+    return some.length > 0 ? Math.min(...some) : undefined;
+  }
+}
+
+/** Whether nobody sees the page, or it cannot ask. */
+function isAway() {
+  return document.visibilityState === "hidden" || navigator.onLine === false;
+}
+
+/** A run as the official client reads it. @param {any} run `any`: a server's JSON @returns {Retrieved} */
+function read(run) {
+  const { root, parent, children } = run.relatedRuns ?? {};
+  const relatedRuns = {
+    ...(root ? { root: withDates(root) } : {}),
+    ...(parent ? { parent: withDates(parent) } : {}),
+    ...(children ? { children: children.map(withDates) } : {}),
+  };
+  return { attemptCount: 0, ...withDates(run), relatedRuns };
+}
+
+/** A run with its times as dates. @param {any} run `any`: a server's JSON */
+function withDates(run) {
+  const copy = { ...run };
+  for (const name of TIMES) if (copy[name]) copy[name] = new Date(copy[name]);
+  return copy;
+}
+
+/** The run before where nothing changed: a component is not rendered for the same. @param {Retrieved | undefined} before @param {Retrieved} now */
+function kept(before, now) {
+  return before && JSON.stringify(before) === JSON.stringify(now) ? before : now;
+}
+
+/** @type {Map<string, Query>} */
+const queries = new Map();
+
+/** The query of a run; a server has one for each component, since it has many pages. @param {string} baseURL @param {string} runId */
+export function queryOf(baseURL, runId) {
+  if (typeof window === "undefined") return new Query(runId);
+  const name = JSON.stringify([baseURL, runId]);
+  const query = queries.get(name) ?? new Query(runId);
+  queries.delete(name);
+  queries.set(name, query);
+  if (queries.size > MAX_QUERIES) queries.delete(/** @type {string} */ (queries.keys().next().value));
+  return query;
+}

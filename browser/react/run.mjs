@@ -1,0 +1,153 @@
+"use client";
+// One run, alone or with its streams.
+
+import { useEffect, useRef } from "react";
+import { useAccess } from "./access.mjs";
+import { named, useFollower } from "./follower.mjs";
+import { throttle, throttleOf } from "./following.mjs";
+import { freshParts } from "./parts.mjs";
+import { useView } from "./view.mjs";
+
+/** @typedef {import("../../types/run.js").AnyRealtimeRun} Run */
+/** @typedef {import("../../types/react.js").UseRealtimeSingleRunOptions} Options */
+/** @typedef {import("./follower.mjs").Follow} Follow */
+
+/**
+ * @typedef {object} RunView
+ * @property {string | undefined} id of the run that the rest is of
+ * @property {Run | undefined} run
+ * @property {boolean} over whether `run` is as it will be
+ * @property {Record<string, unknown[]>} streams
+ * @property {Record<string, string | undefined>} places the place after the last part of each stream
+ * @property {Error | undefined} error
+ */
+
+/** @type {RunView} */
+const NOTHING = { id: undefined, run: undefined, over: false, streams: {}, places: {}, error: undefined };
+
+/** @param {string} [runId] @param {Options} [options] */
+export function useRealtimeRun(runId, options) {
+  const { run, error, stop } = useRunView(runId, options, false);
+  return { run, error, stop };
+}
+
+/** @param {string} [runId] @param {Options} [options] */
+export function useRealtimeRunWithStreams(runId, options) {
+  const { run, streams, error, stop } = useRunView(runId, options, true);
+  return { run, streams, error, stop };
+}
+
+/**
+ * @param {string | undefined} runId
+ * @param {Options | undefined} options
+ * @param {boolean} withStreams
+ */
+function useRunView(runId, options, withStreams) {
+  const access = useAccess(options);
+  const [view, state] = useView("run", options?.id, NOTHING);
+  // What another run showed is not shown as this one's. A component that only names an `id` shows what others follow.
+  const shown = runId && state.id !== runId ? NOTHING : state;
+  const { skipColumns, stopOnCompletion = true } = options ?? {};
+  const subject = runId ? JSON.stringify([runId, stopOnCompletion, skipColumns ?? []]) : undefined;
+  const stop = useFollower(access, options, subject, shown.error, (follow) => {
+    const id = /** @type {string} */ (runId);
+    if (view.get().id !== id) view.show({ ...NOTHING, id });
+    const streams = withStreams ? streamsOf(id, follow, view, throttleOf(options)) : undefined;
+    const leave = follow.connection
+      .run(id, { accessToken: follow.accessToken, stopOnCompletion, ...(skipColumns ? { skipColumns } : {}) })
+      .subscribe(({ value, state, error }) => {
+        const run = /** @type {Run | undefined} */ (value) ?? view.get().run;
+        const over = Boolean(run?.isFinished && (state === "ended" || !stopOnCompletion));
+        view.show({ run, over, error: named(error ?? streams?.error()) });
+        if (run) streams?.open(run);
+      });
+    return () => {
+      leave();
+      streams?.leave();
+    };
+  });
+  useCompletion(shown, options?.onComplete);
+  return { ...shown, stop };
+}
+
+/**
+ * Calls back once for each run, with its last state, when that was shown.
+ *
+ * @param {RunView} shown
+ * @param {Options["onComplete"]} onComplete
+ */
+function useCompletion({ run, over, error }, onComplete) {
+  const called = useRef(/** @type {string | undefined} */ (undefined));
+  useEffect(() => {
+    if (!run || !over || !onComplete || called.current === run.id) return;
+    called.current = run.id;
+    onComplete(run, error);
+  }, [run, over, error, onComplete]);
+}
+
+/**
+ * The streams that a run names, as they come to be known.
+ *
+ * @param {string} id
+ * @param {Follow} follow
+ * @param {import("./view.mjs").View<RunView>} view
+ * @param {number} ms between two updates
+ */
+function streamsOf(id, { connection, accessToken }, view, ms) {
+  /** @type {Map<string, () => void>} */
+  const open = new Map();
+  /** @type {Record<string, import("../../types/connect.js").StreamPart<unknown>[]>} */
+  let waiting = {};
+  /** The place after those, of each stream. @type {Record<string, string | undefined>} */
+  let reached = {};
+  /** @type {Error | undefined} */
+  let failure;
+  const updates = throttle(() => {
+    const { streams, places } = view.get();
+    const next = { ...streams };
+    for (const [key, parts] of Object.entries(waiting)) {
+      next[key] = [...(next[key] ?? []), ...parts.map(({ chunk }) => chunk)];
+    }
+    view.show({ streams: next, places: { ...places, ...reached } });
+    waiting = {};
+    reached = {};
+  }, ms);
+  /** @param {string} key */
+  const follow = (key) => {
+    const lastEventId = view.get().places[key];
+    const fresh = freshParts();
+    const stream = connection.stream(id, key, { accessToken, ...(lastEventId ? { lastEventId } : {}) });
+    return stream.subscribe((state) => {
+      const parts = fresh(state.value);
+      if (parts.length > 0) {
+        waiting[key] = [...(waiting[key] ?? []), ...parts];
+        reached[key] = state.lastEventId;
+        updates.push(undefined);
+      }
+      if (state.error && state.error !== failure) {
+        failure = named(state.error);
+        view.show({ error: failure });
+      }
+    });
+  };
+  return {
+    error: () => failure,
+    /** @param {Run} run */
+    open(run) {
+      for (const key of keysOf(run)) {
+        if (!open.has(key)) open.set(key, () => {}).set(key, follow(key));
+      }
+    },
+    leave() {
+      for (const leave of open.values()) leave();
+      updates.end();
+    },
+  };
+}
+
+/** The keys of a run's streams: metadata has them where a task wrote them the older way. @param {Run} run @returns {string[]} */
+function keysOf({ metadata, realtimeStreams }) {
+  const older = metadata?.$$streams;
+  if (Array.isArray(older) && older.length > 0 && older.every((key) => typeof key === "string")) return older;
+  return realtimeStreams ?? [];
+}

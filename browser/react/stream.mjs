@@ -1,0 +1,123 @@
+"use client";
+// A stream of a run.
+
+import { useEffect, useMemo, useRef } from "react";
+import { useAccess } from "./access.mjs";
+import { named, useFollower } from "./follower.mjs";
+import { throttle, throttleOf } from "./following.mjs";
+import { freshParts } from "./parts.mjs";
+import { useView } from "./view.mjs";
+
+/** @typedef {import("../../types/connect.js").StreamPart<any>} Part `any`: a part of any stream */
+/** @typedef {import("../../types/react.js").UseRealtimeStreamOptions<any>} Options `any`: of any stream */
+
+/**
+ * @typedef {object} StreamView
+ * @property {string | undefined} subject that the rest is of
+ * @property {any[]} parts `any`: the values that a task wrote
+ * @property {string | undefined} lastEventId
+ * @property {Error | undefined} error
+ */
+
+/** @type {StreamView} */
+const NOTHING = { subject: undefined, parts: [], lastEventId: undefined, error: undefined };
+
+/** Parts that the client keeps beyond those that are shown: so many may come at once, and each has its callback. */
+const AT_ONCE = 1_000;
+
+/**
+ * Takes a run's id and a key, a run's id alone, or a defined stream and a run's id.
+ *
+ * @param {string | { id: string } | undefined} first
+ * @param {string | Options} [second]
+ * @param {Options} [third]
+ */
+export function useRealtimeStream(first, second, third) {
+  const [runId, key, options] = argumentsOf(first, second, third);
+  return useStream(runId, key, options);
+}
+
+/**
+ * @param {string | { id: string } | undefined} first
+ * @param {string | Options} [second]
+ * @param {Options} [third]
+ * @returns {[string | undefined, string, Options | undefined]}
+ */
+export function argumentsOf(first, second, third) {
+  if (typeof first === "object" && first !== null) {
+    if (second !== undefined && typeof second !== "string") {
+      throw new Error("useRealtimeStream takes the id of a run after a defined stream.");
+    }
+    return [second, first.id, third];
+  }
+  return typeof second === "string" ? [first, second, third] : [first, "default", second ?? third];
+}
+
+/** @param {string | undefined} runId @param {string} key @param {Options | undefined} options */
+function useStream(runId, key, options) {
+  const access = useAccess(options);
+  const latest = useRef(options);
+  useEffect(() => {
+    latest.current = options;
+  });
+  const subject = runId ? JSON.stringify([runId, key]) : undefined;
+  // An `id` keeps the parts of each stream of its own, as that of the official hook.
+  const [view, state] = useView("stream", options?.id === undefined ? undefined : `${options.id} ${subject}`, NOTHING);
+  const shown = subject && state.subject !== subject ? NOTHING : state;
+  const stop = useFollower(access, options, subject, shown.error, ({ connection, accessToken }) => {
+    if (view.get().subject !== subject) view.show({ ...NOTHING, subject });
+    const fresh = freshParts();
+    /** @type {Part[]} */
+    let waiting = [];
+    /** @type {string | undefined} */
+    let reached;
+    const updates = throttle((/** @type {Error | undefined} */ error) => {
+      const batch = waiting;
+      waiting = [];
+      if (batch.length === 0) return view.show({ error });
+      const parts = newest([...view.get().parts, ...batch.map(({ chunk }) => chunk)], latest.current?.maxParts);
+      view.show({ parts, lastEventId: reached, error });
+      latest.current?.onParts?.(batch);
+    }, throttleOf(options));
+    const leave = connection
+      .stream(runId, key, { accessToken, ...placeOf(view.get().lastEventId, latest.current) })
+      .subscribe(({ value, lastEventId, error }) => {
+        named(error);
+        const parts = fresh(value);
+        waiting.push(...parts);
+        reached = lastEventId;
+        if (parts.length > 0 || error !== view.get().error) updates.push(error);
+        for (const { chunk } of parts) latest.current?.onData?.(chunk);
+      });
+    return () => {
+      leave();
+      updates.end();
+    };
+  });
+  const maxParts = options?.maxParts;
+  const parts = useMemo(() => newest(shown.parts, maxParts), [shown.parts, maxParts]);
+  return { parts, lastEventId: shown.lastEventId, error: shown.error, stop };
+}
+
+/**
+ * Where a stream is gone on with, and how much of it is kept.
+ *
+ * @param {string | undefined} reached by this view
+ * @param {Options | undefined} options
+ */
+function placeOf(reached, options) {
+  const { startIndex, timeoutInSeconds, maxParts } = options ?? {};
+  const given = options?.lastEventId;
+  const lastEventId =
+    reached ?? (given !== undefined ? String(given) : startIndex ? String(startIndex - 1) : undefined);
+  return {
+    ...(lastEventId ? { lastEventId } : {}),
+    ...(timeoutInSeconds ? { timeoutInSeconds } : {}),
+    ...(maxParts !== undefined && maxParts >= 0 ? { maxParts: maxParts + AT_ONCE } : {}),
+  };
+}
+
+/** @template T @param {T[]} parts @param {number | undefined} max */
+function newest(parts, max) {
+  return max !== undefined && max !== null && max >= 0 && parts.length > max ? parts.slice(parts.length - max) : parts;
+}

@@ -1,0 +1,3 @@
+/** The types of `trigger-native/react` as an ES module, which is what they describe. */
+
+export * from "./react.js";
