@@ -26,28 +26,37 @@ const projects = [
 export async function checkTypes() {
   await bothCompilers("against the official SDK", "tsconfig.json");
   for (const [what, project] of projects) await tsc(what, project);
-  await routesWithOurImport();
+  await withOurImport();
   await codeOfDocs();
   await withoutTheSdk();
 }
 
+/** Code written against an official package, and where ours of the same names is imported from. */
+const REPLACED = [
+  ["routes.ts", "@trigger.dev/sdk", "trigger-native"],
+  ["hooks.tsx", "@trigger.dev/react-hooks", "trigger-native/react"],
+];
+
 /**
- * Route code written against the official SDK, which the first project compiled as it is, with the import replaced: the
+ * Code written against the official packages, which the first project compiled as it is, with the import replaced: the
  * one change users make. The tasks it names stay with the official SDK.
  */
-async function routesWithOurImport() {
+async function withOurImport() {
   const source = path.join(root, "__test__", "types");
   const home = path.join(root, "target", "types-of-routes");
   await rm(home, { recursive: true, force: true });
   await mkdir(home, { recursive: true });
   for (const name of ["tasks.ts", "support.ts"]) await cp(path.join(source, name), path.join(home, name));
-  const routes = await readFile(path.join(source, "routes.ts"), "utf8");
-  const replaced = routes.replaceAll('from "@trigger.dev/sdk"', 'from "trigger-native"');
-  if (replaced === routes || replaced.includes('"@trigger.dev/sdk"')) throw new StepError("no import was replaced");
-  await writeFile(path.join(home, "routes.ts"), replaced);
+  for (const [name, official, ours] of REPLACED) {
+    const code = await readFile(path.join(source, name), "utf8");
+    const replaced = code.replaceAll(`from "${official}"`, `from "${ours}"`);
+    if (replaced === code || replaced.includes(`"${official}"`))
+      throw new StepError(`no import of ${name} was replaced`);
+    await writeFile(path.join(home, name), replaced);
+  }
   const project = path.join(home, "tsconfig.json");
-  await writeFile(project, JSON.stringify({ extends: "../../tsconfig.json", include: ["*.ts"] }));
-  await bothCompilers("route code with the import replaced", project);
+  await writeFile(project, JSON.stringify({ extends: "../../tsconfig.json", include: ["*.ts", "*.tsx"] }));
+  await bothCompilers("routes and components with the import replaced", project);
 }
 
 /** The code in the documentation, as a reader would copy it. What it imports beside this package is stubbed. */
