@@ -189,6 +189,8 @@ const NOT_RUN = [
   ["docs/client.md", "for await", "for a browser; client-runs.test.mjs iterates so over a relay"],
   ["docs/relay.md", "fullchain.pem", "needs a certificate; relay-tls.test.mjs listens with one"],
   ["docs/relay.md", "useRealtimeRun", "for a browser; examples-nextjs.test.mjs has it on a page"],
+  ["docs/react.md", "useRealtimeRun(id", "for a browser; browser-hooks.test.mjs has it on a page"],
+  ["docs/react.md", "TriggerAuthContext.Provider", "for a browser; browser-hooks.test.mjs has it on a page"],
   [
     "skills/trigger-native/SKILL.md",
     "useRealtimeRun(id, { accessToken: token, baseURL })",

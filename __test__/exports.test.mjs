@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { describe, it } from "node:test";
 import * as native from "trigger-native";
 import * as emulator from "trigger-native/emulator";
+import * as react from "trigger-native/react";
 import { declaredBy } from "../scripts/lib/compatibility/compiler.mjs";
 import { root } from "../scripts/lib/run.mjs";
 
@@ -34,6 +35,10 @@ describe("the package", () => {
       assert.deepEqual(Object.keys(require(name)).sort(), names);
     });
   }
+
+  it("trigger-native/react exports what it declares", () => {
+    assert.deepEqual(Object.keys(react).sort(), declared("trigger-native/react"));
+  });
 
   it("has the declared functions in each namespace, and no others", () => {
     for (const [name, { members }] of declaredBy(root, "trigger-native")) {

@@ -23,6 +23,9 @@ const json = async (...names) => JSON.parse(await readFile(path.join(root, ...na
 /** What a browser and each Edge runtime ask for. */
 const EDGE = ["edge-light", "workerd", "worker", "browser"];
 
+/** What pages import: ES modules alone. */
+const PAGES = ["./client", "./react"];
+
 describe("the version", () => {
   it("is one, in every file and in the addon", async () => {
     const found = await versions();
@@ -124,9 +127,9 @@ describe("the packed packages", () => {
     const { analysis, problems } = JSON.parse(
       await capture(node, [cli, packed.root.file, "--format", "json", "--ignore-rules", "cjs-resolves-to-esm"]),
     );
-    // The client is an ES module: `require` of it takes Node from 20.19 on.
-    const byRequire = { kind: "CJSResolvesToESM", entrypoint: "./client", resolutionKind: "node16-cjs" };
-    assert.deepEqual(problems, { CJSResolvesToESM: [byRequire] });
+    // `require` of an ES module takes Node from 20.19 on.
+    const byRequire = { kind: "CJSResolvesToESM", resolutionKind: "node16-cjs" };
+    assert.deepEqual(problems, { CJSResolvesToESM: PAGES.map((entrypoint) => ({ ...byRequire, entrypoint })) });
     assert.deepEqual(Object.keys(analysis.entrypoints), Object.keys(manifest.exports));
   });
 
@@ -138,8 +141,7 @@ describe("the packed packages", () => {
     );
     const names = [];
     for (const [subpath, conditions] of Object.entries(manifest.exports)) {
-      // The client is a browser's own.
-      if (typeof conditions === "string" || subpath === "./client") continue;
+      if (typeof conditions === "string" || PAGES.includes(subpath)) continue;
       for (const condition of EDGE) assert.equal(conditions[condition], "./edge.mjs", `${subpath} ${condition}`);
       // A condition that comes later never has a say.
       assert.deepEqual(Object.keys(conditions), ["types", ...EDGE, "import", "require", "default"]);

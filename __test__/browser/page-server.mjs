@@ -9,8 +9,12 @@ import { build } from "esbuild";
 const source = path.join(path.dirname(fileURLToPath(import.meta.url)), "page");
 const TYPES = { ".js": "text/javascript", ".css": "text/css", ".html": "text/html" };
 
-/** The page's files by path, bundled as for production. */
-export async function bundle() {
+/** The official hooks, and ours: the one import that changes. */
+export const OFFICIAL = "@trigger.dev/react-hooks";
+export const NATIVE = "trigger-native/react";
+
+/** The page's files by path, bundled as for production. @param {string} [hooks] where the page imports its hooks from */
+export async function bundle(hooks = OFFICIAL) {
   const { outputFiles } = await build({
     absWorkingDir: source,
     entryPoints: { page: "main.jsx" },
@@ -21,6 +25,7 @@ export async function bundle() {
     outdir: "/",
     write: false,
     logLevel: "silent",
+    alias: hooks === OFFICIAL ? {} : { [OFFICIAL]: hooks },
     define: { "process.env.NODE_ENV": '"production"' },
     // A part of the official client that browsers never load asks for it.
     external: ["node:http2"],

@@ -17,15 +17,21 @@ export class Tab {
   #context;
   #names;
   #received = [];
+  #calls = [];
+  #isNative = false;
 
-  static async open(browser, pageURL, baseURL, asked) {
+  /** @param {boolean} [isNative] whether the page's hooks are ours */
+  static async open(browser, pageURL, baseURL, { clock, ...asked }, isNative = false) {
     const tab = new Tab();
+    tab.#isNative = isNative;
     // Connections and caches of its own: a browser opens six connections to an origin, and polls hold them.
     tab.#context = await browser.newContext({ viewport: { width: 480, height: 640 } });
     tab.#page = await tab.#context.newPage();
     tab.#page.setDefaultTimeout(FAILSAFE_MS);
     tab.#names = new Names(baseURL);
     tab.#watch();
+    if (isNative) await tab.#page.addInitScript(recordEvents);
+    if (clock) await tab.#page.clock.install();
     await tab.#page.goto(`${pageURL}/#${encodeURIComponent(JSON.stringify([asked]))}`);
     return tab;
   }
@@ -36,7 +42,10 @@ export class Tab {
       if (message.type() === "error" || message.type() === "warning") this.console.push(message.text());
     });
     page.on("pageerror", (error) => this.console.push(`${error.name}: ${error.message}`));
-    page.on("request", (request) => this.pending.add(request));
+    page.on("request", (request) => {
+      this.pending.add(request);
+      if (!FOLLOWS.test(request.url())) this.#calls.push(request);
+    });
     page.on("requestfinished", (request) => this.pending.delete(request));
     page.on("response", (response) => {
       // A body that the page gave up is not one it could show.
@@ -47,6 +56,11 @@ export class Tab {
       const reason = request.failure()?.errorText;
       if (reason !== "net::ERR_ABORTED") this.failures.push(`${request.method()} ${request.url()}: ${reason}`);
     });
+  }
+
+  /** Lets so many milliseconds pass on the page at once, if it was opened with a `clock`. */
+  pass(ms) {
+    return this.#page.clock.fastForward(ms);
   }
 
   /** Presses the button of this name. */
@@ -89,8 +103,9 @@ export class Tab {
     return this.#names.apply(await this.#page.locator("main").innerText());
   }
 
-  /** All that the page was sent so far, apart from what it has not read to the end. Not for streams. */
+  /** All that the page was sent so far. Of streams that of ours alone: else it has to be read to the end. */
   async received() {
+    if (this.#isNative) return this.#page.evaluate(() => window.events.join(""));
     return (await Promise.all(this.#received)).join("\n");
   }
 
@@ -102,7 +117,7 @@ export class Tab {
     const until = Date.now() + FAILSAFE_MS;
     for (;;) {
       if (orError && (await this.states()).at(-1).error) return false;
-      if ([...this.pending].some((request) => request.url().includes("live=true"))) return true;
+      if ([...this.pending].some((request) => /live=true|\/relay\/v1\/live$/.test(request.url()))) return true;
       assert.ok(Date.now() < until, "the page asks for no more news");
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
@@ -117,9 +132,48 @@ export class Tab {
     }
   }
 
+  /** The calls of the page, each once and in the same names, with the headers that a page chooses. */
+  async calls() {
+    const calls = [];
+    for (const request of this.#calls) {
+      if (!request.url().startsWith(this.#names.baseURL)) continue;
+      const headers = Object.entries(await request.allHeaders()).filter(([name]) => CHOSEN.test(name));
+      const shown = headers.map(([name, value]) => `${name}: ${DIFFERS.test(name) ? value.length : value}`).sort();
+      const path = request.url().slice(this.#names.baseURL.length);
+      calls.push(JSON.stringify([request.method(), path, request.postData(), shown]));
+    }
+    return this.#names.apply([...new Set(calls)]);
+  }
+
   close() {
     return this.#context.close();
   }
+}
+
+/** Requests that follow something: what ours has one of. */
+const FOLLOWS = /\/realtime\/v1\/(runs|batches)|\/realtime\/v1\/streams\/[^/]+\/(?!input\/)|\/relay\/v1\/live$/;
+/** Headers that hooks set, and those of them whose value is another each time. */
+const CHOSEN = /^(authorization|content-type|trigger-version|x-trigger-.*)$/;
+const DIFFERS = /^(authorization|x-trigger-request-idempotency-key)$/;
+
+/** Keeps what each response of the page brings, as it comes: a live stream has no end. Runs in the page. */
+function recordEvents() {
+  const { fetch } = window;
+  window.events = [];
+  window.fetch = async (...request) => {
+    const response = await fetch(...request);
+    const reader = response.clone().body?.getReader();
+    const read = async () => {
+      const decoder = new TextDecoder();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        window.events.push(decoder.decode(value, { stream: true }));
+      }
+    };
+    if (reader) read().catch(() => {});
+    return response;
+  };
 }
 
 const IDS = /\b(run|batch|waitpoint)_c?[0-9a-z]{20,}\b/g;

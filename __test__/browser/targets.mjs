@@ -17,6 +17,7 @@ const relays = [
   {
     name: "a relay's own listener, on another origin",
     leeway: RELAY_LEEWAY,
+    isRelay: true,
     async mount(emulator) {
       const handler = createRealtimeHandler({ baseURL: emulator.url, accessToken: emulator.secretKey });
       const { url, close } = await handler.listen({ port: 0, host: "127.0.0.1" });
@@ -26,6 +27,7 @@ const relays = [
   {
     name: "a relay as a fetch handler of the page's own server",
     leeway: RELAY_LEEWAY,
+    isRelay: true,
     async mount(emulator) {
       const handler = mounted(emulator);
       return { api: (request, response) => fetchHandler(handler, request, response), close: () => handler.close() };
@@ -34,6 +36,7 @@ const relays = [
   {
     name: "a relay as a Node handler of the page's own server",
     leeway: RELAY_LEEWAY,
+    isRelay: true,
     async mount(emulator) {
       const handler = mounted(emulator);
       return { api: (request, response) => handler.node(request, response), close: () => handler.close() };

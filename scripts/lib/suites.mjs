@@ -9,6 +9,7 @@
 export const HEAVY = {
   "browser-connections": "fills a page with hooks in Chromium",
   "browser-hooks": "shows every hook in Chromium",
+  "browser-react": "fills pages and tabs with our hooks in Chromium",
   "emulator-page-browser": "uses the emulator's page in Chromium",
   "examples-nextjs": "installs, builds and drives an app",
   "examples-node": "installs and drives apps",
@@ -27,6 +28,7 @@ export const HEAVY = {
 export const BROWSER = [
   "browser-connections",
   "browser-hooks",
+  "browser-react",
   "emulator-page-browser",
   "examples-nextjs",
   "examples-nuxt",

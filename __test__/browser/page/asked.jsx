@@ -1,13 +1,21 @@
 // One or several hooks on one page, each once, as the address asks: `#` and a list in JSON of `{ hook, strict, auth, …props }`.
+// `auth.refreshed` is what a refresher makes.
 
 import { TriggerAuthContext } from "@trigger.dev/react-hooks";
 import { StrictMode } from "react";
 import { hooks } from "./hooks.jsx";
 
-function Asked({ hook, strict, auth, ...props }) {
+let refreshes = 0;
+
+export function Asked({ hook, strict, auth: { refreshed, ...auth } = {}, ...props }) {
   const Hook = hooks[hook];
+  const refreshAccessToken = async () => {
+    refreshes += 1;
+    window.refreshes = refreshes;
+    return refreshed;
+  };
   const shown = (
-    <TriggerAuthContext.Provider value={auth}>
+    <TriggerAuthContext.Provider value={refreshed ? { ...auth, refreshAccessToken } : auth}>
       <Hook options={{}} {...props} />
     </TriggerAuthContext.Provider>
   );

@@ -19,10 +19,12 @@ import { shownRun } from "./shown.mjs";
 
 const pair = (run) => [run.id, run.status];
 
-function Run({ runId, options, whole }) {
+function Run({ runId, options, whole, inline }) {
   const [ended, setEnded] = useState([]);
   const onComplete = useCallback((run) => setEnded((before) => [...before, run.status]), []);
-  const { run, error, stop } = useRealtimeRun(runId, { ...options, onComplete });
+  // Most people write the function where they give it: it is another one at each render.
+  const given = inline ? (run) => onComplete(run) : onComplete;
+  const { run, error, stop } = useRealtimeRun(runId, { ...options, onComplete: given });
   return (
     <Fields hook="useRealtimeRun" values={{ run: shownRun(run, whole), error, onComplete: ended }}>
       <button type="button" onClick={stop}>
