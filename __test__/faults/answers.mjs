@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { http1 } from "./front.mjs";
 import { atStart, each, overBoth, struck, whileOpen } from "./ways.mjs";
 
-const FEEDS = ["run", "tag", "batch", "withStreams", "relay viewer"];
+const FEEDS = ["run", "tag", "batch", "withStreams", "relay viewer", "page"];
 const STREAMS = ["withStreams", "stream v1", "stream v2"];
 
 /** A date has whole seconds: two of them are more than one. */
@@ -28,7 +28,11 @@ const TOLD_TO_VIEWER = {
 function status(code, wait) {
   const headers = () => (wait.value() === undefined ? [] : [["retry-after", wait.value()]]);
   const action = () => ({ kind: "status", status: code, headers: headers(), body: '{"error":"not now"}' });
-  const tooEarly = { ...each([...FEEDS, ...STREAMS, "call"], TOO_EARLY), "relay viewer": TOLD_TO_VIEWER };
+  const tooEarly = {
+    ...each([...FEEDS, ...STREAMS, "call"], TOO_EARLY),
+    ...each(["relay viewer", "page"], TOLD_TO_VIEWER),
+  };
+  // A relay that loses a stream that was open has its pages ask again, which opens it anew.
   const ends = { 409: each(STREAMS, CONFLICT), 425: tooEarly }[code] ?? {};
   return {
     name: `${code} ${wait.name}`,
@@ -40,7 +44,9 @@ function status(code, wait) {
     strike: (world, target) => whileOpen(action(), { count: 1, isKicked: true }).strike(world, target),
     async check(world, target) {
       await struck(world, target);
-      const isImmediate = target.name in ends || (code === 409 && FEEDS.includes(target.name));
+      // What a relay's stream ended with is no answer to its pages, which ask again.
+      const isLost = [409, 425].includes(code) && target.name === "page's stream";
+      const isImmediate = target.name in ends || isLost || (code === 409 && FEEDS.includes(target.name));
       const took = performance.now() - world.struckAt;
       if (!isImmediate) assert.ok(took >= wait.leastMs, `the server asked to wait, and was asked after ${took} ms`);
     },
@@ -82,7 +88,10 @@ export const answers = [
     overBoth(`a cache that gives ${which} answer again`, {
       ...whileOpen({ kind: "repeat", first: which === "the first" }),
       skips: {
-        ...each(["stream v1", "stream v2"], "no cache keeps a stream: it has no end, and says no-store"),
+        ...each(
+          ["stream v1", "stream v2", "page's stream"],
+          "no cache keeps a stream: it has no end, and says no-store",
+        ),
         call: "each call asks for a run of its own, of which no cache has an answer",
       },
     }),

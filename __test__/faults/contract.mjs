@@ -1,7 +1,7 @@
 /**
  * The contract of the fault matrix: every fault strikes every target, and what a user would notice is checked.
  *
- * A **target** is something that a user has open or does while a fault strikes (`targets.mjs` lists the eight). It starts its
+ * A **target** is something that a user has open or does while a fault strikes (`targets.mjs` lists the ten). It starts its
  * reader, says what the server then does, and checks what came. A **fault** is an object of a list such as `network.mjs`:
  * it chooses what stands before the server, and what goes wrong there, and when. `matrix.mjs` makes a test of each pair,
  * counts the pairs, and prints the table. A pair that cannot be is listed with its reason and counted apart.
@@ -93,4 +93,15 @@ export const WITHIN_MS = 10_000;
 export const CLOSED_MS = 2_000;
 
 /** The names of the targets, which faults may name in `ends`, `inRust` and `skips`. */
-export const TARGETS = ["run", "tag", "batch", "withStreams", "stream v1", "stream v2", "call", "relay viewer"];
+export const TARGETS = [
+  "run",
+  "tag",
+  "batch",
+  "withStreams",
+  "stream v1",
+  "stream v2",
+  "call",
+  "relay viewer",
+  "page",
+  "page's stream",
+];

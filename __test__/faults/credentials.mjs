@@ -11,6 +11,8 @@ import { each } from "./ways.mjs";
 
 const FEEDS = ["run", "tag", "batch", "withStreams"];
 const STREAMS = ["stream v1", "stream v2"];
+/** What goes through a relay, which decides about tokens by itself. */
+const PAGES = ["relay viewer", "page", "page's stream"];
 
 const HOUR_MS = 3_600_000;
 /** A relay takes a token for so long after its expiry (docs/relay-access.md, A1). */
@@ -46,7 +48,7 @@ function checkSecrets({ error, refusals, secrets }) {
 
 /** The token expires; `isCut`: the connection breaks after that, else the present answer goes on. */
 const expires = (isCut) => async (world, target) => {
-  if (target.name === "relay viewer") await sleep((world.expiresAt + LEEWAY_S + 1) * 1_000 - Date.now());
+  if (PAGES.includes(target.name)) await sleep((world.expiresAt + LEEWAY_S + 1) * 1_000 - Date.now());
   else await world.server.call("PUT", "/emulator/clock", { advanceMs: 2 * HOUR_MS });
   if (isCut) world.front.cut();
 };
@@ -89,7 +91,7 @@ function expiring(name, configure, { renew = () => undefined, renewals = 0, isCu
       // A run's stream that is refused while its feed has a token made takes that one, and asks for another if it is refused, too.
       const most = renewals > 0 && target === "withStreams" ? renewals + 1 : renewals;
       const { made } = world;
-      if (target !== "relay viewer") assert.ok(made >= renewals && made <= most, `${made} tokens were made`);
+      if (!PAGES.includes(target)) assert.ok(made >= renewals && made <= most, `${made} tokens were made`);
       checkSecrets(world);
     },
     ...more,
@@ -103,13 +105,13 @@ const making = (world, make) => async () => {
 };
 
 const fresh = (world) => later(world, SCOPES);
-const everywhere = (end, page) => ({ ...each([...FEEDS, ...STREAMS, "call"], end), "relay viewer": page });
+const everywhere = (end, page) => ({ ...each([...FEEDS, ...STREAMS, "call"], end), ...each(PAGES, page) });
 
 const tokens = [
   expiring("a token expires in an answer, and no other can be had", (world) => ({ accessToken: first(world) }), {
     isCut: false,
     // A stream whose answer goes on asks nothing of the server.
-    ends: { ...each([...FEEDS, "call"], REFUSED), "relay viewer": PAGE_REFUSED },
+    ends: { ...each([...FEEDS, "call"], REFUSED), ...each(PAGES, PAGE_REFUSED) },
   }),
   expiring("a token expires, the connection breaks, and no other can be had", (w) => ({ accessToken: first(w) }), {
     ends: everywhere(REFUSED, PAGE_REFUSED),
@@ -145,7 +147,7 @@ const tokens = [
       renewals: 1,
       ends: everywhere(REFUSED, PAGE_REFUSED),
       check(world, { name }) {
-        if (name !== "relay viewer") assert.match(world.error.cause.message, /the session is over/);
+        if (!PAGES.includes(name)) assert.match(world.error.cause.message, /the session is over/);
         checkSecrets(world);
       },
     },
@@ -172,8 +174,10 @@ const OLD_PAGE = { code: "HTTP_401", why: "docs/relay-access.md, A1: the old key
 
 /** The relay's viewers are told of a refused key, until the relay is started with the new one. */
 const restartRelay = (isCut) => async (world, target) => {
+  // The relay's stream goes on, and asks nothing of the server.
+  if (!isCut && target.name === "page's stream") return;
   await refused(isCut)(world, target);
-  if (target.name !== "relay viewer") return;
+  if (!PAGES.includes(target.name)) return;
   const told = await until(() => world.refusals.find(({ status }) => status === 502), "the refusal of the relay's key");
   assert.match(told.body, /TRIGGER_SECRET_KEY/, "it names what to set");
   await world.restartRelay(world.front.key);
@@ -214,7 +218,7 @@ function rotated(name, { isCut = true, ...more }) {
 const keys = [
   rotated("the key is rotated in an answer", {
     isCut: false,
-    ends: { ...each([...FEEDS, "call"], KEY_REFUSED), "relay viewer": OLD_PAGE },
+    ends: { ...each([...FEEDS, "call"], KEY_REFUSED), ...each(["relay viewer", "page"], OLD_PAGE) },
   }),
   rotated("the key is rotated, the connection breaks, and the app is configured anew", {
     ends: everywhere(KEY_REFUSED, OLD_PAGE),

@@ -28,9 +28,10 @@ const TIMES_OUT = {
   why: "docs/calls.md, Bounds: an attempt has 30 s, and the call fails when its own time is over",
 };
 
-const SILENT_RELAY = {
-  "relay viewer": "tests/relay_silence.rs: viewers_of_a_relay_whose_server_falls_silent_see_the_end",
-};
+const SILENT_RELAY = each(
+  ["relay viewer", "page", "page's stream"],
+  "tests/relay_silence.rs: viewers_of_a_relay_whose_server_falls_silent_see_the_end",
+);
 
 /** The connections of a first reader, idle when the second one comes. */
 async function warm(world, target) {
@@ -110,7 +111,7 @@ const silence = [
     skips: isHttp2
       ? {}
       : each(
-          ["tag", "batch", "stream v1", "stream v2", "relay viewer"],
+          ["tag", "batch", "stream v1", "stream v2", "relay viewer", "page", "page's stream"],
           "what is left amid an answer over HTTP/1.1 closes its connection: none is idle",
         ),
   })),

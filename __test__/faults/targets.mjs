@@ -1,9 +1,10 @@
-/** What faults strike: the eight targets of `contract.mjs`. */
+/** What faults strike: the ten targets of `contract.mjs`. */
 
 import { call } from "./targets/call.mjs";
 import { batch, run, tag, withStreams } from "./targets/feeds.mjs";
+import { page, pageStream } from "./targets/page.mjs";
 import { streamV1, streamV2 } from "./targets/streams.mjs";
 import { relayViewer } from "./targets/viewer.mjs";
 
 /** @type {import("./contract.mjs").Target[]} */
-export const targets = [run, tag, batch, withStreams, streamV1, streamV2, call, relayViewer];
+export const targets = [run, tag, batch, withStreams, streamV1, streamV2, call, relayViewer, page, pageStream];

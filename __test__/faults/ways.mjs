@@ -6,6 +6,8 @@ import { http1, http2 } from "./front.mjs";
 /** The requests of a target that a fault has to strike each: other targets make requests of one kind. */
 const KINDS = {
   withStreams: [["/realtime/v1/streams/"], ["/realtime/v1/runs/"]],
+  // A relay reads the run's feed beside its stream, which tells when the run is over.
+  "page's stream": [["/realtime/v1/streams/"], ["/realtime/v1/runs/"]],
   call: [["POST "], ["GET "]],
 };
 
