@@ -305,18 +305,31 @@ describe("an iteration", () => {
   });
 });
 
-it("a run that is followed beyond its end is looked at again", async (t) => {
+it("a run that is followed beyond its end is asked for so, and apart from one that ends", async (t) => {
   const { relay, connection } = start(t);
   const { last } = watch(connection.run("run_1", { stopOnCompletion: false }));
+  watch(connection.run("run_1", { stopOnCompletion: true }));
   await opened(t);
   const ask = relay.last();
-  await ask.tell(["row", ask.id(), rowOf("k", "run_1", { status: "COMPLETED", isFinished: true })], ["end", ask.id()]);
-  await ask.end();
+  assert.deepEqual(
+    ask.wants.map(({ lasting }) => lasting),
+    [true, undefined],
+  );
+  await ask.tell(["row", ask.id(), rowOf("k", "run_1", { status: "COMPLETED", isFinished: true })]);
   assert.equal(last().state, "live");
-  await pass(t, 29_000, 500);
-  assert.equal(relay.asks.length, 1);
-  await pass(t, 2000, 500);
-  assert.deepEqual(relay.last().wants[0].at, ["at-k"]);
+});
+
+it("a feed that is to be asked for again at once is, and no failure is shown", async (t) => {
+  const { relay, connection } = start(t);
+  const { last } = watch(connection.stream("run_1", "ai"));
+  await opened(t);
+  const ask = relay.last();
+  await ask.tell(
+    ["chunk", ask.id(), { at: "7-0+1", parts: [{ id: "7-0", chunk: "a", timestamp: 7 }] }],
+    ["error", ask.id(), { status: 503, message: "again", retry: true, after: 0 }],
+  );
+  await pass(t, 100, 50);
+  assert.deepEqual([last().error, relay.last().wants[0].at, relay.asks.length], [undefined, "7-0+1", 2]);
 });
 
 it("the fault of one subscriber is nothing to the others, and is not hidden", async (t) => {

@@ -32,7 +32,11 @@ export function connect({ url = "/api/trigger", accessToken, share = true } = {}
   };
 
   return {
-    run: (run, options) => followed({ run }, run, options, { isLasting: options?.stopOnCompletion === false }),
+    run(run, options) {
+      // Without the end of its run, where that is not the end of interest.
+      const lasting = options?.stopOnCompletion === false || undefined;
+      return followed({ run, lasting }, run, options);
+    },
     runs({ tags, createdAt }, options) {
       const list = [tags].flat().filter(Boolean);
       return followed({ tags: list, createdAt }, list.length, options);

@@ -12,10 +12,10 @@ const MAX_PLACES = 1000;
 /**
  * What a want asks for, as it goes over the wire. `any`: exactly one of the subjects.
  *
- * @typedef {{ run?: string, tags?: string[], createdAt?: string, batch?: string, stream?: any, skipColumns?: string[], token?: string }} Subject
+ * @typedef {{ run?: string, lasting?: boolean, tags?: string[], createdAt?: string, batch?: string, stream?: any, skipColumns?: string[], token?: string }} Subject
  */
 
-/** `from`: where a stream begins. `isLasting`: it is asked for again after its end. @typedef {{ from?: string, maxParts?: number, isLasting?: boolean }} FeedOptions */
+/** `from`: where a stream begins. @typedef {{ from?: string, maxParts?: number }} FeedOptions */
 
 /** An event: its name, and what it tells. `any`: the JSON of it. @typedef {[name: string, told?: any]} FeedEvent */
 

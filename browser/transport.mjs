@@ -6,8 +6,6 @@ import { backoff, liveRequest, MAX_SILENCE_MS } from "./live.mjs";
 export const TICK_MS = 5000;
 /** The silence after which a response counts as dead where a tab is looked at again. */
 export const SILENCE_MS = 20_000;
-/** A run that is followed beyond its end is asked for so often, in milliseconds. */
-const LASTING_MS = 30_000;
 /** A request has at most so many wants. */
 const MAX_WANTS = 100;
 
@@ -78,11 +76,8 @@ export function makeTransport(hub) {
       if (!isError) feed.failures = 0;
       if (isError || name === "end") {
         request.feeds.delete(feed.n);
-        const wait = isError
-          ? told.retry && (told.after ?? backoff(feed.failures++))
-          : feed.options.isLasting && LASTING_MS;
-        if (wait) {
-          feed.retry = setTimeout(transport.want, wait, feed);
+        if (isError && told.retry) {
+          feed.retry = setTimeout(transport.want, told.after ?? backoff(feed.failures++), feed);
           return;
         }
       }

@@ -28,23 +28,6 @@ export const different = {
     why: "it is over (defects.md 22)",
     states: (official) => [...official, { ...official.at(-1), onComplete: ["CANCELED"] }],
   },
-  "with stopOnCompletion false what changes after the end is shown": {
-    why: "the live stream ends with the run, and is asked again every 30 s: so late may the change be",
-    async play({ control, open }) {
-      const id = await control.run({ status: "EXECUTING" });
-      const options = { stopOnCompletion: false };
-      const tab = await open("useRealtimeRun", { runId: id, options, clock: true }, control.reader(id));
-      await tab.shows((state) => state.run?.status === "EXECUTING");
-      await control.complete(id);
-      await tab.shows((state) => state.onComplete.length > 0);
-      await tab.rests();
-      await control.change(id, { metadata: { late: true } });
-      await tab.pass(30_000);
-      await tab.shows((state) => state.run.metadata?.late);
-      return tab;
-    },
-    states: (official) => official,
-  },
   "a token that expires meanwhile shows what came before, and then why no more comes": {
     why: "it ends with its token, and not with the poll that the token had opened",
     async play({ control, open, target }) {

@@ -21,7 +21,7 @@ export class Tab {
   #isNative = false;
 
   /** @param {boolean} [isNative] whether the page's hooks are ours */
-  static async open(browser, pageURL, baseURL, { clock, ...asked }, isNative = false) {
+  static async open(browser, pageURL, baseURL, asked, isNative = false) {
     const tab = new Tab();
     tab.#isNative = isNative;
     // Connections and caches of its own: a browser opens six connections to an origin, and polls hold them.
@@ -31,7 +31,6 @@ export class Tab {
     tab.#names = new Names(baseURL);
     tab.#watch();
     if (isNative) await tab.#page.addInitScript(recordEvents);
-    if (clock) await tab.#page.clock.install();
     await tab.#page.goto(`${pageURL}/#${encodeURIComponent(JSON.stringify([asked]))}`);
     return tab;
   }
@@ -56,11 +55,6 @@ export class Tab {
       const reason = request.failure()?.errorText;
       if (reason !== "net::ERR_ABORTED") this.failures.push(`${request.method()} ${request.url()}: ${reason}`);
     });
-  }
-
-  /** Lets so many milliseconds pass on the page at once, if it was opened with a `clock`. */
-  pass(ms) {
-    return this.#page.clock.fastForward(ms);
   }
 
   /** Presses the button of this name. */

@@ -49,6 +49,7 @@ fn normal(mut body: Value) -> Value {
     for want in body["wants"].as_array_mut().into_iter().flatten() {
         let fields = want.as_object_mut().expect("a want");
         fields.retain(|_, value| !value.is_null());
+        fields.entry("lasting").or_insert(json!(false));
         fields.entry("skipColumns").or_insert_with(|| json!([]));
         let at = fields.entry("at").or_insert_with(|| json!([]));
         if at.is_string() {

@@ -92,6 +92,8 @@ pub(super) struct Following {
     /// The heartbeat at which doubts were last looked at.
     settled_at: Option<u64>,
     is_finished: bool,
+    /// Whether it goes on after the end of its run.
+    is_lasting: bool,
     is_partial: bool,
 }
 
@@ -126,8 +128,14 @@ impl Following {
             settles_at: beat + PATIENCE,
             settled_at: None,
             is_finished: false,
+            is_lasting: false,
             is_partial: false,
         }
+    }
+
+    /// The same, which goes on after the end of its run where `is_lasting`.
+    pub(super) fn lasting(self, is_lasting: bool) -> Self {
+        Self { is_lasting, ..self }
     }
 
     /// What comes next. `waker` is woken when there may be something after [`Step::Idle`].
@@ -316,7 +324,7 @@ impl Following {
         if view.version > will_say {
             self.ahead.insert(key.clone(), view.version);
         }
-        self.is_finished = self.subscriber.is_of_one_run() && run::is_finished(&view.row);
+        self.is_finished = !self.is_lasting && self.subscriber.is_of_one_run() && run::is_finished(&view.row);
         let text = self.text(key, &view, columns, is_whole, digests);
         if text.is_empty() {
             return None;

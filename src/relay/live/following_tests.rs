@@ -286,3 +286,17 @@ fn a_change_wakes_its_page_however_they_meet() {
     });
     println!("{orders} orders");
 }
+
+#[test]
+fn a_page_that_follows_a_run_beyond_its_end_is_told_of_what_changes_then() {
+    let fixture = Fixture::run();
+    let done = Truth { status: "COMPLETED_SUCCESSFULLY", ..Truth::new("a", 1_000) };
+    fixture.bring_batch(batch([&done]));
+    let mut page = Page::default();
+    let mut following = page.follow(&fixture, 0).lasting(true);
+    assert_eq!(drain(&mut page, &mut following, 0), ["row", "ready"]);
+    fixture.bring_batch(batch(&[Truth { metadata: Some("1".into()), updated_ms: 2_000, ..done }]));
+    assert_eq!(drain(&mut page, &mut following, 0), ["change"]);
+    let mut other = page.follow(&fixture, 0);
+    assert_eq!(drain(&mut page, &mut other, 0), ["ready", "end"]);
+}

@@ -21,7 +21,7 @@ pub(crate) fn place(text: &str) -> Option<String> {
 }
 
 fn written(want: Want) -> Value {
-    let Want { id, subject, token, skip_columns, at } = want;
+    let Want { id, subject, token, skip_columns, at, is_lasting } = want;
     let mut fields: Map<String, Value> = Map::new();
     let (name, value) = match subject {
         Subject::Run(run) => ("run", json!(run)),
@@ -34,7 +34,8 @@ fn written(want: Want) -> Value {
     };
     fields.insert(name.to_owned(), value);
     fields.extend(token.as_ref().map(|token: &Secret| ("token".to_owned(), json!(token.expose()))));
-    let rest = [("id", json!(id)), ("skipColumns", json!(skip_columns)), ("at", json!(at))];
+    let rest =
+        [("id", json!(id)), ("skipColumns", json!(skip_columns)), ("at", json!(at)), ("lasting", json!(is_lasting))];
     fields.extend(rest.map(|(name, value)| (name.to_owned(), value)));
     Value::Object(fields)
 }

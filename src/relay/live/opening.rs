@@ -105,7 +105,7 @@ impl Opener {
             feed.ready().await?;
             let own = request.parameter("skipColumns").unwrap_or_default();
             let skipped = viewer.skip_columns.iter().cloned().chain(own.split(',').map(str::to_owned));
-            Follower::Feed(Following::new(feed, skipped.collect(), &want.at, beat))
+            Follower::Feed(Following::new(feed, skipped.collect(), &want.at, beat).lasting(want.is_lasting))
         };
         Ok(Opened { follower, owner: viewer.digest, expires_ms: viewer.expires_ms(), _permit: permit })
     }

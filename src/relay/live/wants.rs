@@ -43,6 +43,8 @@ pub(super) struct Want {
     pub(super) skip_columns: Vec<String>,
     /// The places that the page has reached; of a stream, its resume id.
     pub(super) at: Vec<String>,
+    /// Whether it goes on after the end of its run.
+    pub(super) is_lasting: bool,
 }
 
 /// A `T` that is written as an object: a list of its fields in their order would be read as one, too.
@@ -86,6 +88,7 @@ struct Written {
     token: Option<String>,
     skip_columns: Option<Vec<String>>,
     at: Option<Places>,
+    lasting: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +137,7 @@ impl Written {
         if self.id.is_empty() || self.id.len() > MAX_ID_BYTES {
             return Err(format!("id has to be a text of 1 to {MAX_ID_BYTES} bytes"));
         }
-        let of_tags = self.tags.is_some();
+        let (of_tags, of_run) = (self.tags.is_some(), self.run.is_some());
         let subject = match (self.run, self.tags, self.batch, self.stream) {
             (Some(run), None, None, None) => Subject::Run(run),
             (None, Some(tags), None, None) if tags.iter().any(|tag| tag.contains(',')) => {
@@ -149,6 +152,10 @@ impl Written {
         };
         if self.created_at.is_some() && !of_tags {
             return Err("createdAt is for tags alone".to_owned());
+        }
+        let is_lasting = self.lasting.unwrap_or_default();
+        if is_lasting && !of_run {
+            return Err("lasting is for a run alone".to_owned());
         }
         let at = match self.at {
             None => Vec::new(),
@@ -165,7 +172,7 @@ impl Written {
             return Err(format!("at[{long}] is too long for a place"));
         }
         let token = self.token.map(Secret::new);
-        Ok(Want { id: self.id, subject, token, skip_columns: self.skip_columns.unwrap_or_default(), at })
+        Ok(Want { id: self.id, subject, token, skip_columns: self.skip_columns.unwrap_or_default(), at, is_lasting })
     }
 }
 
@@ -195,9 +202,9 @@ mod tests {
     #[test]
     fn each_kind_of_want_is_read() {
         let wants = read(json!({ "wants": [
-            { "id": "a", "run": "run_1", "token": "t", "skipColumns": ["payload"], "at": "x" },
+            { "id": "a", "run": "run_1", "token": "t", "skipColumns": ["payload"], "at": "x", "lasting": true },
             { "id": "b", "tags": ["x", "y"], "createdAt": "1h", "at": ["p", "q"] },
-            { "id": "c", "batch": "batch_1" },
+            { "id": "c", "batch": "batch_1", "lasting": false },
             { "id": "d", "stream": { "run": "run_1", "key": "k" } },
             { "id": "é\u{2028}\"", "stream": { "run": "run_1", "key": "k", "input": true }, "at": null },
         ] }))
@@ -217,6 +224,7 @@ mod tests {
         assert_eq!((wants[0].at.len(), wants[1].at.len(), wants[4].at.len()), (1, 2, 0));
         assert_eq!(wants[0].token.as_ref().map(Secret::expose), Some("t"));
         assert_eq!(wants[0].skip_columns, ["payload"]);
+        assert_eq!(wants.iter().map(|want| want.is_lasting).collect::<Vec<_>>(), [true, false, false, false, false]);
     }
 
     #[test]
@@ -235,6 +243,7 @@ mod tests {
             (json!({ "wants": [{ "id": "a", "tags": ["x"], "batch": "b" }] }), "exactly one of"),
             (json!({ "wants": [{ "id": "a", "tags": ["x,y"] }] }), "comma"),
             (json!({ "wants": [{ "id": "a", "run": "r", "createdAt": "1h" }] }), "createdAt is for tags"),
+            (json!({ "wants": [{ "id": "a", "tags": ["x"], "lasting": true }] }), "lasting is for a run"),
             (json!({ "wants": [{ "id": "a", "run": "r", "__proto__": {} }] }), "unknown field `__proto__`"),
             (json!({ "wants": [{ "id": "a", "run": "r", "at": vec!["p"; 1_001] }] }), "at has 1001 places"),
             (json!({ "wants": [{ "id": "a", "run": "r", "at": ["p", "x".repeat(1_025)] }] }), "at[1] is too long"),
