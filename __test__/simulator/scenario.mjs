@@ -7,6 +7,7 @@ import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRealtimeHandler } from "trigger-native";
 import { reset } from "../support/reset.mjs";
+import { follower } from "./follower.mjs";
 import * as readers from "./readers.mjs";
 import { serve } from "./server.mjs";
 import { dice, SKIPPED, World } from "./world.mjs";
@@ -103,8 +104,9 @@ export async function play(seed) {
   const start = async () => {
     await sleep(rng.below(1_500));
     const scene = { ...common, ...(rng.oneIn(3) ? viewing : own) };
-    const kind = rng.oneIn(4) ? readers.viewer : rng.pick(kinds);
-    const checked = kind === readers.viewer ? await kind({ ...common, ...viewing }, urls) : await kind(scene);
+    const kind = rng.oneIn(3) ? rng.pick([readers.viewer, follower]) : rng.pick(kinds);
+    const isPage = kind === readers.viewer || kind === follower;
+    const checked = isPage ? await kind({ ...common, ...viewing }, urls) : await kind(scene);
     assert.ok(!leaving.signal.aborted, `${kind.name}${scene.isRelayed ? " of relays" : ""} did not end by itself`);
     return checked;
   };
