@@ -74,6 +74,22 @@ describe("trigger-native/client", () => {
     assert.equal(run.state, "connecting");
   });
 
+  it("asks for nothing and shows no failure where a server renders, which subscribes and stops in one turn", async () => {
+    const states = [];
+    let asked = 0;
+    const accessToken = () => {
+      asked++;
+      return "token";
+    };
+    // A path, which no page completes here.
+    const run = client.connect({ url: "/api/trigger", accessToken }).run("run_1");
+    run.subscribe((state) => states.push(state))();
+    await new Promise(setImmediate);
+    assert.deepEqual(states, [{ value: undefined, error: undefined, state: "connecting" }]);
+    assert.equal(run.getState(), states[0]);
+    assert.equal(asked, 0);
+  });
+
   it("holds no code that a strict policy forbids", () => {
     for (const name of everything) {
       const text = readFileSync(path.join(root, "browser", name), "utf8");

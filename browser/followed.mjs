@@ -90,9 +90,14 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
     else if (isOver && isSettled) end();
   };
 
-  /** Follows the feed, once there is a token. Never at once, so that a server which renders asks for nothing. */
+  /**
+   * Follows the feed, once there is a token. Never in the same turn: a server that renders subscribes and stops, and by then
+   * nothing was asked for, and no error of a page that is not there was shown.
+   */
   const open = async () => {
     const mine = ++turn;
+    await undefined;
+    if (mine !== turn) return;
     try {
       hub.url();
       const token = await tokenOf(source, refused);
