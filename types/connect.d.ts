@@ -101,20 +101,23 @@ export interface Followed<S, I> extends AsyncIterable<I> {
   getState(): S;
 }
 
-/** A connection to a relay. */
+/** A connection to a relay. `NoInfer`: what takes anything that is followed does not decide which type a run has. */
 export interface Connection {
   /** One run. An iteration gives each state of it, ends with the run and throws where it failed. */
   run<TRun = AnyRunShape>(
     id: string | undefined,
     options?: FollowRunOptions,
-  ): Followed<FollowState<TRun | undefined>, TRun>;
+  ): Followed<FollowState<NoInfer<TRun> | undefined>, NoInfer<TRun>>;
   /** The runs with all of these tags, newest first. An iteration gives the whole list at each change. */
   runs<TRun = AnyRunShape>(
     filter: { tags: string | string[]; createdAt?: string | undefined },
     options?: FollowRunsOptions,
-  ): Followed<FollowState<TRun[]>, TRun[]>;
+  ): Followed<FollowState<NoInfer<TRun>[]>, NoInfer<TRun>[]>;
   /** The runs of a batch, likewise. */
-  batch<TRun = AnyRunShape>(id: string | undefined, options?: FollowRunsOptions): Followed<FollowState<TRun[]>, TRun[]>;
+  batch<TRun = AnyRunShape>(
+    id: string | undefined,
+    options?: FollowRunsOptions,
+  ): Followed<FollowState<NoInfer<TRun>[]>, NoInfer<TRun>[]>;
   /** A stream of a run, `"default"` without a key. An iteration gives each part's value. */
   stream<T = unknown>(
     runId: string | undefined,
