@@ -1,5 +1,6 @@
-// What the examples of SvelteKit and Nuxt have in common: one page, and the routes of `serves.mjs`.
+// What the examples of SvelteKit and Nuxt have in common: two pages, and the routes of `serves.mjs`.
 
+import assert from "node:assert/strict";
 import { cp, rm } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
@@ -74,24 +75,63 @@ export function apps({ name, title, built, start, alone, more }) {
 
     servesRuns(() => ({ server, emulator }));
 
-    await withChromium(1, (launch) =>
-      test("shows a run in a page as it is written", async () => {
+    await withChromium(2, (launch) => {
+      /** What a visitor sees of a run on the page at `where`. @param {string} where @param {(view: View) => Promise<void>} then */
+      async function visit(where, then) {
         const browser = await launch();
         try {
-          const { page, calm } = await open(browser);
-          await page.goto(server.url);
-          const said = (/** @type {string} */ text) => page.getByText(text, { exact: true }).waitFor();
-          await page.getByRole("button", { name: "Start" }).click();
+          const view = await open(browser);
+          /** The live requests of the page. @type {import("playwright-core").Request[]} */
+          const asks = [];
+          view.page.on("request", (request) => {
+            if (request.url().endsWith("/relay/v1/live")) asks.push(request);
+          });
+          const answer = await view.page.goto(server.url + where);
+          // Every page has a policy that allows the app's own files, and the framework's inline scripts by a nonce.
+          const { "content-security-policy": policy } = answer.headers();
+          assert.match(policy, /(^|; )default-src 'none'(;|$)/);
+          assert.match(policy, /; script-src 'self' 'nonce-[^' ]+'(;|$)/);
+          assert.match(policy, /; connect-src 'self'(;|$)/);
+          const said = (/** @type {string} */ text) => view.page.getByText(text, { exact: true }).waitFor();
+          await view.page.getByRole("button", { name: "Start" }).click();
           await said("Once upon");
           await emulator.goOn();
           await said("Once upon a time é");
           await said("COMPLETED");
-          calm();
+          await then({ ...view, asks });
+          view.calm();
         } finally {
           await browser.close();
         }
-      }),
-    );
+      }
+
+      test("shows a run and its text as it is written, by trigger-native/client, on one request that ends with them", () =>
+        visit("/", async ({ page, asks }) => {
+          const ended = () => page.locator("pre[aria-busy=false]").waitFor();
+          await ended();
+          assert.equal(asks.length, 1);
+          const [ask] = asks;
+          assert.equal(ask.method(), "POST");
+          const { wants } = ask.postDataJSON();
+          assert.deepEqual(wants.map((/** @type {object} */ want) => Object.keys(want)[1]).sort(), ["run", "stream"]);
+
+          // Another run takes the place of the first, of which nothing is asked for any more.
+          await page.getByRole("button", { name: "Start" }).click();
+          await page.getByText("Once upon", { exact: true }).waitFor();
+          await emulator.goOn();
+          await page.getByText("Once upon a time é", { exact: true }).waitFor();
+          await page.getByText("COMPLETED", { exact: true }).waitFor();
+          await ended();
+          assert.equal(asks.length, 2);
+          const first = new Set([wants[0].run ?? wants[0].stream.run]);
+          for (const { run, stream } of asks[1].postDataJSON().wants) assert.ok(!first.has(run ?? stream.run));
+        }));
+
+      test("shows them by EventSource, without any live request", () =>
+        visit("/events", async ({ asks }) => {
+          assert.equal(asks.length, 0);
+        }));
+    });
 
     more?.(() => ({ dir, env, emulator, server, started }));
   });

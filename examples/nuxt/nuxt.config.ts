@@ -1,1 +1,5 @@
-export default defineNuxtConfig({ compatibilityDate: "2026-11-01", telemetry: false });
+export default defineNuxtConfig({
+  compatibilityDate: "2026-11-01",
+  telemetry: false,
+  app: { head: { link: [{ rel: "icon", href: "data:," }] } },
+});
