@@ -160,14 +160,15 @@ describe("the recipes for frameworks", () => {
     let dispose;
     const context = {
       shallowRef: (value) => ({ value }),
-      onScopeDispose: (stop) => {
-        dispose = stop;
-      },
+      watchEffect: (effect) =>
+        effect((stop) => {
+          dispose = stop;
+        }),
       defineProps: () => ({ id: "run_1" }),
       trigger: { run: () => run },
       window: {},
     };
-    const state = runInNewContext(`${script.replace(/^import .*$/gm, "")}; state`, context);
+    const state = runInNewContext(`${script.replace(/^import .*$/gm, "")}; run`, context);
     run.tell({ value: { status: "EXECUTING" } });
     assert.equal(state.value.value.status, "EXECUTING");
     dispose();
@@ -191,6 +192,7 @@ describe("the recipes for frameworks", () => {
       }),
       signal: made,
       run,
+      window: {},
     };
     const { code } = await transform(recipe("typescript"), {
       loader: "ts",

@@ -10,11 +10,10 @@ export default defineConfig({
       // of a new page. The package needs no more than 'self'.
       csp: {
         directives: {
-          "default-src": ["none"],
+          "default-src": ["self"],
           "script-src": ["self"],
           "style-src-attr": ["unsafe-inline"],
-          "connect-src": ["self"],
-          "img-src": ["data:"],
+          "img-src": ["self", "data:"],
           "base-uri": ["none"],
         },
       },

@@ -1,4 +1,7 @@
-/** Nuxt's own inline scripts, which are never in the body that the app rendered, get a nonce for each page. The package needs no more than 'self'. */
+/**
+ * Nuxt's own inline scripts get a nonce, which is new for each page. They are around the body, which the app rendered. The
+ * package needs no more than 'self'.
+ */
 export default defineNitroPlugin((nitro) => {
   if (import.meta.dev) return;
   nitro.hooks.hook("render:html", (html, { event }) => {
@@ -6,8 +9,7 @@ export default defineNitroPlugin((nitro) => {
     for (const part of [html.head, html.bodyPrepend, html.bodyAppend]) {
       for (const [at, text] of part.entries()) part[at] = text.replaceAll("<script", `<script nonce="${nonce}"`);
     }
-    const scripts = `script-src 'self' 'nonce-${nonce}'`;
-    const policy = `default-src 'none'; ${scripts}; connect-src 'self'; img-src data:; base-uri 'none'`;
+    const policy = `default-src 'self'; script-src 'self' 'nonce-${nonce}'; img-src 'self' data:; base-uri 'none'`;
     setResponseHeader(event, "content-security-policy", policy);
   });
 });

@@ -1,4 +1,4 @@
 import { createRealtimeHandler } from "trigger-native";
 
-/** What the official hooks speak to, with `/api/trigger` of this server as their `baseURL`. */
+/** What `trigger-native/client` and the official hooks speak to, at `/api/trigger` of this server. */
 export default fromNodeMiddleware(createRealtimeHandler().node);

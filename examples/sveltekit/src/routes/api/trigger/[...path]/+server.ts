@@ -2,5 +2,5 @@ import { createRealtimeHandler } from "trigger-native";
 
 const handler = createRealtimeHandler();
 
-/** What the official hooks speak to, with `/api/trigger` of this server as their `baseURL`. */
+/** What `trigger-native/client` and the official hooks speak to, at `/api/trigger` of this server. */
 export { handler as fallback };
