@@ -13,6 +13,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { transform } from "esbuild";
 import { build, addon as built } from "./build.mjs";
 import { addonFaults, rootFaults, sizeFaults } from "./lib/packed.mjs";
 import { capture, isMain, npmCommand, root, StepError, script } from "./lib/run.mjs";
@@ -56,6 +57,15 @@ export async function rootManifest(platforms) {
   return { ...published, optionalDependencies: optional, publishConfig: { access: "public" } };
 }
 
+/** Code that is published without its comments: they are a third of it. What users read is in the declarations. */
+const IS_CODE = /^(js|browser)\/.+\.m?js$/;
+
+/** @param {string} name a file of the root */
+async function withoutComments(name) {
+  const code = await readFile(path.join(root, name), "utf8");
+  return (await transform(code, { loader: "js", legalComments: "none", charset: "utf8", sourcefile: name })).code;
+}
+
 /**
  * @param {string} [destination] a folder
  * @param {string[]} [platforms] as of {@link rootManifest}
@@ -69,7 +79,8 @@ export async function packRoot(destination = packages, platforms = undefined) {
   for (const { path: name } of listed.files) {
     if (name === "package.json") continue;
     await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
-    await copyFile(path.join(root, name), path.join(folder, name));
+    if (IS_CODE.test(name)) await writeFile(path.join(folder, name), await withoutComments(name));
+    else await copyFile(path.join(root, name), path.join(folder, name));
   }
   await writeFile(path.join(folder, "package.json"), `${JSON.stringify(await rootManifest(platforms), null, 2)}\n`);
   return pack(folder, destination);
