@@ -63,7 +63,7 @@ const IS_CODE = /^(js|browser)\/.+\.m?js$/;
 /** @param {string} name a file of the root */
 async function withoutComments(name) {
   const code = await readFile(path.join(root, name), "utf8");
-  return (await transform(code, { loader: "js", legalComments: "none", charset: "utf8", sourcefile: name })).code;
+  return (await transform(code, { loader: "js", legalComments: "inline", charset: "utf8", sourcefile: name })).code;
 }
 
 /**
