@@ -77,6 +77,17 @@ describe("the packed packages", () => {
     assert.deepEqual(sizeFaults([packed.root, packed.platform]), []);
   });
 
+  it("hold code without its comments, with the licences of others", async () => {
+    const read = (/** @type {string} */ name) => readFile(path.join(packed.root.folder, name), "utf8");
+    for (const name of ["js/api.js", "browser/client.mjs", "browser/react.mjs"]) {
+      assert.doesNotMatch(await read(name), /^\s*(\/\/|\/\*\*)/m, name);
+    }
+    assert.match(await read("browser/react.mjs"), /^"use client";\n/);
+    for (const name of ["js/calls/superjson.js", "browser/superjson.mjs"]) {
+      assert.match(await read(name), /MIT License\s+\*\s+\* Copyright/, name);
+    }
+  });
+
   it("are told when they do not", async () => {
     const strays = ["HERE.md", "js/a.js.map", "js/a.node", "js/a.test.js", "lib.rs"];
     const folder = path.join(home.folder, "strays");
