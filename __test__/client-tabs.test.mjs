@@ -147,6 +147,26 @@ describe("tabs of an origin", () => {
     assert.deepEqual([relay.open().length, browser.held(), browser.channels.size], [0, 0, 0]);
   });
 
+  it("that are kept for going back may stop following meanwhile", async (t) => {
+    const { relay, open } = start(t);
+    const [a, b] = [open(), open()];
+    const followed = [a, b].map(({ connection }) => [1, 2].map((at) => watch(connection.run(`run_${at}`))));
+    await pass(t, 100, 5);
+    for (const [at, tab] of [a, b].entries()) {
+      await tab.event("pagehide");
+      // A channel that is closed throws.
+      assert.doesNotThrow(followed[at][0].stop);
+      await tab.event("pageshow");
+      await pass(t, 100, 5);
+      assert.equal(relay.open().length, 1);
+    }
+    assert.deepEqual(runs(relay.last()), ["run_2"]);
+    await a.event("pagehide");
+    assert.doesNotThrow(a.connection.close);
+    await pass(t, 100, 5);
+    assert.deepEqual([relay.open().length, followed[0][1].last().state], [1, "ended"]);
+  });
+
   it("that led, and come back, follow what is their own", async (t) => {
     const { relay, open } = start(t);
     const [a, b] = [open(), open()];

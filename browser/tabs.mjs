@@ -167,7 +167,7 @@ export function shareTabs(hub, transport, who) {
     stop() {
       served.forEach(forget);
       leave();
-      channel?.close();
+      channel = void channel?.close();
       clearInterval(tick);
       transport.stop();
       id = "";

@@ -64,7 +64,8 @@ export function clientBrowser(relay) {
           channels.add(this);
         }
         postMessage(message) {
-          if (tab.isClosed || !channels.has(this)) return;
+          if (tab.isClosed) return;
+          if (!channels.has(this)) throw Object.assign(new Error("Channel is closed"), { name: "InvalidStateError" });
           const text = structuredClone(message);
           for (const other of channels) {
             if (other === this || other.name !== this.name) continue;
