@@ -164,6 +164,21 @@ it("a stored packet is asked for by the relay, with the token, and fetched witho
   await assert.rejects(loadPacket(hub, undefined, "run_1", "payload", "p"), /403/);
 });
 
+it("a stored packet whose path leads elsewhere is not asked for: whoever triggers a run writes it", async () => {
+  for (const path of ["../../../logout", "a/../b", "./a", "a/.."]) {
+    const asked = [];
+    const page = {
+      fetch: async (url) => {
+        asked.push(url);
+        return new Response("{}", { status: 404 });
+      },
+    };
+    const hub = { page, url: () => "http://app.example/api/trigger" };
+    await assert.rejects(loadPacket(hub, "token", "run_1", "payload", path), /answered with 404/);
+    assert.deepEqual(asked, ["http://app.example/api/trigger/api/v1/runs/run_1/packets/payload"], path);
+  }
+});
+
 describe("trigger-native/client over a relay", { timeout: 60_000 }, () => {
   let server;
   let handler;

@@ -15,7 +15,8 @@ export async function loadPacket(hub, token, runId, field, path) {
   const ask = (/** @type {string} */ at) => hub.page.fetch(`${hub.url()}/api/v1/${at}`, { headers });
   let found = await ask(`runs/${encodeURIComponent(runId)}/packets/${field}`);
   // Servers of before know the path alone.
-  if (found.status === 404) found = await ask(`packets/${path.split("/").map(encodeURIComponent).join("/")}`);
+  if (found.status === 404 && !/(^|\/)\.\.?(\/|$)/.test(path))
+    found = await ask(`packets/${path.split("/").map(encodeURIComponent).join("/")}`);
   if (!found.ok) throw new Error(`it is stored elsewhere, and asking where was answered with ${found.status}`);
   const { presignedUrl } = await found.json();
   const stored = await hub.page.fetch(presignedUrl);
