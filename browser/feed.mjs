@@ -48,18 +48,18 @@ export function makeFeed(subject, options, load) {
     const end = told.from + told.parts.length;
     // Where all came before, this is as far at least.
     if (end < feed.total || (end === feed.total && told.parts[0])) return;
-    for (const { id, chunk, timestamp } of told.parts.slice(Math.max(0, feed.total - told.from))) {
-      feed.parts.push({ id, chunk, timestamp });
-    }
-    feed.parts.splice(0, feed.parts.length - (options.maxParts ?? Infinity));
+    for (const part of told.parts.slice(Math.max(0, feed.total - told.from))) feed.parts.push(part);
     feed.total = end;
     feed.at = told.at ?? feed.at;
   };
 
+  /** How many parts there are that are not kept. */
+  const beyond = () => Math.max(0, feed.parts.length - (options.maxParts ?? Infinity));
+
   /** Makes the value. */
   const show = () => {
     if (subject.stream) {
-      if (feed.value.at(-1) !== feed.parts.at(-1)) feed.value = feed.parts.slice();
+      if (feed.value.at(-1) !== feed.parts.at(-1)) feed.value = feed.parts.slice(beyond());
       feed.isKnown = feed.isReady || feed.parts.length > 0;
       return;
     }
@@ -154,9 +154,16 @@ export function makeFeed(subject, options, load) {
       isDue = true;
       queueMicrotask(() => {
         isDue = false;
-        const listeners = [...feed.holders.values()].filter((listener) => listener);
-        if (listeners.length > 0) show();
-        for (const listener of listeners) listener?.();
+        let isShown = false;
+        // Who left because of what another was told is told nothing.
+        for (const listener of feed.holders.values()) {
+          if (!listener) continue;
+          if (!isShown) show();
+          isShown = true;
+          listener();
+        }
+        // Those that are not kept were new to the listeners.
+        feed.parts.splice(0, beyond());
       });
     },
   };

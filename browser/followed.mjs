@@ -1,6 +1,7 @@
 /** Something that is followed: a store, and an async iterable. */
 
 import { tokenOf } from "./token.mjs";
+import { MAX_WAIT_MS } from "./transport.mjs";
 
 /** @typedef {import("./feed.mjs").Feed} Feed */
 /** `any`: what it is depends on what is followed. @typedef {{ value: any, error: Error | undefined, state: "waiting" | "connecting" | "live" | "ended", lastEventId?: string }} State */
@@ -38,7 +39,7 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
     else if (news.length === 0) return;
     for (const subscriber of [...subscribers]) {
       try {
-        subscriber(state, news);
+        if (subscribers.has(subscriber)) subscriber(state, news);
       } catch (error) {
         // The fault of one subscriber is nothing to the others.
         Promise.reject(error);
@@ -67,7 +68,7 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
   /** Ends a stream that is silent for too long. */
   const wait = () => {
     clearTimeout(timer);
-    if (timeoutMs) timer = setTimeout(end, timeoutMs);
+    if (timeoutMs && timeoutMs < MAX_WAIT_MS) timer = setTimeout(end, timeoutMs);
   };
 
   /** Looks at the feed, which changed. */
@@ -99,7 +100,11 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
     await undefined;
     if (mine !== turn) return;
     try {
-      hub.url();
+      try {
+        hub.url();
+      } catch {
+        throw new Error((await import("./refusal.mjs")).NO_URL);
+      }
       const token = await tokenOf(source, refused);
       if (mine !== turn) return;
       const before = feed;
@@ -109,8 +114,8 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
       feed = hub.hold(fresh, end, look);
       if (before && feed !== before) {
         const { rows, parts, total, at, value, isKnown } = before;
-        if (feed === fresh) Object.assign(feed, { rows, parts, total, at, value, isKnown });
-        else feed.apply(["chunk", { parts, at, from: total - parts.length }]);
+        if (feed === fresh) Object.assign(feed, { rows, value, isKnown });
+        feed.apply(["chunk", { parts, at, from: total - parts.length }]);
         letGo(before);
       }
       feed.changed();
@@ -159,19 +164,21 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
       let wake = () => {};
       /** @type {Subscriber} */
       const take = ({ value, state }, parts) => {
-        if (isStream) queue.push(...parts.map(({ chunk }) => chunk));
+        if (isStream) for (const { chunk } of parts) queue.push(chunk);
         else if (value !== last && value !== undefined && state !== "connecting") queue = [value];
         last = value;
         wake();
       };
       const iterator = (async function* () {
-        if (isOver) return;
         take(state, isStream ? state.value : []);
         const leave = add(take);
         try {
           while (!isOver) {
-            if (queue.length > 0) yield queue.shift();
-            else if (state.error) throw state.error;
+            if (queue.length > 0) {
+              const batch = queue;
+              queue = [];
+              yield* batch;
+            } else if (state.error) throw state.error;
             else if (state.state === "ended") return;
             else {
               await new Promise((/** @type {(value?: any) => void} */ resolve) => {

@@ -16,7 +16,7 @@ export const backoff = (attempt) => Math.min(15_000, 500 * 2 ** attempt) * (0.5 
  * @typedef {object} LiveRequest
  * @property {Map<string, Feed>} feeds those that are not over, by their ids on the wire
  * @property {boolean} isFull whether the longest body was reached: no more is added until something is dropped
- * @property {(ms: number) => void} askIn asks in so many milliseconds: all that want something at once share a request
+ * @property {() => void} askSoon asks in a moment: all that want something at once share a request
  * @property {(silence: number) => void} check see `Carrier`
  * @property {() => void} stop
  */
@@ -35,6 +35,17 @@ export function liveRequest(transport) {
   /** When something came last, or was asked for. */
   let heard = 0;
   let attempt = 0;
+  /** How many requests in a row were not answered. */
+  let unheard = 0;
+
+  /** @param {number} ms */
+  const askIn = (ms) => {
+    const then = Date.now() + ms;
+    if (due <= then) return;
+    due = then;
+    clearTimeout(timer);
+    timer = setTimeout(ask, ms);
+  };
 
   const ask = async () => {
     // From here on nothing of the old response is applied: the places say where the new one begins.
@@ -43,6 +54,7 @@ export function liveRequest(transport) {
     response = mine;
     const asked = Date.now();
     heard = asked;
+    unheard++;
     let wait = /** @type {number | void} */ (undefined);
     try {
       if (feeds.size > 0) wait = await read(mine.signal);
@@ -56,7 +68,7 @@ export function liveRequest(transport) {
     if (lasted > 10_000) attempt = 0;
     // A relay that says `again` at once, over and over, is asked as one that fails.
     if (!wait && (wait === undefined || lasted < 1000)) wait = backoff(attempt++);
-    request.askIn(wait);
+    askIn(wait);
   };
 
   /** The body of the request. What does not fit goes into another. */
@@ -83,16 +95,13 @@ export function liveRequest(transport) {
    */
   const read = async (signal) => {
     const url = `${hub.url()}/relay/v1/live`;
-    const headers = { "content-type": "application/json" };
-    const answer = await hub.page.fetch(url, { method: "POST", headers, body: body(), signal });
+    const init = { method: "POST", headers: { "content-type": "application/json" }, body: body(), signal };
+    const answer = await hub.page.fetch(url, init);
     /** @type {import("./transport.mjs").Batch} */
     let batch = [];
-    if (!/event-stream/.test(`${answer.headers.get("content-type")}`)) {
-      const { refusalOf } = await import("./refusal.mjs");
-      const { after, ...refused } = await refusalOf(url, answer);
-      if (signal.aborted || !refused.status) return after;
-      for (const feed of feeds.values()) transport.take(request, feed, "error", refused, batch);
-      return transport.onTold(batch);
+    if (!/event-stream/.test(/** @type {string} */ (answer.headers.get("content-type")))) {
+      const { refuse } = await import("./refusal.mjs");
+      return refuse(transport, request, url, answer, init);
     }
     /** @type {number | undefined} */
     let wait;
@@ -108,6 +117,7 @@ export function liveRequest(transport) {
       const { done, value } = await reader.read();
       if (signal.aborted || done) return wait;
       heard = Date.now();
+      unheard = 0;
       try {
         parse(decoder.decode(value, { stream: true }));
       } finally {
@@ -122,17 +132,13 @@ export function liveRequest(transport) {
     feeds,
     isFull: false,
 
-    askIn(ms) {
-      const then = Date.now() + ms;
-      if (due <= then) return;
-      due = then;
-      clearTimeout(timer);
-      timer = setTimeout(ask, ms);
-    },
+    // Where wants change faster than the relay answers, later and later: else no answer would come before the next change.
+    askSoon: () => askIn(Math.min(2 * 4 ** unheard, 2000)),
 
     check(silence) {
       const now = Date.now();
-      if (response ? now - heard >= silence : due < (silence < MAX_SILENCE_MS ? Infinity : now)) ask();
+      // A clock that was set back says as little as silence.
+      if (response ? Math.abs(now - heard) >= silence : due < (silence < MAX_SILENCE_MS ? Infinity : now)) ask();
     },
 
     stop() {

@@ -1,19 +1,87 @@
 /** Answers that are no live response. They are rare: this module is loaded with the first. */
 
+import { MAX_WAIT_MS } from "./transport.mjs";
+
+/** Where the mount point is no URL. */
+export const NO_URL = 'Where there is no page, connect() needs a whole URL: url: "https://app.example/api/trigger"';
+/** Where a function gives nothing. */
+export const NO_TOKEN = "accessToken() gave no token: leave it out if authorize() needs none";
+
+/** @typedef {{ method: string, headers: Record<string, string>, body: string, signal: AbortSignal }} Init */
+
 /**
- * The error for all wants of an answer that is no live response. Without a status, it passes: `after` how many milliseconds,
- * where it says so.
+ * Tells the wants of a request that they were refused, where the answer says so and time does not mend it. A body that the
+ * relay does not understand is refused whole, for what may be the fault of one want: only those at fault are told, since the
+ * others are those of the whole page, and of the tabs beside it.
+ *
+ * @param {import("./transport.mjs").Transport} transport
+ * @param {import("./live.mjs").LiveRequest} request
+ * @param {string} url
+ * @param {Response} answer
+ * @param {Init} init of the request
+ * @returns {Promise<number | void>} in how many milliseconds to ask again, if that is known
+ */
+export async function refuse(transport, request, url, answer, init) {
+  const { after, ...refused } = await refusalOf(url, answer);
+  const { signal } = init;
+  if (signal.aborted || !refused.status) return after;
+  /** @type {{ id: string }[]} */
+  const wants = JSON.parse(init.body).wants;
+  /** @type {import("./transport.mjs").Batch} */
+  const batch = [];
+  const isOfForm = refused.status === 400 || refused.status === 413;
+  /** @type {[{ id: string }[], object][]} */
+  const found = isOfForm && wants.length > 1 ? await faults(transport, url, init, wants) : [];
+  // What is refused whole, and no want of it alone, is refused.
+  const faulty = found.length > 0 ? found : /** @type {typeof found} */ ([[wants, refused]]);
+  if (signal.aborted) return;
+  for (const [ids, told] of faulty) {
+    for (const { id } of ids) {
+      const feed = request.feeds.get(id);
+      if (feed) transport.take(request, feed, "error", told, batch);
+    }
+  }
+  transport.onTold(batch);
+  // The others are asked for at once.
+  return found.length > 0 ? 2 : undefined;
+}
+
+/**
+ * Finds the wants that are refused alone, by asking for halves.
+ *
+ * @template T
+ * @param {import("./transport.mjs").Transport} transport
+ * @param {string} url
+ * @param {Init} init
+ * @param {T[]} wants which were refused together
+ * @returns {Promise<[T[], object][]>} each with its refusal
+ */
+async function faults(transport, url, init, wants) {
+  const middle = wants.length >> 1;
+  /** @type {[T[], object][]} */
+  const found = [];
+  for (const half of [wants.slice(0, middle), wants.slice(middle)]) {
+    const answer = await transport.hub.page.fetch(url, { ...init, body: JSON.stringify({ wants: half }) });
+    if (answer.status !== 400 && answer.status !== 413) await answer.body?.cancel();
+    else if (half.length > 1) found.push(...(await faults(transport, url, init, half)));
+    else found.push([half, await refusalOf(url, answer)]);
+  }
+  return found;
+}
+
+/**
+ * The error of an answer that is no live response. Without a status, it passes: `after` how many milliseconds, where it says so.
  *
  * @param {string} url
  * @param {Response} response
  * @returns {Promise<Partial<import("./feed.mjs").Refusal>>}
  */
-export async function refusalOf(url, response) {
+async function refusalOf(url, response) {
   const { status, headers } = response;
   const text = await response.text();
   if (status === 408 || status === 429 || (status >= 500 && headers.get("x-should-retry") !== "false")) {
     const seconds = Number(headers.get("retry-after"));
-    return seconds > 0 ? { after: seconds * 1000 } : {};
+    return seconds > 0 ? { after: Math.min(seconds * 1000, MAX_WAIT_MS) } : {};
   }
   /** @type {{ error?: string, hint?: string }} */
   let told = {};

@@ -91,7 +91,11 @@ function partOf({ run, parts }, field, make, none) {
   const before = parts[field];
   const isKnown = before && (before.raw === raw || JSON.stringify(before.raw) === JSON.stringify(raw));
   // What could not be got is tried again with the next change of its run.
-  if (isKnown && (!before.failedOf || before.failedOf === run)) return before;
+  if (isKnown && (!before.failedOf || before.failedOf === run)) {
+    // The same text told anew is compared once.
+    before.raw = raw;
+    return before;
+  }
   /** @type {Part} */
   const part = { raw, value: none };
   parts[field] = part;
@@ -146,7 +150,7 @@ async function toError(error) {
 function toDate(time) {
   if (typeof time === "number") return new Date(time);
   const date = new Date(`${time}Z`);
-  return Number.isNaN(+date) ? new Date(new Date(time).toISOString()) : date;
+  return +date < Infinity ? date : new Date(new Date(time).toISOString());
 }
 
 /** Whether two objects have the same properties. @param {any} a @param {any} b */

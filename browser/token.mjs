@@ -42,5 +42,5 @@ async function ask(source) {
       await new Promise((resolve) => setTimeout(resolve, backoff(attempt)));
     }
   }
-  throw new Error("accessToken() gave no token: leave it out if authorize() needs none");
+  throw new Error((await import("./refusal.mjs")).NO_TOKEN);
 }

@@ -6,6 +6,8 @@ import { backoff, liveRequest, MAX_SILENCE_MS } from "./live.mjs";
 export const TICK_MS = 5000;
 /** The silence after which a response counts as dead where a tab is looked at again. */
 export const SILENCE_MS = 20_000;
+/** The longest time of a timer, in milliseconds: with more it is over at once. */
+export const MAX_WAIT_MS = 2 ** 31 - 1;
 /** A request has at most so many wants. */
 const MAX_WANTS = 100;
 
@@ -44,7 +46,7 @@ export function makeTransport(hub) {
       const request = [...requests].find((one) => !one.isFull && one.feeds.size < MAX_WANTS) ?? liveRequest(transport);
       requests.add(request);
       request.feeds.set(feed.n, feed);
-      request.askIn(2);
+      request.askSoon();
       tick ??= setInterval(() => transport.check(MAX_SILENCE_MS), TICK_MS);
       // A process of Node is kept alive by the response, not by this.
       tick.unref?.();
@@ -55,7 +57,7 @@ export function makeTransport(hub) {
       for (const request of requests) {
         if (!request.feeds.delete(feed.n)) continue;
         request.isFull = false;
-        request.askIn(2);
+        request.askSoon();
       }
     },
 
@@ -77,7 +79,10 @@ export function makeTransport(hub) {
       if (isError || name === "end") {
         request.feeds.delete(feed.n);
         if (isError && told.retry) {
-          feed.retry = setTimeout(transport.want, told.after ?? backoff(feed.failures++), feed);
+          // Where the relay says when, then: but what fails over and over is asked for later and later.
+          const wait = backoff(feed.failures);
+          const after = Math.max(told.after ?? wait, feed.failures++ && wait);
+          feed.retry = setTimeout(transport.want, Math.min(after, MAX_WAIT_MS), feed);
           return;
         }
       }
