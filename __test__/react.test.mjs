@@ -12,7 +12,6 @@ import * as hooks from "trigger-native/react";
 
 import { tokenOf } from "../browser/react/access.mjs";
 import { throttle } from "../browser/react/following.mjs";
-import { freshParts } from "../browser/react/parts.mjs";
 import { request } from "../browser/react/request.mjs";
 import { stringify } from "../browser/react/super-json.mjs";
 import { root } from "../scripts/lib/run.mjs";
@@ -172,20 +171,6 @@ test("updates come at once, then spaced, and the last one always", (t) => {
   const unspaced = throttle((value) => each.push(value), 0);
   for (const value of [1, 2, 3]) unspaced.push(value);
   assert.deepEqual(each, [1, 2, 3]);
-});
-
-test("of a stream's states each part is new once, also where old ones were dropped", () => {
-  const fresh = freshParts();
-  const part = (chunk, id = `${chunk}`) => ({ id, chunk, timestamp: 0 });
-  const [a, b, c, d, e] = [part(0), part(1), part(2), part(3), part(3)];
-  assert.deepEqual(fresh([]), []);
-  assert.deepEqual(fresh([a, b]), [a, b]);
-  assert.deepEqual(fresh([a, b]), []);
-  assert.deepEqual(fresh([a, b, c]), [c]);
-  assert.deepEqual(fresh([c, d]), [d]);
-  assert.deepEqual(fresh([d, e]), [e], "the same id and value, and another part");
-  assert.deepEqual(fresh([part(3)]), [], "told anew");
-  assert.deepEqual(fresh([part(7), part(8)]), [part(7), part(8)]);
 });
 
 describe("the token of what is followed", () => {

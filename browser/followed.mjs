@@ -147,8 +147,8 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
   return {
     getState: () => state,
 
-    subscribe(/** @type {(state: State) => void} */ callback) {
-      const leave = add((now) => callback(now));
+    subscribe(/** @type {(state: State, parts?: any[]) => void} */ callback) {
+      const leave = add((now, parts) => callback(now, parts));
       callback(state);
       return leave;
     },

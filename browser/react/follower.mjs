@@ -9,6 +9,7 @@ import { useFollowing } from "./following.mjs";
  * @typedef {object} Follow
  * @property {import("../../types/connect.js").Connection} connection
  * @property {import("../../types/connect.js").ConnectOptions["accessToken"]} accessToken
+ * @property {Set<{ readonly current: any }>} members the options of each component that follows this, as it was rendered last. `any`: of every kind of hook
  */
 
 /**
@@ -18,20 +19,25 @@ import { useFollowing } from "./following.mjs";
  * @param {import("./access.mjs").Access} access
  * @param {{ enabled?: boolean | undefined } | undefined} options
  * @param {string | undefined} subject `undefined` waits
+ * @param {import("./view.mjs").View<any>} view what shows it. `any`: of every kind of hook
  * @param {Error | undefined} error that ended it
  * @param {(follow: Follow) => () => void} start gives the function that leaves
  */
-export function useFollower(access, options, subject, error, start) {
+export function useFollower(access, options, subject, view, error, start) {
   const { accessToken, baseURL, share } = access;
   const [tried, setTried] = useState(accessToken);
   if (error && tried !== accessToken) setTried(accessToken);
   const latest = useRef(access);
+  const member = useRef(options);
   useEffect(() => {
     latest.current = access;
+    member.current = options;
   });
   const enabled = options?.enabled !== false && subject !== undefined;
-  return useFollowing(enabled ? JSON.stringify([baseURL, share, subject, tried]) : undefined, () =>
-    start({ connection: connectionOf(latest.current), accessToken: tokenOf(latest) }),
+  return useFollowing(enabled ? JSON.stringify([baseURL, share, subject, tried]) : undefined, view, (text) =>
+    view.follow(text, member, (members) =>
+      start({ connection: connectionOf(latest.current), accessToken: tokenOf(latest), members }),
+    ),
   );
 }
 

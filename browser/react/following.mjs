@@ -8,10 +8,11 @@ import { useCallback, useEffect, useRef } from "react";
  * and functions a render makes: the last ones are used.
  *
  * @param {string | undefined} subject `undefined` waits
+ * @param {unknown} view what it is followed for: for another one it is followed anew
  * @param {(subject: string) => () => void} start gives the function that leaves
  * @returns {() => void} stops it
  */
-export function useFollowing(subject, start) {
+export function useFollowing(subject, view, start) {
   const latest = useRef(start);
   useEffect(() => {
     latest.current = start;
@@ -22,11 +23,12 @@ export function useFollowing(subject, start) {
     leave.current?.();
     leave.current = undefined;
   }, []);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another view is shown from its beginning
   useEffect(() => {
     if (subject === undefined) return undefined;
     leave.current = latest.current(subject);
     return stop;
-  }, [subject, stop]);
+  }, [subject, view, stop]);
   return stop;
 }
 

@@ -49,7 +49,7 @@ function useListView(subject, options, followed) {
   const [view, state] = useView("list", options?.id, NOTHING);
   // What another subject showed is not shown as this one's. A component that only names an `id` shows what others follow.
   const shown = subject && state.subject !== subject ? NOTHING : state;
-  const stop = useFollower(access, options, subject, shown.error, (follow) => {
+  const stop = useFollower(access, options, subject, view, shown.error, (follow) => {
     if (view.get().subject !== subject) view.show({ ...NOTHING, subject });
     const updates = throttle((/** @type {ListState} */ { value, state, error }) => {
       named(error);

@@ -1,5 +1,6 @@
 // A run that is asked for now and then, once for all components of a page that show it.
 
+import { Kept } from "./kept.mjs";
 import { request } from "./request.mjs";
 import { View } from "./view.mjs";
 
@@ -25,9 +26,6 @@ const FINAL = [400, 401, 403, 422];
 /** A run in one of these will not change: a cancelled or expired one too, which the official hook asks for without end. */
 const OVER = ["COMPLETED", "CANCELED", "FAILED", "CRASHED", "SYSTEM_FAILURE", "EXPIRED", "TIMED_OUT"];
 
-/** Queries that are kept for components that come back. */
-const MAX_QUERIES = 200;
-
 /** Times of a run, which come as texts. */
 const TIMES = ["createdAt", "updatedAt", "startedAt", "finishedAt", "delayedUntil", "expiredAt"];
 
@@ -42,12 +40,16 @@ export class Query {
   #underWay;
   #askedAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
+  /** The tokens that were refused since the last answer. @type {Set<string | undefined>} */
+  #refused = new Set();
   #runId;
 
   /** @param {string} runId */
   constructor(runId) {
     this.#runId = runId;
   }
+
+  isUsed = () => this.#members.size > 0 || this.view.isUsed();
 
   /** Shows the run to a component until it leaves. @param {{ readonly current: Member }} member */
   join(member) {
@@ -79,8 +81,10 @@ export class Query {
   }
 
   async #ask() {
-    const [member] = this.#members;
+    // Each component has a token of its own, and may be rendered with another one.
+    const member = this.#untried() ?? [...this.#members][0];
     if (this.#underWay || !member) return;
+    const { access } = member.current;
     clearTimeout(this.#timer);
     const asked = new AbortController();
     this.#underWay = asked;
@@ -88,17 +92,26 @@ export class Query {
     this.view.show({ isValidating: true });
     try {
       const path = `/api/v3/runs/${encodeURIComponent(this.#runId)}`;
-      const { data } = await request(member.current.access, path, undefined, asked.signal);
+      const { data } = await request(access, path, undefined, asked.signal);
       this.#failures = 0;
+      this.#refused.clear();
       this.view.show({ run: kept(this.view.get().run, read(data)), error: undefined, isValidating: false });
     } catch (error) {
       if (asked.signal.aborted) return;
       this.#failures++;
+      const { status } = /** @type {{ status?: number }} */ (error);
+      if (status === 401 || status === 403) this.#refused.add(access.accessToken);
       this.view.show({ error: /** @type {Error} */ (error), isValidating: false });
     } finally {
       if (this.#underWay === asked) this.#underWay = undefined;
     }
-    this.#schedule();
+    if (this.#refused.has(access.accessToken) && this.#untried()) this.#ask();
+    else this.#schedule();
+  }
+
+  /** A component whose token was not refused, since others were. */
+  #untried() {
+    return [...this.#members].find(({ current }) => !this.#refused.has(current.access.accessToken));
   }
 
   /** Sets the timer of the next request, or ends what nobody waits for. */
@@ -158,16 +171,11 @@ function kept(before, now) {
   return before && JSON.stringify(before) === JSON.stringify(now) ? before : now;
 }
 
-/** @type {Map<string, Query>} */
-const queries = new Map();
+/** Those of components that are there, and some for those that come back. @type {Kept<Query>} */
+const queries = new Kept(200);
 
 /** The query of a run; a server has one for each component, since it has many pages. @param {string} baseURL @param {string} runId */
 export function queryOf(baseURL, runId) {
   if (typeof window === "undefined") return new Query(runId);
-  const name = JSON.stringify([baseURL, runId]);
-  const query = queries.get(name) ?? new Query(runId);
-  queries.delete(name);
-  queries.set(name, query);
-  if (queries.size > MAX_QUERIES) queries.delete(/** @type {string} */ (queries.keys().next().value));
-  return query;
+  return queries.get(JSON.stringify([baseURL, runId]), () => new Query(runId));
 }

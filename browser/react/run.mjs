@@ -5,7 +5,7 @@ import { useEffect, useRef } from "react";
 import { useAccess } from "./access.mjs";
 import { named, useFollower } from "./follower.mjs";
 import { throttle, throttleOf } from "./following.mjs";
-import { freshParts } from "./parts.mjs";
+import { subscribeToParts } from "./parts.mjs";
 import { useView } from "./view.mjs";
 
 /** @typedef {import("../../types/run.js").AnyRealtimeRun} Run */
@@ -18,12 +18,12 @@ import { useView } from "./view.mjs";
  * @property {Run | undefined} run
  * @property {boolean} over whether `run` is as it will be
  * @property {Record<string, unknown[]>} streams
- * @property {Record<string, string | undefined>} places the place after the last part of each stream
+ * @property {Map<string, string | undefined>} places the place after the last part of each stream
  * @property {Error | undefined} error
  */
 
 /** @type {RunView} */
-const NOTHING = { id: undefined, run: undefined, over: false, streams: {}, places: {}, error: undefined };
+const NOTHING = { id: undefined, run: undefined, over: false, streams: {}, places: new Map(), error: undefined };
 
 /** @param {string} [runId] @param {Options} [options] */
 export function useRealtimeRun(runId, options) {
@@ -49,7 +49,7 @@ function useRunView(runId, options, withStreams) {
   const shown = runId && state.id !== runId ? NOTHING : state;
   const { skipColumns, stopOnCompletion = true } = options ?? {};
   const subject = runId ? JSON.stringify([runId, stopOnCompletion, skipColumns ?? []]) : undefined;
-  const stop = useFollower(access, options, subject, shown.error, (follow) => {
+  const stop = useFollower(access, options, subject, view, shown.error, (follow) => {
     const id = /** @type {string} */ (runId);
     if (view.get().id !== id) view.show({ ...NOTHING, id });
     const streams = withStreams ? streamsOf(id, follow, view, throttleOf(options)) : undefined;
@@ -96,32 +96,29 @@ function useCompletion({ run, over, error }, onComplete) {
 function streamsOf(id, { connection, accessToken }, view, ms) {
   /** @type {Map<string, () => void>} */
   const open = new Map();
-  /** @type {Record<string, import("../../types/connect.js").StreamPart<unknown>[]>} */
-  let waiting = {};
-  /** The place after those, of each stream. @type {Record<string, string | undefined>} */
-  let reached = {};
+  /** Of each stream. Keys are whatever a task names, such as "constructor". @type {Map<string, unknown[]>} */
+  const waiting = new Map();
+  /** The place after those. @type {Map<string, string | undefined>} */
+  const reached = new Map();
   /** @type {Error | undefined} */
   let failure;
   const updates = throttle(() => {
-    const { streams, places } = view.get();
-    const next = { ...streams };
-    for (const [key, parts] of Object.entries(waiting)) {
-      next[key] = [...(next[key] ?? []), ...parts.map(({ chunk }) => chunk)];
-    }
-    view.show({ streams: next, places: { ...places, ...reached } });
-    waiting = {};
-    reached = {};
+    const next = new Map(Object.entries(view.get().streams));
+    for (const [key, chunks] of waiting) next.set(key, [...(next.get(key) ?? []), ...chunks]);
+    waiting.clear();
+    view.show({ streams: Object.fromEntries(next), places: new Map([...view.get().places, ...reached]) });
+    reached.clear();
   }, ms);
   /** @param {string} key */
   const follow = (key) => {
-    const lastEventId = view.get().places[key];
-    const fresh = freshParts();
+    const lastEventId = view.get().places.get(key);
     const stream = connection.stream(id, key, { accessToken, ...(lastEventId ? { lastEventId } : {}) });
-    return stream.subscribe((state) => {
-      const parts = fresh(state.value);
+    return subscribeToParts(stream, (state, parts) => {
       if (parts.length > 0) {
-        waiting[key] = [...(waiting[key] ?? []), ...parts];
-        reached[key] = state.lastEventId;
+        const chunks = waiting.get(key) ?? [];
+        for (const { chunk } of parts) chunks.push(chunk);
+        waiting.set(key, chunks);
+        reached.set(key, state.lastEventId);
         updates.push(undefined);
       }
       if (state.error && state.error !== failure) {

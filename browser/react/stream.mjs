@@ -5,7 +5,7 @@ import { useEffect, useMemo, useRef } from "react";
 import { useAccess } from "./access.mjs";
 import { named, useFollower } from "./follower.mjs";
 import { throttle, throttleOf } from "./following.mjs";
-import { freshParts } from "./parts.mjs";
+import { subscribeToParts } from "./parts.mjs";
 import { useView } from "./view.mjs";
 
 /** @typedef {import("../../types/connect.js").StreamPart<any>} Part `any`: a part of any stream */
@@ -21,9 +21,6 @@ import { useView } from "./view.mjs";
 
 /** @type {StreamView} */
 const NOTHING = { subject: undefined, parts: [], lastEventId: undefined, error: undefined };
-
-/** Parts that the client keeps beyond those that are shown: so many may come at once, and each has its callback. */
-const AT_ONCE = 1_000;
 
 /**
  * Takes a run's id and a key, a run's id alone, or a defined stream and a run's id.
@@ -64,9 +61,8 @@ function useStream(runId, key, options) {
   // An `id` keeps the parts of each stream of its own, as that of the official hook.
   const [view, state] = useView("stream", options?.id === undefined ? undefined : `${options.id} ${subject}`, NOTHING);
   const shown = subject && state.subject !== subject ? NOTHING : state;
-  const stop = useFollower(access, options, subject, shown.error, ({ connection, accessToken }) => {
+  const stop = useFollower(access, options, subject, view, shown.error, ({ connection, accessToken, members }) => {
     if (view.get().subject !== subject) view.show({ ...NOTHING, subject });
-    const fresh = freshParts();
     /** @type {Part[]} */
     let waiting = [];
     /** @type {string | undefined} */
@@ -77,18 +73,17 @@ function useStream(runId, key, options) {
       if (batch.length === 0) return view.show({ error });
       const parts = newest([...view.get().parts, ...batch.map(({ chunk }) => chunk)], latest.current?.maxParts);
       view.show({ parts, lastEventId: reached, error });
-      latest.current?.onParts?.(batch);
+      for (const { current } of members) call(current?.onParts, batch);
     }, throttleOf(options));
-    const leave = connection
-      .stream(runId, key, { accessToken, ...placeOf(view.get().lastEventId, latest.current) })
-      .subscribe(({ value, lastEventId, error }) => {
-        named(error);
-        const parts = fresh(value);
-        waiting.push(...parts);
-        reached = lastEventId;
-        if (parts.length > 0 || error !== view.get().error) updates.push(error);
-        for (const { chunk } of parts) latest.current?.onData?.(chunk);
-      });
+    const place = placeOf(view.get().lastEventId, latest.current);
+    const stream = connection.stream(runId, key, { accessToken, ...place });
+    const leave = subscribeToParts(stream, ({ lastEventId, error }, parts) => {
+      named(error);
+      for (const part of parts) waiting.push(part);
+      reached = lastEventId;
+      if (parts.length > 0 || error !== view.get().error) updates.push(error);
+      for (const { chunk } of parts) for (const { current } of members) call(current?.onData, chunk);
+    });
     return () => {
       leave();
       updates.end();
@@ -97,6 +92,21 @@ function useStream(runId, key, options) {
   const maxParts = options?.maxParts;
   const parts = useMemo(() => newest(shown.parts, maxParts), [shown.parts, maxParts]);
   return { parts, lastEventId: shown.lastEventId, error: shown.error, stop };
+}
+
+/**
+ * Calls back. The fault of one callback is nothing to the others, and is not hidden.
+ *
+ * @template T
+ * @param {((value: T) => void) | undefined} callback
+ * @param {T} value
+ */
+function call(callback, value) {
+  try {
+    callback?.(value);
+  } catch (error) {
+    Promise.reject(error);
+  }
 }
 
 /**
@@ -113,7 +123,7 @@ function placeOf(reached, options) {
   return {
     ...(lastEventId ? { lastEventId } : {}),
     ...(timeoutInSeconds ? { timeoutInSeconds } : {}),
-    ...(maxParts !== undefined && maxParts >= 0 ? { maxParts: maxParts + AT_ONCE } : {}),
+    ...(maxParts !== undefined && maxParts >= 0 ? { maxParts } : {}),
   };
 }
 

@@ -2,6 +2,7 @@
 // What a hook shows: a store of one component, or of all components that name the same `id`.
 
 import { useState, useSyncExternalStore } from "react";
+import { Kept } from "./kept.mjs";
 
 /** A value and those who read it. @template T */
 export class View {
@@ -9,6 +10,8 @@ export class View {
   #shown;
   /** @type {Set<() => void>} */
   #listeners = new Set();
+  /** What is followed for it, with those who want that. @type {Map<string, { members: Set<unknown>, leave: () => void }>} */
+  #followed = new Map();
 
   /** @param {T} first */
   constructor(first) {
@@ -29,20 +32,37 @@ export class View {
     this.#shown = { ...this.#shown, ...changes };
     for (const listener of [...this.#listeners]) listener();
   }
+
+  /** Whether a component shows it or follows for it. */
+  isUsed = () => this.#listeners.size > 0 || this.#followed.size > 0;
+
+  /**
+   * Follows for this view, once for all components that follow the same for it: each part of a stream is added once.
+   *
+   * @template M
+   * @param {string} subject
+   * @param {M} member
+   * @param {(members: Set<M>) => () => void} start gives the function that leaves. `members` has those who are there
+   * @returns {() => void} leaves
+   */
+  follow(subject, member, start) {
+    const known = this.#followed.get(subject);
+    /** @type {Set<any>} `any`: of the same kind for the same subject */
+    const members = known?.members ?? new Set();
+    members.add(member);
+    const one = known ?? { members, leave: () => {} };
+    this.#followed.set(subject, one);
+    if (!known) one.leave = start(members);
+    return () => {
+      if (!members.delete(member) || members.size > 0) return;
+      this.#followed.delete(subject);
+      one.leave();
+    };
+  }
 }
 
-/** The views with an `id`, which outlive their components. The newest are kept. @type {Map<string, View<any>>} `any`: of every kind of hook */
-const named = new Map();
-const MAX_NAMED = 200;
-
-/** @template T @param {string} name @param {T} empty @returns {View<T>} */
-function namedView(name, empty) {
-  const known = named.get(name) ?? new View(empty);
-  named.delete(name);
-  named.set(name, known);
-  if (named.size > MAX_NAMED) named.delete(/** @type {string} */ (named.keys().next().value));
-  return known;
-}
+/** The views with an `id`, which outlive their components. @type {Kept<View<any>>} `any`: of every kind of hook */
+const named = new Kept(200);
 
 /**
  * The view of a hook and what it shows now; on a server, and while a page is hydrated, nothing.
@@ -56,6 +76,7 @@ function namedView(name, empty) {
 export function useView(kind, id, empty) {
   const [own] = useState(() => new View(empty));
   // A server has many pages: no view of one may reach another.
-  const view = id === undefined || typeof window === "undefined" ? own : namedView(`${kind} ${id}`, empty);
+  const view =
+    id === undefined || typeof window === "undefined" ? own : named.get(`${kind} ${id}`, () => new View(empty));
   return [view, useSyncExternalStore(view.subscribe, view.get, () => empty)];
 }

@@ -1,0 +1,86 @@
+// React in Chromium with a relay that the test writes: what a page shows is judged without a server.
+
+import { build } from "esbuild";
+import { root } from "../../scripts/lib/run.mjs";
+
+const SITE = "https://app.example/";
+
+/** The scripts of the page: React, the hooks, and a `fetch` that keeps each request and is answered by the test. */
+const PAGE = `
+import * as React from "react";
+import { flushSync } from "react-dom";
+import { createRoot } from "react-dom/client";
+import * as hooks from "trigger-native/react";
+
+const encoder = new TextEncoder();
+const asks = [];
+const answers = [];
+globalThis.fetch = (url, { body, signal, headers } = {}) =>
+  new Promise((resolve, reject) => {
+    const ask = { url: String(url), wants: body ? JSON.parse(body).wants ?? [] : [], headers: new Headers(headers), isOver: false, resolve };
+    asks.push(ask);
+    signal?.addEventListener("abort", () => {
+      ask.isOver = true;
+      reject(new DOMException("aborted", "AbortError"));
+    });
+    const answer = answers.find((given) => given(ask));
+    if (answer || !ask.url.endsWith("/live")) return;
+    const stream = new ReadableStream({ start: (controller) => { ask.controller = controller; } });
+    signal.addEventListener("abort", () => ask.controller.error(signal.reason));
+    resolve(new Response(stream, { headers: { "content-type": "text/event-stream" } }));
+  });
+const live = () => asks.filter(({ url, isOver }) => url.endsWith("/live") && !isOver);
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+async function until(holds, what) {
+  for (let turn = 0; turn < 1000; turn++) {
+    const is = await holds();
+    if (is) return is;
+    await wait(10);
+  }
+  throw new Error("it never came: " + (what ?? holds));
+}
+/** Tells events, of which each names the want by what it follows. */
+async function tell(...events) {
+  const text = events.map(([name, of, ...told]) => {
+    const ask = live().find(({ wants }) => wants.some(of));
+    return ["event: " + name, "data: " + JSON.stringify([ask.wants.find(of).id, ...told]), "", ""].join("\\n");
+  });
+  live()[0].controller.enqueue(encoder.encode(text.join("")));
+}
+const rootOf = () => createRoot(document.body.appendChild(document.createElement("div")));
+const row = (id, more) => ({ key: id, at: "at", run: { id, status: "EXECUTING", createdAt: 1, updatedAt: 2, isFinished: false, ...more } });
+globalThis.kit = { React, h: React.createElement, flushSync, rootOf, hooks, asks, answers, live, wait, until, tell, row };
+`;
+
+/** @param {import("playwright-core").Browser} browser */
+export async function reactPages(browser) {
+  const { outputFiles } = await build({
+    stdin: { contents: PAGE, resolveDir: root },
+    bundle: true,
+    write: false,
+    format: "iife",
+    platform: "browser",
+    define: { "process.env.NODE_ENV": '"development"' },
+    logLevel: "silent",
+  });
+  return {
+    /** Runs a function with `kit` in a page of its own, and gives what it gives and what the page said on its console. */
+    async run(test, given) {
+      const page = await browser.newPage();
+      const said = [];
+      page.on("console", (message) => said.push(message.text()));
+      page.on("pageerror", (error) => said.push(`${error}`));
+      try {
+        await page.route(`${SITE}**`, (route) =>
+          route.fulfill({ contentType: "text/html", body: "<!doctype html><title>a page</title>" }),
+        );
+        await page.goto(SITE);
+        await page.addScriptTag({ content: outputFiles[0].text });
+        const shown = await page.evaluate(`(${test})(kit, ${JSON.stringify(given) ?? "undefined"})`);
+        return { shown, said: said.filter((text) => !text.includes("React DevTools")) };
+      } finally {
+        await page.close();
+      }
+    },
+  };
+}
