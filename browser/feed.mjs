@@ -85,6 +85,8 @@ export function makeFeed(subject, options, load) {
     key: JSON.stringify([subject, options]),
     /** Its id on the wire. */
     n: `${++count}`,
+    /** The tab whose snapshot it has, and whose events therefore follow. @type {string | undefined} */
+    teller: undefined,
     /** How often it was refused in a row, where that passes. */
     failures: 0,
     /** When it is asked for again. @type {ReturnType<typeof setTimeout> | undefined} */

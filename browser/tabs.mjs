@@ -6,7 +6,7 @@
 import { SILENCE_MS, TICK_MS } from "./transport.mjs";
 
 /** Changes with what tabs tell each other, so that tabs of another version of the page go on by themselves. */
-const VERSION = 1;
+const VERSION = 2;
 /** A leader that said nothing for so many ticks is asked whether it is there, and replaced after one more. It speaks every 15 s. */
 const SILENT_TICKS = 5;
 
@@ -32,8 +32,6 @@ export function shareTabs(hub, transport, who) {
   let channel;
   /** Lets the locks go. */
   let leave = () => {};
-  /** Feeds by the ids that the leader gave them. @type {Map<string, Feed>} */
-  const told = new Map();
   /** The tabs whose locks this one, which leads, waits for. @type {Set<string>} */
   const served = new Set();
   /** For how many ticks nothing was heard of the leader. */
@@ -67,7 +65,7 @@ export function shareTabs(hub, transport, who) {
       const feed = hub.hold(hub.make(subject, options), tab);
       // What another tab has of it is what this one begins with.
       if (feed.holders.size === 1) feed.apply(...snapshot);
-      return [feed.key, feed.n, feed.snapshot()];
+      return [feed.key, feed.snapshot()];
     });
     post({ to: tab, have });
     if (served.has(tab)) return;
@@ -93,16 +91,19 @@ export function shareTabs(hub, transport, who) {
     if (to && to !== id) return;
     if (leader !== from) {
       leader = from;
-      told.clear();
       // A leader that took over knows nothing of what the others follow.
       if (!to) ask(feeds.values());
     }
-    for (const [key, n, snapshot] of have) {
+    for (const [key, snapshot] of have) {
       const feed = feeds.get(key);
       feed?.apply(...snapshot);
-      if (feed) told.set(n, feed);
+      if (feed) feed.teller = from;
     }
-    for (const [n, ...event] of events) told.get(n)?.apply(event);
+    for (const [key, event] of events) {
+      const feed = feeds.get(key);
+      // What a leader tells follows what it had.
+      if (feed && feed.teller === from) feed.apply(event);
+    }
   };
 
   const join = () => {
@@ -144,7 +145,7 @@ export function shareTabs(hub, transport, who) {
 
   transport.onTold = (/** @type {import("./transport.mjs").Batch} */ batch) => {
     const isShared = (/** @type {Feed} */ { holders }) => [...holders.values()].includes(undefined);
-    post({ events: batch.flatMap(([feed, ...event]) => (isShared(feed) ? [[feed.n, ...event]] : [])) });
+    post({ events: batch.flatMap(([feed, ...event]) => (isShared(feed) ? [[feed.key, event]] : [])) });
   };
 
   /** @type {import("./hub.mjs").Carrier} */
@@ -172,7 +173,6 @@ export function shareTabs(hub, transport, who) {
       transport.stop();
       id = "";
       leader = " ";
-      told.clear();
     },
   };
   return carrier;

@@ -138,7 +138,8 @@ export class Query {
     }
     if (run && OVER.includes(run.status)) return undefined;
     const intervals = [...this.#members].map(({ current }) => current.options?.refreshInterval ?? 0);
-    const some = intervals.filter((interval) => interval > 0);
+    // With more, a timer is over at once.
+    const some = intervals.filter((interval) => interval > 0 && interval < 2 ** 31);
     return some.length > 0 ? Math.min(...some) : undefined;
   }
 }
