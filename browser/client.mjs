@@ -44,8 +44,13 @@ export function connect({ url = "/api/trigger", accessToken, share = true } = {}
     batch: (batch, options) => followed({ batch }, batch, options),
     stream(run, key = "default", options = {}) {
       const { input, lastEventId: from, maxParts, timeoutInSeconds = 0 } = options;
-      const more = { from, maxParts };
-      return followed({ stream: { run, key, input } }, run && key, options, more, timeoutInSeconds * 1000);
+      return followed(
+        { stream: { run, key, input } },
+        run && key,
+        options,
+        { from, maxParts },
+        timeoutInSeconds * 1000,
+      );
     },
     close: hub.close,
   };

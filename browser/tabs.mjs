@@ -61,13 +61,13 @@ export function shareTabs(hub, transport, who) {
 
   /** Follows what another tab wants, until it is gone. @param {string} tab @param {any[]} wants */
   const serve = (tab, wants) => {
-    const have = wants.map(([subject, options, snapshot]) => {
+    const told = wants.map(([subject, options, snapshot]) => {
       const feed = hub.hold(hub.make(subject, options), tab);
       // What another tab has of it is what this one begins with.
       if (feed.holders.size === 1) feed.apply(...snapshot);
-      return [feed.key, feed.snapshot()];
+      return [feed.key, ...feed.snapshot()];
     });
-    post({ to: tab, have });
+    post({ to: tab, told });
     if (served.has(tab)) return;
     served.add(tab);
     locks.request(name + tab, () => {
@@ -77,7 +77,7 @@ export function shareTabs(hub, transport, who) {
   };
 
   /** A message of another tab. `any`: of its own version. @param {any} message */
-  const hear = ({ from, to, wants, drop, events = [], have = [] }) => {
+  const hear = ({ from, to, wants, drop, told = [] }) => {
     if (isLeading()) {
       if (drop) hub.release(feeds.get(drop), from);
       if (wants) {
@@ -94,15 +94,12 @@ export function shareTabs(hub, transport, who) {
       // A leader that took over knows nothing of what the others follow.
       if (!to) ask(feeds.values());
     }
-    for (const [key, snapshot] of have) {
+    for (const [key, ...events] of told) {
       const feed = feeds.get(key);
-      feed?.apply(...snapshot);
-      if (feed) feed.teller = from;
-    }
-    for (const [key, event] of events) {
-      const feed = feeds.get(key);
-      // What a leader tells follows what it had.
-      if (feed && feed.teller === from) feed.apply(event);
+      if (!feed) continue;
+      // What a leader tells to all follows what it told to this tab: all that it had.
+      if (to) feed.teller = from;
+      if (feed.teller === from) feed.apply(...events);
     }
   };
 
@@ -145,7 +142,7 @@ export function shareTabs(hub, transport, who) {
 
   transport.onTold = (/** @type {import("./transport.mjs").Batch} */ batch) => {
     const isShared = (/** @type {Feed} */ { holders }) => [...holders.values()].includes(undefined);
-    post({ events: batch.flatMap(([feed, ...event]) => (isShared(feed) ? [[feed.key, event]] : [])) });
+    post({ told: batch.flatMap(([feed, ...event]) => (isShared(feed) ? [[feed.key, event]] : [])) });
   };
 
   /** @type {import("./hub.mjs").Carrier} */

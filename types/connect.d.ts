@@ -51,7 +51,7 @@ export interface FollowStreamOptions extends FollowOptions {
   lastEventId?: string | undefined;
   /** Ends after so many seconds without a part; by default with the run. */
   timeoutInSeconds?: number | undefined;
-  /** How many parts the store keeps, the newest. @default all */
+  /** How many parts the store keeps, the newest: an iteration gets all of them even so. @default all */
   maxParts?: number | undefined;
 }
 
