@@ -126,6 +126,7 @@ await withChromium(8, (launch) => {
               });
               return h("i", null, parts.join(","));
             };
+            const Run = () => h("u", null, hooks.useRealtimeRun("run_1", { id: "both" }).run?.status);
             const Streams = () => {
               const { streams } = hooks.useRealtimeRunWithStreams("run_1", { id: "both" });
               return h("b", null, (streams.ai ?? []).join(","));
@@ -136,6 +137,7 @@ await withChromium(8, (launch) => {
                 h(
                   isStrict ? React.StrictMode : React.Fragment,
                   null,
+                  h(Run, { key: "run" }),
                   ...names.flatMap((name) => [
                     h(Stream, { key: `s${name}`, name }),
                     h(Streams, { key: `w${name}`, name }),
@@ -156,11 +158,11 @@ await withChromium(8, (launch) => {
             await until(() => texts("i").length === 1);
             await tell(["chunk", isStream, { at: "3", parts: [part(3)] }]);
             await until(() => texts("i")[0] !== "1,2" && texts("b")[0] !== "1,2");
-            return { ...told, shown: [...texts("i"), ...texts("b")] };
+            return { ...told, shown: [...texts("u"), ...texts("i"), ...texts("b")] };
           },
           strict,
         );
-        assert.deepEqual([shown, said], [{ one: [1, 2], two: [1, 2, 3], shown: ["1,2,3", "1,2,3"] }, []]);
+        assert.deepEqual([shown, said], [{ one: [1, 2], two: [1, 2, 3], shown: ["EXECUTING", "1,2,3", "1,2,3"] }, []]);
       });
     }
 

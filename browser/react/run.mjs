@@ -48,7 +48,7 @@ function useRunView(runId, options, withStreams) {
   // What another run showed is not shown as this one's. A component that only names an `id` shows what others follow.
   const shown = runId && state.id !== runId ? NOTHING : state;
   const { skipColumns, stopOnCompletion = true } = options ?? {};
-  const subject = runId ? JSON.stringify([runId, stopOnCompletion, skipColumns ?? []]) : undefined;
+  const subject = runId ? JSON.stringify([runId, stopOnCompletion, skipColumns ?? [], withStreams]) : undefined;
   const stop = useFollower(access, options, subject, view, shown.error, (follow) => {
     const id = /** @type {string} */ (runId);
     if (view.get().id !== id) view.show({ ...NOTHING, id });
