@@ -5,7 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { withChromium } from "./support/browser.mjs";
 import { reactPages } from "./support/react-page.mjs";
 
-await withChromium(8, (launch) => {
+await withChromium(9, (launch) => {
   describe("trigger-native/react in a storm", { timeout: 120_000 }, () => {
     let browser;
     let pages;
@@ -223,6 +223,35 @@ await withChromium(8, (launch) => {
         return { ...counts, texts: [text("few"), text("all")] };
       });
       assert.deepEqual([shown, said], [{ data: 200_000, parts: 200_000, texts: ["1 199999", "200000 199999"] }, []]);
+    });
+
+    it("tells the parts that wait for the next update when it is stopped, as it shows them", async () => {
+      const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, until, wait }) => {
+        const got = [];
+        let stop;
+        const Stream = () => {
+          const stream = hooks.useRealtimeStream("run_1", "ai", {
+            throttleInMs: 1e9,
+            onParts: (parts) => got.push(...parts.map(({ chunk }) => chunk)),
+            onData: (chunk) => chunk === 2 && setTimeout(stop),
+          });
+          stop = stream.stop;
+          return h("p", null, stream.parts.join(","));
+        };
+        rootOf().render(h(Stream));
+        await until(() => live()[0]?.wants.length === 1);
+        for (const chunk of [0, 1, 2]) {
+          await tell([
+            "chunk",
+            ({ stream }) => stream,
+            { at: `${chunk}`, parts: [{ id: `${chunk}`, chunk, timestamp: 0 }] },
+          ]);
+          await wait(20);
+        }
+        await until(() => live().length === 0 && document.body.textContent === "0,1,2");
+        return got;
+      });
+      assert.deepEqual([shown, said], [[0, 1, 2], []]);
     });
 
     it("calls back no more once a callback has unmounted its component, and throws nothing", async () => {

@@ -54,9 +54,13 @@ export class View {
     this.#followed.set(subject, one);
     if (!known) one.leave = start(members);
     return () => {
-      if (!members.delete(member) || members.size > 0) return;
-      this.#followed.delete(subject);
-      one.leave();
+      if (!members.has(member)) return;
+      if (members.size === 1) {
+        this.#followed.delete(subject);
+        // What waits is told to the last one, too.
+        one.leave();
+      }
+      members.delete(member);
     };
   }
 }
