@@ -262,6 +262,31 @@ describe("trigger-native/client over a relay", { timeout: 60_000 }, () => {
     stop();
   });
 
+  it("ends what the relay does not understand, and follows the rest", async () => {
+    const id = await server.makeRun({ status: "EXECUTING" });
+    const { connection } = open("read:runs");
+    const of = (followed) => [followed, followed.subscribe(() => {})];
+    const followed = [
+      of(connection.run(id)),
+      of(connection.runs({ tags: ["a,b"] })),
+      // What a program without types may give.
+      of(connection.run(12)),
+      of(connection.stream(id, "words", { lastEventId: {} })),
+      of(connection.batch("batch_1", { skipColumns: "payload" })),
+    ];
+    const [[run], ...bad] = followed;
+    await until(() => run.getState().state === "live", "the run is live");
+    for (const [one] of bad) {
+      await until(() => one.getState().error, "it is refused");
+      assert.equal(one.getState().error.status, 400);
+    }
+    assert.match(bad[0][0].getState().error.message, /a tag holds a comma/);
+    await server.change(id, { metadata: { step: 1 } });
+    await until(() => run.getState().value.metadata?.step === 1, "the change came");
+    for (const [, stop] of followed) stop();
+    await until(() => handler.stats().viewers.now === 0, "nobody follows anything");
+  });
+
   it("says so where no relay is mounted", async () => {
     const other = await serve((_request, response) => response.writeHead(404).end("<html>"));
     try {
