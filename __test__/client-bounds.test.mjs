@@ -64,6 +64,36 @@ describe("a long stream", () => {
     assert.ok(moved < 10 * many, `${moved} moved`);
   });
 
+  it("costs what it has parts and not their square, and none waits for more than its length in microseconds", async (t) => {
+    const { relay, connection } = start(t);
+    const stream = watch(connection.stream("run_1", "k"));
+    await opened(t);
+    const ask = relay.last();
+    const many = 50_000;
+    await ask.tell(chunk(ask, parts(0, many)));
+    assert.equal(stream.last().value.length, many);
+    let copied = 0;
+    const { slice } = Array.prototype;
+    Array.prototype.slice = function (...range) {
+      const made = slice.apply(this, range);
+      copied += made.length;
+      return made;
+    };
+    try {
+      for (let at = 0; at < 1000; at++) {
+        await ask.tell(chunk(ask, parts(many + at, 1)));
+        if (at % 10 === 0) await pass(t, 1, 1);
+      }
+    } finally {
+      Array.prototype.slice = slice;
+    }
+    // In 100 ms the value is made twice.
+    assert.ok(copied < 5 * many, `${copied} copied for 1,000 parts`);
+    await pass(t, 52, 1);
+    assert.deepEqual(stream.last().value.at(-1), part(many + 999));
+    assert.equal(stream.last().value.length, many + 1000);
+  });
+
   it("that may be silent for longer than a timer lasts does not end at once", async (t) => {
     const { relay, connection } = start(t);
     const month = watch(connection.stream("run_1", "k", { timeoutInSeconds: 30 * 86_400 }));

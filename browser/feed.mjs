@@ -32,7 +32,6 @@ let count = 0;
  */
 export function makeFeed(subject, options, load) {
   let isDue = false;
-  const settled = () => feed.changed();
 
   /** @param {{ key: string, at: string }} told @param {Record<string, any>} run */
   const set = ({ key, at }, run) => feed.rows.set(key, { parts: {}, ...feed.rows.get(key), at, run, isNew: true });
@@ -67,11 +66,11 @@ export function makeFeed(subject, options, load) {
     /** Times are compared as numbers. @type {any[]} */
     const runs = [];
     for (const row of feed.rows.values()) {
-      if (row.isNew) row.isNew = !makeRun(row, load, settled);
+      if (row.isNew) row.isNew = !makeRun(row, load, feed.changed);
       if (row.isNew) feed.isSettled = false;
       if (row.shown) runs.push(row.shown);
     }
-    feed.isKnown ||= (feed.isReady && feed.isSettled) || !!(subject.run && runs[0]);
+    feed.isKnown ||= (feed.isReady && feed.isSettled) || (subject.run && runs[0]);
     if (!feed.isKnown) return;
     runs.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
     if (subject.run) feed.value = runs[0];
@@ -154,7 +153,10 @@ export function makeFeed(subject, options, load) {
     changed() {
       if (isDue) return;
       isDue = true;
-      queueMicrotask(() => {
+      // A long value is made less often: what its copies cost in a second does not grow with it.
+      const ms = feed.value?.length / 1000;
+      const later = ms > 1 ? setTimeout : queueMicrotask;
+      later(() => {
         isDue = false;
         let isShown = false;
         // Who left because of what another was told is told nothing.
@@ -166,7 +168,7 @@ export function makeFeed(subject, options, load) {
         }
         // Those that are not kept were new to the listeners.
         feed.parts.splice(0, beyond());
-      });
+      }, ms);
     },
   };
   return feed;

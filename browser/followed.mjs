@@ -85,7 +85,7 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
     if (news.length > 0) wait();
     /** @type {Partial<State>} */
     const next = isKnown ? { value, state: "live" } : {};
-    if (subject.stream && at) next.lastEventId = at;
+    if (at) next.lastEventId = at;
     set(next, news);
     if (error) end(Object.assign(new Error(error.message), error));
     else if (isOver && isSettled) end();

@@ -4,6 +4,8 @@ import { eventParser } from "./events.mjs";
 
 /** Silence after which a response counts as dead, in milliseconds: the relay sends a comment every 15 s. */
 export const MAX_SILENCE_MS = 40_000;
+/** When to ask again after `again`, in milliseconds. */
+const AT_ONCE = 1;
 /** The longest body, in bytes: the relay takes 256 KiB. */
 const MAX_BODY = 250_000;
 
@@ -67,7 +69,7 @@ export function liveRequest(transport) {
     const lasted = Date.now() - asked;
     if (lasted > 10_000) attempt = 0;
     // A relay that says `again` at once, over and over, is asked as one that fails.
-    if (!wait && (wait === undefined || lasted < 1000)) wait = backoff(attempt++);
+    if (!wait || (wait === AT_ONCE && lasted < 1000)) wait = backoff(attempt++);
     askIn(wait);
   };
 
@@ -108,7 +110,7 @@ export function liveRequest(transport) {
     const parse = eventParser((name, data) => {
       const [id, told] = JSON.parse(data);
       const feed = feeds.get(id);
-      if (name === "again") wait = 0;
+      if (name === "again") wait = AT_ONCE;
       else if (feed) transport.take(request, feed, name, told, batch);
     });
     const reader = /** @type {ReadableStream} */ (answer.body).getReader();

@@ -74,19 +74,17 @@ export function makeTransport(hub) {
 
     // Applies an event, and adds what was applied to the batch. A failure that passes is not shown, but retried.
     take(request, feed, name, told, batch) {
-      const isError = name === "error";
-      if (!isError) feed.failures = 0;
-      if (isError || name === "end") {
+      if (name !== "error") feed.failures = 0;
+      else if (told.retry) {
         request.feeds.delete(feed.n);
-        if (isError && told.retry) {
-          // Where the relay says when, then: but what fails over and over is asked for later and later.
-          const wait = backoff(feed.failures);
-          const after = Math.max(told.after ?? wait, feed.failures++ && wait);
-          feed.retry = setTimeout(transport.want, Math.min(after, MAX_WAIT_MS), feed);
-          return;
-        }
+        // Where the relay says when, then: but what fails over and over is asked for later and later.
+        const wait = backoff(feed.failures);
+        const after = Math.max(told.after ?? wait, feed.failures++ && wait);
+        feed.retry = setTimeout(transport.want, Math.min(after, MAX_WAIT_MS), feed);
+        return;
       }
       feed.apply([name, told]);
+      if (feed.isOver || feed.error) request.feeds.delete(feed.n);
       batch.push([feed, name, told]);
     },
   };
