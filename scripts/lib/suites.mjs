@@ -29,12 +29,14 @@ export const BROWSER = [
   "browser-connections",
   "browser-hooks",
   "browser-react",
+  "client-browser",
   "emulator-page-browser",
   "examples-nextjs",
   "examples-nuxt",
   "examples-react-router",
   "examples-remix",
   "examples-sveltekit",
+  "react-storms",
 ];
 
 /** Test files that need nginx. */
