@@ -6,7 +6,7 @@ import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { root } from "../scripts/lib/run.mjs";
-import { open, value } from "./examples/browser.mjs";
+import { open, requests, value } from "./examples/browser.mjs";
 import { startHalfway } from "./examples/emulator.mjs";
 import { writeAround, writeRecipes } from "./examples/recipes.mjs";
 import { attempt, installed, serve } from "./examples/support.mjs";
@@ -159,7 +159,35 @@ async function drive({ page, card, calm }, url, emulator) {
   await approval.getByText("Answered: approved").waitFor();
   await approval.getByText("COMPLETED").waitFor();
 
+  await driveOneConnection(page, card, emulator);
   calm();
+}
+
+/**
+ * The cards of `trigger-native/react`, both at once.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {Awaited<ReturnType<typeof open>>["card"]} card
+ * @param {Awaited<ReturnType<typeof startHalfway>>} emulator
+ */
+async function driveOneConnection(page, card, emulator) {
+  const asked = requests(page, "/api/trigger/");
+  const [text, approval] = ["text", "approval"].map((what) => card(`One connection: ${what}`));
+  await approval.getByRole("button", { name: "Start" }).click();
+  await approval.getByRole("button", { name: "Approve" }).waitFor();
+  await text.getByRole("button", { name: "Start" }).click();
+  await text.getByText("Once upon", { exact: true }).waitFor();
+  await asked.until(1);
+
+  await emulator.goOn();
+  await text.getByText("Once upon a time é", { exact: true }).waitFor();
+  await text.getByText("COMPLETED").waitFor();
+  await approval.getByRole("button", { name: "Approve" }).click();
+  await approval.getByText("Answered: approved").waitFor();
+  await approval.getByText("COMPLETED").waitFor();
+  await asked.until(0);
+  const others = asked.paths.filter((name) => name !== "/api/trigger/relay/v1/live");
+  assert.match(others.join(" "), /^\/api\/trigger\/api\/v1\/waitpoints\/tokens\/\w+\/complete$/);
 }
 
 /**

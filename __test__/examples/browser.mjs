@@ -40,3 +40,48 @@ export async function open(browser) {
 export function value(bar, expected) {
   return bar.and(bar.page().locator(`[value="${expected}"]`)).waitFor();
 }
+
+/**
+ * What a page asks for from now on, below a path.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {string} below
+ */
+export function requests(page, below) {
+  /** @type {string[]} */
+  const paths = [];
+  const held = new Set();
+  /** @type {(error?: Error) => void} */
+  let changed = () => {};
+  page.on("request", (request) => {
+    const { pathname } = new URL(request.url());
+    if (!pathname.startsWith(below)) return;
+    paths.push(pathname);
+    held.add(request);
+    changed();
+  });
+  for (const end of /** @type {const} */ (["requestfinished", "requestfailed"])) {
+    page.on(end, (request) => {
+      held.delete(request);
+      changed();
+    });
+  }
+  return {
+    /** The paths so far. */
+    paths,
+    /** Waits until so many requests are held at once. @param {number} count */
+    async until(count) {
+      const late = setTimeout(() => changed(new Error(`${held.size} requests are held, not ${count}`)), 30_000);
+      try {
+        while (held.size !== count) {
+          await new Promise((resolve, reject) => {
+            changed = (error) => (error ? reject(error) : resolve(undefined));
+          });
+        }
+      } finally {
+        clearTimeout(late);
+        changed = () => {};
+      }
+    },
+  };
+}

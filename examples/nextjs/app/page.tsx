@@ -1,5 +1,6 @@
 import { Approval } from "@/components/approval";
 import { Events } from "@/components/events";
+import { OneConnection } from "@/components/one-connection";
 import { Progress } from "@/components/progress";
 import { Story } from "@/components/story";
 
@@ -8,12 +9,13 @@ export default function Page() {
     <main>
       <header>
         <h1>Runs, live</h1>
-        <p>Started by a server action, followed by the official hooks through this app’s own relay route.</p>
+        <p>Started by a server action, followed by hooks through this app’s own relay route.</p>
       </header>
       <div className="cards">
         <Progress />
         <Story />
         <Approval />
+        <OneConnection />
         <Events />
       </div>
     </main>

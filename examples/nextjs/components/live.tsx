@@ -1,7 +1,7 @@
 "use client";
 
 import { TriggerAuthContext } from "@trigger.dev/react-hooks";
-import { type ReactNode, useState, useTransition } from "react";
+import { type ComponentType, type ReactNode, useState, useTransition } from "react";
 import { start, type Task } from "@/app/actions";
 
 // A server that renders this has no location, and asks for nothing.
@@ -13,8 +13,19 @@ async function fetchToken(): Promise<string> {
   return (await response.json()).token;
 }
 
+type Auth = { baseURL?: string; accessToken: string; refreshAccessToken: () => Promise<string> };
+
+type CardProps = {
+  title: string;
+  task: Task;
+  about: string;
+  /** Of the package whose hooks the children use; the official one by default. */
+  provider?: ComponentType<{ value: Auth; children: ReactNode }>;
+  children: (run: string) => ReactNode;
+};
+
 /** A card with a button that starts `task`; once it runs, `children(run)` with the hooks set up for the relay route. */
-export function Card(props: { title: string; task: Task; about: string; children: (run: string) => ReactNode }) {
+export function Card({ provider: Provider = TriggerAuthContext.Provider, ...props }: CardProps) {
   const [live, setLive] = useState<{ run: string; token: string }>();
   const [pending, startTransition] = useTransition();
 
@@ -33,12 +44,9 @@ export function Card(props: { title: string; task: Task; about: string; children
         Start
       </button>
       {live && (
-        <TriggerAuthContext.Provider
-          key={live.run}
-          value={{ baseURL, accessToken: live.token, refreshAccessToken: fetchToken }}
-        >
+        <Provider key={live.run} value={{ baseURL, accessToken: live.token, refreshAccessToken: fetchToken }}>
           {props.children(live.run)}
-        </TriggerAuthContext.Provider>
+        </Provider>
       )}
     </section>
   );
