@@ -12,6 +12,7 @@ import { ensureToolbox, tools } from "./support/toolbox.mjs";
 const example = {
   name: "react-router",
   start: ["node_modules/@react-router/serve/bin.js", "build/server/index.js"],
+  followers: ["By EventSource", "By the official hooks", "Over one connection"],
   recipes: { "app/routes/relay.ts": "app/routes/api.trigger.$.ts" },
 };
 

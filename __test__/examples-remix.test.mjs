@@ -10,6 +10,7 @@ await routes({
   name: "remix",
   title: "Remix",
   start: ["node_modules/@remix-run/serve/dist/cli.js", "build/server/index.js"],
+  followers: ["By EventSource", "By the official hooks"],
   recipes: { [relay]: relay, [loader]: loader },
   more: (_dir, at) =>
     test("has the README's loader wait for a run", async () => {

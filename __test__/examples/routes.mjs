@@ -17,13 +17,14 @@ import { installed, run, serve } from "./support.mjs";
  * @property {readonly string[]} start
  * @property {string} [variant] a folder of the example with manifests that take the place of its own
  * @property {() => Promise<string>} [node] which builds and serves it; the one that runs the tests, unless told
+ * @property {readonly string[]} followers the headings of the cards that follow a run
  * @property {Record<string, string>} recipes of the documentation, which take the place of its own files
  * @property {(dir: () => string, at: () => { url: string, emulator: Awaited<ReturnType<typeof startHalfway>> }) => void} [more]
  *   defines further tests, which may change what is in its folder
  *
  * @param {Example} example
  */
-export async function routes({ name, title, variant, node, start, recipes, more }) {
+export async function routes({ name, title, variant, node, start, followers, recipes, more }) {
   await withChromium(6, (launch) =>
     describe(`the ${title} example`, () => {
       /** @type {Array<() => Promise<void>>} */
@@ -66,7 +67,7 @@ export async function routes({ name, title, variant, node, start, recipes, more 
         await view.page.waitForURL(/\/runs\/run_\w+$/);
       }
 
-      const cards = () => [view.card("By EventSource"), view.card("By the official hooks")];
+      const cards = () => followers.map(view.card);
 
       test("starts a run and shows its progress to the end", async () => {
         await begin("Progress");
@@ -94,8 +95,11 @@ export async function routes({ name, title, variant, node, start, recipes, more 
 
       test("has a person approve, and the run goes on", async () => {
         await begin("Approval");
-        await view.page.getByRole("button", { name: "Approve" }).click();
-        await view.page.getByText("Answered: approved").waitFor();
+        const hooks = cards().slice(1);
+        const buttons = hooks.map((card) => card.getByRole("button", { name: "Approve" }));
+        for (const button of buttons) await button.waitFor();
+        await buttons.at(-1)?.click();
+        for (const card of hooks) await card.getByText("Answered: approved").waitFor();
         for (const card of cards()) await card.getByText("COMPLETED").waitFor();
       });
 

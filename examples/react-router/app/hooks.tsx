@@ -1,18 +1,13 @@
 import { TriggerAuthContext, useRealtimeRunWithStreams, useWaitToken } from "@trigger.dev/react-hooks";
 import { useEffect, useState } from "react";
 import { Status } from "./status";
+import { fetchToken } from "./token";
 
 type State = { id: string; status: string };
 type Streams = { ai: { type: "text-delta"; delta: string } };
 
 // A server that renders this has no location, and asks for nothing.
 const baseURL = typeof window === "undefined" ? undefined : `${window.location.origin}/api/trigger`;
-
-async function fetchToken(): Promise<string> {
-  const response = await fetch("/api/token", { method: "POST" });
-  if (!response.ok) throw new Error(`No token: ${response.status}`);
-  return (await response.json()).token;
-}
 
 /** The same run, followed by the official hooks with a token of their own. */
 export function Hooks({ run }: { run: State }) {

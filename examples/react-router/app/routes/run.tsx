@@ -1,6 +1,7 @@
 import { Link } from "react-router";
 import { Hooks } from "../hooks";
 import { Live } from "../live";
+import { OneConnection } from "../one-connection";
 import { runOf } from "../visitor.server";
 import type { Route } from "./+types/run";
 
@@ -22,6 +23,7 @@ export default function Run({ loaderData: run }: Route.ComponentProps) {
       <div className="cards" key={run.id}>
         <Live run={run} />
         <Hooks run={run} />
+        <OneConnection run={run} />
       </div>
     </>
   );
