@@ -6,7 +6,7 @@ function unavailable() {
   throw new Error(
     "trigger-native runs on a server only, in Node, Bun or Deno: its native core cannot be loaded in a browser or an " +
       'Edge runtime. Import it in server code alone; take `export const runtime = "edge"` out of a route that imports it; ' +
-      "in a client component use @trigger.dev/react-hooks.",
+      "in a client component use trigger-native/react or @trigger.dev/react-hooks, in other browser code trigger-native/client.",
   );
 }
 

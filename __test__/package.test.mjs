@@ -148,7 +148,7 @@ describe("the packed packages", () => {
     const file = path.join(packed.root.folder, "edge.mjs");
     await assert.rejects(
       import(pathToFileURL(file).href),
-      /runs on a server only.*take `export const runtime = "edge"` out.*react-hooks/,
+      /runs on a server only.*take `export const runtime = "edge"` out.*trigger-native\/react or.*react-hooks,.*trigger-native\/client\.$/,
     );
     const names = [];
     for (const [subpath, conditions] of Object.entries(manifest.exports)) {

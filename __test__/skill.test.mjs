@@ -176,7 +176,7 @@ describe("mistake", () => {
       await assert.rejects(import(pathToFileURL(file).href), ({ message }) => {
         assert.match(
           message,
-          /trigger-native runs on a server only.*client component use @trigger\.dev\/react-hooks\.$/,
+          /trigger-native runs on a server only.*client component use trigger-native\/react or @trigger\.dev\/react-hooks,.*trigger-native\/client\.$/,
         );
         return true;
       });
