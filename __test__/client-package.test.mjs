@@ -124,55 +124,76 @@ describe("the recipes for frameworks", () => {
       assert.ok(recipe(language).split("\n").length <= 12, language);
   });
 
-  it("follow and stop in Solid, whose from() takes what has subscribe()", async () => {
-    const run = followed();
+  it("follow and stop in Solid, and follow another run for another id", async () => {
+    const runs = { run_1: followed(), run_2: followed() };
+    const props = { id: "run_1" };
+    // What Solid does: from() takes what has subscribe(), and a memo is cleaned before it is made again.
     let clean;
-    // Solid's own from(), of a thing that has subscribe().
-    const from = (producer) => {
-      let state;
-      clean = producer.subscribe((next) => {
-        state = next;
-      });
-      return () => state;
+    let made;
+    let makeAgain;
+    const context = {
+      props,
+      trigger: { run: (id) => runs[id] },
+      from: (producer) => {
+        let state;
+        clean = producer.subscribe((next) => {
+          state = next;
+        });
+        return () => state;
+      },
+      createMemo: (make) => {
+        made = make();
+        makeAgain = () => {
+          clean();
+          made = make();
+        };
+        return () => made;
+      },
+      tag: (name, _props, text) => `${name} ${text}`,
     };
     const options = { loader: "jsx", format: "iife", globalName: "it", jsxFactory: "tag" };
     const { code } = await transform(recipe("jsx").replace(/^import .*$/gm, ""), options);
-    let show;
-    const made = from;
-    const context = {
-      from: (producer) => {
-        show = made(producer);
-        return show;
-      },
-      trigger: { run: () => run },
-      tag: (name, _props, text) => `${name} ${text}`,
-    };
-    assert.equal(runInNewContext(`${code}; it.Status({ id: "run_1" })`, context), "output connecting");
-    run.tell({ value: { status: "EXECUTING" } });
-    assert.equal(show().value.status, "EXECUTING");
+    assert.equal(runInNewContext(`${code}; it.Status(props)`, context), "output connecting");
+    runs.run_1.tell({ value: { status: "EXECUTING" } });
+    assert.equal(made().value.status, "EXECUTING");
+    props.id = "run_2";
+    makeAgain();
+    assert.deepEqual([runs.run_1.isFollowed(), runs.run_2.isFollowed()], [false, true]);
     clean();
-    assert.equal(run.isFollowed(), false);
+    assert.equal(runs.run_2.isFollowed(), false);
   });
 
-  it("follow and stop in Vue", async () => {
+  it("follow and stop in Vue, and follow another run for another id", async () => {
     const [, script] = /<script setup>\n(.*?)<\/script>/s.exec(recipe("vue"));
-    const run = followed();
-    let dispose;
+    const runs = { run_1: followed(), run_2: followed() };
+    const props = { id: "run_1" };
+    let clean;
+    let runAgain;
     const context = {
       shallowRef: (value) => ({ value }),
-      watchEffect: (effect) =>
-        effect((stop) => {
-          dispose = stop;
-        }),
-      defineProps: () => ({ id: "run_1" }),
-      trigger: { run: () => run },
+      // What Vue does: an effect is cleaned before it runs again, and at the end.
+      watchEffect: (effect) => {
+        runAgain = () => {
+          clean?.();
+          effect((stop) => {
+            clean = stop;
+          });
+        };
+        runAgain();
+      },
+      defineProps: () => props,
+      trigger: { run: (id) => runs[id] },
       window: {},
     };
     const state = runInNewContext(`${script.replace(/^import .*$/gm, "")}; run`, context);
-    run.tell({ value: { status: "EXECUTING" } });
+    runs.run_1.tell({ value: { status: "EXECUTING" } });
     assert.equal(state.value.value.status, "EXECUTING");
-    dispose();
-    assert.equal(run.isFollowed(), false);
+    props.id = "run_2";
+    runAgain();
+    assert.equal(state.value.state, "connecting");
+    assert.deepEqual([runs.run_1.isFollowed(), runs.run_2.isFollowed()], [false, true]);
+    clean();
+    assert.equal(runs.run_2.isFollowed(), false);
   });
 
   it("follow and stop in Angular", async () => {
