@@ -243,7 +243,7 @@ describe("a call", () => {
   test("that is refused has the server's words, and says so where no relay answers", async () => {
     const { given } = await answered([[403, '{"error":"Unauthorized","code":"unauthorized","hint":"a scope"}']]);
     assert.deepEqual([given.message, given.status, given.code], ["Unauthorized", 403, "unauthorized"]);
-    assert.equal(given.body.hint, "a scope");
+    assert.equal(given.hint, "a scope");
     assert.ok(!JSON.stringify(given).includes("token"));
     const page = await answered([[200, "<html>"]]);
     assert.match(page.given.message, /is baseURL the mount point of a relay/);

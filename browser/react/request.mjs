@@ -25,6 +25,8 @@ export class TriggerApiError extends Error {
     this.headers = headers && Object.fromEntries(headers);
     this.body = body;
     this.error = body?.error;
+    /** What to do about it, where the relay says so. */
+    this.hint = body?.hint;
     this.code = fields?.code;
     this.param = fields?.param;
     this.type = fields?.type;
