@@ -16,7 +16,8 @@ const example = {
   recipes: { "app/routes/relay.ts": "app/routes/api.trigger.$.ts" },
 };
 
-await routes({
+// Both are there before the first has ended: --test-force-exit would end the process with it.
+const eight = routes({
   ...example,
   title: "React Router 8",
   variant: "react-router-8",
@@ -28,7 +29,7 @@ await routes({
   },
 });
 
-await routes({
+const seven = routes({
   ...example,
   title: "React Router",
   more: (dir) =>
@@ -60,3 +61,5 @@ await routes({
       });
     }),
 });
+
+await Promise.all([eight, seven]);
