@@ -21,6 +21,8 @@ use crate::lock::lock;
 
 /// Up to this length, in bytes, a chunk is copied behind its frame, so that it goes out by a plain write.
 const MAX_COPIED: usize = 4_096;
+/// How many parts of a body one poll sends at most: the connections of other clients have their turn then.
+const PARTS_PER_POLL: usize = 16;
 /// The end of a chunked body.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
@@ -69,7 +71,7 @@ impl LongResponse {
         let mut unsent = Unsent { head: head_text(&head).into(), ..Unsent::default() };
         let mut is_over = false;
         poll_fn(|cx| {
-            loop {
+            for _ in 0..PARTS_PER_POLL {
                 ready!(unsent.poll_write(io, cx))?;
                 if is_over {
                     return Pin::new(&mut io.clone()).poll_flush(cx);
@@ -89,6 +91,8 @@ impl LongResponse {
                     }
                 }
             }
+            cx.waker().wake_by_ref();
+            Poll::Pending
         })
         .await
     }

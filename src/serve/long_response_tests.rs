@@ -3,22 +3,33 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use http::{HeaderMap, StatusCode, Version};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use http_body_util::BodyExt as _;
+use rcgen::{CertificateParams, KeyPair};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 use super::bounds::{Bounds, Timeouts};
+use super::connection_io::ConnectionIo;
 use super::counts::Counts;
 use super::listener::{bind, serve_within};
+use super::listener_state::ListenerState;
+use super::long_response::Handover;
 use super::request_body::RequestBody;
 use super::response::{Body, Response};
+use super::tls_identity::TlsIdentity;
+use super::transport::Transport;
 use crate::error::ErrorCode;
 
 /// Longer than anything here takes.
@@ -67,6 +78,11 @@ fn answer(path: &str, left: Left, stop: CancellationToken) -> Response {
 }
 
 async fn start() -> Server {
+    start_with(None).await
+}
+
+/// A request with a body has it read first; `?unread` leaves it.
+async fn start_with(tls: Option<TlsIdentity>) -> Server {
     let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, ErrorCode::RelayPort).await.expect("a port");
     let (counts, stop) = (Arc::new(Counts::default()), CancellationToken::new());
     let (tell, left) = mpsc::unbounded_channel();
@@ -76,9 +92,14 @@ async fn start() -> Server {
     let respond = move |request: hyper::Request<RequestBody>| {
         let answer = answer(request.uri().path(), Left(tell.clone()), stopped.clone());
         let response: http::Response<Body> = answer.into_http(&HeaderMap::new(), Version::HTTP_11);
-        async move { Ok(response) }
+        async move {
+            if request.uri().query() != Some("unread") {
+                request.into_body().collect().await.map_err(io::Error::other)?;
+            }
+            Ok(response)
+        }
     };
-    tokio::spawn(serve_within(listener, stop.clone(), (bounds, None), counts.clone(), respond));
+    tokio::spawn(serve_within(listener, stop.clone(), (bounds, tls), counts.clone(), respond));
     Server { address, counts, left, stop }
 }
 
@@ -99,7 +120,7 @@ fn get(path: &str) -> String {
 }
 
 /// Reads until the text ends so; to the end of the connection for `None`.
-async fn read(client: &mut TcpStream, end: Option<&str>) -> String {
+async fn read(client: &mut (impl AsyncRead + Unpin), end: Option<&str>) -> String {
     let mut text = String::new();
     let mut part = vec![0; 4096];
     while !end.is_some_and(|end| text.ends_with(end)) {
@@ -179,4 +200,131 @@ async fn a_long_response_that_is_not_read_is_dropped_and_counted() {
     let _unread = server.ask(&get("/much")).await;
     server.left().await;
     assert_eq!(server.counts.send_timeouts(), 1);
+}
+
+#[tokio::test]
+async fn the_head_is_what_hyper_writes() {
+    let server = start().await;
+    let told = async |headers: &str| {
+        let request = format!("GET /ended HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
+        let text = read(&mut server.ask(&request).await, Some(CHUNKS)).await;
+        let mut lines: Vec<_> = text.lines().filter(|line| !line.starts_with("date: ")).map(str::to_owned).collect();
+        lines[1..].sort();
+        lines
+    };
+    // What says more than that it keeps the connection is left to hyper.
+    assert_eq!(told("").await, told("connection: keep-alive, x-any\r\n").await);
+}
+
+#[tokio::test]
+async fn a_body_and_what_follows_it_are_told_apart_however_they_come() {
+    let server = start().await;
+    let bodies = [
+        "content-length: 40\r\n\r\nGET /broken HTTP/1.1\r\nhost: x\r\nx: abcd\r\n",
+        "transfer-encoding: chunked\r\n\r\n5\r\nGET /\r\n3;a=b\r\n\r\n\r\r\n0\r\nx-trailer: GET /broken\r\n\r\n",
+        "content-length: 0\r\n\r\n",
+    ];
+    for body in bodies {
+        let post = format!("POST /ended HTTP/1.1\r\nhost: x\r\n{body}");
+        let last = "GET /last HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let all = [&post, &get("/ended"), &post, &post, last].concat();
+        for size in [1, 7, 61, all.len()] {
+            let mut client = server.ask("").await;
+            client.set_nodelay(true).expect("an option");
+            for piece in all.as_bytes().chunks(size) {
+                client.write_all(piece).await.expect("room");
+                tokio::task::yield_now().await;
+            }
+            let text = read(&mut client, None).await;
+            let answers = text.matches("HTTP/1.1 200 OK\r\n").count();
+            assert_eq!((answers, text.matches(CHUNKS).count(), text.ends_with("\r\n\r\nok")), (5, 4, true), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_read_is_not_taken_for_the_next_request() {
+    let server = start().await;
+    let inner = get("/ended");
+    for body in [
+        format!("content-length: {}\r\n\r\n{inner}", inner.len()),
+        format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{inner}\r\n0\r\n\r\n", inner.len()),
+    ] {
+        let post = format!("POST /ended?unread HTTP/1.1\r\nhost: x\r\n{body}");
+        let text = read(&mut server.ask(&post).await, None).await;
+        assert!(text.contains("connection: close\r\n") && text.matches("HTTP/1.1").count() == 1, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_sends_on_amid_a_long_response_is_held_no_more_of_than_fits() {
+    let mut server = start().await;
+    let mut client = server.ask(&get("/open")).await;
+    read(&mut client, Some("5\r\nfirst\r\n")).await;
+    let junk = vec![b'x'; 1 << 20];
+    let sent = async { while client.write_all(&junk).await.is_ok() {} };
+    timeout(LONG, sent).await.expect("it is disconnected");
+    server.left().await;
+}
+
+#[tokio::test]
+async fn over_tls_a_connection_serves_other_requests_before_and_after_a_long_response_and_ends_well() {
+    let key = KeyPair::generate().expect("a key");
+    let cert = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name").self_signed(&key).expect("signed");
+    let tls = TlsIdentity::from_pem(cert.pem().as_bytes(), key.serialize_pem().as_bytes()).expect("taken");
+    let mut server = start_with(Some(tls)).await;
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = Arc::new(versions.expect("versions").with_root_certificates(roots).with_no_client_auth());
+    let shake = async || {
+        let name = ServerName::try_from("localhost").expect("a name");
+        TlsConnector::from(config.clone()).connect(name, server.ask("").await).await.expect("a handshake")
+    };
+    let mut client = shake().await;
+    let all = [get("/"), get("/ended"), get("/"), get("/open")].concat();
+    client.write_all(all.as_bytes()).await.expect("room");
+    let text = read(&mut client, Some("5\r\nfirst\r\n")).await;
+    let answers = text.matches("HTTP/1.1 200 OK\r\n").count();
+    assert_eq!((answers, text.matches(CHUNKS).count(), text.matches("\r\n\r\nok").count()), (4, 1, 2), "{text}");
+    let mut gone = shake().await;
+    gone.write_all(get("/open").as_bytes()).await.expect("room");
+    read(&mut gone, Some("5\r\nfirst\r\n")).await;
+    for _ in 0..3 {
+        server.left().await;
+    }
+    // A client that says goodbye is gone, though its socket stays.
+    gone.shutdown().await.expect("room");
+    server.left().await;
+    server.stop.cancel();
+    let mut rest = String::new();
+    // Without the goodbye of TLS this is an error.
+    timeout(LONG, client.read_to_string(&mut rest)).await.expect("in time").expect("an end");
+    assert_eq!(rest, "4\r\nlast\r\n0\r\n\r\n");
+}
+
+#[tokio::test]
+async fn a_response_with_much_to_send_leaves_other_connections_their_turn() {
+    let (listener, address) = bind(Ipv4Addr::LOCALHOST.into(), 0, ErrorCode::RelayPort).await.expect("a port");
+    let _client = TcpStream::connect(address).await.expect("a connection");
+    let (stream, _) = listener.accept().await.expect("a connection");
+    let state = Arc::new(ListenerState::new(Bounds::default(), Arc::default(), None));
+    let io = ConnectionIo::new(Transport::new(stream, None), state);
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let parts = stream::repeat_with(move || {
+        let _ = tell.send(());
+        Ok(Bytes::from_static(b"x"))
+    });
+    let handover = Handover::default();
+    let response = Response::events_live(parts).into_http(&HeaderMap::new(), Version::HTTP_11);
+    handover.leave(response, io.start_request());
+    io.clone().flush().await.expect("nothing to send");
+    let mut sending = Box::pin(handover.take(&io).expect("a response").send(&io));
+    assert!(sending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let mut parts = 0;
+    while told.try_recv().is_ok() {
+        parts += 1;
+    }
+    assert!((1..=32).contains(&parts), "{parts}");
 }
