@@ -108,3 +108,16 @@ async fn one_of_a_browsers_polls_too_many_has_its_news_at_once() {
     assert!(!answer.header("electric-cursor").is_empty());
     assert_eq!(page.early(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_thousands_of_polls_that_look_like_one_browsers_none_is_held_for_longer_than_its_full_time() {
+    let page = Page::open();
+    let snapshot = page.ask(&request("offset=-1"), Kind::Snapshot).await;
+    let polls: Vec<_> = (0..6_000).map(|_| page.holds.enter(&browser(), Kind::Poll)).collect();
+    let begin = Instant::now();
+    let turns: Vec<_> = polls.iter().filter_map(|hold| hold.turn(None, begin, 0.0)).collect();
+    assert!(turns[5_000] > Duration::from_secs(60), "{:?}", turns[5_000]);
+    assert_eq!(page.ask(&Page::next(&snapshot), Kind::Poll).await.text(), UP_TO_DATE);
+    assert!((17_000..=23_010).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
+    assert_eq!(page.early(), 0, "one that was held for its full time is none of them");
+}
