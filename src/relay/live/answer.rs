@@ -385,4 +385,14 @@ mod tests {
         drop(rest);
         assert_eq!(world.shared.in_flight.bytes(), 0);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_want_of_an_empty_name_is_refused_and_is_no_other_feed() {
+        let wants = br#"{"wants":[{"id":"a","run":""},{"id":"b","batch":""},{"id":"c","stream":{"run":"","key":"k"}},
+            {"id":"d","stream":{"run":"run_a","key":"","input":true}}]}"#;
+        let wants = crate::relay::live::wants::parse(wants).expect("wants");
+        let asked = Asked { headers: HeaderMap::new(), origin: String::new(), grant: None };
+        let told = text(&mut pin!(Events::new(World::new(1).shared, wants, asked, None))).await.expect("refusals");
+        assert_eq!((names(&told).len(), told.matches("\"status\":400,").count()), (4, 4), "{told}");
+    }
 }

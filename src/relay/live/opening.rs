@@ -81,7 +81,7 @@ impl Opener {
     /// # Errors
     /// What its GET would have been answered with.
     pub(super) async fn open(&self, want: Want, asked: Arc<Asked>, beat: u64) -> Result<Opened, Refused> {
-        let path = path_of(&want.subject);
+        let path = path_of(&want.subject)?;
         let route = self.router.find(&Method::GET, &path)?;
         let request = request_of(&want, &asked)?;
         self.admission.check_size(&request.headers, request.query.as_deref())?;
@@ -112,7 +112,10 @@ impl Opener {
 }
 
 /// The path of the GET.
-fn path_of(subject: &Subject) -> String {
+///
+/// # Errors
+/// The 400 for an empty name: the path without it is another feed's, that of all runs or of another stream.
+fn path_of(subject: &Subject) -> Result<String, Refused> {
     let names: Vec<&str> = match subject {
         Subject::Run(id) => vec!["realtime", "v1", "runs", id],
         Subject::Tags(..) => vec!["realtime", "v1", "runs"],
@@ -120,7 +123,10 @@ fn path_of(subject: &Subject) -> String {
         Subject::Stream { run, key, is_input: false } => vec!["realtime", "v1", "streams", run, key],
         Subject::Stream { run, key, is_input: true } => vec!["realtime", "v1", "streams", run, "input", key],
     };
-    join(&names.into_iter().map(str::to_owned).collect::<Vec<_>>())
+    if names.contains(&"") {
+        return Err(Refused::new(StatusCode::BAD_REQUEST, "The name of a run, batch or stream is empty", false));
+    }
+    Ok(join(&names.into_iter().map(str::to_owned).collect::<Vec<_>>()))
 }
 
 /// The GET, with the token and the query of the want.
