@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::{BoxStream, unfold};
 use http::StatusCode;
+use tokio::time::Instant;
 
 use super::event::Refused;
 use super::following::Step;
@@ -28,6 +29,9 @@ const SILENCE: Duration = Duration::from_secs(600);
 /// with what the relay has.
 pub(super) const FALLBACK_SILENCE_S: u64 = 5;
 
+/// A body of the server's that ends sooner was not silent for that long: the page asks again after a pause.
+const SOONEST_END: Duration = Duration::from_secs(1);
+
 /// What the answer brings.
 enum Told {
     /// Bytes; whether they are from the relay's log.
@@ -42,6 +46,7 @@ pub(super) struct StreamFollowing {
     values: Values,
     /// Whether all that was there at first was told.
     is_ready: bool,
+    began: Instant,
     /// How it ended, once it did.
     over: Option<Result<(), Refused>>,
 }
@@ -61,6 +66,10 @@ impl StreamFollowing {
         let version = first_answer(&stream).await?;
         let mut values = Values::new(version == StreamVersion::V2, after);
         let last = values.resume();
+        let last = match after {
+            Some(Position::Record(seen)) if version == StreamVersion::V2 => stream.resume_after(last, seen),
+            _ => last,
+        };
         let parts = match Parts::of_log(stream, version, last.as_deref(), SILENCE, fallback) {
             Ok(parts) => parts,
             Err(fallback) => {
@@ -78,13 +87,13 @@ impl StreamFollowing {
                 (None, rest) => (Told::End(matches!(rest, Parts::Ended { is_over: true })), None),
             })
         });
-        Self { told: told.boxed(), values, is_ready: false, over: None }
+        Self { told: told.boxed(), values, is_ready: false, began: Instant::now(), over: None }
     }
 
     /// What comes next. `waker` is woken when there may be something after [`Step::Idle`].
     pub(super) fn step(&mut self, waker: &Waker) -> Step {
         let mut context = Context::from_waker(waker);
-        while self.over.is_none() {
+        if self.over.is_none() {
             let mut chunks = Vec::new();
             match self.told.poll_next_unpin(&mut context) {
                 Poll::Pending if self.is_ready => return Step::Idle,
@@ -92,15 +101,19 @@ impl StreamFollowing {
                 Poll::Ready(Some(Told::Bytes(Ok(bytes), is_of_log))) => match self.values.push(&bytes, &mut chunks) {
                     Ok(false) => {}
                     Ok(true) if is_of_log => self.over = Some(Ok(())),
-                    Ok(true) => self.over = Some(Err(silent())),
+                    Ok(true) => self.over = Some(Err(self.silent())),
                     Err(error) => self.over = Some(Err(unreadable(&error))),
                 },
                 Poll::Ready(Some(Told::End(true))) => self.over = Some(Ok(())),
-                Poll::Ready(Some(Told::End(false))) => self.over = Some(Err(silent())),
+                Poll::Ready(Some(Told::End(false))) => self.over = Some(Err(self.silent())),
                 Poll::Ready(Some(Told::Bytes(Err(_), _)) | None) => self.over = Some(Err(broken())),
             }
             if let Some(text) = text(&chunks) {
                 return Step::Chunk(text);
+            }
+            // A part may hold a thousand values that the page has already: others have their turn before the next one.
+            if self.over.is_none() {
+                return Step::Later;
             }
         }
         match &self.over {
@@ -108,6 +121,11 @@ impl StreamFollowing {
             Some(Ok(())) if self.is_ready => Step::End,
             Some(Ok(())) | None => self.ready(),
         }
+    }
+
+    /// The server's own body was silent, or was cut: the page asks again at once, and goes on at its place.
+    fn silent(&self) -> Refused {
+        if self.began.elapsed() < SOONEST_END { broken() } else { broken().at_once() }
     }
 
     fn ready(&mut self) -> Step {
@@ -118,11 +136,6 @@ impl StreamFollowing {
 
 fn no_place() -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, "at is no place of a stream: leave it out to begin anew", false)
-}
-
-/// The server's own body was silent, or was cut: the page asks again at once, and goes on at its place.
-fn silent() -> Refused {
-    broken().at_once()
 }
 
 fn broken() -> Refused {
@@ -151,7 +164,11 @@ fn text(chunks: &[Chunk]) -> Option<Bytes> {
         if let Some(json) = &chunk.json {
             text.push_str(",\"chunk\":");
             // Between the tokens of JSON a line may end, but not in an event; in its texts no line end is as such.
-            text.extend(json.chars().map(|letter| if matches!(letter, '\n' | '\r') { ' ' } else { letter }));
+            if json.contains(['\n', '\r']) {
+                text.extend(json.chars().map(|letter| if matches!(letter, '\n' | '\r') { ' ' } else { letter }));
+            } else {
+                text.push_str(json);
+            }
         }
         // Writing to a `String` cannot fail.
         let _ = write!(text, ",\"timestamp\":{}}}", chunk.written_ms.unwrap_or_default());

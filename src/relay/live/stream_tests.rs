@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::Frame;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::event::push_error;
 use super::following::Step;
 use super::stream::StreamFollowing;
 use crate::relay::limits::{Limiter, Permit};
@@ -43,6 +45,10 @@ async fn open(streams: &Streams, at: &[&str], fallback: Fallback) -> Result<Stre
 async fn next(following: &mut StreamFollowing) -> (String, Value) {
     let step = poll_fn(|cx| match following.step(cx.waker()) {
         Step::Idle => Poll::Pending,
+        Step::Later => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
         step => Poll::Ready(step),
     });
     match timeout(FAILSAFE, step).await.expect("it comes") {
@@ -182,4 +188,58 @@ async fn a_body_of_the_servers_that_is_cut_is_no_end() {
     let parts = crate::relay::stream::Parts::Upstream(body, None);
     let mut page = StreamFollowing::new(parts, crate::stream::Values::new(false, None));
     assert_eq!(values(&mut page).await, (vec![json!(1)], "failed 503".into()));
+}
+
+#[tokio::test]
+async fn a_page_that_has_the_newest_values_goes_on_with_what_the_relay_has_though_those_before_are_kept_no_more() {
+    let (url, send, _server) = live(V2).await;
+    let (all, _stop) = streams_of(&url, Limits::default(), FAILSAFE);
+    let streams = all.bounded(2, 1 << 20);
+    send.send((0..100).map(record).collect::<String>() + &ping(100)).expect("it reads");
+    gone(&streams).await;
+    // Of a hundred records two are kept. A reader that comes back would read 64 of those before its place once more.
+    for (at, from) in [("99", 100), ("98", 99), ("97", 98)] {
+        let mut page = open(&streams, &[at], no_fallback()).await.expect(at);
+        assert_eq!(values(&mut page).await, ((from..100).map(Value::from).collect(), "ready".into()), "{at}");
+    }
+    let refused = open(&streams, &["96"], no_fallback()).await.err().expect("the record after it is kept no more");
+    assert_eq!(refused.status, 503);
+}
+
+#[tokio::test]
+async fn a_page_that_has_all_values_already_leaves_others_their_turn() {
+    let (url, send, _server) = live(V1).await;
+    let (streams, _stop) = streams(&url);
+    let event = |at: u32| format!("id: 7-{at}\ndata: {at}\n\n");
+    let events: Vec<_> = (0..5_000).map(event).collect();
+    send.send(events.concat()).expect("it reads");
+    let _other = open(&streams, &[], no_fallback()).await.expect("a stream");
+    until(async || streams.stats().records == 5_000).await;
+    // No value has ever been this far from the first one: each of them counts as one that the page has.
+    let mut page = open(&streams, &["~18446744073709551615"], no_fallback()).await.expect("a place");
+    let mut looks = 0;
+    while let Step::Later = page.step(std::task::Waker::noop()) {
+        looks += 1;
+    }
+    assert!(looks >= 5, "{looks}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_of_the_servers_that_ends_at_once_is_not_asked_for_at_once_again() {
+    for (silence_ms, is_at_once) in [(0, false), (5_000, true)] {
+        let body = futures_util::stream::once(async move {
+            tokio::time::sleep(std::time::Duration::from_millis(silence_ms)).await;
+            Ok(Frame::data(Bytes::from_static(b"data: [DONE]\n\n")))
+        });
+        let parts = crate::relay::stream::Parts::Upstream(StreamBody::new(body).boxed_unsync(), None);
+        let mut page = StreamFollowing::new(parts, crate::stream::Values::new(true, None));
+        let failed = poll_fn(|cx| match page.step(cx.waker()) {
+            Step::Failed(refused) => Poll::Ready(refused),
+            _ => Poll::Pending,
+        });
+        let mut told = Vec::new();
+        push_error(&mut told, "\"a\"", &failed.await);
+        let told = String::from_utf8(told).expect("text");
+        assert_eq!(told.contains("\"after\":0"), is_at_once, "{told}");
+    }
 }

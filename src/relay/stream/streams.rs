@@ -172,6 +172,13 @@ impl Subscriber {
         self.0.log.clone()
     }
 
+    /// The `Last-Event-ID` of a viewer of v2 that has all up to the record `seen`, and would read those after `last` once
+    /// more. Large records push those soon out of memory, which is no reason to ask the server.
+    pub(crate) fn resume_after(&self, last: Option<Box<str>>, seen: u64) -> Option<Box<str>> {
+        let last = last.and_then(|last| last.parse().ok());
+        self.log().resume_v2(last, seen).map(|number| number.to_string().into())
+    }
+
     /// Waits for the upstream's first answer.
     pub(super) async fn status(&self) -> UpstreamStatus {
         let mut status = self.0.status.subscribe();

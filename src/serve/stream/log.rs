@@ -147,6 +147,13 @@ impl Log {
         Start::At(inner.first_index + inner.records.partition_point(|record| record.number < from) as u64)
     }
 
+    /// The record after which a reader begins that has all up to the record `seen`, v2, and reads those after `last` once
+    /// more: of these, what is no longer in memory is left out.
+    pub(crate) fn resume_v2(&self, last: Option<u64>, seen: u64) -> Option<u64> {
+        let evicted = lock(&self.inner).evicted.map(|(_, (_, number))| number);
+        last.max(evicted.filter(|number| *number <= seen))
+    }
+
     /// The start of a reader strictly after a time and number, v1.
     pub(crate) fn start_v1(&self, after: Option<(u64, u64)>) -> Start {
         let inner = lock(&self.inner);
