@@ -69,11 +69,8 @@ impl Viewer<'_> {
             return Err(Failure::stopping());
         };
         let Some(cursor) = Cursor::of(self.request) else { return Ok(self.snapshot(now_ms)) };
-        let now = Instant::now();
-        let hold = feed::hold(self.subscriber.inner.hold);
-        // Of very many polls that look like one browser's, the last would have their turn after the full time.
-        let turn = self.turn(now).filter(|turn| *turn < hold);
-        let end = now + turn.unwrap_or(hold);
+        // When the hold is over, and the turn if it has one: a request that is answered at once takes none.
+        let mut held: Option<(Instant, Option<Duration>)> = None;
         let first = self.since(&cursor);
         let mut since = first;
         let mut waited = false;
@@ -96,8 +93,10 @@ impl Viewer<'_> {
                 }
                 (rows.changes(since, window_ms), rows.sequence(), rows.is_behind(since))
             };
-            let is_over =
-                !cursor.live || self.request.method == Method::HEAD || stop.is_cancelled() || end <= Instant::now();
+            let is_over = !cursor.live
+                || self.request.method == Method::HEAD
+                || stop.is_cancelled()
+                || held.is_some_and(|(end, _)| end <= Instant::now());
             if !changes.is_empty() || is_over {
                 let cursor = match first {
                     Since::Change(_) | Since::Unknown => cursor,
@@ -113,7 +112,7 @@ impl Viewer<'_> {
                     if waited {
                         stats.lag(u64::try_from(self.copy.lag().as_millis()).unwrap_or(u64::MAX));
                     }
-                } else if turn.is_some() && cursor.live {
+                } else if held.is_some_and(|(_, turn)| turn.is_some()) {
                     self.subscriber.inner.stats.limit(Bound::HeldPerBrowser);
                 }
                 return Ok(Reply::Answer(self.send_changes(&cursor, &changes, to)));
@@ -123,12 +122,21 @@ impl Viewer<'_> {
                 since = Since::Change(to);
             }
             waited = true;
+            let (end, _) = *held.get_or_insert_with(|| self.hold(Instant::now()));
             tokio::select! {
                 // The next round finds out whether the hold is over, a row changed, or the feed ended.
                 _ = timeout_at(end, states.changed()) => {}
                 () = stop.cancelled() => {}
             }
         }
+    }
+
+    /// When the hold is over that begins now, and its turn where that is not the full time.
+    fn hold(&self, now: Instant) -> (Instant, Option<Duration>) {
+        let full = feed::hold(self.subscriber.inner.hold);
+        // Of very many polls that look like one browser's, the last would have their turn after the full time.
+        let turn = self.turn(now).filter(|turn| *turn < full);
+        (now + turn.unwrap_or(full), turn)
     }
 
     /// How long the poll may be held, where that is not the full time. `electric-cursor` of a browser's answers counts the

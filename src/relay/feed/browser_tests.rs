@@ -121,3 +121,20 @@ async fn of_thousands_of_polls_that_look_like_one_browsers_none_is_held_for_long
     assert!((17_000..=23_010).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
     assert_eq!(page.early(), 0, "one that was held for its full time is none of them");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_answered_at_once_takes_no_turn() {
+    let page = Page::open();
+    let _held = page.holds.enter(&browser(), Kind::Poll);
+    let snapshot = page.ask(&request("offset=-1"), Kind::Snapshot).await;
+    let first = page.ask(&Page::next(&snapshot), Kind::Poll).await;
+    let (handle, offset) = (first.header("electric-handle"), first.header("electric-offset"));
+    for _ in 0..4 {
+        page.ask(&request(&format!("handle={handle}&offset={offset}")), Kind::Snapshot).await;
+        page.ask(&request(&format!("live=true&handle={handle}&offset=0_0")), Kind::Poll).await;
+    }
+    let begin = Instant::now();
+    // Eight have ended since, and its hook's own.
+    page.ask(&Page::next(&first), Kind::Poll).await;
+    assert_eq!(begin.elapsed().as_millis(), 112);
+}
