@@ -41,6 +41,8 @@ struct Server {
     /// One item for each body that was dropped.
     left: mpsc::UnboundedReceiver<()>,
     stop: CancellationToken,
+    /// Ends the bodies of `/open`, as `stop` does.
+    finish: CancellationToken,
 }
 
 impl Drop for Server {
@@ -60,13 +62,13 @@ impl Drop for Left {
 
 /// `/ended` is a long response of two parts, `/broken` one that breaks off after the first, `/open` one of one part that
 /// lasts, `/much` one without end. Any other path is answered `ok`.
-fn answer(path: &str, left: Left, stop: CancellationToken) -> Response {
+fn answer(path: &str, left: Left, finish: CancellationToken) -> Response {
     let part = |text: &'static str| io::Result::Ok(Bytes::from_static(text.as_bytes()));
     let parts = match path {
         "/ended" => stream::iter(vec![part("first"), part(""), part("second")]).boxed(),
         "/broken" => stream::iter(vec![part("first"), Err(io::Error::other("broken"))]).boxed(),
         "/open" => stream::iter(vec![part("first")])
-            .chain(stream::once(stop.cancelled_owned()).map(move |()| part("last")))
+            .chain(stream::once(finish.cancelled_owned()).map(move |()| part("last")))
             .boxed(),
         "/much" => stream::repeat_with(|| Ok(Bytes::from(vec![b'x'; 1 << 20]))).boxed(),
         _ => return Response::text(StatusCode::OK, "ok"),
@@ -88,9 +90,10 @@ async fn start_with(tls: Option<TlsIdentity>) -> Server {
     let (tell, left) = mpsc::unbounded_channel();
     let bounds =
         Bounds { timeouts: Timeouts { send: Duration::from_millis(200), ..Timeouts::default() }, ..Bounds::default() };
-    let stopped = stop.clone();
+    let finish = stop.child_token();
+    let finished = finish.clone();
     let respond = move |request: hyper::Request<RequestBody>| {
-        let answer = answer(request.uri().path(), Left(tell.clone()), stopped.clone());
+        let answer = answer(request.uri().path(), Left(tell.clone()), finished.clone());
         let response: http::Response<Body> = answer.into_http(&HeaderMap::new(), Version::HTTP_11);
         async move {
             if request.uri().query() != Some("unread") {
@@ -100,7 +103,7 @@ async fn start_with(tls: Option<TlsIdentity>) -> Server {
         }
     };
     tokio::spawn(serve_within(listener, stop.clone(), (bounds, tls), counts.clone(), respond));
-    Server { address, counts, left, stop }
+    Server { address, counts, left, stop, finish }
 }
 
 impl Server {
@@ -157,8 +160,29 @@ async fn a_connection_serves_other_requests_before_and_after_a_long_response() {
 async fn a_request_that_comes_amid_a_long_response_is_answered_after_it() {
     let mut server = start().await;
     let mut client = server.ask(&get("/open")).await;
+    client.set_nodelay(true).expect("an option");
     assert!(read(&mut client, Some("5\r\nfirst\r\n")).await.starts_with("HTTP/1.1 200 OK\r\n"));
-    // The response ends as the server stops, and with it the connection.
+    let next = [get("/"), get("/ended"), "GET /last HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".into()].concat();
+    // The last head comes in two halves: the second after the response.
+    let (amid, after) = next.split_at(next.len() - 10);
+    for piece in amid.as_bytes().chunks(9) {
+        client.write_all(piece).await.expect("room");
+        tokio::task::yield_now().await;
+    }
+    server.finish.cancel();
+    server.left().await;
+    let text = read(&mut client, Some(CHUNKS)).await;
+    assert!(text.starts_with("4\r\nlast\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n"), "{text}");
+    assert_eq!((text.matches("HTTP/1.1 200").count(), text.contains("\r\n\r\nokHTTP")), (2, true), "{text}");
+    client.write_all(after.as_bytes()).await.expect("room");
+    assert!(read(&mut client, None).await.ends_with("\r\n\r\nok"));
+}
+
+#[tokio::test]
+async fn a_long_response_that_ends_with_the_server_ends_its_connection() {
+    let mut server = start().await;
+    let mut client = server.ask(&get("/open")).await;
+    read(&mut client, Some("5\r\nfirst\r\n")).await;
     client.write_all(get("/").as_bytes()).await.expect("room");
     server.stop.cancel();
     assert_eq!(read(&mut client, None).await, "4\r\nlast\r\n0\r\n\r\n");
