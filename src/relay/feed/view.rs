@@ -49,6 +49,10 @@ pub(in crate::relay) struct Gone {
     pub(in crate::relay) created_ms: u64,
     /// The change that brought the row for the first time.
     pub(in crate::relay) first_version: u64,
+    /// The change that deleted it.
+    pub(in crate::relay) version: u64,
+    /// Whether it came again since.
+    pub(in crate::relay) is_back: bool,
 }
 
 /// What changed after a change.
@@ -117,7 +121,9 @@ impl Subscriber {
         }
         let first = rows.tombstones.partition_point(|tombstone| tombstone.version <= after);
         let deletes = rows.tombstones.range(first..).take_while(|tombstone| tombstone.version <= to);
-        let gone = deletes.filter(|tombstone| !rows.entries.contains_key(&tombstone.key)).map(|tombstone| Gone {
+        let gone = deletes.map(|tombstone| Gone {
+            version: tombstone.version,
+            is_back: rows.entries.contains_key(&tombstone.key),
             key: tombstone.key.clone(),
             created_ms: tombstone.created_ms,
             first_version: tombstone.first_version,

@@ -352,6 +352,13 @@ impl Following {
     /// What the page is told of a row that was deleted.
     fn leave(&mut self, gone: &Gone) -> Option<Step> {
         let hashed = key_of(&gone.key);
+        if gone.is_back {
+            // It may be deleted once more before its turn comes: the page still has what was there before.
+            if gone.first_version <= self.base && gone.created_ms >= self.window_ms && self.base > 0 {
+                self.ahead.entry(gone.key.clone()).or_insert(gone.version);
+            }
+            return None;
+        }
         let has_place = self.pending.remove(&hashed).is_some();
         let had = gone.first_version <= self.base && gone.created_ms >= self.window_ms && self.base > 0;
         // A row that was deleted and came again may have been told in that state alone.

@@ -172,3 +172,9 @@ fn play(seed: u64) -> u64 {
 fn however_pages_come_and_go_between_relays_each_has_what_is_true_in_the_end() {
     fuzz(50, play);
 }
+
+/// Of more rows than wait at once, one was deleted, came again, and was deleted once more before its turn.
+#[test]
+fn a_run_that_was_deleted_twice_before_its_turn_leaves_the_page() {
+    play(8_409_074_162_282_759_258);
+}
