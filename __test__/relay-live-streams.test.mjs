@@ -146,11 +146,19 @@ for (const { name, open } of WAYS) {
     });
 
     it("is refused a place that is none, and frees all by leaving", async () => {
-      const run = await server.makeRun({ status: "EXECUTING" });
-      const { error } = await follow(ways[0], { run, key: "ai" }, { at: "nowhere" }, toTheEnd);
-      assert.deepEqual([error.status, error.retry], [400, false]);
-      await follow(ways[1], { run, key: "ai" }, {}, ({ names }) => !names.includes("ready"));
-      await until(() => handlers.every((handler) => handler.stats().viewers.now === 0), "all is let go");
+      // The others follow streams meanwhile.
+      const handler = handlerOver(server, { keepMs: 100 });
+      const way = await open(handler);
+      try {
+        const run = await server.makeRun({ status: "EXECUTING" });
+        const { error } = await follow(way, { run, key: "ai" }, { at: "nowhere" }, toTheEnd);
+        assert.deepEqual([error.status, error.retry], [400, false]);
+        await follow(way, { run, key: "ai" }, {}, ({ names }) => !names.includes("ready"));
+        await until(() => handler.stats().viewers.now === 0, "all is let go");
+      } finally {
+        await way.stop();
+        await handler.close();
+      }
     });
   });
 }

@@ -17,10 +17,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::event::{self, AGAIN, HEARTBEAT, Refused};
-use super::following::Step;
 use super::opening::{Asked, Opened};
 use super::ready_set::{ReadySet, waker};
 use super::shared::Shared;
+use super::step::Step;
 use super::wants::Want;
 use crate::relay::browser::Hold;
 use crate::relay::log;

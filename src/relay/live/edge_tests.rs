@@ -1,8 +1,8 @@
 //! What a page is told where copies are behind, begin without rows, or change between two events.
 
-use super::following::Step;
 use super::following_tests::{drain, recent, tags};
 use super::page::{Page, Truth, batch, digests};
+use super::step::Step;
 use crate::growth::assert_linear;
 use crate::relay::feed::FeedKey;
 use crate::relay::feed::tests::Fixture;

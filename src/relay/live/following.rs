@@ -13,6 +13,7 @@ use tokio_util::sync::ReusableBoxFuture;
 use super::event::Refused;
 use super::fields::{self, RowEvent};
 use super::place::{Digests, Place, key_of};
+use super::step::Step;
 use crate::relay::feed::{Changed, ColumnSet, Gone, RowView, SkippedColumns, Standing, States, Subscriber, TextKey};
 use crate::run;
 use crate::shape::Schema;
@@ -24,27 +25,6 @@ const PATIENCE: u64 = 2;
 /// How many rows are compared of which the page lacks nothing, before others have their turn. Each costs a digest of all
 /// that the page has of it.
 const MAX_SILENT: usize = 64;
-
-/// What comes next.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// A row, or what changed of it.
-    Row(Bytes, bool),
-    /// Parts of a stream.
-    Chunk(Bytes),
-    /// A row that left the feed.
-    Gone(u64),
-    /// The first rows were all told; whether the page may lack finished runs that the copy evicted (F9).
-    Ready { is_partial: bool },
-    /// The run is finished, and all of it was told.
-    End,
-    /// The want is over.
-    Failed(Refused),
-    /// Nothing yet: others have their turn before more rows are compared.
-    Later,
-    /// Nothing, until the waker is woken.
-    Idle,
-}
 
 /// A row that the page has from before, and that was not compared with this copy's yet.
 #[derive(Debug)]

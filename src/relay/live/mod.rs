@@ -17,6 +17,7 @@ mod page;
 mod place;
 mod ready_set;
 mod shared;
+mod step;
 mod stream;
 #[cfg(test)]
 mod stream_tests;

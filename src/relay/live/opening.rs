@@ -6,8 +6,9 @@ use std::task::Waker;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::event::Refused;
-use super::following::{Following, Step};
+use super::following::Following;
 use super::place::Digests;
+use super::step::Step;
 use super::stream::{FALLBACK_SILENCE_S, StreamFollowing};
 use super::wants::{Subject, Want};
 use crate::relay::admission::Admission;

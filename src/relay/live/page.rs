@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::following::{Following, Step};
+use super::following::Following;
 use super::place::{Digests, key_text};
+use super::step::Step;
 use crate::hub::{Batch, Item};
 use crate::relay::feed::tests::Fixture;
 use crate::secret::Secret;

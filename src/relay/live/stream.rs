@@ -14,7 +14,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::event::Refused;
-use super::following::Step;
+use super::step::Step;
 use crate::error::{Error, ErrorCode};
 use crate::json::push_string;
 use crate::relay::limits::Permit;

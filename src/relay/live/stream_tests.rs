@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::event::push_error;
-use super::following::Step;
+use super::step::Step;
 use super::stream::StreamFollowing;
 use crate::relay::limits::{Limiter, Permit};
 use crate::relay::options::Limits;
