@@ -4,7 +4,9 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 import * as native from "trigger-native";
+import * as client from "trigger-native/client";
 import * as emulator from "trigger-native/emulator";
+import * as react from "trigger-native/react";
 import { parts, render } from "../scripts/lib/api.mjs";
 import { root } from "../scripts/lib/run.mjs";
 
@@ -19,6 +21,8 @@ describe("the declarations", () => {
   for (const [specifier, module] of [
     ["trigger-native", native],
     ["trigger-native/emulator", emulator],
+    ["trigger-native/client", client],
+    ["trigger-native/react", react],
   ]) {
     test(`have every export of ${specifier}, with what it is`, () => {
       const own = all.filter((part) => part.specifier === specifier).flatMap((part) => part.entries);

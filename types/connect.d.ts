@@ -128,5 +128,8 @@ export interface Connection {
   close(): void;
 }
 
-/** Opens nothing yet: the connection is made when something is followed. */
+/**
+ * Opens nothing yet: the connection is made when something is followed. Throws nothing: what fails is the `error` of what is followed,
+ * and an iteration of it throws that.
+ */
 export declare function connect(options?: ConnectOptions): Connection;

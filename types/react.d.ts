@@ -65,13 +65,14 @@ export declare const TriggerAuthContext: Context<TriggerAuth | undefined>;
 /** The context's value. @throws {Error} outside a provider */
 export declare function useTriggerAuthContext(): TriggerAuth;
 
-/** The context's value, or an empty object outside a provider. */
+/** The context's value, or an empty object outside a provider. Throws nothing. */
 export declare function useTriggerAuthContextOptional(): TriggerAuth | Partial<TriggerAuth>;
 
 /** The options of every hook that follows runs. */
 export type UseRealtimeRunOptions = UseApiClientOptions & {
   /** Components that name the same `id` show the same, and one that comes back shows what was there. @default its own */
   id?: string;
+  /** `false` waits: nothing is asked for. @default true */
   enabled?: boolean;
   /** The least time between two updates of a list or of streams, in milliseconds; 0 shows each at once. @default 16 */
   throttleInMs?: number;
@@ -101,7 +102,7 @@ export type UseRealtimeRunInstance<TTask extends AnyTask = AnyTask> = {
 };
 
 /**
- * Follows one run.
+ * Follows one run. Throws nothing: what fails is in `error`.
  *
  * @example
  * const { run, error } = useRealtimeRun<typeof myTask>(runId, { accessToken });
@@ -123,7 +124,7 @@ export type UseRealtimeRunWithStreamsInstance<
   streams: StreamResults<TStreams>;
 };
 
-/** Follows one run and all its streams. A stream's failure is in `error`. */
+/** Follows one run and all its streams. A stream's failure is in `error`. Throws nothing: what fails is in `error`. */
 export declare function useRealtimeRunWithStreams<
   TTask extends AnyTask = AnyTask,
   TStreams extends Record<string, any> = Record<string, any>,
@@ -146,13 +147,13 @@ export type UseRealtimeRunsWithTagOptions = UseRealtimeRunOptions & {
   skipColumns?: RealtimeRunSkipColumns;
 };
 
-/** Follows all runs that have every one of the tags. An array that is made at each render is the same while its tags are. */
+/** Follows all runs that have every one of the tags. An array that is made at each render is the same while its tags are. Throws nothing: what fails is in `error`. */
 export declare function useRealtimeRunsWithTag<TTask extends AnyTask>(
   tag: string | string[],
   options?: UseRealtimeRunsWithTagOptions,
 ): UseRealtimeRunsInstance<TTask>;
 
-/** Follows the runs of a batch. */
+/** Follows the runs of a batch. Throws nothing: what fails is in `error`. */
 export declare function useRealtimeBatch<TTask extends AnyTask>(
   batchId: string | undefined,
   options?: UseRealtimeRunOptions,
@@ -176,6 +177,7 @@ export type UseRealtimeStreamInstance<TPart> = {
 export type UseRealtimeStreamOptions<TPart> = UseApiClientOptions & {
   /** Components that name the same `id` show the same, and one that comes back goes on where it was. @default its own */
   id?: string;
+  /** `false` waits: nothing is asked for. @default true */
   enabled?: boolean;
   /** The least time between two updates, in milliseconds; 0 shows each at once. @default 16 */
   throttleInMs?: number;
@@ -204,19 +206,19 @@ interface DefinedStream<TPart> {
 /** What a defined stream carries. */
 type PartOf<TDefinedStream> = TDefinedStream extends DefinedStream<infer TPart> ? TPart : unknown;
 
-/** Follows a stream that a task defines. */
+/** Follows a stream that a task defines. Throws nothing: what fails is in `error`. */
 export declare function useRealtimeStream<TDefinedStream extends DefinedStream<any>>(
   stream: TDefinedStream,
   runId: string | undefined,
   options?: UseRealtimeStreamOptions<PartOf<TDefinedStream>>,
 ): UseRealtimeStreamInstance<PartOf<TDefinedStream>>;
-/** Follows the stream with this key. */
+/** Follows the stream with this key. Throws nothing: what fails is in `error`. */
 export declare function useRealtimeStream<TPart>(
   runId: string | undefined,
   streamKey: string,
   options?: UseRealtimeStreamOptions<TPart>,
 ): UseRealtimeStreamInstance<TPart>;
-/** Follows the stream with the key `"default"`. */
+/** Follows the stream with the key `"default"`. Throws nothing: what fails is in `error`. */
 export declare function useRealtimeStream<TPart>(
   runId: string | undefined,
   options?: UseRealtimeStreamOptions<TPart>,
@@ -237,7 +239,7 @@ export interface TriggerInstance<TTask extends AnyTask> {
 /** The options of {@link useTaskTrigger}. */
 export type UseTaskTriggerOptions = UseApiClientOptions;
 
-/** Triggers a task, with a token whose scope is `trigger:tasks:{id}`. */
+/** Triggers a task, with a token whose scope is `trigger:tasks:{id}`. Throws nothing: what fails is in `error`. */
 export declare function useTaskTrigger<TTask extends AnyTask>(
   id: TaskIdentifier<TTask>,
   options?: UseTaskTriggerOptions,
@@ -245,6 +247,7 @@ export declare function useTaskTrigger<TTask extends AnyTask>(
 
 /** The options of the hooks that trigger and follow. */
 export type UseRealtimeTaskTriggerOptions = UseTaskTriggerOptions & {
+  /** `false` triggers, and does not follow the run. @default true */
   enabled?: boolean;
   /** As `throttleInMs` of {@link useRealtimeRun}, which wins. */
   experimental_throttleInMs?: number;
@@ -267,7 +270,7 @@ export type RealtimeTriggerInstanceWithStreams<
   TStreams extends Record<string, any> = Record<string, any>,
 > = UseRealtimeRunWithStreamsInstance<TTask, TStreams> & Triggered<TTask>;
 
-/** Triggers a task and follows its run with its streams. */
+/** Triggers a task and follows its run with its streams. Throws nothing: what fails is in `error`. */
 export declare function useRealtimeTaskTriggerWithStreams<
   TTask extends AnyTask,
   TStreams extends Record<string, any> = Record<string, any>,
@@ -279,7 +282,7 @@ export declare function useRealtimeTaskTriggerWithStreams<
 /** The result of {@link useRealtimeTaskTrigger}. */
 export type RealtimeTriggerInstance<TTask extends AnyTask> = UseRealtimeRunInstance<TTask> & Triggered<TTask>;
 
-/** Triggers a task and follows its run. `error` is that of either. */
+/** Triggers a task and follows its run. `error` is that of either. Throws nothing: what fails is in `error`. */
 export declare function useRealtimeTaskTrigger<TTask extends AnyTask>(
   id: TaskIdentifier<TTask>,
   options?: UseRealtimeTaskTriggerOptions,
@@ -295,7 +298,7 @@ export type UseRunOptions = UseApiClientOptions & {
   revalidateOnFocus?: boolean;
 };
 
-/** Asks for a run, once for all components that show it. To see changes as they happen use {@link useRealtimeRun}. */
+/** Asks for a run, once for all components that show it. To see changes as they happen use {@link useRealtimeRun}. Throws nothing: what fails is in `error`. */
 export declare function useRun<TTask extends AnyTask>(
   runId: string | undefined,
   options?: UseRunOptions,
@@ -321,7 +324,7 @@ export interface WaitTokenInstance<TOutput> {
   isReady: boolean;
 }
 
-/** Completes a wait token. */
+/** Completes a wait token. Throws nothing: what fails is in `error`. */
 export declare function useWaitToken<TOutput>(
   waitpointId?: string,
   options?: UseApiClientOptions,
@@ -338,7 +341,7 @@ export interface InputStreamSendInstance<TData> {
   isReady: boolean;
 }
 
-/** Sends to an input stream of a run. */
+/** Sends to an input stream of a run. Throws nothing: what fails is in `error`. */
 export declare function useInputStreamSend<TData>(
   streamId: string,
   runId?: string,

@@ -29,6 +29,17 @@ import { API } from "typescript/unstable/sync";
 /** @typedef {any} Node the compiler's nodes, whose members depend on their kind */
 
 /**
+ * The declarations of the other entries, and what their names are imported from.
+ *
+ * @type {Record<string, string>}
+ */
+const ENTRIES = {
+  "emulator.d.ts": "trigger-native/emulator",
+  "types/connect.d.ts": "trigger-native/client",
+  "types/react.d.ts": "trigger-native/react",
+};
+
+/**
  * The declarations of the package, in the order of `index.d.ts`.
  *
  * @param {string} root
@@ -41,10 +52,10 @@ export function parts(root) {
   const api = new API({ cwd: root });
   try {
     const project = api.updateSnapshot({ openProjects: [config] }).getProject(config);
-    return [...names, "emulator.d.ts"].map((file) => {
+    return [...names, ...Object.keys(ENTRIES)].map((file) => {
       const source = project?.program.getSourceFile(path.join(root, file));
       if (!source) throw new Error(`${file} was not read`);
-      const specifier = file === "emulator.d.ts" ? "trigger-native/emulator" : "trigger-native";
+      const specifier = ENTRIES[file] ?? "trigger-native";
       return { file, specifier, doc: docOfFile(source.text), entries: entriesOf(source) };
     });
   } finally {
@@ -164,7 +175,7 @@ export function render(all) {
   const out = [
     "# API reference",
     "",
-    "Every name of `trigger-native` and `trigger-native/emulator`, with what an editor shows of it. Written by `npm run api`",
+    "Every name of `trigger-native`, its `emulator`, `client` and `react`, with what an editor shows of it. Written by `npm run api`",
     "from the declarations, and compared with them by the tests: change those, not this page.",
   ];
   for (const { file, doc, entries } of all) {
