@@ -71,6 +71,7 @@ fn answer(path: &str, left: Left, finish: CancellationToken) -> Response {
             .chain(stream::once(finish.cancelled_owned()).map(move |()| part("last")))
             .boxed(),
         "/much" => stream::repeat_with(|| Ok(Bytes::from(vec![b'x'; 1 << 20]))).boxed(),
+        "/large" => return Response::bytes("text/plain", vec![b'l'; LARGE].into()),
         _ => return Response::text(StatusCode::OK, "ok"),
     };
     Response::events_live(parts.map(move |part| {
@@ -134,6 +135,9 @@ async fn read(client: &mut (impl AsyncRead + Unpin), end: Option<&str>) -> Strin
     }
     text
 }
+
+/// Longer than what the sockets of a connection hold.
+const LARGE: usize = 32 << 20;
 
 const CHUNKS: &str = "\r\n\r\n5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n";
 
@@ -351,4 +355,22 @@ async fn a_response_with_much_to_send_leaves_other_connections_their_turn() {
         parts += 1;
     }
     assert!((1..=32).contains(&parts), "{parts}");
+}
+
+#[tokio::test]
+async fn what_was_sent_before_a_long_response_comes_whole_however_much_of_it_waits() {
+    let server = start().await;
+    // More than the sockets hold: the long response begins as most of the one before it still waits.
+    let mut client = server.ask(&[get("/large"), get("/ended")].concat()).await;
+    let text = read(&mut client, Some(CHUNKS)).await;
+    assert!(text.contains(&"l".repeat(LARGE)), "{} bytes", text.len());
+}
+
+#[tokio::test]
+async fn an_idle_connection_ends_when_the_server_stops() {
+    let server = start().await;
+    let mut client = server.ask(&get("/")).await;
+    assert!(read(&mut client, Some("ok")).await.ends_with("\r\n\r\nok"));
+    server.stop.cancel();
+    assert_eq!(read(&mut client, None).await, "");
 }

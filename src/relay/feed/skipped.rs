@@ -76,6 +76,8 @@ mod tests {
         assert_eq!(skipped, SkippedColumns::new(["runTags", "payload"], &schema));
         assert_eq!(skipped.schema(&schema), r#"{"id":{"type":"text"},"status":{"type":"text"}}"#);
         assert_eq!(SkippedColumns::default().schema(&schema), schema.wire());
+        // A feed without rows has no schema yet: its header is JSON all the same.
+        assert_eq!(SkippedColumns::default().schema(&Schema::default()), "{}");
     }
 
     #[test]

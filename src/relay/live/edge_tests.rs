@@ -218,3 +218,18 @@ fn rows_that_are_gone_cost_a_look_each_however_many_they_are() {
         assert_eq!(gone, places.len());
     });
 }
+
+#[test]
+fn what_was_forgotten_before_a_page_came_does_not_keep_it_from_the_rows_that_there_are() {
+    let fixture = tags();
+    fixture.bring_batch(batch(&(0..600).map(|at| recent(&format!("r{at:03}"), 2)).collect::<Vec<_>>()));
+    let gone: Vec<_> = (0..1_100).map(|at| recent(&format!("d{at:04}"), 1)).collect();
+    fixture.bring_batch(batch(&gone));
+    for run in &gone {
+        fixture.delete(&run.id);
+    }
+    let mut page = Page::default();
+    let mut following = page.follow(&fixture, 0);
+    let told = drain(&mut page, &mut following, 0);
+    assert_eq!((told.len(), told.last().map(String::as_str), page.rows.len()), (601, Some("ready"), 600));
+}

@@ -178,6 +178,8 @@ fn a_run_older_than_the_window_is_told_to_pages_that_have_it_alone() {
     let mut page = Page::default();
     let mut following = page.follow(&fixture, 0);
     assert_eq!(drain(&mut page, &mut following, 0), ["row", "ready"]);
+    let mut following = page.follow(&fixture, 0);
+    assert_eq!(drain(&mut page, &mut following, 0), ["ready"], "one that comes back has the newer run alone");
     // A page that came two hours ago.
     let run = Fixture::run();
     run.bring_batch(batch([&old]));

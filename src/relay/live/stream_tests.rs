@@ -60,6 +60,12 @@ async fn next(following: &mut StreamFollowing) -> (String, Value) {
             (told["at"].as_str().expect("a place").to_owned(), told["parts"].clone())
         }
         Step::Ready { .. } => ("ready".to_owned(), Value::Null),
+        Step::Failed(refused) if refused.status == 502 => {
+            let mut out = Vec::new();
+            push_error(&mut out, "\"a\"", &refused);
+            let may_pass = String::from_utf8_lossy(&out).contains("\"retry\":true");
+            (if may_pass { "failed 502, may pass" } else { "failed 502" }.to_owned(), Value::Null)
+        }
         Step::Failed(refused) => (format!("failed {}", refused.status.as_u16()), Value::Null),
         step => (format!("{step:?}").to_lowercase(), Value::Null),
     }
@@ -153,7 +159,7 @@ async fn what_cannot_be_read_fails_and_may_be_whole_the_next_time() {
     });
     let parts = crate::relay::stream::Parts::Upstream(fallback(None).await.expect("a body"), None);
     let mut page = StreamFollowing::new(parts, crate::stream::Values::new(true, None));
-    assert_eq!(values(&mut page).await, (vec![json!(0)], "failed 502".into()));
+    assert_eq!(values(&mut page).await, (vec![json!(0)], "failed 502, may pass".into()));
     drop((streams, send));
 }
 
@@ -242,4 +248,13 @@ async fn a_body_of_the_servers_that_ends_at_once_is_not_asked_for_at_once_again(
         let told = String::from_utf8(told).expect("text");
         assert_eq!(told.contains("\"after\":0"), is_at_once, "{told}");
     }
+}
+
+#[tokio::test]
+async fn an_event_that_is_too_long_is_the_end_of_its_want() {
+    let text = format!("id: 7-0\ndata: {}\n\n", "x".repeat(crate::sse::MAX_EVENT_BYTES));
+    let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
+    let parts = crate::relay::stream::Parts::Upstream(body, None);
+    let mut page = StreamFollowing::new(parts, crate::stream::Values::new(false, None));
+    assert_eq!(values(&mut page).await, (vec![], "failed 502".into()));
 }
