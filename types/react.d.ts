@@ -101,12 +101,7 @@ export type UseRealtimeRunInstance<TTask extends AnyTask = AnyTask> = {
   stop: () => void;
 };
 
-/**
- * Follows one run. Throws nothing: what fails is in `error`.
- *
- * @example
- * const { run, error } = useRealtimeRun<typeof myTask>(runId, { accessToken });
- */
+/** Follows one run. Throws nothing: what fails is in `error`. */
 export declare function useRealtimeRun<TTask extends AnyTask>(
   runId?: string,
   options?: UseRealtimeSingleRunOptions<TTask>,
