@@ -6,12 +6,16 @@
 
 #![allow(clippy::print_stdout, reason = "its output is its interface")]
 
+mod cpu;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::JoinSet;
+
+use cpu::cpu_micros;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -73,15 +77,4 @@ async fn all_wait(client: &reqwest::Client, base: &str, feeds: u64) -> Outcome<(
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-}
-
-/// The user and system time of the process, in microseconds.
-fn cpu_micros() -> Outcome<u64> {
-    // /proc/self/schedstat has the nanoseconds of one thread, so those of all threads are added.
-    let mut nanos = 0;
-    for task in std::fs::read_dir("/proc/self/task")? {
-        let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
-        nanos += text.split_whitespace().next().and_then(|run| run.parse::<u64>().ok()).unwrap_or(0);
-    }
-    Ok(nanos / 1000)
 }

@@ -8,12 +8,16 @@
 
 #![allow(clippy::print_stdout, reason = "its output is its interface")]
 
+mod cpu;
+
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use cpu::cpu_micros;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -129,16 +133,6 @@ async fn change(followers: &Followers, group: &str, version: &str, bytes: usize)
         }
     }
     Ok(())
-}
-
-/// The user and system time of the process, in microseconds.
-fn cpu_micros() -> Outcome<u64> {
-    let mut nanos = 0;
-    for task in std::fs::read_dir("/proc/self/task")? {
-        let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
-        nanos += text.split_whitespace().next().and_then(|run| run.parse::<u64>().ok()).unwrap_or(0);
-    }
-    Ok(nanos / 1000)
 }
 
 fn memory_kb() -> Outcome<u64> {

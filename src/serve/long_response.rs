@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use bytes::{Buf as _, Bytes};
 use http::header::{CONNECTION, DATE, EXPECT, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, Response, Version};
+use http::{HeaderMap, Method, Response, Version};
 use hyper::body::Body as _;
 use tokio::io::AsyncWrite as _;
 
@@ -118,7 +118,7 @@ fn head_text(head: &http::response::Parts) -> Vec<u8> {
     if !head.headers.contains_key(DATE) {
         line(DATE.as_str().as_bytes(), httpdate::fmt_http_date(SystemTime::now()).as_bytes());
     }
-    line(TRANSFER_ENCODING.as_str().as_bytes(), HeaderValue::from_static("chunked").as_bytes());
+    line(TRANSFER_ENCODING.as_str().as_bytes(), b"chunked");
     text.extend_from_slice(b"\r\n");
     text
 }

@@ -9,6 +9,7 @@ export class Chunks {
   #server;
   #id;
   #written = 0;
+  #isFinishing = false;
   /** @type {number[]} */
   taken = [];
 
@@ -24,6 +25,14 @@ export class Chunks {
     await this.#server.write(this.#id, "ai", records);
   }
 
+  /** Writes the last ones, in three goes: a repetition and a gap show in what follows. */
+  async finish() {
+    await this.write();
+    await this.write();
+    this.#isFinishing = true;
+    await this.write();
+  }
+
   take({ number }) {
     this.taken.push(number);
   }
@@ -35,6 +44,11 @@ export class Chunks {
   /** Whether all came that was written. */
   get isOver() {
     return this.taken.length >= this.#written;
+  }
+
+  /** Whether all came, the last ones too. */
+  get isDone() {
+    return this.#isFinishing && this.isOver;
   }
 
   /** Each came once and in order; those that are missing are the last. */

@@ -1,44 +1,35 @@
 // The targets that a page follows by trigger-native/client, on the live stream of a relay: a run, and a stream.
 
 import assert from "node:assert/strict";
-import { createRealtimeHandler } from "trigger-native";
 import { connect } from "trigger-native/client";
-import { CLOSED_MS } from "../contract.mjs";
-import { none } from "../waits.mjs";
 import { Chunks } from "./chunks.mjs";
 import { reader } from "./deferred.mjs";
+import { openRelay } from "./relay.mjs";
 import { columnsOf, LAST, States } from "./states.mjs";
 
-/** Keeps what the relay refuses, of which a page is told only what lasts. */
+/** Passes a body on, and keeps what the relay refuses in it, of which a page is told only what lasts. */
 function listening(refusals) {
   let text = "";
-  const keep = (/** @type {string} */ part, { enqueue }) => {
-    text += part;
-    for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
-      const data = /^event: error\ndata: (.*)/.exec(text.slice(0, end))?.[1];
-      text = text.slice(end + 2);
-      if (data) refusals.push({ status: JSON.parse(data)[1].status, body: data });
-    }
-    enqueue(part);
-  };
   return new TransformStream({
-    transform: (part, controller) => keep(part, { enqueue: (one) => controller.enqueue(one) }),
+    transform(part, controller) {
+      text += part;
+      const events = text.split("\n\n");
+      text = events.pop() ?? "";
+      for (const event of events) {
+        const data = /^event: error\ndata: (.*)/.exec(event)?.[1];
+        if (data) refusals.push({ status: JSON.parse(data)[1].status, body: data });
+      }
+      controller.enqueue(part);
+    },
   });
 }
 
-/** A relay that can be started anew, and a page that asks it. */
+/** A page that asks a relay. */
 function open(world, scopes) {
-  const start = (/** @type {string} */ accessToken) =>
-    createRealtimeHandler({ accessToken, baseURL: world.url, keepMs: 100 });
-  let handler = start(world.key);
-  world.restartRelay = async (/** @type {string} */ key) => {
-    const before = handler;
-    handler = start(key);
-    await before.close();
-  };
+  const relay = openRelay(world);
   /** @type {typeof fetch} */
   const ask = async (url, init) => {
-    const response = await handler(new Request(url, init));
+    const response = await relay.ask(String(url), init);
     if (!response.body || response.status !== 200) return response;
     const body = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(listening(world.refusals));
     return new Response(body.pipeThrough(new TextEncoderStream()), response);
@@ -49,14 +40,9 @@ function open(world, scopes) {
   const connection = connect({ url: "http://app.example/api/trigger", accessToken, share: false }, { fetch: ask });
   return {
     connection,
-    async close() {
+    close() {
       connection.close();
-      await handler.close();
-      const held = () => {
-        const { viewers, upstream, bytesUnderWay } = handler.stats();
-        return viewers.now + upstream.connections + bytesUnderWay;
-      };
-      await none(held, CLOSED_MS, "viewers, requests and bytes of the relay");
+      return relay.close();
     },
   };
 }
@@ -104,29 +90,23 @@ export const pageStream = {
     const chunks = new Chunks(server, id);
     await chunks.write();
     const { connection, close } = open(world, [`read:runs:${id}`]);
-    let isFinishing = false;
     const { begun, done } = reader(async (begin) => {
       try {
         for await (const chunk of connection.stream(id, "ai")) {
           chunks.take(chunk);
           begin();
-          if (isFinishing && chunks.isOver) break;
+          if (chunks.isDone) break;
         }
       } catch (error) {
         throw withCode(error);
       }
-      assert.ok(isFinishing && chunks.isOver, "it ended before everything was delivered");
+      assert.ok(chunks.isDone, "it ended before everything was delivered");
     });
     return {
       begun,
       done,
       change: () => chunks.write(),
-      async finish() {
-        await chunks.write();
-        await chunks.write();
-        isFinishing = true;
-        await chunks.write();
-      },
+      finish: () => chunks.finish(),
       check: () => chunks.check(),
       close: () => close().then(() => done.catch(() => {})),
     };

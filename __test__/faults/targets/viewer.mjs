@@ -2,10 +2,8 @@
 
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createRealtimeHandler } from "trigger-native";
-import { CLOSED_MS } from "../contract.mjs";
-import { none } from "../waits.mjs";
 import { reader } from "./deferred.mjs";
+import { openRelay } from "./relay.mjs";
 import { columnsOf, LAST, States } from "./states.mjs";
 
 /** As the official client waits before it asks again, but shorter. */
@@ -76,15 +74,9 @@ export const relayViewer = {
     const { server } = world;
     const id = await server.makeRun(columnsOf(0));
     const states = new States([id]);
-    const open = (accessToken) => createRealtimeHandler({ accessToken, baseURL: world.url, keepMs: 100 });
-    let handler = open(world.key);
-    world.restartRelay = async (key) => {
-      const before = handler;
-      handler = open(key);
-      await before.close();
-    };
+    const relay = openRelay(world);
     const leaving = new AbortController();
-    const ask = (path, init) => handler(new Request(`http://app.example${path}`, init));
+    const ask = (path, init) => relay.ask(`http://app.example${path}`, init);
     const { begun, done } = reader(async (begin) => {
       const path = `/realtime/v1/runs/${id}`;
       const tokenOf = (isRefused) => world.pageToken([`read:runs:${id}`], isRefused);
@@ -108,12 +100,7 @@ export const relayViewer = {
       async close() {
         leaving.abort();
         await done.catch(() => {});
-        await handler.close();
-        const held = () => {
-          const { viewers, upstream, bytesUnderWay } = handler.stats();
-          return viewers.now + upstream.connections + bytesUnderWay;
-        };
-        await none(held, CLOSED_MS, "viewers, requests and bytes of the relay");
+        await relay.close();
       },
     };
   },

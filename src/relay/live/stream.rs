@@ -150,6 +150,9 @@ fn unreadable(error: &Error) -> Refused {
 
 /// The second half of the event's data, with its line: all but the want's id. `None` without a value.
 fn text(chunks: &[Chunk]) -> Option<Bytes> {
+    if chunks.is_empty() {
+        return None;
+    }
     let at = chunks.iter().rev().find_map(|chunk| chunk.position);
     let mut text = String::from("data: {");
     if let Some(at) = at {
@@ -174,5 +177,5 @@ fn text(chunks: &[Chunk]) -> Option<Bytes> {
         let _ = write!(text, ",\"timestamp\":{}}}", chunk.written_ms.unwrap_or_default());
     }
     text.push_str("]}]\n\n");
-    (!chunks.is_empty()).then(|| text.into())
+    Some(text.into())
 }
