@@ -9,6 +9,9 @@ import { officialStream, piecesOf, streamCase, streamDifference, streamLine } fr
 
 /** @typedef {import("./shape.mjs").ShapeCase | import("./streams.mjs").StreamCase} Case */
 
+/** So much of a case is shown: one of long texts hides what was said before it, and its seed gives it again. */
+const MOST_SHOWN = 4_000;
+
 /** Our readers, as a program that is given a case and says what it saw. @param {string} program */
 export function startOurs(program) {
   const child = spawn(program, [], { cwd: root, stdio: ["pipe", "pipe", "inherit"] });
@@ -91,7 +94,8 @@ export async function compare({ program, seconds, seed, cases = Number.POSITIVE_
       if (await difference(ours, one)) {
         const smallest = await minimized(ours, one);
         const what = await difference(ours, smallest);
-        return { compared, failure: `seed ${seed + at}: ${what}\n${JSON.stringify(smallest)}` };
+        const again = `npm run fuzz -- --target differential --seed ${seed + at}`;
+        return { compared, failure: `${again}\n${what}\n${JSON.stringify(smallest).slice(0, MOST_SHOWN)}` };
       }
       compared[one.kind]++;
     }

@@ -38,16 +38,19 @@ function literal(list) {
 /** Text that a database can hold: no lone surrogate, no NUL. @param {Choices} random */
 const stored = (random) => text(random).toWellFormed().replaceAll("\0", "");
 
+/** Such a text of up to 20,000 units, which may end where a pair of surrogates is cut. @param {Choices} random */
+const long = (random) =>
+  stored(random)
+    .repeat(1 + random.below(900))
+    .slice(0, 20_000)
+    .toWellFormed();
+
 /** @param {Choices} random @param {boolean} whole @returns {Record<string, string | null>} */
 function row(random, whole) {
   const all = {
     friendlyId: `run_${random.below(3)}`,
     status: random.pick(["PENDING", "EXECUTING", "COMPLETED_SUCCESSFULLY", "CANCELED", "NEW_STATUS"]),
-    payload: random.chance(0.2)
-      ? stored(random)
-          .repeat(1 + random.below(900))
-          .slice(0, 20_000)
-      : stored(random),
+    payload: random.chance(0.2) ? long(random) : stored(random),
     runTags: literal(random.times(3, () => (random.chance(0.1) ? null : stored(random)))),
     isTest: random.pick(["t", "f", "true", "false"]),
     usageDurationMs: String(random.below(100_000) - 50_000),
@@ -254,6 +257,14 @@ const stable = (json) =>
       : one,
   );
 
+/** Two states from shortly before where they part: a state may be as long as its texts. @param {string | undefined} ours @param {string | undefined} theirs */
+function excerpts(ours = "(none)", theirs = "(none)") {
+  let same = 0;
+  while (same < ours.length && ours[same] === theirs[same]) same++;
+  const [a, b] = [ours, theirs].map((text) => text.slice(Math.max(0, same - 80), same + 400));
+  return ` at ${same}\n  ours:   ${a}\n  theirs: ${b}`;
+}
+
 /**
  * The first difference, in words; undefined where there is none.
  *
@@ -270,7 +281,7 @@ export function shapeDifference(ours, theirs) {
   const at = a.findIndex((state, index) => state !== b[index]);
   if (at >= 0 || a.length !== b.length) {
     const place = at < 0 ? a.length : at;
-    return `state ${place}\n  ours:   ${a[place]}\n  theirs: ${b[place]}`;
+    return `state ${place}${excerpts(a[place], b[place])}`;
   }
   return undefined;
 }
