@@ -153,7 +153,7 @@ describe("a payload", () => {
 test("updates come at once, then spaced, and the last one always", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const seen = [];
-  const { push, end } = throttle((value) => seen.push(value), 16);
+  const { push, flush } = throttle((value) => seen.push(value), 16);
   push(1);
   push(2);
   push(3);
@@ -163,7 +163,7 @@ test("updates come at once, then spaced, and the last one always", (t) => {
   t.mock.timers.tick(1);
   assert.deepEqual(seen, [1, 3]);
   push(4);
-  end();
+  flush();
   assert.deepEqual(seen, [1, 3, 4]);
   t.mock.timers.tick(100);
   assert.deepEqual(seen, [1, 3, 4]);
@@ -174,22 +174,30 @@ test("updates come at once, then spaced, and the last one always", (t) => {
 });
 
 describe("the token of what is followed", () => {
-  test("is a text without a refresher, so that hooks with the same one share", () => {
-    assert.equal(tokenOf({ current: { accessToken: "a" } }), "a");
-    assert.equal(tokenOf({ current: {} }), undefined);
+  /** What components follow, with the access of the one that it is followed for. */
+  const sharedBy = (access) => ({ current: { access }, use() {} });
+
+  test("is the component's, and one that it was rendered with since; without a refresher no other", async () => {
+    const shared = sharedBy({ accessToken: "a" });
+    const token = tokenOf(shared);
+    assert.deepEqual([await token(), await token()], ["a", "a"]);
+    shared.current = { access: { accessToken: "b" } };
+    assert.equal(await token(), "b");
+    assert.equal(tokenOf(sharedBy({})), undefined);
   });
 
   test("is the hook's own first, then one it was rendered with since, then a fresh one", async () => {
     let count = 0;
     const refreshAccessToken = async () => `fresh ${++count}`;
-    const latest = { current: { accessToken: "a", refreshAccessToken } };
-    const token = tokenOf(latest);
+    const shared = sharedBy({ accessToken: "a", refreshAccessToken });
+    const token = tokenOf(shared);
     assert.equal(await token(), "a");
-    latest.current = { accessToken: "b", refreshAccessToken };
+    shared.current = { access: { accessToken: "b", refreshAccessToken } };
     assert.equal(await token(), "b");
     assert.equal(await token(), "fresh 1");
-    const other = tokenOf({ current: { accessToken: undefined, refreshAccessToken } });
-    assert.deepEqual(await Promise.all([token(), other()]), ["fresh 2", "fresh 2"]);
+    // Who comes a moment later takes the one that was given just now.
+    const other = tokenOf(sharedBy({ accessToken: undefined, refreshAccessToken }));
+    assert.deepEqual([await other(), await Promise.all([token(), other()])], ["fresh 1", ["fresh 2", "fresh 2"]]);
   });
 });
 

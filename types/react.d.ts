@@ -161,7 +161,7 @@ export type StreamPart<TPart> = { id: string; chunk: TPart; timestamp: number };
 export type UseRealtimeStreamInstance<TPart> = {
   /** The values so far. */
   parts: Array<TPart>;
-  /** The event id of the last part: keep it, and pass it on as `lastEventId` to go on there. */
+  /** The place after the last part: keep it, and pass it on as `lastEventId` to go on there. Of a v2 stream it is the event id. */
   lastEventId: string | undefined;
   error: Error | undefined;
   /** Leaves at once; what is shown stays. */

@@ -17,7 +17,8 @@ const asks = [];
 const answers = [];
 globalThis.fetch = (url, { body, signal, headers } = {}) =>
   new Promise((resolve, reject) => {
-    const ask = { url: String(url), wants: body ? JSON.parse(body).wants ?? [] : [], headers: new Headers(headers), isOver: false, resolve };
+    const sent = body ? JSON.parse(body) : {};
+    const ask = { url: String(url), body: sent, wants: sent.wants ?? [], headers: new Headers(headers), isOver: false, resolve };
     asks.push(ask);
     signal?.addEventListener("abort", () => {
       ask.isOver = true;

@@ -1,7 +1,7 @@
 "use client";
 // A call that a component makes: its state, and the answer of the last one.
 
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useInsertionEffect, useRef, useState } from "react";
 
 /**
  * @template T
@@ -12,7 +12,8 @@ import { useCallback, useEffect, useRef, useState } from "react";
  */
 
 /**
- * Of calls that overlap the last one counts. A failure is in `error`, and is never an unhandled rejection.
+ * A call is made at once, with what the component was rendered with by then: a handler that calls and then goes on to the next
+ * thing means the one before. Of calls that overlap the last one counts. A failure is in `error`, and is never an unhandled rejection.
  *
  * @template {unknown[]} A
  * @template T
@@ -24,20 +25,19 @@ export function useCall(call) {
     /** @type {CallState<T>} */ ({ isLoading: false, data: undefined, error: undefined }),
   );
   const latest = useRef(call);
-  useEffect(() => {
+  // Before any other effect of the page, which may make the call.
+  useInsertionEffect(() => {
     latest.current = call;
   });
   const count = useRef(0);
   const make = useCallback((/** @type {A} */ ...args) => {
     const own = ++count.current;
     setState(({ data, error }) => ({ isLoading: true, data, error }));
-    Promise.resolve()
-      .then(() => latest.current(...args))
-      .then(
-        (data) => own === count.current && setState({ isLoading: false, data, error: undefined }),
-        (/** @type {Error} */ error) =>
-          own === count.current && setState(({ data }) => ({ isLoading: false, data, error })),
-      );
+    new Promise((/** @type {(value: T | Promise<T>) => void} */ resolve) => resolve(latest.current(...args))).then(
+      (data) => own === count.current && setState({ isLoading: false, data, error: undefined }),
+      (/** @type {Error} */ error) =>
+        own === count.current && setState(({ data }) => ({ isLoading: false, data, error })),
+    );
   }, []);
   return [make, state];
 }

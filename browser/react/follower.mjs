@@ -1,7 +1,7 @@
 "use client";
 // What every hook that follows has in common: its connection, its tokens, its time.
 
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
 import { connectionOf, tokenOf } from "./access.mjs";
 import { useFollowing } from "./following.mjs";
 
@@ -9,7 +9,8 @@ import { useFollowing } from "./following.mjs";
  * @typedef {object} Follow
  * @property {import("../../types/connect.js").Connection} connection
  * @property {import("../../types/connect.js").ConnectOptions["accessToken"]} accessToken
- * @property {Set<{ readonly current: any }>} members the options of each component that follows this, as it was rendered last. `any`: of every kind of hook
+ * @property {import("./shared-follow.mjs").SharedFollow} shared the components that follow this
+ * @property {unknown[]} scope where the relay is
  */
 
 /**
@@ -25,20 +26,27 @@ import { useFollowing } from "./following.mjs";
  */
 export function useFollower(access, options, subject, view, error, start) {
   const { accessToken, baseURL, share } = access;
-  const [tried, setTried] = useState(accessToken);
-  if (error && tried !== accessToken) setTried(accessToken);
-  const latest = useRef(access);
-  const member = useRef(options);
+  const member = useRef({ access, options });
   useEffect(() => {
-    latest.current = access;
-    member.current = options;
+    member.current = { access, options };
   });
+  const scope = [baseURL, share];
   const enabled = options?.enabled !== false && subject !== undefined;
-  return useFollowing(enabled ? JSON.stringify([baseURL, share, subject, tried]) : undefined, view, (text) =>
-    view.follow(text, member, (members) =>
-      start({ connection: connectionOf(latest.current), accessToken: tokenOf(latest), members }),
+  const key = enabled ? JSON.stringify([...scope, subject]) : undefined;
+  const stop = useFollowing(key, view, (text) =>
+    view.follow(text, member, (shared) =>
+      start({
+        connection: connectionOf(member.current.access),
+        accessToken: tokenOf(shared),
+        shared,
+        scope,
+      }),
     ),
   );
+  useEffect(() => {
+    if (error && key !== undefined) view.retry(key, member, accessToken);
+  }, [error, key, accessToken, view]);
+  return stop;
 }
 
 /** A refusal has the name that an official client's errors have. @param {Error | undefined} error */

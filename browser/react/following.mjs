@@ -59,9 +59,10 @@ export function throttle(call, ms) {
       waiting = { value };
       if (timer === undefined) tick();
     },
-    /** Calls with what waits, and for the last time. */
-    end() {
+    /** Calls with what waits, at once: for the last time, unless more is pushed. */
+    flush() {
       clearTimeout(timer);
+      timer = undefined;
       const last = waiting;
       waiting = undefined;
       if (last) call(last.value);

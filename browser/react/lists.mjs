@@ -59,7 +59,7 @@ function useListView(subject, options, followed) {
     const leave = followed(follow).subscribe(updates.push);
     return () => {
       leave();
-      updates.end();
+      updates.flush();
     };
   });
   return { runs: shown.runs, error: shown.error, stop };

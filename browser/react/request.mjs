@@ -1,5 +1,7 @@
 // One call of the API through the relay, as the official hooks make it.
 
+import { tokenOfCall } from "./access.mjs";
+
 /** The version of the official client whose requests these are. */
 const PROTOCOL_VERSION = "4.8.3";
 
@@ -42,7 +44,8 @@ function messageOf(status, error, text) {
 }
 
 /**
- * Makes a call, again where that can help, and gives its answer.
+ * Makes a call, again where that can help, and gives its answer. The body is read before anything is waited for: what its
+ * maker does with it then is not sent.
  *
  * @param {import("./access.mjs").Access} access
  * @param {string} path
@@ -59,7 +62,11 @@ export async function request(access, path, body, signal) {
     cache: /** @type {const} */ ("no-cache"),
     ...(signal ? { signal } : {}),
   };
+  let token = await tokenOfCall(access);
+  /** What the refresher gave and was refused. @type {string | undefined} */
+  let refused;
   for (let attempt = 1; ; attempt++) {
+    if (token) init.headers.set("authorization", `Bearer ${token}`);
     /** @type {TriggerApiError} */
     let failure;
     let again = true;
@@ -69,6 +76,8 @@ export async function request(access, path, body, signal) {
       const data = parsed(text);
       if (response.ok && data !== undefined) return { data, headers: response.headers };
       const { status, headers } = response;
+      again = mayHelp(response);
+      if (status === 401 && token !== access.accessToken) refused ??= token;
       failure = response.ok
         ? new TriggerApiError(
             status,
@@ -77,11 +86,14 @@ export async function request(access, path, body, signal) {
             headers,
           )
         : new TriggerApiError(status, data, data === undefined ? text : "", headers);
-      again = mayHelp(response);
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       failure = new TriggerApiError(undefined, undefined, "Connection error.");
       failure.cause = error;
+    }
+    if (refused !== undefined && refused === token) {
+      token = await tokenOfCall(access, refused);
+      if (token !== refused) continue;
     }
     if (!again || attempt >= (retry.maxAttempts ?? RETRY.maxAttempts)) throw failure;
     await wait(delayOf(retry, attempt, failure), signal);
@@ -89,13 +101,12 @@ export async function request(access, path, body, signal) {
 }
 
 /** @param {import("./access.mjs").Access} access */
-function headersOf({ accessToken, previewBranch, requestOptions }) {
+function headersOf({ previewBranch, requestOptions }) {
   const headers = new Headers({
     "content-type": "application/json",
     "trigger-version": PROTOCOL_VERSION,
     "x-trigger-source": "sdk",
   });
-  if (accessToken) headers.set("authorization", `Bearer ${accessToken}`);
   for (const [name, value] of Object.entries(requestOptions.additionalHeaders ?? {})) {
     if (!headers.has(name) || name.toLowerCase() === "x-trigger-source") headers.set(name, value);
   }

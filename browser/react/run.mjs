@@ -2,7 +2,7 @@
 // One run, alone or with its streams.
 
 import { useEffect, useRef } from "react";
-import { useAccess } from "./access.mjs";
+import { tokenOf, useAccess } from "./access.mjs";
 import { named, useFollower } from "./follower.mjs";
 import { throttle, throttleOf } from "./following.mjs";
 import { subscribeToParts } from "./parts.mjs";
@@ -19,11 +19,20 @@ import { useView } from "./view.mjs";
  * @property {boolean} over whether `run` is as it will be
  * @property {Record<string, unknown[]>} streams
  * @property {Map<string, string | undefined>} places the place after the last part of each stream
- * @property {Error | undefined} error
+ * @property {Error | undefined} error of the run
+ * @property {Error | undefined} failure of a stream
  */
 
 /** @type {RunView} */
-const NOTHING = { id: undefined, run: undefined, over: false, streams: {}, places: new Map(), error: undefined };
+const NOTHING = {
+  id: undefined,
+  run: undefined,
+  over: false,
+  streams: {},
+  places: new Map(),
+  error: undefined,
+  failure: undefined,
+};
 
 /** @param {string} [runId] @param {Options} [options] */
 export function useRealtimeRun(runId, options) {
@@ -46,19 +55,23 @@ function useRunView(runId, options, withStreams) {
   const access = useAccess(options);
   const [view, state] = useView("run", options?.id, NOTHING);
   // What another run showed is not shown as this one's. A component that only names an `id` shows what others follow.
-  const shown = runId && state.id !== runId ? NOTHING : state;
+  const { failure, ...own } = runId && state.id !== runId ? NOTHING : state;
+  const shown = withStreams ? { ...own, error: own.error ?? failure } : own;
   const { skipColumns, stopOnCompletion = true } = options ?? {};
   const subject = runId ? JSON.stringify([runId, stopOnCompletion, skipColumns ?? [], withStreams]) : undefined;
   const stop = useFollower(access, options, subject, view, shown.error, (follow) => {
     const id = /** @type {string} */ (runId);
     if (view.get().id !== id) view.show({ ...NOTHING, id });
+    // Components with the same `id` may be given another run: what is shown is that of the last one.
+    const isShown = () => view.get().id === id;
     const streams = withStreams ? streamsOf(id, follow, view, throttleOf(options)) : undefined;
     const leave = follow.connection
       .run(id, { accessToken: follow.accessToken, stopOnCompletion, ...(skipColumns ? { skipColumns } : {}) })
       .subscribe(({ value, state, error }) => {
+        if (!isShown()) return;
         const run = /** @type {Run | undefined} */ (value) ?? view.get().run;
         const over = Boolean(run?.isFinished && (state === "ended" || !stopOnCompletion));
-        view.show({ run, over, error: named(error ?? streams?.error()) });
+        view.show({ run, over, error: named(error) });
         if (run) streams?.open(run);
       });
     return () => {
@@ -71,49 +84,57 @@ function useRunView(runId, options, withStreams) {
 }
 
 /**
- * Calls back once for each run, with its last state, when that was shown.
+ * Calls back once for each run, with its last state, when that was shown; also where other runs were shown in between.
  *
- * @param {RunView} shown
+ * @param {Pick<RunView, "run" | "over" | "error">} shown
  * @param {Options["onComplete"]} onComplete
  */
 function useCompletion({ run, over, error }, onComplete) {
-  const called = useRef(/** @type {string | undefined} */ (undefined));
+  const called = useRef(/** @type {Set<string>} */ (new Set()));
   useEffect(() => {
-    if (!run || !over || !onComplete || called.current === run.id) return;
-    called.current = run.id;
+    if (!run || !over || !onComplete || called.current.has(run.id)) return;
+    called.current.add(run.id);
     onComplete(run, error);
   }, [run, over, error, onComplete]);
 }
 
 /**
- * The streams that a run names, as they come to be known.
+ * The streams that a run names, as they come to be known. Each is followed once for the view, whatever else its components
+ * follow of the run.
  *
  * @param {string} id
  * @param {Follow} follow
  * @param {import("./view.mjs").View<RunView>} view
  * @param {number} ms between two updates
  */
-function streamsOf(id, { connection, accessToken }, view, ms) {
+function streamsOf(id, { connection, shared, scope }, view, ms) {
   /** @type {Map<string, () => void>} */
   const open = new Map();
+  /** Of one component that follows the run in two ways, each is a member. */
+  const own = {
+    get current() {
+      return shared.current;
+    },
+  };
   /** Of each stream. Keys are whatever a task names, such as "constructor". @type {Map<string, unknown[]>} */
   const waiting = new Map();
   /** The place after those. @type {Map<string, string | undefined>} */
   const reached = new Map();
-  /** @type {Error | undefined} */
-  let failure;
   const updates = throttle(() => {
+    if (view.get().id !== id) return;
     const next = new Map(Object.entries(view.get().streams));
     for (const [key, chunks] of waiting) next.set(key, [...(next.get(key) ?? []), ...chunks]);
     waiting.clear();
     view.show({ streams: Object.fromEntries(next), places: new Map([...view.get().places, ...reached]) });
     reached.clear();
   }, ms);
-  /** @param {string} key */
-  const follow = (key) => {
+  /** @param {string} key @param {import("./shared-follow.mjs").SharedFollow} shared those who follow the stream */
+  const start = (key, shared) => {
+    if (view.get().failure) view.show({ failure: undefined });
     const lastEventId = view.get().places.get(key);
-    const stream = connection.stream(id, key, { accessToken, ...(lastEventId ? { lastEventId } : {}) });
-    return subscribeToParts(stream, (state, parts) => {
+    const options = { accessToken: tokenOf(shared), ...(lastEventId ? { lastEventId } : {}) };
+    const stream = connection.stream(id, key, options);
+    const leave = subscribeToParts(stream, (state, parts) => {
       if (parts.length > 0) {
         const chunks = waiting.get(key) ?? [];
         for (const { chunk } of parts) chunks.push(chunk);
@@ -121,23 +142,32 @@ function streamsOf(id, { connection, accessToken }, view, ms) {
         reached.set(key, state.lastEventId);
         updates.push(undefined);
       }
-      if (state.error && state.error !== failure) {
-        failure = named(state.error);
-        view.show({ error: failure });
-      }
+      const { failure } = view.get();
+      if (state.error && state.error !== failure && view.get().id === id) view.show({ failure: named(state.error) });
     });
+    return () => {
+      leave();
+      // Who goes on with it begins after what came.
+      updates.flush();
+    };
   };
   return {
-    error: () => failure,
     /** @param {Run} run */
     open(run) {
       for (const key of keysOf(run)) {
-        if (!open.has(key)) open.set(key, () => {}).set(key, follow(key));
+        if (open.has(key)) continue;
+        open.set(key, () => {});
+        const subject = JSON.stringify([...scope, "stream", id, key]);
+        open.set(
+          key,
+          view.follow(subject, own, (shared) => start(key, shared)),
+        );
+        if (view.get().failure) view.retry(subject, own, own.current.access.accessToken);
       }
     },
     leave() {
       for (const leave of open.values()) leave();
-      updates.end();
+      updates.flush();
     },
   };
 }

@@ -1,7 +1,7 @@
 "use client";
 // A stream of a run.
 
-import { useEffect, useMemo, useRef } from "react";
+import { useMemo } from "react";
 import { useAccess } from "./access.mjs";
 import { named, useFollower } from "./follower.mjs";
 import { throttle, throttleOf } from "./following.mjs";
@@ -53,15 +53,11 @@ export function argumentsOf(first, second, third) {
 /** @param {string | undefined} runId @param {string} key @param {Options | undefined} options */
 function useStream(runId, key, options) {
   const access = useAccess(options);
-  const latest = useRef(options);
-  useEffect(() => {
-    latest.current = options;
-  });
   const subject = runId ? JSON.stringify([runId, key]) : undefined;
   // An `id` keeps the parts of each stream of its own, as that of the official hook.
-  const [view, state] = useView("stream", options?.id === undefined ? undefined : `${options.id} ${subject}`, NOTHING);
+  const [view, state] = useView("stream", options?.id == null ? undefined : `${options.id} ${subject}`, NOTHING);
   const shown = subject && state.subject !== subject ? NOTHING : state;
-  const stop = useFollower(access, options, subject, view, shown.error, ({ connection, accessToken, members }) => {
+  const stop = useFollower(access, options, subject, view, shown.error, ({ connection, accessToken, shared }) => {
     if (view.get().subject !== subject) view.show({ ...NOTHING, subject });
     /** @type {Part[]} */
     let waiting = [];
@@ -71,22 +67,22 @@ function useStream(runId, key, options) {
       const batch = waiting;
       waiting = [];
       if (batch.length === 0) return view.show({ error });
-      const parts = newest([...view.get().parts, ...batch.map(({ chunk }) => chunk)], latest.current?.maxParts);
+      const parts = newest([...view.get().parts, ...batch.map(({ chunk }) => chunk)], mostParts(shared.members));
       view.show({ parts, lastEventId: reached, error });
-      for (const { current } of members) call(current?.onParts, batch);
+      for (const { current } of shared.members) call(current.options?.onParts, batch);
     }, throttleOf(options));
-    const place = placeOf(view.get().lastEventId, latest.current);
+    const place = placeOf(view.get().lastEventId, shared.current.options);
     const stream = connection.stream(runId, key, { accessToken, ...place });
     const leave = subscribeToParts(stream, ({ lastEventId, error }, parts) => {
       named(error);
       for (const part of parts) waiting.push(part);
       reached = lastEventId;
       if (parts.length > 0 || error !== view.get().error) updates.push(error);
-      for (const { chunk } of parts) for (const { current } of members) call(current?.onData, chunk);
+      for (const { chunk } of parts) for (const { current } of shared.members) call(current.options?.onData, chunk);
     });
     return () => {
       leave();
-      updates.end();
+      updates.flush();
     };
   });
   const maxParts = options?.maxParts;
@@ -118,16 +114,26 @@ function call(callback, value) {
 function placeOf(reached, options) {
   const { startIndex, timeoutInSeconds, maxParts } = options ?? {};
   const given = options?.lastEventId;
-  const lastEventId =
-    reached ?? (given !== undefined ? String(given) : startIndex ? String(startIndex - 1) : undefined);
+  const lastEventId = reached ?? (given != null ? String(given) : startIndex ? String(startIndex - 1) : undefined);
   return {
     ...(lastEventId ? { lastEventId } : {}),
     ...(timeoutInSeconds ? { timeoutInSeconds } : {}),
-    ...(maxParts !== undefined && maxParts >= 0 ? { maxParts } : {}),
+    ...(isBound(maxParts) ? { maxParts } : {}),
   };
+}
+
+/** @param {unknown} max @returns {max is number} */
+function isBound(max) {
+  return typeof max === "number" && max >= 0;
+}
+
+/** The most parts that one of the components shows. @param {Iterable<import("./shared-follow.mjs").Member>} members */
+function mostParts(members) {
+  const each = Array.from(members, ({ current }) => current.options?.maxParts);
+  return each.length > 0 && each.every(isBound) ? Math.max(...each) : undefined;
 }
 
 /** @template T @param {T[]} parts @param {number | undefined} max */
 function newest(parts, max) {
-  return max !== undefined && max !== null && max >= 0 && parts.length > max ? parts.slice(parts.length - max) : parts;
+  return isBound(max) && parts.length > max ? parts.slice(parts.length - max) : parts;
 }

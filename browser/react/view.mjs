@@ -3,6 +3,7 @@
 
 import { useState, useSyncExternalStore } from "react";
 import { Kept } from "./kept.mjs";
+import { SharedFollow } from "./shared-follow.mjs";
 
 /** A value and those who read it. @template T */
 export class View {
@@ -10,7 +11,7 @@ export class View {
   #shown;
   /** @type {Set<() => void>} */
   #listeners = new Set();
-  /** What is followed for it, with those who want that. @type {Map<string, { members: Set<unknown>, leave: () => void }>} */
+  /** What is followed for it. @type {Map<string, SharedFollow>} */
   #followed = new Map();
 
   /** @param {T} first */
@@ -39,29 +40,30 @@ export class View {
   /**
    * Follows for this view, once for all components that follow the same for it: each part of a stream is added once.
    *
-   * @template M
    * @param {string} subject
-   * @param {M} member
-   * @param {(members: Set<M>) => () => void} start gives the function that leaves. `members` has those who are there
+   * @param {import("./shared-follow.mjs").Member} member
+   * @param {import("./shared-follow.mjs").Start} start gives the function that leaves
    * @returns {() => void} leaves
    */
   follow(subject, member, start) {
-    const known = this.#followed.get(subject);
-    /** @type {Set<any>} `any`: of the same kind for the same subject */
-    const members = known?.members ?? new Set();
-    members.add(member);
-    const one = known ?? { members, leave: () => {} };
-    this.#followed.set(subject, one);
-    if (!known) one.leave = start(members);
+    const follow = this.#followed.get(subject) ?? new SharedFollow();
+    this.#followed.set(subject, follow);
+    follow.join(member, start);
     return () => {
-      if (!members.has(member)) return;
-      if (members.size === 1) {
-        this.#followed.delete(subject);
-        // What waits is told to the last one, too.
-        one.leave();
-      }
-      members.delete(member);
+      // What waits is told to the last one, too.
+      if (follow.leave(member)) this.#followed.delete(subject);
     };
+  }
+
+  /**
+   * Follows anew what failed, with a member's token that was not tried.
+   *
+   * @param {string} subject
+   * @param {import("./shared-follow.mjs").Member} member
+   * @param {string | undefined} token
+   */
+  retry(subject, member, token) {
+    this.#followed.get(subject)?.retry(member, token);
   }
 }
 
@@ -73,14 +75,13 @@ const named = new Kept(200);
  *
  * @template T
  * @param {string} kind of hooks that show the same for the same `id`
- * @param {string | undefined} id
+ * @param {string | null | undefined} id
  * @param {T} empty always the same object
  * @returns {[View<T>, T]}
  */
 export function useView(kind, id, empty) {
   const [own] = useState(() => new View(empty));
   // A server has many pages: no view of one may reach another.
-  const view =
-    id === undefined || typeof window === "undefined" ? own : named.get(`${kind} ${id}`, () => new View(empty));
+  const view = id == null || typeof window === "undefined" ? own : named.get(`${kind} ${id}`, () => new View(empty));
   return [view, useSyncExternalStore(view.subscribe, view.get, () => empty)];
 }
