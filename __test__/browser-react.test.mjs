@@ -61,7 +61,9 @@ await withChromium(12, (launch) => {
       await tab.until((shown) => shown.length === 20 && isAt("EXECUTING")(shown));
       await tab.settles(1);
       assert.equal(tab.wants().length, 20);
-      const beside = await own();
+      // A busy machine takes longer now and then; requests that wait for a hook's connection do each time.
+      let beside = Number.POSITIVE_INFINITY;
+      for (let turn = 0; turn < 5 && beside - alone > 50; turn++) beside = Math.min(beside, await own());
       assert.ok(beside - alone <= 50, `${beside} ms beside the hooks, ${alone} ms alone`);
       for (const id of ids) await control.complete(id);
       await tab.until((shown) => shown.length === 20 && isAt("COMPLETED")(shown));
