@@ -78,25 +78,21 @@ async function trigger(access, id, payload, given) {
   const concurrency = given.concurrency ? [given.concurrency].flat() : undefined;
   if (concurrency && concurrency.length > 2) throw new Error("A run holds two named concurrency limits at most.");
   // What the caller changes after the call is not sent: all is read now, and the key is added where its digest is made.
-  const body = JSON.parse(
-    JSON.stringify({
-      payload: data,
-      options: {
-        queue: given.queue ? { name: given.queue } : undefined,
-        concurrency,
-        concurrencyKey: given.concurrencyKey,
-        payloadType,
-        delay: given.delay,
-        ttl: given.ttl,
-        tags: given.tags,
-        maxAttempts: given.maxAttempts,
-        metadata: given.metadata,
-        maxDuration: given.maxDuration,
-        lockToVersion: given.version,
-        debounce: given.debounce,
-      },
-    }),
-  );
+  const read = JSON.stringify({
+    queue: given.queue ? { name: given.queue } : undefined,
+    concurrency,
+    concurrencyKey: given.concurrencyKey,
+    payloadType,
+    delay: given.delay,
+    ttl: given.ttl,
+    tags: given.tags,
+    maxAttempts: given.maxAttempts,
+    metadata: given.metadata,
+    maxDuration: given.maxDuration,
+    lockToVersion: given.version,
+    debounce: given.debounce,
+  });
+  const body = { payload: data, options: JSON.parse(read) };
   body.options.idempotencyKey = await idempotencyKeyOf(given.idempotencyKey);
   const answer = await request(access, `/api/v1/tasks/${encodeURIComponent(id)}/trigger`, body);
   const publicAccessToken = answer.headers.get("x-trigger-jwt") ?? undefined;
