@@ -63,17 +63,30 @@ async function serve(keys, status = 404) {
 async function read({ keys, status, values }) {
   const server = await serve(keys, status);
   const left = [];
-  const parts = trigger.auth.withAuth(server.options, () =>
-    trigger.runs
-      .subscribeToRunsWithTag("a", {}, { onItemError: (error, key) => left.push([error.status ?? error.code, key]) })
-      .withStreams(),
-  );
   const got = { runs: [], chunks: [], left, asked: server.asked };
+  const isAll = () => got.chunks.length >= values && got.runs.length >= 3 && left.length >= keys.length - values + 2;
+  let iterator;
   try {
-    for await (const part of await parts) {
+    const parts = await trigger.auth.withAuth(server.options, () =>
+      trigger.runs
+        .subscribeToRunsWithTag(
+          "a",
+          {},
+          {
+            onItemError: (error, key) => {
+              left.push([error.status ?? error.code, key]);
+              // What is left out may be told last.
+              if (isAll()) iterator.return();
+            },
+          },
+        )
+        .withStreams(),
+    );
+    iterator = parts[Symbol.asyncIterator]();
+    for await (const part of iterator) {
       if (part.type === "run") got.runs.push(part.run.id);
       else got.chunks.push(part.chunk);
-      if (got.chunks.length >= values && got.runs.length >= 3 && left.length >= keys.length - values + 2) break;
+      if (isAll()) break;
     }
   } finally {
     await server.stop();
