@@ -15,7 +15,15 @@ import { root } from "../scripts/lib/run.mjs";
 const everything = readdirSync(path.join(root, "browser"), { recursive: true }).filter((name) => name.endsWith(".mjs"));
 const files = everything.filter((name) => !name.startsWith("react"));
 /** Modules that are loaded when they are needed. */
-const LATE = ["refusal.mjs", "run-error.mjs", "stored.mjs", "superjson.mjs"];
+const LATE = [
+  "iterate.mjs",
+  "reason.mjs",
+  "refusal.mjs",
+  "run-error.mjs",
+  "stored.mjs",
+  "superjson.mjs",
+  "token-tries.mjs",
+];
 const MAX_BYTES = 6 * 1024;
 
 /** The bundle of a program that connects, with all that is imported from the start. */

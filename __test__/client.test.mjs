@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { connect } from "trigger-native/client";
-import { opened, pass, rowOf, runFields, settle, start, url, watch } from "./support/client-relay.mjs";
+import { opened, pass, rowOf, settle, start, url, watch } from "./support/client-relay.mjs";
 
 describe("what is followed", () => {
   it("is asked for in one request, however many subscribe in a turn, and each once", async (t) => {
@@ -200,111 +200,6 @@ describe("what is followed", () => {
 
 const start2 = (relay) => connect({ url }, { fetch: relay.fetch });
 
-describe("an iteration", () => {
-  it("gives the newest state to a slow reader, ends with the run, and lets it go", async (t) => {
-    const { relay, connection } = start(t);
-    const steps = connection.run("run_1")[Symbol.asyncIterator]();
-    const first = steps.next();
-    await opened(t);
-    const ask = relay.last();
-    const step = (n) => ["change", ask.id(), { key: "k", at: `${n}`, set: { ...runFields("run_1"), durationMs: n } }];
-    await ask.tell(["row", ask.id(), rowOf("k", "run_1")]);
-    assert.equal((await first).value.durationMs, 0);
-    for (const n of [1, 2, 3]) await ask.tell(step(n));
-    assert.equal((await steps.next()).value.durationMs, 3);
-    const pending = [steps.next(), steps.next()];
-    const set = { id: "run_1", status: "COMPLETED", isFinished: true };
-    await ask.tell(["change", ask.id(), { key: "k", at: "9", set }], ["end", ask.id()]);
-    const [last, done] = await Promise.all(pending);
-    assert.equal(last.value.isSuccess, true);
-    assert.equal(last.value.isFinished, true);
-    assert.deepEqual(done, { done: true, value: undefined });
-    await ask.end();
-    await pass(t, 60_000, 1000);
-    assert.equal(relay.asks.length, 1);
-  });
-
-  it("that is left by break, return or throw lets go, with a value that is waited for", async (t) => {
-    const { relay, connection } = start(t);
-    const run = connection.run("run_1");
-    const steps = run[Symbol.asyncIterator]();
-    const waiting = steps.next();
-    await opened(t);
-    assert.equal(relay.open().length, 1);
-    await steps.return();
-    assert.deepEqual(await waiting, { done: true, value: undefined });
-    await settle();
-    assert.equal(relay.open().length, 0);
-    const broken = (async () => {
-      for await (const { id } of run) {
-        assert.equal(id, "run_1");
-        throw new Error("mine");
-      }
-    })();
-    broken.catch(() => {});
-    await opened(t);
-    await relay.last().tell(["row", relay.last().id(), rowOf("k", "run_1")]);
-    await assert.rejects(broken, /mine/);
-    await settle();
-    assert.equal(relay.open().length, 0);
-  });
-
-  it("throws the error with which it ends", async (t) => {
-    const { relay, connection } = start(t);
-    const steps = connection.run("run_1")[Symbol.asyncIterator]();
-    const next = steps.next();
-    next.catch(() => {});
-    await opened(t);
-    const told = { status: 403, message: "Unauthorized", hint: "read:runs", retry: false };
-    await relay.last().tell(["error", relay.last().id(), told]);
-    await assert.rejects(next, { message: "Unauthorized", status: 403, hint: "read:runs" });
-    assert.deepEqual(await steps.next(), { done: true, value: undefined });
-  });
-
-  it("of a stream gives every part once, however slow its reader, and the place where to go on", async (t) => {
-    const { relay, connection } = start(t);
-    const stream = connection.stream("run_1", "k", { maxParts: 2 });
-    const { states } = watch(stream);
-    const parts = stream[Symbol.asyncIterator]();
-    const chunks = [];
-    await opened(t);
-    const ask = relay.last();
-    const part = (id, chunk) => ({ id, chunk, timestamp: 5 });
-    const first = parts.next();
-    await ask.tell(["chunk", ask.id(), { at: "p2", parts: [part("1", "a"), part("2", { b: 1 })] }]);
-    chunks.push((await first).value);
-    await ask.end();
-    await pass(t, 1000);
-    const next = relay.last();
-    assert.equal(next.wants[0].at, "p2");
-    await next.tell(["chunk", next.id(), { at: "p4", parts: [part("2", null), { id: "4", timestamp: 0 }] }]);
-    await next.tell(["end", next.id()]);
-    for (;;) {
-      const { done, value } = await parts.next();
-      if (done) break;
-      chunks.push(value);
-    }
-    assert.deepEqual(chunks, ["a", { b: 1 }, null, undefined]);
-    const last = states.at(-1);
-    assert.deepEqual([last.state, last.lastEventId, last.value.map(({ id }) => id)], ["ended", "p4", ["2", "4"]]);
-  });
-
-  it("of a stream ends after the silence that it was given", async (t) => {
-    const { relay, connection } = start(t);
-    const stream = connection.stream("run_1", "k", { timeoutInSeconds: 10 });
-    const { last } = watch(stream);
-    await opened(t);
-    const ask = relay.last();
-    await pass(t, 9000, 500);
-    await ask.tell(["chunk", ask.id(), { at: "p", parts: [{ id: "1", chunk: 1, timestamp: 0 }] }]);
-    await pass(t, 9000, 500);
-    assert.equal(last().state, "live");
-    await pass(t, 2000, 500);
-    assert.deepEqual([last().state, last().error], ["ended", undefined]);
-    assert.equal(relay.open().length, 0);
-  });
-});
-
 it("a run that is followed beyond its end is asked for so, and apart from one that ends", async (t) => {
   const { relay, connection } = start(t);
   const { last } = watch(connection.run("run_1", { stopOnCompletion: false }));
@@ -358,4 +253,92 @@ it("close() ends all that is followed, and what is followed after it", async (t)
   assert.equal(relay.open().length, 0);
   await pass(t, 20_000, 1000);
   assert.equal(relay.asks.length, 1);
+});
+
+describe("a stream that several follow", () => {
+  const part = (id) => ({ id, chunk: id, timestamp: 0 });
+  const chunk = (want, at, ...ids) => ["chunk", want, { at, parts: ids.map(part) }];
+  const seen = ({ last }) =>
+    last()
+      .value.map(({ id }) => id)
+      .join();
+
+  it("shows each part once to one that comes back while another one catches up, and never fewer than before", async (t) => {
+    const { relay, connection } = start(t);
+    const [one, two] = [connection.stream("run_1", "ai"), connection.stream("run_1", "ai")];
+    watch(connection.run("run_1"));
+    const before = watch(one);
+    await opened(t);
+    const first = relay.last();
+    await first.tell(
+      chunk(
+        first.id(({ stream }) => stream),
+        "p3",
+        "1",
+        "2",
+        "3",
+      ),
+    );
+    before.stop();
+    await opened(t);
+    const other = watch(two);
+    await opened(t);
+    const again = watch(one);
+    await opened(t);
+    const ask = relay.last();
+    const want = ask.wants.find(({ stream }) => stream);
+    assert.equal(want.at, undefined);
+    await ask.tell(chunk(want.id, "p2", "1", "2"));
+    assert.deepEqual([seen(again), again.last().lastEventId], ["1,2,3", "p3"]);
+    await ask.tell(chunk(want.id, "p3", "3"), chunk(want.id, "p4", "4"));
+    assert.deepEqual([seen(other), seen(again), again.last().lastEventId], ["1,2,3,4", "1,2,3,4", "p4"]);
+    assert.ok(again.states.every(({ value }) => value.length >= 3));
+  });
+
+  it("shows each part once where a token is renewed that another one has already", async (t) => {
+    const tokens = ["old", "new"];
+    const { relay, connection } = start(t);
+    const one = watch(connection.stream("run_1", "ai", { accessToken: () => tokens.shift() }));
+    await opened(t);
+    await relay.last().tell(chunk(relay.last().id(), "p3", "1", "2", "3"));
+    const two = watch(connection.stream("run_1", "ai", { accessToken: "new" }));
+    await opened(t);
+    const ask = relay.last();
+    const [old, renewed] = ask.wants;
+    await ask.tell(["error", old.id, { status: 401, message: "expired", retry: false }]);
+    await settle();
+    assert.equal(relay.last(), ask);
+    await ask.tell(chunk(renewed.id, "p4", "1", "2", "3", "4"));
+    assert.deepEqual([seen(one), seen(two)], ["1,2,3,4", "1,2,3,4"]);
+  });
+});
+
+it("what subscribes with no function, or with one that throws at once, is told so and follows nothing", async (t) => {
+  const { relay, connection } = start(t);
+  const run = connection.run("run_1");
+  assert.throws(() => run.subscribe(undefined), TypeError);
+  const fail = () => {
+    throw new Error("mine");
+  };
+  assert.throws(() => run.subscribe(fail), /mine/);
+  await pass(t, 1000);
+  assert.equal(relay.asks.length, 0);
+  watch(run);
+  await opened(t);
+  assert.equal(relay.open().length, 1);
+});
+
+it("events of a page's elements that have the names of its own are nothing to what is followed", async (t) => {
+  const page = new EventTarget();
+  const { relay, connection } = start(t, {}, page);
+  watch(connection.run("run_1"));
+  await opened(t);
+  for (const name of ["freeze", "pagehide"]) {
+    const target = { tagName: "MY-GRID" };
+    page.dispatchEvent(Object.defineProperty(new Event(name), "target", { value: target }));
+    await opened(t);
+    assert.equal(relay.open().length, 1);
+  }
+  page.dispatchEvent(new Event("pagehide"));
+  assert.equal(relay.open().length, 0);
 });

@@ -27,7 +27,7 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
   let given = 0;
   /** Counts the starts and stops: what began before the last of them is void. */
   let turn = 0;
-  /** The token that was refused, until another one was not. @type {string | undefined} */
+  /** The feed whose token was refused, until another one was not. @type {Feed | undefined} */
   let refused;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
@@ -36,7 +36,7 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
   const set = (next, news = []) => {
     const before = /** @type {any} */ (state);
     if (Object.keys(next).some((name) => before[name] !== next[name])) state = { ...before, ...next };
-    else if (news.length === 0) return;
+    else if (!news[0]) return;
     for (const subscriber of [...subscribers]) {
       try {
         if (subscribers.has(subscriber)) subscriber(state, news);
@@ -47,15 +47,10 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
     }
   };
 
-  /** @param {Feed | undefined} from */
-  const letGo = (from) => {
-    hub.release(from, end);
-  };
-
   const stop = () => {
     turn++;
     clearTimeout(timer);
-    letGo(feed);
+    hub.release(feed, end);
     hub.leave(end);
   };
 
@@ -73,19 +68,24 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
 
   /** Looks at the feed, which changed. */
   const look = () => {
-    const { subject, error, value, parts, total, isKnown, isReady, isOver, isSettled, at } = /** @type {Feed} */ (feed);
-    if (error?.status === 401 && typeof source === "function" && refused === undefined) {
-      refused = subject.token;
+    const { error, value, parts, total, isKnown, isReady, isOver, isSettled, at } = /** @type {Feed} */ (feed);
+    // Nothing of it counts while another token is waited for.
+    if (feed === refused) return;
+    // A token of too little may be another run's, or be of before: a function may know better.
+    if (/40[13]/.test(`${error?.status}`) && typeof source === "function" && !refused) {
+      refused = feed;
       open();
       return;
     }
     if (isReady && !error) refused = undefined;
     const news = parts.slice(Math.max(0, parts.length + given - total));
-    given = Math.max(given, total);
-    if (news.length > 0) wait();
+    // One that others began to follow may be behind what was given out.
+    const isBehind = total < given;
+    if (!isBehind) given = total;
+    if (news[0]) wait();
     /** @type {Partial<State>} */
-    const next = isKnown ? { value, state: "live" } : {};
-    if (at) next.lastEventId = at;
+    const next = isKnown && !isBehind ? { value, state: "live" } : {};
+    if (at && !isBehind) next.lastEventId = at;
     set(next, news);
     if (error) end(Object.assign(new Error(error.message), error));
     else if (isOver && isSettled) end();
@@ -97,16 +97,15 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
    */
   const open = async () => {
     const mine = ++turn;
+    /** @type {string | undefined} */
+    let token;
     await undefined;
     if (mine !== turn) return;
     try {
-      try {
-        hub.url();
-      } catch {
-        throw new Error((await import("./refusal.mjs")).NO_URL);
-      }
-      const token = await tokenOf(source, refused);
+      hub.url();
+      token = await tokenOf(source, refused?.subject.token);
       if (mine !== turn) return;
+      if (hub.isUnfit(token)) throw hub;
       const before = feed;
       let fresh = hub.make({ ...subject, token }, options);
       // What is there already goes on, with its objects.
@@ -114,14 +113,21 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
       feed = hub.hold(fresh, end, look);
       if (before && feed !== before) {
         const { rows, parts, total, at, value, isKnown } = before;
-        if (feed === fresh) Object.assign(feed, { rows, value, isKnown });
-        feed.apply(["chunk", { parts, at, from: total - parts.length }]);
-        letGo(before);
+        // One that is followed already is being told, from its own place.
+        if (feed === fresh) {
+          Object.assign(feed, { rows, value, isKnown });
+          feed.apply(["chunk", { parts, at, from: total - parts.length }]);
+        }
+        hub.release(before, end);
       }
       feed.changed();
       wait();
-    } catch (error) {
-      if (mine === turn) end(/** @type {Error} */ (error));
+    } catch (thrown) {
+      const error = await import("./reason.mjs").then(
+        ({ reason }) => reason(hub, token, thrown),
+        (missing) => missing,
+      );
+      if (mine === turn) end(error);
     }
   };
 
@@ -130,7 +136,8 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
     subscribers.add(subscriber);
     if (subscribers.size === 1) {
       if (hub.isClosed) end();
-      else if (subject) {
+      else if (!subject) hub.waiting.add(end);
+      else {
         if (state.error) set({ error: undefined, state: "connecting" });
         refused = undefined;
         if (state.state !== "ended") {
@@ -149,55 +156,32 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
 
     subscribe(/** @type {(state: State, parts?: any[]) => void} */ callback) {
       const leave = add((now, parts) => callback(now, parts));
-      callback(state);
+      try {
+        callback(state);
+      } catch (error) {
+        // Nobody has got what stops it.
+        leave();
+        throw error;
+      }
       return leave;
     },
 
     /** Iterates: over each part of a stream, and else over the newest states. */
     [Symbol.asyncIterator]() {
-      const isStream = subject?.stream;
-      /** @type {any[]} */
-      let queue = [];
-      let isOver = false;
-      /** @type {any} */
-      let last;
-      let wake = () => {};
-      /** @type {Subscriber} */
-      const take = ({ value, state }, parts) => {
-        if (isStream) for (const { chunk } of parts) queue.push(chunk);
-        else if (value !== last && value !== undefined && state !== "connecting") queue = [value];
-        last = value;
-        wake();
+      /** @type {Promise<AsyncGenerator<any, any, any>> | undefined} */
+      let made;
+      const call = (/** @type {"next" | "return" | "throw"} */ how) => async (/** @type {any} */ value) => {
+        made ??= import("./iterate.mjs").then(({ iterate }) => iterate(() => state, add, subject?.stream));
+        return (await made)[how](value);
       };
-      const iterator = (async function* () {
-        take(state, isStream ? state.value : []);
-        const leave = add(take);
-        try {
-          while (!isOver) {
-            if (queue.length > 0) {
-              const batch = queue;
-              queue = [];
-              yield* batch;
-            } else if (state.error) throw state.error;
-            else if (state.state === "ended") return;
-            else {
-              await new Promise((/** @type {(value?: any) => void} */ resolve) => {
-                wake = resolve;
-              });
-            }
-          }
-        } finally {
-          leave();
-        }
-      })();
-      const { return: finish } = iterator;
-      // A value that is waited for ends as well.
-      iterator.return = (value) => {
-        isOver = true;
-        wake();
-        return finish.call(iterator, value);
+      return {
+        next: call("next"),
+        return: call("return"),
+        throw: call("throw"),
+        [Symbol.asyncIterator]() {
+          return this;
+        },
       };
-      return iterator;
     },
   };
 }

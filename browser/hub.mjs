@@ -12,7 +12,9 @@ import { SILENCE_MS } from "./transport.mjs";
  * @typedef {{ want(feed: Feed): void, drop(feed: Feed): void, stop(): void, check(silence: number): void }} Carrier
  */
 
-const EVENTS = ["online", "visibilitychange", "pagehide", "pageshow", "freeze", "resume"];
+/** URLs that no fetch takes, and keys that no page may have, after a URL. */
+const UNFIT = /^(ftp|file|ws)|^[^/]+..[^/]*@| tr_/;
+const EVENTS = "online visibilitychange pagehide pageshow freeze resume".split(" ");
 
 /** @typedef {ReturnType<typeof makeHub>} Hub */
 
@@ -25,6 +27,8 @@ export function makeHub(base, page) {
   const feeds = new Map();
   /** What ends each thing that this tab follows. @type {Set<() => void>} */
   const members = new Set();
+  /** What ends each thing that waits, and follows nothing. @type {Set<() => void>} */
+  const waiting = new Set();
   let isOn = false;
   let isAway = false;
 
@@ -37,7 +41,9 @@ export function makeHub(base, page) {
   };
 
   /** @param {Event} event */
-  const hear = ({ type }) => {
+  const hear = ({ type, target }) => {
+    // Elements may have events of these names, which are theirs alone.
+    if (![page, page.document].includes(target)) return;
     if (type === "online") hub.carrier.check(0);
     else if (type === "visibilitychange") {
       if (!page.document.hidden) hub.carrier.check(SILENCE_MS);
@@ -54,6 +60,7 @@ export function makeHub(base, page) {
   const hub = {
     feeds,
     members,
+    waiting,
     page,
     /** Is put in right after it is made. */
     carrier: /** @type {Carrier} */ (/** @type {unknown} */ (undefined)),
@@ -61,6 +68,9 @@ export function makeHub(base, page) {
 
     /** The mount point. @throws {TypeError} where there is no page to complete it */
     url: () => new URL(base, page.location?.href).href.replace(/\/+$/, ""),
+
+    /** Whether nothing can be asked for: there are no such URLs, or the token is a page's secret key. @param {unknown} token */
+    isUnfit: (token) => UNFIT.test(`${hub.url()} ${page.document && token}`),
 
     /**
      * A feed, which nobody holds yet.
@@ -75,7 +85,8 @@ export function makeHub(base, page) {
       }),
 
     /**
-     * Follows a feed, or the one of the same key that is followed already.
+     * Follows a feed, or the one of the same key that is followed already, unless that was refused: somebody who hangs may hold
+     * it for long.
      *
      * @param {Feed} feed
      * @param {unknown} holder
@@ -83,8 +94,9 @@ export function makeHub(base, page) {
      */
     hold(feed, holder, listener) {
       const known = feeds.get(feed.key);
-      (known ?? feed).holders.set(holder, listener);
-      if (known) return known;
+      if (known && !known.error) feed = known;
+      feed.holders.set(holder, listener);
+      if (feed === known) return feed;
       feeds.set(feed.key, feed);
       if (!isOn) listen("addEventListener");
       if (!isAway) hub.carrier.want(feed);
@@ -93,7 +105,7 @@ export function makeHub(base, page) {
 
     /** @param {Feed | undefined} feed @param {unknown} holder */
     release(feed, holder) {
-      if (!feed?.holders.delete(holder) || feed.holders.size > 0) return;
+      if (!feed?.holders.delete(holder) || feed.holders.size > 0 || feeds.get(feed.key) !== feed) return;
       feeds.delete(feed.key);
       hub.carrier.drop(feed);
     },
@@ -101,6 +113,7 @@ export function makeHub(base, page) {
     /** @param {() => void} member */
     leave(member) {
       members.delete(member);
+      waiting.delete(member);
       // One that comes in the same turn finds all as it was.
       queueMicrotask(() => {
         if (members.size > 0 || !isOn) return;
@@ -113,7 +126,7 @@ export function makeHub(base, page) {
     /** Ends all. */
     close() {
       hub.isClosed = true;
-      for (const end of members) end();
+      for (const end of [...members, ...waiting]) end();
     },
   };
   return hub;

@@ -1,5 +1,7 @@
 /** The error of a failed run, as the server's half of the package shows it (js/runs/error.js). Loaded with the first. */
 
+import { cannot } from "./run.mjs";
+
 const EXIT_CODE = "TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE";
 
 /**
@@ -54,3 +56,21 @@ function exitCode(text) {
   for (const signal of ["SIGTERM", "SIGSEGV"]) if (has(signal)) return `TASK_PROCESS_${signal}`;
   return has("SIGKILL") || has("SIGABRT") ? "TASK_PROCESS_MAYBE_OOM_KILLED" : EXIT_CODE;
 }
+
+/**
+ * The errors of fields whose columns cannot be decoded.
+ *
+ * @param {Record<string, string>} faults by their columns
+ */
+function toFaults(faults) {
+  /** @type {Record<string, Error>} */
+  const errors = {};
+  for (const column in faults) {
+    const field = column === "runTags" ? "tags" : column === "usageDurationMs" ? "durationMs" : column;
+    errors[field] = cannot(field, faults[column]);
+  }
+  return errors;
+}
+
+// By the letters of the fields that have them (run.mjs).
+export { toFaults as x, toRunError as e };

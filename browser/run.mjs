@@ -19,11 +19,12 @@ import { decode } from "./packet.mjs";
 
 /**
  * The fields of the run object in their order. What each has instead of a value, or how it is made, is said by a letter: a
- * date, a number, a list, a flag, a packet or an error.
+ * date, a number, a list, a flag, a packet or an error. `faults` are errors of other fields.
  */
 const FIELDS =
-  "id createdAt:d updatedAt:d taskIdentifier status payload:p output:p durationMs:n costInCents:n baseCostInCents:n tags:l " +
-  "idempotencyKey expiredAt:d finishedAt:d startedAt:d delayedUntil:d queuedAt:d error:e isTest:f metadata:p realtimeStreams:l";
+  "faults:x id createdAt:d updatedAt:d taskIdentifier status payload:p output:p durationMs:n costInCents:n " +
+  "baseCostInCents:n tags:l idempotencyKey expiredAt:d finishedAt:d startedAt:d delayedUntil:d queuedAt:d error:e isTest:f " +
+  "metadata:p realtimeStreams:l";
 
 /** The flags of statuses. */
 const FLAGS = Object.entries({
@@ -50,13 +51,13 @@ export function makeRun(row, load, settled) {
   /** @type {any} */
   const shown = {};
   /** @type {Record<string, Error>} */
-  const errors = { ...partOf(row, "faults", toErrors).value };
+  const errors = {};
   let isComplete = true;
   for (const word of FIELDS.split(" ")) {
     const [field, kind] = word.split(":");
     const make = (/** @type {any} */ raw) => {
       if (kind === "p") return decode(raw, () => load(run.id, field, raw.data));
-      return kind === "d" ? toDate(raw) : kind === "e" ? toError(raw) : raw;
+      return kind === "d" ? toDate(raw) : kind === "e" || kind === "x" ? toErrors(kind, raw) : raw;
     };
     const part = partOf(row, field, make, { n: 0, f: false, l: [] }[kind]);
     if (part.wait) {
@@ -65,7 +66,8 @@ export function makeRun(row, load, settled) {
       part.settled = settled;
     }
     if (part.error) errors[field] = part.error;
-    shown[field] = part.value;
+    if (kind === "x") Object.assign(errors, part.value);
+    else shown[field] = part.value;
   }
   for (const [flag, names] of FLAGS) shown[flag] = names.split(" ").includes(run.status);
   // Not enumerable, so that the object equals the official one.
@@ -126,24 +128,12 @@ function partOf({ run, parts }, field, make, none) {
   return part;
 }
 
-/** @param {string} field @param {string} why */
-const cannot = (field, why) => new Error(`the ${field} of the run cannot be decoded: ${why}`);
+/** The error of a field that has no value. @param {string} field @param {string} why */
+export const cannot = (field, why) => new Error(`the ${field} of the run cannot be decoded: ${why}`);
 
-/** @param {Record<string, string>} faults by their columns */
-function toErrors(faults) {
-  /** @type {Record<string, Error>} */
-  const errors = {};
-  for (const column in faults) {
-    const field = column === "runTags" ? "tags" : column === "usageDurationMs" ? "durationMs" : column;
-    errors[field] = cannot(field, faults[column]);
-  }
-  return errors;
-}
-
-/** @param {unknown} error */
-async function toError(error) {
-  const { toRunError } = await import("./run-error.mjs");
-  return toRunError(error);
+/** What few runs have. @param {"e" | "x"} kind the letter of the field @param {any} raw */
+async function toErrors(kind, raw) {
+  return (await import("./run-error.mjs"))[kind](raw);
 }
 
 /** @param {number | string} time Unix milliseconds, or a text: UTC without a `Z`, unless it names its zone */

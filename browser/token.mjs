@@ -1,11 +1,10 @@
 /** Access tokens, which a function may give. */
 
-import { backoff } from "./live.mjs";
-
 /** @typedef {import("../types/connect.d.ts").ConnectOptions["accessToken"]} TokenSource */
+/** @typedef {() => string | undefined | Promise<string | undefined>} TokenFunction */
 
-/** How often a function that throws is asked. */
-const TRIES = 5;
+/** How long a function may take, in milliseconds. One that takes longer counts as one that throws. */
+export const MAX_TOKEN_MS = 30_000;
 
 /** The tokens that functions gave: all that use one share its token. @type {WeakMap<Function, Promise<string>>} */
 const given = new WeakMap();
@@ -21,7 +20,7 @@ export async function tokenOf(source, refused) {
   if (typeof source !== "function") return source;
   const token = given.get(source);
   // Whoever comes first has the function asked, and the others get what it gave.
-  if (token && refused && (await token) === refused && given.get(source) === token) given.delete(source);
+  if ((await token) === refused && given.get(source) === token) given.delete(source);
   if (!given.has(source)) {
     const asked = ask(source);
     given.set(source, asked);
@@ -30,17 +29,15 @@ export async function tokenOf(source, refused) {
   return given.get(source);
 }
 
-/** @param {() => string | undefined | Promise<string | undefined>} source */
+/** @param {TokenFunction} source */
 async function ask(source) {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const token = await source();
-      if (token) return token;
-      break;
-    } catch (error) {
-      if (attempt + 1 === TRIES) throw error;
-      await new Promise((resolve) => setTimeout(resolve, backoff(attempt)));
-    }
-  }
-  throw new Error((await import("./refusal.mjs")).NO_TOKEN);
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const first = (async () => source())();
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, MAX_TOKEN_MS);
+  });
+  const token = await Promise.race([first, late]).catch(() => {});
+  clearTimeout(timer);
+  return token || (await import("./token-tries.mjs")).tries(source, first);
 }

@@ -1,6 +1,12 @@
 // A relay whose every answer the test writes, for the client of the live stream; and simulated time for it.
 
 import { connect } from "trigger-native/client";
+// What is loaded when it is needed is loaded here, since that takes time which is not simulated.
+import "../../browser/iterate.mjs";
+import "../../browser/reason.mjs";
+import "../../browser/refusal.mjs";
+import "../../browser/stored.mjs";
+import "../../browser/token-tries.mjs";
 
 /** Lets all go on that can without time passing. */
 export async function settle() {
