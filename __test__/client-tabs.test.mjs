@@ -2,30 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { connect } from "trigger-native/client";
-import { clientBrowser } from "./support/client-browser.mjs";
-import { clientRelay, pass, rowOf, runFields, settle, simulate, watch } from "./support/client-relay.mjs";
+import { startTabs as start } from "./support/client-browser.mjs";
+import { pass, rowOf, runFields, settle, watch } from "./support/client-relay.mjs";
 import { random } from "./support/random.mjs";
-
-const url = "/api/trigger";
-
-function start(t) {
-  simulate(t);
-  const relay = clientRelay();
-  const browser = clientBrowser(relay);
-  const all = [];
-  const open = (options = {}, change = (_page) => {}) => {
-    const tab = browser.open();
-    change(tab.page);
-    const connection = connect({ url, ...options }, Object.assign(tab.page, { fetch: tab.fetch }));
-    all.push(connection);
-    return Object.assign(tab, { connection });
-  };
-  t.after(() => {
-    for (const connection of all) connection.close();
-  });
-  return { relay, browser, open };
-}
 
 const ids = ({ last }) => last().value.map(({ id }) => id);
 const runs = (ask) => ask.wants.map(({ run }) => run).sort();

@@ -30,8 +30,8 @@ export function shareTabs(hub, transport, who) {
   let leader = " ";
   /** @type {BroadcastChannel | undefined} */
   let channel;
-  /** Lets the locks go. */
-  let leave = () => {};
+  /** Is aborted when this tab leaves the others: then its locks are let go, and those that it waits for are waited for no longer. */
+  let membership = new AbortController();
   /** The tabs whose locks this one, which leads, waits for. @type {Set<string>} */
   const served = new Set();
   /** For how many ticks nothing was heard of the leader. */
@@ -54,11 +54,6 @@ export function shareTabs(hub, transport, who) {
     for (const feed of feeds.values()) transport.want(feed);
   };
 
-  /** Follows nothing for another tab any more. @param {string} tab */
-  const forget = (tab) => {
-    for (const feed of feeds.values()) hub.release(feed, tab);
-  };
-
   /** Follows what another tab wants, until it is gone. @param {string} tab @param {any[]} wants */
   const serve = (tab, wants) => {
     const told = wants.map(([subject, options, snapshot]) => {
@@ -70,10 +65,12 @@ export function shareTabs(hub, transport, who) {
     post({ to: tab, told });
     if (served.has(tab)) return;
     served.add(tab);
-    locks.request(name + tab, () => {
+    const gone = () => {
       served.delete(tab);
-      forget(tab);
-    });
+      for (const feed of feeds.values()) hub.release(feed, tab);
+    };
+    // It is followed no longer where this tab leaves, either.
+    locks.request(name + tab, membership, gone).catch(gone);
   };
 
   /** A message of another tab. `any`: of its own version. @param {any} message */
@@ -107,9 +104,9 @@ export function shareTabs(hub, transport, who) {
     const own = `${Math.random()}`;
     id = own;
     name = `trigger-native ${VERSION} ${who} ${hub.url()} `;
-    /** @type {Promise<void>} */
+    membership = new AbortController();
     const left = new Promise((resolve) => {
-      leave = resolve;
+      membership.signal.onabort = resolve;
     });
     const granted = () => {
       if (id !== own) return;
@@ -124,7 +121,12 @@ export function shareTabs(hub, transport, who) {
       carrier.stop();
       join();
     };
-    channel = /** @type {BroadcastChannel} */ (new page.BroadcastChannel(name));
+    try {
+      channel = /** @type {BroadcastChannel} */ (new page.BroadcastChannel(name));
+    } catch {
+      // Where cookies are blocked there may be none: the page is alone.
+      return lead();
+    }
     channel.onmessage = ({ data }) => hear(data);
     const present = () => {
       ask(feeds.values());
@@ -132,7 +134,8 @@ export function shareTabs(hub, transport, who) {
     };
     // By the lock of its own the leader knows that this tab is there.
     locks.request(name + id, present).catch(lost);
-    locks.request(name, granted).catch(lost);
+    // The controller has what the options of a request need, its signal.
+    locks.request(name, membership, granted).catch(lost);
     tick = setInterval(() => {
       if (isLeading() || ++silent < SILENT_TICKS) return;
       if (silent === SILENT_TICKS) ask([]);
@@ -148,6 +151,8 @@ export function shareTabs(hub, transport, who) {
   /** @type {import("./hub.mjs").Carrier} */
   const carrier = {
     want(feed) {
+      // Until it is told all, what a leader tells to all may not follow what this tab had when it last followed it.
+      feed.teller = undefined;
       if (!id) join();
       else if (isLeading()) transport.want(feed);
       else ask([feed]);
@@ -163,8 +168,7 @@ export function shareTabs(hub, transport, who) {
       ask([]);
     },
     stop() {
-      served.forEach(forget);
-      leave();
+      membership.abort();
       channel = void channel?.close();
       clearInterval(tick);
       transport.stop();

@@ -1,7 +1,8 @@
 // A browser as the client of the live stream sees it: tabs of one origin with Web Locks and BroadcastChannel, as the
 // standards have them.
 
-import { settle } from "./client-relay.mjs";
+import { connect } from "trigger-native/client";
+import { clientRelay, settle, simulate } from "./client-relay.mjs";
 
 /** Tabs share locks and channels. `relay` cuts off the requests of a tab that is closed. */
 export function clientBrowser(relay) {
@@ -18,6 +19,7 @@ export function clientBrowser(relay) {
     if (lock.held || lock.queue.length === 0) return;
     const request = lock.queue.shift();
     lock.held = request;
+    request.granted();
     const release = () => {
       if (lock.held !== request) return;
       lock.held = undefined;
@@ -26,6 +28,8 @@ export function clientBrowser(relay) {
     request.release = release;
     queueMicrotask(async () => {
       if (request.tab.isClosed) return release();
+      // A tab that is frozen gets a lock, and does nothing with it.
+      if (request.tab.isFrozen) return;
       try {
         request.resolve(await request.callback({ name }));
       } catch (error) {
@@ -47,6 +51,12 @@ export function clientBrowser(relay) {
               if (tab.isClosed) return;
               const lock = lockOf(name);
               const request = { tab, callback, resolve, reject };
+              const withdraw = () => {
+                lock.queue = lock.queue.filter((other) => other !== request);
+                reject(options.signal.reason);
+              };
+              options.signal?.addEventListener("abort", withdraw);
+              request.granted = () => options.signal?.removeEventListener("abort", withdraw);
               if (options.steal) {
                 lock.held?.reject(Object.assign(new Error("stolen"), { name: "AbortError" }));
                 lock.held = undefined;
@@ -108,5 +118,26 @@ export function clientBrowser(relay) {
     channels,
     /** How many locks are held. */
     held: () => [...locks.values()].filter(({ held }) => held).length,
+    /** How many requests for locks wait. */
+    queued: () => [...locks.values()].reduce((count, { queue }) => count + queue.length, 0),
   };
+}
+
+/** Tabs in simulated time, each with a connection, and their relay. @param {import("node:test").TestContext} t */
+export function startTabs(t) {
+  simulate(t);
+  const relay = clientRelay();
+  const browser = clientBrowser(relay);
+  const all = [];
+  const open = (options = {}, change = (_page) => {}) => {
+    const tab = browser.open();
+    change(tab.page);
+    const connection = connect({ url: "/api/trigger", ...options }, Object.assign(tab.page, { fetch: tab.fetch }));
+    all.push(connection);
+    return Object.assign(tab, { connection });
+  };
+  t.after(() => {
+    for (const connection of all) connection.close();
+  });
+  return { relay, browser, open };
 }
