@@ -2,8 +2,6 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-// What is loaded with the first refusal is loaded here, since that takes time which is not simulated.
-import "../browser/refusal.mjs";
 import { opened, pass, refusal, rowOf, runFields, settle, start, watch } from "./support/client-relay.mjs";
 
 const part = (id) => ({ id: `${id}`, chunk: id, timestamp: 0 });
@@ -220,6 +218,30 @@ describe("a want that the relay does not understand", () => {
     for (const { last } of all) assert.match(last().error.message, /wants is empty/);
     assert.equal(relay.open().length, 0);
   });
+});
+
+describe("the search for a want that the relay does not understand", () => {
+  for (const [what, failure] of [
+    ["a 503", () => refusal(503, "restart")],
+    ["a 429", () => refusal(429, "busy", { "retry-after": "3" })],
+    ["a 502", () => refusal(502, "<html>")],
+    ["the network", () => new TypeError("Failed to fetch")],
+  ]) {
+    it(`ends nothing where it meets what passes, and is made anew later: ${what}`, async (t) => {
+      const { relay, connection } = start(t);
+      const isOfForm = (ask) =>
+        ask.wants.every(({ run }) => run !== 5) ? undefined : refusal(400, { error: "no text" });
+      relay.answers.push(isOfForm, failure(), ...Array(10).fill(isOfForm));
+      const [good, bad] = [watch(connection.run("run_1")), watch(connection.run(5))];
+      await opened(t);
+      for (const { last } of [good, bad]) assert.equal(last().state, "connecting");
+      await pass(t, 4000, 50);
+      assert.match(bad.last().error.message, /no text/);
+      const ask = relay.last();
+      await ask.tell(["row", ask.id(), rowOf("k", "run_1")]);
+      assert.equal(good.last().state, "live");
+    });
+  }
 });
 
 describe("a subscriber that another one stops", () => {

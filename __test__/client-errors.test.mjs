@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { connect } from "trigger-native/client";
-import "../browser/refusal.mjs";
 import { eventParser } from "../browser/events.mjs";
 import { clientBrowser } from "./support/client-browser.mjs";
 import {
@@ -311,4 +310,67 @@ describe("a refusal that does not pass", () => {
     assert.match(last().error.message, /needs a whole URL/);
     assert.equal(relay.asks.length, 0);
   });
+});
+
+describe("an answer of an unusual form", () => {
+  it("is read where its content type is written in capitals", async (t) => {
+    const { relay, connection } = start(t);
+    relay.answers.push((ask) => {
+      const text = `event: row\ndata: ${JSON.stringify([ask.id(), rowOf("k", "run_1")])}\n\n`;
+      return new Response(text, { headers: { "content-type": "Text/Event-Stream" } });
+    });
+    const run = watch(connection.run("run_1"));
+    await opened(t);
+    assert.equal(run.last().value.id, "run_1");
+  });
+
+  it("is a refusal where an event stream has the status of one", async (t) => {
+    const { relay, connection } = start(t);
+    relay.answers.push(refusal(403, { error: "Forbidden" }, { "content-type": "text/event-stream" }));
+    const run = watch(connection.run("run_1"));
+    await opened(t);
+    assert.match(run.last().error.message, /answered 403: Forbidden/);
+  });
+
+  for (const [what, error, pattern] of [
+    ["no text", { code: 1 }, /is the relay mounted there/],
+    ["a text of 5 MB", "x".repeat(5 << 20), /answered 403: x{500}…$/],
+  ]) {
+    it(`has no more in its message than can be read: ${what}`, async (t) => {
+      const { relay, connection } = start(t);
+      relay.answers.push(refusal(403, { error, hint: error }));
+      const run = watch(connection.run("run_1"));
+      await opened(t);
+      const { message, hint } = run.last().error;
+      assert.match(message, pattern);
+      assert.ok(`${hint}`.length <= 501 && typeof hint !== "object");
+    });
+  }
+});
+
+it("a platform that cuts each response after some seconds is asked again within one, if each told something", async (t) => {
+  const { relay, connection } = start(t);
+  watch(connection.run("run_1"));
+  await opened(t);
+  let waited = 0;
+  for (let more = 0; more < 10; more++) {
+    const ask = relay.last();
+    await ask.tell(row(ask));
+    await pass(t, 5000, 500);
+    await ask.cut();
+    const then = Date.now();
+    while (relay.last() === ask) await pass(t, 50);
+    waited = Math.max(waited, Date.now() - then);
+  }
+  assert.ok(waited <= 1050, `${waited} ms`);
+  // What tells nothing is asked later and later.
+  for (let more = 0; more < 6; more++) {
+    const ask = relay.last();
+    await pass(t, 5000, 500);
+    await ask.cut();
+    const then = Date.now();
+    while (relay.last() === ask) await pass(t, 50);
+    waited = Date.now() - then;
+  }
+  assert.ok(waited > 4000, `${waited} ms`);
 });

@@ -37,6 +37,8 @@ export function liveRequest(transport) {
   /** When something came last, or was asked for. */
   let heard = 0;
   let attempt = 0;
+  /** How long a response has to last to be no failure, in milliseconds. */
+  let enough = 0;
   /** How many requests in a row were not answered. */
   let unheard = 0;
 
@@ -57,6 +59,7 @@ export function liveRequest(transport) {
     const asked = Date.now();
     heard = asked;
     unheard++;
+    enough = 10_000;
     let wait = /** @type {number | void} */ (undefined);
     try {
       if (feeds.size > 0) wait = await read(mine.signal);
@@ -67,7 +70,7 @@ export function liveRequest(transport) {
     request.stop();
     if (feeds.size === 0) return transport.forget(request);
     const lasted = Date.now() - asked;
-    if (lasted > 10_000) attempt = 0;
+    if (lasted > enough) attempt = 0;
     // A relay that says `again` at once, over and over, is asked as one that fails.
     if (!wait || (wait === AT_ONCE && lasted < 1000)) wait = backoff(attempt++);
     askIn(wait);
@@ -80,7 +83,7 @@ export function liveRequest(transport) {
     for (const [id, feed] of feeds) {
       const want = JSON.stringify({ id, ...feed.subject, at: feed.places() });
       length += new Blob([want]).size;
-      if (wants.length > 0 && length > MAX_BODY) {
+      if (wants[0] && length > MAX_BODY) {
         feeds.delete(id);
         request.isFull = true;
         transport.want(feed);
@@ -101,7 +104,7 @@ export function liveRequest(transport) {
     const answer = await hub.page.fetch(url, init);
     /** @type {import("./transport.mjs").Batch} */
     let batch = [];
-    if (!/event-stream/.test(/** @type {string} */ (answer.headers.get("content-type")))) {
+    if (!answer.ok || !/event-stream/i.test(/** @type {string} */ (answer.headers.get("content-type")))) {
       const { refuse } = await import("./refusal.mjs");
       return refuse(transport, request, url, answer, init);
     }
@@ -123,6 +126,8 @@ export function liveRequest(transport) {
       try {
         parse(decoder.decode(value, { stream: true }));
       } finally {
+        // There are platforms that cut each response after some seconds.
+        if (batch[0]) enough = 1000;
         transport.onTold(batch);
         batch = [];
       }

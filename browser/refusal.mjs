@@ -2,10 +2,8 @@
 
 import { MAX_WAIT_MS } from "./transport.mjs";
 
-/** Where the mount point is no URL. */
-export const NO_URL = 'Where there is no page, connect() needs a whole URL: url: "https://app.example/api/trigger"';
-/** Where a function gives nothing. */
-export const NO_TOKEN = "accessToken() gave no token: leave it out if authorize() needs none";
+/** The longest text of an answer that is shown, in characters. */
+const MAX_TEXT = 500;
 
 /** @typedef {{ method: string, headers: Record<string, string>, body: string, signal: AbortSignal }} Init */
 
@@ -30,8 +28,9 @@ export async function refuse(transport, request, url, answer, init) {
   /** @type {import("./transport.mjs").Batch} */
   const batch = [];
   const isOfForm = refused.status === 400 || refused.status === 413;
-  /** @type {[{ id: string }[], object][]} */
   const found = isOfForm && wants.length > 1 ? await faults(transport, url, init, wants) : [];
+  // Which are at fault is not known yet: all are asked for again.
+  if (!Array.isArray(found)) return found.after;
   // What is refused whole, and no want of it alone, is refused.
   const faulty = found.length > 0 ? found : /** @type {typeof found} */ ([[wants, refused]]);
   if (signal.aborted) return;
@@ -47,14 +46,14 @@ export async function refuse(transport, request, url, answer, init) {
 }
 
 /**
- * Finds the wants that are refused alone, by asking for halves.
+ * Finds the wants that are refused alone, by asking for halves. A failure that passes ends the search.
  *
  * @template T
  * @param {import("./transport.mjs").Transport} transport
  * @param {string} url
  * @param {Init} init
  * @param {T[]} wants which were refused together
- * @returns {Promise<[T[], object][]>} each with its refusal
+ * @returns {Promise<[T[], object][] | { after?: number }>} each with its refusal, or when to ask again
  */
 async function faults(transport, url, init, wants) {
   const middle = wants.length >> 1;
@@ -62,12 +61,24 @@ async function faults(transport, url, init, wants) {
   const found = [];
   for (const half of [wants.slice(0, middle), wants.slice(middle)]) {
     const answer = await transport.hub.page.fetch(url, { ...init, body: JSON.stringify({ wants: half }) });
+    if (isPassing(answer)) return refusalOf(url, answer);
     if (answer.status !== 400 && answer.status !== 413) await answer.body?.cancel();
-    else if (half.length > 1) found.push(...(await faults(transport, url, init, half)));
-    else found.push([half, await refusalOf(url, answer)]);
+    else if (half.length > 1) {
+      const more = await faults(transport, url, init, half);
+      if (!Array.isArray(more)) return more;
+      found.push(...more);
+    } else found.push([half, await refusalOf(url, answer)]);
   }
   return found;
 }
+
+/**
+ * Whether an answer is a failure that passes.
+ *
+ * @param {Response} answer
+ */
+export const isPassing = ({ status, headers }) =>
+  status === 408 || status === 429 || (status >= 500 && headers.get("x-should-retry") !== "false");
 
 /**
  * The error of an answer that is no live response. Without a status, it passes: `after` how many milliseconds, where it says so.
@@ -79,17 +90,23 @@ async function faults(transport, url, init, wants) {
 async function refusalOf(url, response) {
   const { status, headers } = response;
   const text = await response.text();
-  if (status === 408 || status === 429 || (status >= 500 && headers.get("x-should-retry") !== "false")) {
+  if (isPassing(response)) {
     const seconds = Number(headers.get("retry-after"));
     return seconds > 0 ? { after: Math.min(seconds * 1000, MAX_WAIT_MS) } : {};
   }
-  /** @type {{ error?: string, hint?: string }} */
+  /** @type {{ error?: unknown, hint?: unknown }} */
   let told = {};
   try {
     told = JSON.parse(text) ?? told;
   } catch {
     // A page of whatever answered.
   }
-  const why = (status !== 404 && told.error) || "is the relay mounted there, and does it take POST?";
-  return { status, message: `${url} answered ${status}: ${why}`, hint: told.hint };
+  const why = (status !== 404 && shown(told.error)) || "is the relay mounted there, and does it take POST?";
+  return { status, message: `${url} answered ${status}: ${why}`, hint: shown(told.hint) };
+}
+
+/** What of an answer is shown: a text, and not all of a long one. @param {unknown} text */
+function shown(text) {
+  if (typeof text !== "string") return undefined;
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
 }
