@@ -11,7 +11,8 @@ export interface ConnectOptions {
   url?: string | undefined;
   /**
    * The public access token, or a function that gets one. The function is asked when the first want needs it, and again when the relay
-   * answered 401 or the token's time is over. Leave it out where the relay's `authorize` knows the session.
+   * answered 401 or 403 or the token's time is over. One that does not answer within 30 s counts as one that throws. Leave it out where
+   * the relay's `authorize` knows the session. On a page it is never a secret key.
    */
   accessToken?: string | (() => string | undefined | Promise<string | undefined>) | undefined;
   /**
@@ -51,7 +52,11 @@ export interface FollowStreamOptions extends FollowOptions {
   lastEventId?: string | undefined;
   /** Ends after so many seconds without a part; by default with the run. */
   timeoutInSeconds?: number | undefined;
-  /** How many parts the store keeps, the newest: an iteration gets all of them even so. @default all */
+  /**
+   * How many parts the store keeps, the newest. An iteration gets all of them even so if it is the first to follow the stream with this
+   * number, in any tab; one that comes later begins with those that are kept.
+   * @default all
+   */
   maxParts?: number | undefined;
 }
 
