@@ -2,8 +2,7 @@
 //! run.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::watch;
 
@@ -25,12 +24,16 @@ pub(super) enum Topic {
 /// The order of all changes, and the feeds that wait for them.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    sequence: AtomicU64,
     inner: Mutex<Inner>,
 }
 
+/// One entry being made: no other number is drawn meanwhile. So a reader that draws a number later than a change sees
+/// the change, whole and in all of its topics.
+pub(super) struct Entry<'a>(MutexGuard<'a, Inner>);
+
 #[derive(Debug, Default)]
 struct Inner {
+    sequence: u64,
     readers: HashMap<Topic, watch::Sender<()>>,
     /// The public ids of the runs that a tag or a batch has.
     members: HashMap<Topic, HashSet<String>>,
@@ -39,7 +42,12 @@ struct Inner {
 impl Journal {
     /// The next number, for versions, offsets and cursors.
     pub(super) fn next(&self) -> u64 {
-        self.sequence.fetch_add(1, Ordering::SeqCst) + 1
+        self.entry().next()
+    }
+
+    /// Begins an entry. A change draws its number from it, is made, and is noted with it.
+    pub(super) fn entry(&self) -> Entry<'_> {
+        Entry(lock(&self.inner))
     }
 
     /// Subscribes to a topic's changes from now on.
@@ -52,18 +60,30 @@ impl Journal {
         lock(&self.inner).members.get(topic).into_iter().flatten().cloned().collect()
     }
 
-    /// Records that a run is new or changed, and wakes the readers of every topic that it has or had. `before` are the
-    /// tags that it had, `current` reads its row: under the lock, so that of two notes at once the later one reads the
-    /// later row.
-    pub(super) fn note(
-        &self,
-        environment: usize,
-        batch: Option<&str>,
-        before: &[String],
-        current: impl FnOnce() -> Arc<Row>,
-    ) {
+    /// Removes a run from its topics.
+    pub(super) fn forget(&self, environment: usize, batch: Option<&str>, row: &Row) {
+        let id = row.get(Column::FriendlyId).unwrap_or_default();
         let mut inner = lock(&self.inner);
-        let row = current();
+        for tag in row.tags() {
+            inner.leave(&Topic::Tag(environment, tag.clone()), id);
+        }
+        if let Some(batch) = batch {
+            inner.leave(&Topic::Batch(batch.to_owned()), id);
+        }
+    }
+}
+
+impl Entry<'_> {
+    /// The next number.
+    pub(super) fn next(&mut self) -> u64 {
+        self.0.sequence += 1;
+        self.0.sequence
+    }
+
+    /// Records that a run is new or changed, and wakes the readers of every topic that it has or had. `before` are the
+    /// tags that it had.
+    pub(super) fn note(mut self, environment: usize, batch: Option<&str>, before: &[String], row: &Row) {
+        let inner = &mut *self.0;
         let id = row.get(Column::FriendlyId).unwrap_or_default();
         let now = row.tags();
         for tag in before.iter().filter(|tag| !now.contains(tag)) {
@@ -83,18 +103,6 @@ impl Journal {
         inner.wake(&Topic::Environment(environment));
         if let Some(batch) = &batch {
             inner.wake(batch);
-        }
-    }
-
-    /// Removes a run from its topics.
-    pub(super) fn forget(&self, environment: usize, batch: Option<&str>, row: &Row) {
-        let id = row.get(Column::FriendlyId).unwrap_or_default();
-        let mut inner = lock(&self.inner);
-        for tag in row.tags() {
-            inner.leave(&Topic::Tag(environment, tag.clone()), id);
-        }
-        if let Some(batch) = batch {
-            inner.leave(&Topic::Batch(batch.to_owned()), id);
         }
     }
 }
@@ -126,8 +134,9 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::emulator::row::Row;
     use crate::emulator::run::{Effect, Run};
 
     fn run(journal: &Arc<Journal>, id: &str, tags: &[&str]) -> Arc<Run> {
@@ -140,8 +149,8 @@ mod tests {
     fn readers_of_a_tag_are_woken_by_its_runs_alone() {
         let journal = Arc::new(Journal::default());
         let (one, two) = (run(&journal, "1", &["a"]), run(&journal, "2", &["b"]));
-        one.note(&[]);
-        two.note(&[]);
+        one.begin();
+        two.begin();
         let tag = |name: &str| Topic::Tag(0, name.into());
         let (of_a, of_b, all) =
             (journal.follow(tag("a")), journal.follow(tag("b")), journal.follow(Topic::Environment(0)));
@@ -158,7 +167,7 @@ mod tests {
     fn a_run_that_takes_or_loses_a_tag_wakes_both_and_moves() {
         let journal = Arc::new(Journal::default());
         let run = run(&journal, "1", &["old"]);
-        run.note(&[]);
+        run.begin();
         let (old, new) = (journal.follow(Topic::Tag(0, "old".into())), journal.follow(Topic::Tag(0, "new".into())));
         run.change(2_000, |row| {
             row.set_tags(vec!["new".into()]);

@@ -44,9 +44,8 @@ pub(super) enum Effect {
 }
 
 impl Run {
-    /// A run whose first version is `row`.
-    pub(super) fn new(journal: &Arc<Journal>, environment: usize, mut row: Row) -> Self {
-        row.begin(journal.next());
+    /// A run whose first version is `row`. It has no number before it [begins](Self::begin).
+    pub(super) fn new(journal: &Arc<Journal>, environment: usize, row: Row) -> Self {
         Self {
             environment,
             batch: None,
@@ -101,32 +100,39 @@ impl Run {
 
     /// Changes the run at `now_ms`. Readers are woken by `Effect::Notify` alone.
     pub(super) fn change(&self, now_ms: u64, change: impl FnOnce(&mut Row) -> Effect) -> Effect {
-        let mut effect = Effect::None;
-        let mut before = Vec::new();
-        self.row.send_if_modified(|current| {
-            let mut next = Row::clone(current);
-            effect = change(&mut next);
-            match effect {
-                Effect::None => {}
-                Effect::Silent => *current = Arc::new(next),
-                Effect::Notify => {
-                    next.touch(now_ms, self.journal.next());
-                    before = current.tags().to_vec();
-                    *lock(&self.changed) = Instant::now();
-                    *current = Arc::new(next);
-                }
+        let mut entry = self.journal.entry();
+        let before = self.row();
+        let mut next = Row::clone(&before);
+        let effect = change(&mut next);
+        match effect {
+            Effect::None => {}
+            Effect::Silent => self.replace_silently(|row| *row = Arc::new(next)),
+            Effect::Notify => {
+                next.touch(now_ms, entry.next());
+                let next = Arc::new(next);
+                *lock(&self.changed) = Instant::now();
+                self.row.send_replace(next.clone());
+                entry.note(self.environment, self.batch.as_deref(), before.tags(), &next);
             }
-            effect == Effect::Notify
-        });
-        if effect == Effect::Notify {
-            self.note(&before);
         }
         effect
     }
 
-    /// Tells the journal that the run is new or changed. `before` are the tags that it had.
-    pub(super) fn note(&self, before: &[String]) {
-        self.journal.note(self.environment, self.batch.as_deref(), before, || self.row());
+    /// Numbers the run in the order of all changes, and tells the journal of it. Its store has it by then, so that
+    /// whoever draws a later number finds it.
+    pub(super) fn begin(&self) {
+        let mut entry = self.journal.entry();
+        let version = entry.next();
+        self.replace_silently(|row| Arc::make_mut(row).begin(version));
+        entry.note(self.environment, self.batch.as_deref(), &[], &self.row());
+    }
+
+    /// Replaces the row and wakes no reader. Called within an entry, so that rows change one at a time.
+    fn replace_silently(&self, replace: impl FnOnce(&mut Arc<Row>)) {
+        self.row.send_if_modified(|current| {
+            replace(current);
+            false
+        });
     }
 
     /// Removes the run from its journal's topics.

@@ -131,9 +131,9 @@ impl Store {
     }
 }
 
-/// Tells the journal of a new run and of those that were evicted for it.
+/// Begins a new run, and tells the journal of those that were evicted for it.
 fn settle(run: &Run, evicted: &[Arc<Run>]) {
-    run.note(&[]);
+    run.begin();
     for run in evicted {
         run.leave_journal();
     }
@@ -165,8 +165,12 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::emulator::row::Row;
+    use crate::emulator::run::Effect;
+    use crate::interleave::{block_on, explore, spawn};
 
     fn run(store: &Store, id: &str, environment: usize) -> Run {
         Run::new(store.journal(), environment, Row::new(id, &format!("run_{id}"), "hello", 1_000))
@@ -209,6 +213,56 @@ mod tests {
             ),
             Triggered::New(_)
         ));
+    }
+
+    /// Reads a topic as its feed does, until it has heard of that many runs.
+    fn read(store: &Store, topic: &Topic, runs: usize) -> BTreeSet<String> {
+        let mut changes = store.journal().follow(topic.clone());
+        let (mut told, mut seen) = (BTreeSet::new(), 0);
+        loop {
+            changes.mark_unchanged();
+            let sequence = store.journal().next();
+            let rows = store.select(topic).into_iter().map(|run| run.row());
+            for row in rows.filter(|row| row.version() > seen) {
+                told.insert(row.get(Column::FriendlyId).expect("an id").to_owned());
+            }
+            if told.len() >= runs {
+                return told;
+            }
+            seen = sequence;
+            block_on(changes.changed()).expect("open");
+        }
+    }
+
+    #[test]
+    fn a_feed_is_told_of_every_new_run_however_its_polls_and_their_triggers_meet() {
+        for topic in [Topic::Environment(0), Topic::Tag(0, "t".into()), Topic::Batch("b".into())] {
+            explore(3, move || {
+                let store = Arc::new(Store::new(10));
+                let (reading, topic) = (store.clone(), topic.clone());
+                spawn("feed", move || assert_eq!(read(&reading, &topic, 2).len(), 2));
+                for id in ["1", "2"] {
+                    let mut row = Row::new(id, &format!("run_{id}"), "hello", 1_000);
+                    row.set_tags(vec!["t".into()]);
+                    let run = Run::new(store.journal(), 0, row).in_batch(Some("b".into()));
+                    store.insert(run);
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_feed_is_told_of_a_run_that_takes_its_tag_however_they_meet() {
+        explore(3, || {
+            let store = Arc::new(Store::new(10));
+            let run = store.insert(run(&store, "1", 0)).expect("a new run");
+            let reading = store.clone();
+            spawn("feed", move || assert_eq!(read(&reading, &Topic::Tag(0, "t".into()), 1).len(), 1));
+            run.change(2_000, |row| {
+                row.set_tags(vec!["t".into()]);
+                Effect::Notify
+            });
+        });
     }
 
     #[test]
