@@ -116,6 +116,16 @@ describe("authorize", () => {
     assert.equal(seen.length, 3);
   });
 
+  it("sees a body where the handler was given a web request, and else none", async () => {
+    const seen = [];
+    const authorize = async (request) => {
+      seen.push(await request.clone().text());
+      return null;
+    };
+    await through(authorize, { method: "POST", body: "x" });
+    assert.deepEqual(seen, ["x", "", ""]);
+  });
+
   it("may read a copy of the body, and is told when it read the body itself", async () => {
     const init = { method: "POST", body: "x" };
     for (const [read, status] of [

@@ -140,7 +140,9 @@ export interface RealtimeHandlerOptions {
    * Decides by the request itself, such as its session cookie, which data a viewer may see, instead of a public token.
    * The relay calls it for each request except preflights and the metrics. `null`, `undefined` and `false` give 401; a
    * `Response`, returned or thrown, is sent as it is. Any other error gives 500 without its message, which goes to
-   * `process.emitWarning`. The relay reads the request's body.
+   * `process.emitWarning`. The relay reads the request's body: read that
+   * of a `request.clone()`. The `Request` has a body with `handler(request)` alone, and none with `handler.node` and
+   * `handler.listen()`.
    */
   authorize?(
     request: Request,
@@ -190,7 +192,10 @@ export interface RelayListenOptions {
 export interface RelayListener {
   /** The URL, such as `http://127.0.0.1:41234`; with TLS `https:`, of the address, which the certificate need not name. */
   readonly url: string;
-  /** Stops listening; held requests end within about a second. Idempotent. */
+  /**
+   * Stops listening; held requests end within about a second, live responses with `again`, and a request that waits for
+   * `authorize` gets 503. Idempotent.
+   */
   close(): Promise<void>;
   /** The same, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
@@ -321,8 +326,8 @@ export interface RealtimeHandler {
   /** The counts of this handler, all 0 before its first request. Fast enough to be called every second. */
   stats(): RealtimeStats;
   /**
-   * Ends held polls and streams, every upstream and every listener. Requests are answered 503 from then on. Idempotent.
-   * A handler that is not closed keeps no process alive, except by the requests it holds for viewers.
+   * Ends held polls and streams, every upstream and every listener. Requests are answered 503 from then on, and
+   * those that wait for `authorize`, too. Idempotent. A handler that is not closed keeps no process alive, except by the requests it holds for viewers.
    */
   close(): Promise<void>;
 }

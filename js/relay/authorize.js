@@ -20,28 +20,46 @@ const viewerId = (value) =>
 const GRANT = { scopes: someScopes, skipColumns: columns, id: viewerId };
 
 /**
- * @typedef {{ grant: string } | { response: Response } | { refused: true } | { late: true }} Decision
+ * @typedef {{ grant: string } | { response: Response } | { refused: true } | { late: true } | { closed: true }} Decision
  */
 
 const LATE = Symbol("late");
+const CLOSED = Symbol("closed");
 
-/**
- * The value of a promise, or `LATE`. A value that is no promise is given at once, without a timer.
- *
- * @param {unknown} given
- * @param {number} ms
- */
-function within(given, ms) {
-  const promise = /** @type {PromiseLike<unknown> | null | undefined} */ (given);
-  if (typeof promise?.then !== "function") return given;
-  return new Promise((resolve, reject) => {
-    const timer = after(ms, () => resolve(LATE));
-    const settled = (/** @type {(value: unknown) => void} */ settle) => (/** @type {unknown} */ value) => {
-      clearTimeout(timer);
-      settle(value);
-    };
-    promise.then(settled(resolve), settled(reject));
-  });
+/** The app's decisions that are waited for, until the listener or the handler that waits is closed. */
+class Decisions {
+  /** @type {Set<() => void>} */
+  #ends = new Set();
+  #isClosed = false;
+
+  /**
+   * The value of a promise, `LATE` or `CLOSED`. A value that is no promise is given at once, without a timer.
+   *
+   * @param {unknown} given
+   * @param {number} ms
+   */
+  within(given, ms) {
+    const promise = /** @type {PromiseLike<unknown> | null | undefined} */ (given);
+    if (typeof promise?.then !== "function") return given;
+    if (this.#isClosed) return CLOSED;
+    return new Promise((resolve, reject) => {
+      const settled = (/** @type {(value: unknown) => void} */ settle) => (/** @type {unknown} */ value) => {
+        clearTimeout(timer);
+        this.#ends.delete(end);
+        settle(value);
+      };
+      const end = () => settled(resolve)(CLOSED);
+      const timer = after(ms, () => settled(resolve)(LATE));
+      this.#ends.add(end);
+      promise.then(settled(resolve), settled(reject));
+    });
+  }
+
+  /** Ends the waits, which would keep the process alive. */
+  close() {
+    this.#isClosed = true;
+    for (const end of this.#ends) end();
+  }
 }
 
 /**
@@ -61,13 +79,15 @@ function isResponse(given) {
  * @param {(request: Request) => unknown} authorize
  * @param {Request} request
  * @param {number} ms how long it may take
+ * @param {Decisions} decisions those that are waited for
  * @returns {Promise<Decision>} rejects with what it threw, and for a result of another form
  */
-async function decisionOf(authorize, request, ms) {
+async function decisionOf(authorize, request, ms, decisions) {
   let given;
   try {
-    given = await within(authorize(request), ms);
+    given = await decisions.within(authorize(request), ms);
     if (given === LATE) return { late: true };
+    if (given === CLOSED) return { closed: true };
   } catch (error) {
     // A redirect may be thrown, as in Remix.
     if (isResponse(error)) return { response: error };
@@ -85,4 +105,4 @@ async function decisionOf(authorize, request, ms) {
   return { grant: JSON.stringify({ scopes: Array.isArray(scopes) ? scopes : flattenScopes(scopes), skipColumns, id }) };
 }
 
-module.exports = { decisionOf };
+module.exports = { Decisions, decisionOf };

@@ -18,7 +18,7 @@ const {
   toWebResponse,
   wholeResponse,
 } = require("./response.js");
-const { decisionOf } = require("./authorize.js");
+const { Decisions, decisionOf } = require("./authorize.js");
 const { beginningOf, piecesOf, pump } = require("./body.js");
 const { decodeRequestHead, encodeRequestHead, encodeResponseHead } = require("./head.js");
 const { openRelay } = require("./native-relay.js");
@@ -29,6 +29,8 @@ const { hostOf, peerOf, peerOfUrl, requestFrom, targetOf } = require("./request.
 
 /** The beginning of the server's own paths, and the end of the relay's own one. */
 const SERVER_PATH = /\/(?:realtime\/v1|api\/v[123])\/|\/relay\/v1\/live\/?$/;
+
+const CLOSED = "The relay was closed";
 
 /** @see types/relay.d.ts @param {unknown} [options] */
 function createRealtimeHandler(options) {
@@ -55,6 +57,8 @@ class Relay {
   /** @type {NativeRelay | undefined} */
   #native;
   #isClosed = false;
+  /** Those on requests of `handler(request)` and `handler.node`. */
+  #decisions = new Decisions();
   /** For clients that do not read. @type {import("./response.js").SendTimeout} */
   #sendTimeout;
   /** The warnings that the process was given. @type {Set<string>} */
@@ -82,7 +86,7 @@ class Relay {
       if (name !== "accept-encoding") headers.push(name, value);
     });
     const head = encodeRequestHead(method, target, headers);
-    const asked = this.#count(await this.#authorize(head, () => request, hostOf(request.url)));
+    const asked = this.#count(await this.#authorize(head, () => request, this.#decisions, hostOf(request.url)));
     if (asked.response) return asked.response;
     if (asked.answer) return this.#toWeb(asked.answer, method);
     if (request.bodyUsed) return this.#toWeb(this.#bodyWasRead(), method);
@@ -141,7 +145,7 @@ class Relay {
     };
     // A host before the path is one more host of the request.
     const head = encodeRequestHead(req.method ?? "GET", url.startsWith("/") ? targetOf(url) : url, headers);
-    const asked = this.#count(await this.#authorize(head, request));
+    const asked = this.#count(await this.#authorize(head, request, this.#decisions));
     if (asked.response) return wholeResponse(asked.response);
     if (asked.answer) return asked.answer;
     const length = req.headers["content-length"];
@@ -194,11 +198,12 @@ class Relay {
    *
    * @param {string} head
    * @param {() => Request} request
+   * @param {InstanceType<typeof Decisions>} decisions
    * @param {string} [host] the app's, where it is not known from the head
    * @returns {Promise<{ grant?: string, response?: Response, answer?: import("./response.js").RelayResponse }>}
    */
-  async #authorize(head, request, host) {
-    if (this.#isClosed) return { answer: refusal(503, "The relay was closed") };
+  async #authorize(head, request, decisions, host) {
+    if (this.#isClosed) return { answer: refusal(503, CLOSED) };
     let native;
     try {
       native = this.#opened();
@@ -227,8 +232,9 @@ class Relay {
     if (!native.authorizes())
       return { answer: this.#allowOrigin(head, refusal(429, "Too many concurrent requests", 1)) };
     try {
-      const decision = await decisionOf(authorize, asked, authorizeTimeoutMs);
+      const decision = await decisionOf(authorize, asked, authorizeTimeoutMs, decisions);
       if ("refused" in decision) return { answer: this.#allowOrigin(head, refusal(401, "Unauthorized")) };
+      if ("closed" in decision) return { answer: this.#allowOrigin(head, refusal(503, CLOSED)) };
       if (!("late" in decision)) return decision;
       this.#warn(`authorize() did not answer within ${authorizeTimeoutMs} ms (authorizeTimeoutMs)`);
       return { answer: this.#allowOrigin(head, refusal(503, "The app did not answer in time", 1)) };
@@ -319,8 +325,9 @@ class Relay {
     if (this.#isClosed) throw new ConfigError("ERR_CLOSED", "listen(): the handler was closed: create another one");
     const relay = this.#opened();
     const { authorize } = this.#options;
+    const decisions = new Decisions();
     const decide = (/** @type {number} */ ticket, /** @type {string} */ head) => {
-      this.#decide(head, tls ? "https" : "http").then(({ grant, answer }) => {
+      this.#decide(head, tls ? "https" : "http", decisions).then(({ grant, answer }) => {
         const text = answer && encodeResponseHead(answer);
         listener.decide(ticket, grant ?? null, text ?? null, answer?.bytes ?? null);
       });
@@ -342,6 +349,7 @@ class Relay {
     const listening = {
       url: /** @type {string} */ (started.ok.url),
       close: () => {
+        decisions.close();
         stopped ??= listener.stop().then(() => void this.#listeners.delete(listening));
         return /** @type {Promise<void>} */ (stopped);
       },
@@ -358,12 +366,13 @@ class Relay {
    *
    * @param {string} head
    * @param {string} scheme
+   * @param {InstanceType<typeof Decisions>} decisions
    * @returns {Promise<{ grant?: string, answer?: import("./response.js").RelayResponse }>}
    */
-  async #decide(head, scheme) {
+  async #decide(head, scheme, decisions) {
     try {
       const { method, target, headers } = decodeRequestHead(head);
-      const asked = await this.#authorize(head, () => requestFrom(method, target, headers, scheme));
+      const asked = await this.#authorize(head, () => requestFrom(method, target, headers, scheme), decisions);
       return asked.response ? { answer: await wholeResponse(asked.response) } : asked;
     } catch (error) {
       return { answer: this.#fault(error) };
@@ -377,8 +386,10 @@ class Relay {
   /** @returns {Promise<void>} */
   async close() {
     this.#isClosed = true;
+    this.#decisions.close();
+    const closed = [...this.#listeners].map((listener) => listener.close());
     this.#native?.stop();
-    await Promise.all([...this.#listeners].map((listener) => listener.close()));
+    await Promise.all(closed);
   }
 }
 

@@ -26,7 +26,7 @@ use super::stats::{Bound, Gauges, Refusal, Stats};
 use super::stream::{self, StreamKey, Streams};
 use crate::log::{Level, enabled};
 use crate::serve::clock::Clock;
-use crate::serve::{self, Body, PlainPeer, Response};
+use crate::serve::{self, Body, ListenerStop, PlainPeer, Response};
 
 /// One relay. Cheap to share. Everything it holds ends with [`Relay::stop`], or when it is dropped.
 pub struct Relay {
@@ -99,7 +99,7 @@ impl Relay {
     ///
     /// Dropping the future means that the viewer left, and ends the requests made for it.
     pub async fn respond(self: &Arc<Self>, request: Request<Body>, grant: Option<Grant>) -> http::Response<Body> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let page = head.headers.get(header::ORIGIN).cloned();
         let admitted = self.admission.check(&head.headers, &head.uri);
         let browser = Identity::of(&head.headers, head.extensions.get::<PlainPeer>().copied());
@@ -109,16 +109,19 @@ impl Relay {
         // A poll is held for long, by thousands of viewers: its future keeps no more of the request than it needs, and
         // the futures of rare or short steps are boxed.
         drop(head.uri);
+        let listener = head.extensions.remove::<ListenerStop>();
+        drop(head.extensions);
         let outcome = match routed {
             Err(answer) => answer.into(),
             Ok(route) if route.target == Target::Proxy => Box::pin(self.proxy.pass(&request, &route, body)).await,
             Ok(route) if route.target == Target::Live => {
                 request.headers = request::needed(&request.headers);
                 let hold = browser.map(|browser| self.hold(&browser, &request, &route.target));
-                Box::pin(self.live.answer(&request, body, grant, hold)).await.unwrap_or_else(|refusal| refusal).into()
+                let ends = (hold, listener);
+                Box::pin(self.live.answer(&request, body, grant, ends)).await.unwrap_or_else(|refusal| refusal).into()
             }
             Ok(route) => {
-                drop(body);
+                drop((body, listener));
                 request.headers = request::needed(&request.headers);
                 self.view(&mut request, &route, grant, browser.as_ref()).await.unwrap_or_else(Outcome::from)
             }

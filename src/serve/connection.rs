@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::bounds::GRACE;
 use super::connection_io::{ConnectionIo, InFlight};
 use super::listener_state::ListenerState;
+use super::listener_stop::ListenerStop;
 use super::long_response::{Handover, may_last_long};
 use super::plain_peer::PlainPeer;
 use super::read_deadline::ReadDeadlineExecutor;
@@ -76,10 +77,12 @@ pub(super) async fn serve_connection<F, R>(
         let Some(is_http2) = protocol(io, &listener, &stop).await else { return };
         let long = Handover::default();
         let handover = long.clone();
+        let listener_stop = ListenerStop(stop.clone());
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let in_flight = io.start_request();
             let mut request = detached(request).map(|body| RequestBody::new(body, io));
             let version = request.version();
+            request.extensions_mut().insert(listener_stop.clone());
             if is_plain && !is_http2 {
                 request.extensions_mut().insert(peer);
             }

@@ -13,6 +13,7 @@ mod idle_tracker;
 mod limit;
 pub(crate) mod listener;
 mod listener_state;
+mod listener_stop;
 #[cfg(test)]
 mod listener_tests;
 mod long_response;
@@ -35,6 +36,7 @@ mod transport;
 pub(crate) use bounds::{Bounds, Timeouts};
 pub(crate) use counts::Counts;
 pub(crate) use limit::{Limit, Permit};
+pub(crate) use listener_stop::ListenerStop;
 pub(crate) use plain_peer::PlainPeer;
 pub(crate) use request::{Request, decode_segment, read_body, read_body_up_to};
 pub(crate) use request_body::RequestBody;

@@ -14,7 +14,6 @@ use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::event::{self, AGAIN, HEARTBEAT, Refused};
 use super::opening::{Asked, Opened};
@@ -25,6 +24,7 @@ use super::wants::Want;
 use crate::relay::browser::Hold;
 use crate::relay::log;
 use crate::relay::stats::Refusal;
+use crate::serve::ListenerStop;
 use crate::serve::feed::hold;
 
 /// How often a response sends a comment at least.
@@ -60,7 +60,7 @@ pub(super) struct Events {
     beat: u64,
     ends_at: Instant,
     timer: (Pin<Box<Sleep>>, Waker),
-    stop: (Pin<Box<WaitForCancellationFutureOwned>>, Waker),
+    stop: (BoxFuture<'static, ()>, Waker),
     /// What was written, and long bytes that follow it.
     out: Vec<u8>,
     long: Option<Bytes>,
@@ -99,6 +99,20 @@ impl Events {
             shared,
             ready,
         }
+    }
+
+    /// The same, which ends when the listener that its request came through stops, too.
+    pub(super) fn ending_with(mut self, listener: Option<ListenerStop>) -> Self {
+        if let Some(ListenerStop(listener)) = listener {
+            let relay = self.shared.stop.clone();
+            self.stop.0 = Box::pin(async move {
+                tokio::select! {
+                    () = relay.cancelled() => {}
+                    () = listener.cancelled() => {}
+                }
+            });
+        }
+        self
     }
 
     /// Looks at a slot that is ready. Whoever has more to tell is ready again.

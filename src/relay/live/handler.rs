@@ -25,7 +25,7 @@ use crate::relay::router::Router;
 use crate::relay::stats::{Bound, Stats};
 use crate::relay::stream::Streams;
 use crate::serve::clock::Clock;
-use crate::serve::{Body, Request, Response};
+use crate::serve::{Body, ListenerStop, Request, Response};
 
 /// How long a page may take to send its wants.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -57,7 +57,8 @@ impl Live {
         Self(Arc::new(Shared { opener, digests: Digests::new(&endpoint.token()), in_flight, stats, clock, stop }))
     }
 
-    /// Answers a page. A want that is refused is an event of the answer, not the answer. `hold` is kept while it lasts.
+    /// Answers a page. A want that is refused is an event of the answer, not the answer. The hold is kept while it
+    /// lasts. It ends with the listener that the request came through, if any, or else with the relay.
     ///
     /// # Errors
     /// The 400, 408 or 413 for a body that holds no wants; the 503 of a relay that was stopped.
@@ -66,7 +67,7 @@ impl Live {
         request: &Request,
         body: Body,
         grant: Option<Grant>,
-        hold: Option<Hold>,
+        (hold, listener): (Option<Hold>, Option<ListenerStop>),
     ) -> Result<Response, Response> {
         let body = self.read(body).await?;
         let wants = wants::parse(&body).map_err(|why| Response::api_error(StatusCode::BAD_REQUEST, &why))?;
@@ -76,7 +77,7 @@ impl Live {
             return Err(answer.with("retry-after", "1"));
         }
         let asked = Asked { headers: request.headers.clone(), origin: request.origin.clone(), grant };
-        Ok(Response::events_live(Events::new(self.0.clone(), wants, asked, hold)))
+        Ok(Response::events_live(Events::new(self.0.clone(), wants, asked, hold).ending_with(listener)))
     }
 
     async fn read(&self, body: Body) -> Result<Bytes, Response> {
