@@ -53,7 +53,8 @@ impl From<Response> for Refused {
             status: head.status,
             message: text("error").unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned()),
             hint: text("hint"),
-            retry: header("x-should-retry").and_then(|value| value.parse().ok()).unwrap_or(may_pass),
+            // A 404 that the server says to ask again for (a replica may lag) is told after the relay has done so.
+            retry: may_pass && header("x-should-retry") != Some("false"),
             after_ms: header("retry-after").and_then(|value| value.parse().ok()).map(|s: u64| s.saturating_mul(1_000)),
         }
     }
@@ -148,6 +149,8 @@ mod tests {
         let known = Response::api_error(StatusCode::BAD_GATEWAY, "no").with("x-should-retry", "false");
         assert_eq!(told(known)["retry"], false);
         assert_eq!(told(Response::not_found())["message"], "Not Found");
+        let unknown = Response::api_error(StatusCode::NOT_FOUND, "Not found").with("x-should-retry", "true");
+        assert_eq!(told(unknown)["retry"], false);
         for (status, retry) in [(400, false), (404, false), (408, true), (429, true), (500, true), (504, true)] {
             assert_eq!(told(Response::api_error(StatusCode::from_u16(status).expect("one"), "x"))["retry"], retry);
         }
