@@ -175,7 +175,13 @@ test("updates come at once, then spaced, and the last one always", (t) => {
 
 describe("the token of what is followed", () => {
   /** What components follow, with the access of the one that it is followed for. */
-  const sharedBy = (access) => ({ current: { access }, use() {} });
+  const sharedBy = (access) => ({
+    current: { access },
+    get refresh() {
+      return this.current.access.refreshAccessToken;
+    },
+    use() {},
+  });
 
   test("is the component's, and one that it was rendered with since; without a refresher no other", async () => {
     const shared = sharedBy({ accessToken: "a" });
@@ -198,6 +204,21 @@ describe("the token of what is followed", () => {
     // Who comes a moment later takes the one that was given just now.
     const other = tokenOf(sharedBy({ accessToken: undefined, refreshAccessToken }));
     assert.deepEqual([await other(), await Promise.all([token(), other()])], ["fresh 1", ["fresh 2", "fresh 2"]]);
+  });
+
+  test("is a fresh one each time also where the refresher has its component rendered with what it gives", async () => {
+    let count = 0;
+    const access = {
+      accessToken: "a",
+      refreshAccessToken: async () => {
+        access.accessToken = `fresh ${++count}`;
+        return access.accessToken;
+      },
+    };
+    const token = tokenOf(sharedBy(access));
+    const given = [];
+    for (let turn = 0; turn < 4; turn++) given.push(await token());
+    assert.deepEqual(given, ["a", "fresh 1", "fresh 2", "fresh 3"]);
   });
 });
 

@@ -32,8 +32,8 @@ export async function tries(source, first) {
   throw new Error(`${NAMES} gave none: leave it out if authorize() needs none`);
 }
 
-/** What a promise gives within so many milliseconds. @template T @param {Promise<T>} promise @param {number} ms */
-async function within(promise, ms) {
+/** What the promise of such a function gives within so many milliseconds. @template T @param {Promise<T>} promise @param {number} ms */
+export async function within(promise, ms) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   /** @type {Promise<never>} */

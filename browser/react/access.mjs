@@ -2,6 +2,8 @@
 // Where a hook's requests go and with which token: from its options, else from the context.
 
 import { connect } from "../client.mjs";
+import { MAX_TOKEN_MS } from "../token.mjs";
+import { within } from "../token-tries.mjs";
 import { useTriggerAuthContextOptional } from "./context.mjs";
 
 /** The relay's mount point where none is named: that of the guides (docs/relay.md). */
@@ -33,14 +35,31 @@ export function useAccess(options) {
   };
 }
 
+/**
+ * Where a hook asks, and for which user: what is shown for one is not shown for another.
+ *
+ * @param {Access} access
+ * @returns {[url: string, share: boolean | string]}
+ */
+export function scopeOf({ baseURL, share }) {
+  // Without a path it is the origin's, not that of the page.
+  const url = baseURL || "/";
+  try {
+    return [new URL(url, globalThis.location?.href).href.replace(/\/+$/, ""), share];
+  } catch {
+    // The client says what is wrong with it.
+    return [url, share];
+  }
+}
+
 /** The connections of the page, by the relay's URL and whether tabs share it. @type {Map<string, Connection>} */
 const connections = new Map();
 
 /** The page's one connection to a relay; it opens when something is followed. @param {Access} access */
-export function connectionOf({ baseURL, share }) {
-  const name = JSON.stringify([baseURL, share]);
-  // Without a path it is the origin's, not that of the page.
-  const known = connections.get(name) ?? connect({ url: baseURL || "/", share });
+export function connectionOf(access) {
+  const [url, share] = scopeOf(access);
+  const name = JSON.stringify([url, share]);
+  const known = connections.get(name) ?? connect({ url, share });
   connections.set(name, known);
   return known;
 }
@@ -48,26 +67,28 @@ export function connectionOf({ baseURL, share }) {
 /** So long (ms) after a refresher gave a token, whoever was refused another one takes it. */
 const JUST_NOW_MS = 10_000;
 
-/** What refreshers give, or gave last: all with the same one share a call. @type {WeakMap<Refresh, { token: Promise<string>, at: number }>} */
+/** What refreshers give, or gave just now: all with the same one share a call. @type {WeakMap<Refresh, { token: Promise<string>, at: number }>} */
 const given = new WeakMap();
 
+/** Asks a refresher. One that does not answer for long has failed. @param {Refresh} refresh */
+export const askRefresher = (refresh) => within((async () => refresh())(), MAX_TOKEN_MS);
+
 /**
- * The token of a refresher, which is asked unless the last one that it gave is good enough.
+ * The token of a refresher, which is asked unless it gave another one than the refused just now.
  *
  * @param {Refresh} refresh
  * @param {string | undefined} refused the token that was refused
- * @param {number} maxAge how old the last one may be, in milliseconds
  * @returns {Promise<string>}
  */
-async function refreshed(refresh, refused, maxAge) {
+async function refreshed(refresh, refused) {
   const known = given.get(refresh);
-  if (known && Date.now() - known.at < maxAge) {
+  if (known && Date.now() - known.at < JUST_NOW_MS) {
     const token = await known.token;
     if (token !== refused) return token;
     // Another one may have asked meanwhile.
-    if (given.get(refresh) !== known) return refreshed(refresh, refused, maxAge);
+    if (given.get(refresh) !== known) return refreshed(refresh, refused);
   }
-  const asked = { token: Promise.resolve().then(refresh), at: Number.POSITIVE_INFINITY };
+  const asked = { token: askRefresher(refresh), at: Number.POSITIVE_INFINITY };
   given.set(refresh, asked);
   const forget = () => {
     if (given.get(refresh) === asked) given.delete(refresh);
@@ -82,39 +103,25 @@ async function refreshed(refresh, refused, maxAge) {
 
 /**
  * The token of what is followed. It is a function, unless there is none: it gives the component's own token first, and one that
- * it was rendered with since; then a fresh one each time it is asked, where there is a refresher.
+ * it was rendered with since; then a fresh one each time it is asked, where there is a refresher. A refresher may also have its
+ * component rendered with what it gives: that is none that was rendered since.
  *
  * @param {import("./shared-follow.mjs").SharedFollow} shared
  * @returns {import("../../types/connect.js").ConnectOptions["accessToken"]}
  */
 export function tokenOf(shared) {
-  const { accessToken, refreshAccessToken } = shared.current.access;
-  if (!accessToken && !refreshAccessToken) return undefined;
-  /** The component's own that was given last. @type {string | undefined} */
+  if (!shared.current.access.accessToken && !shared.refresh) return undefined;
+  /** The component's own of the last time. @type {string | undefined} */
   let own;
   /** The last one that was given. @type {string | undefined} */
   let last;
   return async () => {
-    const { accessToken, refreshAccessToken } = shared.current.access;
-    if (refreshAccessToken && (!accessToken || accessToken === own)) {
-      last = await refreshed(refreshAccessToken, last, JUST_NOW_MS);
-    } else {
-      own = accessToken;
-      last = own;
-      shared.use(own);
-    }
+    const { accessToken } = shared.current.access;
+    const isNew = accessToken && accessToken !== own && accessToken !== last;
+    own = accessToken;
+    const refresh = isNew ? undefined : shared.refresh;
+    last = refresh ? await refreshed(refresh, last) : accessToken;
+    shared.use(accessToken);
     return last;
   };
-}
-
-/**
- * The token of a call: the component's own; where it has none, what its refresher gave last or gives.
- *
- * @param {Access} access
- * @param {string} [refused] the token of the refresher's that was refused
- * @returns {Promise<string | undefined>}
- */
-export async function tokenOfCall({ accessToken, refreshAccessToken }, refused) {
-  if (accessToken || !refreshAccessToken) return accessToken;
-  return refreshed(refreshAccessToken, refused, Number.POSITIVE_INFINITY);
 }

@@ -10,7 +10,6 @@ import { useFollowing } from "./following.mjs";
  * @property {import("../../types/connect.js").Connection} connection
  * @property {import("../../types/connect.js").ConnectOptions["accessToken"]} accessToken
  * @property {import("./shared-follow.mjs").SharedFollow} shared the components that follow this
- * @property {unknown[]} scope where the relay is
  */
 
 /**
@@ -19,28 +18,21 @@ import { useFollowing } from "./following.mjs";
  *
  * @param {import("./access.mjs").Access} access
  * @param {{ enabled?: boolean | undefined } | undefined} options
- * @param {string | undefined} subject `undefined` waits
+ * @param {string | undefined} subject with the relay that is asked; `undefined` waits
  * @param {import("./view.mjs").View<any>} view what shows it. `any`: of every kind of hook
  * @param {Error | undefined} error that ended it
  * @param {(follow: Follow) => () => void} start gives the function that leaves
  */
 export function useFollower(access, options, subject, view, error, start) {
-  const { accessToken, baseURL, share } = access;
+  const { accessToken } = access;
   const member = useRef({ access, options });
   useEffect(() => {
     member.current = { access, options };
   });
-  const scope = [baseURL, share];
-  const enabled = options?.enabled !== false && subject !== undefined;
-  const key = enabled ? JSON.stringify([...scope, subject]) : undefined;
+  const key = options?.enabled === false ? undefined : subject;
   const stop = useFollowing(key, view, (text) =>
     view.follow(text, member, (shared) =>
-      start({
-        connection: connectionOf(member.current.access),
-        accessToken: tokenOf(shared),
-        shared,
-        scope,
-      }),
+      start({ connection: connectionOf(shared.current.access), accessToken: tokenOf(shared), shared }),
     ),
   );
   useEffect(() => {

@@ -1,7 +1,7 @@
 "use client";
 // Lists of runs: by tags, of a batch.
 
-import { useAccess } from "./access.mjs";
+import { scopeOf, useAccess } from "./access.mjs";
 import { named, useFollower } from "./follower.mjs";
 import { throttle, throttleOf } from "./following.mjs";
 import { useView } from "./view.mjs";
@@ -24,7 +24,7 @@ const NOTHING = { subject: undefined, runs: [], error: undefined };
 export function useRealtimeRunsWithTag(tag, options) {
   const tags = [tag].flat().filter(Boolean);
   const { createdAt, skipColumns } = options ?? {};
-  const subject = tags.length > 0 ? JSON.stringify(["tags", tags, createdAt, skipColumns ?? []]) : undefined;
+  const subject = tags.length > 0 ? ["tags", tags, createdAt, skipColumns ?? []] : undefined;
   return useListView(subject, options, ({ connection, accessToken }) =>
     connection.runs(
       { tags, ...(createdAt ? { createdAt } : {}) },
@@ -35,24 +35,26 @@ export function useRealtimeRunsWithTag(tag, options) {
 
 /** @param {string | undefined} batchId @param {Options} [options] */
 export function useRealtimeBatch(batchId, options) {
-  const subject = batchId ? JSON.stringify(["batch", batchId]) : undefined;
+  const subject = batchId ? ["batch", batchId] : undefined;
   return useListView(subject, options, ({ connection, accessToken }) => connection.batch(batchId, { accessToken }));
 }
 
 /**
- * @param {string | undefined} subject
+ * @param {unknown[] | undefined} wanted
  * @param {Options | undefined} options
  * @param {(follow: import("./follower.mjs").Follow) => import("../../types/connect.js").Followed<ListState, Run[]>} followed
  */
-function useListView(subject, options, followed) {
+function useListView(wanted, options, followed) {
   const access = useAccess(options);
-  const [view, state] = useView("list", options?.id, NOTHING);
+  const subject = wanted && JSON.stringify([...scopeOf(access), ...wanted]);
+  const [view, state] = useView("list", options?.id, subject, NOTHING);
   // What another subject showed is not shown as this one's. A component that only names an `id` shows what others follow.
   const shown = subject && state.subject !== subject ? NOTHING : state;
   const stop = useFollower(access, options, subject, view, shown.error, (follow) => {
     if (view.get().subject !== subject) view.show({ ...NOTHING, subject });
     const updates = throttle((/** @type {ListState} */ { value, state, error }) => {
       named(error);
+      if (state === "live") follow.shared.works();
       // A list that is asked for anew, with another token, stays until it is there.
       view.show(state === "connecting" && value.length === 0 ? { error } : { runs: inOrder(value), error });
     }, throttleOf(options));

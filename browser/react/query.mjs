@@ -40,8 +40,10 @@ export class Query {
   #underWay;
   #askedAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
-  /** The tokens that were refused since the last answer. @type {Set<string | undefined>} */
+  /** The tokens that were refused since the last answer; of components without one, themselves. @type {Set<unknown>} */
   #refused = new Set();
+  /** The last token that a refresher gave, until it is refused. @type {string | undefined} */
+  #fresh;
   #runId;
 
   /** @param {string} runId */
@@ -54,6 +56,7 @@ export class Query {
   /** Shows the run to a component until it leaves. @param {{ readonly current: Member }} member */
   join(member) {
     this.#members.add(member);
+    if (member.current.access.accessToken) this.#fresh = undefined;
     const { error } = this.view.get();
     if (error || Date.now() - this.#askedAt > FRESH_MS) this.#ask();
     else this.#schedule();
@@ -85,6 +88,9 @@ export class Query {
     const member = this.#untried() ?? [...this.#members][0];
     if (this.#underWay || !member) return;
     const { access } = member.current;
+    const accessToken = this.#fresh ?? access.accessToken;
+    // It may be rendered with another one by the time this one is refused.
+    const key = keyOf(member);
     clearTimeout(this.#timer);
     const asked = new AbortController();
     this.#underWay = asked;
@@ -92,7 +98,8 @@ export class Query {
     this.view.show({ isValidating: true });
     try {
       const path = `/api/v3/runs/${encodeURIComponent(this.#runId)}`;
-      const { data } = await request(access, path, undefined, asked.signal);
+      const { data, token } = await request({ ...access, accessToken }, path, undefined, asked.signal);
+      this.#fresh = token === access.accessToken ? undefined : token;
       this.#failures = 0;
       this.#refused.clear();
       this.view.show({ run: kept(this.view.get().run, read(data)), error: undefined, isValidating: false });
@@ -100,18 +107,19 @@ export class Query {
       if (asked.signal.aborted) return;
       this.#failures++;
       const { status } = /** @type {{ status?: number }} */ (error);
-      if (status === 401 || status === 403) this.#refused.add(access.accessToken);
+      if (status === 401 || status === 403) this.#refused.add(key);
+      this.#fresh = undefined;
       this.view.show({ error: /** @type {Error} */ (error), isValidating: false });
     } finally {
       if (this.#underWay === asked) this.#underWay = undefined;
     }
-    if (this.#refused.has(access.accessToken) && this.#untried()) this.#ask();
+    if (this.#refused.has(key) && this.#untried()) this.#ask();
     else this.#schedule();
   }
 
   /** A component whose token was not refused, since others were. */
   #untried() {
-    return [...this.#members].find(({ current }) => !this.#refused.has(current.access.accessToken));
+    return [...this.#members].find((member) => !this.#refused.has(keyOf(member)));
   }
 
   /** Sets the timer of the next request, or ends what nobody waits for. */
@@ -142,6 +150,11 @@ export class Query {
     const some = intervals.filter((interval) => interval > 0 && interval < 2 ** 31);
     return some.length > 0 ? Math.min(...some) : undefined;
   }
+}
+
+/** What tells the access of a component from that of others. @param {{ readonly current: Member }} member */
+function keyOf(member) {
+  return member.current.access.accessToken ?? member;
 }
 
 /** Whether nobody sees the page, or it cannot ask. */

@@ -1,6 +1,6 @@
 // One call of the API through the relay, as the official hooks make it.
 
-import { tokenOfCall } from "./access.mjs";
+import { askRefresher } from "./access.mjs";
 
 /** The version of the official client whose requests these are. */
 const PROTOCOL_VERSION = "4.8.3";
@@ -45,13 +45,13 @@ function messageOf(status, error, text) {
 
 /**
  * Makes a call, again where that can help, and gives its answer. The body is read before anything is waited for: what its
- * maker does with it then is not sent.
+ * maker does with it then is not sent. A refresher is asked once, where there is no token or it is refused.
  *
  * @param {import("./access.mjs").Access} access
  * @param {string} path
  * @param {unknown} [body] of a POST
  * @param {AbortSignal} [signal]
- * @returns {Promise<{ data: any, headers: Headers }>} `any`: a server's JSON
+ * @returns {Promise<{ data: any, headers: Headers, token: string | undefined }>} `any`: a server's JSON; with the token that was taken
  */
 export async function request(access, path, body, signal) {
   const retry = { ...RETRY, ...access.requestOptions.retry };
@@ -62,41 +62,51 @@ export async function request(access, path, body, signal) {
     cache: /** @type {const} */ ("no-cache"),
     ...(signal ? { signal } : {}),
   };
-  let token = await tokenOfCall(access);
-  /** What the refresher gave and was refused. @type {string | undefined} */
-  let refused;
+  let token = access.accessToken;
+  let refresh = access.refreshAccessToken;
+  const refreshed = async () => {
+    const asked = refresh;
+    refresh = undefined;
+    return asked && askRefresher(asked);
+  };
+  token ??= await refreshed();
   for (let attempt = 1; ; attempt++) {
     if (token) init.headers.set("authorization", `Bearer ${token}`);
-    /** @type {TriggerApiError} */
-    let failure;
-    let again = true;
-    try {
-      const response = await fetch(access.baseURL + path, init);
-      const text = await response.text();
-      const data = parsed(text);
-      if (response.ok && data !== undefined) return { data, headers: response.headers };
-      const { status, headers } = response;
-      again = mayHelp(response);
-      if (status === 401 && token !== access.accessToken) refused ??= token;
-      failure = response.ok
-        ? new TriggerApiError(
-            status,
-            undefined,
-            "The answer is no JSON: is baseURL the mount point of a relay?",
-            headers,
-          )
-        : new TriggerApiError(status, data, data === undefined ? text : "", headers);
-    } catch (error) {
-      if (signal?.aborted) throw signal.reason;
-      failure = new TriggerApiError(undefined, undefined, "Connection error.");
-      failure.cause = error;
-    }
-    if (refused !== undefined && refused === token) {
-      token = await tokenOfCall(access, refused);
-      if (token !== refused) continue;
+    const answer = await answered(access.baseURL + path, init);
+    if ("data" in answer) return { ...answer, token };
+    const { failure, again } = answer;
+    if (refresh && (failure.status === 401 || failure.status === 403)) {
+      token = (await refreshed()) ?? token;
+      continue;
     }
     if (!again || attempt >= (retry.maxAttempts ?? RETRY.maxAttempts)) throw failure;
     await wait(delayOf(retry, attempt, failure), signal);
+  }
+}
+
+/**
+ * What is answered to one try, and whether another one can help.
+ *
+ * @param {string} url
+ * @param {RequestInit} init
+ * @returns {Promise<{ data: any, headers: Headers } | { failure: TriggerApiError, again: boolean }>}
+ */
+async function answered(url, init) {
+  try {
+    const response = await fetch(url, init);
+    const text = await response.text();
+    const data = parsed(text);
+    const { status, headers, ok } = response;
+    if (ok && data !== undefined) return { data, headers };
+    const failure = ok
+      ? new TriggerApiError(status, undefined, "The answer is no JSON: is baseURL the mount point of a relay?", headers)
+      : new TriggerApiError(status, data, data === undefined ? text : "", headers);
+    return { failure, again: mayHelp(response) };
+  } catch (error) {
+    if (init.signal?.aborted) throw init.signal.reason;
+    const failure = new TriggerApiError(undefined, undefined, "Connection error.");
+    failure.cause = error;
+    return { failure, again: true };
   }
 }
 

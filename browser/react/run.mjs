@@ -2,7 +2,7 @@
 // One run, alone or with its streams.
 
 import { useEffect, useRef } from "react";
-import { tokenOf, useAccess } from "./access.mjs";
+import { scopeOf, useAccess } from "./access.mjs";
 import { named, useFollower } from "./follower.mjs";
 import { throttle, throttleOf } from "./following.mjs";
 import { subscribeToParts } from "./parts.mjs";
@@ -14,25 +14,16 @@ import { useView } from "./view.mjs";
 
 /**
  * @typedef {object} RunView
- * @property {string | undefined} id of the run that the rest is of
+ * @property {string | undefined} subject that the rest is of
  * @property {Run | undefined} run
  * @property {boolean} over whether `run` is as it will be
  * @property {Record<string, unknown[]>} streams
  * @property {Map<string, string | undefined>} places the place after the last part of each stream
- * @property {Error | undefined} error of the run
- * @property {Error | undefined} failure of a stream
+ * @property {Error | undefined} error
  */
 
 /** @type {RunView} */
-const NOTHING = {
-  id: undefined,
-  run: undefined,
-  over: false,
-  streams: {},
-  places: new Map(),
-  error: undefined,
-  failure: undefined,
-};
+const NOTHING = { subject: undefined, run: undefined, over: false, streams: {}, places: new Map(), error: undefined };
 
 /** @param {string} [runId] @param {Options} [options] */
 export function useRealtimeRun(runId, options) {
@@ -53,25 +44,28 @@ export function useRealtimeRunWithStreams(runId, options) {
  */
 function useRunView(runId, options, withStreams) {
   const access = useAccess(options);
-  const [view, state] = useView("run", options?.id, NOTHING);
-  // What another run showed is not shown as this one's. A component that only names an `id` shows what others follow.
-  const { failure, ...own } = runId && state.id !== runId ? NOTHING : state;
-  const shown = withStreams ? { ...own, error: own.error ?? failure } : own;
   const { skipColumns, stopOnCompletion = true } = options ?? {};
-  const subject = runId ? JSON.stringify([runId, stopOnCompletion, skipColumns ?? [], withStreams]) : undefined;
+  const scope = scopeOf(access);
+  const shownOf = runId ? JSON.stringify([...scope, runId]) : undefined;
+  const wanted = [...scope, runId, stopOnCompletion, skipColumns ?? [], withStreams];
+  const subject = runId ? JSON.stringify(wanted) : undefined;
+  const [view, state] = useView("run", options?.id, subject, NOTHING);
+  // What another run showed is not shown as this one's. A component that only names an `id` shows what others follow.
+  const shown = shownOf && state.subject !== shownOf ? NOTHING : state;
   const stop = useFollower(access, options, subject, view, shown.error, (follow) => {
     const id = /** @type {string} */ (runId);
-    if (view.get().id !== id) view.show({ ...NOTHING, id });
-    // Components with the same `id` may be given another run: what is shown is that of the last one.
-    const isShown = () => view.get().id === id;
-    const streams = withStreams ? streamsOf(id, follow, view, throttleOf(options)) : undefined;
+    if (view.get().subject !== shownOf) view.show({ ...NOTHING, subject: shownOf });
+    /** Of the run itself. @type {Error | undefined} */
+    let failure;
+    const streams = withStreams ? streamsOf(id, follow, view, throttleOf(options), () => failure) : undefined;
     const leave = follow.connection
       .run(id, { accessToken: follow.accessToken, stopOnCompletion, ...(skipColumns ? { skipColumns } : {}) })
       .subscribe(({ value, state, error }) => {
-        if (!isShown()) return;
         const run = /** @type {Run | undefined} */ (value) ?? view.get().run;
         const over = Boolean(run?.isFinished && (state === "ended" || !stopOnCompletion));
-        view.show({ run, over, error: named(error) });
+        if (state === "live" && !streams?.error()) follow.shared.works();
+        failure = named(error);
+        view.show({ run, over, error: failure ?? streams?.error() });
         if (run) streams?.open(run);
       });
     return () => {
@@ -99,42 +93,37 @@ function useCompletion({ run, over, error }, onComplete) {
 }
 
 /**
- * The streams that a run names, as they come to be known. Each is followed once for the view, whatever else its components
- * follow of the run.
+ * The streams that a run names, as they come to be known.
  *
  * @param {string} id
  * @param {Follow} follow
  * @param {import("./view.mjs").View<RunView>} view
  * @param {number} ms between two updates
+ * @param {() => Error | undefined} ofRun the error of the run, which is shown before those of streams
  */
-function streamsOf(id, { connection, shared, scope }, view, ms) {
+function streamsOf(id, { connection, accessToken }, view, ms, ofRun) {
   /** @type {Map<string, () => void>} */
   const open = new Map();
-  /** Of one component that follows the run in two ways, each is a member. */
-  const own = {
-    get current() {
-      return shared.current;
-    },
-  };
   /** Of each stream. Keys are whatever a task names, such as "constructor". @type {Map<string, unknown[]>} */
   const waiting = new Map();
   /** The place after those. @type {Map<string, string | undefined>} */
   const reached = new Map();
+  /** What ended streams. @type {Map<string, Error>} */
+  const failures = new Map();
+  /** @returns {Error | undefined} */
+  const error = () => [...failures.values()][0];
   const updates = throttle(() => {
-    if (view.get().id !== id) return;
     const next = new Map(Object.entries(view.get().streams));
     for (const [key, chunks] of waiting) next.set(key, [...(next.get(key) ?? []), ...chunks]);
     waiting.clear();
     view.show({ streams: Object.fromEntries(next), places: new Map([...view.get().places, ...reached]) });
     reached.clear();
   }, ms);
-  /** @param {string} key @param {import("./shared-follow.mjs").SharedFollow} shared those who follow the stream */
-  const start = (key, shared) => {
-    if (view.get().failure) view.show({ failure: undefined });
+  /** @param {string} key */
+  const follow = (key) => {
     const lastEventId = view.get().places.get(key);
-    const options = { accessToken: tokenOf(shared), ...(lastEventId ? { lastEventId } : {}) };
-    const stream = connection.stream(id, key, options);
-    const leave = subscribeToParts(stream, (state, parts) => {
+    const stream = connection.stream(id, key, { accessToken, ...(lastEventId ? { lastEventId } : {}) });
+    return subscribeToParts(stream, (state, parts) => {
       if (parts.length > 0) {
         const chunks = waiting.get(key) ?? [];
         for (const { chunk } of parts) chunks.push(chunk);
@@ -142,27 +131,18 @@ function streamsOf(id, { connection, shared, scope }, view, ms) {
         reached.set(key, state.lastEventId);
         updates.push(undefined);
       }
-      const { failure } = view.get();
-      if (state.error && state.error !== failure && view.get().id === id) view.show({ failure: named(state.error) });
+      if (state.error && state.error !== failures.get(key)) {
+        failures.set(key, /** @type {Error} */ (named(state.error)));
+        view.show({ error: ofRun() ?? error() });
+      }
     });
-    return () => {
-      leave();
-      // Who goes on with it begins after what came.
-      updates.flush();
-    };
   };
   return {
+    error,
     /** @param {Run} run */
     open(run) {
       for (const key of keysOf(run)) {
-        if (open.has(key)) continue;
-        open.set(key, () => {});
-        const subject = JSON.stringify([...scope, "stream", id, key]);
-        open.set(
-          key,
-          view.follow(subject, own, (shared) => start(key, shared)),
-        );
-        if (view.get().failure) view.retry(subject, own, own.current.access.accessToken);
+        if (!open.has(key)) open.set(key, () => {}).set(key, follow(key));
       }
     },
     leave() {

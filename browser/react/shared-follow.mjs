@@ -1,41 +1,58 @@
-// What is followed once, for all components of a page that follow the same for one view.
+// What is followed once, for all components of a page that show the same view.
 
 import { backoff } from "../live.mjs";
 
 /** After so many milliseconds a failure is no sequel of the one before. */
 const FORGOTTEN_MS = 60_000;
 
+/** So many tries with other tokens are made at once; further ones later and later. */
+const FAST_TRIES = 5;
+
 /** `any`: of every kind of hook. @typedef {{ readonly current: { access: import("./access.mjs").Access, options: any } }} Member one component, with its last render */
 /** @typedef {(follow: SharedFollow) => () => void} Start gives the function that leaves */
 
 export class SharedFollow {
-  /** Those who want it, with how each starts it. @type {Map<Member, Start>} */
-  #starts = new Map();
+  /** The components that are there. @type {Set<Member>} */
+  members = new Set();
+  /** Tells what waits, before a component goes. */
+  flush = () => {};
+  #start;
+  #leave = () => {};
   /** The one whose token and options it has. @type {Member | undefined} */
   #first;
-  #leave = () => {};
-  /** The token that each was tried with last. @type {WeakMap<Member, string | undefined>} */
-  #tried = new WeakMap();
   /** The token that it is tried with. @type {string | undefined} */
   #token;
+  /** Those that were refused since it was last known to work. @type {Set<string | undefined>} */
+  #refused = new Set();
+  /** The token that each had last. @type {WeakMap<Member, string | undefined>} */
+  #seen = new WeakMap();
+  /** The one that it is tried as next. @type {Member | undefined} */
+  #next;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  #attempt = 0;
+  #tries = 0;
   #triedAt = Number.NEGATIVE_INFINITY;
+
+  /** @param {Start} start */
+  constructor(start) {
+    this.#start = start;
+  }
 
   /** The access and the options that it has: of the component that started it, or once that went, of another one. */
   get current() {
     return /** @type {Member} */ (this.#first).current;
   }
 
-  /** The components that are there. */
-  get members() {
-    return this.#starts.keys();
+  /** What makes a fresh token: of the component that it has the token of, or of another one. */
+  get refresh() {
+    const all = [this.current, ...Array.from(this.members, ({ current }) => current)];
+    return all.find(({ access }) => access.refreshAccessToken)?.access.refreshAccessToken;
   }
 
-  /** @param {Member} member @param {Start} start */
-  join(member, start) {
-    this.#starts.set(member, start);
+  /** @param {Member} member */
+  join(member) {
+    this.members.add(member);
+    this.#seen.set(member, member.current.access.accessToken);
     if (!this.#first) this.#startAs(member);
   }
 
@@ -44,43 +61,55 @@ export class SharedFollow {
    * @returns {boolean} whether nobody is left
    */
   leave(member) {
-    if (!this.#starts.has(member)) return false;
-    if (this.#starts.size === 1) {
+    if (!this.members.has(member)) return false;
+    // Before it goes from the members: it is told what waits.
+    if (this.members.size > 1) this.flush();
+    else {
       clearTimeout(this.#timer);
-      // Before it goes from the members: it is told what waits.
       this.#leave();
     }
-    this.#starts.delete(member);
-    const [next] = this.#starts.keys();
+    this.members.delete(member);
+    const [next] = this.members;
     if (next && this.#first === member) this.#first = next;
     return next === undefined;
   }
 
-  /** It is tried with this token of the component whose it has. @param {string | undefined} token */
+  /** It is tried with this token. @param {string | undefined} token */
   use(token) {
     this.#token = token;
-    this.#tried.set(/** @type {Member} */ (this.#first), token);
+  }
+
+  /** It was told something that is no error. */
+  works() {
+    this.#refused.clear();
   }
 
   /**
-   * Starts anew as `member`, unless its token was tried: by itself, or by another one just now. The first time at once, and then later and later: a component may
-   * be rendered with another token each time.
+   * It failed, and a component has this token: starts anew as that component, unless the token was refused and the component
+   * had it before.
    *
    * @param {Member} member
    * @param {string | undefined} token
    */
   retry(member, token) {
-    const isTried = token === this.#token || (this.#tried.has(member) && this.#tried.get(member) === token);
-    if (isTried || this.#timer !== undefined || !this.#starts.has(member)) return;
+    if (!this.members.has(member)) return;
+    this.#refused.add(this.#token);
+    const isChanged = this.#seen.get(member) !== token;
+    this.#seen.set(member, token);
+    if (!isChanged && this.#refused.has(token)) return;
+    this.#next = member;
+    if (this.#timer !== undefined) return;
     const now = Date.now();
-    if (now - this.#triedAt > FORGOTTEN_MS) this.#attempt = 0;
+    if (now - this.#triedAt > FORGOTTEN_MS) this.#tries = 0;
     this.#triedAt = now;
-    const wait = this.#attempt === 0 ? 0 : backoff(this.#attempt);
-    this.#attempt++;
+    // A component may be rendered with another token each time.
+    const wait = this.#tries < FAST_TRIES ? 0 : backoff(this.#tries - FAST_TRIES);
+    this.#tries++;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#leave();
-      this.#startAs(this.#starts.has(member) ? member : /** @type {Member} */ (this.#first));
+      const next = /** @type {Member} */ (this.#next);
+      this.#startAs(this.members.has(next) ? next : /** @type {Member} */ (this.#first));
     }, wait);
   }
 
@@ -88,6 +117,6 @@ export class SharedFollow {
   #startAs(member) {
     this.#first = member;
     this.use(member.current.access.accessToken);
-    this.#leave = /** @type {Start} */ (this.#starts.get(member))(this);
+    this.#leave = this.#start(this);
   }
 }

@@ -2,7 +2,7 @@
 // A stream of a run.
 
 import { useMemo } from "react";
-import { useAccess } from "./access.mjs";
+import { scopeOf, useAccess } from "./access.mjs";
 import { named, useFollower } from "./follower.mjs";
 import { throttle, throttleOf } from "./following.mjs";
 import { subscribeToParts } from "./parts.mjs";
@@ -53,9 +53,8 @@ export function argumentsOf(first, second, third) {
 /** @param {string | undefined} runId @param {string} key @param {Options | undefined} options */
 function useStream(runId, key, options) {
   const access = useAccess(options);
-  const subject = runId ? JSON.stringify([runId, key]) : undefined;
-  // An `id` keeps the parts of each stream of its own, as that of the official hook.
-  const [view, state] = useView("stream", options?.id == null ? undefined : `${options.id} ${subject}`, NOTHING);
+  const subject = runId ? JSON.stringify([...scopeOf(access), runId, key]) : undefined;
+  const [view, state] = useView("stream", options?.id, subject, NOTHING);
   const shown = subject && state.subject !== subject ? NOTHING : state;
   const stop = useFollower(access, options, subject, view, shown.error, ({ connection, accessToken, shared }) => {
     if (view.get().subject !== subject) view.show({ ...NOTHING, subject });
@@ -73,8 +72,10 @@ function useStream(runId, key, options) {
     }, throttleOf(options));
     const place = placeOf(view.get().lastEventId, shared.current.options);
     const stream = connection.stream(runId, key, { accessToken, ...place });
-    const leave = subscribeToParts(stream, ({ lastEventId, error }, parts) => {
+    shared.flush = updates.flush;
+    const leave = subscribeToParts(stream, ({ state, lastEventId, error }, parts) => {
       named(error);
+      if (state === "live") shared.works();
       for (const part of parts) waiting.push(part);
       reached = lastEventId;
       if (parts.length > 0 || error !== view.get().error) updates.push(error);

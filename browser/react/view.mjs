@@ -14,9 +14,13 @@ export class View {
   /** What is followed for it. @type {Map<string, SharedFollow>} */
   #followed = new Map();
 
-  /** @param {T} first */
-  constructor(first) {
+  /**
+   * @param {T} first
+   * @param {View<T>} [mirror] shows the same, whatever it showed
+   */
+  constructor(first, mirror) {
     this.#shown = first;
+    this.mirror = mirror;
   }
 
   get = () => this.#shown;
@@ -32,6 +36,7 @@ export class View {
   show(changes) {
     this.#shown = { ...this.#shown, ...changes };
     for (const listener of [...this.#listeners]) listener();
+    this.mirror?.show(this.#shown);
   }
 
   /** Whether a component shows it or follows for it. */
@@ -46,9 +51,9 @@ export class View {
    * @returns {() => void} leaves
    */
   follow(subject, member, start) {
-    const follow = this.#followed.get(subject) ?? new SharedFollow();
+    const follow = this.#followed.get(subject) ?? new SharedFollow(start);
     this.#followed.set(subject, follow);
-    follow.join(member, start);
+    follow.join(member);
     return () => {
       // What waits is told to the last one, too.
       if (follow.leave(member)) this.#followed.delete(subject);
@@ -68,7 +73,25 @@ export class View {
 }
 
 /** The views with an `id`, which outlive their components. @type {Kept<View<any>>} `any`: of every kind of hook */
-const named = new Kept(200);
+const named = new Kept(400);
+
+/**
+ * The view of those who name the same `id` and follow the same. Who names an `id` alone sees what others follow by it.
+ *
+ * @template T
+ * @param {string} kind
+ * @param {string} id
+ * @param {string | undefined} subject
+ * @param {T} empty
+ * @returns {View<T>}
+ */
+function namedView(kind, id, subject, empty) {
+  const mirror = named.get(JSON.stringify([kind, id]), () => new View(empty));
+  if (subject === undefined) return mirror;
+  const view = named.get(JSON.stringify([kind, id, subject]), () => new View(empty));
+  view.mirror = mirror;
+  return view;
+}
 
 /**
  * The view of a hook and what it shows now; on a server, and while a page is hydrated, nothing.
@@ -76,12 +99,13 @@ const named = new Kept(200);
  * @template T
  * @param {string} kind of hooks that show the same for the same `id`
  * @param {string | null | undefined} id
+ * @param {string | undefined} subject what is followed: who follows another has another view
  * @param {T} empty always the same object
  * @returns {[View<T>, T]}
  */
-export function useView(kind, id, empty) {
+export function useView(kind, id, subject, empty) {
   const [own] = useState(() => new View(empty));
   // A server has many pages: no view of one may reach another.
-  const view = id == null || typeof window === "undefined" ? own : named.get(`${kind} ${id}`, () => new View(empty));
+  const view = id == null || typeof window === "undefined" ? own : namedView(kind, id, subject, empty);
   return [view, useSyncExternalStore(view.subscribe, view.get, () => empty)];
 }

@@ -20,6 +20,7 @@ export const HEAVY = {
   "examples-sveltekit": "installs, builds and drives an app",
   "faults-matrix": "strikes all that users have open with every fault",
   package: "packs, and type-checks what was packed",
+  "react-calls": "calls with hooks in Chromium",
   "react-shared": "shares views and tokens of hooks in Chromium",
   "react-storms": "storms hooks in Chromium",
   registry: "installs with every package manager",
@@ -39,6 +40,7 @@ export const BROWSER = [
   "examples-react-router",
   "examples-remix",
   "examples-sveltekit",
+  "react-calls",
   "react-shared",
   "react-storms",
 ];
