@@ -350,3 +350,27 @@ async fn a_want_is_no_longer_than_the_query_and_the_headers_of_its_get_may_be() 
     let stats = front.stats();
     assert_eq!((&stats["limited"]["queryBytes"], &stats["limited"]["headerBytes"]), (&json!(1), &json!(1)));
 }
+
+#[tokio::test]
+async fn the_places_of_a_page_count_as_bytes_under_way_and_a_want_beyond_the_limit_is_refused() {
+    let emulator = Emulator::start(json!({})).await;
+    let front = Front::start(&emulator, |options| options.limits.bytes_under_way = 50_000, None).await;
+    // Of rows that no relay has, from a time that never comes: they are waited for.
+    let places: Vec<_> = (0..100).map(|row| format!("AAAAAAA{}________", char::from(b'A' + row % 26))).collect();
+    let wants: Vec<_> = ["a", "b"].map(|id| json!({ "id": id, "tags": ["t"], "at": places })).to_vec();
+    let key = emulator.running.secret_key();
+    let mut page = front.page(Some(key), json!(wants)).await;
+    let told = page.take(2).await;
+    assert_eq!(names(&told), [("ready", "a"), ("error", "b")]);
+    assert_eq!((&told[1].2["status"], &told[1].2["retry"]), (&json!(429), &json!(true)));
+    assert_eq!(front.stats()["limited"]["bytesUnderWay"], 1);
+    assert!(front.stats()["bytesUnderWay"].as_u64().expect("a number") > 10_000);
+    drop(page);
+    timeout(FAILSAFE, async {
+        while front.stats()["bytesUnderWay"] != 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("they are given back");
+}

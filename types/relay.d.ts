@@ -84,8 +84,9 @@ export interface RelayLimits {
   /** Requests at once on one HTTP/2 connection of a listener, as its settings say. @default 1000 */
   streamsPerConnection?: number;
   /**
-   * Bytes of responses that viewers have not read yet; a body that many share counts once. Beyond it a viewer gets 429,
-   * and so does one whose own token holds a quarter of it.
+   * Bytes of responses that viewers have not read yet; a body that many share counts once. The places that live
+   * requests bring count, too, until they were compared. Beyond it a viewer gets 429, and so does one whose own token holds a
+   * quarter of it.
    * @default 268435456
    */
   bytesUnderWay?: number;
@@ -252,7 +253,7 @@ export interface RealtimeStats {
     /** Idle ones that were closed for new ones. */
     evicted: number;
   };
-  /** Bytes of responses that viewers have not read yet: now. */
+  /** Bytes of responses that viewers have not read yet, and of the places that live requests brought: now. */
   bytesUnderWay: number;
   /** Refusals. */
   refusals: {

@@ -1,4 +1,5 @@
-//! The bytes of answers that viewers have not read yet (`limits.bytesUnderWay`): the memory that slow readers cost.
+//! The bytes of answers that viewers have not read yet, and of places that were not compared yet (`limits.bytesUnderWay`):
+//! the memory that slow readers and long requests cost.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -47,6 +48,14 @@ pub(crate) struct InFlightBody {
     owner: Option<Digest>,
 }
 
+/// Bytes that one viewer costs, whatever others do. They count until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    in_flight: Arc<InFlightBytes>,
+    size: u64,
+    owner: Option<Digest>,
+}
+
 impl InFlightBytes {
     /// A budget of `max` bytes.
     pub(crate) fn new(max: u64) -> Arc<Self> {
@@ -68,21 +77,14 @@ impl InFlightBytes {
         let mut state = self.state();
         let address = body.as_ptr() as usize;
         let more = body.len().saturating_sub(state.bodies.get(&address).map_or(0, |held| held.size)) as u64;
-        // A body longer than the whole budget still goes out where it is alone.
-        if more > 0 && state.bytes > 0 && state.bytes.saturating_add(more) > self.max {
-            return Err(BudgetExceeded);
-        }
-        let State { bytes, bodies, owners } = &mut *state;
-        if let Some(owner) = owner {
-            let counted = bodies.get(&address).and_then(|held| held.owners.get(&owner)).map_or(0, |(_, size)| *size);
-            let (more, has) = ((body.len() as u64).saturating_sub(counted), owners.get(&owner).copied().unwrap_or(0));
-            if more > 0 && has > 0 && has.saturating_add(more) > self.max / OWNER_SHARE {
-                return Err(BudgetExceeded);
-            }
-            *owners.entry(owner).or_default() += more;
-        }
-        *bytes += more;
-        let held = bodies.entry(address).or_default();
+        let of_owner = |owner| {
+            let counted =
+                state.bodies.get(&address).and_then(|held| held.owners.get(&owner)).map_or(0, |(_, size)| *size);
+            (owner, (body.len() as u64).saturating_sub(counted))
+        };
+        let owned = owner.map(of_owner);
+        state.add(more, owned, self.max)?;
+        let held = state.bodies.entry(address).or_default();
         held.viewers += 1;
         held.size = held.size.max(body.len());
         if let Some(owner) = owner {
@@ -91,6 +93,23 @@ impl InFlightBytes {
         }
         drop(state);
         Ok(Some(InFlightBody { in_flight: self.clone(), body: body.clone(), owner }))
+    }
+
+    /// Counts `size` bytes of a viewer of `owner`.
+    ///
+    /// # Errors
+    /// They would exceed the budget, in all or of `owner`.
+    pub(crate) fn reserve(
+        self: &Arc<Self>,
+        size: usize,
+        owner: Option<Digest>,
+    ) -> Result<Option<Reserved>, BudgetExceeded> {
+        if size < MIN_COUNTED {
+            return Ok(None);
+        }
+        let size = size as u64;
+        self.state().add(size, owner.map(|owner| (owner, size)), self.max)?;
+        Ok(Some(Reserved { in_flight: self.clone(), size, owner }))
     }
 
     /// The bytes in flight now.
@@ -106,6 +125,35 @@ impl InFlightBytes {
 /// The budget would be exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BudgetExceeded;
+
+impl State {
+    /// Counts `more` bytes, and of an owner its own, unless they exceed `max`.
+    fn add(&mut self, more: u64, owned: Option<(Digest, u64)>, max: u64) -> Result<(), BudgetExceeded> {
+        // What is longer than the whole budget still goes out where it is alone.
+        if more > 0 && self.bytes > 0 && self.bytes.saturating_add(more) > max {
+            return Err(BudgetExceeded);
+        }
+        if let Some((owner, more)) = owned {
+            let has = self.owners.get(&owner).copied().unwrap_or(0);
+            if more > 0 && has > 0 && has.saturating_add(more) > max / OWNER_SHARE {
+                return Err(BudgetExceeded);
+            }
+            *self.owners.entry(owner).or_default() += more;
+        }
+        self.bytes += more;
+        Ok(())
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        let mut state = self.in_flight.state();
+        state.bytes = state.bytes.saturating_sub(self.size);
+        if let Some(owner) = &self.owner {
+            release(&mut state.owners, owner, self.size);
+        }
+    }
+}
 
 impl Drop for InFlightBody {
     fn drop(&mut self) {
@@ -134,11 +182,16 @@ impl BodyEntry {
         }
         let size = *size;
         self.owners.remove(owner);
-        if let Some(all) = owners.get_mut(owner) {
-            *all = all.saturating_sub(size);
-            if *all == 0 {
-                owners.remove(owner);
-            }
+        release(owners, owner, size);
+    }
+}
+
+/// Counts `size` bytes less for `owner`.
+fn release(owners: &mut HashMap<Digest, u64>, owner: &Digest, size: u64) {
+    if let Some(all) = owners.get_mut(owner) {
+        *all = all.saturating_sub(size);
+        if *all == 0 {
+            owners.remove(owner);
         }
     }
 }
@@ -183,6 +236,23 @@ mod tests {
         assert!(in_flight.enter(&Bytes::from(vec![0; 1_024]), None).is_err());
         drop(load);
         assert_eq!(in_flight.bytes(), 0);
+    }
+
+    #[test]
+    fn what_one_viewer_costs_counts_beside_the_bodies_and_in_its_share() {
+        let in_flight = InFlightBytes::new(20_000);
+        let [eager, other] = [Some([1; 32]), Some([2; 32])];
+        let held = in_flight.reserve(3_000, eager).expect("room").expect("it counts");
+        assert!(in_flight.reserve(100, eager).expect("room").is_none());
+        assert_eq!(in_flight.reserve(3_000, eager).err(), Some(BudgetExceeded));
+        assert_eq!(in_flight.enter(&Bytes::from(vec![0; 3_000]), eager).err(), Some(BudgetExceeded));
+        let more = in_flight.reserve(17_000, other).expect("room");
+        assert_eq!(in_flight.reserve(1_024, None).err(), Some(BudgetExceeded));
+        drop(held);
+        assert!(in_flight.reserve(3_000, eager).is_ok());
+        drop(more);
+        let state = in_flight.state();
+        assert!(state.bytes == 0 && state.owners.is_empty());
     }
 
     #[test]

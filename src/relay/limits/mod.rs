@@ -5,6 +5,6 @@ mod in_flight;
 mod limiter;
 mod quota;
 
-pub(super) use in_flight::{InFlightBody, InFlightBytes};
+pub(super) use in_flight::{BudgetExceeded, InFlightBody, InFlightBytes, Reserved};
 pub(super) use limiter::{Limiter, Permit, too_many_requests};
 pub(super) use quota::{Quota, QuotaPermit};

@@ -42,6 +42,7 @@ impl World {
         let feeds = Feeds::new(&options, stop.clone(), stats.clone());
         let authorizer = Authorizer::new(&options, clock.clone(), stats.clone(), Digester::new(), feeds);
         let limiter = Limiter::new(Limits::default(), stats.clone());
+        let in_flight = InFlightBytes::new(max);
         let opener = Opener {
             authorizer: Arc::new(authorizer),
             router: Arc::new(Router::new(&options)),
@@ -49,9 +50,11 @@ impl World {
             proxy: Proxy::new(&options, limiter.clone(), stats.clone(), stop.clone(), Digester::new()),
             limiter,
             admission: Arc::new(Admission::new(&options, stats.clone())),
+            in_flight: in_flight.clone(),
+            stats: stats.clone(),
         };
         let digests = Digests::new(&Secret::new("tr_dev_1"));
-        let shared = Shared { opener, digests, in_flight: InFlightBytes::new(max), stats, clock, stop };
+        let shared = Shared { opener, digests, in_flight, stats, clock, stop };
         let fixture = Fixture::run();
         fixture.bring_batch(batch(&[Truth::new("a", 1_000)]));
         Self { shared: Arc::new(shared), fixture, began }
@@ -176,4 +179,26 @@ async fn a_page_that_lacks_nothing_of_many_rows_leaves_others_their_turn_before_
     let is_amid = std::future::poll_fn(|cx| Poll::Ready(events.as_mut().poll_next(cx).is_pending())).await;
     assert!(is_amid, "all were compared at once");
     assert_eq!(names(&text(&mut events).await.expect("the first")), ["ready"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_count_as_bytes_under_way_until_all_of_them_were_compared() {
+    let world = World::new(1 << 20);
+    let fixture = tags();
+    fixture.bring_batch(batch(&(0..20).map(|at| recent(&at.to_string(), 1)).collect::<Vec<_>>()));
+    let mut page = Page::default();
+    let mut first = page.follow(&fixture, 0);
+    drain(&mut page, &mut first, 0);
+    let reserved = world.shared.opener.reserve(&page.places(), None).expect("room");
+    assert!(world.shared.in_flight.bytes() > 20 * 128);
+    let following = Following::new(fixture.another(), Vec::new(), &page.places(), 0).counting(reserved);
+    let mut events = pin!(world.following(following, None));
+    assert_eq!(names(&text(&mut events).await.expect("the first")), ["ready"]);
+    assert!(world.shared.in_flight.bytes() > 20 * 128, "the relay of another key made the digests: they are in doubt");
+    let mut told = text(&mut events).await.expect("a beat");
+    while told == HEARTBEAT {
+        told = text(&mut events).await.expect("a beat");
+    }
+    assert_eq!(names(&told).len(), 20, "{told}");
+    assert_eq!(world.shared.in_flight.bytes(), 0);
 }

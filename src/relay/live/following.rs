@@ -15,6 +15,7 @@ use super::fields::{self, RowEvent};
 use super::place::{Digests, Place, key_of};
 use super::step::Step;
 use crate::relay::feed::{Changed, ColumnSet, Gone, RowView, SkippedColumns, Standing, States, Subscriber, TextKey};
+use crate::relay::limits::Reserved;
 use crate::run;
 use crate::shape::Schema;
 
@@ -61,6 +62,8 @@ pub(super) struct Following {
     /// Rows that were told in a newer state than `base` says, and in which.
     ahead: HashMap<Arc<str>, u64>,
     pending: HashMap<u64, Pending>,
+    /// They count as bytes under way.
+    reserved: Option<Reserved>,
     /// Up to here, changes were lost to this copy before the page came.
     lost: u64,
     /// The same when the changes that are being told were looked up.
@@ -102,6 +105,7 @@ impl Following {
             missing: Vec::new(),
             ahead: HashMap::new(),
             pending,
+            reserved: None,
             lost: 0,
             lost_before: 0,
             first: Some(u64::MAX),
@@ -116,6 +120,11 @@ impl Following {
     /// The same, which goes on after the end of its run where `is_lasting`.
     pub(super) fn lasting(self, is_lasting: bool) -> Self {
         Self { is_lasting, ..self }
+    }
+
+    /// The same, whose places count as bytes under way until all were compared.
+    pub(super) fn counting(self, reserved: Option<Reserved>) -> Self {
+        Self { reserved, ..self }
     }
 
     /// What comes next. `waker` is woken when there may be something after [`Step::Idle`].
@@ -159,6 +168,9 @@ impl Following {
                 self.settled_at = Some(beat);
                 self.settle(beat);
                 continue;
+            }
+            if self.pending.is_empty() && self.reserved.take().is_some() {
+                self.pending.shrink_to_fit();
             }
             let is_over = self.is_finished && self.first.is_none();
             // All that the last look found was told, and there is no news since: nothing that pages share is touched.

@@ -53,7 +53,8 @@ impl Live {
     /// Of the relay of these parts. The key of `endpoint` is that of the digests in places.
     pub(crate) fn new(endpoint: &Endpoint, parts: Parts) -> Self {
         let Parts { admission, authorizer, limiter, router, streams, proxy, in_flight, stats, clock, stop } = parts;
-        let opener = Opener { admission, authorizer, limiter, router, streams, proxy };
+        let (bytes, counts) = (in_flight.clone(), stats.clone());
+        let opener = Opener { admission, authorizer, limiter, router, streams, proxy, in_flight: bytes, stats: counts };
         Self(Arc::new(Shared { opener, digests: Digests::new(&endpoint.token()), in_flight, stats, clock, stop }))
     }
 

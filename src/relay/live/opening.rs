@@ -7,16 +7,17 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::event::Refused;
 use super::following::Following;
-use super::place::Digests;
+use super::place::{Digests, Place};
 use super::step::Step;
 use super::stream::{FALLBACK_SILENCE_S, StreamFollowing};
 use super::wants::{Subject, Want};
 use crate::relay::admission::Admission;
 use crate::relay::authorizer::{Authorizer, Grant};
 use crate::relay::digest::Digest;
-use crate::relay::limits::{Limiter, Permit};
+use crate::relay::limits::{BudgetExceeded, InFlightBytes, Limiter, Permit, Reserved, too_many_requests};
 use crate::relay::proxy::Proxy;
 use crate::relay::router::{Router, Target, join};
+use crate::relay::stats::{Bound, Stats};
 use crate::relay::stream::{StreamKey, Streams};
 use crate::serve::{Request, Response};
 
@@ -29,6 +30,8 @@ pub(super) struct Opener {
     pub(super) router: Arc<Router>,
     pub(super) streams: Arc<Streams>,
     pub(super) proxy: Arc<Proxy>,
+    pub(super) in_flight: Arc<InFlightBytes>,
+    pub(super) stats: Arc<Stats>,
 }
 
 /// What a want follows.
@@ -91,6 +94,7 @@ impl Opener {
         let request = Request { query: route.rewrite_query(request.query.as_deref())?, ..request };
         let path = route.feed_path(&request);
         let mut permit = self.limiter.enter(viewer.digest, path.as_str().into()).map_err(Response::from)?;
+        let reserved = self.reserve(&want.at, viewer.digest)?;
         let follower = if let Target::Stream(run, name) = &route.target {
             self.authorizer.check_run(&viewer, run).await?;
             let key = StreamKey { run: run.clone(), name: name.clone() };
@@ -106,9 +110,24 @@ impl Opener {
             feed.ready().await?;
             let own = request.parameter("skipColumns").unwrap_or_default();
             let skipped = viewer.skip_columns.iter().cloned().chain(own.split(',').map(str::to_owned));
-            Follower::Feed(Following::new(feed, skipped.collect(), &want.at, beat).lasting(want.is_lasting))
+            Follower::Feed(
+                Following::new(feed, skipped.collect(), &want.at, beat).lasting(want.is_lasting).counting(reserved),
+            )
         };
         Ok(Opened { follower, owner: viewer.digest, expires_ms: viewer.expires_ms(), _permit: permit })
+    }
+}
+
+impl Opener {
+    /// Counts the places of a want as bytes under way.
+    ///
+    /// # Errors
+    /// The 429 beyond the limit.
+    pub(super) fn reserve(&self, places: &[String], owner: Option<Digest>) -> Result<Option<Reserved>, Refused> {
+        self.in_flight.reserve(Place::bytes_of(places), owner).map_err(|BudgetExceeded| {
+            self.stats.limit(Bound::BytesUnderWay);
+            too_many_requests().into()
+        })
     }
 }
 

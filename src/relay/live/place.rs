@@ -133,6 +133,14 @@ impl<'a> Cells<'a> {
 impl Place {
     /// The longest text of a place, in bytes; twice as much as one takes.
     pub(super) const MAX_BYTES: usize = 1_024;
+    /// What a place takes in a map beside its text, in bytes.
+    const OVERHEAD_BYTES: usize = 128;
+
+    /// The bytes that places take until they were compared, which is what their texts do, give or take: a group has as
+    /// many bytes as characters.
+    pub(super) fn bytes_of(texts: &[String]) -> usize {
+        texts.iter().map(|text| text.len() + Self::OVERHEAD_BYTES).sum()
+    }
 
     /// A place of a row of which the page has no column.
     #[cfg(test)]
