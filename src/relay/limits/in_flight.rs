@@ -245,6 +245,9 @@ mod tests {
         let held = in_flight.reserve(3_000, eager).expect("room").expect("it counts");
         assert!(in_flight.reserve(100, eager).expect("room").is_none());
         assert_eq!(in_flight.reserve(3_000, eager).err(), Some(BudgetExceeded));
+        // Its share is a quarter of all, to the last byte.
+        assert!(in_flight.reserve(2_000, eager).is_ok());
+        assert_eq!(in_flight.reserve(2_001, eager).err(), Some(BudgetExceeded));
         assert_eq!(in_flight.enter(&Bytes::from(vec![0; 3_000]), eager).err(), Some(BudgetExceeded));
         let more = in_flight.reserve(17_000, other).expect("room");
         assert_eq!(in_flight.reserve(1_024, None).err(), Some(BudgetExceeded));
