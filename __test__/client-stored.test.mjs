@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { opened, pass, refusal, rowOf, start, watch } from "./support/client-relay.mjs";
+import { opened, pass, refusal, rowOf, runFields, start, watch } from "./support/client-relay.mjs";
 
 const stored = { data: "packets/x", type: "application/store" };
 const where = () => Response.json({ presignedUrl: "http://store.example/x" });
@@ -124,4 +124,49 @@ describe("a stored packet", () => {
       ["run_1", "run_2"],
     );
   });
+});
+
+describe("a run that changes while its stored packet fails", () => {
+  const set = (n) => ({ ...runFields("run_1", { updatedAt: 2000 + n }), durationMs: n });
+  const change = (ask, n) => ask.tell(["change", ask.id(), { key: "k", at: `${n}`, set: set(n) }]);
+
+  for (const [what, followed, runOf] of [
+    ["a run", (connection) => connection.run("run_1"), (value) => value],
+    ["a list", (connection) => connection.runs({ tags: "a" }), ([run]) => run],
+  ]) {
+    it(`is shown, with each change from then on at once, and whole when the packet comes: ${what}`, async (t) => {
+      const { relay, connection } = start(t);
+      const { states, last } = watch(followed(connection));
+      await opened(t);
+      const ask = relay.last();
+      let give;
+      const late = () =>
+        new Promise((resolve) => {
+          give = resolve;
+        });
+      relay.answers.push(...Array(5).fill(() => refusal(503)), late);
+      await ask.tell(["row", ask.id(), rowOf("k", "run_1", { payload: stored })], ["ready", ask.id()]);
+      for (let n = 1; n <= 8; n++) {
+        await pass(t, 1000, 100);
+        await change(ask, n);
+      }
+      assert.equal(last().state, "live");
+      const { durationMs, decodeErrors } = runOf(last().value);
+      assert.equal(durationMs, 8);
+      assert.match(decodeErrors.payload.message, /503/);
+      // The further try takes its time, and holds nothing up.
+      for (let n = 9; n <= 12; n++) {
+        await change(ask, n);
+        assert.equal(runOf(last().value).durationMs, n);
+        assert.equal(runOf(last().value).decodeErrors, decodeErrors);
+      }
+      relay.answers.push(packet);
+      give(where());
+      await pass(t, 100);
+      assert.deepEqual(runOf(last().value).payload, { ok: 1 });
+      assert.equal(runOf(last().value).decodeErrors, undefined);
+      assert.equal(runOf(last().value).durationMs, 12);
+      assert.ok(states.every(({ error }) => !error));
+    });
+  }
 });

@@ -70,7 +70,7 @@ export function makeFeed(subject, options, load) {
       if (row.isNew) feed.isSettled = false;
       if (row.shown) runs.push(row.shown);
     }
-    feed.isKnown ||= (feed.isReady && feed.isSettled) || (subject.run && runs[0]);
+    feed.isKnown ||= (feed.isReady && runs.length === feed.rows.size) || (subject.run && runs[0]);
     if (!feed.isKnown) return;
     runs.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
     if (subject.run) feed.value = runs[0];

@@ -1,4 +1,7 @@
-/** The error of a failed run, as the server's half of the package shows it (js/runs/error.js). Loaded with the first. */
+/**
+ * What few runs have: an error, as the server's half of the package shows it (js/runs/error.js), faults, and times that are
+ * texts. Loaded with the first.
+ */
 
 import { cannot } from "./run.mjs";
 
@@ -72,5 +75,11 @@ function toFaults(faults) {
   return errors;
 }
 
+/** @param {string} time UTC without a `Z`, unless it names its zone */
+function toDate(time) {
+  const date = new Date(`${time}Z`);
+  return +date < Infinity ? date : new Date(new Date(time).toISOString());
+}
+
 // By the letters of the fields that have them (run.mjs).
-export { toFaults as x, toRunError as e };
+export { toDate as d, toFaults as x, toRunError as e };

@@ -5,9 +5,10 @@ import { decode } from "./packet.mjs";
 /** @typedef {import("../types/run.d.ts").AnyRunShape} Run */
 
 /**
- * What was made of a field: of what, the value, what is waited for and who is told, and the run of a value that could not be got.
+ * What was made of a field: of what, the value, what is waited for and who is told, and, where the value could not be got, the
+ * run that is shown without it: none yet is `null`. What is waited for beside an error is a further try.
  *
- * @typedef {{ raw: any, value?: any, error?: Error, wait?: Promise<void>, settled?: () => void, failedOf?: object }} Part
+ * @typedef {{ raw: any, value?: any, error?: Error, wait?: Promise<void>, settled?: () => void, shownWith?: object | null }} Part
  */
 
 /**
@@ -39,12 +40,12 @@ const FLAGS = Object.entries({
 
 /**
  * Makes the run object of a row. Fields that did not change keep the object that was made of them, and a run whose fields
- * are all the same stays the same object.
+ * are all the same stays the same object. A further try of what could not be got holds nothing up.
  *
  * @param {Row} row
  * @param {import("./packet.mjs").LoadPacket} load
  * @param {() => void} settled called when a value came that had to be waited for: then call this again. The same for each call
- * @returns {boolean} whether `row.shown` is up to date
+ * @returns {boolean} whether `row.shown` is up to date, and nothing is waited for
  */
 export function makeRun(row, load, settled) {
   const { run, shown: before } = row;
@@ -53,15 +54,18 @@ export function makeRun(row, load, settled) {
   /** @type {Record<string, Error>} */
   const errors = {};
   let isComplete = true;
+  let isSettled = true;
   for (const word of FIELDS.split(" ")) {
     const [field, kind] = word.split(":");
     const make = (/** @type {any} */ raw) => {
       if (kind === "p") return decode(raw, () => load(run.id, field, raw.data));
-      return kind === "d" ? toDate(raw) : kind === "e" || kind === "x" ? toErrors(kind, raw) : raw;
+      if (kind === "d" && typeof raw === "number") return new Date(raw);
+      return kind === "d" || kind === "e" || kind === "x" ? toRare(kind, raw) : raw;
     };
     const part = partOf(row, field, make, { n: 0, f: false, l: [] }[kind]);
     if (part.wait) {
-      isComplete = false;
+      isSettled = false;
+      isComplete &&= !!part.error;
       if (part.settled !== settled) part.wait.then(settled);
       part.settled = settled;
     }
@@ -76,7 +80,7 @@ export function makeRun(row, load, settled) {
     shown.decodeErrors = isSame(before?.decodeErrors, errors) ? before?.decodeErrors : errors;
   }
   if (isComplete && !(isSame(before, shown) && before?.isFinished === shown.isFinished)) row.shown = shown;
-  return isComplete;
+  return isSettled;
 }
 
 /**
@@ -92,14 +96,16 @@ function partOf({ run, parts }, field, make, none) {
   const raw = run[field] ?? undefined;
   const before = parts[field];
   const isKnown = before && (before.raw === raw || JSON.stringify(before.raw) === JSON.stringify(raw));
-  // What could not be got is tried again with the next change of its run.
-  if (isKnown && (!before.failedOf || before.failedOf === run)) {
+  // What could not be got is tried again with the next change of the run that was shown without it. The run of the failed try
+  // may have changed meanwhile: tried again for that, what changes faster than it fails would never be shown.
+  if (isKnown && before.shownWith === null) before.shownWith = run;
+  if (isKnown && (!before.shownWith || before.shownWith === run)) {
     // The same text told anew is compared once.
     before.raw = raw;
     return before;
   }
   /** @type {Part} */
-  const part = { raw, value: none };
+  const part = { raw, value: none, error: isKnown ? before.error : undefined };
   parts[field] = part;
   const fail = (/** @type {any} */ error) => {
     part.error = cannot(field, error?.message);
@@ -112,9 +118,10 @@ function partOf({ run, parts }, field, make, none) {
         .then(
           (late) => {
             part.value = late;
+            part.error = undefined;
           },
           (error) => {
-            part.failedOf = run;
+            part.shownWith = null;
             fail(error);
           },
         )
@@ -131,16 +138,9 @@ function partOf({ run, parts }, field, make, none) {
 /** The error of a field that has no value. @param {string} field @param {string} why */
 export const cannot = (field, why) => new Error(`the ${field} of the run cannot be decoded: ${why}`);
 
-/** What few runs have. @param {"e" | "x"} kind the letter of the field @param {any} raw */
-async function toErrors(kind, raw) {
+/** What few runs have. @param {"d" | "e" | "x"} kind the letter of the field @param {any} raw */
+async function toRare(kind, raw) {
   return (await import("./run-error.mjs"))[kind](raw);
-}
-
-/** @param {number | string} time Unix milliseconds, or a text: UTC without a `Z`, unless it names its zone */
-function toDate(time) {
-  if (typeof time === "number") return new Date(time);
-  const date = new Date(`${time}Z`);
-  return +date < Infinity ? date : new Date(new Date(time).toISOString());
 }
 
 /** Whether two objects have the same properties. @param {any} a @param {any} b */
