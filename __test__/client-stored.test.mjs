@@ -2,7 +2,19 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { opened, pass, refusal, rowOf, runFields, start, watch } from "./support/client-relay.mjs";
+import { connect } from "trigger-native/client";
+import {
+  clientRelay,
+  opened,
+  pass,
+  refusal,
+  rowOf,
+  runFields,
+  simulate,
+  start,
+  url,
+  watch,
+} from "./support/client-relay.mjs";
 
 const stored = { data: "packets/x", type: "application/store" };
 const where = () => Response.json({ presignedUrl: "http://store.example/x" });
@@ -68,15 +80,15 @@ describe("a stored packet", () => {
   });
 
   for (const [what, ...answers] of [
-    ["the relay", never],
-    ["the store", where, never],
-    ["the store amid its answer", where, silent],
+    ["the relay", never, never],
+    ["the store", where, never, never],
+    ["the store amid its answer", where, silent, silent],
   ]) {
-    it(`that does not come holds up its run for 30 s, and no request is left: ${what}`, async (t) => {
+    it(`that does not come holds up its run for a minute, and no request is left: ${what}`, async (t) => {
       const { relay, run } = await follow(t, ...answers);
-      await pass(t, 28_000, 1000);
+      await pass(t, 58_000, 1000);
       assert.equal(run.last().state, "connecting");
-      await pass(t, 4000, 1000);
+      await pass(t, 6000, 1000);
       const { value, state } = run.last();
       assert.deepEqual([value.status, state], ["COMPLETED", "ended"]);
       assert.match(value.decodeErrors.output.message, /nothing came for 30 s/);
@@ -101,21 +113,29 @@ describe("a stored packet", () => {
     assert.equal(JSON.stringify(run.last().value.output), '{"slow":true}');
   });
 
-  it("that does not come holds up a list for 30 s", async (t) => {
+  it("comes after the sleep of a machine, which cut off what was under way", async (t) => {
+    const { relay, run } = await follow(t, where, never, packet);
+    t.mock.timers.tick(3_600_000);
+    await pass(t, 2000, 100);
+    assert.deepEqual([run.last().value.output, run.last().value.decodeErrors], [{ ok: 1 }, undefined]);
+    assert.equal(relay.asks.at(-2).init.signal.aborted, true);
+  });
+
+  it("that does not come holds up a list for a minute", async (t) => {
     const { relay, connection } = start(t);
     const list = watch(connection.runs({ tags: "a" }));
     await opened(t);
     const ask = relay.last();
     const id = ask.id();
-    relay.answers.push(never);
+    relay.answers.push(never, never);
     await ask.tell(
       ["row", id, rowOf("1", "run_1")],
       ["row", id, rowOf("2", "run_2", { payload: stored })],
       ["ready", id],
     );
-    await pass(t, 28_000, 1000);
+    await pass(t, 58_000, 1000);
     assert.equal(list.last().state, "connecting");
-    await pass(t, 4000, 1000);
+    await pass(t, 6000, 1000);
     assert.deepEqual(
       list
         .last()
@@ -169,4 +189,64 @@ describe("a run that changes while its stored packet fails", () => {
       assert.ok(states.every(({ error }) => !error));
     });
   }
+});
+
+describe("the stored packets of a long list", () => {
+  const MANY = 120;
+
+  /** Follows a list of runs whose outputs are stored elsewhere. `answer` says what a request for a packet gets. */
+  async function followMany(t, answer) {
+    simulate(t);
+    const relay = clientRelay();
+    const fetch = (to, init) => (/live$/.test(to) ? relay.fetch(to, init) : answer(`${to}`, init));
+    const connection = connect({ url }, { fetch });
+    t.after(() => connection.close());
+    const list = watch(connection.runs({ tags: "a" }));
+    await opened(t);
+    const ask = relay.last();
+    const row = (_, at) => ["row", ask.id(), rowOf(`k${at}`, `run_${at}`, { output: stored })];
+    await ask.tell(...Array.from({ length: MANY }, row), ["ready", ask.id()]);
+    return list;
+  }
+
+  it("all come, however few requests a browser has under way at once and however long each takes", async (t) => {
+    // As a browser does: six requests of a host, and the others wait for as long as it takes.
+    const hosts = new Map();
+    let most = 0;
+    const answer = async (to) => {
+      const { host } = new URL(to);
+      const state = hosts.get(host) ?? { busy: 0, waiting: [] };
+      hosts.set(host, state);
+      if (++state.busy > 6) await new Promise((resolve) => state.waiting.push(resolve));
+      most = Math.max(most, state.busy);
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      state.busy--;
+      state.waiting.shift()?.();
+      return /packets/.test(to) ? where() : packet();
+    };
+    const list = await followMany(t, answer);
+    await pass(t, 200_000, 500);
+    const { value } = list.last();
+    assert.equal(value.length, MANY);
+    assert.deepEqual([...new Set(value.map(({ decodeErrors }) => decodeErrors?.output.message))], [undefined]);
+    assert.deepEqual(value[0].output, { ok: 1 });
+    // The page has connections left for the live response, and for its own requests.
+    assert.equal(most, 4);
+  });
+
+  it("hold it up for a minute where the store says nothing, however many they are", async (t) => {
+    let tries = 0;
+    const list = await followMany(t, async (to) => {
+      if (/packets/.test(to)) return where();
+      tries++;
+      return never();
+    });
+    await pass(t, 58_000, 1000);
+    assert.equal(list.last().state, "connecting");
+    await pass(t, 8000, 1000);
+    assert.equal(list.last().value.length, MANY);
+    for (const { decodeErrors } of list.last().value)
+      assert.match(decodeErrors.output.message, /nothing came for 30 s/);
+    assert.ok(tries <= 8, `${tries} requests that hung`);
+  });
 });

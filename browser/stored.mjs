@@ -5,8 +5,22 @@ import { isPassing } from "./refusal.mjs";
 
 /** How often each of the relay and the store is asked, where what fails may pass. */
 const TRIES = 5;
-/** How long an answer may bring nothing, in milliseconds: a run is not shown before its packets came, or failed. */
+/**
+ * How many requests of a host are under way at once. A browser has six connections to a host without HTTP/2, and holds further
+ * requests back, which is no silence of the host: the page keeps the other two, one of them for the live response.
+ */
+const AT_ONCE = 4;
+/** How long an answer may bring nothing, in milliseconds: a run is first shown when its packets came, or failed. */
 const MAX_QUIET_MS = 30_000;
+
+/**
+ * The requests of a host: how many are under way, what lets each one on that waits, and how often the host was heard.
+ *
+ * @typedef {{ busy: number, waiting: Set<{ go(): void, fail(error: Error): void }>, heard: number }} Host
+ */
+
+/** By their origins. @type {Map<string, Host>} */
+const hosts = new Map();
 
 /** What came: `text` is empty where `ok` is false. @typedef {{ ok: boolean, status: number, type: string | null, text: string }} Got */
 
@@ -42,28 +56,35 @@ export async function loadPacket(hub, token, runId, field, path) {
  * @param {RequestInit} [init]
  */
 async function get(page, url, init) {
+  const { origin } = new URL(url, page.location?.href);
+  let hasBeenQuiet = false;
   for (let attempt = 1; ; attempt++) {
-    const watch = watchQuiet();
+    /** @type {Watch | undefined} */
+    let watch;
     try {
+      watch = await turnAt(origin);
       const answer = await watch.heard(page.fetch(url, { ...init, signal: watch.signal }));
       if (attempt === TRIES || !isPassing(answer)) return await gotOf(answer, watch);
       answer.body?.cancel().catch(() => {});
     } catch (error) {
-      // Who is quiet once is not waited for again.
-      if (attempt === TRIES || watch.signal.aborted) throw error;
+      // Who is quiet once may have been cut off, as by the sleep of the machine: who is quiet twice is not waited for again.
+      const isQuiet = error instanceof QuietError;
+      if (attempt === TRIES || (isQuiet && hasBeenQuiet)) throw error;
+      hasBeenQuiet ||= isQuiet;
     } finally {
-      watch.end();
+      watch?.end();
     }
     await new Promise((resolve) => setTimeout(resolve, backoff(attempt - 1)));
   }
 }
 
-/** @param {Response} answer @param {ReturnType<typeof watchQuiet>} watch @returns {Promise<Got>} */
+/** @param {Response} answer @param {Watch} watch @returns {Promise<Got>} */
 async function gotOf(answer, watch) {
   const { ok, status, headers } = answer;
   const decoder = new TextDecoder();
   const body = ok ? answer.body?.getReader() : undefined;
   let text = "";
+  if (!ok) answer.body?.cancel().catch(() => {});
   for (;;) {
     const { done, value } = (await (body && watch.heard(body.read()))) ?? { done: true };
     if (done) return { ok, status, type: headers.get("content-type"), text: text + decoder.decode() };
@@ -71,12 +92,49 @@ async function gotOf(answer, watch) {
   }
 }
 
-/** Watches that something comes. `signal` is aborted when nothing did. */
-function watchQuiet() {
+/** Of a host of which nothing came. */
+class QuietError extends Error {}
+
+/** @typedef {ReturnType<typeof watchQuiet>} Watch */
+
+/**
+ * Waits for the turn of a request.
+ *
+ * @param {string} origin
+ * @returns {Promise<Watch>}
+ * @throws {QuietError} where the host answers none of those that are under way
+ */
+async function turnAt(origin) {
+  const host = hosts.get(origin) ?? { busy: 0, waiting: new Set(), heard: 0 };
+  hosts.set(origin, host);
+  if (host.busy >= AT_ONCE) {
+    /** @type {Promise<void>} */
+    const turn = new Promise((go, fail) => {
+      host.waiting.add({ go, fail });
+    });
+    // The place is handed over: it is busy all the while.
+    await turn;
+  } else host.busy++;
+  return watchQuiet(origin, host);
+}
+
+/** Watches that something comes. `signal` is aborted when nothing did. @param {string} origin @param {Host} host */
+function watchQuiet(origin, host) {
   const quiet = new AbortController();
   const { signal } = quiet;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+
+  /** Lets those that wait on, or fail. @param {Error} [error] */
+  const next = (error) => {
+    for (const one of host.waiting) {
+      host.waiting.delete(one);
+      if (!error) return one.go();
+      one.fail(error);
+    }
+    if (!error && --host.busy === 0) hosts.delete(origin);
+  };
+
   return {
     signal,
 
@@ -89,15 +147,25 @@ function watchQuiet() {
      */
     heard(promise) {
       clearTimeout(timer);
+      const before = host.heard;
       return new Promise((resolve, reject) => {
         timer = setTimeout(() => {
           quiet.abort();
-          reject(new Error(`it is stored elsewhere, and nothing came for ${MAX_QUIET_MS / 1000} s`));
+          const error = new QuietError(`it is stored elsewhere, and nothing came for ${MAX_QUIET_MS / 1000} s`);
+          reject(error);
+          // Those behind would wait as long, one after another.
+          if (host.heard === before) next(error);
         }, MAX_QUIET_MS);
-        promise.then(resolve, reject);
+        promise.then((value) => {
+          host.heard++;
+          resolve(value);
+        }, reject);
       });
     },
 
-    end: () => clearTimeout(timer),
+    end() {
+      clearTimeout(timer);
+      next();
+    },
   };
 }
