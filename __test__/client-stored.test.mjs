@@ -234,6 +234,22 @@ describe("the stored packets of a long list", () => {
     assert.equal(most, 4);
   });
 
+  it("all come, though the URLs of the store are good for a minute alone", async (t) => {
+    const answer = async (to) => {
+      if (/packets/.test(to))
+        return Response.json({ presignedUrl: `http://store.example/x?until=${Date.now() + 61_000}` });
+      await new Promise((resolve) => setTimeout(resolve, 4000));
+      return Date.now() < new URL(to).searchParams.get("until") ? packet() : refusal(403);
+    };
+    const list = await followMany(t, answer);
+    await pass(t, 400_000, 2000);
+    assert.deepEqual(
+      list.last().value.filter(({ output }) => !output?.ok),
+      [],
+    );
+    assert.equal(list.last().value.length, MANY);
+  });
+
   it("hold it up for a minute where the store says nothing, however many they are", async (t) => {
     let tries = 0;
     const list = await followMany(t, async (to) => {

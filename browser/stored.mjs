@@ -13,6 +13,9 @@ const AT_ONCE = 4;
 /** How long an answer may bring nothing, in milliseconds: a run is first shown when its packets came, or failed. */
 const MAX_QUIET_MS = 30_000;
 
+/** For how long a URL of the store is good at least, in milliseconds. */
+const URL_LIFE_MS = 60_000;
+
 /**
  * The requests of a host: how many are under way, what lets each one on that waits, and how often the host was heard.
  *
@@ -43,7 +46,10 @@ export async function loadPacket(hub, token, runId, field, path) {
     found = await ask(`packets/${path.split("/").map(encodeURIComponent).join("/")}`);
   if (!found.ok) throw new Error(`it is stored elsewhere, and asking where was answered with ${found.status}`);
   const { presignedUrl } = JSON.parse(found.text);
+  const got = Date.now();
   const stored = await get(hub.page, presignedUrl);
+  // Among many packets its turn may have come when the URL was good no longer.
+  if (stored.status === 403 && Date.now() - got > URL_LIFE_MS) return loadPacket(hub, token, runId, field, path);
   if (!stored.ok) throw new Error(`the store answered ${stored.status}`);
   return { data: stored.text, type: stored.type ?? "application/json" };
 }
