@@ -1,4 +1,4 @@
-// trigger-native/client beyond the usual measure: long streams, wants that change fast, long times, wants that have no form.
+// trigger-native/client beyond the usual measure: long streams, wants that change fast, long times.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -181,67 +181,6 @@ describe("a time", () => {
     await pass(t, 30_000, 1000);
     assert.equal(relay.asks.length, 2);
   });
-});
-
-describe("a want that the relay does not understand", () => {
-  /** As the relay refuses a body: whole. */
-  const isOfForm = (want) => !want.tags?.some((tag) => tag.includes(","));
-  const answer = (ask) => (ask.wants.every(isOfForm) ? undefined : refusal(400, { error: "a tag holds a comma" }));
-
-  it("ends alone, and the others of the page are followed", async (t) => {
-    const { relay, connection } = start(t);
-    for (let more = 0; more < 20; more++) relay.answers.push(answer);
-    const runs = Array.from({ length: 9 }, (_, at) => watch(connection.run(`run_${at}`)));
-    const bad = [watch(connection.runs({ tags: "a,b" })), watch(connection.runs({ tags: "c,d" }))];
-    await pass(t, 1000, 10);
-    for (const { last } of bad) {
-      assert.equal(last().state, "ended");
-      assert.match(last().error.message, /answered 400: a tag holds a comma/);
-    }
-    assert.equal(relay.open().length, 1);
-    const ask = relay.last();
-    assert.equal(ask.wants.length, 9);
-    await ask.tell(...ask.wants.map(({ id, run }) => ["row", id, rowOf(run, run)]));
-    for (const { last } of runs) assert.equal(last().state, "live");
-  });
-
-  it("that is the only one is told, as are all where none is refused alone", async (t) => {
-    const { relay, connection } = start(t);
-    relay.answers.push(answer);
-    const only = watch(connection.runs({ tags: "a,b" }));
-    await pass(t, 1000, 10);
-    assert.match(only.last().error.message, /comma/);
-    assert.equal(relay.asks.length, 1);
-    relay.answers.push(refusal(400, { error: "wants is empty" }));
-    const all = [watch(connection.run("run_1")), watch(connection.run("run_2"))];
-    await pass(t, 1000, 10);
-    for (const { last } of all) assert.match(last().error.message, /wants is empty/);
-    assert.equal(relay.open().length, 0);
-  });
-});
-
-describe("the search for a want that the relay does not understand", () => {
-  for (const [what, failure] of [
-    ["a 503", () => refusal(503, "restart")],
-    ["a 429", () => refusal(429, "busy", { "retry-after": "3" })],
-    ["a 502", () => refusal(502, "<html>")],
-    ["the network", () => new TypeError("Failed to fetch")],
-  ]) {
-    it(`ends nothing where it meets what passes, and is made anew later: ${what}`, async (t) => {
-      const { relay, connection } = start(t);
-      const isOfForm = (ask) =>
-        ask.wants.every(({ run }) => run !== 5) ? undefined : refusal(400, { error: "no text" });
-      relay.answers.push(isOfForm, failure(), ...Array(10).fill(isOfForm));
-      const [good, bad] = [watch(connection.run("run_1")), watch(connection.run(5))];
-      await opened(t);
-      for (const { last } of [good, bad]) assert.equal(last().state, "connecting");
-      await pass(t, 4000, 50);
-      assert.match(bad.last().error.message, /no text/);
-      const ask = relay.last();
-      await ask.tell(["row", ask.id(), rowOf("k", "run_1")]);
-      assert.equal(good.last().state, "live");
-    });
-  }
 });
 
 describe("a subscriber that another one stops", () => {

@@ -6,8 +6,6 @@ import { eventParser } from "./events.mjs";
 export const MAX_SILENCE_MS = 40_000;
 /** When to ask again after `again`, in milliseconds. */
 const AT_ONCE = 1;
-/** The longest body, in bytes: the relay takes 256 KiB. */
-const MAX_BODY = 250_000;
 
 /** @typedef {import("./feed.mjs").Feed} Feed */
 
@@ -76,20 +74,10 @@ export function liveRequest(transport) {
     askIn(wait);
   };
 
-  /** The body of the request. What does not fit goes into another. */
-  const body = () => {
-    const wants = [];
-    let length = 0;
-    for (const [id, feed] of feeds) {
-      const want = JSON.stringify({ id, ...feed.subject, at: feed.places() });
-      length += new Blob([want]).size;
-      if (wants[0] && length > MAX_BODY) {
-        feeds.delete(id);
-        request.isFull = true;
-        transport.want(feed);
-      } else wants.push(want);
-    }
-    return `{"wants":[${wants}]}`;
+  /** Something came. */
+  const hear = () => {
+    heard = Date.now();
+    unheard = 0;
   };
 
   /**
@@ -100,13 +88,19 @@ export function liveRequest(transport) {
    */
   const read = async (signal) => {
     const url = `${hub.url()}/relay/v1/live`;
-    const init = { method: "POST", headers: { "content-type": "application/json" }, body: body(), signal };
-    const answer = await hub.page.fetch(url, init);
+    const wants = Array.from(feeds, ([id, feed]) => ({ id, ...feed.subject, at: feed.places() }));
+    const body = JSON.stringify({ wants });
+    const init = { method: "POST", headers: { "content-type": "application/json" }, body, signal };
+    const isLong = new Blob([body]).size > transport.maxBody && wants[1];
+    const answer = isLong ? undefined : await hub.page.fetch(url, init);
     /** @type {import("./transport.mjs").Batch} */
     let batch = [];
-    if (!answer.ok || !/event-stream/i.test(/** @type {string} */ (answer.headers.get("content-type")))) {
+    if (!answer?.ok || !/event-stream/i.test(/** @type {string} */ (answer.headers.get("content-type")))) {
+      // Until it is known what can be asked for, nothing is asked for beside it.
+      clearTimeout(timer);
+      due = 0;
       const { refuse } = await import("./refusal.mjs");
-      return refuse(transport, request, url, answer, init);
+      return refuse(transport, request, url, answer, init, hear);
     }
     /** @type {number | undefined} */
     let wait;
@@ -121,8 +115,7 @@ export function liveRequest(transport) {
     for (;;) {
       const { done, value } = await reader.read();
       if (signal.aborted || done) return wait;
-      heard = Date.now();
-      unheard = 0;
+      hear();
       try {
         parse(decoder.decode(value, { stream: true }));
       } finally {

@@ -6,70 +6,105 @@ import { MAX_WAIT_MS } from "./transport.mjs";
 const MAX_TEXT = 500;
 
 /** @typedef {{ method: string, headers: Record<string, string>, body: string, signal: AbortSignal }} Init */
+/** @typedef {{ id: string }} Want */
+
+/** When to ask again at once, in milliseconds. */
+const SOON = 2;
 
 /**
  * Tells the wants of a request that they were refused, where the answer says so and time does not mend it. A body that the
  * relay does not understand is refused whole, for what may be the fault of one want: only those at fault are told, since the
- * others are those of the whole page, and of the tabs beside it.
+ * others are those of the whole page, and of the tabs beside it. A body that is too long goes over several requests.
  *
  * @param {import("./transport.mjs").Transport} transport
  * @param {import("./live.mjs").LiveRequest} request
  * @param {string} url
- * @param {Response} answer
+ * @param {Response | undefined} answer none where the body is too long to be sent
  * @param {Init} init of the request
+ * @param {() => void} hear is called with each further answer
  * @returns {Promise<number | void>} in how many milliseconds to ask again, if that is known
  */
-export async function refuse(transport, request, url, answer, init) {
-  const { after, ...refused } = await refusalOf(url, answer);
+export async function refuse(transport, request, url, answer, init, hear) {
+  const { after, ...refused } = answer ? await refusalOf(url, answer) : { status: 413 };
   const { signal } = init;
   if (signal.aborted || !refused.status) return after;
-  /** @type {{ id: string }[]} */
+  /** @type {Want[]} */
   const wants = JSON.parse(init.body).wants;
-  /** @type {import("./transport.mjs").Batch} */
-  const batch = [];
-  const isOfForm = refused.status === 400 || refused.status === 413;
-  const found = isOfForm && wants.length > 1 ? await faults(transport, url, init, wants) : [];
-  // Which are at fault is not known yet: all are asked for again.
-  if (!Array.isArray(found)) return found.after;
-  // What is refused whole, and no want of it alone, is refused.
-  const faulty = found.length > 0 ? found : /** @type {typeof found} */ ([[wants, refused]]);
-  if (signal.aborted) return;
-  for (const [ids, told] of faulty) {
-    for (const { id } of ids) {
-      const feed = request.feeds.get(id);
-      if (feed) transport.take(request, feed, "error", told, batch);
-    }
+  if (refused.status === 413 && wants.length > 1) {
+    // What is before the relay may take less than the relay.
+    if (answer) transport.maxBody = bytesOf(init.body) / 2;
+    shorten(transport, request, wants);
+    return SOON;
   }
-  transport.onTold(batch);
+  let found = 0;
+  const tell = (/** @type {Want[]} */ faulty, /** @type {object} */ told) => {
+    /** @type {import("./transport.mjs").Batch} */
+    const batch = [];
+    for (const { id } of faulty) {
+      const feed = request.feeds.get(id);
+      if (feed && !signal.aborted) transport.take(request, feed, "error", told, batch);
+    }
+    found += faulty.length;
+    transport.onTold(batch);
+  };
+  if (refused.status === 400 && wants.length > 1) {
+    const passing = await find(transport.hub.page, url, init, wants, hear, tell);
+    // Which others are at fault is not known yet: all are asked for again.
+    if (passing) return passing.after;
+  }
   // The others are asked for at once.
-  return found.length > 0 ? 2 : undefined;
+  if (found > 0) return SOON;
+  // What is refused whole, and no want of it alone, is refused.
+  tell(wants, refused);
 }
 
 /**
- * Finds the wants that are refused alone, by asking for halves. A failure that passes ends the search.
+ * Has other requests ask for what does not fit into one.
  *
- * @template T
  * @param {import("./transport.mjs").Transport} transport
+ * @param {import("./live.mjs").LiveRequest} request
+ * @param {Want[]} wants
+ */
+function shorten(transport, request, wants) {
+  let length = bytesOf(JSON.stringify({ wants: [] }));
+  request.isFull = true;
+  for (const want of wants) {
+    length += bytesOf(JSON.stringify(want)) + 1;
+    const feed = request.feeds.get(want.id);
+    if (!feed || want === wants[0] || length <= transport.maxBody) continue;
+    request.feeds.delete(want.id);
+    transport.want(feed);
+  }
+}
+
+/** @param {string} text */
+const bytesOf = (text) => new Blob([text]).size;
+
+/**
+ * Finds the wants that are refused alone, by asking for halves, and tells each as soon as it is found: where the search ends
+ * early, the next one has less to find. A failure that passes ends it.
+ *
+ * @param {any} page
  * @param {string} url
  * @param {Init} init
- * @param {T[]} wants which were refused together
- * @returns {Promise<[T[], object][] | { after?: number }>} each with its refusal, or when to ask again
+ * @param {Want[]} wants which were refused together
+ * @param {() => void} hear
+ * @param {(faulty: Want[], told: object) => void} tell
+ * @returns {Promise<{ after?: number } | void>} the failure that passes
  */
-async function faults(transport, url, init, wants) {
+async function find(page, url, init, wants, hear, tell) {
   const middle = wants.length >> 1;
-  /** @type {[T[], object][]} */
-  const found = [];
   for (const half of [wants.slice(0, middle), wants.slice(middle)]) {
-    const answer = await transport.hub.page.fetch(url, { ...init, body: JSON.stringify({ wants: half }) });
+    const answer = await page.fetch(url, { ...init, body: JSON.stringify({ wants: half }) });
+    hear();
     if (isPassing(answer)) return refusalOf(url, answer);
-    if (answer.status !== 400 && answer.status !== 413) await answer.body?.cancel();
-    else if (half.length > 1) {
-      const more = await faults(transport, url, init, half);
-      if (!Array.isArray(more)) return more;
-      found.push(...more);
-    } else found.push([half, await refusalOf(url, answer)]);
+    if (answer.status !== 400) await answer.body?.cancel();
+    else if (half.length === 1) tell(half, await refusalOf(url, answer));
+    else {
+      const passing = await find(page, url, init, half, hear, tell);
+      if (passing) return passing;
+    }
   }
-  return found;
 }
 
 /**

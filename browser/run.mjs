@@ -8,7 +8,7 @@ import { decode } from "./packet.mjs";
  * What was made of a field: of what, the value, what is waited for and who is told, and, where the value could not be got, the
  * run that is shown without it: none yet is `null`. What is waited for beside an error is a further try.
  *
- * @typedef {{ raw: any, value?: any, error?: Error, wait?: Promise<void>, settled?: () => void, shownWith?: object | null }} Part
+ * @typedef {{ raw: any, value?: any, error?: Error, wait?: Promise<void>, settled?: () => void, shown?: object | null }} Part
  */
 
 /**
@@ -60,7 +60,8 @@ export function makeRun(row, load, settled) {
     const make = (/** @type {any} */ raw) => {
       if (kind === "p") return decode(raw, () => load(run.id, field, raw.data));
       if (kind === "d" && typeof raw === "number") return new Date(raw);
-      return kind === "d" || kind === "e" || kind === "x" ? toRare(kind, raw) : raw;
+      // What few runs have: times that are texts, errors and faults.
+      return "dex".includes(kind) ? import("./run-error.mjs").then((/** @type {any} */ rare) => rare[kind](raw)) : raw;
     };
     const part = partOf(row, field, make, { n: 0, f: false, l: [] }[kind]);
     if (part.wait) {
@@ -98,8 +99,8 @@ function partOf({ run, parts }, field, make, none) {
   const isKnown = before && (before.raw === raw || JSON.stringify(before.raw) === JSON.stringify(raw));
   // What could not be got is tried again with the next change of the run that was shown without it. The run of the failed try
   // may have changed meanwhile: tried again for that, what changes faster than it fails would never be shown.
-  if (isKnown && before.shownWith === null) before.shownWith = run;
-  if (isKnown && (!before.shownWith || before.shownWith === run)) {
+  if (isKnown && before.shown === null) before.shown = run;
+  if (isKnown && (!before.shown || before.shown === run)) {
     // The same text told anew is compared once.
     before.raw = raw;
     return before;
@@ -121,11 +122,11 @@ function partOf({ run, parts }, field, make, none) {
             part.error = undefined;
           },
           (error) => {
-            part.shownWith = null;
+            part.shown = null;
             fail(error);
           },
         )
-        .finally(() => {
+        .then(() => {
           part.wait = undefined;
         });
     }
@@ -137,11 +138,6 @@ function partOf({ run, parts }, field, make, none) {
 
 /** The error of a field that has no value. @param {string} field @param {string} why */
 export const cannot = (field, why) => new Error(`the ${field} of the run cannot be decoded: ${why}`);
-
-/** What few runs have. @param {"d" | "e" | "x"} kind the letter of the field @param {any} raw */
-async function toRare(kind, raw) {
-  return (await import("./run-error.mjs"))[kind](raw);
-}
 
 /** Whether two objects have the same properties. @param {any} a @param {any} b */
 function isSame(a, b) {

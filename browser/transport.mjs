@@ -18,8 +18,9 @@ const MAX_WANTS = 100;
 
 /**
  * The carrier that asks by itself. `onTold` is called with the events that were applied; with none, for a comment.
+ * `maxBody` is how long a body may be, in bytes: the relay takes 256 KiB, and what is before it may take less.
  *
- * @typedef {import("./hub.mjs").Carrier & { hub: import("./hub.mjs").Hub, onTold(batch: Batch): void, forget(request: LiveRequest): void, take(request: LiveRequest, feed: Feed, name: string, told: any, batch: Batch): void }} Transport
+ * @typedef {import("./hub.mjs").Carrier & { hub: import("./hub.mjs").Hub, maxBody: number, onTold(batch: Batch): void, forget(request: LiveRequest): void, take(request: LiveRequest, feed: Feed, name: string, told: any, batch: Batch): void }} Transport
  */
 
 /** @param {import("./hub.mjs").Hub} hub */
@@ -38,6 +39,7 @@ export function makeTransport(hub) {
   /** @type {Transport} */
   const transport = {
     hub,
+    maxBody: 250_000,
     forget,
     onTold() {},
 
