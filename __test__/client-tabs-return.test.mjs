@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { startTabs as start } from "./support/client-browser.mjs";
-import { pass, rowOf, settle, watch } from "./support/client-relay.mjs";
+import { pass, refusal, rowOf, settle, watch } from "./support/client-relay.mjs";
 
 const part = (id) => ({ id, chunk: id, timestamp: 0 });
 const chunk = (want, at, ...ids) => ["chunk", want, { at, parts: ids.map(part) }];
@@ -111,6 +111,59 @@ describe("a tab that does not lead", () => {
         .wants.map(({ run }) => run)
         .includes("run_3"),
     );
+  });
+});
+
+describe("an iteration with maxParts", () => {
+  it("repeats nothing where its tab comes back, and another one was told more meanwhile than is kept", async (t) => {
+    const { relay, open } = start(t);
+    const [tab, other] = [open(), open()];
+    const given = [];
+    const options = { maxParts: 3 };
+    const read = async () => {
+      for await (const value of tab.connection.stream("run_1", "ai", options)) given.push(value);
+    };
+    read();
+    await pass(t, 100, 5);
+    const ask = relay.last();
+    await ask.tell(chunk(ask.id(), "p5", "1", "2", "3", "4", "5"));
+    const beside = watch(other.connection.stream("run_1", "ai", options));
+    await pass(t, 100, 5);
+    await tab.event("pagehide");
+    await pass(t, 100, 5);
+    const next = relay.last();
+    assert.equal(next.tab, other);
+    for (const id of ["6", "7", "8", "9", "10"]) await next.tell(chunk(next.id(), `p${id}`, id));
+    await tab.event("pageshow");
+    await pass(t, 100, 5);
+    await next.tell(chunk(next.id(), "p11", "11"));
+    assert.deepEqual(given, ["1", "2", "3", "4", "5", "8", "9", "10", "11"]);
+    assert.equal(seen(beside), "9,10,11");
+  });
+});
+
+describe("a tab beside the one that asks", () => {
+  it("has nothing asked for before it is due, however often it follows something else", async (t) => {
+    const { relay, open } = start(t);
+    const [leader, tab] = [open(), open()];
+    const slow = () => refusal(429, { error: "slow down" }, { "retry-after": "60" });
+    relay.answers.push(...Array(500).fill(slow));
+    watch(leader.connection.run("run_1"));
+    await pass(t, 100, 5);
+    watch(tab.connection.run("run_2"));
+    await pass(t, 3000, 50);
+    const before = relay.asks.length;
+    for (let more = 0; more < 100; more++) {
+      const { stop } = watch(tab.connection.run(`other_${more}`));
+      await pass(t, 40, 20);
+      stop();
+    }
+    const count = relay.asks.length - before;
+    assert.ok(count <= 5, `${count} requests in 4 s`);
+    // Somebody looks at it.
+    tab.page.dispatchEvent(new Event("visibilitychange"));
+    await settle();
+    assert.equal(relay.asks.length - before, count + 1);
   });
 });
 

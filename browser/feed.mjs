@@ -47,6 +47,8 @@ export function makeFeed(subject, options, load) {
     const end = told.from + told.parts.length;
     // Where all came before, this is as far at least.
     if (end < feed.total || (end === feed.total && told.parts[0])) return;
+    // Those between are kept no more: these do not follow those from before.
+    if (told.from > feed.total) feed.parts.length = 0;
     for (const part of told.parts.slice(Math.max(0, feed.total - told.from))) feed.parts.push(part);
     feed.total = end;
     feed.at = told.at ?? feed.at;

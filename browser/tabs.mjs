@@ -79,7 +79,8 @@ export function shareTabs(hub, transport, who) {
       if (drop) hub.release(feeds.get(drop), from);
       if (wants) {
         serve(from, wants);
-        transport.check(SILENCE_MS);
+        // Who wants nothing asks because somebody looks at the tab, or nothing is heard of this one.
+        if (!wants[0]) transport.check(SILENCE_MS);
       }
       return;
     }

@@ -54,7 +54,9 @@ export interface FollowStreamOptions extends FollowOptions {
   timeoutInSeconds?: number | undefined;
   /**
    * How many parts the store keeps, the newest. An iteration gets all of them even so if it is the first to follow the stream with this
-   * number, in any tab; one that comes later begins with those that are kept.
+   * number, in any tab; one that comes later begins with those that are kept. So does one go on whose tab was away (kept for going
+   * back, frozen, or without a token that another tab had already) while other tabs were told more parts than are kept: those between
+   * are left out, and none is given twice.
    * @default all
    */
   maxParts?: number | undefined;
