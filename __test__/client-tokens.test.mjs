@@ -128,6 +128,26 @@ describe("a token", () => {
     assert.deepEqual([given, run.last().error.status], [2, 403]);
   });
 
+  it("that expired before the relay was reached is asked for again: a failure lasted longer than its life", async (t) => {
+    let given = 0;
+    const { relay, connection } = start(t, { accessToken: () => `token ${++given}` });
+    const run = watch(connection.run("run_1"));
+    await opened(t);
+    const told = { status: 401, message: "expired", retry: false };
+    const refuseLast = async () => {
+      await relay.last().tell(["error", relay.last().id(), told]);
+      await opened(t);
+    };
+    relay.answers.push(...Array(9).fill(new TypeError("Failed to fetch")));
+    await refuseLast();
+    await pass(t, 130_000, 500);
+    assert.equal(relay.last().wants[0].token, "token 2");
+    await refuseLast();
+    assert.deepEqual([relay.last().wants[0].token, run.last().error], ["token 3", undefined]);
+    await refuseLast();
+    assert.deepEqual([given, run.last().error.status], [3, 401]);
+  });
+
   it("that is given again, and is good by then, is followed once", async (t) => {
     const { relay, connection } = start(t, { accessToken: () => "same" });
     const run = watch(connection.run("run_1"));

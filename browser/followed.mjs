@@ -3,6 +3,9 @@
 import { tokenOf } from "./token.mjs";
 import { MAX_WAIT_MS } from "./transport.mjs";
 
+/** A token that is refused sooner, in milliseconds, is no better than the one before. */
+const YOUNG_MS = 60_000;
+
 /** @typedef {import("./feed.mjs").Feed} Feed */
 /** `any`: what it is depends on what is followed. @typedef {{ value: any, error: Error | undefined, state: "waiting" | "connecting" | "live" | "ended", lastEventId?: string }} State */
 /** Is called with the state, and the parts of a stream that are new. @typedef {(state: State, parts: any[]) => void} Subscriber */
@@ -29,6 +32,8 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
   let turn = 0;
   /** The feed whose token was refused, until another one was not. @type {Feed | undefined} */
   let refused;
+  /** When the token came. */
+  let since = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
@@ -72,7 +77,11 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
     // Nothing of it counts while another token is waited for.
     if (feed === refused) return;
     // A token of too little may be another run's, or be of before: a function may know better.
-    if (/40[13]/.test(`${error?.status}`) && typeof source === "function" && !refused) {
+    if (
+      /40[13]/.test(`${error?.status}`) &&
+      typeof source === "function" &&
+      !(refused && since > Date.now() - YOUNG_MS)
+    ) {
       refused = feed;
       open();
       return;
@@ -105,6 +114,7 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
       hub.url();
       token = await tokenOf(source, refused?.subject.token);
       if (mine !== turn) return;
+      since = Date.now();
       if (hub.isUnfit(token)) throw hub;
       const before = feed;
       let fresh = hub.make({ ...subject, token }, options);
