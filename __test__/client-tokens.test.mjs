@@ -128,7 +128,7 @@ describe("a token", () => {
     assert.deepEqual([given, run.last().error.status], [2, 403]);
   });
 
-  it("that expired before the relay was reached is asked for again: a failure lasted longer than its life", async (t) => {
+  it("that expired before the relay was reached is asked for again", async (t) => {
     let given = 0;
     const { relay, connection } = start(t, { accessToken: () => `token ${++given}` });
     const run = watch(connection.run("run_1"));
