@@ -176,5 +176,8 @@ mod tests {
         assert!(old.has_changed().expect("open") && new.has_changed().expect("open"));
         assert!(journal.members(&Topic::Tag(0, "old".into())).is_empty());
         assert_eq!(journal.members(&Topic::Tag(0, "new".into())).len(), 1);
+        // One that is evicted is no member of anything.
+        run.leave_journal();
+        assert!(journal.members(&Topic::Tag(0, "new".into())).is_empty());
     }
 }

@@ -232,8 +232,11 @@ mod tests {
     #[test]
     fn a_body_longer_than_all_may_be_goes_where_it_is_alone() {
         let in_flight = InFlightBytes::new(1_000);
-        let load = in_flight.enter(&Bytes::from(vec![0; 3_000]), None).expect("room");
+        let long = Bytes::from(vec![0; 3_000]);
+        let load = in_flight.enter(&long, None).expect("room");
         assert!(in_flight.enter(&Bytes::from(vec![0; 1_024]), None).is_err());
+        // A further viewer of it costs nothing more.
+        drop(in_flight.enter(&long, None).expect("room for the same"));
         drop(load);
         assert_eq!(in_flight.bytes(), 0);
     }

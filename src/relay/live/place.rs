@@ -299,6 +299,12 @@ mod tests {
         });
     }
 
+    #[test]
+    fn places_take_their_texts_and_what_a_map_has_for_each() {
+        assert_eq!(Place::bytes_of(&[]), 0);
+        assert_eq!(Place::bytes_of(&["abc".to_owned(), String::new()]), 3 + 2 * Place::OVERHEAD_BYTES);
+    }
+
     proptest! {
         #[test]
         fn no_text_of_a_place_makes_it_panic(text in any::<String>(), letters in "[A-Za-z0-9_-]{0,80}") {
