@@ -120,13 +120,15 @@ await withChromium(11, (launch) => {
     it("show the failure of a stream while another one goes on, and give each component what waits before it goes", async () => {
       const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, row, until }) => {
         const got = [];
+        const data = [];
         const Streams = () => {
           const { streams, error } = hooks.useRealtimeRunWithStreams("run_1");
           return h("i", null, `${Object.entries(streams)} ${error?.message}`);
         };
         const Stream = ({ name }) => {
           const onParts = (parts) => got.push(...parts.map(({ chunk }) => name + chunk));
-          return h("b", null, hooks.useRealtimeStream("run_1", "c", { id: "c", throttleInMs: 1e9, onParts }).parts);
+          const options = { id: "c", throttleInMs: 1e9, onParts, onData: (chunk) => data.push(chunk) };
+          return h("b", null, hooks.useRealtimeStream("run_1", "c", options).parts);
         };
         const root = rootOf();
         const both = [h(Stream, { key: 2, name: "a" }), h(Stream, { key: 3, name: "b" })];
@@ -147,7 +149,7 @@ await withChromium(11, (launch) => {
         await tell(["chunk", of("b"), part(1)]);
         await until(() => document.querySelector("i").textContent === "b,1 refused");
         for (const chunk of [1, 2]) await tell(["chunk", of("c"), part(chunk)]);
-        await until(() => got.length === 2);
+        await until(() => got.length === 2 && data.length === 4);
         // The first one goes: what waits is told to both.
         root.render([h(Streams, { key: 1 }), both[1]]);
         await until(() => document.querySelectorAll("b").length === 1);

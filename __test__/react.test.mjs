@@ -183,12 +183,8 @@ describe("the token of what is followed", () => {
     use() {},
   });
 
-  test("is the component's, and one that it was rendered with since; without a refresher no other", async () => {
-    const shared = sharedBy({ accessToken: "a" });
-    const token = tokenOf(shared);
-    assert.deepEqual([await token(), await token()], ["a", "a"]);
-    shared.current = { access: { accessToken: "b" } };
-    assert.equal(await token(), "b");
+  test("is a text without a refresher, which is not asked for another one", () => {
+    assert.equal(tokenOf(sharedBy({ accessToken: "a" })), "a");
     assert.equal(tokenOf(sharedBy({})), undefined);
   });
 

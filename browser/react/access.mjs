@@ -102,7 +102,7 @@ async function refreshed(refresh, refused) {
 }
 
 /**
- * The token of what is followed. It is a function, unless there is none: it gives the component's own token first, and one that
+ * The token of what is followed. Where there is a refresher it is a function: it gives the component's own token first, and one that
  * it was rendered with since; then a fresh one each time it is asked, where there is a refresher. A refresher may also have its
  * component rendered with what it gives: that is none that was rendered since.
  *
@@ -110,7 +110,7 @@ async function refreshed(refresh, refused) {
  * @returns {import("../../types/connect.js").ConnectOptions["accessToken"]}
  */
 export function tokenOf(shared) {
-  if (!shared.current.access.accessToken && !shared.refresh) return undefined;
+  if (!shared.refresh) return shared.current.access.accessToken;
   /** The component's own of the last time. @type {string | undefined} */
   let own;
   /** The last one that was given. @type {string | undefined} */

@@ -53,6 +53,7 @@ function useListView(wanted, options, followed) {
   const stop = useFollower(access, options, subject, view, shown.error, (follow) => {
     if (view.get().subject !== subject) view.show({ ...NOTHING, subject });
     const updates = throttle((/** @type {ListState} */ { value, state, error }) => {
+      if (follow.shared.recovers(error)) return;
       named(error);
       if (state === "live") follow.shared.works();
       // A list that is asked for anew, with another token, stays until it is there.

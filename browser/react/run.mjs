@@ -61,6 +61,7 @@ function useRunView(runId, options, withStreams) {
     const leave = follow.connection
       .run(id, { accessToken: follow.accessToken, stopOnCompletion, ...(skipColumns ? { skipColumns } : {}) })
       .subscribe(({ value, state, error }) => {
+        if (follow.shared.recovers(error)) return;
         const run = /** @type {Run | undefined} */ (value) ?? view.get().run;
         const over = Boolean(run?.isFinished && (state === "ended" || !stopOnCompletion));
         if (state === "live" && !streams?.error()) follow.shared.works();
@@ -101,7 +102,7 @@ function useCompletion({ run, over, error }, onComplete) {
  * @param {number} ms between two updates
  * @param {() => Error | undefined} ofRun the error of the run, which is shown before those of streams
  */
-function streamsOf(id, { connection, accessToken }, view, ms, ofRun) {
+function streamsOf(id, { connection, accessToken, shared }, view, ms, ofRun) {
   /** @type {Map<string, () => void>} */
   const open = new Map();
   /** Of each stream. Keys are whatever a task names, such as "constructor". @type {Map<string, unknown[]>} */
@@ -131,6 +132,7 @@ function streamsOf(id, { connection, accessToken }, view, ms, ofRun) {
         reached.set(key, state.lastEventId);
         updates.push(undefined);
       }
+      if (shared.recovers(state.error)) return;
       if (state.error && state.error !== failures.get(key)) {
         failures.set(key, /** @type {Error} */ (named(state.error)));
         view.show({ error: ofRun() ?? error() });

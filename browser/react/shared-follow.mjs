@@ -22,6 +22,8 @@ export class SharedFollow {
   #first;
   /** The token that it is tried with. @type {string | undefined} */
   #token;
+  /** Whether it was begun with a refresher. */
+  #refreshes = false;
   /** Those that were refused since it was last known to work. @type {Set<string | undefined>} */
   #refused = new Set();
   /** The token that each had last. @type {WeakMap<Member, string | undefined>} */
@@ -74,6 +76,26 @@ export class SharedFollow {
     return next === undefined;
   }
 
+  /**
+   * Whether it goes on by another token or a refresher that a component has been rendered with since: then the refusal is
+   * none to show.
+   *
+   * @param {Error | undefined} error
+   */
+  recovers(error) {
+    const { status } = /** @type {{ status?: number }} */ (error ?? {});
+    if (status !== 401 && status !== 403) return false;
+    // A component may be rendered with another token each time: then it is shown why nothing comes.
+    if (this.#tries >= FAST_TRIES && Date.now() - this.#triedAt < FORGOTTEN_MS) return false;
+    this.#refused.add(this.#token);
+    const isBetter = (/** @type {Member} */ { current: { access } }) =>
+      (access.accessToken !== undefined && !this.#refused.has(access.accessToken)) ||
+      (access.refreshAccessToken !== undefined && !this.#refreshes);
+    const next = [...this.members].find(isBetter);
+    if (next) this.#tryAs(next);
+    return next !== undefined;
+  }
+
   /** It is tried with this token. @param {string | undefined} token */
   use(token) {
     this.#token = token;
@@ -96,7 +118,11 @@ export class SharedFollow {
     this.#refused.add(this.#token);
     const isChanged = this.#seen.get(member) !== token;
     this.#seen.set(member, token);
-    if (!isChanged && this.#refused.has(token)) return;
+    if (isChanged || !this.#refused.has(token)) this.#tryAs(member);
+  }
+
+  /** Starts anew as a component, soon. @param {Member} member */
+  #tryAs(member) {
     this.#next = member;
     if (this.#timer !== undefined) return;
     const now = Date.now();
@@ -117,6 +143,7 @@ export class SharedFollow {
   #startAs(member) {
     this.#first = member;
     this.use(member.current.access.accessToken);
+    this.#refreshes = this.refresh !== undefined;
     this.#leave = this.#start(this);
   }
 }

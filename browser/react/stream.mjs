@@ -74,6 +74,7 @@ function useStream(runId, key, options) {
     const stream = connection.stream(runId, key, { accessToken, ...place });
     shared.flush = updates.flush;
     const leave = subscribeToParts(stream, ({ state, lastEventId, error }, parts) => {
+      if (shared.recovers(error)) return;
       named(error);
       if (state === "live") shared.works();
       for (const part of parts) waiting.push(part);
