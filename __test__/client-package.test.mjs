@@ -55,6 +55,34 @@ describe("trigger-native/client", () => {
     for (const name of LATE) assert.ok(text.includes(`import("./${name}")`), name);
   });
 
+  it("takes 16 KB with the hooks of trigger-native/react", async () => {
+    const { outputFiles, metafile } = await build({
+      stdin: { contents: 'export * from "trigger-native/react";', resolveDir: root },
+      bundle: true,
+      minify: true,
+      write: false,
+      metafile: true,
+      format: "esm",
+      platform: "browser",
+      target: "es2022",
+      external: ["react"],
+      splitting: true,
+      outdir: "/",
+      absWorkingDir: "/",
+      logLevel: "silent",
+    });
+    const pieces = new Map(outputFiles.map(({ path: file, contents }) => [file.slice(1), contents]));
+    const loaded = new Set(["stdin.js"]);
+    // What a piece imports from the start comes with it.
+    for (const piece of loaded) {
+      for (const { path: file, kind } of metafile.outputs[piece].imports) {
+        if (kind === "import-statement" && pieces.has(file)) loaded.add(file);
+      }
+    }
+    const bytes = [...loaded].reduce((sum, piece) => sum + gzipSync(pieces.get(piece), { level: 9 }).length, 0);
+    assert.ok(loaded.size < pieces.size && bytes > 10_000 && bytes <= 16 * 1024, `${bytes} bytes`);
+  });
+
   it("is the same for every kind of bundler, and never the sentence for servers", async () => {
     for (const condition of ["edge-light", "workerd", "worker", "browser", "node"]) {
       const { inputs } = await bundle({ conditions: [condition] });

@@ -1,190 +1,176 @@
 // `trigger-native/react` in Chromium: what a click means that also goes on, and the tokens of calls.
 
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { withChromium } from "./support/browser.mjs";
-import { reactPages } from "./support/react-page.mjs";
+import { it } from "node:test";
+import { describeReactPages } from "./support/react-page.mjs";
 
-await withChromium(6, (launch) => {
-  describe("calls of trigger-native/react", { timeout: 120_000 }, () => {
-    let browser;
-    let pages;
-    before(async () => {
-      browser = await launch();
-      pages = await reactPages(browser);
-    });
-    after(() => browser?.close());
-
-    for (const strict of [false, true]) {
-      it(`send to what was shown when they were called${strict ? ", in strict mode" : ""}`, async () => {
-        const { shown, said } = await pages.run(
-          async ({ React, h, rootOf, hooks, asks, answers, until, flushSync }, isStrict) => {
-            answers.push(({ resolve }) => {
-              resolve(Response.json({ success: true, id: "run_new" }));
-              return true;
-            });
-            const Approval = () => {
-              const [at, setAt] = React.useState("one");
-              const token = hooks.useWaitToken(at && `waitpoint_${at}`);
-              const input = hooks.useInputStreamSend("chat", at && `run_${at}`);
-              const task = hooks.useTaskTrigger(`task-${at}`);
-              const call = () => {
-                token.complete({ approved: at });
-                input.send(at);
-                task.submit({ for: at }, { idempotencyKey: "a key" });
-              };
-              const on = (next) => () => {
-                call();
-                setAt(next);
-              };
-              return [
-                h("button", { key: 1, onClick: on("two") }, "next"),
-                h("i", { key: 2, onClick: on(null) }, "none"),
-              ];
-            };
-            const root = rootOf();
-            root.render(h(isStrict ? React.StrictMode : React.Fragment, null, h(Approval)));
-            await until(() => document.querySelector("button"));
-            flushSync(() => document.querySelector("button").click());
-            await until(() => asks.length === 3);
-            // The ids of what comes next are not known yet.
-            flushSync(() => document.querySelector("i").click());
-            await until(() => asks.length === 6);
-            return asks.map(({ url, body }) => [url.replace(/^.*\/(api|realtime)\/v1\//, ""), body]);
-          },
-          strict,
-        );
-        const of = (name) => [
-          [`waitpoints/tokens/waitpoint_${name}/complete`, { data: { approved: name } }],
-          [`streams/run_${name}/input/chat`, { data: name }],
-          [`tasks/task-${name}/trigger`, name],
-        ];
-        const sent = shown.map(([url, body]) => [url, body.payload ? JSON.parse(body.payload).json.for : body]);
-        const byUrl = (list) => list.sort(([a], [b]) => (a < b ? -1 : 1));
-        assert.deepEqual([byUrl(sent), said], [byUrl([...of("one"), ...of("two")]), []]);
-      });
-    }
-
-    it("send what it was when they were called, whatever becomes of it", async () => {
-      const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until }) => {
-        answers.push(({ resolve }) => {
-          resolve(Response.json({ success: true, id: "run_new" }));
-          return true;
-        });
-        let calls;
-        const Form = () => {
-          const { complete } = hooks.useWaitToken("waitpoint_1");
-          const { send } = hooks.useInputStreamSend("chat", "run_1");
-          const { submit } = hooks.useTaskTrigger("task");
-          const trigger = (value) => submit(value, { idempotencyKey: ["a", "key"], metadata: value, tags: value.tags });
-          calls = [complete, send, trigger];
-          return h("p", null, "there");
-        };
-        rootOf().render(h(Form));
-        await until(() => document.body.textContent === "there");
-        const value = { text: "hello", tags: ["one"] };
-        for (const call of calls) call(value);
-        value.text = "";
-        value.tags.push("two");
-        await until(() => asks.length === 3);
-        return asks.map(({ body }) => JSON.stringify(body));
-      });
-      assert.deepEqual(said, []);
-      for (const body of shown) assert.match(body, /hello/);
-      for (const body of shown) assert.doesNotMatch(body, /two|"text":""/);
-    });
-
-    it("call with a fresh token of the refresher where there is no other, since one may be good for one call alone", async () => {
-      const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until }) => {
-        let count = 0;
-        const used = new Set();
-        answers.push(({ headers, resolve }) => {
-          const token = headers.get("authorization");
-          const isGood = !used.has(token) && token !== "Bearer old";
-          used.add(token);
-          resolve(isGood ? Response.json({ success: true }) : Response.json({ error: "used" }, { status: 401 }));
-          return true;
-        });
-        let call;
-        const Form = ({ accessToken }) => {
-          // A render makes another refresher each time.
-          const options = { accessToken, refreshAccessToken: async () => `fresh ${++count}` };
-          const token = hooks.useWaitToken("waitpoint_1", options);
-          call = token.complete;
-          return h("p", { title: accessToken }, token.error?.message ?? String(token.isLoading));
-        };
-        const root = rootOf();
-        root.render(h(Form));
-        await until(() => document.body.textContent === "false");
-        for (const sent of [1, 2, 3]) {
-          call("yes");
-          await until(() => asks.length >= sent && document.body.textContent === "false");
-        }
-        // One that is refused is replaced, too.
-        root.render(h(Form, { accessToken: "old" }));
-        await until(() => document.querySelector("p").title === "old");
-        call("yes");
-        await until(() => asks.length >= 5 && document.body.textContent === "false");
-        return asks.map(({ headers }) => headers.get("authorization").slice(7));
-      });
-      const fresh = ["fresh 1", "fresh 2", "fresh 3", "old", "fresh 4"];
-      assert.deepEqual([shown, said.filter((text) => !text.includes("401"))], [fresh, []]);
-    });
-
-    it("poll with one token of a refresher until it is refused, whatever function a render makes of it", async () => {
-      const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until }) => {
-        let count = 0;
-        answers.push(({ headers, resolve }) => {
-          const isRefused = asks.length > 4 && headers.get("authorization") === "Bearer fresh 1";
-          const run = { id: "run_1", status: "EXECUTING", updatedAt: new Date(asks.length).toISOString() };
-          resolve(isRefused ? Response.json({ error: "expired" }, { status: 401 }) : Response.json(run));
-          return true;
-        });
-        const Run = () => {
-          const { run, error } = hooks.useRun("run_1", {
-            refreshInterval: 20,
-            refreshAccessToken: async () => `fresh ${++count}`,
+await describeReactPages("calls of trigger-native/react", 6, (pages) => {
+  for (const strict of [false, true]) {
+    it(`send to what was shown when they were called${strict ? ", in strict mode" : ""}`, async () => {
+      const { shown, said } = await pages.run(
+        async ({ React, h, rootOf, hooks, asks, answers, until, flushSync }, isStrict) => {
+          answers.push(({ resolve }) => {
+            resolve(Response.json({ success: true, id: "run_new" }));
+            return true;
           });
-          return h("p", null, error?.message ?? run?.status);
-        };
-        rootOf().render(h(Run));
-        await until(() => asks.length >= 8);
-        return { count, tokens: [...new Set(asks.map(({ headers }) => headers.get("authorization")))] };
-      });
-      assert.deepEqual(shown, { count: 2, tokens: ["Bearer fresh 1", "Bearer fresh 2"] });
-      assert.ok(
-        said.every((text) => text.includes("401")),
-        said.join(),
+          const Approval = () => {
+            const [at, setAt] = React.useState("one");
+            const token = hooks.useWaitToken(at && `waitpoint_${at}`);
+            const input = hooks.useInputStreamSend("chat", at && `run_${at}`);
+            const task = hooks.useTaskTrigger(`task-${at}`);
+            const call = () => {
+              token.complete({ approved: at });
+              input.send(at);
+              task.submit({ for: at }, { idempotencyKey: "a key" });
+            };
+            const on = (next) => () => {
+              call();
+              setAt(next);
+            };
+            return [h("button", { key: 1, onClick: on("two") }, "next"), h("i", { key: 2, onClick: on(null) }, "none")];
+          };
+          const root = rootOf();
+          root.render(h(isStrict ? React.StrictMode : React.Fragment, null, h(Approval)));
+          await until(() => document.querySelector("button"));
+          flushSync(() => document.querySelector("button").click());
+          await until(() => asks.length === 3);
+          // The ids of what comes next are not known yet.
+          flushSync(() => document.querySelector("i").click());
+          await until(() => asks.length === 6);
+          return asks.map(({ url, body }) => [url.replace(/^.*\/(api|realtime)\/v1\//, ""), body]);
+        },
+        strict,
       );
+      const of = (name) => [
+        [`waitpoints/tokens/waitpoint_${name}/complete`, { data: { approved: name } }],
+        [`streams/run_${name}/input/chat`, { data: name }],
+        [`tasks/task-${name}/trigger`, name],
+      ];
+      const sent = shown.map(([url, body]) => [url, body.payload ? JSON.parse(body.payload).json.for : body]);
+      const byUrl = (list) => list.sort(([a], [b]) => (a < b ? -1 : 1));
+      assert.deepEqual([byUrl(sent), said], [byUrl([...of("one"), ...of("two")]), []]);
     });
+  }
 
-    it("give up on a refresher that hangs, and ask it again with the next call", async () => {
-      const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until }) => {
-        answers.push(({ resolve }) => {
-          resolve(Response.json({ success: true }));
-          return true;
-        });
-        // Half a minute is over at once.
-        const { setTimeout } = globalThis;
-        globalThis.setTimeout = (call, ms, ...more) => setTimeout(call, ms === 30_000 ? 50 : ms, ...more);
-        let count = 0;
-        const refreshAccessToken = () => (++count === 1 ? new Promise(() => {}) : Promise.resolve("good"));
-        let token;
-        const Form = () => {
-          token = hooks.useWaitToken("waitpoint_1", { refreshAccessToken });
-          return h("p", null, `${token.isLoading} ${token.error?.message}`);
-        };
-        rootOf().render(h(Form));
-        await until(() => document.body.textContent === "false undefined");
-        token.complete("yes");
-        await until(() => document.body.textContent.startsWith("false the function"));
-        const failed = document.body.textContent;
-        token.complete("yes");
-        await until(() => document.body.textContent === "false undefined");
-        return [failed, asks.length];
+  it("send what it was when they were called, whatever becomes of it", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until }) => {
+      answers.push(({ resolve }) => {
+        resolve(Response.json({ success: true, id: "run_new" }));
+        return true;
       });
-      assert.match(shown[0], /refreshAccessToken.* did not answer within 30 s/);
-      assert.deepEqual([shown[1], said], [1, []]);
+      let calls;
+      const Form = () => {
+        const { complete } = hooks.useWaitToken("waitpoint_1");
+        const { send } = hooks.useInputStreamSend("chat", "run_1");
+        const { submit } = hooks.useTaskTrigger("task");
+        const trigger = (value) => submit(value, { idempotencyKey: ["a", "key"], metadata: value, tags: value.tags });
+        calls = [complete, send, trigger];
+        return h("p", null, "there");
+      };
+      rootOf().render(h(Form));
+      await until(() => document.body.textContent === "there");
+      const value = { text: "hello", tags: ["one"] };
+      for (const call of calls) call(value);
+      value.text = "";
+      value.tags.push("two");
+      await until(() => asks.length === 3);
+      return asks.map(({ body }) => JSON.stringify(body));
     });
+    assert.deepEqual(said, []);
+    for (const body of shown) assert.match(body, /hello/);
+    for (const body of shown) assert.doesNotMatch(body, /two|"text":""/);
+  });
+
+  it("call with a fresh token of the refresher where there is no other, since one may be good for one call alone", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until }) => {
+      let count = 0;
+      const used = new Set();
+      answers.push(({ headers, resolve }) => {
+        const token = headers.get("authorization");
+        const isGood = !used.has(token) && token !== "Bearer old";
+        used.add(token);
+        resolve(isGood ? Response.json({ success: true }) : Response.json({ error: "used" }, { status: 401 }));
+        return true;
+      });
+      let call;
+      const Form = ({ accessToken }) => {
+        // A render makes another refresher each time.
+        const options = { accessToken, refreshAccessToken: async () => `fresh ${++count}` };
+        const token = hooks.useWaitToken("waitpoint_1", options);
+        call = token.complete;
+        return h("p", { title: accessToken }, token.error?.message ?? String(token.isLoading));
+      };
+      const root = rootOf();
+      root.render(h(Form));
+      await until(() => document.body.textContent === "false");
+      for (const sent of [1, 2, 3]) {
+        call("yes");
+        await until(() => asks.length >= sent && document.body.textContent === "false");
+      }
+      // One that is refused is replaced, too.
+      root.render(h(Form, { accessToken: "old" }));
+      await until(() => document.querySelector("p").title === "old");
+      call("yes");
+      await until(() => asks.length >= 5 && document.body.textContent === "false");
+      return asks.map(({ headers }) => headers.get("authorization").slice(7));
+    });
+    const fresh = ["fresh 1", "fresh 2", "fresh 3", "old", "fresh 4"];
+    assert.deepEqual([shown, said.filter((text) => !text.includes("401"))], [fresh, []]);
+  });
+
+  it("poll with one token of a refresher until it is refused, whatever function a render makes of it", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until }) => {
+      let count = 0;
+      answers.push(({ headers, resolve }) => {
+        const isRefused = asks.length > 4 && headers.get("authorization") === "Bearer fresh 1";
+        const run = { id: "run_1", status: "EXECUTING", updatedAt: new Date(asks.length).toISOString() };
+        resolve(isRefused ? Response.json({ error: "expired" }, { status: 401 }) : Response.json(run));
+        return true;
+      });
+      const Run = () => {
+        const { run, error } = hooks.useRun("run_1", {
+          refreshInterval: 20,
+          refreshAccessToken: async () => `fresh ${++count}`,
+        });
+        return h("p", null, error?.message ?? run?.status);
+      };
+      rootOf().render(h(Run));
+      await until(() => asks.length >= 8);
+      return { count, tokens: [...new Set(asks.map(({ headers }) => headers.get("authorization")))] };
+    });
+    assert.deepEqual(shown, { count: 2, tokens: ["Bearer fresh 1", "Bearer fresh 2"] });
+    assert.ok(
+      said.every((text) => text.includes("401")),
+      said.join(),
+    );
+  });
+
+  it("give up on a refresher that hangs, and ask it again with the next call", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until }) => {
+      answers.push(({ resolve }) => {
+        resolve(Response.json({ success: true }));
+        return true;
+      });
+      // Half a minute is over at once.
+      const { setTimeout } = globalThis;
+      globalThis.setTimeout = (call, ms, ...more) => setTimeout(call, ms === 30_000 ? 50 : ms, ...more);
+      let count = 0;
+      const refreshAccessToken = () => (++count === 1 ? new Promise(() => {}) : Promise.resolve("good"));
+      let token;
+      const Form = () => {
+        token = hooks.useWaitToken("waitpoint_1", { refreshAccessToken });
+        return h("p", null, `${token.isLoading} ${token.error?.message}`);
+      };
+      rootOf().render(h(Form));
+      await until(() => document.body.textContent === "false undefined");
+      token.complete("yes");
+      await until(() => document.body.textContent.startsWith("false the function"));
+      const failed = document.body.textContent;
+      token.complete("yes");
+      await until(() => document.body.textContent === "false undefined");
+      return [failed, asks.length];
+    });
+    assert.match(shown[0], /refreshAccessToken.* did not answer within 30 s/);
+    assert.deepEqual([shown[1], said], [1, []]);
   });
 });

@@ -1,7 +1,9 @@
 // React in Chromium with a relay that the test writes: what a page shows is judged without a server.
 
+import { after, before, describe } from "node:test";
 import { build } from "esbuild";
 import { root } from "../../scripts/lib/run.mjs";
+import { withChromium } from "./browser.mjs";
 
 const SITE = "https://app.example/";
 
@@ -53,8 +55,30 @@ const row = (id, more) => ({ key: id, at: "at", run: { id, status: "EXECUTING", 
 globalThis.kit = { React, h: React.createElement, flushSync, rootOf, hooks, asks, answers, live, wait, until, tell, row };
 `;
 
+/**
+ * A suite in Chromium, where there is one.
+ *
+ * @param {string} name
+ * @param {number} count how many tests it has
+ * @param {(pages: { run: Awaited<ReturnType<typeof reactPages>>["run"] }) => void} tests
+ */
+export async function describeReactPages(name, count, tests) {
+  await withChromium(count, (launch) => {
+    describe(name, { timeout: 120_000 }, () => {
+      let browser;
+      let pages;
+      before(async () => {
+        browser = await launch();
+        pages = await reactPages(browser);
+      });
+      after(() => browser?.close());
+      tests({ run: (...given) => pages.run(...given) });
+    });
+  });
+}
+
 /** @param {import("playwright-core").Browser} browser */
-export async function reactPages(browser) {
+async function reactPages(browser) {
   const { outputFiles } = await build({
     stdin: { contents: PAGE, resolveDir: root },
     bundle: true,
