@@ -98,14 +98,19 @@ describe("a request that waits for authorize()", { timeout: 60_000 }, () => {
     await handler.close();
   });
 
-  it("keeps no process alive once the handler is closed", () => {
-    const program = `
-      const { createRealtimeHandler } = require("trigger-native");
-      const configuration = ${JSON.stringify(CONFIGURATION)};
-      const authorize = () => new Promise(() => void setImmediate(() => handler.close()));
-      const handler = createRealtimeHandler({ ...configuration, authorize, authorizeTimeoutMs: 600_000 });
-      handler(new Request("http://app.example${RUN}")).then(({ status }) => console.log(status));`;
-    const { status, stdout } = spawnSync(process.execPath, ["-e", program], { encoding: "utf8", timeout: 30_000 });
-    assert.deepEqual([status, stdout], [0, "503\n"]);
-  });
+  for (const [moment, close] of Object.entries({
+    "while it waits": "setImmediate(() => handler.close())",
+    "by authorize() itself": "handler.close()",
+  })) {
+    it(`is answered 503 and keeps no process alive once the handler is closed ${moment}`, () => {
+      const program = `
+        const { createRealtimeHandler } = require("trigger-native");
+        const configuration = ${JSON.stringify(CONFIGURATION)};
+        const authorize = () => new Promise(() => void ${close});
+        const handler = createRealtimeHandler({ ...configuration, authorize, authorizeTimeoutMs: 600_000 });
+        handler(new Request("http://app.example${RUN}")).then(({ status }) => console.log(status));`;
+      const { status, stdout } = spawnSync(process.execPath, ["-e", program], { encoding: "utf8", timeout: 30_000 });
+      assert.deepEqual([status, stdout], [0, "503\n"]);
+    });
+  }
 });

@@ -1,10 +1,11 @@
-// `npm run mutants:js`: changes the face in one place at a time, and counts how often a JavaScript test notices. StrykerJS
+// `npm run mutants:js`: changes the face, `js/` and `browser/`, in one place at a time, and counts how often a JavaScript test notices. StrykerJS
 // says what can be changed; the mutants of a run are woven into one copy of the project (lib/mutants/face.mjs), and each is
 // tested by the test files that reach it.
 //
 // `--sample N --seed S` takes N mutants of the folders whose faults users meet first (STRICT in lib/mutants/baseline.mjs),
-// and N of the rest of `js/`; `--folder streams`, which may be repeated, takes N of that folder alone. The tests are those
-// of `npm run test:fast`; `--all` takes all but the heavy ones. `--write` makes the scores the baseline:
+// and N of the rest; `--folder streams`, which may be repeated, takes N of that folder of `js/` alone, `--folder browser` of
+// the client. The tests are those of `npm run test:fast`; `--all` takes all but the heavy ones. The hooks are held by tests in
+// Chromium: `--folder browser/react` takes these, too, and nothing else takes mutants of the hooks. `--write` makes the scores the baseline:
 // scripts/mutants-js.json. `--changed` takes what changed since TRIGGER_NATIVE_BASE, or else since the commit that the
 // baseline names, and stops after some minutes; it is what `.ci/run` runs.
 //
@@ -42,12 +43,24 @@ const ENOUGH = 2 * 60_000;
 /** @param {string} line */
 const say = (line) => console.error(line);
 
+/** Where the face is. */
+const FOLDERS = ["js", "browser"];
+
+/** The hooks, whose tests show them in pages. */
+const HOOKS = "browser/react";
+
+/** These tests, each of which may reach any hook: a page cannot say which. */
+const PAGES = ["react-calls", "react-shared", "react-storms"];
+
 /** The files of the face that are ours to change. @returns {Promise<Map<string, string>>} */
 async function face() {
-  const names = await readdir(path.join(root, "js"), { recursive: true });
-  const files = names
-    .map((name) => path.posix.join("js", ...name.split(path.sep)))
-    .filter((name) => name.endsWith(".js"));
+  const files = [];
+  for (const folder of FOLDERS) {
+    const names = await readdir(path.join(root, folder), { recursive: true });
+    files.push(
+      ...names.map((name) => path.posix.join(folder, ...name.split(path.sep))).filter((name) => /\.m?js$/.test(name)),
+    );
+  }
   const texts = new Map();
   for (const file of files.sort()) {
     if (!LEFT_OUT.includes(file)) texts.set(file, await readFile(path.join(root, file), "utf8"));
@@ -62,8 +75,8 @@ function changed(baseline, all) {
     say(`the commit ${base} is not in this clone`);
     return undefined;
   }
-  const lines = changedLines(git("diff", "--unified=0", "--no-prefix", base, "--", "js") ?? "");
-  const found = all.filter(({ file, span }) => lines.get(file)?.has(span.start.line));
+  const lines = changedLines(git("diff", "--unified=0", "--no-prefix", base, "--", ...FOLDERS) ?? "");
+  const found = all.filter((one) => lines.get(one.file)?.has(one.span.start.line) && folderOf(one) !== HOOKS);
   say(`${found.length} mutants in what changed since ${base}`);
   return found.length > 0 ? found : undefined;
 }
@@ -78,7 +91,7 @@ function sample(all, { each: enough, seed, only }) {
   const groups = new Map();
   for (const mutant of all) {
     const folder = folderOf(mutant);
-    if (only.length > 0 && !only.includes(folder)) continue;
+    if (only.length > 0 ? !only.includes(folder) : folder === HOOKS) continue;
     const group = STRICT.includes(folder) ? "strict" : "elsewhere";
     groups.set(group, [...(groups.get(group) ?? []), mutant]);
   }
@@ -98,7 +111,8 @@ async function tested(texts, chosen, files, milliseconds) {
   const { texts: changedTexts, ids } = await woven(texts, chosen);
   for (const tree of TREES) await copied(tree, changedTexts);
   const recorded = timed(`running ${files.length} test files without a mutant`);
-  const tests = await record(files, say);
+  const hooks = chosen.filter((mutant) => folderOf(mutant) === HOOKS).map((mutant) => ids.get(mutant) ?? "");
+  const tests = await record(files, say, (file) => (PAGES.includes(nameOf(file)) ? hooks : []));
   recorded();
   const ended = timed(`testing ${chosen.length} mutants with ${tests.length} test files that reach one`);
   const until = performance.now() + milliseconds;
@@ -141,13 +155,14 @@ if (isMain(import.meta.url)) {
     say(`${mutants.length} mutants, and ${prose} of sentences, which are left out`);
     const seed = Number(values.seed);
     const touched = values.changed ? changed(baseline, mutants) : undefined;
-    const named = values.folder.map((name) => (name.startsWith("js") ? name : `js/${name}`));
+    const named = values.folder.map((name) => (/^(js|browser)\b/.test(name) ? name : `js/${name}`));
     const options = { each: values.changed ? FEW : Number(values.sample), seed, only: values.changed ? STRICT : named };
     const chosen = touched ? shuffled(touched, seed, "changed") : sample(mutants, options);
     if (chosen.length === 0) throw new StepError("no mutants are in these folders");
 
     const left = values.all ? HEAVY : SLOW;
-    const files = (await testFiles()).filter((file) => !(nameOf(file) in left));
+    const inPages = chosen.some((mutant) => folderOf(mutant) === HOOKS) ? PAGES : [];
+    const files = (await testFiles()).filter((file) => !(nameOf(file) in left) || inPages.includes(nameOf(file)));
     const enough = values.changed ? ENOUGH : Number.POSITIVE_INFINITY;
     const { tested: done, left: untested } = await tested(texts, chosen, files, enough);
     const unlisted = report(baseline, done, untested, say);

@@ -23,8 +23,8 @@ import { folderOf, nameOf } from "./sample.mjs";
 /** Folders whose faults users meet first, which take more. */
 export const STRICT = [
   ...["src/token", "src/shape", "src/hub", "src/stream", "src/relay", "src/http"],
-  // Tokens, feeds, streams and the relay of the face.
-  ...["js/config", "js/runs", "js/streams", "js/relay"],
+  // Tokens, feeds, streams and the relay of the face, and the client of browsers.
+  ...["js/config", "js/runs", "js/streams", "js/relay", "browser"],
 ];
 
 /** The part of a folder's viable mutants that has to be killed, in percent. @param {string} folder */

@@ -23,25 +23,26 @@ export const TREES = ["one", "two"].map((name) => path.join(root, "target", "mut
  */
 
 /** What is not ours to change: another project's code, and a registry that only the documentation reads. */
-export const LEFT_OUT = ["js/calls/superjson.js", "js/errors/codes.js"];
+export const LEFT_OUT = ["js/calls/superjson.js", "js/errors/codes.js", "browser/superjson.mjs"];
 
 /** The file that says what is chosen. @param {string} tree */
 const choice = (tree) => path.join(tree, "target", "choice.json");
 
 /**
  * Reads what is chosen. Writes a mutant down when it is reached for the first time: the instrumented code counts in an
- * object, which would be read when a process ends, and tests end processes in every way.
+ * object, which would be read when a process ends, and tests end processes in every way. Tests bundle it for pages, too,
+ * where there is no file to write to.
  *
  * @param {string} tree
  */
 const recorder = (tree) => `"use strict";
-const { appendFileSync, readFileSync } = require("node:fs");
+const files = globalThis.process?.getBuiltinModule("node:fs");
 const space = (globalThis[${JSON.stringify(INSTRUMENTER_CONSTANTS.NAMESPACE)}] ??= {});
 const counts = ${JSON.stringify(INSTRUMENTER_CONSTANTS.MUTATION_COVERAGE_OBJECT)};
 if (!space[counts]) {
-  const { active, reached } = JSON.parse(readFileSync(${JSON.stringify(choice(tree))}, "utf8"));
+  const { active, reached } = require(${JSON.stringify(choice(tree))});
   const set = (known, id, count) => {
-    if (reached && !(id in known)) appendFileSync(reached, id + "\\n");
+    if (reached && files && !(id in known)) files.appendFileSync(reached, id + "\\n");
     known[id] = count;
     return true;
   };
@@ -199,10 +200,19 @@ export async function copied(tree, texts) {
   await writeFile(first, recorder(tree));
   await writeFile(path.join(programs(tree), "cargo"), cargo(tree), { mode: 0o755 });
   await choose(tree, {});
-  for (const [name, text] of texts) {
-    const strict = '"use strict";';
-    if (!text.startsWith(strict)) throw new StepError(`${name} does not begin with ${strict}`);
-    const begins = `${strict} require(${JSON.stringify(first)});`;
-    await writeFile(path.join(tree, name), begins + text.slice(strict.length));
-  }
+  for (const [name, text] of texts) await writeFile(path.join(tree, name), begun(name, text, first));
+}
+
+/**
+ * The text of a file that first loads the recorder, its lines where they were.
+ *
+ * @param {string} name
+ * @param {string} text
+ * @param {string} first the recorder
+ */
+function begun(name, text, first) {
+  if (name.endsWith(".mjs")) return `import ${JSON.stringify(first)}; ${text}`;
+  const strict = '"use strict";';
+  if (!text.startsWith(strict)) throw new StepError(`${name} does not begin with ${strict}`);
+  return `${strict} require(${JSON.stringify(first)});${text.slice(strict.length)}`;
 }

@@ -44,8 +44,10 @@ fn requests_that_leave_while_they_wait_open_no_connection() {
 }
 
 #[test]
-fn an_app_that_asks_ever_new_servers_keeps_those_in_use_alone() {
+fn an_app_that_asks_few_servers_remembers_what_they_speak_and_of_ever_new_ones_those_in_use_alone() {
+    origin("few").state().protocol = Protocol::Http2;
     let used = origin("used");
+    assert_eq!(origin("few").state().protocol, Protocol::Http2);
     for n in 0..10 * MAX_ORIGINS {
         origin(&format!("unused-{n}"));
     }
