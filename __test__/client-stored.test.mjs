@@ -195,7 +195,7 @@ describe("the stored packets of a long list", () => {
   const MANY = 120;
 
   /** Follows a list of runs whose outputs are stored elsewhere. `answer` says what a request for a packet gets. */
-  async function followMany(t, answer) {
+  async function followMany(t, answer, many = MANY) {
     simulate(t);
     const relay = clientRelay();
     const fetch = (to, init) => (/live$/.test(to) ? relay.fetch(to, init) : answer(`${to}`, init));
@@ -205,7 +205,7 @@ describe("the stored packets of a long list", () => {
     await opened(t);
     const ask = relay.last();
     const row = (_, at) => ["row", ask.id(), rowOf(`k${at}`, `run_${at}`, { output: stored })];
-    await ask.tell(...Array.from({ length: MANY }, row), ["ready", ask.id()]);
+    await ask.tell(...Array.from({ length: many }, row), ["ready", ask.id()]);
     return list;
   }
 
@@ -234,20 +234,38 @@ describe("the stored packets of a long list", () => {
     assert.equal(most, 4);
   });
 
-  it("all come, though the URLs of the store are good for a minute alone", async (t) => {
+  for (const many of [MANY, 3 * MANY]) {
+    it(`all come, though the URLs of the store are good for a minute alone: ${many}`, async (t) => {
+      const answer = async (to) => {
+        if (/packets/.test(to))
+          return Response.json({ presignedUrl: `http://store.example/x?until=${Date.now() + 61_000}` });
+        await new Promise((resolve) => setTimeout(resolve, 4000));
+        return Date.now() < new URL(to).searchParams.get("until") ? packet() : refusal(403);
+      };
+      const list = await followMany(t, answer, many);
+      await pass(t, many * 2200, 2000);
+      assert.deepEqual(
+        list.last().value.filter(({ output }) => !output?.ok),
+        [],
+      );
+      assert.equal(list.last().value.length, many);
+    });
+  }
+
+  it("are asked for twice at most where the store refuses each, however long their turns take to come", async (t) => {
+    let asked = 0;
     const answer = async (to) => {
-      if (/packets/.test(to))
-        return Response.json({ presignedUrl: `http://store.example/x?until=${Date.now() + 61_000}` });
+      if (/packets/.test(to)) return where();
+      asked++;
       await new Promise((resolve) => setTimeout(resolve, 4000));
-      return Date.now() < new URL(to).searchParams.get("until") ? packet() : refusal(403);
+      return refusal(403);
     };
     const list = await followMany(t, answer);
     await pass(t, 400_000, 2000);
-    assert.deepEqual(
-      list.last().value.filter(({ output }) => !output?.ok),
-      [],
-    );
     assert.equal(list.last().value.length, MANY);
+    for (const { decodeErrors } of list.last().value)
+      assert.match(decodeErrors.output.message, /the store answered 403/);
+    assert.ok(asked <= 2 * MANY, `${asked} requests`);
   });
 
   it("hold it up for a minute where the store says nothing, however many they are", async (t) => {

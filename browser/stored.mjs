@@ -19,7 +19,7 @@ const URL_LIFE_MS = 60_000;
 /**
  * The requests of a host: how many are under way, what lets each one on that waits, and how often the host was heard.
  *
- * @typedef {{ busy: number, waiting: Set<{ go(): void, fail(error: Error): void }>, heard: number }} Host
+ * @typedef {{ busy: number, waiting: { go(): void, fail(error: Error): void }[], heard: number }} Host
  */
 
 /** By their origins. @type {Map<string, Host>} */
@@ -35,11 +35,12 @@ const hosts = new Map();
  * @param {string} runId
  * @param {string} field
  * @param {string} path
+ * @param {boolean} [isAgain] whether its turn came too late before
  * @returns {Promise<import("./packet.mjs").Packet>}
  */
-export async function loadPacket(hub, token, runId, field, path) {
+export async function loadPacket(hub, token, runId, field, path, isAgain = false) {
   const headers = token ? { authorization: `Bearer ${token}` } : undefined;
-  const ask = (/** @type {string} */ at) => get(hub.page, `${hub.url()}/api/v1/${at}`, { headers });
+  const ask = (/** @type {string} */ at) => get(hub.page, `${hub.url()}/api/v1/${at}`, isAgain, { headers });
   let found = await ask(`runs/${encodeURIComponent(runId)}/packets/${field}`);
   // Servers of before know the path alone.
   if (found.status === 404 && !/(^|\/)\.\.?(\/|$)/.test(path))
@@ -47,9 +48,11 @@ export async function loadPacket(hub, token, runId, field, path) {
   if (!found.ok) throw new Error(`it is stored elsewhere, and asking where was answered with ${found.status}`);
   const { presignedUrl } = JSON.parse(found.text);
   const got = Date.now();
-  const stored = await get(hub.page, presignedUrl);
-  // Among many packets its turn may have come when the URL was good no longer.
-  if (stored.status === 403 && Date.now() - got > URL_LIFE_MS) return loadPacket(hub, token, runId, field, path);
+  const stored = await get(hub.page, presignedUrl, isAgain);
+  // Among many packets its turn may have come when the URL was good no longer. The next one is used before those that wait: behind
+  // them it would be too late each time, for this packet and for all of them.
+  if (stored.status === 403 && !isAgain && Date.now() - got > URL_LIFE_MS)
+    return loadPacket(hub, token, runId, field, path, true);
   if (!stored.ok) throw new Error(`the store answered ${stored.status}`);
   return { data: stored.text, type: stored.type ?? "application/json" };
 }
@@ -59,16 +62,17 @@ export async function loadPacket(hub, token, runId, field, path) {
  *
  * @param {any} page
  * @param {string} url
+ * @param {boolean} isFirst whether it goes before those that wait
  * @param {RequestInit} [init]
  */
-async function get(page, url, init) {
+async function get(page, url, isFirst, init) {
   const { origin } = new URL(url, page.location?.href);
   let hasBeenQuiet = false;
   for (let attempt = 1; ; attempt++) {
     /** @type {Watch | undefined} */
     let watch;
     try {
-      watch = await turnAt(origin);
+      watch = await turnAt(origin, isFirst);
       const answer = await watch.heard(page.fetch(url, { ...init, signal: watch.signal }));
       if (attempt === TRIES || !isPassing(answer)) return await gotOf(answer, watch);
       answer.body?.cancel().catch(() => {});
@@ -107,16 +111,17 @@ class QuietError extends Error {}
  * Waits for the turn of a request.
  *
  * @param {string} origin
+ * @param {boolean} isFirst
  * @returns {Promise<Watch>}
  * @throws {QuietError} where the host answers none of those that are under way
  */
-async function turnAt(origin) {
-  const host = hosts.get(origin) ?? { busy: 0, waiting: new Set(), heard: 0 };
+async function turnAt(origin, isFirst) {
+  const host = hosts.get(origin) ?? { busy: 0, waiting: [], heard: 0 };
   hosts.set(origin, host);
   if (host.busy >= AT_ONCE) {
     /** @type {Promise<void>} */
     const turn = new Promise((go, fail) => {
-      host.waiting.add({ go, fail });
+      host.waiting[isFirst ? "unshift" : "push"]({ go, fail });
     });
     // The place is handed over: it is busy all the while.
     await turn;
@@ -131,14 +136,11 @@ function watchQuiet(origin, host) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
-  /** Lets those that wait on, or fail. @param {Error} [error] */
-  const next = (error) => {
-    for (const one of host.waiting) {
-      host.waiting.delete(one);
-      if (!error) return one.go();
-      one.fail(error);
-    }
-    if (!error && --host.busy === 0) hosts.delete(origin);
+  /** Lets the next one on. */
+  const next = () => {
+    const one = host.waiting.shift();
+    if (one) one.go();
+    else if (--host.busy === 0) hosts.delete(origin);
   };
 
   return {
@@ -160,7 +162,7 @@ function watchQuiet(origin, host) {
           const error = new QuietError(`it is stored elsewhere, and nothing came for ${MAX_QUIET_MS / 1000} s`);
           reject(error);
           // Those behind would wait as long, one after another.
-          if (host.heard === before) next(error);
+          if (host.heard === before) for (const one of host.waiting.splice(0)) one.fail(error);
         }, MAX_QUIET_MS);
         promise.then((value) => {
           host.heard++;
