@@ -79,6 +79,17 @@ describe("a stored packet", () => {
     assert.equal(asked(), 2);
   });
 
+  it("that says that it is stored elsewhere, as whoever triggers a run may have it say, is asked for once", async (t) => {
+    for (const type of ["application/store", "Application/Store; charset=utf-8"]) {
+      const again = () => new Response("packets/x", { headers: { "content-type": type } });
+      const { run, asked } = await follow(t, where, again, where, again, where, packet);
+      await pass(t, 1000, 100);
+      assert.match(run.last().value.decodeErrors.output.message, /says that it is stored elsewhere/);
+      assert.deepEqual([run.last().state, asked()], ["ended", 2]);
+      t.mock.timers.reset();
+    }
+  });
+
   for (const [what, ...answers] of [
     ["the relay", never, never],
     ["the store", where, never, never],

@@ -54,7 +54,10 @@ export async function loadPacket(hub, token, runId, field, path, isAgain = false
   if (stored.status === 403 && !isAgain && Date.now() - got > URL_LIFE_MS)
     return loadPacket(hub, token, runId, field, path, true);
   if (!stored.ok) throw new Error(`the store answered ${stored.status}`);
-  return { data: stored.text, type: stored.type ?? "application/json" };
+  const type = stored.type ?? "application/json";
+  // Whoever triggers a run writes it: it would be asked for over and over.
+  if (/^\s*application\/store\s*(;|$)/i.test(type)) throw new Error("what is stored says that it is stored elsewhere");
+  return { data: stored.text, type };
 }
 
 /**
