@@ -53,6 +53,36 @@ describe("an iteration", () => {
     assert.equal(relay.open().length, 0);
   });
 
+  it("that begins while a run is connected again gives what is known of it, though that did not change", async (t) => {
+    const { relay, connection } = start(t);
+    let accessToken = async () => "first";
+    const run = connection.run("run_1", { accessToken: () => accessToken() });
+    const { stop, last } = watch(run);
+    await opened(t);
+    const ask = relay.last();
+    await ask.tell(["row", ask.id(), rowOf("k", "run_1")]);
+    accessToken = async () => {
+      throw new Error("signed out");
+    };
+    await ask.tell(["error", ask.id(), { status: 401, message: "expired", retry: false }]);
+    await pass(t, 20_000, 500);
+    assert.equal(last().error.message, "signed out");
+    stop();
+    accessToken = () => new Promise((resolve) => setTimeout(resolve, 500, "second"));
+    const again = watch(run);
+    assert.equal(again.last().state, "connecting");
+    const given = [];
+    const over = (async () => {
+      for await (const { id } of run) given.push(id);
+    })();
+    await pass(t, 1000);
+    assert.deepEqual([again.last().state, given], ["live", ["run_1"]]);
+    const next = relay.last();
+    await next.tell(["ready", next.id()], ["end", next.id()]);
+    await over;
+    assert.deepEqual(given, ["run_1"]);
+  });
+
   it("throws the error with which it ends", async (t) => {
     const { relay, connection } = start(t);
     const steps = connection.run("run_1")[Symbol.asyncIterator]();

@@ -22,14 +22,18 @@ export function iterate(getState, add, isStream) {
   /** @type {Subscriber} */
   const take = ({ value, state }, parts) => {
     if (isStream) for (const { chunk } of parts) queue.push(chunk);
-    // What waits or connects says nothing yet, though its value may be an empty list.
-    else if (value !== last && value !== undefined && !state.endsWith("ing")) queue = [value];
-    last = value;
+    // What waits or connects says nothing yet, though its value may be an empty list, or of before: and its end says no more.
+    else if (value !== last && value !== undefined && state === "live") {
+      last = value;
+      queue = [value];
+    }
     wake();
   };
 
   async function* steps() {
-    take(getState(), isStream ? getState().value : []);
+    const now = getState();
+    // What had ended before is given as it was.
+    take(now.state === "ended" ? { ...now, state: "live" } : now, isStream ? now.value : []);
     const leave = add(take);
     try {
       while (!isOver) {
