@@ -44,6 +44,24 @@ describe("tabs of an origin", () => {
     assert.deepEqual([relay.open().length, browser.channels.size, browser.held()], [0, 0, 0]);
   });
 
+  it("share what is followed by a list that a framework watches", async (t) => {
+    const { relay, open } = start(t);
+    const [a, b] = [open(), open()];
+    watch(a.connection.run("run_1"));
+    watch(b.connection.run("run_2"));
+    await pass(t, 100, 5);
+    // As Vue's reactive() and Svelte's $state() make them: no other tab can be sent one.
+    const skipColumns = new Proxy(["payload"], {});
+    const list = watch(b.connection.runs({ tags: new Proxy(["a"], {}) }, { skipColumns }));
+    await pass(t, 100, 5);
+    assert.equal(list.last().error, undefined);
+    const ask = relay.last();
+    assert.equal(ask.tab, a);
+    const id = ask.id(({ tags }) => tags);
+    await ask.tell(["row", id, rowOf("k", "run_3")], ["ready", id]);
+    assert.deepEqual(ids(list), ["run_3"]);
+  });
+
   it("that come late get what the leader has, without the server", async (t) => {
     const { relay, open } = start(t);
     const list = watch(open().connection.runs({ tags: "a" }));

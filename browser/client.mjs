@@ -26,7 +26,8 @@ export function connect({ url = "/api/trigger", accessToken, share = true } = {}
    */
   const followed = (subject, isNamed, options = {}, more = {}, timeoutMs) => {
     const { enabled = true, skipColumns } = options;
-    if (skipColumns?.length) subject.skipColumns = skipColumns;
+    // Other tabs are sent a list of its own: they take none that a framework watches.
+    if (skipColumns?.[0]) subject.skipColumns = [...skipColumns];
     const wanted = enabled && isNamed ? subject : undefined;
     return follow(hub, wanted, options.accessToken ?? accessToken, more, "run" in subject ? undefined : [], timeoutMs);
   };

@@ -99,8 +99,7 @@ export function liveRequest(transport) {
       // Until it is known what can be asked for, nothing is asked for beside it.
       clearTimeout(timer);
       due = 0;
-      const { refuse } = await import("./refusal.mjs");
-      return refuse(transport, request, url, answer, init, hear);
+      return (await import("./refusal.mjs")).refuse(transport, request, url, answer, init, hear);
     }
     /** @type {number | undefined} */
     let wait;

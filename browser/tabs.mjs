@@ -145,8 +145,12 @@ export function shareTabs(hub, transport, who) {
   };
 
   transport.onTold = (/** @type {import("./transport.mjs").Batch} */ batch) => {
-    const isShared = (/** @type {Feed} */ { holders }) => [...holders.values()].includes(undefined);
-    post({ told: batch.flatMap(([feed, ...event]) => (isShared(feed) ? [[feed.key, event]] : [])) });
+    // Other tabs hold with nothing that is called.
+    post({
+      told: batch.flatMap(([{ key, holders }, ...event]) =>
+        [...holders.values()].includes(undefined) ? [[key, event]] : [],
+      ),
+    });
   };
 
   /** @type {import("./hub.mjs").Carrier} */

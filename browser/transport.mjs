@@ -66,8 +66,7 @@ export function makeTransport(hub) {
     stop() {
       for (const feed of hub.feeds.values()) clearTimeout(feed.retry);
       for (const request of requests) forget(request);
-      clearInterval(tick);
-      tick = undefined;
+      tick = void clearInterval(tick);
     },
 
     check(silence) {
