@@ -137,6 +137,9 @@ describe("a run object", () => {
   });
 });
 
+/** A feed that somebody waits for, by its token. */
+const feedOf = (token) => ({ subject: { token }, rows: new Map(), holders: new Map([[0, () => {}]]) });
+
 it("a stored packet is asked for by the relay, with the token, and fetched without it", async () => {
   for (const isOld of [false, true]) {
     const asked = [];
@@ -149,8 +152,8 @@ it("a stored packet is asked for by the relay, with the token, and fetched witho
         return Response.json({ presignedUrl: "http://store.example/x" });
       },
     };
-    const hub = { page, url: () => "http://app.example/api" };
-    const got = await loadPacket(hub, "token", "run/1", "output", "a b/c.json");
+    const hub = { page, feeds: new Map(), url: () => "http://app.example/api" };
+    const got = await loadPacket(hub, feedOf("token"), "run/1", "output", "a b/c.json");
     assert.deepEqual(got, { data: "[1]", type: "application/json" });
     const [first, ...rest] = asked;
     assert.deepEqual(first, ["http://app.example/api/api/v1/runs/run%2F1/packets/output", "Bearer token"]);
@@ -160,8 +163,9 @@ it("a stored packet is asked for by the relay, with the token, and fetched witho
     );
     assert.deepEqual(rest.at(-1), ["http://store.example/x", undefined]);
   }
-  const hub = { page: { fetch: async () => new Response("", { status: 403 }) }, url: () => "http://app.example" };
-  await assert.rejects(loadPacket(hub, undefined, "run_1", "payload", "p"), /403/);
+  const page = { fetch: async () => new Response("", { status: 403 }) };
+  const hub = { page, feeds: new Map(), url: () => "http://app.example" };
+  await assert.rejects(loadPacket(hub, feedOf(), "run_1", "payload", "p"), /403/);
 });
 
 it("a stored packet whose path leads elsewhere is not asked for: whoever triggers a run writes it", async () => {
@@ -173,8 +177,8 @@ it("a stored packet whose path leads elsewhere is not asked for: whoever trigger
         return new Response("{}", { status: 404 });
       },
     };
-    const hub = { page, url: () => "http://app.example/api/trigger" };
-    await assert.rejects(loadPacket(hub, "token", "run_1", "payload", path), /answered with 404/);
+    const hub = { page, feeds: new Map(), url: () => "http://app.example/api/trigger" };
+    await assert.rejects(loadPacket(hub, feedOf("token"), "run_1", "payload", path), /answered with 404/);
     assert.deepEqual(asked, ["http://app.example/api/trigger/api/v1/runs/run_1/packets/payload"], path);
   }
 });

@@ -10,6 +10,7 @@ import {
   refusal,
   rowOf,
   runFields,
+  settle,
   simulate,
   start,
   url,
@@ -212,12 +213,13 @@ describe("the stored packets of a long list", () => {
     const fetch = (to, init) => (/live$/.test(to) ? relay.fetch(to, init) : answer(`${to}`, init));
     const connection = connect({ url }, { fetch });
     t.after(() => connection.close());
-    const list = watch(connection.runs({ tags: "a" }));
+    const followed = connection.runs({ tags: "a" });
+    const list = watch(followed);
     await opened(t);
     const ask = relay.last();
     const row = (_, at) => ["row", ask.id(), rowOf(`k${at}`, `run_${at}`, { output: stored })];
     await ask.tell(...Array.from({ length: many }, row), ["ready", ask.id()]);
-    return list;
+    return Object.assign(list, { relay, connection, followed });
   }
 
   it("all come, however few requests a browser has under way at once and however long each takes", async (t) => {
@@ -293,5 +295,95 @@ describe("the stored packets of a long list", () => {
     for (const { decodeErrors } of list.last().value)
       assert.match(decodeErrors.output.message, /nothing came for 30 s/);
     assert.ok(tries <= 8, `${tries} requests that hung`);
+  });
+
+  describe("that is left", () => {
+    /** A relay and a store that take a second each. `asked` has the URLs. */
+    function slowly() {
+      const asked = [];
+      const answer = async (to) => {
+        asked.push(to);
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        return /packets/.test(to) ? where() : packet();
+      };
+      return { asked, answer };
+    }
+
+    for (const [what, leave] of [
+      ["its subscriber leaves", ({ stop }) => stop()],
+      ["the connection is closed", ({ connection }) => connection.close()],
+    ]) {
+      it(`are asked for no longer: ${what}`, async (t) => {
+        const { asked, answer } = slowly();
+        const list = await followMany(t, answer);
+        await pass(t, 1500, 500);
+        leave(list);
+        await settle();
+        const before = asked.length;
+        await pass(t, 100_000, 500);
+        assert.ok(before <= 12, `${before} requests`);
+        assert.equal(asked.length, before);
+      });
+    }
+
+    it("do not keep what is followed instead waiting", async (t) => {
+      const { answer } = slowly();
+      const { stop, relay, connection } = await followMany(t, answer);
+      await pass(t, 1500, 500);
+      stop();
+      const run = watch(connection.run("run_other"));
+      await opened(t);
+      const ask = relay.last();
+      await ask.tell(["row", ask.id(), rowOf("k", "run_other", { output: stored })]);
+      await pass(t, 4000, 500);
+      assert.deepEqual(run.last().value?.output, { ok: 1 });
+    });
+
+    for (const ms of [0, 1, 20_000]) {
+      it(`all come to a subscriber that comes back after ${ms} ms`, async (t) => {
+        const { answer } = slowly();
+        const { stop, followed, relay } = await followMany(t, answer);
+        await pass(t, 1500, 500);
+        stop();
+        if (ms > 0) await pass(t, ms, 500);
+        const again = watch(followed);
+        await opened(t);
+        const ask = relay.last();
+        await ask.tell(["ready", ask.id()]);
+        await pass(t, 80_000, 500);
+        assert.equal(again.last().value.length, MANY);
+        for (const { output, decodeErrors } of again.last().value)
+          assert.deepEqual([output, decodeErrors], [{ ok: 1 }, undefined]);
+      });
+    }
+  });
+
+  it("are asked for with the token that was got meanwhile, where theirs is over before their turn", async (t) => {
+    simulate(t);
+    const relay = clientRelay();
+    let valid = "first";
+    const fetch = async (to, init) => {
+      if (/live$/.test(to)) return relay.fetch(to, init);
+      const { authorization } = init.headers ?? {};
+      if (/packets/.test(to) && authorization !== `Bearer ${valid}`) return refusal(401);
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      return /packets/.test(to) ? where() : packet();
+    };
+    const connection = connect({ url, accessToken: async () => valid }, { fetch });
+    t.after(() => connection.close());
+    const list = watch(connection.runs({ tags: "a" }));
+    await opened(t);
+    const ask = relay.last();
+    const row = (_, at) => ["row", ask.id(), rowOf(`k${at}`, `run_${at}`, { output: stored })];
+    await ask.tell(...Array.from({ length: MANY }, row), ["ready", ask.id()]);
+    await pass(t, 5000, 500);
+    valid = "second";
+    await ask.tell(["error", ask.id(), { status: 401, message: "expired", retry: false }]);
+    await opened(t);
+    await relay.last().tell(["ready", relay.last().id()]);
+    await pass(t, 100_000, 500);
+    assert.equal(list.last().value.length, MANY);
+    for (const { output, decodeErrors } of list.last().value)
+      assert.deepEqual([output, decodeErrors], [{ ok: 1 }, undefined]);
   });
 });

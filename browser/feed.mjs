@@ -68,7 +68,7 @@ export function makeFeed(subject, options, load) {
     /** Times are compared as numbers. @type {any[]} */
     const runs = [];
     for (const row of feed.rows.values()) {
-      if (row.isNew) row.isNew = !makeRun(row, load, feed.changed);
+      if (row.isNew) row.isNew = !makeRun(row, (...packet) => load(feed, ...packet), feed.changed);
       if (row.isNew) feed.isSettled = false;
       if (row.shown) runs.push(row.shown);
     }

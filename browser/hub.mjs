@@ -79,10 +79,7 @@ export function makeHub(base, page) {
      * @param {import("./feed.mjs").FeedOptions} options
      */
     make: (subject, options) =>
-      makeFeed(subject, options, async (...packet) => {
-        const { loadPacket } = await import("./stored.mjs");
-        return loadPacket(hub, subject.token, ...packet);
-      }),
+      makeFeed(subject, options, async (...packet) => (await import("./stored.mjs")).loadPacket(hub, ...packet)),
 
     /**
      * Follows a feed, or the one of the same key that is followed already, unless that was refused: somebody who hangs may hold

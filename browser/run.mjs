@@ -123,6 +123,8 @@ function partOf({ run, parts }, field, make, none) {
           },
           (error) => {
             part.shown = null;
+            // What nobody waited for was not asked for, and is made anew.
+            part.raw = error && raw;
             fail(error);
           },
         )

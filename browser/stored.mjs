@@ -28,19 +28,22 @@ const hosts = new Map();
 /** What came: `text` is empty where `ok` is false. @typedef {{ ok: boolean, status: number, type: string | null, text: string }} Got */
 
 /**
- * Gets a packet that is stored elsewhere, through the relay, which says where.
+ * Gets a packet that is stored elsewhere, through the relay, which says where. Where nobody waits for it when its turn comes, it is
+ * not asked for: the promise is rejected with nothing.
  *
  * @param {import("./hub.mjs").Hub} hub
- * @param {string | undefined} token
+ * @param {import("./feed.mjs").Feed} feed
  * @param {string} runId
  * @param {string} field
  * @param {string} path
  * @param {boolean} [isAgain] whether its turn came too late before
  * @returns {Promise<import("./packet.mjs").Packet>}
  */
-export async function loadPacket(hub, token, runId, field, path, isAgain = false) {
-  const headers = token ? { authorization: `Bearer ${token}` } : undefined;
-  const ask = (/** @type {string} */ at) => get(hub.page, `${hub.url()}/api/v1/${at}`, isAgain, { headers });
+export async function loadPacket(hub, feed, runId, field, path, isAgain = false) {
+  // A token that was renewed has a feed of its own, with the same rows.
+  const wanted = () => [...hub.feeds.values(), feed].find((one) => one.rows === feed.rows && isShown(one));
+  const get = (/** @type {string} */ url, isOfRelay = true) => getFrom(hub.page, url, wanted, isOfRelay, isAgain);
+  const ask = (/** @type {string} */ at) => get(`${hub.url()}/api/v1/${at}`);
   let found = await ask(`runs/${encodeURIComponent(runId)}/packets/${field}`);
   // Servers of before know the path alone.
   if (found.status === 404 && !/(^|\/)\.\.?(\/|$)/.test(path))
@@ -48,11 +51,11 @@ export async function loadPacket(hub, token, runId, field, path, isAgain = false
   if (!found.ok) throw new Error(`it is stored elsewhere, and asking where was answered with ${found.status}`);
   const { presignedUrl } = JSON.parse(found.text);
   const got = Date.now();
-  const stored = await get(hub.page, presignedUrl, isAgain);
+  const stored = await get(presignedUrl, false);
   // Among many packets its turn may have come when the URL was good no longer. The next one is used before those that wait: behind
   // them it would be too late each time, for this packet and for all of them.
   if (stored.status === 403 && !isAgain && Date.now() - got > URL_LIFE_MS)
-    return loadPacket(hub, token, runId, field, path, true);
+    return loadPacket(hub, feed, runId, field, path, true);
   if (!stored.ok) throw new Error(`the store answered ${stored.status}`);
   const type = stored.type ?? "application/json";
   // Whoever triggers a run writes it: it would be asked for over and over.
@@ -60,15 +63,19 @@ export async function loadPacket(hub, token, runId, field, path, isAgain = false
   return { data: stored.text, type };
 }
 
+/** Whether somebody here waits for what a feed shows: other tabs hold with nothing that is called. @param {import("./feed.mjs").Feed} feed */
+const isShown = ({ holders }) => [...holders.values()].some(Boolean);
+
 /**
  * Gets what is at a URL, again where what failed may pass.
  *
  * @param {any} page
  * @param {string} url
+ * @param {() => import("./feed.mjs").Feed | undefined} wanted the feed that waits for it
+ * @param {boolean} isOfRelay whether the token of the feed goes with it
  * @param {boolean} isFirst whether it goes before those that wait
- * @param {RequestInit} [init]
  */
-async function get(page, url, isFirst, init) {
+async function getFrom(page, url, wanted, isOfRelay, isFirst) {
   const { origin } = new URL(url, page.location?.href);
   let hasBeenQuiet = false;
   for (let attempt = 1; ; attempt++) {
@@ -76,7 +83,11 @@ async function get(page, url, isFirst, init) {
     let watch;
     try {
       watch = await turnAt(origin, isFirst);
-      const answer = await watch.heard(page.fetch(url, { ...init, signal: watch.signal }));
+      const feed = wanted();
+      if (!feed) break;
+      const { token } = feed.subject;
+      const headers = isOfRelay && token ? { authorization: `Bearer ${token}` } : undefined;
+      const answer = await watch.heard(page.fetch(url, { headers, signal: watch.signal }));
       if (attempt === TRIES || !isPassing(answer)) return await gotOf(answer, watch);
       answer.body?.cancel().catch(() => {});
     } catch (error) {
@@ -89,6 +100,7 @@ async function get(page, url, isFirst, init) {
     }
     await new Promise((resolve) => setTimeout(resolve, backoff(attempt - 1)));
   }
+  return Promise.reject();
 }
 
 /** @param {Response} answer @param {Watch} watch @returns {Promise<Got>} */
