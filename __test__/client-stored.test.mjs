@@ -133,6 +133,51 @@ describe("a stored packet", () => {
     assert.equal(relay.asks.at(-2).init.signal.aborted, true);
   });
 
+  describe("whose token is over before the relay ends what is followed with it", () => {
+    /** Follows a run that is over. `renewed` is the token that a function gives from 12 s on, if at all. */
+    async function followExpired(t, renewed) {
+      simulate(t);
+      const relay = clientRelay();
+      let valid = "first";
+      let asked = 0;
+      const fetch = async (to, init) => {
+        if (/live$/.test(to)) return relay.fetch(to, init);
+        asked++;
+        if (!/packets/.test(to)) return packet();
+        return init.headers.authorization === "Bearer second" ? where() : refusal(401);
+      };
+      const connection = connect({ url, accessToken: renewed ? async () => valid : valid }, { fetch });
+      t.after(() => connection.close());
+      const run = watch(connection.run("run_1"));
+      await opened(t);
+      const ask = relay.last();
+      const fields = { status: "COMPLETED", isFinished: true, output: stored };
+      await ask.tell(["row", ask.id(), rowOf("k", "run_1", fields)]);
+      await pass(t, 12_000, 500);
+      if (renewed) {
+        valid = renewed;
+        await ask.tell(["error", ask.id(), { status: 401, message: "expired", retry: false }]);
+        await opened(t);
+      }
+      await relay.last().tell(["ready", relay.last().id()], ["end", relay.last().id()]);
+      await pass(t, 10_000, 500);
+      return { run, asked: () => asked };
+    }
+
+    it("comes with the next token", async (t) => {
+      const { run, asked } = await followExpired(t, "second");
+      const { value, state } = run.last();
+      assert.deepEqual([value.output, value.decodeErrors, state], [{ ok: 1 }, undefined, "ended"]);
+      assert.equal(asked(), 3);
+    });
+
+    it("holds up its run for 20 s where there is no other, and is asked for once", async (t) => {
+      const { run, asked } = await followExpired(t);
+      assert.match(run.last().value.decodeErrors.output.message, /answered with 401/);
+      assert.deepEqual([run.last().state, asked()], ["ended", 1]);
+    });
+  });
+
   it("that does not come holds up a list for a minute", async (t) => {
     const { relay, connection } = start(t);
     const list = watch(connection.runs({ tags: "a" }));

@@ -17,6 +17,13 @@ const MAX_QUIET_MS = 30_000;
 const URL_LIFE_MS = 60_000;
 
 /**
+ * How often another token is looked for, and for how long, in milliseconds: the relay ends what is followed within 15 s of the time
+ * that a token is over, and only then another one is got.
+ */
+const RENEWAL_TICK_MS = 1000;
+const RENEWAL_MS = 20_000;
+
+/**
  * The requests of a host: how many are under way, what lets each one on that waits, and how often the host was heard.
  *
  * @typedef {{ busy: number, waiting: { go(): void, fail(error: Error): void }[], heard: number }} Host
@@ -44,7 +51,16 @@ export async function loadPacket(hub, feed, runId, field, path, isAgain = false)
   const wanted = () => [...hub.feeds.values(), feed].find((one) => one.rows === feed.rows && isShown(one));
   const get = (/** @type {string} */ url, isOfRelay = true) => getFrom(hub.page, url, wanted, isOfRelay, isAgain);
   const ask = (/** @type {string} */ at) => get(`${hub.url()}/api/v1/${at}`);
-  let found = await ask(`runs/${encodeURIComponent(runId)}/packets/${field}`);
+  const where = `runs/${encodeURIComponent(runId)}/packets/${field}`;
+  let token = wanted()?.subject.token;
+  let found = await ask(where);
+  for (let ms = 0; token && found.status === 401 && ms < RENEWAL_MS; ms += RENEWAL_TICK_MS) {
+    await new Promise((resolve) => setTimeout(resolve, RENEWAL_TICK_MS));
+    const now = wanted()?.subject.token;
+    if (now === token) continue;
+    token = now;
+    found = await ask(where);
+  }
   // Servers of before know the path alone.
   if (found.status === 404 && !/(^|\/)\.\.?(\/|$)/.test(path))
     found = await ask(`packets/${path.split("/").map(encodeURIComponent).join("/")}`);
