@@ -20,8 +20,10 @@ export function useFollowing(subject, view, start) {
   /** @type {{ current: (() => void) | undefined }} */
   const leave = useRef(undefined);
   const stop = useCallback(() => {
-    leave.current?.();
+    const leaving = leave.current;
+    // What it is told as it leaves may have it follow anew.
     leave.current = undefined;
+    leaving?.();
   }, []);
   // biome-ignore lint/correctness/useExhaustiveDependencies: another view is shown from its beginning
   useEffect(() => {

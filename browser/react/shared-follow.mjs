@@ -63,17 +63,17 @@ export class SharedFollow {
    * @returns {boolean} whether nobody is left
    */
   leave(member) {
-    if (!this.members.has(member)) return false;
-    // Before it goes from the members: it is told what waits.
-    if (this.members.size > 1) this.flush();
-    else {
-      clearTimeout(this.#timer);
-      this.#leave();
-    }
-    this.members.delete(member);
+    // Before it goes from the members: it is told what waits. Its callback may have others leave, or itself, and others come.
+    if (this.members.has(member)) this.flush();
+    if (!this.members.delete(member)) return false;
     const [next] = this.members;
-    if (next && this.#first === member) this.#first = next;
-    return next === undefined;
+    if (next) {
+      if (this.#first === member) this.#first = next;
+      return false;
+    }
+    clearTimeout(this.#timer);
+    this.#leave();
+    return true;
   }
 
   /**
