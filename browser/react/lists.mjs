@@ -52,14 +52,22 @@ function useListView(wanted, options, followed) {
   const shown = subject && state.subject !== subject ? NOTHING : state;
   const stop = useFollower(access, options, subject, view, shown.error, (follow) => {
     if (view.get().subject !== subject) view.show({ ...NOTHING, subject });
-    const updates = throttle((/** @type {ListState} */ { value, state, error }) => {
-      if (follow.shared.recovers(error)) return;
-      named(error);
-      if (state === "live") follow.shared.works();
-      // A list that is asked for anew, with another token, stays until it is there.
-      view.show(state === "connecting" && value.length === 0 ? { error } : { runs: inOrder(value), error });
+    let isKnown = false;
+    const updates = throttle((/** @type {ListState} */ { value, error }) => {
+      view.show({ runs: inOrder(value), error });
     }, throttleOf(options));
-    const leave = followed(follow).subscribe(updates.push);
+    const leave = followed(follow).subscribe((now) => {
+      // A refusal waits for no update: nothing may be left to follow by then.
+      if (follow.shared.recovers(now.error)) return;
+      named(now.error);
+      if (now.state === "live") {
+        isKnown = true;
+        follow.shared.works();
+      }
+      // A list that is asked for anew, with another token, stays until it is there.
+      if (isKnown) updates.push(now);
+      else if (now.error !== view.get().error) view.show({ error: now.error });
+    });
     return () => {
       leave();
       updates.flush();

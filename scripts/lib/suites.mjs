@@ -23,6 +23,7 @@ export const HEAVY = {
   "react-calls": "calls with hooks in Chromium",
   "react-shared": "shares views and tokens of hooks in Chromium",
   "react-storms": "storms hooks in Chromium",
+  "react-tokens": "refuses tokens of hooks in Chromium",
   registry: "installs with every package manager",
   runners: "installs test runners, and runs tests in each",
   runtimes: "runs in every runtime",
@@ -43,6 +44,7 @@ export const BROWSER = [
   "react-calls",
   "react-shared",
   "react-storms",
+  "react-tokens",
 ];
 
 /** Test files that need nginx. */

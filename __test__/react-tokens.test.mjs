@@ -1,0 +1,61 @@
+// `trigger-native/react` in Chromium: tokens that are refused, of what components show and share.
+
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { describeReactPages } from "./support/react-page.mjs";
+
+await describeReactPages("refused tokens of trigger-native/react", 2, (pages) => {
+  it("are replaced at once in a list that is seldom shown, and nothing is asked for once its component left", async () => {
+    const { shown, said } = await pages.run(async ({ React, h, rootOf, hooks, asks, live, tell, row, until, wait }) => {
+      const List = ({ token }) => {
+        const { runs, error } = hooks.useRealtimeRunsWithTag("a", { accessToken: token, throttleInMs: 1e9 });
+        const [effect, setEffect] = React.useState();
+        React.useEffect(() => setEffect(token), [token]);
+        return h("p", { title: effect }, runs.map(({ id }) => id).join(), error?.message);
+      };
+      const root = rootOf();
+      const render = async (token) => {
+        root.render(h(List, { token }));
+        await until(() => document.querySelector("p")?.title === token);
+      };
+      const isList = ({ tags }) => tags;
+      const refuse = () => tell(["error", isList, { status: 401, message: "expired", retry: false }]);
+      await render("first");
+      await until(() => live()[0]?.wants.length === 1);
+      await tell(["row", isList, row("run_a")], ["ready", isList]);
+      await until(() => document.body.textContent === "run_a");
+      await render("second");
+      await refuse();
+      await until(() => live()[0]?.wants[0].token === "second", "a request with the second token");
+      await render("third");
+      await refuse();
+      root.render(null);
+      await wait(300);
+      return { tokens: asks.flatMap(({ wants }) => wants.map(({ token }) => token)), open: live().length };
+    });
+    assert.deepEqual([shown.open, said], [0, []]);
+    assert.deepEqual(shown.tokens.slice(0, 2), ["first", "second"]);
+  });
+
+  it("take no run off a list that was shown, however many of them are refused", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, row, until }) => {
+      const List = ({ token }) => {
+        const { runs, error } = hooks.useRealtimeRunsWithTag("a", { accessToken: token });
+        return h("p", null, `${runs.map(({ id }) => id)} ${error?.message}`);
+      };
+      const root = rootOf();
+      const isList = ({ tags }) => tags;
+      const seen = [];
+      for (const token of ["first", "second", "third"]) {
+        root.render(h(List, { token }));
+        await until(() => live()[0]?.wants[0]?.token === token);
+        if (token === "first") await tell(["row", isList, row("run_a")], ["ready", isList]);
+        await tell(["error", isList, { status: 401, message: `not ${token}`, retry: false }]);
+        await until(() => document.body.textContent.endsWith(`not ${token}`));
+        seen.push(document.body.textContent);
+      }
+      return seen;
+    });
+    assert.deepEqual([shown, said], [["run_a not first", "run_a not second", "run_a not third"], []]);
+  });
+});
