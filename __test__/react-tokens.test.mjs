@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("refused tokens of trigger-native/react", 2, (pages) => {
+await describeReactPages("refused tokens of trigger-native/react", 4, (pages) => {
   it("are replaced at once in a list that is seldom shown, and nothing is asked for once its component left", async () => {
     const { shown, said } = await pages.run(async ({ React, h, rootOf, hooks, asks, live, tell, row, until, wait }) => {
       const List = ({ token }) => {
@@ -57,5 +57,62 @@ await describeReactPages("refused tokens of trigger-native/react", 2, (pages) =>
       return seen;
     });
     assert.deepEqual([shown, said], [["run_a not first", "run_a not second", "run_a not third"], []]);
+  });
+
+  it("are not tried again and again where each reads the run and not its streams", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, live, row, until, wait }) => {
+      const Run = ({ token }) => {
+        const { run, error } = hooks.useRealtimeRunWithStreams("run_1", { id: "x", accessToken: token });
+        return h("i", null, `${run?.status} ${error?.message},`);
+      };
+      rootOf().render(["first", "second"].map((token) => h(Run, { key: token, token })));
+      const answered = new Set();
+      const answer = () => {
+        for (const { controller, wants } of live()) {
+          const tell = (name, ...told) =>
+            controller.enqueue(new TextEncoder().encode(`event: ${name}\ndata: ${JSON.stringify(told)}\n\n`));
+          for (const want of wants) {
+            if (answered.has(want.id)) continue;
+            answered.add(want.id);
+            if (want.run) tell("row", want.id, row("run_1", { realtimeStreams: ["ai"] }));
+            else tell("error", want.id, { status: 403, message: "no", retry: false });
+          }
+        }
+        return document.body.textContent === "EXECUTING no,EXECUTING no,";
+      };
+      await until(answer);
+      for (let turn = 0; turn < 100; turn++) {
+        await wait(20);
+        answer();
+      }
+      const tokens = asks.flatMap(({ wants }) => wants.filter(({ stream }) => stream).map(({ token }) => token));
+      return [...new Set(tokens), tokens.length, document.body.textContent];
+    });
+    assert.deepEqual([shown, said], [["first", "second", 2, "EXECUTING no,EXECUTING no,"], []]);
+  });
+
+  it("of components that are gone keep none that come from the good token that one of them has", async () => {
+    const { shown } = await pages.run(async ({ h, rootOf, hooks, answers, live, tell, row, until }) => {
+      answers.push(({ wants, resolve }) => {
+        if (!wants[0] || wants.some(({ token }) => token === "good")) return false;
+        resolve(Response.json({ error: "no" }, { status: 401 }));
+        return true;
+      });
+      const Run = ({ token }) => {
+        const { run, error } = hooks.useRealtimeRun("run_1", { id: "x", accessToken: token });
+        return h("i", null, error?.status ?? run?.status);
+      };
+      const root = rootOf();
+      root.render(h(Run, { key: "bad", token: "bad" }));
+      await until(() => document.body.textContent === "401");
+      root.render(null);
+      await until(() => document.body.textContent === "");
+      root.render(["good", "worse"].map((token) => h(Run, { key: token, token })));
+      await until(() => live()[0]?.wants[0]?.token === "good", "a request with the good token");
+      await tell(["row", ({ run }) => run, row("run_1")]);
+      await until(() => document.body.textContent === "EXECUTING".repeat(2));
+      return document.body.textContent;
+    });
+    assert.equal(shown, "EXECUTINGEXECUTING");
   });
 });

@@ -36,7 +36,8 @@ export function useFollower(access, options, subject, view, error, start) {
     ),
   );
   useEffect(() => {
-    if (error && key !== undefined) view.retry(key, member, accessToken);
+    // One of before it was followed anew, for a component that came since, says nothing of the token that it has now.
+    if (error && key !== undefined && view.get().error === error) view.retry(key, member, accessToken);
   }, [error, key, accessToken, view]);
   return stop;
 }

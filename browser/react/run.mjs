@@ -64,10 +64,10 @@ function useRunView(runId, options, withStreams) {
         if (follow.shared.recovers(error)) return;
         const run = /** @type {Run | undefined} */ (value) ?? view.get().run;
         const over = Boolean(run?.isFinished && (state === "ended" || !stopOnCompletion));
-        if (state === "live" && !streams?.error()) follow.shared.works();
         failure = named(error);
         view.show({ run, over, error: failure ?? streams?.error() });
         if (run) streams?.open(run);
+        if (state === "live" && !streams?.isWaiting()) follow.shared.works();
       });
     return () => {
       leave();
@@ -111,6 +111,8 @@ function streamsOf(id, { connection, accessToken, shared }, view, ms, ofRun) {
   const reached = new Map();
   /** What ended streams. @type {Map<string, Error>} */
   const failures = new Map();
+  /** Those whose token is not known to work. @type {Set<string>} */
+  const untold = new Set();
   /** @returns {Error | undefined} */
   const error = () => [...failures.values()][0];
   const updates = throttle(() => {
@@ -122,6 +124,7 @@ function streamsOf(id, { connection, accessToken, shared }, view, ms, ofRun) {
   }, ms);
   /** @param {string} key */
   const follow = (key) => {
+    untold.add(key);
     const lastEventId = view.get().places.get(key);
     const stream = connection.stream(id, key, { accessToken, ...(lastEventId ? { lastEventId } : {}) });
     return subscribeToParts(stream, (state, parts) => {
@@ -132,6 +135,8 @@ function streamsOf(id, { connection, accessToken, shared }, view, ms, ofRun) {
         reached.set(key, state.lastEventId);
         updates.push(undefined);
       }
+      if (state.error) untold.add(key);
+      else if (state.state === "live") untold.delete(key);
       if (shared.recovers(state.error)) return;
       if (state.error && state.error !== failures.get(key)) {
         failures.set(key, /** @type {Error} */ (named(state.error)));
@@ -141,6 +146,7 @@ function streamsOf(id, { connection, accessToken, shared }, view, ms, ofRun) {
   };
   return {
     error,
+    isWaiting: () => untold.size > 0,
     /** @param {Run} run */
     open(run) {
       for (const key of keysOf(run)) {
