@@ -67,7 +67,11 @@ export function connectionOf(access) {
 /** So long (ms) after a refresher gave a token, whoever was refused another one takes it. */
 const JUST_NOW_MS = 10_000;
 
-/** What refreshers give, or gave just now: all with the same one share a call. @type {WeakMap<Refresh, { token: Promise<string>, at: number }>} */
+/**
+ * What refreshers give, or gave just now: all of a user with the same one share a call.
+ *
+ * @type {WeakMap<Refresh, { share: boolean | string, token: Promise<string>, at: number }>}
+ */
 const given = new WeakMap();
 
 /** Asks a refresher. One that does not answer for long has failed. @param {Refresh} refresh */
@@ -77,18 +81,19 @@ export const askRefresher = (refresh) => within((async () => refresh())(), MAX_T
  * The token of a refresher, which is asked unless it gave another one than the refused just now.
  *
  * @param {Refresh} refresh
+ * @param {boolean | string} share the user, of whom the token is
  * @param {string | undefined} refused the token that was refused
  * @returns {Promise<string>}
  */
-async function refreshed(refresh, refused) {
+async function refreshed(refresh, share, refused) {
   const known = given.get(refresh);
-  if (known && Date.now() - known.at < JUST_NOW_MS) {
+  if (known && known.share === share && Date.now() - known.at < JUST_NOW_MS) {
     const token = await known.token;
     if (token !== refused) return token;
     // Another one may have asked meanwhile.
-    if (given.get(refresh) !== known) return refreshed(refresh, refused);
+    if (given.get(refresh) !== known) return refreshed(refresh, share, refused);
   }
-  const asked = { token: askRefresher(refresh), at: Number.POSITIVE_INFINITY };
+  const asked = { share, token: askRefresher(refresh), at: Number.POSITIVE_INFINITY };
   given.set(refresh, asked);
   const forget = () => {
     if (given.get(refresh) === asked) given.delete(refresh);
@@ -116,11 +121,11 @@ export function tokenOf(shared) {
   /** The last one that was given. @type {string | undefined} */
   let last;
   return async () => {
-    const { accessToken } = shared.current.access;
+    const { accessToken, share } = shared.current.access;
     const isNew = accessToken && accessToken !== own && accessToken !== last;
     own = accessToken;
     const refresh = isNew ? undefined : shared.refresh;
-    last = refresh ? await refreshed(refresh, last) : accessToken;
+    last = refresh ? await refreshed(refresh, share, last) : accessToken;
     shared.use(accessToken);
     return last;
   };

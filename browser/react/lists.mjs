@@ -46,8 +46,9 @@ export function useRealtimeBatch(batchId, options) {
  */
 function useListView(wanted, options, followed) {
   const access = useAccess(options);
-  const subject = wanted && JSON.stringify([...scopeOf(access), ...wanted]);
-  const [view, state] = useView("list", options?.id, subject, NOTHING);
+  const scope = scopeOf(access);
+  const subject = wanted && JSON.stringify([...scope, ...wanted]);
+  const [view, state] = useView("list", options?.id, scope, subject, NOTHING);
   // What another subject showed is not shown as this one's. A component that only names an `id` shows what others follow.
   const shown = subject && state.subject !== subject ? NOTHING : state;
   const stop = useFollower(access, options, subject, view, shown.error, (follow) => {

@@ -188,8 +188,13 @@ function kept(before, now) {
 /** Those of components that are there, and some for those that come back. @type {Kept<Query>} */
 const queries = new Kept(200);
 
-/** The query of a run; a server has one for each component, since it has many pages. @param {string} baseURL @param {string} runId */
-export function queryOf(baseURL, runId) {
+/**
+ * The query of a run; a server has one for each component, since it has many pages.
+ *
+ * @param {[url: string, share: boolean | string]} scope the relay and the user
+ * @param {string} runId
+ */
+export function queryOf(scope, runId) {
   if (typeof window === "undefined") return new Query(runId);
-  return queries.get(JSON.stringify([baseURL, runId]), () => new Query(runId));
+  return queries.get(JSON.stringify([...scope, runId]), () => new Query(runId));
 }

@@ -2,7 +2,7 @@
 // A run, asked for now and then.
 
 import { useEffect, useRef, useSyncExternalStore } from "react";
-import { useAccess } from "./access.mjs";
+import { scopeOf, useAccess } from "./access.mjs";
 import { queryOf, UNKNOWN } from "./query.mjs";
 
 /** Nothing is asked for. */
@@ -17,7 +17,7 @@ export function useRun(runId, options) {
   useEffect(() => {
     latest.current = { access, options };
   });
-  const query = runId && options?.enabled !== false ? queryOf(access.baseURL, runId) : undefined;
+  const query = runId && options?.enabled !== false ? queryOf(scopeOf(access), runId) : undefined;
   const state = useSyncExternalStore(
     query ? query.view.subscribe : nowhere,
     query ? query.view.get : () => WAITING,

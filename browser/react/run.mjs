@@ -49,7 +49,7 @@ function useRunView(runId, options, withStreams) {
   const shownOf = runId ? JSON.stringify([...scope, runId]) : undefined;
   const wanted = [...scope, runId, stopOnCompletion, skipColumns ?? [], withStreams];
   const subject = runId ? JSON.stringify(wanted) : undefined;
-  const [view, state] = useView("run", options?.id, subject, NOTHING);
+  const [view, state] = useView("run", options?.id, scope, subject, NOTHING);
   // What another run showed is not shown as this one's. A component that only names an `id` shows what others follow.
   const shown = shownOf && state.subject !== shownOf ? NOTHING : state;
   const stop = useFollower(access, options, subject, view, shown.error, (follow) => {

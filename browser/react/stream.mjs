@@ -53,8 +53,9 @@ export function argumentsOf(first, second, third) {
 /** @param {string | undefined} runId @param {string} key @param {Options | undefined} options */
 function useStream(runId, key, options) {
   const access = useAccess(options);
-  const subject = runId ? JSON.stringify([...scopeOf(access), runId, key]) : undefined;
-  const [view, state] = useView("stream", options?.id, subject, NOTHING);
+  const scope = scopeOf(access);
+  const subject = runId ? JSON.stringify([...scope, runId, key]) : undefined;
+  const [view, state] = useView("stream", options?.id, scope, subject, NOTHING);
   const shown = subject && state.subject !== subject ? NOTHING : state;
   const stop = useFollower(access, options, subject, view, shown.error, ({ connection, accessToken, shared }) => {
     if (view.get().subject !== subject) view.show({ ...NOTHING, subject });

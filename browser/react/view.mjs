@@ -1,7 +1,7 @@
 "use client";
 // What a hook shows: a store of one component, or of all components that name the same `id`.
 
-import { useState, useSyncExternalStore } from "react";
+import { useMemo, useSyncExternalStore } from "react";
 import { Kept } from "./kept.mjs";
 import { SharedFollow } from "./shared-follow.mjs";
 
@@ -76,19 +76,19 @@ export class View {
 const named = new Kept(400);
 
 /**
- * The view of those who name the same `id` and follow the same. Who names an `id` alone sees what others follow by it.
+ * The view of those who name the same `id` and follow the same. Who names an `id` alone sees what others of the same user
+ * follow by it.
  *
  * @template T
- * @param {string} kind
- * @param {string} id
+ * @param {string} name of the kind, the user and the `id`
  * @param {string | undefined} subject
  * @param {T} empty
  * @returns {View<T>}
  */
-function namedView(kind, id, subject, empty) {
-  const mirror = named.get(JSON.stringify([kind, id]), () => new View(empty));
+function namedView(name, subject, empty) {
+  const mirror = named.get(name, () => new View(empty));
   if (subject === undefined) return mirror;
-  const view = named.get(JSON.stringify([kind, id, subject]), () => new View(empty));
+  const view = named.get(name + subject, () => new View(empty));
   view.mirror = mirror;
   return view;
 }
@@ -99,13 +99,16 @@ function namedView(kind, id, subject, empty) {
  * @template T
  * @param {string} kind of hooks that show the same for the same `id`
  * @param {string | null | undefined} id
+ * @param {[url: string, share: boolean | string]} scope the relay and the user: what one is shown is not shown to another
  * @param {string | undefined} subject what is followed: who follows another has another view
  * @param {T} empty always the same object
  * @returns {[View<T>, T]}
  */
-export function useView(kind, id, subject, empty) {
-  const [own] = useState(() => new View(empty));
+export function useView(kind, id, scope, subject, empty) {
+  const name = JSON.stringify([kind, id, ...scope]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another user or relay begins with nothing
+  const own = useMemo(() => new View(empty), [name, empty]);
   // A server has many pages: no view of one may reach another.
-  const view = id == null || typeof window === "undefined" ? own : namedView(kind, id, subject, empty);
+  const view = id == null || typeof window === "undefined" ? own : namedView(name, subject, empty);
   return [view, useSyncExternalStore(view.subscribe, view.get, () => empty)];
 }

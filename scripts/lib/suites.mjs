@@ -24,6 +24,7 @@ export const HEAVY = {
   "react-shared": "shares views and tokens of hooks in Chromium",
   "react-storms": "storms hooks in Chromium",
   "react-tokens": "refuses tokens of hooks in Chromium",
+  "react-users": "has users of hooks come and go in Chromium",
   registry: "installs with every package manager",
   runners: "installs test runners, and runs tests in each",
   runtimes: "runs in every runtime",
@@ -45,6 +46,7 @@ export const BROWSER = [
   "react-shared",
   "react-storms",
   "react-tokens",
+  "react-users",
 ];
 
 /** Test files that need nginx. */
