@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("users of trigger-native/react", 3, (pages) => {
+await describeReactPages("users of trigger-native/react", 4, (pages) => {
   it("are shown nothing of another by a hook that waits for a run, or that names an id alone", async () => {
     const { shown, said } = await pages.run(async ({ React, h, rootOf, hooks, live, tell, row, until }) => {
       const One = ({ name, id, share, isThere }) => {
@@ -89,5 +89,51 @@ await describeReactPages("users of trigger-native/react", 3, (pages) => {
       return [tokens, asked];
     });
     assert.deepEqual([shown, said], [[["of one", "of one", "of two", "of two"], 2], []]);
+  });
+
+  it("are shown no run that another has triggered, nor what another has completed", async () => {
+    const { shown, said } = await pages.run(
+      async ({ React, h, rootOf, hooks, answers, live, tell, row, until, wait }) => {
+        const held = [];
+        answers.push(({ url, resolve }) => {
+          if (url.endsWith("/live")) return false;
+          const headers = { "x-trigger-jwt": "of one" };
+          const answer = () => resolve(Response.json({ success: true, id: "run_1" }, { headers }));
+          if (held.isHeld) held.push(answer);
+          else answer();
+          return true;
+        });
+        let calls;
+        const Form = ({ share }) => {
+          const { submit, handle, run } = hooks.useRealtimeTaskTrigger("task", { share });
+          const { complete, isCompleted, isLoading } = hooks.useWaitToken("waitpoint_1", { share });
+          const [effect, setEffect] = React.useState();
+          React.useEffect(() => setEffect(share), [share]);
+          calls = { submit, complete };
+          return h("p", { title: effect }, `${handle?.id} ${run?.status} ${isCompleted} ${isLoading}`);
+        };
+        const root = rootOf();
+        const render = async (share) => {
+          root.render(h(Form, { share }));
+          await until(() => document.querySelector("p")?.title === share);
+        };
+        await render("one");
+        calls.submit({});
+        calls.complete({});
+        await until(() => live()[0]?.wants.length === 1);
+        await tell(["row", ({ run }) => run, row("run_1")]);
+        await until(() => document.body.textContent === "run_1 EXECUTING true false");
+        held.isHeld = true;
+        calls.complete({});
+        await until(() => held.length === 1);
+        await render("two");
+        const at = document.body.textContent;
+        for (const answer of held) answer();
+        await wait(100);
+        return [at, document.body.textContent, live().length];
+      },
+    );
+    const nothing = "undefined undefined false false";
+    assert.deepEqual([shown, said], [[nothing, nothing, 0], []]);
   });
 });

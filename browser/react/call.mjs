@@ -2,6 +2,7 @@
 // A call that a component makes: its state, and the answer of the last one.
 
 import { useCallback, useInsertionEffect, useRef, useState } from "react";
+import { scopeOf } from "./access.mjs";
 
 /**
  * @template T
@@ -14,30 +15,38 @@ import { useCallback, useInsertionEffect, useRef, useState } from "react";
 /**
  * A call is made at once, with what the component was rendered with by then: a handler that calls and then goes on to the next
  * thing means the one before. Of calls that overlap the last one counts. A failure is in `error`, and is never an unhandled rejection.
+ * What came of a call of one user is not shown to another.
  *
  * @template {unknown[]} A
  * @template T
+ * @param {import("./access.mjs").Access} access
  * @param {(...args: A) => Promise<T>} call
  * @returns {[(...args: A) => void, CallState<T>]}
  */
-export function useCall(call) {
-  const [state, setState] = useState(
-    /** @type {CallState<T>} */ ({ isLoading: false, data: undefined, error: undefined }),
-  );
-  const latest = useRef(call);
+export function useCall(access, call) {
+  const of = `${scopeOf(access)}`;
+  /** @type {CallState<T> & { of: string }} */
+  const none = { isLoading: false, data: undefined, error: undefined, of };
+  const [state, setState] = useState(none);
+  const latest = useRef({ call, none });
   // Before any other effect of the page, which may make the call.
   useInsertionEffect(() => {
-    latest.current = call;
+    latest.current = { call, none };
   });
   const count = useRef(0);
   const make = useCallback((/** @type {A} */ ...args) => {
     const own = ++count.current;
-    setState(({ data, error }) => ({ isLoading: true, data, error }));
-    new Promise((/** @type {(value: T | Promise<T>) => void} */ resolve) => resolve(latest.current(...args))).then(
-      (data) => own === count.current && setState({ isLoading: false, data, error: undefined }),
-      (/** @type {Error} */ error) =>
-        own === count.current && setState(({ data }) => ({ isLoading: false, data, error })),
+    const { call, none } = latest.current;
+    /** @param {Partial<CallState<T>>} changes */
+    const show = (changes) => {
+      if (own !== count.current) return;
+      setState((before) => ({ ...(before.of === none.of ? before : none), ...changes }));
+    };
+    show({ isLoading: true });
+    new Promise((/** @type {(value: T | Promise<T>) => void} */ resolve) => resolve(call(...args))).then(
+      (data) => show({ isLoading: false, data, error: undefined }),
+      (/** @type {Error} */ error) => show({ isLoading: false, error }),
     );
   }, []);
-  return [make, state];
+  return [make, state.of === of ? state : none];
 }

@@ -16,6 +16,7 @@ import { stringify } from "./super-json.mjs";
 export function useTaskTrigger(id, options) {
   const access = useAccess(options);
   const [submit, { isLoading, data, error }] = useCall(
+    access,
     /** @param {unknown} payload @param {TriggerOptions} [given] */ (payload, given) =>
       trigger(access, id, payload, given ?? {}),
   );
