@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("refused tokens of trigger-native/react", 4, (pages) => {
+await describeReactPages("refused tokens of trigger-native/react", 6, (pages) => {
   it("are replaced at once in a list that is seldom shown, and nothing is asked for once its component left", async () => {
     const { shown, said } = await pages.run(async ({ React, h, rootOf, hooks, asks, live, tell, row, until, wait }) => {
       const List = ({ token }) => {
@@ -114,5 +114,49 @@ await describeReactPages("refused tokens of trigger-native/react", 4, (pages) =>
       return document.body.textContent;
     });
     assert.equal(shown, "EXECUTINGEXECUTING");
+  });
+
+  it("are asked with later and later where each render of useRun has another one", async () => {
+    const { shown } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until, wait }) => {
+      let isOpen = false;
+      answers.push(({ resolve }) => {
+        if (isOpen) resolve(Response.json({ id: "run_1", status: "EXECUTING" }));
+        else resolve(Response.json({ error: "no" }, { status: 401 }));
+        return true;
+      });
+      let renders = 0;
+      const Run = () => {
+        const { run, error } = hooks.useRun("run_1", { accessToken: `token ${++renders}` });
+        return h("p", null, error?.message ?? run?.status);
+      };
+      rootOf().render(h(Run));
+      await until(() => document.body.textContent === "no");
+      await wait(700);
+      const count = asks.length;
+      isOpen = true;
+      await until(() => document.body.textContent === "EXECUTING");
+      return { count, renders };
+    });
+    assert.ok(shown.count >= 2 && shown.count < 20 && shown.renders < 60, JSON.stringify(shown));
+  });
+
+  it("have useRun ask once where each render has another one, also of a relay that takes long", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until, wait }) => {
+      const { now } = Date;
+      let later = 0;
+      Date.now = () => now() + later;
+      answers.push(({ resolve }) => {
+        later += 3000;
+        resolve(Response.json({ id: "run_1", status: "EXECUTING" }));
+        return true;
+      });
+      let renders = 0;
+      const Run = () => h("p", null, hooks.useRun("run_1", { accessToken: `token ${++renders}` }).run?.status);
+      rootOf().render(h(Run));
+      await until(() => document.body.textContent === "EXECUTING");
+      await wait(200);
+      return asks.length;
+    });
+    assert.deepEqual([shown, said], [1, []]);
   });
 });

@@ -1,7 +1,9 @@
 // A run that is asked for now and then, once for all components of a page that show it.
 
+import { backoff } from "../live.mjs";
 import { Kept } from "./kept.mjs";
 import { request } from "./request.mjs";
+import { FAST_TRIES } from "./shared-follow.mjs";
 import { View } from "./view.mjs";
 
 /** @typedef {import("../../types/run-calls.js").RetrievedRun} Retrieved */
@@ -20,8 +22,8 @@ const FOCUS_MS = 5_000;
 const RETRY_MS = 5_000;
 const MAX_RETRY_MS = 300_000;
 
-/** Refusals that time does not mend. */
-const FINAL = [400, 401, 403, 422];
+/** Refusals that neither time nor another token mends. */
+const FINAL = [400, 422];
 
 /** A run in one of these will not change: a cancelled or expired one too, which the official hook asks for without end. */
 const OVER = ["COMPLETED", "CANCELED", "FAILED", "CRASHED", "SYSTEM_FAILURE", "EXPIRED", "TIMED_OUT"];
@@ -58,7 +60,7 @@ export class Query {
     this.#members.add(member);
     if (member.current.access.accessToken) this.#fresh = undefined;
     const { error } = this.view.get();
-    if (error || Date.now() - this.#askedAt > FRESH_MS) this.#ask();
+    if (error || Date.now() - this.#askedAt > FRESH_MS) this.#askInTime();
     else this.#schedule();
     const listens = typeof window !== "undefined";
     const onFocus = () => {
@@ -83,6 +85,13 @@ export class Query {
     };
   }
 
+  /** Asks, later and later where that fails again and again: a component may be rendered with another token each time. */
+  #askInTime() {
+    const tries = this.#failures - FAST_TRIES;
+    if (tries < 0 || Date.now() - this.#askedAt > backoff(tries)) this.#ask();
+    else this.#schedule();
+  }
+
   async #ask() {
     // Each component has a token of its own, and may be rendered with another one.
     const member = this.#untried() ?? [...this.#members][0];
@@ -100,6 +109,8 @@ export class Query {
       const path = `/api/v3/runs/${encodeURIComponent(this.#runId)}`;
       const { data, token } = await request({ ...access, accessToken }, path, undefined, asked.signal);
       this.#fresh = token === access.accessToken ? undefined : token;
+      // It is as young as this, however long it took.
+      this.#askedAt = Date.now();
       this.#failures = 0;
       this.#refused.clear();
       this.view.show({ run: kept(this.view.get().run, read(data)), error: undefined, isValidating: false });
@@ -113,7 +124,7 @@ export class Query {
     } finally {
       if (this.#underWay === asked) this.#underWay = undefined;
     }
-    if (this.#refused.has(key) && this.#untried()) this.#ask();
+    if (this.#refused.has(key) && this.#untried()) this.#askInTime();
     else this.#schedule();
   }
 
@@ -141,6 +152,7 @@ export class Query {
     const { run, error } = this.view.get();
     if (error) {
       const status = /** @type {{ status?: number }} */ (error).status;
+      if (status === 401 || status === 403) return this.#untried() && backoff(this.#failures - FAST_TRIES);
       if (status !== undefined && FINAL.includes(status)) return undefined;
       return Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** (this.#failures - 1));
     }

@@ -6,7 +6,7 @@ import { backoff } from "../live.mjs";
 const FORGOTTEN_MS = 60_000;
 
 /** So many tries with other tokens are made at once; further ones later and later. */
-const FAST_TRIES = 5;
+export const FAST_TRIES = 5;
 
 /** `any`: of every kind of hook. @typedef {{ readonly current: { access: import("./access.mjs").Access, options: any } }} Member one component, with its last render */
 /** @typedef {(follow: SharedFollow) => () => void} Start gives the function that leaves */
