@@ -52,7 +52,7 @@ function useListView(wanted, options, followed) {
   // What another subject showed is not shown as this one's. A component that only names an `id` shows what others follow.
   const shown = subject && state.subject !== subject ? NOTHING : state;
   const stop = useFollower(access, options, subject, view, shown.error, (follow) => {
-    if (view.get().subject !== subject) view.show({ ...NOTHING, subject });
+    view.begin(subject);
     let isKnown = false;
     const updates = throttle((/** @type {ListState} */ { value, error }) => {
       view.show({ runs: inOrder(value), error });

@@ -9,7 +9,7 @@ import { View } from "./view.mjs";
 /** @typedef {import("../../types/run-calls.js").RetrievedRun} Retrieved */
 /** @typedef {import("../../types/react.js").UseRunOptions} Options */
 /** @typedef {{ access: import("./access.mjs").Access, options: Options | undefined }} Member one component, with its last render */
-/** @typedef {{ run: Retrieved | undefined, error: Error | undefined, isValidating: boolean }} RunState */
+/** @typedef {{ run: Retrieved | undefined, error: Error | undefined, isValidating: boolean, subject?: undefined }} RunState */
 
 /** What is known before the first answer: it is asked for as soon as the page is there. @type {RunState} */
 export const UNKNOWN = { run: undefined, error: undefined, isValidating: true };

@@ -54,7 +54,7 @@ function useRunView(runId, options, withStreams) {
   const shown = shownOf && state.subject !== shownOf ? NOTHING : state;
   const stop = useFollower(access, options, subject, view, shown.error, (follow) => {
     const id = /** @type {string} */ (runId);
-    if (view.get().subject !== shownOf) view.show({ ...NOTHING, subject: shownOf });
+    view.begin(shownOf);
     /** Of the run itself. @type {Error | undefined} */
     let failure;
     const streams = withStreams ? streamsOf(id, follow, view, throttleOf(options), () => failure) : undefined;

@@ -58,7 +58,7 @@ function useStream(runId, key, options) {
   const [view, state] = useView("stream", options?.id, scope, subject, NOTHING);
   const shown = subject && state.subject !== subject ? NOTHING : state;
   const stop = useFollower(access, options, subject, view, shown.error, ({ connection, accessToken, shared }) => {
-    if (view.get().subject !== subject) view.show({ ...NOTHING, subject });
+    view.begin(subject);
     /** @type {Part[]} */
     let waiting = [];
     /** @type {string | undefined} */

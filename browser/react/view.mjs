@@ -5,22 +5,24 @@ import { useMemo, useSyncExternalStore } from "react";
 import { Kept } from "./kept.mjs";
 import { SharedFollow } from "./shared-follow.mjs";
 
-/** A value and those who read it. @template T */
+/** A value and those who read it. @template {{ subject?: string | undefined }} T */
 export class View {
+  #empty;
   /** @type {T} */
   #shown;
+  /** Shows the same, whatever it showed. @type {View<T> | undefined} */
+  mirror;
   /** @type {Set<() => void>} */
   #listeners = new Set();
   /** What is followed for it. @type {Map<string, SharedFollow>} */
   #followed = new Map();
 
   /**
-   * @param {T} first
-   * @param {View<T>} [mirror] shows the same, whatever it showed
+   * @param {T} empty
    */
-  constructor(first, mirror) {
-    this.#shown = first;
-    this.mirror = mirror;
+  constructor(empty) {
+    this.#empty = empty;
+    this.#shown = empty;
   }
 
   get = () => this.#shown;
@@ -36,7 +38,15 @@ export class View {
   show(changes) {
     this.#shown = { ...this.#shown, ...changes };
     for (const listener of [...this.#listeners]) listener();
-    this.mirror?.show(this.#shown);
+    // Others may show more of the same in it.
+    const isSame = this.mirror?.get().subject === this.#shown.subject;
+    this.mirror?.show(isSame ? changes : this.#shown);
+  }
+
+  /** Shows what it has of a subject: nothing of another one. @param {T["subject"]} subject */
+  begin(subject) {
+    if (this.#shown.subject !== subject) this.#shown = { ...this.#empty, subject };
+    this.show({});
   }
 
   /** Whether a component shows it or follows for it. */
@@ -53,8 +63,11 @@ export class View {
   follow(subject, member, start) {
     const follow = this.#followed.get(subject) ?? new SharedFollow(start);
     this.#followed.set(subject, follow);
+    // It is in use while something is followed that it shows.
+    const unwatch = this.mirror?.subscribe(() => {});
     follow.join(member);
     return () => {
+      unwatch?.();
       // What waits is told to the last one, too.
       if (follow.leave(member)) this.#followed.delete(subject);
     };
@@ -79,7 +92,7 @@ const named = new Kept(400);
  * The view of those who name the same `id` and follow the same. Who names an `id` alone sees what others of the same user
  * follow by it.
  *
- * @template T
+ * @template {{ subject?: string | undefined }} T
  * @param {string} name of the kind, the user and the `id`
  * @param {string | undefined} subject
  * @param {T} empty
@@ -96,7 +109,7 @@ function namedView(name, subject, empty) {
 /**
  * The view of a hook and what it shows now; on a server, and while a page is hydrated, nothing.
  *
- * @template T
+ * @template {{ subject?: string | undefined }} T
  * @param {string} kind of hooks that show the same for the same `id`
  * @param {string | null | undefined} id
  * @param {[url: string, share: boolean | string]} scope the relay and the user: what one is shown is not shown to another
