@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("calls of trigger-native/react", 6, (pages) => {
+await describeReactPages("calls of trigger-native/react", 7, (pages) => {
   for (const strict of [false, true]) {
     it(`send to what was shown when they were called${strict ? ", in strict mode" : ""}`, async () => {
       const { shown, said } = await pages.run(
@@ -172,5 +172,38 @@ await describeReactPages("calls of trigger-native/react", 6, (pages) => {
     });
     assert.match(shown[0], /refreshAccessToken.* did not answer within 30 s/);
     assert.deepEqual([shown[1], said], [1, []]);
+  });
+
+  it("show the run that they triggered alone, and by its id to others", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, answers, live, tell, row, until }) => {
+      answers.push(({ url, resolve }) => {
+        if (url.endsWith("/live")) return false;
+        resolve(Response.json({ id: "run_new" }));
+        return true;
+      });
+      let submit;
+      const Run = ({ run, id }) => h("i", null, hooks.useRealtimeRun(run, { id }).run?.id ?? "none", " ");
+      const Form = () => {
+        const form = hooks.useRealtimeTaskTrigger("task", { id: "x" });
+        submit = form.submit;
+        return h("i", null, form.run?.id ?? "none", " ");
+      };
+      rootOf().render([
+        h(Form, { key: 1 }),
+        h(Run, { key: 2, run: "run_old", id: "x" }),
+        h(Run, { key: 3, id: "run_new" }),
+      ]);
+      const shown = [];
+      for (const id of ["run_old", "run_new"]) {
+        if (id === "run_new") submit({});
+        const isIt = ({ run }) => run === id;
+        await until(() => live()[0]?.wants.some(isIt));
+        await tell(["row", isIt, row(id)]);
+        await until(() => document.body.textContent.includes(id));
+        shown.push(document.body.textContent);
+      }
+      return shown;
+    });
+    assert.deepEqual([shown, said], [["none run_old none ", "run_new run_old run_new "], []]);
   });
 });

@@ -48,7 +48,7 @@ export function useRealtimeTaskTriggerWithStreams(id, options) {
 /**
  * The options to follow a triggered run with: its handle's token reads it.
  *
- * @param {{ handle?: { publicAccessToken?: string } | undefined }} triggered
+ * @param {{ handle?: { id: string, publicAccessToken?: string } | undefined }} triggered
  * @param {Options} [options]
  */
 function ofRun({ handle }, options) {
@@ -62,6 +62,8 @@ function ofRun({ handle }, options) {
   const throttle = throttleInMs ?? experimental;
   return {
     ...rest,
+    // Before there is a run, nothing that others follow is shown as it.
+    id: handle?.id,
     ...(token ? { accessToken: token } : {}),
     ...(throttle === undefined ? {} : { throttleInMs: throttle }),
   };
