@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("refused tokens of trigger-native/react", 6, (pages) => {
+await describeReactPages("refused tokens of trigger-native/react", 7, (pages) => {
   it("are replaced at once in a list that is seldom shown, and nothing is asked for once its component left", async () => {
     const { shown, said } = await pages.run(async ({ React, h, rootOf, hooks, asks, live, tell, row, until, wait }) => {
       const List = ({ token }) => {
@@ -158,5 +158,29 @@ await describeReactPages("refused tokens of trigger-native/react", 6, (pages) =>
       return asks.length;
     });
     assert.deepEqual([shown, said], [1, []]);
+  });
+
+  it("of a component that left with its refresher are followed by what the others have, be it no token", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, row, until }) => {
+      const Run = ({ token, refreshAccessToken }) => {
+        const { run, error } = hooks.useRealtimeRun("run_1", { id: "x", accessToken: token, refreshAccessToken });
+        return h("i", null, error?.message ?? run?.status);
+      };
+      const root = rootOf();
+      const second = h(Run, { key: 2 });
+      root.render([h(Run, { key: 1, token: "first", refreshAccessToken: async () => "fresh" }), second]);
+      await until(() => live()[0]?.wants[0]?.token === "first");
+      root.render([second]);
+      await until(() => document.querySelectorAll("i").length === 1);
+      const isRun = ({ run }) => run;
+      await tell(["error", isRun, { status: 401, message: "expired", retry: false }]);
+      await until(() => live()[0]?.wants[0] && !live()[0].wants[0].token, "a request without a token");
+      await tell(["row", isRun, row("run_1")]);
+      await until(() => document.body.textContent === "EXECUTING");
+      await tell(["error", isRun, { status: 401, message: "expired", retry: false }]);
+      await until(() => document.body.textContent === "expired");
+      return live().length;
+    });
+    assert.deepEqual([shown, said], [0, []]);
   });
 });

@@ -84,11 +84,14 @@ export class SharedFollow {
    */
   recovers(error) {
     const { status } = /** @type {{ status?: number }} */ (error ?? {});
-    if (status !== 401 && status !== 403) return false;
+    // What it began with a refresher that went with its component goes on without.
+    const isLost = error && this.#refreshes && !this.refresh;
+    if (!isLost && status !== 401 && status !== 403) return false;
     // A component may be rendered with another token each time: then it is shown why nothing comes.
     if (this.#tries >= FAST_TRIES && Date.now() - this.#triedAt < FORGOTTEN_MS) return false;
     this.#refused.add(this.#token);
     const isBetter = (/** @type {Member} */ { current: { access } }) =>
+      isLost ||
       (access.accessToken !== undefined && !this.#refused.has(access.accessToken)) ||
       (access.refreshAccessToken !== undefined && !this.#refreshes);
     const next = [...this.members].find(isBetter);
