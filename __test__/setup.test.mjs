@@ -63,7 +63,9 @@ describe("the lists of tests", () => {
 
   it("know every file that needs Chromium, so that it is installed", () => {
     const text = (/** @type {string} */ name) => readFileSync(path.join(root, "__test__", name), "utf8");
-    const needs = files.filter((name) => /"\.\/(support\/browser|examples\/(apps|routes))\.mjs"/.test(text(name)));
+    const needs = files.filter((name) =>
+      /"\.\/(support\/(browser|react-page)|examples\/(apps|routes))\.mjs"/.test(text(name)),
+    );
     assert.deepEqual(needs.map(nameOf), BROWSER);
   });
 
