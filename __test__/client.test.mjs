@@ -187,7 +187,8 @@ describe("what is followed", () => {
     await opened(t);
     const ask = relay.last();
     const rows = Array.from({ length: 1003 }, (_, n) => rowOf(`k${n}`, `run_${n}`, { createdAt: 5000 - n }));
-    await ask.tell(...rows.map((row) => ["row", ask.id(), row]), ["ready", ask.id()]);
+    // The oldest first.
+    await ask.tell(...rows.map((row) => ["row", ask.id(), row]).reverse(), ["ready", ask.id()]);
     await ask.end();
     await pass(t, 1000);
     const next = relay.last();
