@@ -2,11 +2,15 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
+import http from "node:http";
 import http2 from "node:http2";
 import { after, before, describe, it } from "node:test";
+import { getRequestListener } from "@hono/node-server";
 import { createRealtimeHandler } from "trigger-native";
+import { connect } from "trigger-native/client";
 import { asking } from "./support/live.mjs";
-import { bearer, handlerOver, startServer, WAYS } from "./support/relay.mjs";
+import { bearer, handlerOver, startServer, tokenFor, WAYS } from "./support/relay.mjs";
 import { CONFIGURATION, RUN } from "./support/relay-face.mjs";
 
 const PATH = "/relay/v1/live";
@@ -56,6 +60,34 @@ describe("a live response", { timeout: 60_000 }, () => {
         await handler.close();
       });
     }
+  }
+});
+
+describe("a server that stops", { timeout: 60_000 }, () => {
+  for (const [way, answers] of Object.entries({
+    "handler.node": (handler) => handler.node,
+    "handler(request)": (handler) => getRequestListener(handler),
+  })) {
+    it(`does not wait for pages that ask its closed handler again, over ${way}`, async (t) => {
+      const server = await startServer();
+      t.after(() => server.stop());
+      const run = await server.makeRun({ status: "EXECUTING" });
+      const handler = handlerOver(server);
+      const app = http.createServer(answers(handler));
+      // A connection without a request is kept for longer than the test has.
+      app.keepAliveTimeout = 600_000;
+      await once(app.listen(0, "127.0.0.1"), "listening");
+      const connection = connect({
+        url: `http://127.0.0.1:${app.address().port}`,
+        accessToken: tokenFor([`read:runs:${run}`]),
+      });
+      t.after(() => connection.close());
+      await new Promise((resolve) => {
+        connection.run(run).subscribe(({ state }) => state === "live" && resolve());
+      });
+      await handler.close();
+      await new Promise((resolve) => app.close(resolve));
+    });
   }
 });
 

@@ -55,8 +55,18 @@ export async function buildPage() {
 }
 
 /**
- * What the official packages bring along and the page never runs, a third of it and more: zod's messages in some fifty languages
- * and its reader of JSON schemas, and jose, which signs a token where a server gave none. The emulator gives one with every
+ * A module whose exports do nothing.
+ *
+ * @param {{ path: string }} module
+ */
+async function without({ path }) {
+  const names = (await readFile(path, "utf8")).matchAll(/^export (?:async )?(?:const|class|function) (\w+)/gm);
+  return { contents: Array.from(names, ([, name]) => `export const ${name} = () => undefined;`).join("\n") };
+}
+
+/**
+ * What the official packages bring along and the page never runs, a third of it and more: zod's messages in some fifty languages,
+ * its compiler, which needs eval(), and what reads and writes JSON schemas, and jose, which signs a token where a server gave none. The emulator gives one with every
  * answer that the page asks for.
  *
  * @type {import("esbuild").Plugin}
@@ -67,9 +77,10 @@ const lean = {
     onLoad({ filter: /[\\/]zod[\\/].*[\\/]locales[\\/]index\.js$/ }, () => ({
       contents: 'export { default as en } from "./en.js";',
     }));
-    onLoad({ filter: /[\\/]zod[\\/].*[\\/]from-json-schema\.js$/ }, () => ({
-      contents: "export const fromJSONSchema = undefined;",
-    }));
+    onLoad(
+      { filter: /[\\/]zod[\\/].*[\\/](compile|(from|to)-json-schema|json-schema-(generator|processors))\.js$/ },
+      without,
+    );
     onResolve({ filter: /^jose$/ }, ({ kind, path }) =>
       kind === "dynamic-import" ? { path, external: true } : undefined,
     );

@@ -16,18 +16,25 @@ const BETWEEN = "\x1f";
 const INLINED = "-Cllvm-args=-inline-threshold=25";
 
 /**
+ * Flags of C: no exception passes it, and the tables by which one would find its way are left out, which debuggers alone
+ * would read. Windows cannot do without, and macOS has them in another form.
+ */
+const C_FLAGS = process.platform === "linux" ? ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables"] : [];
+
+/**
  * The flags of published code: small, and without the folders of this machine, as panics name the source files.
  *
  * @param {NodeJS.ProcessEnv} [env]
  * @returns {{ args: string[], env: NodeJS.ProcessEnv }} to be put before cargo's command, and its environment
  */
 export function asPublished(env = process.env) {
+  const published = { ...env, CFLAGS: [env.CFLAGS, ...C_FLAGS].filter(Boolean).join(" ") };
   const home = path.resolve(env.CARGO_HOME ?? path.join(os.homedir(), ".cargo"));
   const flags = [INLINED, `--remap-path-prefix=${home}=cargo`, `--remap-path-prefix=${root}=trigger-native`];
   const given = flagsOf(env);
   // Flags in the environment go before those of configuration files, which would be lost: only where some are there.
-  if (!given) return { args: ["--config", `build.rustflags = ${JSON.stringify(flags)}`], env };
-  return { args: [], env: { ...env, CARGO_ENCODED_RUSTFLAGS: [...given, ...flags].join(BETWEEN) } };
+  if (!given) return { args: ["--config", `build.rustflags = ${JSON.stringify(flags)}`], env: published };
+  return { args: [], env: { ...published, CARGO_ENCODED_RUSTFLAGS: [...given, ...flags].join(BETWEEN) } };
 }
 
 /**
