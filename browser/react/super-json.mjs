@@ -1,13 +1,20 @@
 // Writing values as superjson, the form that the official hooks send payloads in. Reading is not needed here.
+//
+// Tasks carry superjson 2.2.1 to read it: its paths escape dots and no backslashes, and it knows no version of them.
 
 /**
  * @typedef {{ value: unknown, tree?: Tree | undefined }} Written a JSON value, and what it was before
  * @typedef {unknown[] | { [path: string]: Tree }} Tree the type with those below it, or those below alone
  */
 
-/** What superjson writes as something else, in the order in which it looks. @type {[(value: any) => unknown, unknown, (value: any) => unknown][]} `any`: the first of each says what the value is */
+/** What superjson writes as something else, in the order in which it looks. @type {[(value: any) => unknown, string | ((value: any) => string[]), (value: any) => unknown][]} `any`: the first of each says what the value is */
 const TYPES = [
-  [(value) => ArrayBuffer.isView(value) && !(value instanceof DataView), ["typed-array"], (value) => [...value]],
+  [isBuffer, () => ["custom", "buffer"], (value) => [...value]],
+  [
+    (value) => ArrayBuffer.isView(value) && !(value instanceof DataView),
+    (value) => ["typed-array", value.constructor.name],
+    (value) => [...value],
+  ],
   [(value) => value === undefined, "undefined", () => null],
   [(value) => typeof value === "bigint", "bigint", String],
   [(value) => value instanceof Date && !Number.isNaN(value.valueOf()), "Date", (value) => value.toISOString()],
@@ -20,22 +27,46 @@ const TYPES = [
   [(value) => value instanceof URL, "URL", String],
 ];
 
+/** A buffer of Node's, which bundlers give pages: tasks know it by a name of its own. @param {any} value `any`: of every kind */
+function isBuffer(value) {
+  return ArrayBuffer.isView(value) && /** @type {any} */ (value.constructor).isBuffer?.(value);
+}
+
 /** @param {Error} error */
 function errorParts(error) {
   const { name, message } = error;
   return "cause" in error ? { name, message, cause: error.cause } : { name, message };
 }
 
-/** Names that superjson does not write, since reading them would change an object's prototype. */
+/** Names that superjson does not write, since to set them may change an object's prototype. */
 const REFUSED = ["__proto__", "constructor", "prototype"];
 
 const PRIMITIVES = ["boolean", "undefined", "number", "string", "symbol"];
 
 /** A name within a path. @param {string} name */
-const escaped = (name) => name.replace(/\\/g, "\\\\").replace(/\./g, "\\.");
+const escaped = (name) => name.replaceAll(".", "\\.");
+
+/**
+ * A value as a text. One with names that superjson refuses, such as `constructor`, is plain JSON in the same form, as it
+ * is where a server triggers.
+ *
+ * @param {unknown} value
+ * @returns {string}
+ */
+export function stringify(value) {
+  try {
+    return typed(value);
+  } catch (error) {
+    try {
+      return JSON.stringify({ json: value });
+    } catch {
+      throw error;
+    }
+  }
+}
 
 /** @param {unknown} value @returns {string} */
-export function stringify(value) {
+function typed(value) {
   /** @type {Map<unknown, string[][]>} */
   const places = new Map();
   /** @type {Map<unknown, Written>} */
@@ -45,7 +76,6 @@ export function stringify(value) {
   const meta = {
     ...(tree ? { values: tree } : {}),
     ...(referentialEqualities ? { referentialEqualities } : {}),
-    v: 1,
   };
   return JSON.stringify(tree || referentialEqualities ? { json, meta } : { json });
 
@@ -70,8 +100,7 @@ export function stringify(value) {
   function writeNew(value, path, above) {
     const rule = TYPES.find(([applies]) => applies(value));
     const plain = rule ? rule[2](value) : value;
-    const type =
-      rule && (Array.isArray(rule[1]) ? [...rule[1], /** @type {object} */ (value).constructor.name] : rule[1]);
+    const type = typeof rule?.[1] === "function" ? rule[1](value) : rule?.[1];
     const deep =
       Array.isArray(value) || isPlain(value) || value instanceof Map || value instanceof Set || value instanceof Error;
     if (!deep) return { value: plain, tree: type ? [type] : undefined };
