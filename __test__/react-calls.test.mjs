@@ -4,13 +4,13 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("calls of trigger-native/react", 7, (pages) => {
+await describeReactPages("calls of trigger-native/react", 8, (pages) => {
   for (const strict of [false, true]) {
     it(`send to what was shown when they were called${strict ? ", in strict mode" : ""}`, async () => {
       const { shown, said } = await pages.run(
         async ({ React, h, rootOf, hooks, asks, answers, until, flushSync }, isStrict) => {
           answers.push(({ resolve }) => {
-            resolve(Response.json({ success: true, id: "run_new" }));
+            resolve(Response.json({ success: true, ok: true, id: "run_new" }));
             return true;
           });
           const Approval = () => {
@@ -55,7 +55,7 @@ await describeReactPages("calls of trigger-native/react", 7, (pages) => {
   it("send what it was when they were called, whatever becomes of it", async () => {
     const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until }) => {
       answers.push(({ resolve }) => {
-        resolve(Response.json({ success: true, id: "run_new" }));
+        resolve(Response.json({ success: true, ok: true, id: "run_new" }));
         return true;
       });
       let calls;
@@ -205,5 +205,41 @@ await describeReactPages("calls of trigger-native/react", 7, (pages) => {
       return shown;
     });
     assert.deepEqual([shown, said], [["none run_old none ", "run_new run_old run_new "], []]);
+  });
+
+  it("show nothing of one token, stream or task for the next, and what came of it when it is back", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, answers, until }) => {
+      answers.push(({ url, resolve }) => {
+        const isRefused = url.includes("/input/");
+        resolve(
+          Response.json(isRefused ? { error: "over" } : { success: true, id: "run_1" }, {
+            status: isRefused ? 400 : 200,
+          }),
+        );
+        return true;
+      });
+      let calls;
+      const Form = ({ of }) => {
+        const token = hooks.useWaitToken(`waitpoint_${of}`);
+        const input = hooks.useInputStreamSend("chat", `run_${of}`);
+        const task = hooks.useTaskTrigger(`task-${of}`);
+        calls = [token.complete, input.send, task.submit];
+        return h("p", { title: of }, `${token.isCompleted} ${input.error?.message} ${task.handle?.id}`);
+      };
+      const root = rootOf();
+      const texts = [];
+      for (const of of ["one", "two", "one"]) {
+        root.render(h(Form, { of }));
+        await until(() => document.querySelector("p")?.title === of);
+        if (texts.length === 0) {
+          for (const call of calls) call({});
+          await until(() => document.body.textContent === "true over run_1");
+        }
+        texts.push(document.body.textContent);
+      }
+      return texts;
+    });
+    const [one, two] = ["true over run_1", "false undefined undefined"];
+    assert.deepEqual([shown, said.filter((text) => !text.includes("400"))], [[one, two, one], []]);
   });
 });

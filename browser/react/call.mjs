@@ -15,16 +15,17 @@ import { scopeOf } from "./access.mjs";
 /**
  * A call is made at once, with what the component was rendered with by then: a handler that calls and then goes on to the next
  * thing means the one before. Of calls that overlap the last one counts. A failure is in `error`, and is never an unhandled rejection.
- * What came of a call of one user is not shown to another.
+ * What came of a call of one user is not shown to another, nor what came of one task, token or stream for the next.
  *
  * @template {unknown[]} A
  * @template T
  * @param {import("./access.mjs").Access} access
+ * @param {unknown} subject what is called
  * @param {(...args: A) => Promise<T>} call
  * @returns {[(...args: A) => void, CallState<T>]}
  */
-export function useCall(access, call) {
-  const of = `${scopeOf(access)}`;
+export function useCall(access, subject, call) {
+  const of = JSON.stringify([scopeOf(access), subject]);
   /** @type {CallState<T> & { of: string }} */
   const none = { isLoading: false, data: undefined, error: undefined, of };
   const [state, setState] = useState(none);

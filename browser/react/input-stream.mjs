@@ -8,7 +8,7 @@ import { request } from "./request.mjs";
 /** @param {string} streamId @param {string | undefined} runId @param {import("../../types/react.js").UseApiClientOptions} [options] */
 export function useInputStreamSend(streamId, runId, options) {
   const access = useAccess(options);
-  const [send, { isLoading, error }] = useCall(access, async (/** @type {unknown} */ data) => {
+  const [send, { isLoading, error }] = useCall(access, [runId, streamId], async (/** @type {unknown} */ data) => {
     if (!runId) throw new Error("Could not send to the input stream: there is no run id");
     const path = `/realtime/v1/streams/${encodeURIComponent(runId)}/input/${encodeURIComponent(streamId)}`;
     await request(access, path, { data });

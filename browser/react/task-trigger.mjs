@@ -17,6 +17,7 @@ export function useTaskTrigger(id, options) {
   const access = useAccess(options);
   const [submit, { isLoading, data, error }] = useCall(
     access,
+    id,
     /** @param {unknown} payload @param {TriggerOptions} [given] */ (payload, given) =>
       trigger(access, id, payload, given ?? {}),
   );

@@ -8,7 +8,7 @@ import { request } from "./request.mjs";
 /** @param {string | undefined} waitpointId @param {import("../../types/react.js").UseApiClientOptions} [options] */
 export function useWaitToken(waitpointId, options) {
   const access = useAccess(options);
-  const [complete, { isLoading, data, error }] = useCall(access, async (/** @type {unknown} */ output) => {
+  const [complete, { isLoading, data, error }] = useCall(access, waitpointId, async (/** @type {unknown} */ output) => {
     if (!waitpointId) throw new Error("Could not complete the wait token: there is no id");
     const path = `/api/v1/waitpoints/tokens/${encodeURIComponent(waitpointId)}/complete`;
     return (await request(access, path, { data: output })).data;
