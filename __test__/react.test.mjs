@@ -258,7 +258,7 @@ describe("a call", () => {
     const access = { baseURL: `http://127.0.0.1:${server.address().port}`, accessToken: "token", ...init };
     access.requestOptions = { retry, ...init.requestOptions };
     try {
-      return { requests, given: await request(access, "/a", init.body).catch((error) => error) };
+      return { requests, given: await request(access, "/a", "a", init.body).catch((error) => error) };
     } finally {
       server.closeAllConnections();
       server.close();
@@ -296,8 +296,10 @@ describe("a call", () => {
     assert.deepEqual([given.message, given.status, given.code], ["Unauthorized", 403, "unauthorized"]);
     assert.equal(given.hint, "a scope");
     assert.ok(!JSON.stringify(given).includes("token"));
-    const page = await answered([[200, "<html>"]]);
-    assert.match(page.given.message, /is baseURL the mount point of a relay/);
+    for (const answer of ["<html>", "null", "{}", "[]", '"a"', '{"error":"no such route"}']) {
+      const { given } = await answered([[200, answer]]);
+      assert.match(given.message, /is baseURL the mount point of a relay/);
+    }
     const bare = await answered([[404, "no such page"]]);
     assert.equal(bare.given.message, "404 no such page");
   });
@@ -305,7 +307,7 @@ describe("a call", () => {
   test("has the headers of the options, but for those that are the call's own", async () => {
     const additionalHeaders = { "x-team": "a", authorization: "Bearer other", "x-trigger-source": "mine" };
     const init = { previewBranch: "b", requestOptions: { additionalHeaders }, body: { c: 1 } };
-    const { requests } = await answered([[200, "{}"]], {}, init);
+    const { requests } = await answered([[200, '{"a":1}']], {}, init);
     const { method, headers } = requests[0];
     assert.deepEqual(
       [method, headers["x-team"], headers.authorization, headers["x-trigger-source"], headers["x-trigger-branch"]],

@@ -11,7 +11,7 @@ export function useInputStreamSend(streamId, runId, options) {
   const [send, { isLoading, error }] = useCall(access, [runId, streamId], async (/** @type {unknown} */ data) => {
     if (!runId) throw new Error("Could not send to the input stream: there is no run id");
     const path = `/realtime/v1/streams/${encodeURIComponent(runId)}/input/${encodeURIComponent(streamId)}`;
-    await request(access, path, { data });
+    await request(access, path, "ok", { data });
   });
   const isReady = Boolean(runId) && !(options?.enabled === false && !access.accessToken);
   return { send, isLoading, isReady, error };

@@ -107,7 +107,7 @@ export class Query {
     this.view.show({ isValidating: true });
     try {
       const path = `/api/v3/runs/${encodeURIComponent(this.#runId)}`;
-      const { data, token } = await request({ ...access, accessToken }, path, undefined, asked.signal);
+      const { data, token } = await request({ ...access, accessToken }, path, "status", undefined, asked.signal);
       this.#fresh = token === access.accessToken ? undefined : token;
       // It is as young as this, however long it took.
       this.#askedAt = Date.now();

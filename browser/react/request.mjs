@@ -49,11 +49,12 @@ function messageOf(status, error, text) {
  *
  * @param {import("./access.mjs").Access} access
  * @param {string} path
+ * @param {string} has what the answer has: one without it is another server's
  * @param {unknown} [body] of a POST
  * @param {AbortSignal} [signal]
  * @returns {Promise<{ data: any, headers: Headers, token: string | undefined }>} `any`: a server's JSON; with the token that was taken
  */
-export async function request(access, path, body, signal) {
+export async function request(access, path, has, body, signal) {
   const retry = { ...RETRY, ...access.requestOptions.retry };
   const init = {
     method: body === undefined ? "GET" : "POST",
@@ -72,7 +73,7 @@ export async function request(access, path, body, signal) {
   token ??= await refreshed();
   for (let attempt = 1; ; attempt++) {
     if (token) init.headers.set("authorization", `Bearer ${token}`);
-    const answer = await answered(access.baseURL + path, init);
+    const answer = await answered(access.baseURL + path, init, has);
     if ("data" in answer) return { ...answer, token };
     const { failure, again } = answer;
     if (refresh && (failure.status === 401 || failure.status === 403)) {
@@ -89,17 +90,23 @@ export async function request(access, path, body, signal) {
  *
  * @param {string} url
  * @param {RequestInit} init
+ * @param {string} has
  * @returns {Promise<{ data: any, headers: Headers } | { failure: TriggerApiError, again: boolean }>}
  */
-async function answered(url, init) {
+async function answered(url, init, has) {
   try {
     const response = await fetch(url, init);
     const text = await response.text();
     const data = parsed(text);
     const { status, headers, ok } = response;
-    if (ok && data !== undefined) return { data, headers };
+    if (ok && data?.[has]) return { data, headers };
     const failure = ok
-      ? new TriggerApiError(status, undefined, "The answer is no JSON: is baseURL the mount point of a relay?", headers)
+      ? new TriggerApiError(
+          status,
+          undefined,
+          "The answer is not what was asked for: is baseURL the mount point of a relay?",
+          headers,
+        )
       : new TriggerApiError(status, data, data === undefined ? text : "", headers);
     return { failure, again: mayHelp(response) };
   } catch (error) {

@@ -98,7 +98,7 @@ async function trigger(access, id, payload, given) {
   });
   const body = { payload: data, options: JSON.parse(read) };
   body.options.idempotencyKey = await idempotencyKeyOf(given.idempotencyKey);
-  const answer = await request(access, `/api/v1/tasks/${encodeURIComponent(id)}/trigger`, body);
+  const answer = await request(access, `/api/v1/tasks/${encodeURIComponent(id)}/trigger`, "id", body);
   const publicAccessToken = answer.headers.get("x-trigger-jwt") ?? undefined;
   return { ...answer.data, publicAccessToken, taskIdentifier: id };
 }

@@ -11,7 +11,7 @@ export function useWaitToken(waitpointId, options) {
   const [complete, { isLoading, data, error }] = useCall(access, waitpointId, async (/** @type {unknown} */ output) => {
     if (!waitpointId) throw new Error("Could not complete the wait token: there is no id");
     const path = `/api/v1/waitpoints/tokens/${encodeURIComponent(waitpointId)}/complete`;
-    return (await request(access, path, { data: output })).data;
+    return (await request(access, path, "success", { data: output })).data;
   });
   return { complete, isLoading, isCompleted: Boolean(data?.success), isReady: Boolean(waitpointId), error };
 }
