@@ -74,8 +74,15 @@ const JUST_NOW_MS = 10_000;
  */
 const given = new WeakMap();
 
-/** Asks a refresher. One that does not answer for long has failed. @param {Refresh} refresh */
-export const askRefresher = (refresh) => within((async () => refresh())(), MAX_TOKEN_MS);
+/** Asks a refresher. One that does not answer for long has failed; it may fail with anything. @param {Refresh} refresh */
+export async function askRefresher(refresh) {
+  try {
+    return await within((async () => refresh())(), MAX_TOKEN_MS);
+  } catch (cause) {
+    if (cause instanceof Error) throw cause;
+    throw new Error(`refreshAccessToken failed: ${cause ?? "it does not say why"}`, { cause });
+  }
+}
 
 /**
  * The token of a refresher, which is asked unless it gave another one than the refused just now.
