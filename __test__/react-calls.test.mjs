@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("calls of trigger-native/react", 8, (pages) => {
+await describeReactPages("calls of trigger-native/react", 10, (pages) => {
   for (const strict of [false, true]) {
     it(`send to what was shown when they were called${strict ? ", in strict mode" : ""}`, async () => {
       const { shown, said } = await pages.run(
@@ -241,5 +241,50 @@ await describeReactPages("calls of trigger-native/react", 8, (pages) => {
     });
     const [one, two] = ["true over run_1", "false undefined undefined"];
     assert.deepEqual([shown, said.filter((text) => !text.includes("400"))], [[one, two, one], []]);
+  });
+
+  it("show an error where a refresher fails, whatever it fails with", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, until }) => {
+      const reasons = [undefined, "no session", { code: 1 }, new Error("its own")];
+      const One = ({ reason }) => {
+        const options = { refreshAccessToken: () => Promise.reject(reason) };
+        const { run, error, isLoading } = hooks.useRun("run_1", { ...options, share: String(reason) });
+        const token = hooks.useWaitToken("waitpoint_1", options);
+        const text = token.error ? token.error.message : "none";
+        return h("p", { onClick: () => token.complete("yes") }, `${run} ${error?.message} ${isLoading}, ${text}`);
+      };
+      rootOf().render(reasons.map((reason, key) => h(One, { key, reason })));
+      const texts = () => [...document.querySelectorAll("p")].map(({ textContent }) => textContent);
+      await until(() => texts().length === reasons.length);
+      for (const paragraph of document.querySelectorAll("p")) paragraph.click();
+      await until(() => texts().every((text) => text.includes(" false, ") && !text.endsWith("none")));
+      return texts();
+    });
+    const [none, text, object, own] = ["it does not say why", "no session", "[object Object]"]
+      .map((why) => `refreshAccessToken failed: ${why}`)
+      .concat("its own");
+    assert.deepEqual([shown, said], [[none, text, object, own].map((why) => `undefined ${why} false, ${why}`), []]);
+  });
+
+  it("poll at their interval, whoever else comes and goes that shows the run", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until, wait }) => {
+      answers.push(({ resolve }) => {
+        resolve(Response.json({ id: "run_1", status: "EXECUTING" }));
+        return true;
+      });
+      const Run = ({ refreshInterval }) => h("p", null, hooks.useRun("run_1", { refreshInterval }).run?.status);
+      const root = rootOf();
+      const render = (isThere) =>
+        root.render([h(Run, { key: 1, refreshInterval: 200 }), isThere ? h(Run, { key: 2 }) : null]);
+      render(false);
+      await until(() => document.body.textContent === "EXECUTING");
+      for (let turn = 0; turn < 20; turn++) {
+        render(turn % 2 === 0);
+        await wait(60);
+      }
+      return asks.length;
+    });
+    assert.ok(shown >= 4, `${shown}`);
+    assert.deepEqual(said, []);
   });
 });

@@ -38,6 +38,8 @@ export class Query {
   #members = new Set();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  /** When it asks, while it is set. */
+  #due = Number.POSITIVE_INFINITY;
   /** @type {AbortController | undefined} */
   #underWay;
   #askedAt = Number.NEGATIVE_INFINITY;
@@ -100,7 +102,7 @@ export class Query {
     const accessToken = this.#fresh ?? access.accessToken;
     // It may be rendered with another one by the time this one is refused.
     const key = keyOf(member);
-    clearTimeout(this.#timer);
+    this.#unset();
     const asked = new AbortController();
     this.#underWay = asked;
     this.#askedAt = Date.now();
@@ -133,18 +135,31 @@ export class Query {
     return [...this.#members].find((member) => !this.#refused.has(keyOf(member)));
   }
 
+  #unset() {
+    clearTimeout(this.#timer);
+    this.#due = Number.POSITIVE_INFINITY;
+  }
+
   /** Sets the timer of the next request, or ends what nobody waits for. */
   #schedule() {
-    clearTimeout(this.#timer);
     if (this.#members.size === 0) {
+      this.#unset();
       if (this.#underWay) this.#askedAt = Number.NEGATIVE_INFINITY;
       this.#underWay?.abort();
       this.#underWay = undefined;
       return;
     }
-    const delay = this.#delay();
-    if (this.#underWay || delay === undefined) return;
-    this.#timer = setTimeout(() => (isAway() ? this.#schedule() : this.#ask()), delay);
+    const delay = this.#underWay ? undefined : this.#delay();
+    // It is not later for those who come and go meanwhile.
+    if (delay !== undefined && this.#due <= Date.now() + delay) return;
+    this.#unset();
+    if (delay === undefined) return;
+    this.#due = Date.now() + delay;
+    this.#timer = setTimeout(() => {
+      this.#unset();
+      if (isAway()) this.#schedule();
+      else this.#ask();
+    }, delay);
   }
 
   /** How long until the next request, if there is to be one. */
