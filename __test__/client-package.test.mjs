@@ -55,7 +55,7 @@ describe("trigger-native/client", () => {
     for (const name of LATE) assert.ok(text.includes(`import("./${name}")`), name);
   });
 
-  it("takes 16 KB with the hooks of trigger-native/react", async () => {
+  it("takes 17 KB with the hooks of trigger-native/react", async () => {
     const { outputFiles, metafile } = await build({
       stdin: { contents: 'export * from "trigger-native/react";', resolveDir: root },
       bundle: true,
@@ -80,7 +80,7 @@ describe("trigger-native/client", () => {
       }
     }
     const bytes = [...loaded].reduce((sum, piece) => sum + gzipSync(pieces.get(piece), { level: 9 }).length, 0);
-    assert.ok(loaded.size < pieces.size && bytes > 10_000 && bytes <= 16 * 1024, `${bytes} bytes`);
+    assert.ok(loaded.size < pieces.size && bytes > 10_000 && bytes <= 17 * 1024, `${bytes} bytes`);
   });
 
   it("is the same for every kind of bundler, and never the sentence for servers", async () => {
