@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("shared views of trigger-native/react", 13, (pages) => {
+await describeReactPages("shared views of trigger-native/react", 14, (pages) => {
   it("ask the relay at the origin where baseURL is /, from whatever page", async () => {
     const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, until }) => {
       history.replaceState(null, "", "/dashboard/7");
@@ -203,6 +203,37 @@ await describeReactPages("shared views of trigger-native/react", 13, (pages) => 
       return live().length;
     });
     assert.deepEqual([shown, said], [0, []]);
+  });
+
+  it("follow nothing more where the last one leaves at what it is told as another token is tried", async () => {
+    const { shown, said } = await pages.run(
+      async ({ React, h, rootOf, hooks, asks, live, tell, until, wait, flushSync }) => {
+        const root = rootOf();
+        const Stream = ({ token }) => {
+          const onParts = (parts) => parts[0].chunk === 2 && flushSync(() => root.unmount());
+          const options = { accessToken: token, throttleInMs: 1e9, onParts };
+          const { parts } = hooks.useRealtimeStream("run_1", "ai", options);
+          const [effect, setEffect] = React.useState();
+          React.useEffect(() => setEffect(token), [token]);
+          return h("p", { title: effect }, parts);
+        };
+        root.render(h(Stream, { token: "first" }));
+        await until(() => live()[0]?.wants.length === 1);
+        const isStream = ({ stream }) => stream;
+        for (const chunk of [1, 2]) {
+          const parts = [{ id: `${chunk}`, chunk, timestamp: 0 }];
+          await tell(["chunk", isStream, { at: `${chunk}`, parts }]);
+          await until(() => document.body.textContent === "1");
+        }
+        root.render(h(Stream, { token: "second" }));
+        await until(() => document.querySelector("p").title === "second");
+        await tell(["error", isStream, { status: 401, message: "expired", retry: false }]);
+        await until(() => document.body.textContent === "");
+        await wait(300);
+        return { open: live().length, tokens: asks.flatMap(({ wants }) => wants.map(({ token }) => token)) };
+      },
+    );
+    assert.deepEqual([shown, said], [{ open: 0, tokens: ["first"] }, []]);
   });
 
   it("follow with a good token at once, however many others were refused", async () => {

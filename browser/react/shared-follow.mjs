@@ -137,6 +137,8 @@ export class SharedFollow {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#leave();
+      // What it is told then may have the last one leave.
+      if (this.members.size === 0) return;
       const next = /** @type {Member} */ (this.#next);
       this.#startAs(this.members.has(next) ? next : /** @type {Member} */ (this.#first));
     }, wait);
