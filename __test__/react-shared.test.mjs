@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("shared views of trigger-native/react", 14, (pages) => {
+await describeReactPages("shared views of trigger-native/react", 17, (pages) => {
   it("ask the relay at the origin where baseURL is /, from whatever page", async () => {
     const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, until }) => {
       history.replaceState(null, "", "/dashboard/7");
@@ -295,6 +295,47 @@ await describeReactPages("shared views of trigger-native/react", 14, (pages) => 
     });
     assert.deepEqual([shown, said], [["second"], []]);
   });
+
+  for (const kind of ["stream", "list", "run with its streams"]) {
+    it(`show a ${kind} as often as a component wants it that is there, once one is gone that wanted it seldom`, async () => {
+      const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, row, until, wait }, of) => {
+        const One = ({ ms }) => {
+          const options = { id: "x", throttleInMs: ms };
+          const { parts } = hooks.useRealtimeStream(of === "stream" ? "run_1" : undefined, "ai", options);
+          const withStreams = of === "run with its streams" ? "run_1" : undefined;
+          const { streams } = hooks.useRealtimeRunWithStreams(withStreams, options);
+          const { runs } = hooks.useRealtimeRunsWithTag(of === "list" ? "a" : "", options);
+          return h("i", null, parts, streams.ai, ...runs.map(({ id }) => id));
+        };
+        const root = rootOf();
+        const second = h(One, { key: 2, ms: 16 });
+        root.render([h(One, { key: 1, ms: 1e9 }), second]);
+        await until(() => live()[0]?.wants.length === 1);
+        const isRun = ({ run }) => run;
+        const isList = ({ tags }) => tags;
+        const say = (n) =>
+          of === "list"
+            ? tell(["row", isList, row(`${n}`, { createdAt: n })], ["ready", isList])
+            : tell(["chunk", ({ stream }) => stream, { at: `${n}`, parts: [{ id: `${n}`, chunk: n, timestamp: 0 }] }]);
+        if (of === "run with its streams") {
+          await tell(["row", isRun, row("run_1", { realtimeStreams: ["ai"] })]);
+          await until(() => live()[0]?.wants.length === 2);
+        }
+        await say(1);
+        await until(() => document.body.textContent === "11");
+        await say(2);
+        await wait(50);
+        root.render([second]);
+        await until(() => document.body.textContent === "12");
+        for (const n of [3, 4]) {
+          await say(n);
+          await until(() => document.body.textContent.endsWith(`${n}`), `${n} in time`);
+        }
+        return document.body.textContent;
+      }, kind);
+      assert.deepEqual([shown, said], ["1234", []]);
+    });
+  }
 
   it("go on with a token that was rendered in time, without an error in between", async () => {
     const { shown, said } = await pages.run(async ({ React, h, rootOf, hooks, live, tell, row, until }) => {

@@ -179,7 +179,10 @@ describe("a payload", () => {
 test("updates come at once, then spaced, and the last one always", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const seen = [];
-  const { push, flush } = throttle((value) => seen.push(value), 16);
+  const { push, flush } = throttle(
+    (value) => seen.push(value),
+    () => 16,
+  );
   push(1);
   push(2);
   push(3);
@@ -194,7 +197,10 @@ test("updates come at once, then spaced, and the last one always", (t) => {
   t.mock.timers.tick(100);
   assert.deepEqual(seen, [1, 3, 4]);
   const each = [];
-  const unspaced = throttle((value) => each.push(value), 0);
+  const unspaced = throttle(
+    (value) => each.push(value),
+    () => 0,
+  );
   for (const value of [1, 2, 3]) unspaced.push(value);
   assert.deepEqual(each, [1, 2, 3]);
 });

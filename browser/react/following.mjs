@@ -35,13 +35,13 @@ export function useFollowing(subject, view, start) {
 }
 
 /**
- * Calls at once, then at most every `ms` milliseconds, and with the last value always.
+ * Calls at once, then at most every so many milliseconds, and with the last value always.
  *
  * @template T
  * @param {(value: T) => void} call
- * @param {number} ms 0 calls each time
+ * @param {() => number} spacing the milliseconds, which may change: 0 calls each time
  */
-export function throttle(call, ms) {
+export function throttle(call, spacing) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   /** @type {{ value: T } | undefined} */
@@ -51,13 +51,13 @@ export function throttle(call, ms) {
     if (!waiting) return;
     const { value } = waiting;
     waiting = undefined;
-    timer = setTimeout(tick, ms);
+    timer = setTimeout(tick, spacing());
     call(value);
   };
   return {
     /** @param {T} value */
     push(value) {
-      if (!(ms > 0)) return call(value);
+      if (timer === undefined && !(spacing() > 0)) return call(value);
       waiting = { value };
       if (timer === undefined) tick();
     },
@@ -72,7 +72,5 @@ export function throttle(call, ms) {
   };
 }
 
-/** The milliseconds between two updates. @param {{ throttleInMs?: number } | undefined} options */
-export function throttleOf(options) {
-  return options?.throttleInMs ?? 16;
-}
+/** The milliseconds between two updates: as the component has it that is there. @param {import("./shared-follow.mjs").SharedFollow} shared */
+export const throttleOf = (shared) => () => shared.current.options?.throttleInMs ?? 16;

@@ -56,7 +56,8 @@ function useListView(wanted, options, followed) {
     let isKnown = false;
     const updates = throttle((/** @type {ListState} */ { value, error }) => {
       view.show({ runs: inOrder(value), error });
-    }, throttleOf(options));
+    }, throttleOf(follow.shared));
+    follow.shared.flush = updates.flush;
     const leave = followed(follow).subscribe((now) => {
       // A refusal waits for no update: nothing may be left to follow by then.
       if (follow.shared.recovers(now.error)) return;

@@ -57,7 +57,7 @@ function useRunView(runId, options, withStreams) {
     view.begin(shownOf);
     /** Of the run itself. @type {Error | undefined} */
     let failure;
-    const streams = withStreams ? streamsOf(id, follow, view, throttleOf(options), () => failure) : undefined;
+    const streams = withStreams ? streamsOf(id, follow, view, () => failure) : undefined;
     const leave = follow.connection
       .run(id, { accessToken: follow.accessToken, stopOnCompletion, ...(skipColumns ? { skipColumns } : {}) })
       .subscribe(({ value, state, error }) => {
@@ -99,10 +99,9 @@ function useCompletion({ run, over, error }, onComplete) {
  * @param {string} id
  * @param {Follow} follow
  * @param {import("./view.mjs").View<RunView>} view
- * @param {number} ms between two updates
  * @param {() => Error | undefined} ofRun the error of the run, which is shown before those of streams
  */
-function streamsOf(id, { connection, accessToken, shared }, view, ms, ofRun) {
+function streamsOf(id, { connection, accessToken, shared }, view, ofRun) {
   /** @type {Map<string, () => void>} */
   const open = new Map();
   /** Of each stream. Keys are whatever a task names, such as "constructor". @type {Map<string, unknown[]>} */
@@ -121,7 +120,8 @@ function streamsOf(id, { connection, accessToken, shared }, view, ms, ofRun) {
     waiting.clear();
     view.show({ streams: Object.fromEntries(next), places: new Map([...view.get().places, ...reached]) });
     reached.clear();
-  }, ms);
+  }, throttleOf(shared));
+  shared.flush = updates.flush;
   /** @param {string} key */
   const follow = (key) => {
     untold.add(key);

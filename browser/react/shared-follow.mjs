@@ -14,7 +14,7 @@ export const FAST_TRIES = 5;
 export class SharedFollow {
   /** The components that are there. @type {Set<Member>} */
   members = new Set();
-  /** Tells what waits, before a component goes. */
+  /** Tells what waits, before a component goes: what comes then is told as often as the others want it. */
   flush = () => {};
   #start;
   #leave = () => {};

@@ -70,7 +70,7 @@ function useStream(runId, key, options) {
       const parts = newest([...view.get().parts, ...batch.map(({ chunk }) => chunk)], mostParts(shared.members));
       view.show({ parts, lastEventId: reached, error });
       for (const { current } of shared.members) call(current.options?.onParts, batch);
-    }, throttleOf(options));
+    }, throttleOf(shared));
     const place = placeOf(view.get().lastEventId, shared.current.options);
     const stream = connection.stream(runId, key, { accessToken, ...place });
     shared.flush = updates.flush;
