@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("trigger-native/react in a storm", 9, (pages) => {
+await describeReactPages("trigger-native/react in a storm", 10, (pages) => {
   it("asks once for each of 300 runs that useRun shows, however often they are rendered", async () => {
     const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until, wait }) => {
       answers.push(({ url, resolve }) => {
@@ -234,6 +234,48 @@ await describeReactPages("trigger-native/react in a storm", 9, (pages) => {
       return got;
     });
     assert.deepEqual([shown, said], [[0, 1, 2], []]);
+  });
+
+  it("shows the end and the error of what is shown seldom when they come, and what waited", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, row, until, wait }) => {
+      const options = { throttleInMs: 1e9 };
+      const List = () => {
+        const { runs, error } = hooks.useRealtimeRunsWithTag("a", options);
+        return h("p", null, runs.map(({ id }) => id).join(), error?.message);
+      };
+      const Stream = ({ id }) => {
+        const { parts, error } = hooks.useRealtimeStream(id, "ai", options);
+        return h("p", null, parts.join(), error?.message);
+      };
+      const Streams = () => {
+        const { streams, error } = hooks.useRealtimeRunWithStreams("run_3", options);
+        return h("p", null, streams.ai?.join(), error?.message);
+      };
+      const texts = () => Array.from(document.querySelectorAll("p"), ({ textContent }) => textContent).join(" ");
+      const [first, second] = ["run_1", "run_2"].map((id) => h(Stream, { key: id, id }));
+      rootOf().render([h(List, { key: "list" }), first, second, h(Streams, { key: "streams" })]);
+      await until(() => live()[0]?.wants.length === 4);
+      await tell(["row", ({ run }) => run, row("run_3", { realtimeStreams: ["ai"] })]);
+      await until(() => live()[0]?.wants.length === 5);
+      const isList = ({ tags }) => tags;
+      const of =
+        (id) =>
+        ({ stream }) =>
+          stream?.run === id;
+      for (const n of [1, 2]) {
+        const part = { at: `${n}`, parts: [{ id: `${n}`, chunk: n, timestamp: 0 }] };
+        await tell(["row", isList, row(`${n}`, { createdAt: n })], ["ready", isList]);
+        await tell(...["run_1", "run_2", "run_3"].map((id) => ["chunk", of(id), part]));
+        await until(() => texts() === "1 1 1 1");
+        await wait(50);
+      }
+      const error = { status: 404, message: "no", retry: false };
+      await tell(["error", isList, error], ["error", of("run_1"), error]);
+      await tell(...["run_2", "run_3"].flatMap((id) => ["ready", "end"].map((name) => [name, of(id)])));
+      await until(() => texts() === "1,2no 1,2no 1,2 1,2");
+      return texts();
+    });
+    assert.deepEqual([shown, said], ["1,2no 1,2no 1,2 1,2", []]);
   });
 
   it("calls back no more once a callback has unmounted its component, and throws nothing", async () => {

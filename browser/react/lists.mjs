@@ -69,6 +69,7 @@ function useListView(wanted, options, followed) {
       // A list that is asked for anew, with another token, stays until it is there.
       if (isKnown) updates.push(now);
       else if (now.error !== view.get().error) view.show({ error: now.error });
+      if (now.error) updates.flush();
     });
     return () => {
       leave();

@@ -142,6 +142,8 @@ function streamsOf(id, { connection, accessToken, shared }, view, ofRun) {
         failures.set(key, /** @type {Error} */ (named(state.error)));
         view.show({ error: ofRun() ?? error() });
       }
+      // Nothing more comes that it could be shown with.
+      if (state.state === "ended") updates.flush();
     });
   };
   return {

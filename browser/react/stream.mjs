@@ -82,6 +82,8 @@ function useStream(runId, key, options) {
       reached = lastEventId;
       if (parts.length > 0 || error !== view.get().error) updates.push(error);
       for (const { chunk } of parts) for (const { current } of shared.members) call(current.options?.onData, chunk);
+      // Nothing more comes that it could be shown with.
+      if (state === "ended") updates.flush();
     });
     return () => {
       leave();
