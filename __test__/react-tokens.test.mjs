@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("refused tokens of trigger-native/react", 7, (pages) => {
+await describeReactPages("refused tokens of trigger-native/react", 8, (pages) => {
   it("are replaced at once in a list that is seldom shown, and nothing is asked for once its component left", async () => {
     const { shown, said } = await pages.run(async ({ React, h, rootOf, hooks, asks, live, tell, row, until, wait }) => {
       const List = ({ token }) => {
@@ -158,6 +158,41 @@ await describeReactPages("refused tokens of trigger-native/react", 7, (pages) =>
       return asks.length;
     });
     assert.deepEqual([shown, said], [1, []]);
+  });
+
+  it("are replaced by the refresher of a component that comes after, or that comes to a component", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, row, until }) => {
+      const refreshAccessToken = async () => "fresh";
+      const Run = ({ id, ...more }) => {
+        const { run, error } = hooks.useRealtimeRun(id, { id, accessToken: "old", ...more });
+        return h("i", null, error?.message ?? run?.status);
+      };
+      const root = rootOf();
+      const ids = ["run_1", "run_2"];
+      root.render(ids.map((id) => h(Run, { key: id, id })));
+      await until(() => live()[0]?.wants.length === 2);
+      await tell(...ids.map((id) => ["error", ({ run }) => run === id, { status: 401, message: "no", retry: false }]));
+      await until(() => document.body.textContent === "nono");
+      root.render([
+        h(Run, { key: "run_1", id: "run_1" }),
+        h(Run, { key: "comes", id: "run_1", refreshAccessToken }),
+        h(Run, { key: "run_2", id: "run_2", refreshAccessToken }),
+      ]);
+      const isFresh = ({ token }) => token === "fresh";
+      const answered = new Set();
+      await until(async () => {
+        for (const { id, token } of live()[0]?.wants ?? []) {
+          if (token !== "old" || answered.has(id)) continue;
+          answered.add(id);
+          await tell(["error", (want) => want.id === id, { status: 401, message: "no", retry: false }]);
+        }
+        return live()[0]?.wants.filter(isFresh).length === 2;
+      }, "fresh tokens");
+      await tell(...ids.map((id) => ["row", ({ run }) => run === id, row(id)]));
+      await until(() => document.body.textContent === "EXECUTING".repeat(3));
+      return answered.size;
+    });
+    assert.deepEqual([shown, said], [2, []]);
   });
 
   it("of a component that left with its refresher are followed by what the others have, be it no token", async () => {

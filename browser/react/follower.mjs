@@ -25,6 +25,7 @@ import { useFollowing } from "./following.mjs";
  */
 export function useFollower(access, options, subject, view, error, start) {
   const { accessToken } = access;
+  const canRefresh = access.refreshAccessToken !== undefined;
   const member = useRef({ access, options });
   useEffect(() => {
     member.current = { access, options };
@@ -37,8 +38,8 @@ export function useFollower(access, options, subject, view, error, start) {
   );
   useEffect(() => {
     // One of before it was followed anew, for a component that came since, says nothing of the token that it has now.
-    if (error && key !== undefined && view.get().error === error) view.retry(key, member, accessToken);
-  }, [error, key, accessToken, view]);
+    if (error && key !== undefined && view.get().error === error) view.retry(key, member, accessToken, canRefresh);
+  }, [error, key, accessToken, canRefresh, view]);
   return stop;
 }
 

@@ -111,17 +111,18 @@ export class SharedFollow {
 
   /**
    * It failed, and a component has this token: starts anew as that component, unless the token was refused and the component
-   * had it before.
+   * had it before, and there is no refresher that would be the first one.
    *
    * @param {Member} member
    * @param {string | undefined} token
+   * @param {boolean} canRefresh
    */
-  retry(member, token) {
+  retry(member, token, canRefresh) {
     if (!this.members.has(member)) return;
     this.#refused.add(this.#token);
     const isChanged = this.#seen.get(member) !== token;
     this.#seen.set(member, token);
-    if (isChanged || !this.#refused.has(token)) this.#tryAs(member);
+    if (isChanged || !this.#refused.has(token) || (canRefresh && !this.#refreshes)) this.#tryAs(member);
   }
 
   /** Starts anew as a component, soon. @param {Member} member */

@@ -74,14 +74,15 @@ export class View {
   }
 
   /**
-   * Follows anew what failed, with a member's token that was not tried.
+   * Follows anew what failed, with a member's token or refresher that was not tried.
    *
    * @param {string} subject
    * @param {import("./shared-follow.mjs").Member} member
    * @param {string | undefined} token
+   * @param {boolean} canRefresh
    */
-  retry(subject, member, token) {
-    this.#followed.get(subject)?.retry(member, token);
+  retry(subject, member, token, canRefresh) {
+    this.#followed.get(subject)?.retry(member, token, canRefresh);
   }
 }
 
