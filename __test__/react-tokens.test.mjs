@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("refused tokens of trigger-native/react", 8, (pages) => {
+await describeReactPages("refused tokens of trigger-native/react", 10, (pages) => {
   it("are replaced at once in a list that is seldom shown, and nothing is asked for once its component left", async () => {
     const { shown, said } = await pages.run(async ({ React, h, rootOf, hooks, asks, live, tell, row, until, wait }) => {
       const List = ({ token }) => {
@@ -193,6 +193,60 @@ await describeReactPages("refused tokens of trigger-native/react", 8, (pages) =>
       return answered.size;
     });
     assert.deepEqual([shown, said], [2, []]);
+  });
+
+  it("wait for no refresher that hangs once its component left, and are none of the others' when that answers late", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, live, tell, row, until, wait }) => {
+      const Run = ({ token, refreshAccessToken }) => {
+        const { run, error } = hooks.useRealtimeRun("run_1", { id: "x", accessToken: token, refreshAccessToken });
+        return h("i", null, error?.message ?? run?.status);
+      };
+      let answer;
+      const refreshAccessToken = () =>
+        new Promise((resolve) => {
+          answer = resolve;
+        });
+      const root = rootOf();
+      const second = h(Run, { key: 2, token: "second" });
+      root.render([h(Run, { key: 1, token: "first", refreshAccessToken }), second]);
+      const isRun = ({ run }) => run;
+      await until(() => live()[0]?.wants.length === 1);
+      await tell(["error", isRun, { status: 401, message: "expired", retry: false }]);
+      await until(() => answer);
+      root.render([second]);
+      await until(() => live()[0]?.wants[0]?.token === "second", "a request with the second token");
+      await tell(["row", isRun, row("run_1")]);
+      await until(() => document.body.textContent === "EXECUTING");
+      answer("late");
+      await wait(50);
+      await tell(["error", isRun, { status: 401, message: "expired", retry: false }]);
+      await until(() => document.body.textContent === "expired");
+      return asks.flatMap(({ wants }) => wants.map(({ token }) => token));
+    });
+    assert.deepEqual([shown, said], [["first", "second"], []]);
+  });
+
+  it("are replaced by the refresher of those who stay once one left whose refresher gave no better one", async () => {
+    const { shown } = await pages.run(async ({ h, rootOf, hooks, answers, live, until }) => {
+      answers.push(({ wants, resolve }) => {
+        if (!wants[0] || wants.some(({ token }) => token === "good")) return false;
+        resolve(Response.json({ error: "no" }, { status: 401 }));
+        return true;
+      });
+      const Run = ({ gives }) => {
+        const options = { id: "x", accessToken: "old", refreshAccessToken: async () => gives };
+        return h("i", null, hooks.useRealtimeRun("run_1", options).error?.status);
+      };
+      const root = rootOf();
+      const second = h(Run, { key: 2, gives: "good" });
+      root.render([h(Run, { key: 1, gives: "bad" }), second]);
+      await until(() => document.body.textContent === "401401");
+      root.render([second]);
+      await until(() => live()[0]?.wants[0]?.token === "good", "a request with the good token");
+      await until(() => document.body.textContent === "");
+      return live().length;
+    });
+    assert.equal(shown, 1);
   });
 
   it("of a component that left with its refresher are followed by what the others have, be it no token", async () => {

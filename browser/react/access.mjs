@@ -132,8 +132,9 @@ export function tokenOf(shared) {
     const isNew = accessToken && accessToken !== own && accessToken !== last;
     own = accessToken;
     const refresh = isNew ? undefined : shared.refresh;
+    // Not once there is an answer: by then it may be tried with another one's.
+    shared.use(accessToken, refresh !== undefined);
     last = refresh ? await refreshed(refresh, share, last) : accessToken;
-    shared.use(accessToken);
     return last;
   };
 }

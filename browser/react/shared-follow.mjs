@@ -22,6 +22,8 @@ export class SharedFollow {
   #first;
   /** The token that it is tried with. @type {string | undefined} */
   #token;
+  /** The one whose refresher is asked, until what it gave is known to work. @type {Member | undefined} */
+  #asked;
   /** Whether it was begun with a refresher. */
   #refreshes = false;
   /** Those that were refused since it was last known to work. @type {Set<string | undefined>} */
@@ -47,8 +49,12 @@ export class SharedFollow {
 
   /** What makes a fresh token: of the component that it has the token of, or of another one. */
   get refresh() {
-    const all = [this.current, ...Array.from(this.members, ({ current }) => current)];
-    return all.find(({ access }) => access.refreshAccessToken)?.access.refreshAccessToken;
+    return this.#refresher?.current.access.refreshAccessToken;
+  }
+
+  get #refresher() {
+    const all = [/** @type {Member} */ (this.#first), ...this.members];
+    return all.find(({ current }) => current.access.refreshAccessToken);
   }
 
   /** @param {Member} member */
@@ -69,6 +75,8 @@ export class SharedFollow {
     const [next] = this.members;
     if (next) {
       if (this.#first === member) this.#first = next;
+      // A refresher that hangs, or what it gave, is nothing to those who stay.
+      if (this.#asked === member && member.current.access.refreshAccessToken !== this.refresh) this.#tryAs(next);
       return false;
     }
     clearTimeout(this.#timer);
@@ -99,14 +107,21 @@ export class SharedFollow {
     return next !== undefined;
   }
 
-  /** It is tried with this token. @param {string | undefined} token */
-  use(token) {
+  /**
+   * It is tried with this token.
+   *
+   * @param {string | undefined} token
+   * @param {boolean} [isAsking] whether that was refused, and the refresher is asked
+   */
+  use(token, isAsking) {
     this.#token = token;
+    this.#asked = isAsking ? this.#refresher : undefined;
   }
 
   /** It was told something that is no error. */
   works() {
     this.#refused.clear();
+    this.#asked = undefined;
   }
 
   /**
