@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("shared views of trigger-native/react", 17, (pages) => {
+await describeReactPages("shared views of trigger-native/react", 18, (pages) => {
   it("ask the relay at the origin where baseURL is /, from whatever page", async () => {
     const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, until }) => {
       history.replaceState(null, "", "/dashboard/7");
@@ -336,6 +336,28 @@ await describeReactPages("shared views of trigger-native/react", 17, (pages) => 
       assert.deepEqual([shown, said], ["1234", []]);
     });
   }
+
+  it("go on with a stream that a component left which wanted it for a time alone", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, until, wait }) => {
+      const Stream = (more) => h("i", null, hooks.useRealtimeStream("run_1", "ai", { id: "chat", ...more }).parts);
+      const root = rootOf();
+      const second = h(Stream, { key: 2 });
+      root.render([h(Stream, { key: 1, timeoutInSeconds: 1 }), second]);
+      await until(() => live()[0]?.wants.length === 1);
+      const isStream = ({ stream }) => stream;
+      const part = (n) => ({ at: `${n}`, parts: [{ id: `${n}`, chunk: n, timestamp: 0 }] });
+      await tell(["chunk", isStream, part(1)]);
+      await until(() => document.body.textContent === "11");
+      root.render([second]);
+      await until(() => document.body.textContent === "1");
+      await wait(1200);
+      const places = live().flatMap(({ wants }) => wants.map(({ at }) => at));
+      await tell(["chunk", isStream, part(2)]);
+      await until(() => document.body.textContent === "12");
+      return places;
+    });
+    assert.deepEqual([shown, said], [["1"], []]);
+  });
 
   it("go on with a token that was rendered in time, without an error in between", async () => {
     const { shown, said } = await pages.run(async ({ React, h, rootOf, hooks, live, tell, row, until }) => {

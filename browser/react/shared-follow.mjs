@@ -16,6 +16,8 @@ export class SharedFollow {
   members = new Set();
   /** Tells what waits, before a component goes: what comes then is told as often as the others want it. */
   flush = () => {};
+  /** Whether it is followed as a component with these options has it. @type {(options: any) => boolean} `any`: of every kind of hook */
+  fits = () => true;
   #start;
   #leave = () => {};
   /** The one whose token and options it has. @type {Member | undefined} */
@@ -74,9 +76,11 @@ export class SharedFollow {
     if (!this.members.delete(member)) return false;
     const [next] = this.members;
     if (next) {
-      if (this.#first === member) this.#first = next;
+      const isFirst = this.#first === member;
+      if (isFirst) this.#first = next;
       // A refresher that hangs, or what it gave, is nothing to those who stay.
-      if (this.#asked === member && member.current.access.refreshAccessToken !== this.refresh) this.#tryAs(next);
+      const isLost = this.#asked === member && member.current.access.refreshAccessToken !== this.refresh;
+      if (isLost || (isFirst && !this.fits(next.current.options))) this.#tryAs(next);
       return false;
     }
     clearTimeout(this.#timer);

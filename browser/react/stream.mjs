@@ -72,6 +72,7 @@ function useStream(runId, key, options) {
       for (const { current } of shared.members) call(current.options?.onParts, batch);
     }, throttleOf(shared));
     const place = placeOf(view.get().lastEventId, shared.current.options);
+    shared.fits = (options) => (options?.timeoutInSeconds || undefined) === place.timeoutInSeconds;
     const stream = connection.stream(runId, key, { accessToken, ...place });
     shared.flush = updates.flush;
     const leave = subscribeToParts(stream, ({ state, lastEventId, error }, parts) => {
