@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("ids of trigger-native/react", 2, (pages) => {
+await describeReactPages("ids of trigger-native/react", 3, (pages) => {
   it("show what others follow by the same one, its streams beside those who follow the run alone, and another run at once", async () => {
     const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, row, until }) => {
       const Run = ({ id }) => h("i", null, hooks.useRealtimeRun(id, { id: "x" }).run?.status);
@@ -36,6 +36,29 @@ await describeReactPages("ids of trigger-native/react", 2, (pages) => {
       return [before, watched()];
     });
     assert.deepEqual([shown, said], [["run_1 WAITING 1 1", "undefined undefined undefined "], []]);
+  });
+
+  it("show no stream as that of another key, and no list of tags as a batch", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, row, until, wait }) => {
+      const options = { id: "x" };
+      const Page = ({ run, batch }) => {
+        const logs = hooks.useRealtimeStream("run_1", "logs", options).parts;
+        const ai = hooks.useRealtimeStream(run, "ai", options).parts;
+        const tagged = hooks.useRealtimeRunsWithTag("a", options).runs;
+        const { runs } = hooks.useRealtimeBatch(batch, options);
+        return h("p", null, [logs, ai, ...[tagged, runs].map((list) => list.map(({ id }) => id))].join(" "));
+      };
+      const Watch = () => h("b", null, hooks.useRealtimeStream(undefined, "logs", options).parts);
+      rootOf().render([h(Page, { key: 1 }), h(Watch, { key: 2 })]);
+      await until(() => live()[0]?.wants.length === 2);
+      const isList = ({ tags }) => tags;
+      await tell(["row", isList, row("run_2")], ["ready", isList]);
+      await tell(["chunk", ({ stream }) => stream, { at: "1", parts: [{ id: "1", chunk: "line", timestamp: 0 }] }]);
+      await until(() => document.body.textContent.startsWith("line") && document.body.textContent.endsWith("line"));
+      await wait(50);
+      return document.body.textContent;
+    });
+    assert.deepEqual([shown, said], ["line  run_2 line", []]);
   });
 
   it("show what others follow, among hundreds of them", async () => {

@@ -24,8 +24,8 @@ const NOTHING = { subject: undefined, runs: [], error: undefined };
 export function useRealtimeRunsWithTag(tag, options) {
   const tags = [tag].flat().filter(Boolean);
   const { createdAt, skipColumns } = options ?? {};
-  const subject = tags.length > 0 ? ["tags", tags, createdAt, skipColumns ?? []] : undefined;
-  return useListView(subject, options, ({ connection, accessToken }) =>
+  const subject = tags.length > 0 ? [tags, createdAt, skipColumns ?? []] : undefined;
+  return useListView("tags", subject, options, ({ connection, accessToken }) =>
     connection.runs(
       { tags, ...(createdAt ? { createdAt } : {}) },
       { accessToken, ...(skipColumns ? { skipColumns } : {}) },
@@ -35,20 +35,23 @@ export function useRealtimeRunsWithTag(tag, options) {
 
 /** @param {string | undefined} batchId @param {Options} [options] */
 export function useRealtimeBatch(batchId, options) {
-  const subject = batchId ? ["batch", batchId] : undefined;
-  return useListView(subject, options, ({ connection, accessToken }) => connection.batch(batchId, { accessToken }));
+  const subject = batchId ? [batchId] : undefined;
+  return useListView("batch", subject, options, ({ connection, accessToken }) =>
+    connection.batch(batchId, { accessToken }),
+  );
 }
 
 /**
+ * @param {string} kind
  * @param {unknown[] | undefined} wanted
  * @param {Options | undefined} options
  * @param {(follow: import("./follower.mjs").Follow) => import("../../types/connect.js").Followed<ListState, Run[]>} followed
  */
-function useListView(wanted, options, followed) {
+function useListView(kind, wanted, options, followed) {
   const access = useAccess(options);
   const scope = scopeOf(access);
-  const subject = wanted && JSON.stringify([...scope, ...wanted]);
-  const [view, state] = useView("list", options?.id, scope, subject, NOTHING);
+  const subject = wanted && JSON.stringify([...scope, kind, ...wanted]);
+  const [view, state] = useView(kind, options?.id, scope, subject, NOTHING);
   // What another subject showed is not shown as this one's. A component that only names an `id` shows what others follow.
   const shown = subject && state.subject !== subject ? NOTHING : state;
   const stop = useFollower(access, options, subject, view, shown.error, (follow) => {

@@ -55,7 +55,7 @@ function useStream(runId, key, options) {
   const access = useAccess(options);
   const scope = scopeOf(access);
   const subject = runId ? JSON.stringify([...scope, runId, key]) : undefined;
-  const [view, state] = useView("stream", options?.id, scope, subject, NOTHING);
+  const [view, state] = useView(`stream ${key}`, options?.id, scope, subject, NOTHING);
   const shown = subject && state.subject !== subject ? NOTHING : state;
   const stop = useFollower(access, options, subject, view, shown.error, ({ connection, accessToken, shared }) => {
     view.begin(subject);
