@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("ids of trigger-native/react", 3, (pages) => {
+await describeReactPages("ids of trigger-native/react", 4, (pages) => {
   it("show what others follow by the same one, its streams beside those who follow the run alone, and another run at once", async () => {
     const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, row, until }) => {
       const Run = ({ id }) => h("i", null, hooks.useRealtimeRun(id, { id: "x" }).run?.status);
@@ -59,6 +59,50 @@ await describeReactPages("ids of trigger-native/react", 3, (pages) => {
       return document.body.textContent;
     });
     assert.deepEqual([shown, said], ["line  run_2 line", []]);
+  });
+
+  it("show what is followed yet, and of a run no less because another follower of it begins, fails or leaves", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, row, until, wait }) => {
+      const Run = ({ id, without }) => {
+        const { run, error } = hooks.useRealtimeRun(id, { id: "x", skipColumns: without });
+        return h("i", null, `${run?.id} ${error?.message},`);
+      };
+      const Watch = () => {
+        const { run, error } = hooks.useRealtimeRun(undefined, { id: "x" });
+        return h("b", null, `${run?.id} ${error?.message}`);
+      };
+      const watched = () => document.querySelector("b").textContent;
+      const followers = () => [...document.querySelectorAll("i")].map(({ textContent }) => textContent).join("");
+      const root = rootOf();
+      const render = (...more) => root.render([h(Run, { key: 1, id: "run_1" }), ...more, h(Watch, { key: "watch" })]);
+      const seen = [];
+      render();
+      await until(() => live()[0]?.wants.length === 1);
+      await tell(["row", ({ run }) => run, row("run_1")]);
+      await until(() => followers() === "run_1 undefined,");
+      // The same run, without a column.
+      const isOther = ({ skipColumns }) => skipColumns;
+      render(h(Run, { key: 2, id: "run_1", without: ["payload"] }));
+      await until(() => live()[0]?.wants.some(isOther));
+      seen.push(watched());
+      await tell(["error", isOther, { status: 403, message: "no", retry: false }]);
+      await until(() => followers() === "run_1 undefined,undefined no,");
+      seen.push(watched());
+      render();
+      await until(() => followers() === "run_1 undefined,");
+      await wait(50);
+      seen.push(watched());
+      // Another run.
+      render(h(Run, { key: 3, id: "run_2" }));
+      await until(() => live()[0]?.wants.some(({ run }) => run === "run_2"));
+      await tell(["row", ({ run }) => run === "run_2", row("run_2")]);
+      await until(() => watched() === "run_2 undefined");
+      render();
+      await until(() => followers() === "run_1 undefined,");
+      await wait(50);
+      return [...seen, watched()];
+    });
+    assert.deepEqual([shown, said], [["run_1 undefined", "run_1 no", "run_1 undefined", "run_1 undefined"], []]);
   });
 
   it("show what others follow, among hundreds of them", async () => {

@@ -65,7 +65,8 @@ function useRunView(runId, options, withStreams) {
         const run = /** @type {Run | undefined} */ (value) ?? view.get().run;
         const over = Boolean(run?.isFinished && (state === "ended" || !stopOnCompletion));
         failure = named(error);
-        view.show({ run, over, error: failure ?? streams?.error() });
+        // Others may show the run already where its id alone is named.
+        view.show({ ...(run && { run, over }), error: failure ?? streams?.error() });
         if (run) streams?.open(run);
         if (state === "live" && !streams?.isWaiting()) follow.shared.works();
       });

@@ -12,6 +12,8 @@ export class View {
   #shown;
   /** Shows the same, whatever it showed. @type {View<T> | undefined} */
   mirror;
+  /** Those whose mirror it is, and for which something is followed. @type {Set<View<T>>} */
+  mirrored = new Set();
   /** @type {Set<() => void>} */
   #listeners = new Set();
   /** What is followed for it. @type {Map<string, SharedFollow>} */
@@ -50,7 +52,7 @@ export class View {
   }
 
   /** Whether a component shows it or follows for it. */
-  isUsed = () => this.#listeners.size > 0 || this.#followed.size > 0;
+  isUsed = () => this.#listeners.size > 0 || this.#followed.size > 0 || this.mirrored.size > 0;
 
   /**
    * Follows for this view, once for all components that follow the same for it: each part of a stream is added once.
@@ -63,14 +65,24 @@ export class View {
   follow(subject, member, start) {
     const follow = this.#followed.get(subject) ?? new SharedFollow(start);
     this.#followed.set(subject, follow);
-    // It is in use while something is followed that it shows.
-    const unwatch = this.mirror?.subscribe(() => {});
+    const { mirror } = this;
+    mirror?.mirrored.add(this);
     follow.join(member);
     return () => {
-      unwatch?.();
       // What waits is told to the last one, too.
-      if (follow.leave(member)) this.#followed.delete(subject);
+      if (!follow.leave(member)) return;
+      this.#followed.delete(subject);
+      mirror?.unmirror(this);
     };
+  }
+
+  /** Shows what others follow in place of what nobody does any more. @param {View<T>} view */
+  unmirror(view) {
+    this.mirrored.delete(view);
+    if (this.#shown.subject !== view.#shown.subject) return;
+    const others = [...this.mirrored].reverse();
+    const other = others.find(({ get }) => get().subject === this.#shown.subject) ?? others[0];
+    if (other) this.show(other.#shown);
   }
 
   /**
