@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("trigger-native/react in a storm", 10, (pages) => {
+await describeReactPages("trigger-native/react in a storm", 11, (pages) => {
   it("asks once for each of 300 runs that useRun shows, however often they are rendered", async () => {
     const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until, wait }) => {
       answers.push(({ url, resolve }) => {
@@ -276,6 +276,23 @@ await describeReactPages("trigger-native/react in a storm", 10, (pages) => {
       return texts();
     });
     assert.deepEqual([shown, said], ["1,2no 1,2no 1,2 1,2", []]);
+  });
+
+  it("tells each component all parts, whatever another one does with those that it was told", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, until }) => {
+      const got = [];
+      const Stream = ({ name }) => {
+        const onParts = (parts) => got.push(...parts.splice(0).map(({ chunk }) => name + chunk));
+        return h("i", null, hooks.useRealtimeStream("run_1", "ai", { id: "x", onParts }).parts);
+      };
+      rootOf().render(["a", "b"].map((name) => h(Stream, { key: name, name })));
+      await until(() => live()[0]?.wants.length === 1);
+      const parts = [1, 2].map((chunk) => ({ id: `${chunk}`, chunk, timestamp: 0 }));
+      await tell(["chunk", ({ stream }) => stream, { at: "2", parts }]);
+      await until(() => document.body.textContent === "1212");
+      return got;
+    });
+    assert.deepEqual([shown, said], [["a1", "a2", "b1", "b2"], []]);
   });
 
   it("calls back no more once a callback has unmounted its component, and throws nothing", async () => {

@@ -69,7 +69,8 @@ function useStream(runId, key, options) {
       if (batch.length === 0) return view.show({ error });
       const parts = newest([...view.get().parts, ...batch.map(({ chunk }) => chunk)], mostParts(shared.members));
       view.show({ parts, lastEventId: reached, error });
-      for (const { current } of shared.members) call(current.options?.onParts, batch);
+      // Each has an array of its own: one may take out what it was told.
+      for (const { current } of shared.members) call(current.options?.onParts, [...batch]);
     }, throttleOf(shared));
     const place = placeOf(view.get().lastEventId, shared.current.options);
     shared.fits = (options) => (options?.timeoutInSeconds || undefined) === place.timeoutInSeconds;
