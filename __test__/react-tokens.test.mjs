@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("refused tokens of trigger-native/react", 10, (pages) => {
+await describeReactPages("refused tokens of trigger-native/react", 11, (pages) => {
   it("are replaced at once in a list that is seldom shown, and nothing is asked for once its component left", async () => {
     const { shown, said } = await pages.run(async ({ React, h, rootOf, hooks, asks, live, tell, row, until, wait }) => {
       const List = ({ token }) => {
@@ -247,6 +247,31 @@ await describeReactPages("refused tokens of trigger-native/react", 10, (pages) =
       return live().length;
     });
     assert.equal(shown, 1);
+  });
+
+  it("are asked with once each, where a component was rendered with the next one before", async () => {
+    const { shown } = await pages.run(async ({ React, h, rootOf, hooks, asks, answers, live, tell, until, wait }) => {
+      const Run = ({ token }) => {
+        const { error } = hooks.useRealtimeRun("run_1", { accessToken: token });
+        const [effect, setEffect] = React.useState();
+        React.useEffect(() => setEffect(token), [token]);
+        return h("p", { title: effect }, error?.status);
+      };
+      const root = rootOf();
+      root.render(h(Run, { token: "first" }));
+      await until(() => live()[0]?.wants.length === 1);
+      root.render(h(Run, { token: "second" }));
+      await until(() => document.querySelector("p").title === "second");
+      answers.push(({ resolve }) => {
+        resolve(Response.json({ error: "no" }, { status: 401 }));
+        return true;
+      });
+      await tell(["error", ({ run }) => run, { status: 401, message: "expired", retry: false }]);
+      await until(() => document.body.textContent === "401");
+      await wait(300);
+      return asks.flatMap(({ wants }) => wants.map(({ token }) => token));
+    });
+    assert.deepEqual(shown, ["first", "second"]);
   });
 
   it("of a component that left with its refresher are followed by what the others have, be it no token", async () => {

@@ -123,16 +123,18 @@ async function refreshed(refresh, share, refused) {
  */
 export function tokenOf(shared) {
   if (!shared.refresh) return shared.current.access.accessToken;
+  const { starts } = shared;
   /** The component's own of the last time. @type {string | undefined} */
   let own;
   /** The last one that was given. @type {string | undefined} */
   let last;
   return async () => {
     const { accessToken, share } = shared.current.access;
+    // One of before that failed is tried again, though nobody waits for it.
+    if (shared.starts !== starts) return accessToken;
     const isNew = accessToken && accessToken !== own && accessToken !== last;
     own = accessToken;
     const refresh = isNew ? undefined : shared.refresh;
-    // Not once there is an answer: by then it may be tried with another one's.
     shared.use(accessToken, refresh !== undefined);
     last = refresh ? await refreshed(refresh, share, last) : accessToken;
     return last;

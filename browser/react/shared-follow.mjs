@@ -30,7 +30,7 @@ export class SharedFollow {
   #refreshes = false;
   /** Those that were refused since it was last known to work. @type {Set<string | undefined>} */
   #refused = new Set();
-  /** The token that each had last. @type {WeakMap<Member, string | undefined>} */
+  /** The token of each that was tried or looked at last. @type {WeakMap<Member, string | undefined>} */
   #seen = new WeakMap();
   /** The one that it is tried as next. @type {Member | undefined} */
   #next;
@@ -38,6 +38,8 @@ export class SharedFollow {
   #timer;
   #tries = 0;
   #triedAt = Number.NEGATIVE_INFINITY;
+  /** Counts the starts: what an earlier one asked for says nothing of this one. */
+  starts = 0;
 
   /** @param {Start} start */
   constructor(start) {
@@ -112,13 +114,14 @@ export class SharedFollow {
   }
 
   /**
-   * It is tried with this token.
+   * It is tried with this token, which is that of the component that it is followed as.
    *
    * @param {string | undefined} token
    * @param {boolean} [isAsking] whether that was refused, and the refresher is asked
    */
   use(token, isAsking) {
     this.#token = token;
+    this.#seen.set(/** @type {Member} */ (this.#first), token);
     this.#asked = isAsking ? this.#refresher : undefined;
   }
 
@@ -167,6 +170,7 @@ export class SharedFollow {
   /** @param {Member} member */
   #startAs(member) {
     this.#first = member;
+    this.starts++;
     this.use(member.current.access.accessToken);
     this.#refreshes = this.refresh !== undefined;
     this.#leave = this.#start(this);
