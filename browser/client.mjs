@@ -27,7 +27,7 @@ export function connect({ url = "/api/trigger", accessToken, share = true } = {}
   const followed = (subject, isNamed, options = {}, more = {}, timeoutMs) => {
     const { enabled = true, skipColumns } = options;
     // Other tabs are sent a list of its own: they take none that a framework watches.
-    if (skipColumns?.[0]) subject.skipColumns = [...skipColumns];
+    if (skipColumns?.[0]) subject.skipColumns = skipColumns.slice();
     const wanted = enabled && isNamed ? subject : undefined;
     return follow(hub, wanted, options.accessToken ?? accessToken, more, "run" in subject ? undefined : [], timeoutMs);
   };
