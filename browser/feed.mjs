@@ -28,7 +28,7 @@ let count = 0;
  *
  * @param {Subject} subject
  * @param {FeedOptions} options
- * @param {import("./packet.mjs").LoadPacket} load
+ * @param {(feed: Feed, ...packet: Parameters<import("./packet.mjs").LoadPacket>) => Promise<import("./packet.mjs").Packet>} load
  */
 export function makeFeed(subject, options, load) {
   let isDue = false;
