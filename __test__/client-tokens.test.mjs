@@ -2,7 +2,20 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { opened, pass, refusal, rowOf, start, watch } from "./support/client-relay.mjs";
+import { connect } from "trigger-native/client";
+import {
+  clientRelay,
+  opened,
+  pass,
+  refusal,
+  rowOf,
+  runFields,
+  settle,
+  simulate,
+  start,
+  url,
+  watch,
+} from "./support/client-relay.mjs";
 
 const row = (ask, at = "at") => ["row", ask.id(), rowOf("k", "run_1", {}, at)];
 
@@ -61,6 +74,23 @@ describe("a token", () => {
     }
     assert.equal(run.last().error.status, 401);
     assert.ok(relay.asks.length <= 2);
+  });
+
+  it("that a function gave one connection is not sent by the next, which may be another user's", async (t) => {
+    simulate(t);
+    const relay = clientRelay();
+    let user = "first";
+    const accessToken = async () => user;
+    for (const name of ["first", "second"]) {
+      user = name;
+      const connection = connect({ url, accessToken }, { fetch: relay.fetch });
+      watch(connection.run("run_1"));
+      await opened(t);
+      assert.equal(relay.last().wants[0].token, name);
+      connection.close();
+      await settle();
+    }
+    assert.equal(relay.asks.length, 2);
   });
 
   it("that is a text is shown as refused at once", async (t) => {

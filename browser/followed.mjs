@@ -112,7 +112,7 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
     if (mine !== turn) return;
     try {
       hub.url();
-      token = await tokenOf(source, refused?.subject.token);
+      token = await tokenOf(hub.tokens, source, refused?.subject.token);
       if (mine !== turn) return;
       since = Date.now();
       if (hub.isUnfit(token)) throw hub;

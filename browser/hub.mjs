@@ -62,6 +62,7 @@ export function makeHub(base, page) {
     members,
     waiting,
     page,
+    tokens: /** @type {import("./token.mjs").Given} */ (new WeakMap()),
     /** Is put in right after it is made. */
     carrier: /** @type {Carrier} */ (/** @type {unknown} */ (undefined)),
     isClosed: false,

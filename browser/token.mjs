@@ -6,25 +6,24 @@
 /** How long a function may take, in milliseconds. One that takes longer counts as one that throws. */
 export const MAX_TOKEN_MS = 30_000;
 
-/** The tokens that functions gave: all that use one share its token. @type {WeakMap<Function, Promise<string>>} */
-const given = new WeakMap();
+/** The tokens that functions gave: all of a connection that use one share its token. @typedef {WeakMap<Function, Promise<string>>} Given */
 
 /**
  * The token of a source.
  *
+ * @param {Given} given of the connection: the next one may be another user's
  * @param {TokenSource} source
  * @param {string} [refused] the token that the relay refused: the function is asked again, unless it has been since
  * @returns {Promise<string | undefined>}
  */
-export async function tokenOf(source, refused) {
+export async function tokenOf(given, source, refused) {
   if (typeof source !== "function") return source;
   const token = given.get(source);
   // Whoever comes first has the function asked, and the others get what it gave.
   if ((await token) === refused && given.get(source) === token) given.delete(source);
   if (!given.has(source)) {
-    const asked = ask(source);
-    given.set(source, asked);
-    asked.catch(() => given.delete(source));
+    given.set(source, ask(source));
+    /** @type {Promise<string>} */ (given.get(source)).catch(() => given.delete(source));
   }
   return given.get(source);
 }
