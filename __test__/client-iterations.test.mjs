@@ -83,6 +83,30 @@ describe("an iteration", () => {
     assert.deepEqual(given, ["run_1"]);
   });
 
+  it("of a list of which nothing was known when it ended gives no empty one", async (t) => {
+    const { relay, connection } = start(t);
+    const given = [];
+    const iterate = async (list) => {
+      for await (const value of list) given.push(value);
+    };
+    const refused = connection.runs({ tags: "a" });
+    const { stop, last } = watch(refused);
+    await opened(t);
+    await relay.last().tell(["error", relay.last().id(), { status: 403, message: "no", retry: false }]);
+    assert.equal(last().state, "ended");
+    stop();
+    const again = iterate(refused);
+    await opened(t);
+    assert.deepEqual(given, []);
+    const waiting = connection.runs({ tags: [] });
+    watch(waiting);
+    // What is known to be empty is given.
+    await relay.last().tell(["ready", relay.last().id()]);
+    connection.close();
+    await Promise.all([again, iterate(waiting)]);
+    assert.deepEqual(given, [[]]);
+  });
+
   it("throws the error with which it ends", async (t) => {
     const { relay, connection } = start(t);
     const steps = connection.run("run_1")[Symbol.asyncIterator]();

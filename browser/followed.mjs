@@ -181,7 +181,7 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
       /** @type {Promise<AsyncGenerator<any, any, any>> | undefined} */
       let made;
       const call = (/** @type {"next" | "return" | "throw"} */ how) => async (/** @type {any} */ value) => {
-        made ??= import("./iterate.mjs").then(({ iterate }) => iterate(() => state, add, subject?.stream));
+        made ??= import("./iterate.mjs").then(({ iterate }) => iterate(() => state, add, subject?.stream, none));
         return (await made)[how](value);
       };
       return {

@@ -9,13 +9,12 @@
  * @param {() => State} getState
  * @param {(subscriber: Subscriber) => () => void} add
  * @param {unknown} isStream
+ * @param {any} last the value before anything is known
  * @returns {AsyncGenerator<any, any, any>} `any`: what it gives depends on what is followed
  */
-export function iterate(getState, add, isStream) {
+export function iterate(getState, add, isStream, last) {
   /** @type {any[]} */
   let queue = [];
-  /** @type {any} */
-  let last;
   let isOver = false;
   let wake = () => {};
 
