@@ -34,7 +34,8 @@ export function makeFeed(subject, options, load) {
   let isDue = false;
 
   /** @param {{ key: string, at: string }} told @param {Record<string, any>} run */
-  const set = ({ key, at }, run) => feed.rows.set(key, { parts: {}, ...feed.rows.get(key), at, run, isNew: true });
+  const set = ({ key, at }, run) =>
+    feed.rows.set(key, { ...feed.rows.get(key), parts: { ...feed.rows.get(key)?.parts }, at, run, isNew: true });
 
   /**
    * Adds parts. `from` is the number of those before them: the relay goes on where this is, and other tabs tell theirs. Ids

@@ -39,8 +39,8 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
 
   /** @param {any} next @param {any[]} [news] */
   const set = (next, news = []) => {
-    const before = /** @type {any} */ (state);
-    if (Object.keys(next).some((name) => before[name] !== next[name])) state = { ...before, ...next };
+    if (Object.keys(next).some((name) => /** @type {any} */ (state)[name] !== next[name]))
+      state = { ...state, ...next };
     else if (!news[0]) return;
     for (const subscriber of [...subscribers]) {
       try {
@@ -126,6 +126,8 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
         // One that is followed already is being told, from its own place.
         if (feed === fresh) {
           Object.assign(feed, { rows, value, isKnown });
+          // Others may go on with the one before, and be told something else.
+          before.rows = new Map(rows);
           feed.apply(["chunk", { parts, at, from: total - parts.length }]);
         }
         hub.release(before, end);
