@@ -73,6 +73,22 @@ describe("a stored packet", () => {
     assert.deepEqual([run.last().value.status, run.last().state, asked()], ["COMPLETED", "ended", 5]);
   });
 
+  it("is asked for again when the relay or the store says, if that is soon", async (t) => {
+    const busy = (seconds) => () => refusal(429, {}, { "retry-after": seconds });
+    const { run, asked } = await follow(t, busy("12"), where, busy("12"), packet);
+    await pass(t, 11_500, 100);
+    assert.equal(asked(), 1);
+    await pass(t, 12_000, 100);
+    assert.equal(asked(), 3);
+    await pass(t, 1000, 100);
+    assert.deepEqual([run.last().value.output, asked()], [{ ok: 1 }, 4]);
+    t.mock.timers.reset();
+    const held = await follow(t, ...["3600", "1e99", "-1", "x", "60"].map(busy));
+    await pass(t, 50_000, 100);
+    assert.match(held.run.last().value.decodeErrors.output.message, /answered with 429/);
+    assert.equal(held.asked(), 5);
+  });
+
   it("is asked for once where what fails does not pass", async (t) => {
     const { run, asked } = await follow(t, where, () => refusal(403));
     await pass(t, 10_000, 100);

@@ -13,6 +13,9 @@ const AT_ONCE = 4;
 /** How long an answer may bring nothing, in milliseconds: a run is first shown when its packets came, or failed. */
 const MAX_QUIET_MS = 30_000;
 
+/** How long a server that says when to ask again is heeded, in milliseconds: five tries hold a run up for a minute. */
+const MAX_AFTER_MS = 15_000;
+
 /** For how long a URL of the store is good at least, in milliseconds. */
 const URL_LIFE_MS = 60_000;
 
@@ -95,6 +98,7 @@ async function getFrom(page, url, wanted, isOfRelay, isFirst) {
   const { origin } = new URL(url, page.location?.href);
   let hasBeenQuiet = false;
   for (let attempt = 1; ; attempt++) {
+    let wait = backoff(attempt - 1);
     /** @type {Watch | undefined} */
     let watch;
     try {
@@ -105,6 +109,8 @@ async function getFrom(page, url, wanted, isOfRelay, isFirst) {
       const headers = isOfRelay && token ? { authorization: `Bearer ${token}` } : undefined;
       const answer = await watch.heard(page.fetch(url, { headers, signal: watch.signal }));
       if (attempt === TRIES || !isPassing(answer)) return await gotOf(answer, watch);
+      const after = Number(answer.headers.get("retry-after")) * 1000 || 0;
+      wait = Math.max(wait, Math.min(after, MAX_AFTER_MS));
       answer.body?.cancel().catch(() => {});
     } catch (error) {
       // Who is quiet once may have been cut off, as by the sleep of the machine: who is quiet twice is not waited for again.
@@ -114,7 +120,7 @@ async function getFrom(page, url, wanted, isOfRelay, isFirst) {
     } finally {
       watch?.end();
     }
-    await new Promise((resolve) => setTimeout(resolve, backoff(attempt - 1)));
+    await new Promise((resolve) => setTimeout(resolve, wait));
   }
   return Promise.reject();
 }
