@@ -137,8 +137,14 @@ describe("a run object", () => {
   });
 });
 
-/** A feed that somebody waits for, by its token. */
-const feedOf = (token) => ({ subject: { token }, rows: new Map(), holders: new Map([[0, () => {}]]) });
+/** A feed that somebody waits for, by its token, of a run that has a packet. */
+const feedOf = (token, id, field, data) => ({
+  subject: { token },
+  rows: new Map([["k", { run: { id, [field]: { data } } }]]),
+  holders: new Map([[0, () => {}]]),
+});
+/** Gets that packet. */
+const loadOf = (hub, token, ...packet) => loadPacket(hub, feedOf(token, ...packet), ...packet);
 
 it("a stored packet is asked for by the relay, with the token, and fetched without it", async () => {
   for (const isOld of [false, true]) {
@@ -153,7 +159,7 @@ it("a stored packet is asked for by the relay, with the token, and fetched witho
       },
     };
     const hub = { page, feeds: new Map(), url: () => "http://app.example/api" };
-    const got = await loadPacket(hub, feedOf("token"), "run/1", "output", "a b/c.json");
+    const got = await loadOf(hub, "token", "run/1", "output", "a b/c.json");
     assert.deepEqual(got, { data: "[1]", type: "application/json" });
     const [first, ...rest] = asked;
     assert.deepEqual(first, ["http://app.example/api/api/v1/runs/run%2F1/packets/output", "Bearer token"]);
@@ -165,7 +171,7 @@ it("a stored packet is asked for by the relay, with the token, and fetched witho
   }
   const page = { fetch: async () => new Response("", { status: 403 }) };
   const hub = { page, feeds: new Map(), url: () => "http://app.example" };
-  await assert.rejects(loadPacket(hub, feedOf(), "run_1", "payload", "p"), /403/);
+  await assert.rejects(loadOf(hub, undefined, "run_1", "payload", "p"), /403/);
 });
 
 it("a stored packet whose path leads elsewhere is not asked for: whoever triggers a run writes it", async () => {
@@ -178,7 +184,7 @@ it("a stored packet whose path leads elsewhere is not asked for: whoever trigger
       },
     };
     const hub = { page, feeds: new Map(), url: () => "http://app.example/api/trigger" };
-    await assert.rejects(loadPacket(hub, feedOf("token"), "run_1", "payload", path), /answered with 404/);
+    await assert.rejects(loadOf(hub, "token", "run_1", "payload", path), /answered with 404/);
     assert.deepEqual(asked, ["http://app.example/api/trigger/api/v1/runs/run_1/packets/payload"], path);
   }
 });

@@ -219,6 +219,35 @@ describe("a stored packet", () => {
   });
 });
 
+describe("a run whose stored packet changes faster than it comes", () => {
+  it("is shown as soon as the last one could come: those of before are not asked for, and leave the others their turn", async (t) => {
+    simulate(t);
+    const relay = clientRelay();
+    const asked = [];
+    const fetch = async (to, init) => {
+      if (/live$/.test(to)) return relay.fetch(to, init);
+      asked.push(to);
+      await new Promise((resolve) => setTimeout(resolve, 5000));
+      return /packets/.test(to) ? where() : packet();
+    };
+    const connection = connect({ url }, { fetch });
+    t.after(() => connection.close());
+    const run = watch(connection.run("run_1"));
+    await opened(t);
+    const ask = relay.last();
+    const metadata = (n) => ({ data: `packets/${n}`, type: "application/store" });
+    const fields = (n) => runFields("run_1", { updatedAt: 2000 + n, durationMs: n, metadata: metadata(n) });
+    await ask.tell(["row", ask.id(), { key: "k", at: "0", run: fields(0) }]);
+    for (let n = 1; n <= 120; n++) {
+      await ask.tell(["change", ask.id(), { key: "k", at: `${n}`, set: fields(n) }]);
+      await pass(t, 500, 250);
+    }
+    await pass(t, 16_000, 500);
+    assert.deepEqual([run.last().value?.durationMs, run.last().value?.metadata], [120, { ok: 1 }]);
+    assert.ok(asked.length < 80, `${asked.length} requests`);
+  });
+});
+
 describe("a run that changes while its stored packet fails", () => {
   const set = (n) => ({ ...runFields("run_1", { updatedAt: 2000 + n }), durationMs: n });
   const change = (ask, n) => ask.tell(["change", ask.id(), { key: "k", at: `${n}`, set: set(n) }]);

@@ -35,7 +35,11 @@ const RENEWAL_MS = 20_000;
 /** By their origins. @type {Map<string, Host>} */
 const hosts = new Map();
 
-/** What came: `text` is empty where `ok` is false. @typedef {{ ok: boolean, status: number, type: string | null, text: string }} Got */
+/**
+ * What came: `text` is empty where `ok` is false. `token` is the one that it was asked for with.
+ *
+ * @typedef {{ ok: boolean, status: number, type: string | null, text: string, token: string | undefined }} Got
+ */
 
 /**
  * Gets a packet that is stored elsewhere, through the relay, which says where. Where nobody waits for it when its turn comes, it is
@@ -46,35 +50,39 @@ const hosts = new Map();
  * @param {string} runId
  * @param {string} field
  * @param {string} path
- * @param {boolean} [isAgain] whether its turn came too late before
  * @returns {Promise<import("./packet.mjs").Packet>}
  */
-export async function loadPacket(hub, feed, runId, field, path, isAgain = false) {
+export async function loadPacket(hub, feed, runId, field, path) {
+  const { rows } = feed;
+  // Of a run that changes its packet over and over, those of before would be asked for first, and hold up the last.
+  const isCurrent = () => [...rows.values()].some(({ run }) => run.id === runId && run[field]?.data === path);
   // A token that was renewed has a feed of its own, with the same rows.
-  const wanted = () => [...hub.feeds.values(), feed].find((one) => one.rows === feed.rows && isShown(one));
-  const get = (/** @type {string} */ url, isOfRelay = true) => getFrom(hub.page, url, wanted, isOfRelay, isAgain);
-  const ask = (/** @type {string} */ at) => get(`${hub.url()}/api/v1/${at}`);
-  const where = `runs/${encodeURIComponent(runId)}/packets/${field}`;
-  let token = wanted()?.subject.token;
-  let found = await ask(where);
-  for (let ms = 0; token && found.status === 401 && ms < RENEWAL_MS; ms += RENEWAL_TICK_MS) {
-    await new Promise((resolve) => setTimeout(resolve, RENEWAL_TICK_MS));
-    const now = wanted()?.subject.token;
-    if (now === token) continue;
-    token = now;
-    found = await ask(where);
-  }
-  // Servers of before know the path alone.
-  if (found.status === 404 && !/(^|\/)\.\.?(\/|$)/.test(path))
-    found = await ask(`packets/${path.split("/").map(encodeURIComponent).join("/")}`);
-  if (!found.ok) throw new Error(`it is stored elsewhere, and asking where was answered with ${found.status}`);
-  const { presignedUrl } = JSON.parse(found.text);
-  const got = Date.now();
-  const stored = await get(presignedUrl, false);
-  // Among many packets its turn may have come when the URL was good no longer. The next one is used before those that wait: behind
-  // them it would be too late each time, for this packet and for all of them.
-  if (stored.status === 403 && !isAgain && Date.now() - got > URL_LIFE_MS)
-    return loadPacket(hub, feed, runId, field, path, true);
+  const wanted = () =>
+    isCurrent() ? [...hub.feeds.values(), feed].find((one) => one.rows === rows && isShown(one)) : undefined;
+
+  /** @param {boolean} isAgain whether its turn came too late before @returns {Promise<Got>} */
+  const load = async (isAgain) => {
+    const get = (/** @type {string} */ url, isOfRelay = true) => getFrom(hub.page, url, wanted, isOfRelay, isAgain);
+    const ask = (/** @type {string} */ at) => get(`${hub.url()}/api/v1/${at}`);
+    const where = `runs/${encodeURIComponent(runId)}/packets/${field}`;
+    let found = await ask(where);
+    for (let ms = 0; found.token && found.status === 401 && ms < RENEWAL_MS; ms += RENEWAL_TICK_MS) {
+      await new Promise((resolve) => setTimeout(resolve, RENEWAL_TICK_MS));
+      if (wanted()?.subject.token !== found.token) found = await ask(where);
+    }
+    // Servers of before know the path alone.
+    if (found.status === 404 && !/(^|\/)\.\.?(\/|$)/.test(path))
+      found = await ask(`packets/${path.split("/").map(encodeURIComponent).join("/")}`);
+    if (!found.ok) throw new Error(`it is stored elsewhere, and asking where was answered with ${found.status}`);
+    const { presignedUrl } = JSON.parse(found.text);
+    const got = Date.now();
+    const stored = await get(presignedUrl, false);
+    // Among many packets its turn may have come when the URL was good no longer. The next one is used before those that wait: behind
+    // them it would be too late each time, for this packet and for all of them.
+    return stored.status === 403 && !isAgain && Date.now() - got > URL_LIFE_MS ? load(true) : stored;
+  };
+
+  const stored = await load(false);
   if (!stored.ok) throw new Error(`the store answered ${stored.status}`);
   const type = stored.type ?? "application/json";
   // Whoever triggers a run writes it: it would be asked for over and over.
@@ -93,6 +101,7 @@ const isShown = ({ holders }) => [...holders.values()].some(Boolean);
  * @param {() => import("./feed.mjs").Feed | undefined} wanted the feed that waits for it
  * @param {boolean} isOfRelay whether the token of the feed goes with it
  * @param {boolean} isFirst whether it goes before those that wait
+ * @returns {Promise<Got>}
  */
 async function getFrom(page, url, wanted, isOfRelay, isFirst) {
   const { origin } = new URL(url, page.location?.href);
@@ -108,7 +117,7 @@ async function getFrom(page, url, wanted, isOfRelay, isFirst) {
       const { token } = feed.subject;
       const headers = isOfRelay && token ? { authorization: `Bearer ${token}` } : undefined;
       const answer = await watch.heard(page.fetch(url, { headers, signal: watch.signal }));
-      if (attempt === TRIES || !isPassing(answer)) return await gotOf(answer, watch);
+      if (attempt === TRIES || !isPassing(answer)) return { ...(await gotOf(answer, watch)), token };
       const after = Number(answer.headers.get("retry-after")) * 1000 || 0;
       wait = Math.max(wait, Math.min(after, MAX_AFTER_MS));
       answer.body?.cancel().catch(() => {});
@@ -125,7 +134,7 @@ async function getFrom(page, url, wanted, isOfRelay, isFirst) {
   return Promise.reject();
 }
 
-/** @param {Response} answer @param {Watch} watch @returns {Promise<Got>} */
+/** @param {Response} answer @param {Watch} watch @returns {Promise<Omit<Got, "token">>} */
 async function gotOf(answer, watch) {
   const { ok, status, headers } = answer;
   const decoder = new TextDecoder();
