@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { connect } from "trigger-native/client";
+import { startTabs } from "./support/client-browser.mjs";
 import {
   clientRelay,
   opened,
@@ -245,6 +246,35 @@ describe("a run whose stored packet changes faster than it comes", () => {
     await pass(t, 16_000, 500);
     assert.deepEqual([run.last().value?.durationMs, run.last().value?.metadata], [120, { ok: 1 }]);
     assert.ok(asked.length < 80, `${asked.length} requests`);
+  });
+});
+
+describe("a run whose stored packet nobody waited for", () => {
+  it("shows no error of it once it has none: another tab followed it meanwhile", async (t) => {
+    const { relay, open } = startTabs(t);
+    const [a, b] = [open(), open()];
+    const followed = a.connection.run("run_1");
+    const { stop } = watch(followed);
+    watch(a.connection.run("run_2"));
+    await pass(t, 100, 5);
+    watch(b.connection.run("run_1"));
+    await pass(t, 100, 5);
+    const ask = relay.last();
+    const id = ask.id(({ run }) => run === "run_1");
+    const gives = [];
+    const late = () => new Promise((resolve) => gives.push(resolve));
+    relay.answers.push(late, late);
+    await ask.tell(["row", id, rowOf("k", "run_1", { metadata: stored })]);
+    stop();
+    await settle();
+    for (const give of gives) give(refusal(503));
+    await settle();
+    await ask.tell(["change", id, { key: "k", at: "2", set: { updatedAt: 3000 }, unset: ["metadata"] }]);
+    await pass(t, 10_000);
+    const again = watch(followed);
+    await pass(t, 100, 5);
+    const { id: shown, metadata, decodeErrors } = again.last().value;
+    assert.deepEqual([shown, metadata, decodeErrors], ["run_1", undefined, undefined]);
   });
 });
 

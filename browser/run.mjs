@@ -123,8 +123,8 @@ function partOf({ run, parts }, field, make, none) {
           },
           (error) => {
             part.shown = null;
-            // What nobody waited for was not asked for, and is made anew.
-            part.raw = error && raw;
+            // What nobody waited for was not asked for, and is made anew: no field is `null` here.
+            part.raw = error ? raw : null;
             fail(error);
           },
         )
