@@ -93,6 +93,8 @@ export function makeHub(base, page) {
     hold(feed, holder, listener) {
       const known = feeds.get(feed.key);
       if (known && !known.error) feed = known;
+      // Tabs that had it followed before this one left them follow it no longer.
+      else feed.holders.clear();
       feed.holders.set(holder, listener);
       if (feed === known) return feed;
       feeds.set(feed.key, feed);
