@@ -22,28 +22,35 @@ export type Step =
   /** Adds a tag. */
   | { tag: string }
   /** Writes these chunks to a stream of the run, one every `every` (0) milliseconds. */
-  | { stream: { key: string; chunks: ScriptValue[]; every?: number } }
+  | { stream: { key: string; chunks: ScriptValue[]; every?: number | undefined } }
   /**
    * Waits until a wait token is completed or timed out. Without a `tokenId` a new one is made, and its id is put into the
    * metadata under `metadata` (`"tokenId"`), with its public token under `publicAccessToken`. `$result` is then
    * `{ ok: true, output }` or `{ ok: false, error }`.
    */
-  | { waitToken: { tokenId?: ScriptValue; metadata?: string; timeout?: string; tags?: string[] } }
+  | {
+      waitToken: {
+        tokenId?: ScriptValue | undefined;
+        metadata?: string | undefined;
+        timeout?: string | undefined;
+        tags?: string[] | undefined;
+      };
+    }
   /** Waits for something sent to this input stream, at most `timeout` milliseconds. `$result` is then the data, or null. */
-  | { input: { stream: string; timeout?: number } }
+  | { input: { stream: string; timeout?: number | undefined } }
   /** Ends the run, successfully, with this output. */
   | { output: ScriptValue }
   /** Ends the run with this error. `name` is `"Error"` and `stackTrace` name and message unless given. */
-  | { fail: { message: string; name?: string; stackTrace?: string } }
+  | { fail: { message: string; name?: string | undefined; stackTrace?: string | undefined } }
   /** Does its steps for each count from `from` (1) to `to`, both included, by `by` (1). */
-  | { repeat: { from?: number; to: number; by?: number; steps: Step[] } };
+  | { repeat: { from?: number | undefined; to: number; by?: number | undefined; steps: Step[] } };
 
 /** The script of a task's runs. */
 export interface TaskScript {
   /** How long the run waits for a worker, in milliseconds; `null` is for ever. @default 150 */
-  queued?: number | null;
+  queued?: number | null | undefined;
   /** Its steps after that. Without an `output` or `fail` it succeeds without an output. @default [] */
-  steps?: Step[];
+  steps?: Step[] | undefined;
 }
 
 /** A key of an environment that cannot sign. */
@@ -51,7 +58,7 @@ export interface AdditionalKey {
   /** `tr_dev_sk_` and 24 letters or digits. */
   key: string;
   /** The scopes it acts with, as in a token (`"read:runs"`); none grants nothing. @default [] */
-  scopes?: string[];
+  scopes?: string[] | undefined;
 }
 
 /** An environment: runs and keys of one never meet those of another. */
@@ -61,27 +68,27 @@ export interface EmulatorEnvironment {
   /** Its root key. */
   secretKey: string;
   /** @default [] */
-  additionalKeys?: AdditionalKey[];
+  additionalKeys?: AdditionalKey[] | undefined;
   /** The most live requests held at once; beyond it they are answered 429. No limit by default. */
-  maxConnections?: number;
+  maxConnections?: number | undefined;
 }
 
 /** Something that goes wrong on purpose. */
 export type Fault = {
   /** The route it hits, named as in {@link EmulatorStats.byRoute}; every route of the API unless given. */
-  route?: string;
+  route?: string | undefined;
   /** How many requests it hits; all of them unless given. */
-  count?: number;
+  count?: number | undefined;
   /** How many requests it lets pass first. @default 0 */
-  after?: number;
+  after?: number | undefined;
 } & (
   | /** The connection ends without an answer. */ { kind: "drop" }
-  | /** The connection ends after so many bytes of the body. */ { kind: "cut"; bytes?: number }
+  | /** The connection ends after so many bytes of the body. */ { kind: "cut"; bytes?: number | undefined }
   | /** The answer comes so many milliseconds later. */ { kind: "delay"; delayMs: number }
   | /** Another answer, from 400 to 599; `retryAfter` is in seconds. */ {
       kind: "status";
       status: number;
-      retryAfter?: number;
+      retryAfter?: number | undefined;
     }
   | /** A feed gets 409: its shape is gone. */ { kind: "mustRefetch" }
 );
@@ -89,49 +96,49 @@ export type Fault = {
 /** The options of {@link startEmulator}. */
 export interface EmulatorOptions {
   /** The port on 127.0.0.1; 0 lets the system choose. @default 0 */
-  port?: number;
+  port?: number | undefined;
   /** How much faster than written scripts run. Above 0. @default 1 */
-  speed?: number;
+  speed?: number | undefined;
   /** How long a live request is held without news, give or take 15 %, in milliseconds. @default 20000 */
-  holdMs?: number;
+  holdMs?: number | undefined;
   /**
    * How long a run's change is remembered for the next live request of its feed, in milliseconds. The real server
    * remembers about 2,000: an earlier change is sent when the request runs out, or with the next change, so that a client
    * that was away for longer must ask once without `live`. Feeds of tags and batches get it at once.
    * @default no limit
    */
-  memoryMs?: number;
+  memoryMs?: number | undefined;
   /** The most runs kept. @default 100000 */
-  maxRuns?: number;
+  maxRuns?: number | undefined;
   /** The root key of the main environment. @default "tr_dev_emulatornotasecret" */
-  secretKey?: string;
+  secretKey?: string | undefined;
   /** The id of the main environment. */
-  environmentId?: string;
+  environmentId?: string | undefined;
   /** The most live requests of the main environment held at once. No limit by default. */
-  maxConnections?: number;
+  maxConnections?: number | undefined;
   /**
    * `"manual"` is a clock that stands until {@link Emulator.advance} moves it: scripts, delays, ttls, time-outs and
    * timestamps go by it. How long requests are held, and faults, stay in real time. @default "system"
    */
-  clock?: "system" | "manual";
+  clock?: "system" | "manual" | undefined;
   /**
    * Where a manual clock begins: a time in UTC such as `"2026-01-01T00:00:00Z"`, Unix milliseconds, or a `Date`.
    * Tokens are checked by this clock too. @default "2026-01-01T00:00:00Z"
    */
-  now?: string | number | Date;
+  now?: string | number | Date | undefined;
   /** The folder of the page at `/`. By default the one that the package brings. */
-  pageDirectory?: string;
+  pageDirectory?: string | undefined;
   /** The faults from the start; `PUT /emulator/faults` changes it. @default [] */
-  faults?: Fault[];
+  faults?: Fault[] | undefined;
   /** More keys of the main environment. @default [] */
-  additionalKeys?: AdditionalKey[];
+  additionalKeys?: AdditionalKey[] | undefined;
   /** More environments. @default [] */
-  environments?: EmulatorEnvironment[];
+  environments?: EmulatorEnvironment[] | undefined;
   /**
    * Tasks by id, beside the built-in `hello`, `progress`, `slow`, `failing`, `waiting`, `streamer`, `approval`, `chat`,
    * `echo` and `stuck`, or in their place. `*` is every other task: unless given, it answers with its payload.
    */
-  tasks?: Record<string, TaskScript>;
+  tasks?: Record<string, TaskScript> | undefined;
 }
 
 /** The requests that an emulator was sent, without its own calls. */

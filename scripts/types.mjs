@@ -18,6 +18,7 @@ const projects = [
   ["a consumer that resolves as Node does (node16)", `${consumers}/tsconfig.node16.json`],
   ["a consumer that resolves as Node does (nodenext)", `${consumers}/tsconfig.nodenext.json`],
   ["a consumer that bundles (bundler)", `${consumers}/tsconfig.bundler.json`],
+  ["options that may be undefined (exactOptionalPropertyTypes)", `${consumers}/tsconfig.exact.json`],
   ["the JavaScript: the face, the scripts and the demo", "tsconfig.js.json"],
   ["the emulator's page", "tsconfig.page.json"],
 ];

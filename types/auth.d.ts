@@ -33,31 +33,31 @@ export type RealtimeRunSkipColumns = Array<RealtimeRunSkipColumn>;
  */
 export type PublicTokenPermissionProperties = {
   /** Runs of these tasks, by task id. */
-  tasks?: string | string[];
+  tasks?: string | string[] | undefined;
   /** Runs with one of these tags. */
-  tags?: string | string[];
+  tags?: string | string[] | undefined;
   /** These runs, by id; `true` for every run of the environment. */
-  runs?: string | AnyRunHandle | Array<string | AnyRunHandle> | true;
+  runs?: string | AnyRunHandle | Array<string | AnyRunHandle> | true | undefined;
   /** These batches and their runs, by id. */
-  batch?: string | AnyBatchHandle | Array<string | AnyBatchHandle>;
+  batch?: string | AnyBatchHandle | Array<string | AnyBatchHandle> | undefined;
   /** These wait tokens, by id. */
-  waitpoints?: string | { id: string } | Array<string | { id: string }>;
+  waitpoints?: string | { id: string } | Array<string | { id: string }> | undefined;
   /** The input streams of these runs, by run id. */
-  inputStreams?: string | AnyRunHandle | Array<string | AnyRunHandle>;
+  inputStreams?: string | AnyRunHandle | Array<string | AnyRunHandle> | undefined;
   /** These sessions, by id or external id; an id can be narrowed, as in `my-session:out`. */
-  sessions?: string | string[];
+  sessions?: string | string[] | undefined;
 };
 
 /** Everything a public token can grant. */
 export type PublicTokenPermissions = {
   /** Resources that the bearer may read. */
-  read?: PublicTokenPermissionProperties;
+  read?: PublicTokenPermissionProperties | undefined;
   /** Resources that the bearer may write. */
-  write?: PublicTokenPermissionProperties;
+  write?: PublicTokenPermissionProperties | undefined;
   /** Tasks the bearer may trigger, again and again: {@link auth.createTriggerPublicToken} makes one-time tokens. */
-  trigger?: { tasks: string | string[] };
+  trigger?: { tasks: string | string[] } | undefined;
   /** Tasks the bearer may trigger in batches: see {@link auth.createBatchTriggerPublicToken}. */
-  batchTrigger?: { tasks: string | string[] };
+  batchTrigger?: { tasks: string | string[] } | undefined;
 };
 
 /**
@@ -72,27 +72,31 @@ export type CreatePublicTokenOptions = {
    * The permissions of the token. A token without scopes can do nothing: under a root key it is made all the same, as
    * in the official SDK, with one warning per process; under any other key it is an error.
    */
-  scopes?: PublicTokenPermissions;
+  scopes?: PublicTokenPermissions | undefined;
   /** When it ends. @default 15 minutes from now */
-  expirationTime?: TokenExpiration;
+  expirationTime?: TokenExpiration | undefined;
   /** Limits on the feeds the token opens. */
-  realtime?: {
-    /** Columns the server leaves out, on top of those a request leaves out. @default [] */
-    skipColumns?: RealtimeRunSkipColumns;
-  };
+  realtime?:
+    | {
+        /** Columns the server leaves out, on top of those a request leaves out. @default [] */
+        skipColumns?: RealtimeRunSkipColumns | undefined;
+      }
+    | undefined;
 };
 
 /** The options of {@link auth.createTriggerPublicToken} and {@link auth.createBatchTriggerPublicToken}. */
 export type CreateTriggerTokenOptions = {
   /** When it ends. @default 15 minutes from now */
-  expirationTime?: TokenExpiration;
+  expirationTime?: TokenExpiration | undefined;
   /** Whether it can be used more than once. @default false */
-  multipleUse?: boolean;
+  multipleUse?: boolean | undefined;
   /** Limits on the feeds opened with the token of the run it triggers. */
-  realtime?: {
-    /** Columns the server leaves out. @default [] */
-    skipColumns?: RealtimeRunSkipColumns;
-  };
+  realtime?:
+    | {
+        /** Columns the server leaves out. @default [] */
+        skipColumns?: RealtimeRunSkipColumns | undefined;
+      }
+    | undefined;
 };
 
 /**

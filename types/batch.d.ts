@@ -22,7 +22,7 @@ export type BatchItem<TInput> = {
   /** The payload of the task. */
   payload: TInput;
   /** The options of the run. */
-  options?: TriggerOptions;
+  options?: TriggerOptions | undefined;
 };
 
 /**
@@ -35,7 +35,7 @@ export type BatchByIdItem<TRunTypes extends AnyRunTypes> = {
   /** The payload of the task. */
   payload: TRunTypes["payload"];
   /** The options of the run. */
-  options?: TriggerOptions;
+  options?: TriggerOptions | undefined;
 };
 
 /** An item of a batch that has the task itself. */
@@ -45,17 +45,17 @@ export type BatchByTaskItem<TTask extends AnyTask> = {
   /** The payload of the task. */
   payload: TaskPayload<TTask>;
   /** The options of the run. */
-  options?: TriggerOptions;
+  options?: TriggerOptions | undefined;
 };
 
 /** The options of a batch. */
 export type BatchTriggerOptions = {
   /** For items without one of their own: this key and the item's index. */
-  idempotencyKey?: IdempotencyKey | string | string[];
+  idempotencyKey?: IdempotencyKey | string | string[] | undefined;
   /** How long that key holds: a period. */
-  idempotencyKeyTTL?: string;
+  idempotencyKeyTTL?: string | undefined;
   /** Whether runs are created one after another, in the batch's order. @default false */
-  triggerSequentially?: boolean;
+  triggerSequentially?: boolean | undefined;
 };
 
 /** The handle of a batch that was triggered by its tasks. {@link batch.retrieve} has the ids of its runs. */

@@ -9,7 +9,7 @@ import type { tasks } from "./trigger.js";
 /** The options of {@link TriggerClient}. */
 export type TriggerClientConfig = ApiClientConfiguration & {
   /** Whether a trigger takes its version and deployment from the environment variables as well. @default false */
-  inheritContext?: boolean;
+  inheritContext?: boolean | undefined;
 };
 
 /**

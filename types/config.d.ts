@@ -8,36 +8,36 @@
  */
 export interface RetryOptions {
   /** Attempts in all, the first included. @default 5 */
-  maxAttempts?: number;
+  maxAttempts?: number | undefined;
   /** The factor from each wait to the next. @default 1.6 */
-  factor?: number;
+  factor?: number | undefined;
   /** The first wait, in milliseconds. @default 1000 */
-  minTimeoutInMs?: number;
+  minTimeoutInMs?: number | undefined;
   /** The longest wait, in milliseconds, also where a server asks for more (defects.md 19). @default 30000 */
-  maxTimeoutInMs?: number;
+  maxTimeoutInMs?: number | undefined;
   /** Waits are drawn at random below their limit. @default true */
-  randomize?: boolean;
+  randomize?: boolean | undefined;
 }
 
 /** Settings of the calls a client makes. */
 export interface ApiRequestOptions {
   /** How failed calls are tried again. */
-  retry?: RetryOptions;
+  retry?: RetryOptions | undefined;
   /** Headers to add to every request. */
-  additionalHeaders?: Record<string, string>;
+  additionalHeaders?: Record<string, string> | undefined;
 }
 
 /** The bounds of one call (defects.md 19). */
 export interface CallBounds {
   /** Ends the call, which then rejects with the signal's reason. An aborted one sends no request (defects.md 17). */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /**
    * The longest the whole call may take, in milliseconds, its repeats included; it then rejects with a
    * {@link TimeoutError}. A whole number above 0.
    *
    * @default 30000 for the claims behind tokens, with at most 10 s an attempt; 60000 for other calls, with at most 30 s
    */
-  timeoutInMs?: number;
+  timeoutInMs?: number | undefined;
 }
 
 /** Settings of one call: the official ones, and its bounds. */
@@ -46,15 +46,15 @@ export interface CallOptions extends ApiRequestOptions, CallBounds {}
 /** Settings of the public token that a handle carries. */
 export interface TriggerJwtOptions {
   /** When it ends, as {@link TokenExpiration} says. @default 1 hour from now */
-  expirationTime?: number | Date | string;
+  expirationTime?: number | Date | string | undefined;
 }
 
 /** Settings of one call that triggers. */
 export interface TriggerApiRequestOptions extends CallOptions {
   /** Settings of the public token that the handle carries. */
-  publicAccessToken?: TriggerJwtOptions;
+  publicAccessToken?: TriggerJwtOptions | undefined;
   /** The server and key of this one call, over those of {@link configure}. */
-  clientConfig?: ApiClientConfiguration;
+  clientConfig?: ApiClientConfiguration | undefined;
 }
 
 /** Server, key, branch and the settings of calls. Every member has a default from the environment. */
@@ -64,7 +64,7 @@ export interface ApiClientConfiguration {
    *
    * @default `TRIGGER_API_URL`, then `https://api.trigger.dev`
    */
-  baseURL?: string;
+  baseURL?: string | undefined;
   /**
    * The secret key, `tr_dev_…` or `tr_prod_…` and so on, or a public token, or a function that makes one. The function
    * is called once for all calls, subscriptions and streams of a configuration: when a token is first needed, 30 s (or
@@ -74,17 +74,17 @@ export interface ApiClientConfiguration {
    *
    * @default `TRIGGER_SECRET_KEY`, then `TRIGGER_ACCESS_TOKEN`
    */
-  accessToken?: string | (() => string | Promise<string>);
+  accessToken?: string | (() => string | Promise<string>) | undefined;
   /** @deprecated Use `accessToken`. Where both are given this one wins, as in the official SDK. */
-  secretKey?: string;
+  secretKey?: string | undefined;
   /**
    * The preview branch; an empty one means none.
    *
    * @default `TRIGGER_PREVIEW_BRANCH`, `VERCEL_GIT_COMMIT_REF`, then `TRIGGER_DEV_BRANCH` unless it is `default`
    */
-  previewBranch?: string;
+  previewBranch?: string | undefined;
   /** Settings of the calls made with this configuration. */
-  requestOptions?: ApiRequestOptions;
+  requestOptions?: ApiRequestOptions | undefined;
   /**
    * Makes a fresh token instead of `accessToken`. It is called once for all calls, subscriptions and streams, shortly
    * before the token in use expires and when a server refuses it; the loops that read them go on (defects.md 5). It may
@@ -92,28 +92,30 @@ export interface ApiClientConfiguration {
    * given: given to `configure()` it sees no `AsyncLocalStorage` of a request, whose token belongs into
    * `auth.withAuth()`.
    */
-  refreshAccessToken?: () => Promise<string>;
+  refreshAccessToken?: (() => Promise<string>) | undefined;
   /**
    * Pins the runs triggered with this configuration to the deployment of that external id. The option of a trigger
    * wins over it.
    *
    * @default `TRIGGER_EXTERNAL_DEPLOYMENT_ID`
    */
-  externalDeploymentId?: string;
+  externalDeploymentId?: string | undefined;
   /** `v2RealtimeStreams: false` asks for streams of the first version. */
-  future?: { v2RealtimeStreams?: boolean };
+  future?: { v2RealtimeStreams?: boolean } | undefined;
   /**
    * The budget of upstream connections of run subscriptions (docs/feeds.md, "Many at once"). Not in the official SDK.
    */
-  realtime?: {
-    /**
-     * Long-polls at once, of all subscriptions and relays of the environment in this process: a whole number from 1, or 0
-     * for no limit. Feeds beyond it share one long-poll. The last value given for an environment counts.
-     *
-     * @default 8, below the 10 of the smallest plan; 200 where the server's feeds are Electric's
-     */
-    connections?: number;
-  };
+  realtime?:
+    | {
+        /**
+         * Long-polls at once, of all subscriptions and relays of the environment in this process: a whole number from 1, or 0
+         * for no limit. Feeds beyond it share one long-poll. The last value given for an environment counts.
+         *
+         * @default 8, below the 10 of the smallest plan; 200 where the server's feeds are Electric's
+         */
+        connections?: number | undefined;
+      }
+    | undefined;
 }
 
 /**
@@ -141,7 +143,7 @@ export interface ConfigureOptions extends ApiClientConfiguration {
    * Receives the log lines of this process, from every thread: docs/relay.md, "Logging". Without it and without
    * `TRIGGER_NATIVE_LOG` nothing is logged, at no cost. A later call without one ends it.
    */
-  logger?: Logger;
+  logger?: Logger | undefined;
 }
 
 /**

@@ -27,7 +27,7 @@ export interface ConnectOptions {
 /** Options of everything that is followed. */
 export interface FollowOptions {
   /** The token for this alone. */
-  accessToken?: ConnectOptions["accessToken"];
+  accessToken?: ConnectOptions["accessToken"] | undefined;
   /** `false` waits: nothing is asked for. An id that is `undefined` or empty waits likewise. @default true */
   enabled?: boolean | undefined;
 }

@@ -12,11 +12,11 @@ export type IdempotencyKeyScope = "run" | "attempt" | "global";
 /** The options with which {@link idempotencyKeys.reset} finds a key that was given as plain strings. */
 export interface ResetIdempotencyKeyOptions {
   /** The scope it was made with. @default "run" */
-  scope?: IdempotencyKeyScope;
+  scope?: IdempotencyKeyScope | undefined;
   /** The run it was made in, for the scopes `run` and `attempt`. */
-  parentRunId?: string;
+  parentRunId?: string | undefined;
   /** The attempt it was made in, for the scope `attempt`. */
-  attemptNumber?: number;
+  attemptNumber?: number | undefined;
 }
 
 /** Idempotency keys: triggering twice with the same one starts one run. */

@@ -11,11 +11,11 @@ export interface ApiPromise<T> extends Promise<T> {
 /** Which page of a list. */
 export interface CursorPageParams {
   /** Items a page. The server limits it, and says so with a 400. @default the server's */
-  limit?: number;
+  limit?: number | undefined;
   /** The page after this cursor. */
-  after?: string;
+  after?: string | undefined;
   /** The page before this cursor. */
-  before?: string;
+  before?: string | undefined;
 }
 
 /** A page of a list. Iterating over it goes through its items and those of all pages after it. */

@@ -25,38 +25,38 @@ export type HookRun<TTask extends AnyTask> = WithFinished<RealtimeRun<TTask>>;
 /** Where hooks send their requests, and with which token. */
 export type UseApiClientOptions = {
   /** A public access token. Leave it out where the relay's `authorize` knows the session. */
-  accessToken?: string;
+  accessToken?: string | undefined;
   /**
    * The relay's mount point: a path of the page's own origin, or a URL.
    *
    * @default "/api/trigger"
    */
-  baseURL?: string;
+  baseURL?: string | undefined;
   /** The preview branch, sent with calls. */
-  previewBranch?: string;
+  previewBranch?: string | undefined;
   /** How calls are tried again, and headers to send with them. */
-  requestOptions?: ApiRequestOptions;
+  requestOptions?: ApiRequestOptions | undefined;
   /** Makes a fresh token when the one in use is refused or over. What is followed goes on. */
-  refreshAccessToken?: () => Promise<string>;
+  refreshAccessToken?: (() => Promise<string>) | undefined;
   /** `false` waits: nothing is asked for. @default true */
-  enabled?: boolean;
+  enabled?: boolean | undefined;
   /**
    * Whether the tabs of the origin share the connection. A text is the user, where a session opens the relay: tabs with
    * another do not share.
    *
    * @default true
    */
-  share?: boolean | string;
+  share?: boolean | string | undefined;
 };
 
 /** The value of {@link TriggerAuthContext}. An option of a hook wins over it. */
 export type TriggerAuth = Omit<UseApiClientOptions, "enabled"> & {
   /** @deprecated Hooks do not read it, as the official ones do not: no page may have a secret key. */
-  secretKey?: string;
+  secretKey?: string | undefined;
   /** Not read by hooks. */
-  externalDeploymentId?: string;
+  externalDeploymentId?: string | undefined;
   /** Not read by hooks. */
-  future?: { v2RealtimeStreams?: boolean };
+  future?: { v2RealtimeStreams?: boolean } | undefined;
 };
 
 /** What all hooks below it use. */
@@ -71,11 +71,11 @@ export declare function useTriggerAuthContextOptional(): TriggerAuth | Partial<T
 /** The options of every hook that follows runs. */
 export type UseRealtimeRunOptions = UseApiClientOptions & {
   /** Components that name the same `id` show the same, and one that comes back shows what was there. @default its own */
-  id?: string;
+  id?: string | undefined;
   /** `false` waits: nothing is asked for. @default true */
-  enabled?: boolean;
+  enabled?: boolean | undefined;
   /** The least time between two updates of a list or of streams, in milliseconds; 0 shows each at once. @default 16 */
-  throttleInMs?: number;
+  throttleInMs?: number | undefined;
 };
 
 /** The options of {@link useRealtimeRun} and {@link useRealtimeRunWithStreams}. */
@@ -84,11 +84,11 @@ export type UseRealtimeSingleRunOptions<TTask extends AnyTask = AnyTask> = UseRe
    * Called once for each run that is over, however it ended, with its last state. With `stopOnCompletion: false` that is
    * the first state in which it is over.
    */
-  onComplete?: (run: HookRun<TTask>, err?: Error) => void;
+  onComplete?: ((run: HookRun<TTask>, err?: Error) => void) | undefined;
   /** Whether to leave when the run is over. `false` shows later changes, of its metadata, within 30 s. @default true */
-  stopOnCompletion?: boolean;
+  stopOnCompletion?: boolean | undefined;
   /** Columns to leave out. @default [] */
-  skipColumns?: RealtimeRunSkipColumns;
+  skipColumns?: RealtimeRunSkipColumns | undefined;
 };
 
 /** The result of {@link useRealtimeRun}. */
@@ -137,9 +137,9 @@ export type UseRealtimeRunsInstance<TTask extends AnyTask = AnyTask> = {
 /** The options of {@link useRealtimeRunsWithTag}. */
 export type UseRealtimeRunsWithTagOptions = UseRealtimeRunOptions & {
   /** Only runs created within this time before: a period such as `"30m"`, a week at most. @default "24h" by the server */
-  createdAt?: string;
+  createdAt?: string | undefined;
   /** Columns to leave out. @default [] */
-  skipColumns?: RealtimeRunSkipColumns;
+  skipColumns?: RealtimeRunSkipColumns | undefined;
 };
 
 /** Follows all runs that have every one of the tags. An array that is made at each render is the same while its tags are. Throws nothing: what fails is in `error`. */
@@ -171,25 +171,25 @@ export type UseRealtimeStreamInstance<TPart> = {
 /** The options of {@link useRealtimeStream}. */
 export type UseRealtimeStreamOptions<TPart> = UseApiClientOptions & {
   /** Components that name the same `id` show the same, and one that comes back goes on where it was. @default its own */
-  id?: string;
+  id?: string | undefined;
   /** `false` waits: nothing is asked for. @default true */
-  enabled?: boolean;
+  enabled?: boolean | undefined;
   /** The least time between two updates, in milliseconds; 0 shows each at once. @default 16 */
-  throttleInMs?: number;
+  throttleInMs?: number | undefined;
   /** After so many seconds without a part the stream is over. @default with the run */
-  timeoutInSeconds?: number;
+  timeoutInSeconds?: number | undefined;
   /** How many parts to skip. @default 0 */
-  startIndex?: number;
+  startIndex?: number | undefined;
   /** The event id to go on after. It wins over `startIndex` and `from`. */
-  lastEventId?: string | number;
+  lastEventId?: string | number | undefined;
   /** Not read yet: the relay tells a stream from its beginning. `maxParts: 1` shows its last part alone. */
-  from?: "beginning" | "latest";
+  from?: "beginning" | "latest" | undefined;
   /** How many parts are kept, the newest. @default all */
-  maxParts?: number;
+  maxParts?: number | undefined;
   /** Called with each value as it comes. */
-  onData?: (data: TPart) => void;
+  onData?: ((data: TPart) => void) | undefined;
   /** Called at each update with the parts that it adds. */
-  onParts?: (parts: Array<StreamPart<TPart>>) => void;
+  onParts?: ((parts: Array<StreamPart<TPart>>) => void) | undefined;
 };
 
 /** A stream that a task defines: its key, and the type of what is written. */
@@ -243,13 +243,13 @@ export declare function useTaskTrigger<TTask extends AnyTask>(
 /** The options of the hooks that trigger and follow. */
 export type UseRealtimeTaskTriggerOptions = UseTaskTriggerOptions & {
   /** `false` triggers, and does not follow the run. @default true */
-  enabled?: boolean;
+  enabled?: boolean | undefined;
   /** As `throttleInMs` of {@link useRealtimeRun}, which wins. */
-  experimental_throttleInMs?: number;
+  experimental_throttleInMs?: number | undefined;
   /** As of {@link useRealtimeRun}. @default 16 */
-  throttleInMs?: number;
+  throttleInMs?: number | undefined;
   /** Columns to leave out. @default [] */
-  skipColumns?: RealtimeRunSkipColumns;
+  skipColumns?: RealtimeRunSkipColumns | undefined;
 };
 
 /** The members that triggering adds to a run that is followed. */
@@ -286,11 +286,11 @@ export declare function useRealtimeTaskTrigger<TTask extends AnyTask>(
 /** The options of {@link useRun}. */
 export type UseRunOptions = UseApiClientOptions & {
   /** Asks again after so many milliseconds, until the run is over; 0 never. A page that nobody sees waits. @default 0 */
-  refreshInterval?: number;
+  refreshInterval?: number | undefined;
   /** Whether to ask when the browser has a network again. @default false */
-  revalidateOnReconnect?: boolean;
+  revalidateOnReconnect?: boolean | undefined;
   /** Whether to ask when the window is looked at again. @default false */
-  revalidateOnFocus?: boolean;
+  revalidateOnFocus?: boolean | undefined;
 };
 
 /** Asks for a run, once for all components that show it. To see changes as they happen use {@link useRealtimeRun}. Throws nothing: what fails is in `error`. */

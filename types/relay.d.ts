@@ -26,14 +26,14 @@ export interface RelayGrant {
    * As {@link auth.createPublicToken} takes them, or written out as a token holds them, such as
    * `["read:runs:run_1234"]`. None grants nothing. @default []
    */
-  scopes?: string[] | PublicTokenPermissions;
+  scopes?: string[] | PublicTokenPermissions | undefined;
   /** Columns that this viewer never gets, on top of those its requests leave out. @default [] */
-  skipColumns?: RealtimeRunSkipColumns;
+  skipColumns?: RealtimeRunSkipColumns | undefined;
   /**
    * Names the viewer, such as a user's id; not empty. Viewers of one name count for `viewersPerToken` as those of one
    * token do. @default none: only the limits of a feed and in all hold
    */
-  id?: string;
+  id?: string | undefined;
 }
 
 /** Limits of a relay: whole numbers above 0. Beyond one, a viewer gets 429 with `Retry-After`. */
@@ -44,7 +44,7 @@ export interface RelayLimits {
    *
    * @default 1000
    */
-  viewersPerToken?: number;
+  viewersPerToken?: number | undefined;
   /**
    * Polls of one browser over HTTP/1.x without TLS that are held for their full time; its open streams count among them.
    * Polls beyond it are answered within a second, as one without news is, the sooner the more of them wait in the
@@ -52,46 +52,46 @@ export interface RelayLimits {
    *
    * @default 3
    */
-  heldPerBrowser?: number;
+  heldPerBrowser?: number | undefined;
   /** Held polls and open streams of one feed or stream. @default 20000 */
-  viewersPerFeed?: number;
+  viewersPerFeed?: number | undefined;
   /** Held polls and open streams in all. @default 50000 */
-  viewers?: number;
+  viewers?: number | undefined;
   /** Distinct feeds kept at once, and streams likewise: one without a viewer makes way. @default 10000 */
-  feeds?: number;
+  feeds?: number | undefined;
   /**
    * Distinct feeds that one token began and that are kept, and streams likewise: its own make way first. @default 1000
    */
-  feedsPerToken?: number;
+  feedsPerToken?: number | undefined;
   /**
    * Requests passed through to the server that are under way: one whose own viewer is waited for makes way.
    * @default 1000
    */
-  passing?: number;
+  passing?: number | undefined;
   /** Calls of `authorize` under way. @default 1000, or `viewers` where those are fewer */
-  authorizing?: number;
+  authorizing?: number | undefined;
   /** The longest query of a request, in bytes; beyond it 414. @default 8192 */
-  queryBytes?: number;
+  queryBytes?: number | undefined;
   /** The longest body of a request that is passed through, in bytes. @default 10485760 */
-  bodyBytes?: number;
+  bodyBytes?: number | undefined;
   /** The most a request's headers may take, in bytes; beyond it 431. @default 16384 */
-  headerBytes?: number;
+  headerBytes?: number | undefined;
   /**
    * Open connections of all listeners. Beyond it the one that is idle for longest makes way; where none is idle the new
    * one gets 503 with `Retry-After`. @default 60000
    */
-  connections?: number;
+  connections?: number | undefined;
   /** Requests at once on one HTTP/2 connection of a listener, as its settings say. @default 1000 */
-  streamsPerConnection?: number;
+  streamsPerConnection?: number | undefined;
   /**
    * Bytes of responses that viewers have not read yet; a body that many share counts once. The places that live
    * requests bring count, too, until they were compared. Beyond it a viewer gets 429, and so does one whose own token holds a
    * quarter of it.
    * @default 268435456
    */
-  bytesUnderWay?: number;
+  bytesUnderWay?: number | undefined;
   /** How long a viewer may read nothing of a response, in milliseconds; then it is dropped. @default 30000 */
-  sendTimeoutMs?: number;
+  sendTimeoutMs?: number | undefined;
 }
 
 /** The budget of a relay's connections to the server, which subscriptions of the same process and environment share. */
@@ -102,16 +102,16 @@ export interface RelayUpstream {
    *
    * @default 8, below the 10 of the smallest plan; 200 where the server's feeds are Electric's
    */
-  connections?: number;
+  connections?: number | undefined;
   /** Follow the runs with this tag in place of all runs of the environment: for one most of whose runs nobody watches. */
-  tag?: string;
+  tag?: string | undefined;
   /**
    * Rows a second of runs that nobody watches, on the average of 10 s. Beyond it the environment's feed is given up for
    * five minutes: feeds take turns then, and are checked every few seconds. @default 200
    */
-  rowsPerSecond?: number;
+  rowsPerSecond?: number | undefined;
   /** Bytes of such rows a second, likewise. @default 262144 */
-  bytesPerSecond?: number;
+  bytesPerSecond?: number | undefined;
 }
 
 /** The options of {@link createRealtimeHandler}. */
@@ -123,20 +123,20 @@ export interface RealtimeHandlerOptions {
    *
    * @default what {@link configure} was given, `TRIGGER_SECRET_KEY`, then `TRIGGER_ACCESS_TOKEN`
    */
-  accessToken?: string;
+  accessToken?: string | undefined;
   /**
    * The Trigger.dev server, `http` or `https`.
    *
    * @default what {@link configure} was given, `TRIGGER_API_URL`, then `https://api.trigger.dev`
    */
-  baseURL?: string;
+  baseURL?: string | undefined;
   /**
    * The prefix of the server's paths: the path of the route, such as `/api/trigger`. Where it is given, no other path
    * is served.
    *
    * @default the part before the first `/realtime/v1/`, `/api/v1/`, `/api/v2/` or `/api/v3/` of a path
    */
-  basePath?: string;
+  basePath?: string | undefined;
   /**
    * Decides by the request itself, such as its session cookie, which data a viewer may see, instead of a public token.
    * The relay calls it for each request except preflights and the metrics. `null`, `undefined` and `false` give 401; a
@@ -149,44 +149,44 @@ export interface RealtimeHandlerOptions {
     request: Request,
   ): RelayGrant | Response | null | undefined | false | Promise<RelayGrant | Response | null | undefined | false>;
   /** How long `authorize` may take, in milliseconds; then a viewer gets 503 with `Retry-After`. @default 10000 */
-  authorizeTimeoutMs?: number;
+  authorizeTimeoutMs?: number | undefined;
   /**
    * Origins whose pages may send the app's cookies and read the responses, such as `["https://app.example"]`. Where
    * `authorize` decides, a page of any other origin is refused (403), for it would act as its visitor.
    *
    * @default the relay's own origin
    */
-  allowOrigins?: string[];
+  allowOrigins?: string[] | undefined;
   /** The routes to serve; any other gets 404. @default everything */
-  allow?: RelayFamily[];
+  allow?: RelayFamily[] | undefined;
   /** The limits of what is served at once. */
-  limits?: RelayLimits;
+  limits?: RelayLimits | undefined;
   /** The budget of connections to the server (docs/relay.md, "Connections"). */
-  upstream?: RelayUpstream;
+  upstream?: RelayUpstream | undefined;
   /** How long a feed or stream is kept after its last viewer, in milliseconds. @default 5000 */
-  keepMs?: number;
+  keepMs?: number | undefined;
   /** How long a live poll without news is held, give or take 15 %, in milliseconds. @default 20000, in Bun 6500 */
-  holdMs?: number;
+  holdMs?: number | undefined;
   /**
    * Serves counters as Prometheus text, without authorization: `true` at `/metrics`, a string at that whole path.
    *
    * @default false
    */
-  metrics?: boolean | string;
+  metrics?: boolean | string | undefined;
 }
 
 /** The options of {@link RealtimeHandler.listen}. */
 export interface RelayListenOptions {
   /** 0 is any free one. @default 0 */
-  port?: number;
+  port?: number | undefined;
   /** An IP address of this machine, or `localhost`; `0.0.0.0` is every one. @default "127.0.0.1" */
-  host?: string;
+  host?: string | undefined;
   /**
    * Serves TLS, HTTP/2 or HTTP/1.1 as the client asks (ALPN). Each is the content of a PEM file: the server's certificate,
    * followed by those that lead to its authority if any, and its private key without a passphrase (RSA, ECDSA or Ed25519).
    * The certificate is read once: to use a new one, listen anew. @default none: no TLS
    */
-  tls?: { cert: string | Uint8Array; key: string | Uint8Array };
+  tls?: { cert: string | Uint8Array; key: string | Uint8Array } | undefined;
 }
 
 /** A relay on a port of its own. */

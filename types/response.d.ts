@@ -38,22 +38,22 @@ export interface StreamEndEvent {
 /** The options of {@link Live.toResponse}. */
 export interface ToResponseOptions {
   /** Headers to add to the defaults, and over them. */
-  headers?: ConstructorParameters<typeof Headers>[0];
+  headers?: ConstructorParameters<typeof Headers>[0] | undefined;
   /**
    * The silence after which a comment is sent, in milliseconds, so that no proxy takes it for the end.
    *
    * @default 15000, in Bun 7000
    */
-  heartbeatInMs?: number;
+  heartbeatInMs?: number | undefined;
   /** How long a browser waits before it reconnects, in milliseconds. @default the browser's own */
-  retryInMs?: number;
+  retryInMs?: number | undefined;
   /**
    * Whether values are written as superjson, which keeps dates, maps, sets and bigints. In plain JSON dates are ISO
    * texts, maps lists of pairs, sets lists, and bigints and regular expressions texts.
    *
    * @default false
    */
-  superjson?: boolean;
+  superjson?: boolean | undefined;
   /** The clock of the heartbeats, for tests. @default the process's own */
-  timer?: Pick<typeof globalThis, "setTimeout" | "clearTimeout">;
+  timer?: Pick<typeof globalThis, "setTimeout" | "clearTimeout"> | undefined;
 }

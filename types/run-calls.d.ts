@@ -112,39 +112,39 @@ export type QueueTypeName = { type: "task" | "custom"; name: string };
 /** Which runs to list. Every member narrows the list; a list in a member widens it. */
 export interface ListRunsQueryParams extends CursorPageParams {
   /** In any of these statuses. */
-  status?: RunStatus | RunStatus[];
+  status?: RunStatus | RunStatus[] | undefined;
   /** Of any of these tasks, by id. */
-  taskIdentifier?: string | string[];
+  taskIdentifier?: string | string[] | undefined;
   /** On any of these versions of the deployment. */
-  version?: string | string[];
+  version?: string | string[] | undefined;
   /** Created since: a `Date`, or Unix **milliseconds**. */
-  from?: Date | number;
+  from?: Date | number | undefined;
   /** Created until: a `Date`, or Unix **milliseconds**. */
-  to?: Date | number;
+  to?: Date | number | undefined;
   /** Created within this time before now: `"1d"`. */
-  period?: string;
+  period?: string | undefined;
   /** Touched by this bulk action, by its id. */
-  bulkAction?: string;
+  bulkAction?: string | undefined;
   /** With any of these tags. */
-  tag?: string | string[];
+  tag?: string | string[] | undefined;
   /** Started by this schedule, by its id. */
-  schedule?: string;
+  schedule?: string | undefined;
   /** Whether they are test runs. @default both */
-  isTest?: boolean;
+  isTest?: boolean | undefined;
   /** Of this batch, by its id. */
-  batch?: string;
+  batch?: string | undefined;
   /** In any of these queues. */
-  queue?: QueueTypeName | QueueTypeName[];
+  queue?: QueueTypeName | QueueTypeName[] | undefined;
   /** On any of these machines. */
-  machine?: MachinePresetName | MachinePresetName[];
+  machine?: MachinePresetName | MachinePresetName[] | undefined;
   /** In any of these regions. */
-  region?: string | string[];
+  region?: string | string[] | undefined;
 }
 
 /** Which runs of a project to list. Needs a personal access token. */
 export interface ListProjectRunsQueryParams extends ListRunsQueryParams {
   /** In any of these environments. @default all */
-  env?: "dev" | "staging" | "prod" | Array<"dev" | "staging" | "prod">;
+  env?: "dev" | "staging" | "prod" | Array<"dev" | "staging" | "prod"> | undefined;
 }
 
 /** The options that a replay changes. One that is missing is as in the original run. */
@@ -165,9 +165,9 @@ export type ReplayRunOptions = Pick<
   | "priority"
 > & {
   /** The payload of the new run. */
-  payload?: unknown;
+  payload?: unknown | undefined;
   /** A plain string is sent as it is, unlike when triggering. */
-  idempotencyKey?: IdempotencyKey | string;
+  idempotencyKey?: IdempotencyKey | string | undefined;
 };
 
 /** When a delayed run starts instead. */

@@ -32,13 +32,13 @@ export type RealtimeStream<T> = LiveStream<T, StreamStats>;
 /** The options of {@link streams.read}. The official ones are `signal`, `timeoutInSeconds`, `startIndex` and `from`. */
 export type ReadStreamOptions = WatchOptions & {
   /** Ends the read: the loop ends normally. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** How long without a chunk until the stream counts as over, in seconds, 1 to 600. @default 60 */
-  timeoutInSeconds?: number;
+  timeoutInSeconds?: number | undefined;
   /** How many chunks to skip, 0 or more. */
-  startIndex?: number;
+  startIndex?: number | undefined;
   /** Whether to start with the chunks that were written before, or with those from now on. @default "beginning" */
-  from?: "beginning" | "latest";
+  from?: "beginning" | "latest" | undefined;
 };
 
 /**
@@ -46,7 +46,7 @@ export type ReadStreamOptions = WatchOptions & {
  */
 export type SendInputStreamOptions = CallBounds & {
   /** As of every call: over those of {@link configure}. */
-  requestOptions?: ApiRequestOptions & CallBounds;
+  requestOptions?: (ApiRequestOptions & CallBounds) | undefined;
 };
 
 /** The options of {@link streams.define}. */

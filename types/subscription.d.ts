@@ -65,26 +65,28 @@ export interface WithStreamsStats extends SubscriptionStats {
 /** The options of every subscription and every stream: how failures are retried, and callbacks for them. */
 export interface WatchOptions {
   /** Called before each wait for another attempt (defects.md 6). Its errors are ignored. */
-  onRetry?: (notice: RetryNotice) => void;
+  onRetry?: ((notice: RetryNotice) => void) | undefined;
   /** Called when the state changes (defects.md 6). Its errors are ignored. */
-  onStateChange?: (state: SubscriptionState) => void;
+  onStateChange?: ((state: SubscriptionState) => void) | undefined;
   /** How failures are retried. */
-  retry?: {
-    /** The longest time of nothing but failures, in milliseconds; then it fails. @default 300000 */
-    maxElapsedMs?: number;
-    /**
-     * The first wait is at most this, in milliseconds; each further one 1.6 times as long, at most 10 s (of a stream
-     * 30 s) unless the server asks for more. @default 500
-     */
-    minDelayMs?: number;
-    /** No wait is longer, whatever the server asks, in milliseconds. @default 30000 */
-    maxDelayMs?: number;
-  };
+  retry?:
+    | {
+        /** The longest time of nothing but failures, in milliseconds; then it fails. @default 300000 */
+        maxElapsedMs?: number | undefined;
+        /**
+         * The first wait is at most this, in milliseconds; each further one 1.6 times as long, at most 10 s (of a stream
+         * 30 s) unless the server asks for more. @default 500
+         */
+        minDelayMs?: number | undefined;
+        /** No wait is longer, whatever the server asks, in milliseconds. @default 30000 */
+        maxDelayMs?: number | undefined;
+      }
+    | undefined;
   /**
    * The longest silence of a connection, in milliseconds; then it is opened again, and resumed. Servers hold a silent
    * poll for up to 23 s (defects.md 11). @default 60000
    */
-  silenceTimeoutMs?: number;
+  silenceTimeoutMs?: number | undefined;
 }
 
 /**
@@ -99,41 +101,41 @@ export type SubscribeToRunOptions = WatchOptions & {
    *
    * @default true
    */
-  stopOnCompletion?: boolean;
+  stopOnCompletion?: boolean | undefined;
   /** Columns to leave out. The end is still seen when `completedAt` is among them (defects.md 18). @default [] */
-  skipColumns?: RealtimeRunSkipColumns;
+  skipColumns?: RealtimeRunSkipColumns | undefined;
   /**
    * Ends the subscription: the loop ends normally, as with the official SDK. With a signal that was aborted before,
    * no request is sent and nothing is yielded (defects.md 17).
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 };
 
 /** Which runs {@link runs.subscribeToRunsWithTag} follows. */
 export type SubscribeToRunsFilterOptions = {
   /** Only runs created within this time before the subscription: a period such as `"30m"`, a week at most. */
-  createdAt?: string;
+  createdAt?: string | undefined;
   /** Columns to leave out. @default [] */
-  skipColumns?: RealtimeRunSkipColumns;
+  skipColumns?: RealtimeRunSkipColumns | undefined;
 };
 
 /** How {@link runs.subscribeToRunsWithTag} follows them. `signal` is the official one. */
 export type SubscribeToRunsOptions = WatchOptions & {
   /** Ends the subscription: the loop ends normally. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /**
    * Called for a row that cannot be read, with its key where that is known, and for a stream of a run that
    * `withStreams()` cannot read, with the run's id: the others go on (defects.md 16). Its errors are ignored.
    *
    * @default one warning of the process
    */
-  onItemError?: (error: Error, key: string | null) => void;
+  onItemError?: ((error: Error, key: string | null) => void) | undefined;
 };
 
 /** The options of {@link runs.subscribeToBatch}. All are added: the official function takes an id alone. */
 export type SubscribeToBatchOptions = SubscribeToRunsOptions & {
   /** Columns to leave out. @default [] */
-  skipColumns?: RealtimeRunSkipColumns;
+  skipColumns?: RealtimeRunSkipColumns | undefined;
 };
 
 /** A chunk of one of a run's streams, with its key as `type`, and the run as it was then (defects.md 21). */
@@ -152,7 +154,7 @@ export type WithStreamsOptions<TKey> = {
    * Keys of streams to open from the start. Others are opened when the run names them, which may be at its end only.
    * @default []
    */
-  streams?: TKey[];
+  streams?: TKey[] | undefined;
 };
 
 /** An async iterable that is a web stream, as in the official SDK. */

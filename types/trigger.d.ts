@@ -31,57 +31,59 @@ export type TriggerOptions = {
    * A second trigger of the task with the same key returns the run of the first. Strings are sent hashed; a key of
    * {@link idempotencyKeys.create} is sent as it is.
    */
-  idempotencyKey?: IdempotencyKey | string | string[];
+  idempotencyKey?: IdempotencyKey | string | string[] | undefined;
   /** How long the key holds: a period. */
-  idempotencyKeyTTL?: string;
+  idempotencyKeyTTL?: string | undefined;
   /** How often the task is tried, the first attempt included. @default the task's own */
-  maxAttempts?: number;
+  maxAttempts?: number | undefined;
   /** The queue's name. A run in a queue that there is not waits as `PENDING_VERSION`. @default the task's own */
-  queue?: string;
+  queue?: string | undefined;
   /** Names of the concurrency limits to hold, in place of the task's named ones. */
-  concurrency?: string | string[];
+  concurrency?: string | string[] | undefined;
   /** Each key has its own copy of the queue, with the queue's limit. */
-  concurrencyKey?: string;
+  concurrencyKey?: string | undefined;
   /** When to start: a period from now, or a `Date`. @default at once */
-  delay?: string | Date;
+  delay?: string | Date | undefined;
   /**
    * How long it may wait to be started before it expires: a period, or a number of **seconds**; 0 for ever.
    *
    * @default 10 minutes in development, else for ever
    */
-  ttl?: string | number;
+  ttl?: string | number | undefined;
   /** How many **seconds** ahead of others it is queued. @default 0 */
-  priority?: number;
+  priority?: number | undefined;
   /** Up to 10 tags, each below 128 characters. */
-  tags?: string | string[];
+  tags?: string | string[] | undefined;
   /** Metadata, up to 256 KB as JSON. */
-  metadata?: Record<string, SerializableJson>;
+  metadata?: Record<string, SerializableJson> | undefined;
   /** The longest it may execute, in **seconds** of compute time, 5 or more. @default the task's own */
-  maxDuration?: number;
+  maxDuration?: number | undefined;
   /** The machine. @default the task's own */
-  machine?: MachinePresetName;
+  machine?: MachinePresetName | undefined;
   /** The version of the deployment to run on. @default `TRIGGER_VERSION`, else the current one */
-  version?: string;
+  version?: string | undefined;
   /**
    * The deployment to run on, by the external id it was deployed with; `version` wins over it.
    *
    * @default that of the configuration, then `TRIGGER_EXTERNAL_DEPLOYMENT_ID`, then the commit that the host or CI
    * names, where `TRIGGER_AUTOMATIC_SKEW_VERSION_PROTECTION` is on
    */
-  externalDeploymentId?: string;
+  externalDeploymentId?: string | undefined;
   /** The region. @default the project's own */
-  region?: string;
+  region?: string | undefined;
   /** Makes one delayed run out of several triggers with the same key. */
-  debounce?: {
-    /** Up to 512 characters; keys of different tasks are different. */
-    key: string;
-    /** How long each further trigger puts the run off: a period of 1 second or more, no date. */
-    delay: string;
-    /** Whether the run has the payload and options of the first or of the last trigger. @default "leading" */
-    mode?: "leading" | "trailing";
-    /** The longest it is put off in all, from the first trigger: a period. @default for ever */
-    maxDelay?: string;
-  };
+  debounce?:
+    | {
+        /** Up to 512 characters; keys of different tasks are different. */
+        key: string;
+        /** How long each further trigger puts the run off: a period of 1 second or more, no date. */
+        delay: string;
+        /** Whether the run has the payload and options of the first or of the last trigger. @default "leading" */
+        mode?: "leading" | "trailing" | undefined;
+        /** The longest it is put off in all, from the first trigger: a period. @default for ever */
+        maxDelay?: string | undefined;
+      }
+    | undefined;
 };
 
 /**

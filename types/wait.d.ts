@@ -67,17 +67,17 @@ export type WaitpointRetrievedToken<T> = {
 /** Which wait tokens to list. */
 export interface ListWaitpointTokensQueryParams extends CursorPageParams {
   /** In any of these states. */
-  status?: WaitpointTokenStatus | WaitpointTokenStatus[];
+  status?: WaitpointTokenStatus | WaitpointTokenStatus[] | undefined;
   /** Made with this key. */
-  idempotencyKey?: string;
+  idempotencyKey?: string | undefined;
   /** With any of these tags. */
-  tags?: string | string[];
+  tags?: string | string[] | undefined;
   /** Created within this time before now: `"24h"`. */
-  period?: string;
+  period?: string | undefined;
   /** Created since: a `Date`, or Unix **milliseconds**. */
-  from?: Date | number;
+  from?: Date | number | undefined;
   /** Created until: a `Date`, or Unix **milliseconds**. */
-  to?: Date | number;
+  to?: Date | number | undefined;
 }
 
 /**
