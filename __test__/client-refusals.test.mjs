@@ -42,6 +42,45 @@ describe("a want that the relay does not understand", () => {
   });
 });
 
+describe("what an app gave where a text is needed", () => {
+  for (const [what, follow, message] of [
+    [
+      "a token function that gives a server's whole answer",
+      (c) => c.run("run_1", { accessToken: async () => ({ token: "t" }) }),
+      /^accessToken has to be a text, or a function that gives one, and is of type object$/,
+    ],
+    ["a token that is a number", (c) => c.run("run_1", { accessToken: 7 }), /^accessToken .* is of type number$/],
+    ["the handle of a run", (c) => c.run({ id: "run_1" }), /^The id of a run has to be a text, and is of type object$/],
+    [
+      "the handle of a batch",
+      (c) => c.batch({ batchId: "b" }),
+      /^The id of a batch has to be a text, and is of type object$/,
+    ],
+  ]) {
+    it(`is named: ${what}`, async (t) => {
+      const { relay, connection } = start(t);
+      relay.answers.push(refusal(400, { error: "a value is of another type, at line 1 column 66" }));
+      const { last } = watch(follow(connection));
+      await pass(t, 1000, 10);
+      assert.match(last().error.message, message);
+      assert.equal(last().error.status, 400);
+    });
+  }
+});
+
+it("a fault of the server's own is said on the console, once", async (t) => {
+  const { relay, connection } = start(t);
+  const warn = t.mock.method(console, "warn", () => {});
+  const fault = () => refusal(500, { error: "no access token: set TRIGGER_SECRET_KEY" });
+  relay.answers.push(fault(), fault(), fault(), refusal(503, { error: "restart" }));
+  const run = watch(connection.run("run_1"));
+  await pass(t, 30_000, 50);
+  assert.equal(run.last().state, "connecting");
+  const said = warn.mock.calls.map(({ arguments: [text] }) => text);
+  assert.equal(said.length, 1);
+  assert.match(said[0], /relay\/v1\/live answers 500: no access token: set TRIGGER_SECRET_KEY\. /);
+});
+
 describe("the search for a want that the relay does not understand", () => {
   /** A page of 60 runs and a want at fault, whose relay answers after so many milliseconds. */
   function startMany(t, ms = 250) {
@@ -73,7 +112,7 @@ describe("the search for a want that the relay does not understand", () => {
       other?.stop();
       other = watch(connection.run(`other_${more}`));
     }
-    assert.match(bad.last().error?.message, /no text/);
+    assert.match(bad.last().error?.message, /has to be a text/);
     await pass(t, 3000, 50);
     const [ask, ...more] = relay.open();
     assert.equal(more.length, 0);
@@ -90,7 +129,7 @@ describe("the search for a want that the relay does not understand", () => {
     const early = others.filter(({ last }) => last().error).length;
     assert.ok(early > 0 && early < others.length, `${early} told`);
     await pass(t, 90_000, 500);
-    for (const { last } of others) assert.match(last().error.message, /no text/);
+    for (const { last } of others) assert.match(last().error.message, /has to be a text/);
     assert.ok(count() > 60 && cut() === 0, `${count()} requests, ${cut()} cut`);
     assert.equal(bad.last().state, "ended");
   });
@@ -110,7 +149,7 @@ describe("the search for a want that the relay does not understand", () => {
       await opened(t);
       for (const { last } of [good, bad]) assert.equal(last().state, "connecting");
       await pass(t, 4000, 50);
-      assert.match(bad.last().error.message, /no text/);
+      assert.match(bad.last().error.message, /has to be a text/);
       const ask = relay.last();
       await ask.tell(["row", ask.id(), rowOf("k", "run_1")]);
       assert.equal(good.last().state, "live");

@@ -364,6 +364,13 @@ describe("what cannot be asked for", () => {
     });
   }
 
+  it("is a URL that a page cannot read, of which a server's sentence would say nothing", async (t) => {
+    const { connection } = start(t, { url: "http://" }, { location: { href: "http://app.example/" } });
+    const { last } = watch(connection.run("run_1"));
+    await opened(t);
+    assert.match(last().error.message, /was given no URL: it takes a path/);
+  });
+
   it("is not a URL with an at sign elsewhere", async (t) => {
     const { relay, connection } = start(t, { url: "http://app.example:8080/@me/api?x=a@b" });
     watch(connection.run("run_1"));

@@ -12,7 +12,7 @@ import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { transform } from "esbuild";
-import { auth, tasks, wait } from "trigger-native";
+import { auth, createRealtimeHandler, tasks, wait } from "trigger-native";
 import { startEmulator } from "trigger-native/emulator";
 import { blocks, COMPILED, fileOf, pages } from "../scripts/lib/docs-code.mjs";
 import { capture, root } from "../scripts/lib/run.mjs";
@@ -90,6 +90,19 @@ const DONE = [
       const { id } = await triggered("writer");
       // Until the run ends, and no longer.
       assert.equal(await endOf(await GET(get("https://app.example"), route(id))), "Once upon a time");
+    },
+  ],
+  [
+    "docs/client.md",
+    "export const complete",
+    async ({ complete }) => {
+      const handler = createRealtimeHandler();
+      const { url, close } = await handler.listen();
+      const { id, publicAccessToken } = await wait.createToken();
+      const answer = await complete(url, id, publicAccessToken, { approved: true });
+      assert.deepEqual([answer.status, (await wait.retrieveToken(id)).output], [200, { approved: true }]);
+      await close();
+      await handler.close();
     },
   ],
   ["docs/feeds.md", "subscribeToRun(", ({ live }) => streams((id) => live(get("https://app.example"), id))],

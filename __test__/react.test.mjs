@@ -308,6 +308,10 @@ describe("a call", () => {
     }
     const bare = await answered([[404, "no such page"]]);
     assert.equal(bare.given.message, "404 no such page");
+    const page = await answered([[404, "\n<!DOCTYPE html><html><body>no such page</body></html>"]]);
+    assert.equal(page.given.message, "404 with a page: is baseURL the mount point of a relay?");
+    const long = await answered([[404, "long ".repeat(1000)]]);
+    assert.equal(long.given.message.length, "404 ".length + 501);
   });
 
   test("has the headers of the options, but for those that are the call's own", async () => {

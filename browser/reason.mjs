@@ -2,6 +2,8 @@
 
 /** Where the mount point is no URL. */
 const NO_URL = 'Where there is no page, connect() needs a whole URL: url: "https://app.example/api/trigger"';
+/** Where it is none on a page, which would complete a path. */
+const BAD_URL = 'connect() was given no URL: it takes a path, url: "/api/trigger", or a whole URL';
 /** Where a page has what is for servers. It says nothing of the key. */
 const SECRET =
   "accessToken is a secret key, which everybody who opens the page could read: give it a public token, which " +
@@ -20,7 +22,7 @@ export function reason(hub, token, thrown) {
   try {
     url = new URL(hub.url());
   } catch {
-    return new Error(NO_URL);
+    return new Error(hub.page.location ? BAD_URL : NO_URL);
   }
   if (url.username || url.password)
     return new Error("connect() takes no url with a name or password: fetch refuses it");

@@ -40,9 +40,10 @@ export async function refuse(transport, request, url, answer, init, hear) {
   const tell = (/** @type {Want[]} */ faulty, /** @type {object} */ told) => {
     /** @type {import("./transport.mjs").Batch} */
     const batch = [];
-    for (const { id } of faulty) {
-      const feed = request.feeds.get(id);
-      if (feed && !signal.aborted) transport.take(request, feed, "error", told, batch);
+    for (const want of faulty) {
+      const feed = request.feeds.get(want.id);
+      const message = misuseOf(want);
+      if (feed && !signal.aborted) transport.take(request, feed, "error", message ? { ...told, message } : told, batch);
     }
     found += faulty.length;
     transport.onTold(batch);
@@ -56,6 +57,26 @@ export async function refuse(transport, request, url, answer, init, hear) {
   if (found > 0) return SOON;
   // What is refused whole, and no want of it alone, is refused.
   tell(wants, refused);
+}
+
+/** What has to be a text of a want, by what a page calls it. */
+const TEXTS = Object.entries({
+  token: "accessToken has to be a text, or a function that gives one",
+  run: "The id of a run has to be a text",
+  batch: "The id of a batch has to be a text",
+});
+
+/**
+ * What of a want is no text and has to be one: the relay names its place in a body, which says nothing to who wrote the page.
+ *
+ * @param {Want} want
+ */
+function misuseOf(want) {
+  for (const [field, rule] of TEXTS) {
+    const value = /** @type {Record<string, unknown>} */ (want)[field];
+    if (value !== undefined && typeof value !== "string") return `${rule}, and is of type ${typeof value}`;
+  }
+  return undefined;
 }
 
 /**
@@ -125,10 +146,18 @@ export const isPassing = ({ status, headers }) =>
 async function refusalOf(url, response) {
   const { status, headers } = response;
   const text = await response.text();
+  const why = whyOf(status, text);
   if (isPassing(response)) {
+    // It is asked again, and nothing is shown: a fault of what is mounted there, such as a key that is missing, would not be found.
+    if (status === 500) warn(`${url} answers 500: ${why.error}. The server's log may say more.`);
     const seconds = Number(headers.get("retry-after"));
     return seconds > 0 ? { after: Math.min(seconds * 1000, MAX_WAIT_MS) } : {};
   }
+  return { status, message: `${url} answered ${status}: ${why.error}`, hint: why.hint };
+}
+
+/** @param {number} status @param {string} text */
+function whyOf(status, text) {
   /** @type {{ error?: unknown, hint?: unknown }} */
   let told = {};
   try {
@@ -136,8 +165,18 @@ async function refusalOf(url, response) {
   } catch {
     // A page of whatever answered.
   }
-  const why = (status !== 404 && shown(told.error)) || "is the relay mounted there, and does it take POST?";
-  return { status, message: `${url} answered ${status}: ${why}`, hint: shown(told.hint) };
+  const error = (status !== 404 && shown(told.error)) || "is the relay mounted there, and does it take POST?";
+  return { error, hint: shown(told.hint) };
+}
+
+/** What the console was told. @type {Set<string>} */
+const warned = new Set();
+
+/** Warns whoever develops the page, once for each text. @param {string} text */
+function warn(text) {
+  if (warned.has(text) || warned.size >= 10) return;
+  warned.add(text);
+  console.warn(text);
 }
 
 /** What of an answer is shown: a text, and not all of a long one. @param {unknown} text */

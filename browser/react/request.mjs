@@ -107,7 +107,7 @@ async function answered(url, init, has) {
           "The answer is not what was asked for: is baseURL the mount point of a relay?",
           headers,
         )
-      : new TriggerApiError(status, data, data === undefined ? text : "", headers);
+      : new TriggerApiError(status, data, data === undefined ? shownOf(text) : "", headers);
     return { failure, again: mayHelp(response) };
   } catch (error) {
     if (init.signal?.aborted) throw init.signal.reason;
@@ -115,6 +115,15 @@ async function answered(url, init, has) {
     failure.cause = error;
     return { failure, again: true };
   }
+}
+
+/** The longest text that an error shows, in characters: more is a page. */
+const MAX_TEXT = 500;
+
+/** What an error shows of an answer that is no JSON. @param {string} text */
+function shownOf(text) {
+  if (/^\s*</.test(text)) return "with a page: is baseURL the mount point of a relay?";
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
 }
 
 /** @param {import("./access.mjs").Access} access */
