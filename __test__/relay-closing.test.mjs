@@ -86,9 +86,30 @@ describe("a server that stops", { timeout: 60_000 }, () => {
         connection.run(run).subscribe(({ state }) => state === "live" && resolve());
       });
       await handler.close();
+      const { status, headers } = await fetch(`http://127.0.0.1:${app.address().port}${RUN}`);
+      assert.deepEqual([status, headers.get("connection")], [503, "close"]);
       await new Promise((resolve) => app.close(resolve));
     });
   }
+});
+
+it("a closed handler answers over HTTP/2 without a header that is none of it", { timeout: 60_000 }, async (t) => {
+  const warnings = [];
+  const heard = ({ name }) => warnings.push(name);
+  process.on("warning", heard);
+  t.after(() => process.off("warning", heard));
+  const handler = createRealtimeHandler(CONFIGURATION);
+  await handler.close();
+  const app = http2.createServer(handler.node);
+  await once(app.listen(0, "127.0.0.1"), "listening");
+  const session = http2.connect(`http://127.0.0.1:${app.address().port}`);
+  const request = session.request({ ":path": RUN });
+  const [headers] = await once(request, "response");
+  request.resume();
+  await once(request, "end");
+  session.close();
+  await new Promise((resolve) => app.close(resolve));
+  assert.deepEqual([headers[":status"], headers.connection, warnings], [503, undefined, []]);
 });
 
 describe("a request that waits for authorize()", { timeout: 60_000 }, () => {
