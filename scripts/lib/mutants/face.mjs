@@ -211,8 +211,7 @@ export async function copied(tree, texts) {
  * @param {string} first the recorder
  */
 function begun(name, text, first) {
-  if (name.endsWith(".mjs")) return `import ${JSON.stringify(first)}; ${text}`;
-  const strict = '"use strict";';
-  if (!text.startsWith(strict)) throw new StepError(`${name} does not begin with ${strict}`);
-  return `${strict} require(${JSON.stringify(first)});${text.slice(strict.length)}`;
+  const [directive = ""] = /^"use (?:strict|client)";/.exec(text) ?? [];
+  const loads = name.endsWith(".mjs") ? `import ${JSON.stringify(first)};` : `require(${JSON.stringify(first)});`;
+  return `${directive} ${loads} ${text.slice(directive.length)}`;
 }
