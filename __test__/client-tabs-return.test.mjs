@@ -11,6 +11,7 @@ const seen = ({ last }) =>
   last()
     .value.map(({ id }) => id)
     .join();
+const runs = (ask) => ask.wants.map(({ run }) => run).sort();
 const isStream = (want) => want.stream;
 
 /** A tab that leads, one beside it and one between, which follow a stream: the leader tells all that it is told to two others. */
@@ -164,6 +165,30 @@ describe("a tab beside the one that asks", () => {
     tab.page.dispatchEvent(new Event("visibilitychange"));
     await settle();
     assert.equal(relay.asks.length - before, count + 1);
+  });
+});
+
+describe("tabs of an origin", () => {
+  it("that are closed keep nothing followed in one that had left them, and came back", async (t) => {
+    const { relay, open } = start(t);
+    const [a, b] = [open(), open()];
+    const followed = a.connection.run("run_1");
+    const one = watch(followed);
+    await pass(t, 100, 5);
+    watch(b.connection.run("run_1"));
+    await pass(t, 100, 5);
+    one.stop();
+    await pass(t, 100, 5);
+    assert.equal(relay.last().tab, b);
+    watch(a.connection.run("run_2"));
+    const again = watch(followed);
+    await pass(t, 100, 5);
+    await b.close();
+    await pass(t, 100, 5);
+    assert.deepEqual(runs(relay.open()[0]), ["run_1", "run_2"]);
+    again.stop();
+    await pass(t, 100, 5);
+    assert.deepEqual(runs(relay.open()[0]), ["run_2"]);
   });
 });
 

@@ -198,28 +198,6 @@ describe("tabs of an origin", () => {
     assert.deepEqual(runs(relay.open()[0]), ["run_1"]);
   });
 
-  it("that are closed keep nothing followed in one that had left them, and came back", async (t) => {
-    const { relay, open } = start(t);
-    const [a, b] = [open(), open()];
-    const followed = a.connection.run("run_1");
-    const one = watch(followed);
-    await pass(t, 100, 5);
-    watch(b.connection.run("run_1"));
-    await pass(t, 100, 5);
-    one.stop();
-    await pass(t, 100, 5);
-    assert.equal(relay.last().tab, b);
-    watch(a.connection.run("run_2"));
-    const again = watch(followed);
-    await pass(t, 100, 5);
-    await b.close();
-    await pass(t, 100, 5);
-    assert.deepEqual(runs(relay.open()[0]), ["run_1", "run_2"]);
-    again.stop();
-    await pass(t, 100, 5);
-    assert.deepEqual(runs(relay.open()[0]), ["run_2"]);
-  });
-
   it("replace a leader that hangs, and one that hung for a while follows", async (t) => {
     const { relay, open } = start(t);
     const [a, b] = [open(), open()];
