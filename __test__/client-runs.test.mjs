@@ -82,13 +82,18 @@ const RUNS = {
   },
 };
 
+/** The run object of a row, once all of it came. */
+async function made(row, load) {
+  for (;;) {
+    const [part] = makeRun(row, load);
+    if (!part) return row.shown;
+    await new Promise((resolve) => part.wait.add(resolve));
+  }
+}
+
 /** The run object of fields, once all of it came. */
 function ours(run, load = async () => Promise.reject(new Error("no store"))) {
-  const row = { at: "", run, isNew: true, parts: {} };
-  return new Promise((resolve) => {
-    const look = () => makeRun(row, load, look) && resolve(row.shown);
-    look();
-  });
+  return made({ at: "", run, parts: {} }, load);
 }
 
 const plain = ({ decodeErrors, ...run }) => ({ ...run, faulty: Object.keys(decodeErrors ?? {}).sort() });
@@ -119,19 +124,14 @@ describe("a run object", () => {
       return packet('{"big":true}');
     };
     const fields = runFields("run_1", { payload: packet("path/of/it.json", "application/store") });
-    const row = { at: "", run: fields, isNew: true, parts: {} };
-    const made = () =>
-      new Promise((resolve) => {
-        const look = () => makeRun(row, load, look) && resolve(row.shown);
-        look();
-      });
-    assert.match((await made()).decodeErrors.payload.message, /the store is away/);
-    await made();
+    const row = { at: "", run: fields, parts: {} };
+    assert.match((await made(row, load)).decodeErrors.payload.message, /the store is away/);
+    await made(row, load);
     assert.equal(asked.length, 1);
     row.run = { ...fields, status: "WAITING" };
-    assert.deepEqual((await made()).payload, { big: true });
+    assert.deepEqual((await made(row, load)).payload, { big: true });
     row.run = { ...row.run, status: "COMPLETED" };
-    const { payload, decodeErrors } = await made();
+    const { payload, decodeErrors } = await made(row, load);
     assert.deepEqual([payload, decodeErrors], [{ big: true }, undefined]);
     assert.deepEqual(asked, Array(2).fill(["run_1", "payload", "path/of/it.json"]));
   });
@@ -144,7 +144,7 @@ const feedOf = (token, id, field, data) => ({
   holders: new Map([[0, () => {}]]),
 });
 /** Gets that packet. */
-const loadOf = (hub, token, ...packet) => loadPacket(hub, feedOf(token, ...packet), ...packet);
+const loadOf = (hub, token, ...packet) => loadPacket(hub, feedOf(token, ...packet), "k", ...packet);
 
 it("a stored packet is asked for by the relay, with the token, and fetched without it", async () => {
   for (const isOld of [false, true]) {

@@ -50,6 +50,20 @@ describe("the stored packets of a long list", () => {
     assert.equal(most, 4);
   });
 
+  it("are put into their runs alone: no other run is made again", async (t) => {
+    let made = 0;
+    const define = Object.defineProperty;
+    t.mock.method(Object, "defineProperty", (of, name, how) => {
+      // Each run that is made is given this once.
+      if (name === "isFinished") made++;
+      return define(of, name, how);
+    });
+    const list = await followMany(t, async (to) => (/packets/.test(to) ? where() : packet()));
+    await pass(t, 2000, 100);
+    assert.deepEqual([list.last().value.length, list.last().value.every(({ output }) => output.ok)], [MANY, true]);
+    assert.equal(made, 2 * MANY);
+  });
+
   for (const many of [MANY, 3 * MANY]) {
     it(`all come, though the URLs of the store are good for a minute alone: ${many}`, async (t) => {
       const answer = async (to) => {

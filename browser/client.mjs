@@ -35,12 +35,11 @@ export function connect({ url = "/api/trigger", accessToken, share = true } = {}
   return {
     run(run, options) {
       // Without the end of its run, where that is not the end of interest.
-      const lasting = options?.stopOnCompletion === false || undefined;
-      return followed({ run, lasting }, run, options);
+      return followed({ run, lasting: options?.stopOnCompletion === false || undefined }, run, options);
     },
     runs({ tags, createdAt }, options) {
-      const list = [tags].flat().filter(Boolean);
-      return followed({ tags: list, createdAt }, list.length, options);
+      tags = [tags].flat().filter(Boolean);
+      return followed({ tags, createdAt }, tags[0], options);
     },
     batch: (batch, options) => followed({ batch }, batch, options),
     stream(run, key = "default", options = {}) {

@@ -15,10 +15,10 @@ export function eventParser(on) {
     rest += text;
     if (!/[\r\n]/.test(text)) return;
     // A CR at the end may be half of a CRLF: it waits.
-    const lines = rest.split(/\r\n|\n|\r(?!$)/);
+    const lines = rest.split(/\r?\n|\r(?!$)/);
     rest = /** @type {string} */ (lines.pop());
     for (const line of lines) {
-      const [, field, value] = /** @type {string[]} */ (/^([^:]*):? ?(.*)$/s.exec(line));
+      const [, field, value] = /** @type {string[]} */ (/([^:]*):? ?(.*)/s.exec(line));
       if (line === "") {
         if (data.length > 0) on(name, data.join("\n"));
         name = "";

@@ -28,14 +28,14 @@ let count = 0;
  *
  * @param {Subject} subject
  * @param {FeedOptions} options
- * @param {(feed: Feed, ...packet: Parameters<import("./packet.mjs").LoadPacket>) => Promise<import("./packet.mjs").Packet>} load
+ * @param {(feed: Feed, key: string, ...packet: Parameters<import("./packet.mjs").LoadPacket>) => Promise<import("./packet.mjs").Packet>} load
  */
 export function makeFeed(subject, options, load) {
   let isDue = false;
 
   /** @param {{ key: string, at: string }} told @param {Record<string, any>} run */
   const set = ({ key, at }, run) =>
-    feed.rows.set(key, { ...feed.rows.get(key), parts: { ...feed.rows.get(key)?.parts }, at, run, isNew: true });
+    feed.rows.set(key, { ...feed.rows.get(key), parts: { ...feed.rows.get(key)?.parts }, at, run, waits: undefined });
 
   /**
    * Adds parts. `from` is the number of those before them: the relay goes on where this is, and other tabs tell theirs. Ids
@@ -68,9 +68,13 @@ export function makeFeed(subject, options, load) {
     feed.isSettled = true;
     /** Times are compared as numbers. @type {any[]} */
     const runs = [];
-    for (const row of feed.rows.values()) {
-      if (row.isNew) row.isNew = !makeRun(row, (...packet) => load(feed, ...packet), feed.changed);
-      if (row.isNew) feed.isSettled = false;
+    for (const [key, row] of feed.rows) {
+      // In a long list packets come one after another: only the rows that waited for them are made again.
+      if (!row.waits?.every(({ wait }) => wait)) row.waits = makeRun(row, (...packet) => load(feed, key, ...packet));
+      for (const { wait } of row.waits) {
+        feed.isSettled = false;
+        wait?.add(feed.changed);
+      }
       if (row.shown) runs.push(row.shown);
     }
     feed.isKnown ||= (feed.isReady && runs.length === feed.rows.size) || (subject.run && runs[0]);
@@ -124,7 +128,7 @@ export function makeFeed(subject, options, load) {
       for (const [name, told] of events) {
         const row = feed.rows.get(told?.key);
         if (name === "row") {
-          if (!(row && row.run.updatedAt > told.run.updatedAt)) set(told, told.run);
+          if (!(row?.run.updatedAt > told.run.updatedAt)) set(told, told.run);
         } else if (name === "change" && row) {
           const run = { ...row.run };
           for (const field of told.unset ?? []) delete run[field];

@@ -32,7 +32,7 @@ export function decode({ data, type }, load) {
 function decodeSuper(data) {
   const parsed = JSON.parse(data);
   // Without `meta` it is plain JSON, as nearly every text is.
-  if (parsed && !parsed.meta) return parsed.json;
+  if (!parsed.meta) return parsed.json;
   if (superjson) return superjson.parse(data);
   return import("./superjson.mjs").then((loaded) => {
     superjson = loaded;

@@ -5,17 +5,17 @@ import { decode } from "./packet.mjs";
 /** @typedef {import("../types/run.d.ts").AnyRunShape} Run */
 
 /**
- * What was made of a field: of what, the value, what is waited for and who is told, and, where the value could not be got, the
- * run that is shown without it: none yet is `null`. What is waited for beside an error is a further try.
+ * What was made of a field: of what, the value, who is told when what is waited for came or failed, and, where the value could
+ * not be got, the run that is shown without it: none yet is `null`. What is waited for beside an error is a further try.
  *
- * @typedef {{ raw: any, value?: any, error?: Error, wait?: Promise<void>, settled?: () => void, shown?: object | null }} Part
+ * @typedef {{ raw: any, value?: any, error?: Error | false, wait?: Set<() => void>, shown?: object | null }} Part
  */
 
 /**
  * A row of a feed. `run` has the fields of the relay (docs/relay-live.md), and is replaced at every change; `shown` is the
- * run object that was last made of it.
+ * run object that was last made of it, and `waits` what that waited for: none where nothing was made of it yet.
  *
- * @typedef {{ at: string, run: Record<string, any>, isNew: boolean, parts: Record<string, Part>, shown?: Run }} Row
+ * @typedef {{ at: string, run: Record<string, any>, parts: Record<string, Part>, shown?: Run, waits?: Part[] }} Row
  */
 
 /**
@@ -44,17 +44,16 @@ const FLAGS = Object.entries({
  *
  * @param {Row} row
  * @param {import("./packet.mjs").LoadPacket} load
- * @param {() => void} settled called when a value came that had to be waited for: then call this again. The same for each call
- * @returns {boolean} whether `row.shown` is up to date, and nothing is waited for
+ * @returns {Part[]} what it waits for: when something of it came, or failed, call this again
  */
-export function makeRun(row, load, settled) {
+export function makeRun(row, load) {
   const { run, shown: before } = row;
   /** @type {any} */
   const shown = {};
   /** @type {Record<string, Error>} */
   const errors = {};
-  let isComplete = true;
-  let isSettled = true;
+  /** @type {Part[]} */
+  const waits = [];
   for (const word of FIELDS.split(" ")) {
     const [field, kind] = word.split(":");
     const make = (/** @type {any} */ raw) => {
@@ -64,12 +63,7 @@ export function makeRun(row, load, settled) {
       return "dex".includes(kind) ? import("./run-error.mjs").then((/** @type {any} */ rare) => rare[kind](raw)) : raw;
     };
     const part = partOf(row, field, make, { n: 0, f: false, l: [] }[kind]);
-    if (part.wait) {
-      isSettled = false;
-      isComplete &&= !!part.error;
-      if (part.settled !== settled) part.wait.then(settled);
-      part.settled = settled;
-    }
+    if (part.wait) waits.push(part);
     if (part.error) errors[field] = part.error;
     if (kind === "x") Object.assign(errors, part.value);
     else shown[field] = part.value;
@@ -77,11 +71,12 @@ export function makeRun(row, load, settled) {
   for (const [flag, names] of FLAGS) shown[flag] = names.split(" ").includes(run.status);
   // Not enumerable, so that the object equals the official one.
   Object.defineProperty(shown, "isFinished", { value: run.isFinished });
-  if (Object.keys(errors).length > 0) {
+  if (Object.keys(errors)[0]) {
     shown.decodeErrors = isSame(before?.decodeErrors, errors) ? before?.decodeErrors : errors;
   }
-  if (isComplete && !(isSame(before, shown) && before?.isFinished === shown.isFinished)) row.shown = shown;
-  return isSettled;
+  if (waits.every(({ error }) => error) && !(isSame(before, shown) && before?.isFinished === shown.isFinished))
+    row.shown = shown;
+  return waits;
 }
 
 /**
@@ -106,7 +101,7 @@ function partOf({ run, parts }, field, make, none) {
     return before;
   }
   /** @type {Part} */
-  const part = { raw, value: none, error: isKnown ? before.error : undefined };
+  const part = { raw, value: none, error: isKnown && before.error };
   parts[field] = part;
   const fail = (/** @type {any} */ error) => {
     part.error = cannot(field, error?.message);
@@ -115,7 +110,8 @@ function partOf({ run, parts }, field, make, none) {
     const value = raw === undefined ? none : make(raw);
     if (!(value instanceof Promise)) part.value = value;
     else {
-      part.wait = value
+      part.wait = new Set();
+      value
         .then(
           (late) => {
             part.value = late;
@@ -129,6 +125,7 @@ function partOf({ run, parts }, field, make, none) {
           },
         )
         .then(() => {
+          for (const settled of part.wait ?? []) settled();
           part.wait = undefined;
         });
     }

@@ -47,15 +47,19 @@ const hosts = new Map();
  *
  * @param {import("./hub.mjs").Hub} hub
  * @param {import("./feed.mjs").Feed} feed
+ * @param {string} key of its row
  * @param {string} runId
  * @param {string} field
  * @param {string} path
  * @returns {Promise<import("./packet.mjs").Packet>}
  */
-export async function loadPacket(hub, feed, runId, field, path) {
+export async function loadPacket(hub, feed, key, runId, field, path) {
   const { rows } = feed;
   // Of a run that changes its packet over and over, those of before would be asked for first, and hold up the last.
-  const isCurrent = () => [...rows.values()].some(({ run }) => run.id === runId && run[field]?.data === path);
+  const isCurrent = () => {
+    const run = rows.get(key)?.run;
+    return run?.id === runId && run[field]?.data === path;
+  };
   // A token that was renewed has a feed of its own, with the same rows.
   const wanted = () =>
     isCurrent() ? [...hub.feeds.values(), feed].find((one) => one.rows === rows && isShown(one)) : undefined;
