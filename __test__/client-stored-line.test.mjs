@@ -156,6 +156,38 @@ describe("the stored packets of a long list", () => {
       assert.deepEqual(run.last().value?.output, { ok: 1 });
     });
 
+    it("keep no place where their bodies trickle, or have no end", async (t) => {
+      const bodies = { open: 0, isOver: false };
+      const trickle = () => {
+        let timer;
+        bodies.open++;
+        const start = (controller) => {
+          timer = setInterval(() => controller.enqueue(Uint8Array.of(32)), 1000);
+        };
+        const cancel = () => {
+          clearInterval(timer);
+          bodies.open--;
+        };
+        return new Response(new ReadableStream({ start, cancel }));
+      };
+      const answer = async (to) => {
+        if (!/packets/.test(to)) return bodies.isOver ? packet() : trickle();
+        return where();
+      };
+      const { stop, relay, connection } = await followMany(t, answer);
+      await pass(t, 60_000, 500);
+      assert.equal(bodies.open, 4);
+      bodies.isOver = true;
+      stop();
+      const run = watch(connection.run("run_other"));
+      await opened(t);
+      const ask = relay.last();
+      await ask.tell(["row", ask.id(), rowOf("k", "run_other", { output: stored })]);
+      await pass(t, 2000, 500);
+      assert.deepEqual(run.last().value?.output, { ok: 1 });
+      assert.equal(bodies.open, 0);
+    });
+
     for (const ms of [0, 1, 20_000]) {
       it(`all come to a subscriber that comes back after ${ms} ms`, async (t) => {
         const { answer } = slowly();

@@ -56,6 +56,7 @@ function makeStore(rng, truth, tokens) {
     assert.equal(headers, undefined, "no token for the store");
     if (Date.now() > searchParams.get("until")) return refusal(403);
     const text = JSON.stringify({ path: pathname.slice(1) });
+    let timer;
     const body = new ReadableStream({
       start(controller) {
         controller.enqueue(new TextEncoder().encode(text.slice(0, 5)));
@@ -64,8 +65,9 @@ function makeStore(rng, truth, tokens) {
           controller.enqueue(new TextEncoder().encode(text.slice(5)));
           controller.close();
         };
-        if (whim !== 13) setTimeout(end, 20);
+        if (whim !== 13) timer = setTimeout(end, 20);
       },
+      cancel: () => clearTimeout(timer),
     });
     return new Response(body, { headers: { "content-type": "application/json" } });
   };

@@ -98,7 +98,7 @@ export async function loadPacket(hub, feed, key, runId, field, path) {
 const isShown = ({ holders }) => [...holders.values()].some(Boolean);
 
 /**
- * Gets what is at a URL, again where what failed may pass.
+ * Gets what is at a URL, again where what failed may pass. Where nobody waits for it any more, the promise is rejected with nothing.
  *
  * @param {any} page
  * @param {string} url
@@ -121,7 +121,11 @@ async function getFrom(page, url, wanted, isOfRelay, isFirst) {
       const { token } = feed.subject;
       const headers = isOfRelay && token ? { authorization: `Bearer ${token}` } : undefined;
       const answer = await watch.heard(page.fetch(url, { headers, signal: watch.signal }));
-      if (attempt === TRIES || !isPassing(answer)) return { ...(await gotOf(answer, watch)), token };
+      if (attempt === TRIES || !isPassing(answer)) {
+        const got = await gotOf(answer, watch, wanted);
+        if (!got) break;
+        return { ...got, token };
+      }
       const after = Number(answer.headers.get("retry-after")) * 1000 || 0;
       wait = Math.max(wait, Math.min(after, MAX_AFTER_MS));
       answer.body?.cancel().catch(() => {});
@@ -138,8 +142,15 @@ async function getFrom(page, url, wanted, isOfRelay, isFirst) {
   return Promise.reject();
 }
 
-/** @param {Response} answer @param {Watch} watch @returns {Promise<Omit<Got, "token">>} */
-async function gotOf(answer, watch) {
+/**
+ * What an answer brings; nothing where nobody waits for it any more: what trickles, or has no end, would keep its place.
+ *
+ * @param {Response} answer
+ * @param {Watch} watch
+ * @param {() => unknown} wanted
+ * @returns {Promise<Omit<Got, "token"> | undefined>}
+ */
+async function gotOf(answer, watch, wanted) {
   const { ok, status, headers } = answer;
   const decoder = new TextDecoder();
   const body = ok ? answer.body?.getReader() : undefined;
@@ -148,6 +159,7 @@ async function gotOf(answer, watch) {
   for (;;) {
     const { done, value } = (await (body && watch.heard(body.read()))) ?? { done: true };
     if (done) return { ok, status, type: headers.get("content-type"), text: text + decoder.decode() };
+    if (!wanted()) return void body?.cancel().catch(() => {});
     text += decoder.decode(value, { stream: true });
   }
 }
