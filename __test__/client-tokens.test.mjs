@@ -9,7 +9,6 @@ import {
   pass,
   refusal,
   rowOf,
-  runFields,
   settle,
   simulate,
   start,
@@ -250,77 +249,6 @@ describe("a token", () => {
     for (const { last } of [nothing, text]) assert.ok(last().error instanceof Error);
     assert.match(nothing.last().error.message, /\(accessToken, refreshAccessToken\) failed, and did not say why/);
     assert.equal(text.last().error.message, "logged out");
-  });
-});
-
-describe("one run that is followed with two tokens, which were one before", () => {
-  /** Two functions that gave the same token, until it was refused. */
-  async function followTwice(t) {
-    const { relay, connection } = start(t);
-    const source = (next) => {
-      let given = 0;
-      return async () => (given++ ? next : "first");
-    };
-    const both = ["second", "third"].map((next) => watch(connection.run("run_1", { accessToken: source(next) })));
-    await opened(t);
-    const ask = relay.last();
-    await ask.tell(["row", ask.id(), rowOf("k", "run_1")], ["ready", ask.id()]);
-    await ask.tell(["error", ask.id(), { status: 401, message: "expired", retry: false }]);
-    await opened(t);
-    assert.deepEqual(
-      relay.last().wants.map(({ token, at }) => [token, at]),
-      [
-        ["second", ["at-k"]],
-        ["third", ["at-k"]],
-      ],
-    );
-    const [one, other] = relay.last().wants.map(({ id }) => id);
-    const change = (id, n, more) => {
-      const set = runFields("run_1", { durationMs: n, updatedAt: 2000 + n, ...more });
-      return ["change", id, { key: "k", at: `${n}`, set }];
-    };
-    return { relay, both, one, other, change, ask: relay.last() };
-  }
-
-  it("is shown to neither as it was before what that one was told", async (t) => {
-    const { both, one, other, change, ask } = await followTwice(t);
-    await ask.tell(change(one, 1));
-    await ask.tell(change(one, 2));
-    await ask.tell(change(other, 1));
-    await ask.tell(["change", one, { key: "k", at: "2b", set: { costInCents: 1 } }]);
-    await ask.tell(change(other, 2));
-    for (const { states } of both) {
-      const counts = states.flatMap(({ value }) => value?.durationMs ?? []);
-      assert.deepEqual([...new Set(counts)], [0, 1, 2]);
-      assert.deepEqual(
-        counts,
-        [...counts].sort((a, b) => a - b),
-      );
-    }
-  });
-
-  it("has each of its stored packets asked for once, though they are told another each", async (t) => {
-    const { relay, both, one, other, change, ask } = await followTwice(t);
-    const stored = (n) => ({ metadata: { data: `packets/${n}`, type: "application/store" } });
-    const before = relay.asks.length;
-    const late = ({ url: to }) =>
-      new Promise((resolve) => {
-        const answer = /packets/.test(to)
-          ? Response.json({ presignedUrl: "http://store.example/x" })
-          : Response.json(1);
-        setTimeout(resolve, 100, answer);
-      });
-    relay.answers.push(...Array(99).fill(late));
-    await ask.tell(change(one, 1, stored(1)), change(other, 2, stored(2)));
-    await pass(t, 5000, 50);
-    assert.equal(relay.asks.length - before, 4);
-    assert.deepEqual(
-      both.map(({ last }) => [last().value.durationMs, last().value.metadata]),
-      [
-        [1, 1],
-        [2, 1],
-      ],
-    );
   });
 });
 

@@ -43,13 +43,13 @@ export function connect({ url = "/api/trigger", accessToken, share = true } = {}
     },
     batch: (batch, options) => followed({ batch }, batch, options),
     stream(run, key = "default", options = {}) {
-      const { input, lastEventId: from, maxParts, timeoutInSeconds = 0 } = options;
+      const { input, lastEventId: from, maxParts, timeoutInSeconds } = options;
       return followed(
         { stream: { run, key, input } },
         run && key,
         options,
         { from, maxParts },
-        timeoutInSeconds * 1000,
+        /** @type {number} */ (timeoutInSeconds) * 1000,
       );
     },
     close: hub.close,

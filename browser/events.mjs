@@ -19,7 +19,7 @@ export function eventParser(on) {
     rest = /** @type {string} */ (lines.pop());
     for (const line of lines) {
       const [, field, value] = /** @type {string[]} */ (/([^:]*):? ?(.*)/s.exec(line));
-      if (line === "") {
+      if (!line) {
         if (data.length > 0) on(name, data.join("\n"));
         name = "";
         data = [];

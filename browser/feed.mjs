@@ -81,7 +81,7 @@ export function makeFeed(subject, options, load) {
     if (!feed.isKnown) return;
     runs.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
     if (subject.run) feed.value = runs[0];
-    else if (runs.length !== feed.value.length || runs.some((one, at) => one !== feed.value[at])) feed.value = runs;
+    else if (runs.some((one, at) => one !== feed.value[at]) || runs.length !== feed.value.length) feed.value = runs;
   };
 
   const feed = {

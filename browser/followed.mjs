@@ -78,7 +78,7 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
     if (feed === refused) return;
     // A token of too little may be another run's, or be of before: a function may know better.
     if (
-      /40[13]/.test(`${error?.status}`) &&
+      /40[13]/.test(/** @type {any} */ (error?.status)) &&
       typeof source === "function" &&
       !(refused && since > Date.now() - YOUNG_MS)
     ) {
@@ -88,13 +88,16 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
     }
     if (isReady && !error) refused = undefined;
     const news = parts.slice(Math.max(0, parts.length + given - total));
-    // One that others began to follow may be behind what was given out.
-    const isBehind = total < given;
-    if (!isBehind) given = total;
+    // One that others began to follow may be behind what was given out, until it was told all, and its packets came.
+    const isBehind = total < given || (state.value?.updatedAt > value?.updatedAt && !(isReady && isSettled));
     if (news[0]) wait();
     /** @type {Partial<State>} */
-    const next = isKnown && !isBehind ? { value, state: "live" } : {};
-    if (at && !isBehind) next.lastEventId = at;
+    let next = {};
+    if (!isBehind) {
+      given = total;
+      if (isKnown) next = { value, state: "live" };
+      if (at) next.lastEventId = at;
+    }
     set(next, news);
     if (error) end(Object.assign(new Error(error.message), error));
     else if (isOver && isSettled) end();
@@ -182,18 +185,14 @@ export function follow(hub, subject, source, options, none, timeoutMs) {
     [Symbol.asyncIterator]() {
       /** @type {Promise<AsyncGenerator<any, any, any>> | undefined} */
       let made;
-      const call = (/** @type {"next" | "return" | "throw"} */ how) => async (/** @type {any} */ value) => {
-        made ??= import("./iterate.mjs").then(({ iterate }) => iterate(() => state, add, subject?.stream, none));
-        return (await made)[how](value);
-      };
-      return {
-        next: call("next"),
-        return: call("return"),
-        throw: call("throw"),
-        [Symbol.asyncIterator]() {
-          return this;
-        },
-      };
+      /** @type {any} */
+      const iterator = { [Symbol.asyncIterator]: () => iterator };
+      for (const how of /** @type {const} */ (["next", "return", "throw"]))
+        iterator[how] = async (/** @type {any} */ value) => {
+          made ??= import("./iterate.mjs").then(({ iterate }) => iterate(() => state, add, subject?.stream, none));
+          return (await made)[how](value);
+        };
+      return iterator;
     },
   };
 }
