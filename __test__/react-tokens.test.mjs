@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("refused tokens of trigger-native/react", 11, (pages) => {
+await describeReactPages("refused tokens of trigger-native/react", 12, (pages) => {
   it("are replaced at once in a list that is seldom shown, and nothing is asked for once its component left", async () => {
     const { shown, said } = await pages.run(async ({ React, h, rootOf, hooks, asks, live, tell, row, until, wait }) => {
       const List = ({ token }) => {
@@ -161,7 +161,7 @@ await describeReactPages("refused tokens of trigger-native/react", 11, (pages) =
   });
 
   it("are replaced by the refresher of a component that comes after, or that comes to a component", async () => {
-    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, row, until }) => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, live, tell, row, until }) => {
       const refreshAccessToken = async () => "fresh";
       const Run = ({ id, ...more }) => {
         const { run, error } = hooks.useRealtimeRun(id, { id, accessToken: "old", ...more });
@@ -179,19 +179,13 @@ await describeReactPages("refused tokens of trigger-native/react", 11, (pages) =
         h(Run, { key: "run_2", id: "run_2", refreshAccessToken }),
       ]);
       const isFresh = ({ token }) => token === "fresh";
-      const answered = new Set();
-      await until(async () => {
-        for (const { id, token } of live()[0]?.wants ?? []) {
-          if (token !== "old" || answered.has(id)) continue;
-          answered.add(id);
-          await tell(["error", (want) => want.id === id, { status: 401, message: "no", retry: false }]);
-        }
-        return live()[0]?.wants.filter(isFresh).length === 2;
-      }, "fresh tokens");
+      await until(() => live()[0]?.wants.filter(isFresh).length === 2, "fresh tokens");
       await tell(...ids.map((id) => ["row", ({ run }) => run === id, row(id)]));
       await until(() => document.body.textContent === "EXECUTING".repeat(3));
-      return answered.size;
+      const tokens = asks.flatMap(({ wants }) => wants.map(({ id, token }) => `${id} ${token}`));
+      return new Set(tokens.filter((text) => text.endsWith("old"))).size;
     });
+    // Those that were refused before are not asked with again.
     assert.deepEqual([shown, said], [2, []]);
   });
 
@@ -296,5 +290,37 @@ await describeReactPages("refused tokens of trigger-native/react", 11, (pages) =
       return live().length;
     });
     assert.deepEqual([shown, said], [0, []]);
+  });
+
+  it("are replaced by the refresher where the one that the component was rendered with since is refused too", async () => {
+    const { shown, said } = await pages.run(async ({ React, h, rootOf, hooks, asks, live, tell, row, until }) => {
+      let count = 0;
+      const refreshAccessToken = async () => `fresh ${++count}`;
+      const Run = ({ token }) => {
+        const { run, error } = hooks.useRealtimeRun("run_1", { accessToken: token, refreshAccessToken });
+        const [effect, setEffect] = React.useState();
+        React.useEffect(() => setEffect(token), [token]);
+        return h("p", { title: effect }, error?.message ?? run?.status);
+      };
+      const root = rootOf();
+      const render = async (token) => {
+        root.render(h(Run, { token }));
+        await until(() => document.querySelector("p")?.title === token);
+      };
+      const isRun = ({ run }) => run;
+      await render("first");
+      await until(() => live()[0]?.wants.length === 1);
+      await tell(["row", isRun, row("run_1")], ["ready", isRun]);
+      await until(() => document.body.textContent === "EXECUTING");
+      await render("second");
+      for (const next of ["second", "fresh 1"]) {
+        await tell(["error", isRun, { status: 401, message: "expired", retry: false }]);
+        await until(() => live()[0]?.wants[0]?.token === next, next);
+      }
+      await tell(["row", isRun, row("run_1")], ["ready", isRun]);
+      await until(() => document.body.textContent === "EXECUTING");
+      return asks.flatMap(({ wants }) => wants.map(({ token }) => token));
+    });
+    assert.deepEqual([shown, said], [["first", "second", "fresh 1"], []]);
   });
 });

@@ -15,6 +15,7 @@ import * as hooks from "trigger-native/react";
 import { tokenOf } from "../browser/react/access.mjs";
 import { throttle } from "../browser/react/following.mjs";
 import { request } from "../browser/react/request.mjs";
+import { SharedFollow } from "../browser/react/shared-follow.mjs";
 import { stringify } from "../browser/react/super-json.mjs";
 import { root } from "../scripts/lib/run.mjs";
 
@@ -206,31 +207,29 @@ test("updates come at once, then spaced, and the last one always", (t) => {
 });
 
 describe("the token of what is followed", () => {
-  /** What components follow, with the access of the one that it is followed for. */
-  const sharedBy = (access) => ({
-    current: { access },
-    get refresh() {
-      return this.current.access.refreshAccessToken;
-    },
-    use() {},
-  });
+  /** What a component follows. */
+  const sharedBy = (member) => {
+    const shared = new SharedFollow(() => () => {});
+    shared.join(member);
+    return shared;
+  };
 
   test("is a text without a refresher, which is not asked for another one", () => {
-    assert.equal(tokenOf(sharedBy({ accessToken: "a" })), "a");
-    assert.equal(tokenOf(sharedBy({})), undefined);
+    assert.equal(tokenOf(sharedBy({ current: { access: { accessToken: "a" } } })), "a");
+    assert.equal(tokenOf(sharedBy({ current: { access: {} } })), undefined);
   });
 
   test("is the hook's own first, then one it was rendered with since, then a fresh one", async () => {
     let count = 0;
     const refreshAccessToken = async () => `fresh ${++count}`;
-    const shared = sharedBy({ accessToken: "a", refreshAccessToken });
-    const token = tokenOf(shared);
+    const member = { current: { access: { accessToken: "a", refreshAccessToken } } };
+    const token = tokenOf(sharedBy(member));
     assert.equal(await token(), "a");
-    shared.current = { access: { accessToken: "b", refreshAccessToken } };
+    member.current = { access: { accessToken: "b", refreshAccessToken } };
     assert.equal(await token(), "b");
     assert.equal(await token(), "fresh 1");
     // Who comes a moment later takes the one that was given just now.
-    const other = tokenOf(sharedBy({ accessToken: undefined, refreshAccessToken }));
+    const other = tokenOf(sharedBy({ current: { access: { refreshAccessToken } } }));
     assert.deepEqual([await other(), await Promise.all([token(), other()])], ["fresh 1", ["fresh 2", "fresh 2"]]);
   });
 
@@ -243,7 +242,7 @@ describe("the token of what is followed", () => {
         return access.accessToken;
       },
     };
-    const token = tokenOf(sharedBy(access));
+    const token = tokenOf(sharedBy({ current: { access } }));
     const given = [];
     for (let turn = 0; turn < 4; turn++) given.push(await token());
     assert.deepEqual(given, ["a", "fresh 1", "fresh 2", "fresh 3"]);

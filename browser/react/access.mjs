@@ -132,7 +132,7 @@ export function tokenOf(shared) {
     const { accessToken, share } = shared.current.access;
     // One of before that failed is tried again, though nobody waits for it.
     if (shared.starts !== starts) return accessToken;
-    const isNew = accessToken && accessToken !== own && accessToken !== last;
+    const isNew = accessToken && accessToken !== own && accessToken !== last && !shared.isRefused(accessToken);
     own = accessToken;
     const refresh = isNew ? undefined : shared.refresh;
     shared.use(accessToken, refresh !== undefined);

@@ -26,7 +26,7 @@ export class SharedFollow {
   #token;
   /** The one whose refresher is asked, until what it gave is known to work. @type {Member | undefined} */
   #asked;
-  /** Whether it was begun with a refresher. */
+  /** Whether it was begun with a refresher, which has had its turn or will have it. */
   #refreshes = false;
   /** Those that were refused since it was last known to work. @type {Set<string | undefined>} */
   #refused = new Set();
@@ -101,6 +101,8 @@ export class SharedFollow {
     // What it began with a refresher that went with its component goes on without.
     const isLost = error && this.#refreshes && !this.refresh;
     if (!isLost && status !== 401 && status !== 403) return false;
+    // Two tokens of its own were refused, the one that it was rendered with since too: no refresher had its turn.
+    if (!this.#asked) this.#refreshes = false;
     // A component may be rendered with another token each time: then it is shown why nothing comes.
     if (this.#tries >= FAST_TRIES && Date.now() - this.#triedAt < FORGOTTEN_MS) return false;
     this.#refused.add(this.#token);
@@ -123,6 +125,11 @@ export class SharedFollow {
     this.#token = token;
     this.#seen.set(/** @type {Member} */ (this.#first), token);
     this.#asked = isAsking ? this.#refresher : undefined;
+  }
+
+  /** Whether it failed with a token, since it was last known to work. @param {string} token */
+  isRefused(token) {
+    return this.#refused.has(token);
   }
 
   /** It was told something that is no error. */
