@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("refused tokens of trigger-native/react", 12, (pages) => {
+await describeReactPages("refused tokens of trigger-native/react", 13, (pages) => {
   it("are replaced at once in a list that is seldom shown, and nothing is asked for once its component left", async () => {
     const { shown, said } = await pages.run(async ({ React, h, rootOf, hooks, asks, live, tell, row, until, wait }) => {
       const List = ({ token }) => {
@@ -322,5 +322,36 @@ await describeReactPages("refused tokens of trigger-native/react", 12, (pages) =
       return asks.flatMap(({ wants }) => wants.map(({ token }) => token));
     });
     assert.deepEqual([shown, said], [["first", "second", "fresh 1"], []]);
+  });
+
+  it("have useRun ask with those of the others where a refresher fails, or hangs and its component leaves", async () => {
+    const { shown } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until }) => {
+      answers.push(({ headers, resolve }) => {
+        if (headers.get("authorization") !== "Bearer good") resolve(Response.json({ error: "no" }, { status: 401 }));
+        else resolve(Response.json({ id: "run_1", status: "EXECUTING" }));
+        return true;
+      });
+      let isAsked = false;
+      const refreshers = {
+        run_1: () => Promise.reject(new Error("failed")),
+        run_2: () => {
+          isAsked = true;
+          return new Promise(() => {});
+        },
+      };
+      const Run = ({ id, accessToken, refreshAccessToken }) => {
+        const { run, error } = hooks.useRun(id, { accessToken, refreshAccessToken });
+        return h("i", null, run?.status ?? error?.message);
+      };
+      const firstOf = (id) => h(Run, { key: id, id, accessToken: "bad", refreshAccessToken: refreshers[id] });
+      const others = ["run_1", "run_2"].map((id) => h(Run, { key: `other of ${id}`, id, accessToken: "good" }));
+      const root = rootOf();
+      root.render([firstOf("run_1"), firstOf("run_2"), ...others]);
+      await until(() => isAsked && document.body.textContent === "EXECUTING".repeat(2));
+      root.render([firstOf("run_1"), ...others]);
+      await until(() => document.body.textContent === "EXECUTING".repeat(3));
+      return asks.length;
+    });
+    assert.equal(shown, 4);
   });
 });

@@ -2,7 +2,7 @@
 
 import { backoff } from "../live.mjs";
 import { Kept } from "./kept.mjs";
-import { request } from "./request.mjs";
+import { request, TriggerApiError } from "./request.mjs";
 import { FAST_TRIES } from "./shared-follow.mjs";
 import { View } from "./view.mjs";
 
@@ -48,6 +48,8 @@ export class Query {
   #refused = new Set();
   /** The last token that a refresher gave, until it is refused. @type {string | undefined} */
   #fresh;
+  /** The component whose refresher is waited for. @type {{ readonly current: Member } | undefined} */
+  #awaited;
   #runId;
 
   /** @param {string} runId */
@@ -83,7 +85,14 @@ export class Query {
         window.removeEventListener("online", onOnline);
       }
       // Strict mode leaves and comes back at once.
-      queueMicrotask(() => this.#schedule());
+      queueMicrotask(() => {
+        // Its refresher, which may hang, is nothing to those who stay.
+        if (this.#awaited && !this.#members.has(this.#awaited)) {
+          this.#abort();
+          this.#ask();
+        }
+        this.#schedule();
+      });
     };
   }
 
@@ -109,7 +118,9 @@ export class Query {
     this.view.show({ isValidating: true });
     try {
       const path = `/api/v3/runs/${encodeURIComponent(this.#runId)}`;
-      const { data, token } = await request({ ...access, accessToken }, path, "status", undefined, asked.signal);
+      const refreshAccessToken = this.#refresherOf(member);
+      const given = { ...access, accessToken, refreshAccessToken };
+      const { data, token } = await request(given, path, "status", undefined, asked.signal);
       this.#fresh = token === access.accessToken ? undefined : token;
       // It is as young as this, however long it took.
       this.#askedAt = Date.now();
@@ -120,7 +131,9 @@ export class Query {
       if (asked.signal.aborted) return;
       this.#failures++;
       const { status } = /** @type {{ status?: number }} */ (error);
-      if (status === 401 || status === 403) this.#refused.add(key);
+      // The others may have a token, where one's refresher failed.
+      const isOfServer = error instanceof TriggerApiError;
+      if (status === 401 || status === 403 || !isOfServer) this.#refused.add(key);
       this.#fresh = undefined;
       this.view.show({ error: /** @type {Error} */ (error), isValidating: false });
     } finally {
@@ -130,9 +143,33 @@ export class Query {
     else this.#schedule();
   }
 
+  /** What asks a component's refresher, and tells meanwhile whose it is. @param {{ readonly current: Member }} member */
+  #refresherOf(member) {
+    const { refreshAccessToken: refresh } = member.current.access;
+    return (
+      refresh &&
+      (async () => {
+        this.#awaited = member;
+        try {
+          return await refresh();
+        } finally {
+          if (this.#awaited === member) this.#awaited = undefined;
+        }
+      })
+    );
+  }
+
   /** A component whose token was not refused, since others were. */
   #untried() {
     return [...this.#members].find((member) => !this.#refused.has(keyOf(member)));
+  }
+
+  /** Ends the request that is under way. */
+  #abort() {
+    if (this.#underWay) this.#askedAt = Number.NEGATIVE_INFINITY;
+    this.#underWay?.abort();
+    this.#underWay = undefined;
+    this.#awaited = undefined;
   }
 
   #unset() {
@@ -144,9 +181,7 @@ export class Query {
   #schedule() {
     if (this.#members.size === 0) {
       this.#unset();
-      if (this.#underWay) this.#askedAt = Number.NEGATIVE_INFINITY;
-      this.#underWay?.abort();
-      this.#underWay = undefined;
+      this.#abort();
       return;
     }
     const delay = this.#underWay ? undefined : this.#delay();
