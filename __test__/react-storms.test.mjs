@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { describeReactPages } from "./support/react-page.mjs";
 
-await describeReactPages("trigger-native/react in a storm", 11, (pages) => {
+await describeReactPages("trigger-native/react in a storm", 12, (pages) => {
   it("asks once for each of 300 runs that useRun shows, however often they are rendered", async () => {
     const { shown, said } = await pages.run(async ({ h, rootOf, hooks, asks, answers, until, wait }) => {
       answers.push(({ url, resolve }) => {
@@ -317,5 +317,34 @@ await describeReactPages("trigger-native/react in a storm", 11, (pages) => {
       return got;
     });
     assert.deepEqual([shown, said], [[0, 1], []]);
+  });
+
+  it("go on with what they show, and are told no part again, where the module of their component is loaded anew", async () => {
+    const { shown, said } = await pages.run(async ({ h, rootOf, hooks, live, tell, row, until, reload }) => {
+      const got = [];
+      const made = (name) => () => {
+        const onData = (chunk) => got.push(name + chunk);
+        const onComplete = ({ id }) => got.push(name + id);
+        const { parts } = hooks.useRealtimeStream("run_1", "ai", { onData });
+        const { run } = hooks.useRealtimeRun("run_2", { onComplete });
+        return h("i", null, `${name} ${parts} ${run?.status}`);
+      };
+      const part = (chunk) => ({ at: `${chunk}`, parts: [{ id: `${chunk}`, chunk, timestamp: 0 }] });
+      const isStream = ({ stream }) => stream;
+      const isRun = ({ run }) => run;
+      const first = made("a");
+      rootOf().render(h(first));
+      await until(() => live()[0]?.wants.length === 2);
+      const run = row("run_2", { status: "COMPLETED", isFinished: true });
+      await tell(["chunk", isStream, part(1)], ["row", isRun, run], ["end", isRun]);
+      await until(() => document.body.textContent === "a 1 COMPLETED" && got.length === 2);
+      reload(first, made("b"));
+      const seen = document.body.textContent;
+      await until(() => live()[0]?.wants.some(({ at }) => at === "1"));
+      await tell(["chunk", isStream, part(2)], ["row", isRun, run], ["end", isRun]);
+      await until(() => document.body.textContent === "b 1,2 COMPLETED");
+      return { seen, got };
+    });
+    assert.deepEqual([shown, said], [{ seen: "b 1 COMPLETED", got: ["a1", "arun_2", "b2"] }, []]);
   });
 });

@@ -7,6 +7,16 @@ import { withChromium } from "./browser.mjs";
 
 const SITE = "https://app.example/";
 
+/** Is there before React, which then says how to put one component in the place of another. */
+const RELOADS = `
+globalThis.__REACT_DEVTOOLS_GLOBAL_HOOK__ = {
+  supportsFiber: true,
+  roots: new Set(),
+  inject(react) { this.react = react; },
+  onCommitFiberRoot(_, root) { this.roots.add(root); },
+  onCommitFiberUnmount() {},
+};`;
+
 /** The scripts of the page: React, the hooks, and a `fetch` that keeps each request and is answered by the test. */
 const PAGE = `
 import * as React from "react";
@@ -51,8 +61,19 @@ async function tell(...events) {
   live()[0].controller.enqueue(encoder.encode(text.join("")));
 }
 const rootOf = () => createRoot(document.body.appendChild(document.createElement("div")));
+const families = new Map();
+/** Puts a component in the place of one that is there, as bundlers do once its module was changed. */
+function reload(before, after) {
+  const family = families.get(before) ?? {};
+  family.current = after;
+  families.set(before, family).set(after, family);
+  const { react, roots } = globalThis.__REACT_DEVTOOLS_GLOBAL_HOOK__;
+  react.setRefreshHandler((type) => families.get(type));
+  const changes = { staleFamilies: new Set(), updatedFamilies: new Set([family]) };
+  for (const root of roots) react.scheduleRefresh(root, changes);
+}
 const row = (id, more) => ({ key: id, at: "at", run: { id, status: "EXECUTING", createdAt: 1, updatedAt: 2, isFinished: false, ...more } });
-globalThis.kit = { React, h: React.createElement, flushSync, rootOf, hooks, asks, answers, live, wait, until, tell, row };
+globalThis.kit = { React, h: React.createElement, flushSync, rootOf, hooks, asks, answers, live, wait, until, tell, row, reload };
 `;
 
 /**
@@ -64,7 +85,7 @@ globalThis.kit = { React, h: React.createElement, flushSync, rootOf, hooks, asks
  */
 export async function describeReactPages(name, count, tests) {
   await withChromium(count, (launch) => {
-    describe(name, { timeout: 120_000 }, () => {
+    describe(name, { timeout: 1200_000 }, () => {
       let browser;
       let pages;
       before(async () => {
@@ -84,6 +105,7 @@ async function reactPages(browser) {
     bundle: true,
     write: false,
     format: "iife",
+    banner: { js: RELOADS },
     platform: "browser",
     define: { "process.env.NODE_ENV": '"development"' },
     logLevel: "silent",

@@ -1,7 +1,7 @@
 "use client";
 // What a hook shows: a store of one component, or of all components that name the same `id`.
 
-import { useMemo, useSyncExternalStore } from "react";
+import { useState, useSyncExternalStore } from "react";
 import { Kept } from "./kept.mjs";
 import { SharedFollow } from "./shared-follow.mjs";
 
@@ -132,9 +132,15 @@ function namedView(name, subject, empty) {
  */
 export function useView(kind, id, scope, subject, empty) {
   const name = JSON.stringify([kind, id, ...scope]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another user or relay begins with nothing
-  const own = useMemo(() => new View(empty), [name, empty]);
+  // React may forget what is memoized, as it does where the component's module is loaded anew: then all came again.
+  const [kept, keep] = useState(() => ({ name, view: new View(empty) }));
+  let own = kept;
+  if (kept.name !== name) {
+    // Another user or relay begins with nothing.
+    own = { name, view: new View(empty) };
+    keep(own);
+  }
   // A server has many pages: no view of one may reach another.
-  const view = id == null || typeof window === "undefined" ? own : namedView(name, subject, empty);
+  const view = id == null || typeof window === "undefined" ? own.view : namedView(name, subject, empty);
   return [view, useSyncExternalStore(view.subscribe, view.get, () => empty)];
 }
