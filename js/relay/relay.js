@@ -10,6 +10,7 @@
 const { aliveUntilStopped } = require("../native/alive.js");
 const {
   CLIENT_CLOSED,
+  endConnection,
   responseOf,
   allowOrigin,
   refusal,
@@ -117,8 +118,7 @@ class Relay {
     res.once("close", () => viewer.abort());
     try {
       const answer = await this.#answerNode(req, url, viewer);
-      // HTTP/2 has no such header.
-      if (req.httpVersionMajor === 1) this.#endConnection(answer);
+      if (this.#isClosed && req.httpVersionMajor === 1) endConnection(answer);
       await toNodeResponse(answer, req, res, this.#sendTimeout);
     } catch (error) {
       const answer = this.#fault(error);
@@ -162,18 +162,8 @@ class Relay {
    * @param {() => void} [done] called when nothing more is read
    */
   #toWeb(answer, method, done = () => {}) {
-    this.#endConnection(answer);
+    if (this.#isClosed) endConnection(answer);
     return toWebResponse(answer, method, done, this.#sendTimeout);
-  }
-
-  /**
-   * Has the connection end with what a closed handler answers. A page asks again on the same one, and the app's server, which
-   * waits for each connection, would end when the page waits longer than a connection is kept.
-   *
-   * @param {import("./response.js").RelayResponse} answer
-   */
-  #endConnection(answer) {
-    if (this.#isClosed) answer.headers.push("connection", "close");
   }
 
   /**

@@ -81,6 +81,16 @@ function allowOrigin(answer, origin) {
 /** For a viewer who left, and does not read it. @type {RelayResponse} */
 const CLIENT_CLOSED = { status: 499, headers: [] };
 
+/**
+ * Has the connection end with what a closed handler answers, over HTTP/1.1. A page asks again on the same one, and the app's
+ * server, which waits for each connection, would end when the page waits longer than a connection is kept.
+ *
+ * @param {RelayResponse} answer
+ */
+function endConnection(answer) {
+  answer.headers.push("connection", "close");
+}
+
 /** @param {number} status */
 function isBodiless(status) {
   return status === 204 || status === 205 || status === 304;
@@ -303,6 +313,7 @@ class Reader {
 
 module.exports = {
   CLIENT_CLOSED,
+  endConnection,
   responseOf,
   allowOrigin,
   refusal,
