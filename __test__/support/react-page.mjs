@@ -85,7 +85,7 @@ globalThis.kit = { React, h: React.createElement, flushSync, rootOf, hooks, asks
  */
 export async function describeReactPages(name, count, tests) {
   await withChromium(count, (launch) => {
-    describe(name, { timeout: 1200_000 }, () => {
+    describe(name, { timeout: 120_000 }, () => {
       let browser;
       let pages;
       before(async () => {
