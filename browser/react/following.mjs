@@ -72,5 +72,15 @@ export function throttle(call, spacing) {
   };
 }
 
-/** The milliseconds between two updates: as the component has it that is there. @param {import("./shared-follow.mjs").SharedFollow} shared */
-export const throttleOf = (shared) => () => shared.current.options?.throttleInMs ?? 16;
+/**
+ * Shows what is followed, as often as the component has it that is there; before one goes, what waits is shown.
+ *
+ * @template T
+ * @param {import("./shared-follow.mjs").SharedFollow} shared
+ * @param {(value: T) => void} show
+ */
+export function updatesOf(shared, show) {
+  const updates = throttle(show, () => shared.current.options?.throttleInMs ?? 16);
+  shared.flush = updates.flush;
+  return updates;
+}

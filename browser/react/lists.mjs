@@ -3,7 +3,7 @@
 
 import { scopeOf, useAccess } from "./access.mjs";
 import { named, useFollower } from "./follower.mjs";
-import { throttle, throttleOf } from "./following.mjs";
+import { updatesOf } from "./following.mjs";
 import { useView } from "./view.mjs";
 
 /** @typedef {import("../../types/run.js").AnyRealtimeRun} Run */
@@ -57,10 +57,9 @@ function useListView(kind, wanted, options, followed) {
   const stop = useFollower(access, options, subject, view, shown.error, (follow) => {
     view.begin(subject);
     let isKnown = false;
-    const updates = throttle((/** @type {ListState} */ { value, error }) => {
+    const updates = updatesOf(follow.shared, (/** @type {ListState} */ { value, error }) => {
       view.show({ runs: inOrder(value), error });
-    }, throttleOf(follow.shared));
-    follow.shared.flush = updates.flush;
+    });
     const leave = followed(follow).subscribe((now) => {
       // A refusal waits for no update: nothing may be left to follow by then.
       if (follow.shared.recovers(now.error)) return;

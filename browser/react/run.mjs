@@ -4,7 +4,7 @@
 import { useEffect, useRef } from "react";
 import { scopeOf, useAccess } from "./access.mjs";
 import { named, useFollower } from "./follower.mjs";
-import { throttle, throttleOf } from "./following.mjs";
+import { updatesOf } from "./following.mjs";
 import { subscribeToParts } from "./parts.mjs";
 import { useView } from "./view.mjs";
 
@@ -115,14 +115,13 @@ function streamsOf(id, { connection, accessToken, shared }, view, ofRun) {
   const untold = new Set();
   /** @returns {Error | undefined} */
   const error = () => [...failures.values()][0];
-  const updates = throttle(() => {
+  const updates = updatesOf(shared, () => {
     const next = new Map(Object.entries(view.get().streams));
     for (const [key, chunks] of waiting) next.set(key, [...(next.get(key) ?? []), ...chunks]);
     waiting.clear();
     view.show({ streams: Object.fromEntries(next), places: new Map([...view.get().places, ...reached]) });
     reached.clear();
-  }, throttleOf(shared));
-  shared.flush = updates.flush;
+  });
   /** @param {string} key */
   const follow = (key) => {
     untold.add(key);

@@ -4,7 +4,7 @@
 import { useMemo } from "react";
 import { scopeOf, useAccess } from "./access.mjs";
 import { named, useFollower } from "./follower.mjs";
-import { throttle, throttleOf } from "./following.mjs";
+import { updatesOf } from "./following.mjs";
 import { subscribeToParts } from "./parts.mjs";
 import { useView } from "./view.mjs";
 
@@ -63,7 +63,7 @@ function useStream(runId, key, options) {
     let waiting = [];
     /** @type {string | undefined} */
     let reached;
-    const updates = throttle((/** @type {Error | undefined} */ error) => {
+    const updates = updatesOf(shared, (/** @type {Error | undefined} */ error) => {
       const batch = waiting;
       waiting = [];
       if (batch.length === 0) return view.show({ error });
@@ -71,11 +71,10 @@ function useStream(runId, key, options) {
       view.show({ parts, lastEventId: reached, error });
       // Each has an array of its own: one may take out what it was told.
       for (const { current } of shared.members) call(current.options?.onParts, [...batch]);
-    }, throttleOf(shared));
+    });
     const place = placeOf(view.get().lastEventId, shared.current.options);
     shared.fits = (options) => (options?.timeoutInSeconds || undefined) === place.timeoutInSeconds;
     const stream = connection.stream(runId, key, { accessToken, ...place });
-    shared.flush = updates.flush;
     const leave = subscribeToParts(stream, ({ state, lastEventId, error }, parts) => {
       if (shared.recovers(error)) return;
       named(error);
