@@ -99,7 +99,7 @@ fn every_default_that_the_types_name_is_the_one_that_holds() {
         ("bytesUnderWay", limits.bytes_under_way),
         ("sendTimeoutMs", u64::try_from(limits.send_timeout.as_millis()).expect("a number")),
     ] {
-        let (before, _) = TYPES.split_once(&format!("  {option}?: number;")).expect(option);
+        let (before, _) = TYPES.split_once(&format!("  {option}?: number | undefined;")).expect(option);
         let (_, default) = before.rsplit_once("@default ").expect(option);
         let digits: String = default.chars().take_while(char::is_ascii_digit).collect();
         assert_eq!(digits.parse(), Ok(holds), "{option}");
