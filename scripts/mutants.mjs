@@ -51,7 +51,8 @@ const say = (line) => console.error(line);
 /** @param {string[]} more @returns {Promise<Listed[]>} */
 async function listed(...more) {
   const [command, args] = await cargoTool("cargo-mutants");
-  return JSON.parse(await capture(command, [...args, "--list", "--json", "--no-shuffle", ...more]));
+  // It says nothing where there are none.
+  return JSON.parse((await capture(command, [...args, "--list", "--json", "--no-shuffle", ...more])) || "[]");
 }
 
 /** @returns {Promise<Baseline>} */
@@ -76,7 +77,7 @@ async function changed(baseline) {
   await writeFile(file, diff);
   const found = await listed("--in-diff", file);
   say(`${found.length} mutants in what changed since ${base}`);
-  return found;
+  return found.length > 0 ? found : undefined;
 }
 
 /** @param {readonly Listed[]} mutants */
