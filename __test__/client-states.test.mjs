@@ -14,6 +14,20 @@ const events = () => {
   return { page, event: (name) => page.dispatchEvent(new Event(name)) };
 };
 
+it("a run never goes back, whatever is told of it", async (t) => {
+  const { relay, connection } = start(t);
+  const run = watch(connection.run("run_1"));
+  await opened(t);
+  const ask = relay.last();
+  const tell = (updatedAt, status) => ask.tell(["row", ask.id(), rowOf("k", "run_1", { updatedAt, status })]);
+  await tell(3000, "EXECUTING");
+  await ask.tell(["ready", ask.id()]);
+  await tell(2000, "QUEUED");
+  assert.equal(run.last().value.status, "EXECUTING");
+  await tell(3000, "WAITING");
+  assert.equal(run.last().value.status, "WAITING");
+});
+
 it("a list is the same array to all who are told it", async (t) => {
   const { relay, connection } = start(t);
   const [one, two] = [1, 2].map(() => watch(connection.runs({ tags: ["a"] })));
