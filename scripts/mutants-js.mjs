@@ -1,12 +1,12 @@
-// `npm run mutants:js`: changes the face, `js/` and `browser/`, in one place at a time, and counts how often a JavaScript test notices. StrykerJS
-// says what can be changed; the mutants of a run are woven into one copy of the project (lib/mutants/face.mjs), and each is
-// tested by the test files that reach it.
+// `npm run mutants:js`: changes the face, `js/` and `browser/`, in one place at a time, and counts how often a JavaScript test
+// notices. StrykerJS says what can be changed; the mutants of a run are woven into one copy of the project
+// (lib/mutants/face.mjs), and each is tested by the test files that reach it.
 //
 // `--sample N --seed S` takes N mutants of the folders whose faults users meet first (STRICT in lib/mutants/baseline.mjs),
 // and N of the rest; `--folder streams`, which may be repeated, takes N of that folder of `js/` alone, `--folder browser` of
 // the client. The tests are those of `npm run test:fast`; `--all` takes all but the heavy ones. The hooks are held by tests in
-// Chromium: `--folder browser/react` takes these, too, and nothing else takes mutants of the hooks. `--write` makes the scores the baseline:
-// scripts/mutants-js.json. `--changed` takes what changed since TRIGGER_NATIVE_BASE, or else since the commit that the
+// Chromium: `--folder browser/react` takes these, too, and nothing else takes mutants of the hooks. `--write` makes the scores
+// the baseline: scripts/mutants-js.json. `--changed` takes what changed since TRIGGER_NATIVE_BASE, or else since the commit that the
 // baseline names, and stops after some minutes; it is what `.ci/run` runs.
 //
 // A mutant that survives the tests that reach it, and is not listed in the baseline, fails the run. One that none of these

@@ -66,8 +66,8 @@ async function without({ path }) {
 
 /**
  * What the official packages bring along and the page never runs, a third of it and more: zod's messages in some fifty languages,
- * its compiler, which needs eval(), and what reads and writes JSON schemas, and jose, which signs a token where a server gave none. The emulator gives one with every
- * answer that the page asks for.
+ * its compiler, which needs eval(), and what reads and writes JSON schemas, and jose, which signs a token where a server gave none.
+ * The emulator gives one with every answer that the page asks for.
  *
  * @type {import("esbuild").Plugin}
  */
