@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import http from "node:http";
 import http2 from "node:http2";
+import { createRequire } from "node:module";
 import { after, before, describe, it } from "node:test";
 import { getRequestListener } from "@hono/node-server";
 import { createRealtimeHandler } from "trigger-native";
@@ -91,6 +92,14 @@ describe("a server that stops", { timeout: 60_000 }, () => {
       await new Promise((resolve) => app.close(resolve));
     });
   }
+});
+
+it("viewers who leave closed handlers leave nothing in the answers of others", () => {
+  const { CLIENT_CLOSED, endConnection } = createRequire(import.meta.url)("../js/relay/response.js");
+  for (let viewer = 0; viewer < 3; viewer++) {
+    assert.deepEqual(endConnection(CLIENT_CLOSED), { status: 499, headers: ["connection", "close"] });
+  }
+  assert.deepEqual(CLIENT_CLOSED, { status: 499, headers: [] });
 });
 
 it("a closed handler answers over HTTP/2 without a header that is none of it", { timeout: 60_000 }, async (t) => {

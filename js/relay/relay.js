@@ -117,8 +117,8 @@ class Relay {
     const viewer = new LazyAbort();
     res.once("close", () => viewer.abort());
     try {
-      const answer = await this.#answerNode(req, url, viewer);
-      if (this.#isClosed && req.httpVersionMajor === 1) endConnection(answer);
+      const given = await this.#answerNode(req, url, viewer);
+      const answer = this.#isClosed && req.httpVersionMajor === 1 ? endConnection(given) : given;
       await toNodeResponse(answer, req, res, this.#sendTimeout);
     } catch (error) {
       const answer = this.#fault(error);
@@ -162,8 +162,8 @@ class Relay {
    * @param {() => void} [done] called when nothing more is read
    */
   #toWeb(answer, method, done = () => {}) {
-    if (this.#isClosed) endConnection(answer);
-    return toWebResponse(answer, method, done, this.#sendTimeout);
+    const given = this.#isClosed ? endConnection(answer) : answer;
+    return toWebResponse(given, method, done, this.#sendTimeout);
   }
 
   /**

@@ -82,13 +82,14 @@ function allowOrigin(answer, origin) {
 const CLIENT_CLOSED = { status: 499, headers: [] };
 
 /**
- * Has the connection end with what a closed handler answers, over HTTP/1.1. A page asks again on the same one, and the app's
+ * What a closed handler answers, with which the connection ends, over HTTP/1.1. A page asks again on the same one, and the app's
  * server, which waits for each connection, would end when the page waits longer than a connection is kept.
  *
  * @param {RelayResponse} answer
+ * @returns {RelayResponse}
  */
 function endConnection(answer) {
-  answer.headers.push("connection", "close");
+  return { ...answer, headers: [...answer.headers, "connection", "close"] };
 }
 
 /** @param {number} status */
